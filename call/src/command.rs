@@ -1,0 +1,83 @@
+//! What a person may ask, and why it may be refused.
+//!
+//! Lives here: `Command` and `Refusal`, both closed.
+//! Must not: know who asked, or how the refusal is spelled on the bus.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::id::{CallId, LegId, PeerId};
+use crate::message::{DeclineReason, Scope};
+
+/// A wish of the person, through any client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Call a contact on all of its devices.
+    Dial {
+        /// A fresh random id.
+        call: CallId,
+        /// Whom.
+        peer: PeerId,
+        /// The contact's devices, at least one, at most eight.
+        devices: Vec<LegId>,
+        /// How long it rings, 10 to 180 s.
+        lifetime: Duration,
+        /// Shown there while it rings.
+        note: Option<String>,
+    },
+    /// Take an incoming call.
+    Answer {
+        /// Which.
+        call: CallId,
+    },
+    /// Refuse an incoming call.
+    Decline {
+        /// Which.
+        call: CallId,
+        /// The word the caller hears.
+        reason: DeclineReason,
+        /// For which of our devices.
+        scope: Scope,
+        /// A short text for the caller.
+        text: Option<String>,
+    },
+    /// End a call in whatever state it is.
+    HangUp {
+        /// Which.
+        call: CallId,
+    },
+    /// End every call. Succeeds with none.
+    HangUpAll,
+    /// Mute or unmute our microphone in one call.
+    SetMuted {
+        /// Which.
+        call: CallId,
+        /// The new value.
+        muted: bool,
+    },
+    /// Mute or unmute our microphone in all calls, later ones too.
+    SetAllMuted {
+        /// The new value.
+        muted: bool,
+    },
+}
+
+/// Why a command was refused. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such call, or it ended more than ten seconds ago.
+    NoSuchCall,
+    /// The call is in a state in which this cannot be asked.
+    InvalidState,
+    /// The contrary was already asked and done.
+    AlreadyHandled,
+    /// Another device of ours took it.
+    AnsweredElsewhere,
+    /// There is a call already.
+    Busy,
+    /// The contact has no device that could be called.
+    NoDevice,
+    /// A number in the command is outside its range.
+    OutOfRange,
+}

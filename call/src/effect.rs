@@ -1,0 +1,150 @@
+//! What the ports must do, in order.
+//!
+//! Lives here: `Effect` and the orders to each port. A `Record` always stands before the `Publish` it releases.
+//! Must not: do any of it.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::id::{CallId, Epoch, LegId, PeerId};
+use crate::message::{Description, Message, Opaque};
+use crate::time::Moment;
+use crate::view::CallView;
+
+/// Effects in the order in which they must be performed.
+#[must_use]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects(pub Vec<Effect>);
+
+impl Effects {
+    pub(crate) fn push(&mut self, effect: Effect) {
+        self.0.push(effect);
+    }
+}
+
+impl IntoIterator for Effects {
+    type Item = Effect;
+    type IntoIter = alloc::vec::IntoIter<Effect>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// One order to one port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// To the signaling port.
+    Signal {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// What to do.
+        order: SignalOrder,
+    },
+    /// To the media port.
+    Media {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The path's generation.
+        epoch: Epoch,
+        /// What to do.
+        order: MediaOrder,
+    },
+    /// To history: append the event and bring the call's row up to date, in one transaction.
+    Record(Box<Record>),
+    /// To the bus: this is what the call looks like now. Released by the commit of the records before it.
+    Publish(Box<CallView>),
+    /// To the bus: the call's object goes; its linger is over.
+    Retire(CallId),
+}
+
+/// An order to the signaling port, about one leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignalOrder {
+    /// Send handshake message 1 of kind `ring`, and repeat it until the lifetime ends or message 2 comes.
+    Ring {
+        /// The contact that owns the device.
+        peer: PeerId,
+        /// Until when it is repeated, from now.
+        lifetime: Duration,
+    },
+    /// Seal and deliver, over every path that the message needs.
+    Send(Message),
+    /// The call lingered long enough: drop its session.
+    Forget,
+}
+
+/// How a path begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Make the offer.
+    Offerer,
+    /// Answer this offer.
+    Answerer(Description),
+}
+
+/// An order to the media port, about one path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MediaOrder {
+    /// Build a new path. Microphone closed, sound devices warmed up, nothing sent, nothing played.
+    Prepare(Role),
+    /// The other side's answer to our offer.
+    Remote(Description),
+    /// Candidates of the other side.
+    Candidates {
+        /// The candidates.
+        list: Vec<Opaque>,
+        /// No more will follow.
+        complete: bool,
+    },
+    /// The call was answered: capture, send and play on this path as soon as it is up. Repeating it is harmless.
+    Open {
+        /// Send encoded silence.
+        muted: bool,
+    },
+    /// The path is gone while the call goes on: read no sample from the microphone until the next `Open`.
+    Pause,
+    /// Mute or unmute without touching the stream.
+    SetMuted(bool),
+    /// Take this path down. The last one of a call closes the sound devices.
+    Close,
+}
+
+/// An entry of a call's event log, with the row as it stands after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When it happened.
+    pub at: Moment,
+    /// What happened.
+    pub fact: Fact,
+    /// The call after it.
+    pub view: CallView,
+}
+
+/// What an event-log entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// We dialed.
+    Dialed,
+    /// A contact's ring was let in (not yet audible).
+    Offered,
+    /// Their phone rings.
+    RingingThere,
+    /// Our phone rings.
+    RingingHere,
+    /// Somebody answered.
+    Answered,
+    /// Sound flows for the first time.
+    Connected,
+    /// The path broke.
+    PathLost,
+    /// The path is back.
+    PathRestored,
+    /// The call is over; the view says why.
+    Ended,
+}

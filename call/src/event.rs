@@ -1,0 +1,104 @@
+//! What the world reports. Events never fail; one that no longer applies does nothing.
+//!
+//! Lives here: `Event` and the reports of the ports.
+//! Must not: carry a wish of the person.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::id::{CallId, Epoch, LegId, PeerId};
+use crate::message::{Description, Message, Opaque};
+
+/// A past fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The moment of [`crate::Phone::deadline`] has come.
+    Tick,
+    /// Handshake message 1 of a contact that may ring us was opened.
+    Rung {
+        /// The call it announces.
+        call: CallId,
+        /// The caller's device.
+        leg: LegId,
+        /// The caller.
+        peer: PeerId,
+        /// The ring's whole lifetime, as the caller says.
+        lifetime: Duration,
+        /// The path may be set up before the phone rings: the caller may learn our network address.
+        preconnect: bool,
+    },
+    /// A sealed message arrived. Each at most once, in any order.
+    Received {
+        /// The call of the session it came in.
+        call: CallId,
+        /// The device at the other end of that session.
+        leg: LegId,
+        /// What it says.
+        message: Message,
+    },
+    /// A relay of theirs took our ring for this leg, and our own inbox is claimed.
+    Carried {
+        /// The call.
+        call: CallId,
+        /// The leg whose ring was taken.
+        leg: LegId,
+    },
+    /// The session of a leg can carry nothing more: its queue is full or its peer broke the protocol.
+    Undeliverable {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+    },
+    /// The other's daemon came back after a crash and no longer knows the call.
+    Bye {
+        /// The call.
+        call: CallId,
+        /// The device that says so.
+        leg: LegId,
+    },
+    /// The media port reports of one path.
+    Media {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The path's generation.
+        epoch: Epoch,
+        /// What happened.
+        report: MediaReport,
+    },
+    /// Our own network changed: paths are mended at once, not when they time out.
+    NetworkChanged,
+}
+
+/// What happened to a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MediaReport {
+    /// Our description is ready to be sent.
+    Described(Description),
+    /// Candidates of ours were gathered.
+    Candidates {
+        /// The candidates.
+        list: Vec<Opaque>,
+        /// No more will follow.
+        complete: bool,
+    },
+    /// ICE and DTLS are up: sound can flow.
+    Up,
+    /// Nothing came on the path for too long.
+    Lost,
+    /// ICE is up and DTLS is not, for too long: it has to be built anew.
+    Stuck,
+    /// The path cannot be built.
+    Failed(MediaFault),
+}
+
+/// Why a path cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaFault {
+    /// The description could not be used or made.
+    Negotiation,
+    /// The media port itself failed or its queue is full.
+    Media,
+}

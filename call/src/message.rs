@@ -1,0 +1,135 @@
+//! What two phones say to each other once a session stands.
+//!
+//! Lives here: the sealed messages of a call, as values. They may arrive in any order, each at most once.
+//! Must not: know how they are written as bytes, sealed or carried; read a description.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use crate::id::Epoch;
+use crate::view::EndReason;
+
+/// Bytes that the rules carry but never read: a session description or a candidate.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Opaque(pub Vec<u8>);
+
+impl fmt::Debug for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} bytes>", self.0.len())
+    }
+}
+
+/// Which half of an offer/answer exchange a description is (RFC 8829).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SdpKind {
+    /// The first half.
+    Offer,
+    /// The reply to it.
+    Answer,
+}
+
+/// A session description, opaque to the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Which half.
+    pub kind: SdpKind,
+    /// The text.
+    pub body: Opaque,
+}
+
+/// Why a callee does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeclineReason {
+    /// The person said no.
+    Declined,
+    /// Already in a call.
+    Busy,
+}
+
+/// For which of the callee's devices a decline speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// This one alone: others ring on.
+    ThisDevice,
+    /// All of them.
+    Everywhere,
+}
+
+/// Why a caller takes a ring back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelReason {
+    /// The caller hung up first.
+    Canceled,
+    /// The lifetime is over.
+    NoAnswer,
+    /// Another device of the callee answered.
+    AnsweredElsewhere,
+    /// Another device of the callee declined for all.
+    DeclinedElsewhere,
+}
+
+/// One sealed message of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Handshake message 2: the callee's device lives and may ring.
+    Ready,
+    /// Handshake message 3: proves that the caller lives now; only then does the callee ring.
+    Offer {
+        /// How much of the ring's lifetime is left when this was sent, by the caller's clock.
+        remaining: Duration,
+        /// A short note to show while it rings, at most 280 characters.
+        text: Option<String>,
+    },
+    /// A session description of one epoch.
+    Description {
+        /// The path generation it belongs to.
+        epoch: Epoch,
+        /// The description.
+        description: Description,
+    },
+    /// Candidates of one epoch (RFC 8838).
+    Candidates {
+        /// The path generation they belong to.
+        epoch: Epoch,
+        /// The candidates, at most 32 a message.
+        list: Vec<Opaque>,
+        /// No more will follow in this epoch.
+        complete: bool,
+    },
+    /// The callee's phone really rings now.
+    Ringing,
+    /// The callee answered.
+    Accept,
+    /// The callee will not answer.
+    Decline {
+        /// Why.
+        reason: DeclineReason,
+        /// For which devices.
+        scope: Scope,
+        /// A short text for the caller, at most 280 characters.
+        text: Option<String>,
+    },
+    /// The caller takes the ring back.
+    Cancel {
+        /// Why.
+        reason: CancelReason,
+    },
+    /// The answered call is over.
+    End {
+        /// What the sender recorded as the reason.
+        reason: EndReason,
+    },
+    /// The sender's flags, whole each time.
+    State {
+        /// Rises with each such message; an older one that comes late is ignored.
+        serial: u32,
+        /// The sender's microphone is muted.
+        muted: bool,
+        /// The sender holds the call.
+        held: bool,
+        /// The sender's camera is on.
+        camera: bool,
+    },
+}

@@ -1,0 +1,172 @@
+//! What outsiders may see of a call.
+//!
+//! Lives here: the snapshot that is projected from phase and paths, and its closed vocabularies.
+//! Must not: hold a device, an address, a description; spell anything (the bus and the database do).
+
+use alloc::string::String;
+
+use crate::id::{CallId, PeerId};
+use crate::time::Moment;
+
+/// Who began the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// They called.
+    Incoming,
+    /// We called.
+    Outgoing,
+}
+
+/// The public state of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// We called; not known to ring there.
+    Dialing,
+    /// It rings there.
+    Alerting,
+    /// It rings here.
+    Incoming,
+    /// Answered; no sound yet.
+    Connecting,
+    /// Sound flows.
+    Active,
+    /// The path broke and is being mended.
+    Reconnecting,
+    /// Over; lingers ten seconds.
+    Disconnected,
+}
+
+/// Why a call is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// Somebody hung up an answered call.
+    Completed,
+    /// The caller hung up before an answer.
+    Canceled,
+    /// The callee said no.
+    Declined,
+    /// The callee was in a call.
+    Busy,
+    /// It rang and nobody answered (the caller's word).
+    NoAnswer,
+    /// It rang here and nobody answered (the callee's word).
+    Missed,
+    /// Another device of ours answered.
+    AnsweredElsewhere,
+    /// Another device of ours declined.
+    DeclinedElsewhere,
+    /// We had no relay that took the ring.
+    Unreachable,
+    /// Their phone never rang within the lifetime.
+    Unavailable,
+    /// No path could be set up in time.
+    IceFailed,
+    /// The descriptions did not fit.
+    NegotiationFailed,
+    /// Encrypted sound could not be set up, or the media port failed.
+    MediaFailed,
+    /// The path broke and did not come back within the window.
+    ConnectionLost,
+    /// The session could carry nothing more.
+    SignalingFailed,
+    /// The other's identity did not hold.
+    SecurityFailed,
+    /// The daemon stops.
+    Shutdown,
+    /// The daemon was killed in the call; written at its next start.
+    Interrupted,
+    /// A fault of ours.
+    Internal,
+}
+
+/// On whose side the reason arose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// Ours: a person or this machine.
+    Local,
+    /// Theirs.
+    Remote,
+    /// The network between us.
+    Network,
+    /// A rule: a lifetime, busy, do-not-disturb.
+    Policy,
+}
+
+/// How history files a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was answered.
+    Answered,
+    /// They called and we did not answer.
+    Missed,
+    /// The callee said no.
+    Declined,
+    /// They were busy.
+    Busy,
+    /// It rang there in vain.
+    NoAnswer,
+    /// It never rang there.
+    Unavailable,
+    /// We hung up before an answer.
+    Canceled,
+    /// Something broke before an answer.
+    Failed,
+    /// Another device of ours took or declined it.
+    Elsewhere,
+    /// The daemon was killed before an answer.
+    Interrupted,
+}
+
+/// Which verbs would be taken now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Can {
+    /// Answer.
+    pub answer: bool,
+    /// Decline.
+    pub decline: bool,
+    /// Hang up.
+    pub hang_up: bool,
+    /// Mute and unmute.
+    pub mute: bool,
+}
+
+/// One call as outsiders see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallView {
+    /// Which call.
+    pub id: CallId,
+    /// The other.
+    pub peer: PeerId,
+    /// Who began it.
+    pub direction: Direction,
+    /// Its state.
+    pub state: State,
+    /// Why it is over.
+    pub reason: Option<EndReason>,
+    /// On whose side that arose.
+    pub ended_by: Option<EndedBy>,
+    /// How history files it, once over.
+    pub outcome: Option<Outcome>,
+    /// Rises by one when what a verb would act on changes.
+    pub serial: u64,
+    /// When the present state ends by itself.
+    pub deadline: Option<Moment>,
+    /// When it was dialed, or its ring was let in.
+    pub created: Moment,
+    /// When it first rang, there or here.
+    pub ringing: Option<Moment>,
+    /// When it was answered.
+    pub answered: Option<Moment>,
+    /// When it ended.
+    pub ended: Option<Moment>,
+    /// Our microphone is muted, by the call's own switch or by the switch for all.
+    pub muted: bool,
+    /// Theirs is.
+    pub remote_muted: bool,
+    /// The note of the dial.
+    pub note: Option<String>,
+    /// The text of the decline.
+    pub message: Option<String>,
+    /// Which verbs would be taken now.
+    pub can: Can,
+}

@@ -1,0 +1,90 @@
+//! What the bus shows, as one immutable value.
+//!
+//! Lives here: the snapshot that the engine hands over after each step, with every time already in the clocks of the bus.
+//! Must not: know D-Bus, or how a value came about.
+
+use std::sync::Arc;
+
+use ahoy_call::{CallId, CallView};
+
+/// Everything that the bus shows at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Board {
+    /// Properties of Manager.
+    pub manager: ManagerRow,
+    /// Living and lingering calls, oldest first.
+    pub calls: Vec<Arc<CallRow>>,
+    /// The call that Focus shows: the active one, else the oldest that rings here, else the one in dialing. Never an ended one.
+    pub focus: Option<CallId>,
+    /// Rises by one when the focused call or its state changes.
+    pub focus_serial: u64,
+    /// The account of this user.
+    pub account: AccountRow,
+    /// How many contacts there are.
+    pub contacts: u32,
+    /// History rows of outcome `missed` that nobody has seen.
+    pub missed: u32,
+    /// The newest history row; 0 for none.
+    pub last_history: u64,
+}
+
+/// Properties of Manager that are not in other rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ManagerRow {
+    /// Every port has reported once.
+    pub ready: bool,
+    /// At least one inbox of ours is claimed.
+    pub online: bool,
+    /// `offline`, `connecting` or `online`.
+    pub connection: &'static str,
+    /// One sentence for each thing that is missing now.
+    pub problems: Vec<String>,
+    /// The switch for all calls.
+    pub muted: bool,
+    /// Why Dial would be refused now; empty when it would not.
+    pub cannot_dial: String,
+}
+
+/// One call, its times in microseconds: `…_at` since the Unix epoch (0: not yet), `…_boot` of CLOCK_BOOTTIME (0: never).
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRow {
+    /// The rules' own view.
+    pub view: CallView,
+    /// The contact's name, else its address.
+    pub name: String,
+    /// The contact's address (z-base-32 of the account key).
+    pub address: String,
+    /// Its history row; 0 until it is committed.
+    pub history_id: u64,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it first rang.
+    pub ringing_at: i64,
+    /// When it was answered.
+    pub answered_at: i64,
+    /// When it ended.
+    pub ended_at: i64,
+    /// When it was answered, to count from.
+    pub answered_boot: u64,
+    /// When the present state ends by itself.
+    pub deadline_boot: u64,
+}
+
+/// The account of this user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountRow {
+    /// 32 hex digits.
+    pub id: String,
+    /// z-base-32 of the account key.
+    pub address: String,
+    /// As others see it.
+    pub display_name: String,
+    /// Relays that hold an inbox of ours, by URL.
+    pub relays: Vec<String>,
+    /// `offline`, `connecting` or `online`.
+    pub connection: &'static str,
+    /// The last reason why a link failed; empty when all is well.
+    pub connection_error: String,
+    /// This account's devices: name, 32 hex digits of the device id, whether it is this one.
+    pub devices: Vec<(String, String, bool)>,
+}

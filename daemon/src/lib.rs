@@ -1,0 +1,13 @@
+//! `ahoyd`, the per-user call service: one engine, and ports around it.
+//!
+//! Lives here: the list of rooms. What each owns is told in its head comment and in ARCHITECTURE.md.
+//! Must not: hold code of its own.
+
+pub mod board;
+pub mod bus;
+pub mod contacts;
+pub mod history;
+pub mod identity;
+pub mod media;
+pub mod request;
+pub mod signal;

@@ -1,0 +1,94 @@
+//! The media port: one session a call, paths below it, sound devices beside it.
+//!
+//! Lives here: orders in, reports out, the media thread that runs them.
+//! Must not: decide anything about a call.
+
+use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
+
+use crate::signal::IceServer;
+
+/// What the engine asks.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// An order of the rules.
+    Call {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The path's generation.
+        epoch: Epoch,
+        /// What.
+        order: MediaOrder,
+    },
+    /// Send this sealed frame over the leg's data channel; dropped if it is not open.
+    Frame {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// STUN and TURN servers for paths that begin from now on.
+    IceServers(Vec<IceServer>),
+    /// New settings for calls that begin from now on.
+    Settings(Settings),
+    /// Close everything and end.
+    Stop,
+}
+
+/// What the engine hears.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// For the rules.
+    Event {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The path's generation.
+        epoch: Epoch,
+        /// What.
+        report: MediaReport,
+    },
+    /// A sealed frame came by the leg's data channel.
+    Frame {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// The leg's data channel opened or closed.
+    Channel {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// Whether frames can go that way.
+        open: bool,
+    },
+    /// Sentences about what is missing (no sound server, no microphone); empty when all is well.
+    Problems(Vec<String>),
+}
+
+/// What a person decides about sound and paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Opus bit rate, 6000 to 128000 bit/s.
+    pub bitrate: u32,
+    /// Sound server node to capture from; the server's default if none.
+    pub input: Option<String>,
+    /// Sound server node to play to; the server's default if none.
+    pub output: Option<String>,
+    /// Network interfaces that paths may use; every one but loopback if empty (loopback too if there is nothing else).
+    pub interfaces: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { bitrate: 32_000, input: None, output: None, interfaces: Vec::new() }
+    }
+}

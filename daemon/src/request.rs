@@ -1,0 +1,198 @@
+//! What a client may ask of the engine, and what it gets back.
+//!
+//! Lives here: requests, guards, answers and denials, as values.
+//! Must not: know D-Bus: `bus/` spells them.
+
+use std::time::Duration;
+
+use ahoy_call::{CallId, DeclineReason, Scope};
+use tokio::sync::oneshot;
+
+use crate::contacts::{ContactChange, ContactFilter, ContactRow};
+use crate::history::{HistoryFilter, HistoryRow};
+
+/// A request with the place for its answer. The bus fills in the answer's effect before it lets the reply go.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is asked.
+    pub what: Request,
+    /// Where the answer goes.
+    pub reply: Reply,
+}
+
+/// Where an answer goes.
+pub type Reply = oneshot::Sender<Result<Answer, Denied>>;
+
+/// A wish of a client.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Call somebody.
+    Dial {
+        /// A contact's name, id or address, or `history:<id>`.
+        target: String,
+        /// How long to ring; the configured time if none.
+        lifetime: Option<Duration>,
+        /// Shown there while it rings.
+        note: Option<String>,
+    },
+    /// A verb on one call.
+    Verb {
+        /// Which call.
+        call: Which,
+        /// What.
+        verb: Verb,
+        /// What the person saw.
+        guard: Guard,
+    },
+    /// End all calls.
+    HangUpAll,
+    /// The switch for all calls.
+    SetAllMuted(bool),
+    /// Read the configuration again.
+    Reload,
+    /// A fresh card of ours for somebody (`name` is a reminder for whom).
+    ExportCard {
+        /// For whom.
+        name: String,
+    },
+    /// Our name as others see it.
+    SetDisplayName(String),
+    /// Rows of contacts.
+    ListContacts(ContactFilter),
+    /// One contact by id.
+    GetContact(String),
+    /// Contacts by a part of name, id or address.
+    FindContacts(String),
+    /// Add a contact by its card.
+    AddContact {
+        /// The card's text, `ahoy:1…`.
+        card: String,
+    },
+    /// Change a contact.
+    SetContact {
+        /// Its id.
+        id: String,
+        /// What to change.
+        change: ContactChange,
+    },
+    /// Remove a contact and revoke its token.
+    RemoveContact(String),
+    /// Rows of history.
+    ListHistory(HistoryFilter),
+    /// One row of history.
+    GetHistory(u64),
+}
+
+/// Which call a verb is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    Id(CallId),
+    /// The one Focus shows.
+    Focus,
+}
+
+/// What to do to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Answer.
+    Answer,
+    /// Decline.
+    Decline {
+        /// The word the caller hears.
+        reason: DeclineReason,
+        /// For which of our devices.
+        scope: Scope,
+        /// A short text.
+        text: Option<String>,
+    },
+    /// Hang up.
+    HangUp,
+    /// Mute or unmute.
+    SetMuted(bool),
+    /// The contrary of what it is; answered with `Answer::Flag(muted)`.
+    ToggleMute,
+}
+
+/// What the person saw when they asked; if it is no longer so, the verb is `Stale` and nothing happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// The call.
+    pub call: Option<CallId>,
+    /// Its `Serial` (of Focus when the verb is for Focus).
+    pub serial: Option<u64>,
+}
+
+/// What a request brought.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// The call that was made.
+    Call(CallId),
+    /// A new value.
+    Flag(bool),
+    /// A card, an id.
+    Text(String),
+    /// Contacts, and from where to go on (empty: no more).
+    Contacts(Vec<ContactRow>, String),
+    /// One contact.
+    Contact(Box<ContactRow>),
+    /// History rows, and the cursor to go on from (0: no more).
+    History(Vec<HistoryRow>, u64),
+    /// One history row.
+    Row(Box<HistoryRow>),
+}
+
+/// Why a request was denied: one D-Bus error name each, and one sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// The kind.
+    pub kind: DeniedKind,
+    /// For the person.
+    pub sentence: String,
+}
+
+/// The kinds, as in DBUS.md's table of errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeniedKind {
+    /// The daemon still starts or already stops.
+    NotReady,
+    /// No such call.
+    NoSuchCall,
+    /// No such contact.
+    NoSuchContact,
+    /// No such row.
+    NoSuchRecord,
+    /// The call's state does not allow it.
+    InvalidState,
+    /// An option is unknown or out of range.
+    InvalidOption,
+    /// Not the call the person saw.
+    Stale,
+    /// The contrary was already done.
+    AlreadyHandled,
+    /// Another device of ours took it.
+    AnsweredElsewhere,
+    /// Several fit.
+    Ambiguous,
+    /// There is a call already.
+    Busy,
+    /// No relay is configured.
+    NotConnected,
+    /// The contact has no device that can be called.
+    NoDevice,
+    /// Not on this machine.
+    NotSupported,
+    /// Too many of these in a minute.
+    RateLimited,
+    /// Anything else; the sentence says what.
+    Failed,
+}
+
+impl Denied {
+    /// A denial with its sentence.
+    pub fn new(kind: DeniedKind, sentence: impl Into<String>) -> Self {
+        Self { kind, sentence: sentence.into() }
+    }
+}

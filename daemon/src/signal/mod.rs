@@ -1,0 +1,108 @@
+//! The signaling port: relay links and Noise sessions.
+//!
+//! Lives here: the task that owns them; orders in, reports out.
+//! Must not: know what a call is beyond the rules' own messages, or how sound travels.
+
+use std::sync::Arc;
+
+use ahoy_call::{CallId, Event, LegId, PeerId, SignalOrder};
+
+use crate::contacts::Roster;
+
+/// What the engine asks.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// An order of the rules.
+    Call {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// What.
+        order: SignalOrder,
+    },
+    /// A sealed frame that came by the call's data channel.
+    Frame {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// The call's data channel opened or closed.
+    Channel {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// Whether frames can go that way.
+        open: bool,
+    },
+    /// Who we are, who may speak to us, which tokens are listed. Replaces what was known.
+    Roster(Arc<Roster>),
+    /// Tell every device of a contact that we no longer know this call (after a crash).
+    Bye {
+        /// The call.
+        call: CallId,
+        /// The contact.
+        peer: PeerId,
+    },
+    /// Send what is queued, for at most one second, and end.
+    Stop,
+}
+
+/// What the engine hears.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// For the rules: `Rung`, `Received`, `Carried`, `Undeliverable`, `Bye`.
+    Event(Event),
+    /// Send this sealed frame over the call's data channel.
+    Frame {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// The links changed.
+    Links(Links),
+    /// A handshake with this contact was completed: they have our card.
+    Mutual(PeerId),
+    /// This token (its hash) came with a sealed message of this contact for the first time: keep the binding.
+    Bound {
+        /// The token's hash.
+        token: [u8; 16],
+        /// The contact.
+        peer: PeerId,
+    },
+}
+
+/// How we are connected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// At least one inbox of ours is claimed.
+    pub online: bool,
+    /// The last reason why a link failed; empty when all is well.
+    pub error: String,
+    /// STUN and TURN servers of our relays.
+    pub ice_servers: Vec<IceServer>,
+}
+
+/// A STUN or TURN server (RFC 7064, RFC 7065).
+#[derive(Clone, PartialEq, Eq)]
+pub struct IceServer {
+    /// `stun:host:port`, `turn:host:port?transport=udp`.
+    pub urls: Vec<String>,
+    /// For TURN.
+    pub username: String,
+    /// For TURN.
+    pub credential: String,
+}
+
+impl std::fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IceServer({} urls)", self.urls.len())
+    }
+}

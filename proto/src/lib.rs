@@ -1,0 +1,7 @@
+//! What travels between two phones and past the relay.
+//!
+//! Lives here: the list of parts.
+//! Must not: do I/O, read a clock, make randomness.
+
+#[cfg(feature = "sealed")]
+pub mod card;
