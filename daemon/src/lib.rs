@@ -5,9 +5,14 @@
 
 pub mod board;
 pub mod bus;
+pub mod clock;
 pub mod contacts;
 pub mod history;
+pub mod ice;
 pub mod identity;
 pub mod media;
+pub mod private;
 pub mod request;
+pub mod roster;
+pub mod rows;
 pub mod signal;

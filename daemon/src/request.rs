@@ -8,8 +8,7 @@ use std::time::Duration;
 use ahoy_call::{CallId, DeclineReason, Scope};
 use tokio::sync::oneshot;
 
-use crate::contacts::{ContactChange, ContactFilter, ContactRow};
-use crate::history::{HistoryFilter, HistoryRow};
+use crate::rows::{ContactChange, ContactFilter, ContactRow, HistoryFilter, HistoryRow};
 
 /// A request with the place for its answer. The bus fills in the answer's effect before it lets the reply go.
 #[derive(Debug)]

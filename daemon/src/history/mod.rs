@@ -7,6 +7,8 @@ use ahoy_call::Record;
 
 use crate::request::Reply;
 
+pub use crate::rows::{HistoryFilter, HistoryRow};
+
 /// What the engine asks.
 #[derive(Debug)]
 pub enum Order {
@@ -65,64 +67,4 @@ pub struct Unfinished {
     pub call: ahoy_call::CallId,
     /// The contact.
     pub peer: ahoy_call::PeerId,
-}
-
-/// Which rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HistoryFilter {
-    /// Created at or after, microseconds since the Unix epoch.
-    pub since: Option<i64>,
-    /// Created before.
-    pub until: Option<i64>,
-    /// Contact id, 32 hex digits.
-    pub contact: Option<String>,
-    /// `incoming` or `outgoing`.
-    pub direction: Option<String>,
-    /// An outcome's spelling.
-    pub outcome: Option<String>,
-    /// A part of the name, the address or the note.
-    pub text: Option<String>,
-    /// At most so many, 1 to 1000; 50 if none.
-    pub limit: Option<u32>,
-    /// Rows older than this id.
-    pub before: Option<u64>,
-}
-
-/// One call in history. Times are microseconds since the Unix epoch, 0: never.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HistoryRow {
-    /// The row.
-    pub id: u64,
-    /// The call, 32 hex digits.
-    pub call: String,
-    /// `incoming` or `outgoing`.
-    pub direction: String,
-    /// `direct`.
-    pub kind: String,
-    /// The contact's id, 32 hex digits.
-    pub contact: String,
-    /// Its name then.
-    pub name: String,
-    /// Its address.
-    pub address: String,
-    /// How it is filed; empty while it runs.
-    pub outcome: String,
-    /// Why it ended; empty while it runs.
-    pub reason: String,
-    /// On whose side; empty while it runs.
-    pub ended_by: String,
-    /// The dial's note.
-    pub note: String,
-    /// When it was made.
-    pub created_at: i64,
-    /// When it first rang.
-    pub ringing_at: i64,
-    /// When it was answered.
-    pub answered_at: i64,
-    /// When it ended.
-    pub ended_at: i64,
-    /// Answer to end, milliseconds.
-    pub duration_ms: u64,
-    /// Somebody has seen it.
-    pub seen: bool,
 }

@@ -5,7 +5,7 @@
 
 use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 
-use crate::signal::IceServer;
+use crate::ice::IceServer;
 
 /// What the engine asks.
 #[derive(Clone, Debug)]

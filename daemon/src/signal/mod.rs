@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, Event, LegId, PeerId, SignalOrder};
 
-use crate::contacts::Roster;
+use crate::roster::Roster;
+
+pub use crate::ice::IceServer;
 
 /// What the engine asks.
 #[derive(Clone, Debug)]
@@ -88,21 +90,4 @@ pub struct Links {
     pub error: String,
     /// STUN and TURN servers of our relays.
     pub ice_servers: Vec<IceServer>,
-}
-
-/// A STUN or TURN server (RFC 7064, RFC 7065).
-#[derive(Clone, PartialEq, Eq)]
-pub struct IceServer {
-    /// `stun:host:port`, `turn:host:port?transport=udp`.
-    pub urls: Vec<String>,
-    /// For TURN.
-    pub username: String,
-    /// For TURN.
-    pub credential: String,
-}
-
-impl std::fmt::Debug for IceServer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "IceServer({} urls)", self.urls.len())
-    }
 }

@@ -1,0 +1,105 @@
+//! Rows of contacts and of history, as clients ask for them and get them.
+//!
+//! Lives here: the values that travel between the stores, the engine and the bus.
+//! Must not: know SQL, files or D-Bus.
+
+/// Which contacts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContactFilter {
+    /// A part of the name, id or address.
+    pub text: Option<String>,
+    /// Only blocked or only not.
+    pub blocked: Option<bool>,
+    /// At most so many, 1 to 1000; 100 if none.
+    pub limit: Option<u32>,
+    /// Go on after this id.
+    pub after: Option<String>,
+}
+
+/// What to change of a contact.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContactChange {
+    /// A new name, 1 to 64 characters.
+    pub name: Option<String>,
+    /// Block or unblock.
+    pub blocked: Option<bool>,
+}
+
+/// One contact. Times are microseconds since the Unix epoch, 0: never.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContactRow {
+    /// 32 hex digits.
+    pub id: String,
+    /// z-base-32 of the account key.
+    pub address: String,
+    /// As the person calls them.
+    pub name: String,
+    /// Never answered, never rung.
+    pub blocked: bool,
+    /// A handshake was once completed: they have our card.
+    pub mutual: bool,
+    /// When it was added.
+    pub added_at: i64,
+    /// The last call with them.
+    pub last_call_at: i64,
+}
+
+/// Which rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryFilter {
+    /// Created at or after, microseconds since the Unix epoch.
+    pub since: Option<i64>,
+    /// Created before.
+    pub until: Option<i64>,
+    /// Contact id, 32 hex digits.
+    pub contact: Option<String>,
+    /// `incoming` or `outgoing`.
+    pub direction: Option<String>,
+    /// An outcome's spelling.
+    pub outcome: Option<String>,
+    /// A part of the name, the address or the note.
+    pub text: Option<String>,
+    /// At most so many, 1 to 1000; 50 if none.
+    pub limit: Option<u32>,
+    /// Rows older than this id.
+    pub before: Option<u64>,
+}
+
+/// One call in history. Times are microseconds since the Unix epoch, 0: never.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// The row.
+    pub id: u64,
+    /// The call, 32 hex digits.
+    pub call: String,
+    /// `incoming` or `outgoing`.
+    pub direction: String,
+    /// `direct`.
+    pub kind: String,
+    /// The contact's id, 32 hex digits.
+    pub contact: String,
+    /// Its name then.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+    /// How it is filed; empty while it runs.
+    pub outcome: String,
+    /// Why it ended; empty while it runs.
+    pub reason: String,
+    /// On whose side; empty while it runs.
+    pub ended_by: String,
+    /// The dial's note.
+    pub note: String,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it first rang.
+    pub ringing_at: i64,
+    /// When it was answered.
+    pub answered_at: i64,
+    /// When it ended.
+    pub ended_at: i64,
+    /// Answer to end, milliseconds.
+    pub duration_ms: u64,
+    /// Somebody has seen it.
+    pub seen: bool,
+}
