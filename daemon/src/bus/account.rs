@@ -18,7 +18,7 @@ use crate::request::Request;
 
 /// The object of the account.
 #[derive(Clone, Debug)]
-pub struct AccountObject(pub Desk);
+pub(super) struct AccountObject(pub(super) Desk);
 
 #[interface(name = "org.ahoyd.Calls1.Account", spawn = false, introspection_docs = false)]
 impl AccountObject {
@@ -82,7 +82,7 @@ impl AccountObject {
 /// the whole tree while a property is set, so that no call could appear before the setting was answered; and it
 /// emits a second `PropertiesChanged` after the one of the publication.
 #[derive(Debug)]
-pub struct AccountProperties(pub AccountObject);
+pub(super) struct AccountProperties(pub(super) AccountObject);
 
 #[interface(name = "org.freedesktop.DBus.Properties", spawn = false, introspection_docs = false)]
 impl AccountProperties {

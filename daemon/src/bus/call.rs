@@ -19,7 +19,7 @@ use crate::request::{Verb, Which};
 
 /// The object of a call. What changes is read from the board, what does not from the row it was made of.
 #[derive(Debug)]
-pub struct CallObject {
+pub(super) struct CallObject {
     desk: Desk,
     made_of: Arc<CallRow>,
 }
@@ -184,7 +184,7 @@ impl CallObject {
 
 impl CallObject {
     /// An object for this call.
-    pub fn new(desk: Desk, made_of: Arc<CallRow>) -> Self {
+    pub(super) fn new(desk: Desk, made_of: Arc<CallRow>) -> Self {
         Self { desk, made_of }
     }
 

@@ -20,7 +20,7 @@ type Row = BTreeMap<&'static str, Variant<'static>>;
 
 /// The object of all contacts.
 #[derive(Debug)]
-pub struct ContactsObject(pub Desk);
+pub(super) struct ContactsObject(pub(super) Desk);
 
 #[interface(name = "org.ahoyd.Calls1.Contacts", spawn = false, introspection_docs = false)]
 impl ContactsObject {
@@ -30,13 +30,13 @@ impl ContactsObject {
         self.0.text(Request::AddContact { card }).await
     }
 
-    #[zbus(out_args("contacts", "next"))]
+    #[zbus(out_args("rows", "next"))]
     async fn list(&self, filter: Dictionary, options: Dictionary) -> Result<(Vec<Row>, String), Fault> {
         Options::none(options)?;
         self.rows(Request::ListContacts(read_filter(filter)?)).await
     }
 
-    #[zbus(out_args("contact"))]
+    #[zbus(out_args("row"))]
     async fn get(&self, id: String, options: Dictionary) -> Result<Row, Fault> {
         Options::none(options)?;
         let answer = self.0.ask(Request::GetContact(id)).await?;
@@ -44,7 +44,7 @@ impl ContactsObject {
         Ok(row(*contact))
     }
 
-    #[zbus(out_args("contacts"))]
+    #[zbus(out_args("rows"))]
     async fn find(&self, text: String, options: Dictionary) -> Result<Vec<Row>, Fault> {
         Options::none(options)?;
         self.rows(Request::FindContacts(text)).await.map(|(rows, _next)| rows)
@@ -75,7 +75,7 @@ impl ContactsObject {
 
     /// A contact came, went or changed.
     #[zbus(signal)]
-    pub async fn changed(emitter: &SignalEmitter<'_>, id: &str) -> zbus::Result<()>;
+    pub(super) async fn changed(emitter: &SignalEmitter<'_>, id: &str) -> zbus::Result<()>;
 
     #[zbus(property)]
     fn count(&self) -> u32 {

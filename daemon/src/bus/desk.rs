@@ -15,24 +15,24 @@ use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Request, Verb, Wh
 
 /// What every interface holds.
 #[derive(Clone, Debug)]
-pub struct Desk {
+pub(super) struct Desk {
     asked: mpsc::Sender<Asked>,
     shown: watch::Receiver<Arc<Board>>,
 }
 
 impl Desk {
     /// A desk that asks there and shows this.
-    pub fn new(asked: mpsc::Sender<Asked>, shown: watch::Receiver<Arc<Board>>) -> Self {
+    pub(super) fn new(asked: mpsc::Sender<Asked>, shown: watch::Receiver<Arc<Board>>) -> Self {
         Self { asked, shown }
     }
 
     /// What is shown now. Never waits.
-    pub fn board(&self) -> Arc<Board> {
+    pub(super) fn board(&self) -> Arc<Board> {
         Arc::clone(&self.shown.borrow())
     }
 
     /// A call that is shown now.
-    pub fn row(&self, id: CallId) -> zbus::fdo::Result<Arc<CallRow>> {
+    pub(super) fn row(&self, id: CallId) -> zbus::fdo::Result<Arc<CallRow>> {
         let board = self.board();
         let row = board.calls.iter().find(|row| row.view.id == id);
         row.cloned().ok_or_else(|| {
@@ -41,7 +41,7 @@ impl Desk {
     }
 
     /// Sends a request and waits until its effect is shown.
-    pub async fn ask(&self, what: Request) -> Result<Answer, Fault> {
+    pub(super) async fn ask(&self, what: Request) -> Result<Answer, Fault> {
         let (reply, answer) = oneshot::channel();
         self.asked.try_send(Asked { what, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
@@ -53,24 +53,24 @@ impl Desk {
     }
 
     /// A request whose answer says nothing more than that it is done.
-    pub async fn done(&self, what: Request) -> Result<(), Fault> {
+    pub(super) async fn done(&self, what: Request) -> Result<(), Fault> {
         self.ask(what).await.map(|_done| ())
     }
 
     /// A request that is answered with a text.
-    pub async fn text(&self, what: Request) -> Result<String, Fault> {
+    pub(super) async fn text(&self, what: Request) -> Result<String, Fault> {
         let Answer::Text(text) = self.ask(what).await? else { return Err(surprised()) };
         Ok(text)
     }
 
     /// A verb on a call.
-    pub async fn verb(&self, call: Which, verb: Verb, guard: Guard) -> Result<(), Fault> {
+    pub(super) async fn verb(&self, call: Which, verb: Verb, guard: Guard) -> Result<(), Fault> {
         self.done(Request::Verb { call, verb, guard }).await
     }
 }
 
 /// An answer of a kind that does not belong to the request: a fault of ours.
-pub fn surprised() -> Fault {
+pub(super) fn surprised() -> Fault {
     denied(DeniedKind::Failed, "The daemon gave an answer of another kind: please report this.")
 }
 

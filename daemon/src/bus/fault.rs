@@ -5,75 +5,84 @@
 
 use std::fmt;
 
+use ahoy_dbus::{Error, ErrorName};
+use zbus::DBusError;
 use zbus::message::{Header, Message};
-use zbus::names::ErrorName;
 
 use crate::request::{Denied, DeniedKind};
 
 /// An error reply: a name for programs, a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    name: &'static str,
-    sentence: String,
+pub(super) enum Fault {
+    /// One of the contract's table.
+    Refused(Error),
+    /// A value is of the wrong type, or is none of the words that are understood.
+    Arguments(String),
 }
 
 impl Fault {
     /// An option is unknown or out of range.
-    pub fn option(sentence: impl Into<String>) -> Self {
-        Denied::new(DeniedKind::InvalidOption, sentence).into()
+    pub(super) fn option(sentence: impl Into<String>) -> Self {
+        Self::Refused(Error::new(ErrorName::InvalidOption, sentence))
     }
 
     /// A value is of the wrong type, or is none of the words that are understood.
-    pub fn arguments(sentence: impl Into<String>) -> Self {
-        Self { name: "org.freedesktop.DBus.Error.InvalidArgs", sentence: sentence.into() }
+    pub(super) fn arguments(sentence: impl Into<String>) -> Self {
+        Self::Arguments(sentence.into())
     }
 }
 
 /// The error name of each kind, as in the table of the contract.
-pub fn name(kind: DeniedKind) -> &'static str {
+pub fn name(kind: DeniedKind) -> ErrorName {
     match kind {
-        DeniedKind::NotReady => "org.ahoyd.Calls1.Error.NotReady",
-        DeniedKind::NoSuchCall => "org.ahoyd.Calls1.Error.NoSuchCall",
-        DeniedKind::NoSuchContact => "org.ahoyd.Calls1.Error.NoSuchContact",
-        DeniedKind::NoSuchRecord => "org.ahoyd.Calls1.Error.NoSuchRecord",
-        DeniedKind::InvalidState => "org.ahoyd.Calls1.Error.InvalidState",
-        DeniedKind::InvalidOption => "org.ahoyd.Calls1.Error.InvalidOption",
-        DeniedKind::Stale => "org.ahoyd.Calls1.Error.Stale",
-        DeniedKind::AlreadyHandled => "org.ahoyd.Calls1.Error.AlreadyHandled",
-        DeniedKind::AnsweredElsewhere => "org.ahoyd.Calls1.Error.AnsweredElsewhere",
-        DeniedKind::Ambiguous => "org.ahoyd.Calls1.Error.Ambiguous",
-        DeniedKind::Busy => "org.ahoyd.Calls1.Error.Busy",
-        DeniedKind::NotConnected => "org.ahoyd.Calls1.Error.NotConnected",
-        DeniedKind::NoDevice => "org.ahoyd.Calls1.Error.NoDevice",
-        DeniedKind::NotSupported => "org.ahoyd.Calls1.Error.NotSupported",
-        DeniedKind::RateLimited => "org.ahoyd.Calls1.Error.RateLimited",
-        DeniedKind::Failed => "org.ahoyd.Calls1.Error.Failed",
+        DeniedKind::NotReady => ErrorName::NotReady,
+        DeniedKind::NoSuchCall => ErrorName::NoSuchCall,
+        DeniedKind::NoSuchContact => ErrorName::NoSuchContact,
+        DeniedKind::NoSuchRecord => ErrorName::NoSuchRecord,
+        DeniedKind::InvalidState => ErrorName::InvalidState,
+        DeniedKind::InvalidOption => ErrorName::InvalidOption,
+        DeniedKind::Stale => ErrorName::Stale,
+        DeniedKind::AlreadyHandled => ErrorName::AlreadyHandled,
+        DeniedKind::AnsweredElsewhere => ErrorName::AnsweredElsewhere,
+        DeniedKind::Ambiguous => ErrorName::Ambiguous,
+        DeniedKind::Busy => ErrorName::Busy,
+        DeniedKind::NotConnected => ErrorName::NotConnected,
+        DeniedKind::NoDevice => ErrorName::NoDevice,
+        DeniedKind::NotSupported => ErrorName::NotSupported,
+        DeniedKind::RateLimited => ErrorName::RateLimited,
+        DeniedKind::Failed => ErrorName::Failed,
     }
 }
 
 impl From<Denied> for Fault {
     fn from(denied: Denied) -> Self {
-        Self { name: name(denied.kind), sentence: denied.sentence }
+        Self::Refused(Error::new(name(denied.kind), denied.sentence))
     }
 }
 
-impl zbus::DBusError for Fault {
+impl DBusError for Fault {
     fn create_reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
-        Message::error(call, self.name).build(&self.sentence)
+        Message::error(call, self.name()).build(&self.to_string())
     }
 
-    fn name(&self) -> ErrorName<'_> {
-        ErrorName::from_static_str_unchecked(self.name)
+    fn name(&self) -> zbus::names::ErrorName<'_> {
+        zbus::names::ErrorName::from_static_str_unchecked(match self {
+            Self::Refused(error) => error.name.as_str(),
+            Self::Arguments(_) => "org.freedesktop.DBus.Error.InvalidArgs",
+        })
     }
 
     fn description(&self) -> Option<&str> {
-        Some(&self.sentence)
+        Some(match self {
+            Self::Refused(error) => &error.sentence,
+            Self::Arguments(sentence) => sentence,
+        })
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)
+        f.write_str(self.description().unwrap_or_default())
     }
 }
 

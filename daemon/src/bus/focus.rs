@@ -15,7 +15,7 @@ use crate::request::{Answer, Request, Verb, Which};
 
 /// The object that is always there.
 #[derive(Debug)]
-pub struct FocusObject(pub Desk);
+pub(super) struct FocusObject(pub(super) Desk);
 
 #[interface(name = "org.ahoyd.Calls1.Focus", spawn = false, introspection_docs = false)]
 impl FocusObject {

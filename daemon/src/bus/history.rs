@@ -21,7 +21,7 @@ type Row = BTreeMap<&'static str, Variant<'static>>;
 
 /// The object of the whole history.
 #[derive(Debug)]
-pub struct HistoryObject(pub Desk);
+pub(super) struct HistoryObject(pub(super) Desk);
 
 #[interface(name = "org.ahoyd.Calls1.History", spawn = false, introspection_docs = false)]
 impl HistoryObject {
@@ -43,7 +43,7 @@ impl HistoryObject {
 
     /// A row came or changed.
     #[zbus(signal)]
-    pub async fn changed(emitter: &SignalEmitter<'_>, id: u64) -> zbus::Result<()>;
+    pub(super) async fn changed(emitter: &SignalEmitter<'_>, id: u64) -> zbus::Result<()>;
 
     #[zbus(property)]
     fn missed(&self) -> u32 {

@@ -19,7 +19,7 @@ use crate::request::{Answer, Request};
 
 /// The object at the root.
 #[derive(Debug)]
-pub struct ManagerObject(pub Desk);
+pub(super) struct ManagerObject(pub(super) Desk);
 
 #[interface(name = "org.ahoyd.Calls1.Manager", spawn = false, introspection_docs = false)]
 impl ManagerObject {
@@ -51,16 +51,16 @@ impl ManagerObject {
 
     /// Something happened, for hooks and loggers.
     #[zbus(signal)]
-    pub async fn event(
+    pub(super) async fn event(
         emitter: &SignalEmitter<'_>,
         r#type: &str,
         serial: u64,
         data: BTreeMap<&str, Variant<'_>>,
     ) -> zbus::Result<()>;
 
-    #[zbus(property)]
-    fn version(&self) -> String {
-        self.now().version
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
     }
 
     #[zbus(property)]
@@ -79,8 +79,8 @@ impl ManagerObject {
     }
 
     #[zbus(property)]
-    fn capabilities(&self) -> Vec<String> {
-        self.now().capabilities
+    fn capabilities(&self) -> Vec<&'static str> {
+        vec!["audio"]
     }
 
     #[zbus(property)]

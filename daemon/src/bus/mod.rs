@@ -162,7 +162,9 @@ async fn tell(reports: &mpsc::Sender<Report>, said: &mut Option<Report>, report:
 }
 
 fn sentence(error: &Uprooted) -> String {
-    format!("No program of the desktop can see or steer calls: {error}. Start a session bus; it is tried every two seconds.")
+    format!(
+        "No program of the desktop can see or steer calls: {error}. Start a session bus; it is tried every two seconds."
+    )
 }
 
 /// A bus that comes is taken up within this and the time that joining may take.

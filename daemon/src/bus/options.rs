@@ -12,11 +12,11 @@ use super::spell;
 use crate::request::Guard;
 
 /// A dictionary as it came, `a{sv}`.
-pub type Dictionary = HashMap<String, OwnedVariant>;
+pub(super) type Dictionary = HashMap<String, OwnedVariant>;
 
 /// A dictionary that is being read. What is left at `finish` is unknown, and refused by name.
 #[derive(Debug)]
-pub struct Options {
+pub(super) struct Options {
     left: BTreeMap<String, OwnedVariant>,
     known: Vec<&'static str>,
 }
@@ -29,12 +29,12 @@ impl From<Dictionary> for Options {
 
 impl Options {
     /// A dictionary in which nothing is known.
-    pub fn none(dictionary: Dictionary) -> Result<(), Fault> {
+    pub(super) fn none(dictionary: Dictionary) -> Result<(), Fault> {
         Self::from(dictionary).finish()
     }
 
     /// The two guards that every verb takes, and nothing else.
-    pub fn guard_only(dictionary: Dictionary) -> Result<Guard, Fault> {
+    pub(super) fn guard_only(dictionary: Dictionary) -> Result<Guard, Fault> {
         let mut options = Self::from(dictionary);
         let guard = options.guard()?;
         options.finish()?;
@@ -42,15 +42,16 @@ impl Options {
     }
 
     /// `expect-call` (`o` or `s`) and `expect-serial` (`t`): what the person saw.
-    pub fn guard(&mut self) -> Result<Guard, Fault> {
+    pub(super) fn guard(&mut self) -> Result<Guard, Fault> {
         let call = match self.take("expect-call") {
             None => None,
             Some(value) => {
-                let text = match &*value {
-                    Variant::Str(text) => text.as_str(),
-                    Variant::ObjectPath(path) => path.as_str(),
-                    #[expect(clippy::wildcard_enum_match_arm, reason = "every other type of D-Bus is wrong")]
-                    other => return Err(wrong_type("expect-call", "o or s", other)),
+                let text = if let Variant::Str(text) = &*value {
+                    text.as_str()
+                } else if let Variant::ObjectPath(path) = &*value {
+                    path.as_str()
+                } else {
+                    return Err(wrong_type("expect-call", "o or s", &value));
                 };
                 let call = spell::parse_call(text).ok_or_else(|| {
                     Fault::option("Option 'expect-call' is neither the path nor the Id of a call.")
@@ -62,32 +63,32 @@ impl Options {
     }
 
     /// A string, `s`.
-    pub fn string(&mut self, key: &'static str) -> Result<Option<String>, Fault> {
+    pub(super) fn string(&mut self, key: &'static str) -> Result<Option<String>, Fault> {
         self.typed(key, "s", |value| value.downcast_ref::<String>().ok())
     }
 
     /// A boolean, `b`.
-    pub fn flag(&mut self, key: &'static str) -> Result<Option<bool>, Fault> {
+    pub(super) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, Fault> {
         self.typed(key, "b", |value| value.downcast_ref::<bool>().ok())
     }
 
     /// A number, `u`.
-    pub fn u32(&mut self, key: &'static str) -> Result<Option<u32>, Fault> {
+    pub(super) fn u32(&mut self, key: &'static str) -> Result<Option<u32>, Fault> {
         self.typed(key, "u", |value| value.downcast_ref::<u32>().ok())
     }
 
     /// A number, `t`.
-    pub fn u64(&mut self, key: &'static str) -> Result<Option<u64>, Fault> {
+    pub(super) fn u64(&mut self, key: &'static str) -> Result<Option<u64>, Fault> {
         self.typed(key, "t", |value| value.downcast_ref::<u64>().ok())
     }
 
     /// A time, `x`.
-    pub fn time(&mut self, key: &'static str) -> Result<Option<i64>, Fault> {
+    pub(super) fn time(&mut self, key: &'static str) -> Result<Option<i64>, Fault> {
         self.typed(key, "x", |value| value.downcast_ref::<i64>().ok())
     }
 
     /// `limit`, 1 to 1000.
-    pub fn limit(&mut self) -> Result<Option<u32>, Fault> {
+    pub(super) fn limit(&mut self) -> Result<Option<u32>, Fault> {
         let limit = self.u32("limit")?;
         if limit.is_some_and(|n| !(1..=1000).contains(&n)) {
             return Err(Fault::option("Option 'limit' must lie between 1 and 1000."));
@@ -96,7 +97,7 @@ impl Options {
     }
 
     /// Refuses what was not taken.
-    pub fn finish(self) -> Result<(), Fault> {
+    pub(super) fn finish(self) -> Result<(), Fault> {
         let Some(key) = self.left.keys().next() else { return Ok(()) };
         Err(Fault::option(if self.known.is_empty() {
             format!("Option '{key}' is unknown here: no options are taken.")

@@ -19,28 +19,28 @@ use crate::board::{Board, CallRow};
 
 /// All that differs between two boards.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Difference {
+pub(super) struct Difference {
     /// Calls whose objects go.
-    pub gone: Vec<CallId>,
+    pub(super) gone: Vec<CallId>,
     /// Calls whose objects come.
-    pub come: Vec<Arc<CallRow>>,
+    pub(super) come: Vec<Arc<CallRow>>,
     /// Objects whose properties changed; each object at most once, none of those that go or come.
-    pub changed: Vec<Changed>,
+    pub(super) changed: Vec<Changed>,
 }
 
 /// What changed on one object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Changed {
+pub(super) struct Changed {
     /// The object.
-    pub path: OwnedObjectPath,
+    pub(super) path: OwnedObjectPath,
     /// Its interface, without the prefix.
-    pub interface: &'static str,
+    pub(super) interface: &'static str,
     /// The new values.
-    pub properties: Properties,
+    pub(super) properties: Properties,
 }
 
 /// Compares two boards.
-pub fn difference(before: &Board, after: &Board) -> Difference {
+pub(super) fn difference(before: &Board, after: &Board) -> Difference {
     let mut difference = Difference::default();
     for row in &before.calls {
         if find(after, row.view.id).is_none() {
@@ -66,17 +66,13 @@ pub fn difference(before: &Board, after: &Board) -> Difference {
     difference.note(spell::account_path(&after.account.id), "Account", account);
     let contacts = Contacts::of(after).changed_since(&Contacts::of(before));
     difference.note(fixed(spell::CONTACTS), "Contacts", contacts);
-    difference.note(
-        fixed(spell::HISTORY),
-        "History",
-        History::of(after).changed_since(&History::of(before)),
-    );
+    difference.note(fixed(spell::HISTORY), "History", History::of(after).changed_since(&History::of(before)));
     difference
 }
 
 /// Shows a new board: objects that are over go, the snapshot is swapped, new objects come, and then each changed
 /// object says so once. So whoever hears a signal reads at least as new a value.
-pub async fn show(
+pub(super) async fn show(
     connection: &Connection,
     desk: &Desk,
     shown: &watch::Sender<Arc<Board>>,
@@ -98,7 +94,7 @@ pub async fn show(
 }
 
 /// Exports the object of a call that is on the board.
-pub async fn add_call(server: &ObjectServer, desk: &Desk, row: Arc<CallRow>) -> zbus::Result<()> {
+pub(super) async fn add_call(server: &ObjectServer, desk: &Desk, row: Arc<CallRow>) -> zbus::Result<()> {
     let path = spell::call_path(row.view.id);
     server.at(path, CallObject::new(desk.clone(), row)).await.map(|_added| ())
 }
@@ -126,4 +122,3 @@ impl Difference {
 fn find(board: &Board, id: CallId) -> Option<&Arc<CallRow>> {
     board.calls.iter().find(|row| row.view.id == id)
 }
-

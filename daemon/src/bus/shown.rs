@@ -13,20 +13,20 @@ use super::spell;
 use crate::board::{Board, CallRow};
 
 /// Properties by name.
-pub type Properties = BTreeMap<&'static str, Variant<'static>>;
+pub(super) type Properties = BTreeMap<&'static str, Variant<'static>>;
 
 /// Declares the properties of one interface with their names on the bus, and how two of its values are compared.
 macro_rules! properties {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $spelled:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
-        pub struct $name {
-            $(#[doc = concat!("`", $spelled, "`")] pub $field: $type,)*
+        pub(in crate::bus) struct $name {
+            $(#[doc = concat!("`", $spelled, "`")] pub(in crate::bus) $field: $type,)*
         }
 
         impl $name {
             /// The properties whose value is another than in `before`, with their new values.
-            pub fn changed_since(self, before: &Self) -> Properties {
+            pub(in crate::bus) fn changed_since(self, before: &Self) -> Properties {
                 let mut changed = Properties::new();
                 $(if self.$field != before.$field {
                     changed.insert($spelled, Variant::from(self.$field));
@@ -38,13 +38,11 @@ macro_rules! properties {
 }
 
 properties! {
-    /// Manager.
+    /// Manager. `Version` and `Capabilities` never change while the daemon runs.
     Manager {
-        version: String = "Version",
         ready: bool = "Ready",
         online: bool = "Online",
         connection_state: String = "ConnectionState",
-        capabilities: Vec<String> = "Capabilities",
         problems: Vec<String> = "Problems",
         active_call: OwnedObjectPath = "ActiveCall",
         incoming_count: u32 = "IncomingCount",
@@ -129,14 +127,12 @@ properties! {
 
 impl Manager {
     /// Of this board.
-    pub fn of(board: &Board) -> Self {
+    pub(super) fn of(board: &Board) -> Self {
         let manager = &board.manager;
         Self {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
             ready: manager.ready,
             online: manager.online,
             connection_state: manager.connection.to_owned(),
-            capabilities: vec!["audio".to_owned()],
             problems: manager.problems.clone(),
             active_call: active(board).map_or_else(spell::nowhere, spell::call_path),
             incoming_count: count(board.calls.iter().filter(|row| row.view.state == State::Incoming)),
@@ -150,7 +146,7 @@ impl Manager {
 
 impl Focus {
     /// Of this board.
-    pub fn of(board: &Board) -> Self {
+    pub(super) fn of(board: &Board) -> Self {
         let focused = board.focus.and_then(|id| board.calls.iter().find(|row| row.view.id == id));
         let Some(row) = focused else {
             return Self {
@@ -179,8 +175,8 @@ impl Focus {
             direction: spell::direction(row.view.direction),
             muted: row.view.muted,
             remote_muted: row.view.remote_muted,
-            since_monotonic: row.answered_boot,
-            since_at: row.answered_at,
+            since_monotonic: since(row).0,
+            since_at: since(row).1,
             deadline_monotonic: row.deadline_boot,
             missed: board.missed,
             can_answer: can.answer,
@@ -194,7 +190,7 @@ impl Focus {
 
 impl Call {
     /// Of this row.
-    pub fn of(row: &CallRow) -> Self {
+    pub(super) fn of(row: &CallRow) -> Self {
         let view = &row.view;
         Self {
             state: spell::state(view.state),
@@ -222,7 +218,7 @@ impl Call {
 
 impl Account {
     /// Of this board.
-    pub fn of(board: &Board) -> Self {
+    pub(super) fn of(board: &Board) -> Self {
         let account = &board.account;
         let devices = account.devices.iter().map(|(name, id, this)| {
             BTreeMap::from([
@@ -243,14 +239,14 @@ impl Account {
 
 impl Contacts {
     /// Of this board.
-    pub fn of(board: &Board) -> Self {
+    pub(super) fn of(board: &Board) -> Self {
         Self { count: board.contacts }
     }
 }
 
 impl History {
     /// Of this board.
-    pub fn of(board: &Board) -> Self {
+    pub(super) fn of(board: &Board) -> Self {
         Self { missed: board.missed, last_id: board.last_history }
     }
 }
@@ -262,6 +258,15 @@ fn active(board: &Board) -> Option<CallId> {
         State::Dialing | State::Alerting | State::Incoming | State::Disconnected => false,
     };
     board.calls.iter().find(|row| answered(row.view.state)).map(|row| row.view.id)
+}
+
+/// Where to count from, in both clocks: the answer; before it the ring, before that the dialing.
+fn since(row: &CallRow) -> (u64, i64) {
+    match (row.view.answered, row.view.ringing) {
+        (Some(_), _) => (row.answered_boot, row.answered_at),
+        (None, Some(ringing)) => (ringing.micros(), row.ringing_at),
+        (None, None) => (row.view.created.micros(), row.created_at),
+    }
 }
 
 fn count<T>(items: impl Iterator<Item = T>) -> u32 {

@@ -4,36 +4,26 @@
 //! Must not: hold state, or decide anything.
 
 use ahoy_call::{CallId, Direction, EndReason, EndedBy, PeerId, State};
+pub(super) use ahoy_dbus::{BUS_NAME as NAME, CONTACTS, FOCUS, HISTORY, ROOT};
 use zbus::wire::OwnedObjectPath;
 
-/// The bus name, and the prefix of every interface.
-pub const NAME: &str = "org.ahoyd.Calls1";
-/// The root of the tree.
-pub const ROOT: &str = "/org/ahoyd/Calls1";
-/// The path of Focus.
-pub const FOCUS: &str = "/org/ahoyd/Calls1/focus";
-/// The path of History.
-pub const HISTORY: &str = "/org/ahoyd/Calls1/history";
-/// The path of Contacts.
-pub const CONTACTS: &str = "/org/ahoyd/Calls1/contacts";
-
 /// The path that stands for "none".
-pub fn nowhere() -> OwnedObjectPath {
+pub(super) fn nowhere() -> OwnedObjectPath {
     OwnedObjectPath::default()
 }
 
 /// The path of a call.
-pub fn call_path(id: CallId) -> OwnedObjectPath {
-    path(format!("{ROOT}/call_{}", hex(id.bytes())))
+pub(super) fn call_path(id: CallId) -> OwnedObjectPath {
+    path(ahoy_dbus::call_path(&hex(id.bytes())))
 }
 
 /// The path of the account with this id.
-pub fn account_path(id: &str) -> OwnedObjectPath {
-    path(format!("{ROOT}/account_{id}"))
+pub(super) fn account_path(id: &str) -> OwnedObjectPath {
+    path(ahoy_dbus::account_path(id))
 }
 
 /// A call by its path, its `Id`, or its 32 hex digits.
-pub fn parse_call(text: &str) -> Option<CallId> {
+pub(super) fn parse_call(text: &str) -> Option<CallId> {
     let text = text.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix("/call_")).unwrap_or(text);
     let digits = text.replace('-', "");
     let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?;
@@ -41,25 +31,18 @@ pub fn parse_call(text: &str) -> Option<CallId> {
 }
 
 /// A call's `Id`: the text form of a UUID.
-pub fn uuid(id: CallId) -> String {
+pub(super) fn uuid(id: CallId) -> String {
     let digits = hex(id.bytes());
-    format!(
-        "{}-{}-{}-{}-{}",
-        &digits[..8],
-        &digits[8..12],
-        &digits[12..16],
-        &digits[16..20],
-        &digits[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
 }
 
 /// A contact's id.
-pub fn contact(id: PeerId) -> String {
+pub(super) fn contact(id: PeerId) -> String {
     hex(id.bytes())
 }
 
 /// `State`.
-pub fn state(state: State) -> &'static str {
+pub(super) fn state(state: State) -> &'static str {
     match state {
         State::Dialing => "dialing",
         State::Alerting => "alerting",
@@ -72,7 +55,7 @@ pub fn state(state: State) -> &'static str {
 }
 
 /// `StateReason`; empty while the call lives.
-pub fn reason(reason: Option<EndReason>) -> &'static str {
+pub(super) fn reason(reason: Option<EndReason>) -> &'static str {
     let Some(reason) = reason else { return "" };
     match reason {
         EndReason::Completed => "completed",
@@ -98,7 +81,7 @@ pub fn reason(reason: Option<EndReason>) -> &'static str {
 }
 
 /// `EndedBy`; empty while the call lives.
-pub fn ended_by(by: Option<EndedBy>) -> &'static str {
+pub(super) fn ended_by(by: Option<EndedBy>) -> &'static str {
     let Some(by) = by else { return "" };
     match by {
         EndedBy::Local => "local",
@@ -109,7 +92,7 @@ pub fn ended_by(by: Option<EndedBy>) -> &'static str {
 }
 
 /// `Direction`.
-pub fn direction(direction: Direction) -> &'static str {
+pub(super) fn direction(direction: Direction) -> &'static str {
     match direction {
         Direction::Incoming => "incoming",
         Direction::Outgoing => "outgoing",

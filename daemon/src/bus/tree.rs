@@ -27,7 +27,7 @@ use crate::request::Asked;
 
 /// Why there is no tree on the bus.
 #[derive(Debug, thiserror::Error)]
-pub enum Uprooted {
+pub(super) enum Uprooted {
     /// Another daemon owns the name.
     #[error("another daemon owns the name")]
     NameTaken,
@@ -47,7 +47,7 @@ pub enum Uprooted {
 
 /// A served tree.
 #[derive(Debug)]
-pub struct Tree {
+pub(super) struct Tree {
     connection: Connection,
     desk: Desk,
     shown: watch::Sender<Arc<Board>>,
@@ -55,7 +55,7 @@ pub struct Tree {
 
 impl Tree {
     /// Joins the bus: objects first, then the name.
-    pub async fn plant(
+    pub(super) async fn plant(
         address: Option<&str>,
         asked: &mpsc::Sender<Asked>,
         board: Arc<Board>,
@@ -96,7 +96,7 @@ impl Tree {
     }
 
     /// Performs orders until the bus is lost, or, with `None`, until the port must end. `newest` follows the boards.
-    pub async fn follow(
+    pub(super) async fn follow(
         self,
         orders: &mut mpsc::Receiver<Order>,
         newest: &mut Option<Arc<Board>>,

@@ -10,7 +10,7 @@ use super::options::{Dictionary, Options};
 use crate::request::{Guard, Verb};
 
 /// Reads a decline. `later` is a `declined` with a text.
-pub fn decline(reason: &str, options: Dictionary) -> Result<(Verb, Guard), Fault> {
+pub(super) fn decline(reason: &str, options: Dictionary) -> Result<(Verb, Guard), Fault> {
     let mut options = Options::from(options);
     let guard = options.guard()?;
     let message = options.string("message")?;
