@@ -332,7 +332,9 @@ fn relay_urls(value: &Value) -> Option<Vec<String>> {
 fn is_relay_url(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let authority = rest.split_once('/').map_or(rest, |(authority, _path)| authority);
-    if authority.contains('@') || url.len() > MAX_RELAY_URL || !url.bytes().all(|c| c.is_ascii_graphic() && c != b'?' && c != b'#')
+    if authority.contains('@')
+        || url.len() > MAX_RELAY_URL
+        || !url.bytes().all(|c| c.is_ascii_graphic() && c != b'?' && c != b'#')
     {
         return false;
     }

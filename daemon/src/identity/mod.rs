@@ -259,7 +259,14 @@ fn certify(
     now_s: i64,
 ) -> Result<DeviceCertificate, CertificateError> {
     let public = x25519_dalek::PublicKey::from(noise);
-    DeviceCertificate::sign(account, &device.verifying_key(), &public, name, now_s, now_s + CERTIFICATE_LIFE_S)
+    DeviceCertificate::sign(
+        account,
+        &device.verifying_key(),
+        &public,
+        name,
+        now_s,
+        now_s + CERTIFICATE_LIFE_S,
+    )
 }
 
 /// The keys of the file, checked against each other. Name and inboxes are still empty.
@@ -303,7 +310,9 @@ fn read(path: &Path) -> Result<Option<Stored>, IdentityError> {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(unusable)?;
     }
     // The text of a JSON error may quote the file, so only the place of the fault is told.
-    let broken = |error: serde_json::Error| damaged(path, &format!("line {}, column {}", error.line(), error.column()));
+    let broken = |error: serde_json::Error| {
+        damaged(path, &format!("line {}, column {}", error.line(), error.column()))
+    };
     let Version { version } = serde_json::from_slice(&text).map_err(broken)?;
     if version > VERSION {
         return Err(IdentityError::Newer { path: path.to_owned() });

@@ -18,7 +18,11 @@ fn the_first_start_makes_an_account_and_the_second_finds_it() {
     assert_eq!(first.inboxes[0].inbox(), second.inboxes[0].inbox());
     assert_eq!((first.revision, second.revision), (1, 1));
     let elsewhere = tempfile::tempdir().unwrap();
-    assert_ne!(open(elsewhere.path(), None, &[]).unwrap().peer_id(), first.peer_id(), "keys are made by chance");
+    assert_ne!(
+        open(elsewhere.path(), None, &[]).unwrap().peer_id(),
+        first.peer_id(),
+        "keys are made by chance"
+    );
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn from_database(passwd: &str, uid: u32) -> Option<String> {
             return None;
         }
         // The first of the comma-separated parts is the name; `&` stands for the login name with a capital.
-        let capital: String = login.chars().take(1).flat_map(char::to_uppercase).chain(login.chars().skip(1)).collect();
+        let capital: String =
+            login.chars().take(1).flat_map(char::to_uppercase).chain(login.chars().skip(1)).collect();
         let full = gecos.split(',').next().unwrap_or("").replace('&', &capital);
         fit(&full).or_else(|| fit(login))
     })
