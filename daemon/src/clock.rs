@@ -1,0 +1,124 @@
+//! The clocks: time since boot with suspend counted, and calendar time to show.
+//!
+//! Lives here: every reading of a clock, and every waiting for a moment.
+//! Must not: decide what happens then; nothing else in the daemon reads a clock.
+
+use std::future::Future;
+use std::time::Duration;
+
+use ahoy_call::Moment;
+use rustix::fd::OwnedFd;
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
+};
+use tokio::io::unix::AsyncFd;
+
+/// Now, in microseconds since boot, suspend included (`CLOCK_BOOTTIME`).
+pub fn now() -> Moment {
+    Moment::from_micros(u64::try_from(micros(clock_gettime(ClockId::Boottime))).unwrap_or(0))
+}
+
+/// Now, in microseconds since the Unix epoch. To be shown and stored, never judged.
+pub fn unix_us() -> i64 {
+    micros(clock_gettime(ClockId::Realtime))
+}
+
+/// A moment, past or to come, in microseconds since the Unix epoch as the calendar stands now.
+pub fn to_unix(moment: Moment) -> i64 {
+    let here = now();
+    let behind = i64::try_from(here.since(moment).as_micros()).unwrap_or(i64::MAX);
+    let ahead = i64::try_from(moment.since(here).as_micros()).unwrap_or(i64::MAX);
+    unix_us().saturating_sub(behind).saturating_add(ahead)
+}
+
+/// Waits until `moment`; at once if it has passed. Wakes in time after a suspend, which tokio's own timers do not.
+/// Needs a tokio runtime with its I/O driver.
+pub async fn sleep_until(moment: Moment) {
+    if moment <= now() {
+        // A loop of due deadlines must not starve the other tasks of its thread.
+        tokio::task::yield_now().await;
+        return;
+    }
+    match armed(moment) {
+        Ok(timer) => {
+            // An error here means that the runtime shuts down, which drops this future anyway.
+            let _fired = timer.readable().await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no timer of the kernel is left, waiting with one that stops in suspend");
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one fallback when no file descriptor is free"
+            )]
+            tokio::time::sleep(moment - now()).await;
+        }
+    }
+}
+
+/// Waits that long, suspend included.
+pub async fn sleep(duration: Duration) {
+    sleep_until(now() + duration).await;
+}
+
+/// The time was over before the future was ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the time is over")]
+pub struct TimeIsOver;
+
+/// Waits for `future`, but no longer than `duration`. What is ready at once wins, even with no time at all.
+pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, TimeIsOver> {
+    tokio::select! {
+        biased;
+        output = future => Ok(output),
+        () = sleep(duration) => Err(TimeIsOver),
+    }
+}
+
+fn armed(moment: Moment) -> std::io::Result<AsyncFd<OwnedFd>> {
+    let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+    let micros = moment.micros();
+    let at = Timespec {
+        tv_sec: i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX),
+        tv_nsec: i64::try_from(micros % 1_000_000).unwrap_or(0) * 1_000,
+    };
+    let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: at };
+    timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME, &once)?;
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe; an owned descriptor that moves in stays open until it is removed"
+    )]
+    AsyncFd::with_interest(timer, tokio::io::Interest::READABLE)
+}
+
+fn micros(t: Timespec) -> i64 {
+    t.tv_sec.saturating_mul(1_000_000).saturating_add(t.tv_nsec / 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_converts_to_calendar_time_in_both_directions() {
+        let hour = Duration::from_secs(3600);
+        let before = unix_us();
+        let ahead = to_unix(now() + hour) - before;
+        let past = before - to_unix(Moment::from_micros(now().micros().saturating_sub(1_000_000)));
+        assert!((3_600_000_000..3_601_000_000).contains(&ahead), "an hour ahead lies an hour ahead: {ahead}");
+        assert!((0..=1_000_000).contains(&past), "a second ago lies in the past: {past}");
+    }
+
+    #[tokio::test]
+    async fn a_sleep_ends_at_its_moment_and_not_before() {
+        let due = now() + Duration::from_millis(20);
+        sleep_until(due).await;
+        assert!(now() >= due, "it must not wake early");
+    }
+
+    #[tokio::test]
+    async fn a_timeout_keeps_what_was_ready_and_ends_what_never_is() {
+        assert_eq!(timeout(Duration::ZERO, async { 7 }).await, Ok(7));
+        assert_eq!(timeout(Duration::from_millis(5), std::future::pending::<()>()).await, Err(TimeIsOver));
+    }
+}
