@@ -295,8 +295,8 @@ mod tests {
             let mut now = 0;
             while !(ends[0].is_idle() && ends[1].is_idle()) {
                 prop_assert!(now < 44_000);
-                for from in 0..2 {
-                    for packet in ends[from].due(at(now)).unwrap() {
+                for (from, end) in ends.iter_mut().enumerate() {
+                    for packet in end.due(at(now)).unwrap() {
                         let (fate, place) = fates.next().unwrap_or((1, 0));
                         for _ in 0..fate.min(2) {
                             air.insert(place.min(air.len()), (1 - from, packet.bytes.clone()));

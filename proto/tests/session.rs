@@ -2,6 +2,7 @@
 //!
 //! Lives here: whole handshakes, and what an attacker on the way can try.
 //! Must not: look inside a frame by other means than the wire's own rules.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may unwrap like the tests")]
 
 use std::time::Duration;
 
