@@ -3,6 +3,11 @@
 //! Lives here: orders in, reports out, the media thread that runs them.
 //! Must not: decide anything about a call.
 
+pub mod codec;
+pub mod pipeline;
+pub mod playout;
+pub mod stretch;
+
 use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 
 use crate::ice::IceServer;
