@@ -8,7 +8,17 @@ mod armor;
 #[cfg(feature = "sealed")]
 pub mod card;
 #[cfg(feature = "sealed")]
+pub mod codec;
+#[cfg(feature = "sealed")]
+pub mod hello;
+#[cfg(feature = "sealed")]
 pub mod identity;
+#[cfg(feature = "sealed")]
+pub mod reliable;
+#[cfg(feature = "sealed")]
+pub mod session;
+#[cfg(feature = "sealed")]
+pub mod window;
 
 pub mod envelope;
 pub mod frame;
