@@ -14,9 +14,9 @@
 mod choice;
 mod presence;
 mod rings;
+mod streams;
 #[cfg(test)]
 mod strict;
-mod streams;
 mod worker;
 
 use std::sync::Arc;

@@ -34,9 +34,8 @@ fn listens(list: &str, socket: &Path) -> bool {
     const ACCEPTS: &str = "00010000";
     let Some(name) = socket.to_str() else { return false };
     let listed = list.lines().any(|line| {
-        line.strip_suffix(name).is_some_and(|head| {
-            head.ends_with(' ') && head.split_whitespace().nth(3) == Some(ACCEPTS)
-        })
+        line.strip_suffix(name)
+            .is_some_and(|head| head.ends_with(' ') && head.split_whitespace().nth(3) == Some(ACCEPTS))
     });
     listed || socket.exists() && UnixStream::connect(socket).is_ok()
 }

@@ -66,9 +66,9 @@ impl Tap {
             1 => self.ring.push_partial_slice(block).0.len(),
             channels => {
                 let room = frames.min(self.ring.slots());
-                self.ring
-                    .write_chunk_uninit(room)
-                    .map_or(0, |chunk| chunk.fill_from_iter(block.chunks_exact(channels).map(|frame| frame[0])))
+                self.ring.write_chunk_uninit(room).map_or(0, |chunk| {
+                    chunk.fill_from_iter(block.chunks_exact(channels).map(|frame| frame[0]))
+                })
             }
         };
         self.meters.captured.fetch_add(frames as u64, Ordering::Relaxed);

@@ -47,7 +47,12 @@ pub(super) struct Hosts {
 
 impl Hosts {
     /// Capture, running when this returns.
-    pub(super) fn open_input(&mut self, choice: Choice, name: Option<&str>, mut tap: Tap) -> Result<Stream, OpenError> {
+    pub(super) fn open_input(
+        &mut self,
+        choice: Choice,
+        name: Option<&str>,
+        mut tap: Tap,
+    ) -> Result<Stream, OpenError> {
         self.with_host(choice.way(), |host| {
             let (device, as_wished) = find(host, choice.way(), name, HostTrait::default_input_device)?;
             let range = device.supported_input_configs().ok().and_then(|mut all| all.next());
@@ -65,7 +70,12 @@ impl Hosts {
     }
 
     /// Playback, running when this returns.
-    pub(super) fn open_output(&mut self, choice: Choice, name: Option<&str>, mut feed: Feed) -> Result<Stream, OpenError> {
+    pub(super) fn open_output(
+        &mut self,
+        choice: Choice,
+        name: Option<&str>,
+        mut feed: Feed,
+    ) -> Result<Stream, OpenError> {
         self.with_host(choice.way(), |host| {
             let (device, as_wished) = find(host, choice.way(), name, HostTrait::default_output_device)?;
             let range = device.supported_output_configs().ok().and_then(|mut all| all.next());
@@ -163,7 +173,9 @@ fn errors(meters: &Arc<Meters>) -> (Arc<AtomicBool>, impl FnMut(cpal::Error) + S
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that may grow")]
 fn ends_stream(kind: ErrorKind) -> bool {
     match kind {
-        ErrorKind::DeviceChanged | ErrorKind::Xrun | ErrorKind::RealtimeDenied | ErrorKind::BackendError => false,
+        ErrorKind::DeviceChanged | ErrorKind::Xrun | ErrorKind::RealtimeDenied | ErrorKind::BackendError => {
+            false
+        }
         _ => true,
     }
 }
