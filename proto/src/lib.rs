@@ -1,9 +1,9 @@
 //! What travels between two phones and past the relay.
 //!
-//! Lives here: the list of parts.
+//! Lives here: the list of parts. Without the feature `sealed` only what a relay may see is built: `envelope`, `frame`
+//! and `limits`. Unknown fields and kinds are ignored everywhere, so that newer programs can say more to older ones.
 //! Must not: do I/O, read a clock, make randomness.
 
-#[cfg(feature = "sealed")]
 mod armor;
 #[cfg(feature = "sealed")]
 pub mod card;
@@ -21,3 +21,5 @@ pub mod session;
 pub mod window;
 
 pub mod envelope;
+pub mod frame;
+pub mod limits;
