@@ -125,8 +125,11 @@ impl Reliable {
             sent.tries += 1;
             sent.first.get_or_insert(now);
             sent.due = Some(now + Duration::from_millis(pause));
-            packets
-                .push(Packet { bytes: join(came, beyond, *number, &sent.body), everywhere: sent.everywhere });
+            packets.push(Packet {
+                bytes: join(came, beyond, *number, &sent.body),
+                everywhere: sent.everywhere,
+                repeated,
+            });
         }
         if self.owes && packets.is_empty() {
             packets.push(Packet { bytes: join(came, beyond, 0, &[]), everywhere: false, repeated: false });

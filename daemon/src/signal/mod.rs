@@ -3,6 +3,14 @@
 //! Lives here: the task that owns them; orders in, reports out.
 //! Must not: know what a call is beyond the rules' own messages, or how sound travels.
 
+pub mod dropped;
+mod line;
+mod peers;
+mod replay;
+mod sessions;
+#[cfg(test)]
+mod sessions_tests;
+
 use std::sync::Arc;
 
 use ahoy_call::{CallId, Event, LegId, PeerId, SignalOrder};

@@ -192,7 +192,14 @@ impl Sessions {
         routes.flat_map(|route| &route.inboxes).map(|at| &at.relay[..])
     }
 
-    fn ring(&mut self, now: Moment, key: Key, peer: PeerId, lifetime: Duration, out: &mut Vec<Out>) -> Option<()> {
+    fn ring(
+        &mut self,
+        now: Moment,
+        key: Key,
+        peer: PeerId,
+        lifetime: Duration,
+        out: &mut Vec<Out>,
+    ) -> Option<()> {
         if self.lines.contains_key(&key) {
             return Some(());
         }
