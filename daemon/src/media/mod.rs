@@ -3,6 +3,8 @@
 //! Lives here: orders in, reports out, the media thread that runs them.
 //! Must not: decide anything about a call.
 
+pub mod peer;
+
 use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 
 use crate::ice::IceServer;
