@@ -17,12 +17,6 @@ use crate::view::CallView;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects(pub Vec<Effect>);
 
-impl Effects {
-    pub(crate) fn push(&mut self, effect: Effect) {
-        self.0.push(effect);
-    }
-}
-
 impl IntoIterator for Effects {
     type Item = Effect;
     type IntoIter = alloc::vec::IntoIter<Effect>;

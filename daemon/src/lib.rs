@@ -6,12 +6,17 @@
 pub mod board;
 pub mod bus;
 pub mod clock;
+pub mod config;
 pub mod contacts;
+pub mod file;
 pub mod history;
 pub mod ice;
 pub mod identity;
+pub mod lock;
 pub mod media;
+pub mod paths;
 pub mod private;
+pub mod ready;
 pub mod request;
 pub mod roster;
 pub mod rows;

@@ -4,4 +4,10 @@
 //! Must not: do I/O, read a clock, make randomness.
 
 #[cfg(feature = "sealed")]
+mod armor;
+#[cfg(feature = "sealed")]
 pub mod card;
+#[cfg(feature = "sealed")]
+pub mod identity;
+
+pub mod envelope;

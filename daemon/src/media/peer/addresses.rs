@@ -87,6 +87,9 @@ mod tests {
     fn only_named_interfaces_are_used_and_loopback_only_by_name() {
         assert_eq!(chosen(&machine(), &["wlan0"]), ["198.51.100.7"]);
         assert_eq!(chosen(&machine(), &["lo"]), ["127.0.0.1", "::1"]);
-        assert!(chosen(&machine(), &["tun0"]).is_empty(), "an interface that is away is not replaced by another");
+        assert!(
+            chosen(&machine(), &["tun0"]).is_empty(),
+            "an interface that is away is not replaced by another"
+        );
     }
 }

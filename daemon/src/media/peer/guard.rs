@@ -136,7 +136,8 @@ pub(super) fn candidate(candidate: &Opaque) -> Option<String> {
 mod tests {
     use super::*;
 
-    const BYTES: &str = "AB:CD:EF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC";
+    const BYTES: &str =
+        "AB:CD:EF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC";
 
     fn sdp() -> String {
         format!(

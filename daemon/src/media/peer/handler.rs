@@ -79,7 +79,10 @@ impl PeerConnectionEventHandler for Handler {
         's: 'f,
         Self: 'f,
     {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum may grow; the rest is no news")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the library's enum may grow; the rest is no news"
+        )]
         match state {
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => self.tell(Heard::IceUp),
             RTCIceConnectionState::Disconnected | RTCIceConnectionState::Failed => self.tell(Heard::Down),
@@ -92,7 +95,10 @@ impl PeerConnectionEventHandler for Handler {
         's: 'f,
         Self: 'f,
     {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum may grow; the rest is no news")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the library's enum may grow; the rest is no news"
+        )]
         match state {
             RTCPeerConnectionState::Connected => self.tell(Heard::Up),
             RTCPeerConnectionState::Disconnected | RTCPeerConnectionState::Closed => self.tell(Heard::Down),

@@ -80,7 +80,12 @@ pub(super) async fn run<K: Copy + Send + Sync + 'static>(
     }
 }
 
-async fn fail<K>(key: K, fault: MediaFault, mut orders: mpsc::Receiver<Asked>, told: &mpsc::Sender<(K, Told)>) {
+async fn fail<K>(
+    key: K,
+    fault: MediaFault,
+    mut orders: mpsc::Receiver<Asked>,
+    told: &mpsc::Sender<(K, Told)>,
+) {
     // A session that is gone needs no word.
     let _unheard = told.send((key, Told::Failed(fault))).await;
     while orders.recv().await.is_some() {}
@@ -98,7 +103,9 @@ fn number() -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// `dtls_until` runs from ICE up.
-    Building { dtls_until: Option<Moment> },
+    Building {
+        dtls_until: Option<Moment>,
+    },
     Up,
     Lost,
     /// Stuck or failed: nothing more is told.
@@ -122,7 +129,12 @@ struct Path<K> {
 }
 
 impl<K: Copy + Send + Sync + 'static> Path<K> {
-    async fn work(&mut self, role: Role, mut orders: mpsc::Receiver<Asked>, mut heard: mpsc::Receiver<Heard>) {
+    async fn work(
+        &mut self,
+        role: Role,
+        mut orders: mpsc::Receiver<Asked>,
+        mut heard: mpsc::Receiver<Heard>,
+    ) {
         if let Err(error) = self.describe(role).await {
             tracing::debug!(%error, "a path could not be described");
             self.fail(MediaFault::Negotiation).await;
@@ -352,7 +364,10 @@ async fn read_track<K: Copy + Send + Sync + 'static>(
     told: mpsc::Sender<(K, Told)>,
 ) {
     while let Some(event) = track.poll().await {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum may grow; only packets matter")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the library's enum may grow; only packets matter"
+        )]
         let packet = match event {
             TrackRemoteEvent::OnRtpPacket(packet) => packet,
             _ => continue,
@@ -376,7 +391,10 @@ async fn read_track<K: Copy + Send + Sync + 'static>(
 /// The data channel's events, waiting for the task: the library then stops reading from the network.
 async fn read_channel(channel: Arc<dyn DataChannel>, frames: mpsc::Sender<Told>) {
     while let Some(event) = channel.poll().await {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum may grow; the rest is no news")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the library's enum may grow; the rest is no news"
+        )]
         let told = match event {
             DataChannelEvent::OnOpen => Told::Channel(true),
             DataChannelEvent::OnClose => Told::Channel(false),

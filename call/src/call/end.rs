@@ -1,0 +1,143 @@
+//! How a call ends.
+//!
+//! Lives here: what a reason means for history, and what the other side is told.
+//! Must not: decide when a call ends.
+
+use alloc::string::String;
+
+use crate::message::{CancelReason, DeclineReason, Message, Scope};
+use crate::view::{Direction, EndReason, EndedBy, Outcome};
+
+/// A decided end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) reason: EndReason,
+    pub(crate) by: EndedBy,
+    pub(crate) tell: Tell,
+}
+
+/// What the other side hears of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// Nothing: it told us, or it must not learn.
+    Nothing,
+    /// The matching word of the phase: `cancel` or `end`.
+    Word,
+    /// A decline.
+    Decline { reason: DeclineReason, scope: Scope, text: Option<String> },
+}
+
+impl End {
+    pub(crate) fn quiet(reason: EndReason, by: EndedBy) -> Self {
+        Self { reason, by, tell: Tell::Nothing }
+    }
+
+    pub(crate) fn told(reason: EndReason, by: EndedBy) -> Self {
+        Self { reason, by, tell: Tell::Word }
+    }
+}
+
+/// The word for a leg when an outgoing call ends without an answer.
+pub(crate) fn cancel_word(reason: EndReason) -> Message {
+    let reason = match reason {
+        EndReason::NoAnswer | EndReason::Unavailable => CancelReason::NoAnswer,
+        EndReason::Declined => CancelReason::DeclinedElsewhere,
+        EndReason::Completed
+        | EndReason::Canceled
+        | EndReason::Busy
+        | EndReason::Missed
+        | EndReason::AnsweredElsewhere
+        | EndReason::DeclinedElsewhere
+        | EndReason::Unreachable
+        | EndReason::IceFailed
+        | EndReason::NegotiationFailed
+        | EndReason::MediaFailed
+        | EndReason::ConnectionLost
+        | EndReason::SignalingFailed
+        | EndReason::SecurityFailed
+        | EndReason::Shutdown
+        | EndReason::Interrupted
+        | EndReason::Internal => CancelReason::Canceled,
+    };
+    Message::Cancel { reason }
+}
+
+/// How history files an end.
+pub(crate) fn outcome(direction: Direction, answered: bool, connected: bool, reason: EndReason) -> Outcome {
+    if answered && (connected || reason == EndReason::Completed) {
+        return Outcome::Answered;
+    }
+    match (direction, reason) {
+        (_, EndReason::AnsweredElsewhere | EndReason::DeclinedElsewhere) => Outcome::Elsewhere,
+        (_, EndReason::Declined) => Outcome::Declined,
+        (_, EndReason::IceFailed | EndReason::NegotiationFailed | EndReason::MediaFailed) if answered => {
+            Outcome::Failed
+        }
+        (Direction::Incoming, _) => Outcome::Missed,
+        (Direction::Outgoing, EndReason::Busy) => Outcome::Busy,
+        (Direction::Outgoing, EndReason::NoAnswer) => Outcome::NoAnswer,
+        (Direction::Outgoing, EndReason::Unavailable | EndReason::Unreachable) => Outcome::Unavailable,
+        (Direction::Outgoing, EndReason::Canceled | EndReason::Shutdown) => Outcome::Canceled,
+        (Direction::Outgoing, EndReason::Interrupted) => Outcome::Interrupted,
+        (
+            Direction::Outgoing,
+            EndReason::Completed
+            | EndReason::Missed
+            | EndReason::IceFailed
+            | EndReason::NegotiationFailed
+            | EndReason::MediaFailed
+            | EndReason::ConnectionLost
+            | EndReason::SignalingFailed
+            | EndReason::SecurityFailed
+            | EndReason::Internal,
+        ) => Outcome::Failed,
+    }
+}
+
+/// Of two words about legs that are gone the stronger stands.
+pub(crate) fn stronger(a: EndReason, b: EndReason) -> EndReason {
+    let rank = |reason: EndReason| match reason {
+        EndReason::Declined => 9,
+        EndReason::Busy => 8,
+        EndReason::NoAnswer => 7,
+        EndReason::SecurityFailed => 6,
+        EndReason::MediaFailed => 5,
+        EndReason::NegotiationFailed => 4,
+        EndReason::IceFailed => 3,
+        EndReason::SignalingFailed => 2,
+        EndReason::Unavailable => 1,
+        EndReason::Completed
+        | EndReason::Canceled
+        | EndReason::Missed
+        | EndReason::AnsweredElsewhere
+        | EndReason::DeclinedElsewhere
+        | EndReason::Unreachable
+        | EndReason::ConnectionLost
+        | EndReason::Shutdown
+        | EndReason::Interrupted
+        | EndReason::Internal => 0,
+    };
+    if rank(b) > rank(a) { b } else { a }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declined_outranks_busy_outranks_no_answer_outranks_unavailable() {
+        let order = [EndReason::Unavailable, EndReason::NoAnswer, EndReason::Busy, EndReason::Declined];
+        for pair in order.windows(2) {
+            assert_eq!(stronger(pair[0], pair[1]), pair[1]);
+            assert_eq!(stronger(pair[1], pair[0]), pair[1]);
+        }
+    }
+
+    #[test]
+    fn an_unanswered_incoming_call_is_missed_whatever_broke() {
+        for reason in [EndReason::Missed, EndReason::Busy, EndReason::SignalingFailed, EndReason::Interrupted]
+        {
+            assert_eq!(outcome(Direction::Incoming, false, false, reason), Outcome::Missed);
+        }
+    }
+}

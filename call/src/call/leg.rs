@@ -1,0 +1,378 @@
+//! One remote device of a call, and its media path.
+//!
+//! Lives here: a path's generations (epochs), which one stands, when the next one begins.
+//! Must not: know the call's phase; end the call.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::call::Out;
+use crate::effect::{Effect, MediaOrder, Role, SignalOrder};
+use crate::id::{CallId, Epoch, LegId};
+use crate::message::{Description, Message, Opaque, SdpKind};
+use crate::time::Moment;
+
+/// How long the old path lives on beside a new one that is up, so that what is under way is still played.
+const OVERLAP: Duration = Duration::from_secs(2);
+/// Waits between repairs that did not help.
+const WAITS: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
+/// At most so many repairs begin in any minute.
+const REPAIRS_A_MINUTE: usize = 6;
+/// Candidates that came before their description: the oldest go first.
+const EARLY: usize = 64;
+/// An encrypted transport that does not come up is built anew so often before the call is given up.
+const REBUILDS: u8 = 2;
+/// Candidates in one message (`Message::Candidates`).
+const A_MESSAGE: usize = 32;
+
+/// How far the remote device has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Our ring is under way to it.
+    Invited,
+    /// A session stands.
+    Ready,
+    /// It rings.
+    Ringing,
+    /// It is the one we talk to.
+    Chosen,
+}
+
+/// The media path as the rules see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// None was begun.
+    None,
+    /// One is being set up.
+    Building,
+    /// Sound can flow.
+    Up,
+    /// It broke.
+    Lost,
+}
+
+/// One remote device.
+#[derive(Clone, Debug)]
+pub(crate) struct Leg {
+    call: CallId,
+    own: LegId,
+    pub(crate) id: LegId,
+    pub(crate) stage: Stage,
+    /// A relay took our ring for it.
+    pub(crate) carried: bool,
+    pub(crate) path: Path,
+    /// The newest epoch, building or up.
+    current: Option<Epoch>,
+    /// We made the offer of the current epoch.
+    offerer: bool,
+    /// The newest epoch that was up and is not lost.
+    standing: Option<Epoch>,
+    /// An epoch that has been replaced, and when it goes.
+    closing: Option<(Epoch, Moment)>,
+    /// An offer that may not be answered yet.
+    waiting: Option<(Epoch, Description)>,
+    early: Vec<(Epoch, Opaque)>,
+    early_complete: Option<Epoch>,
+    stuck: u8,
+    attempts: usize,
+    retry: Option<Moment>,
+    begun: Vec<Moment>,
+}
+
+impl Leg {
+    pub(crate) fn new(call: CallId, own: LegId, id: LegId, stage: Stage) -> Self {
+        Self {
+            call,
+            own,
+            id,
+            stage,
+            carried: false,
+            path: Path::None,
+            current: None,
+            offerer: false,
+            standing: None,
+            closing: None,
+            waiting: None,
+            early: Vec::new(),
+            early_complete: None,
+            stuck: 0,
+            attempts: 0,
+            retry: None,
+            begun: Vec::new(),
+        }
+    }
+
+    pub(crate) fn send(&self, out: &mut Out, message: Message) {
+        out.order(Effect::Signal { call: self.call, leg: self.id, order: SignalOrder::Send(message) });
+    }
+
+    pub(crate) fn signal(&self, out: &mut Out, order: SignalOrder) {
+        out.order(Effect::Signal { call: self.call, leg: self.id, order });
+    }
+
+    fn media(&self, out: &mut Out, epoch: Epoch, order: MediaOrder) {
+        out.order(Effect::Media { call: self.call, leg: self.id, epoch, order });
+    }
+
+    /// An order for the newest path, if there is one.
+    pub(crate) fn tell_media(&self, out: &mut Out, order: MediaOrder) {
+        if let Some(epoch) = self.current {
+            self.media(out, epoch, order);
+        }
+    }
+
+    pub(crate) fn is_current(&self, epoch: Epoch) -> bool {
+        self.current == Some(epoch)
+    }
+
+    pub(crate) fn is_standing(&self, epoch: Epoch) -> bool {
+        self.standing == Some(epoch)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Moment> {
+        [self.retry, self.closing.map(|(_, at)| at)].into_iter().flatten().min()
+    }
+
+    /// Begins the first path with our offer. Does nothing when there is one.
+    pub(crate) fn begin(&mut self, out: &mut Out) {
+        if self.current.is_none() {
+            self.offer(out, Epoch::first(self.own, self.id));
+        }
+    }
+
+    /// Begins the next generation with our offer, unless too many began in the last minute; then later.
+    pub(crate) fn repair(&mut self, out: &mut Out) {
+        let now = out.now;
+        let Some(current) = self.current else { return };
+        let wait = WAITS[self.attempts.min(WAITS.len() - 1)];
+        self.begun.retain(|at| now.since(*at) < Duration::from_secs(60));
+        self.retry = Some(now + self.jittered(wait));
+        self.attempts += 1;
+        if self.begun.len() >= REPAIRS_A_MINUTE {
+            return;
+        }
+        let Some(next) = current.next(self.own, self.id) else {
+            self.retry = None;
+            return;
+        };
+        self.begun.push(now);
+        self.replace(out, next);
+        self.offer(out, next);
+    }
+
+    /// An offer of theirs. Answered at once when `may_answer`, kept otherwise. Old generations are ignored.
+    pub(crate) fn offered(
+        &mut self,
+        out: &mut Out,
+        epoch: Epoch,
+        description: Description,
+        may_answer: bool,
+    ) {
+        let theirs = (epoch.0 & 1 == 1) == (self.id > self.own);
+        if !theirs || self.current.is_some_and(|current| epoch <= current) {
+            return;
+        }
+        if !may_answer {
+            if self.waiting.as_ref().is_none_or(|(waiting, _)| epoch > *waiting) {
+                self.waiting = Some((epoch, description));
+            }
+            return;
+        }
+        self.replace(out, epoch);
+        self.current = Some(epoch);
+        self.offerer = false;
+        self.path = Path::Building;
+        if self.retry.is_some() {
+            // They mend it: our own next try waits its turn.
+            self.retry = Some(out.now + self.jittered(WAITS[self.attempts.min(WAITS.len() - 1)]));
+        }
+        self.media(out, epoch, MediaOrder::Prepare(Role::Answerer(description)));
+        let list: Vec<Opaque> =
+            self.early.extract_if(.., |(of, _)| *of == epoch).map(|(_, candidate)| candidate).collect();
+        let complete = self.early_complete == Some(epoch);
+        if complete || !list.is_empty() {
+            self.media(out, epoch, MediaOrder::Candidates { list, complete });
+        }
+    }
+
+    /// From now on an offer of theirs may be answered; the one that waits is.
+    pub(crate) fn admit(&mut self, out: &mut Out) {
+        if let Some((epoch, description)) = self.waiting.take() {
+            self.offered(out, epoch, description, true);
+        }
+    }
+
+    /// A description of theirs.
+    pub(crate) fn described_there(
+        &mut self,
+        out: &mut Out,
+        epoch: Epoch,
+        description: Description,
+        may_answer: bool,
+    ) {
+        match description.kind {
+            SdpKind::Offer => self.offered(out, epoch, description, may_answer),
+            SdpKind::Answer => {
+                if self.offerer && self.is_current(epoch) {
+                    self.media(out, epoch, MediaOrder::Remote(description));
+                }
+            }
+        }
+    }
+
+    /// Candidates of theirs.
+    pub(crate) fn candidates_there(
+        &mut self,
+        out: &mut Out,
+        epoch: Epoch,
+        list: Vec<Opaque>,
+        complete: bool,
+    ) {
+        if self.is_current(epoch) {
+            self.media(out, epoch, MediaOrder::Candidates { list, complete });
+        } else if self.current.is_none_or(|current| epoch > current) {
+            self.early.extend(list.into_iter().map(|candidate| (epoch, candidate)));
+            let over = self.early.len().saturating_sub(EARLY);
+            self.early.drain(..over);
+            if complete {
+                self.early_complete = Some(epoch);
+            }
+        }
+    }
+
+    /// Our description of the current generation is ready.
+    pub(crate) fn described_here(&self, out: &mut Out, epoch: Epoch, description: Description) {
+        if self.is_current(epoch) {
+            self.send(out, Message::Description { epoch, description });
+        }
+    }
+
+    /// Candidates of ours.
+    pub(crate) fn candidates_here(&self, out: &mut Out, epoch: Epoch, list: &[Opaque], complete: bool) {
+        if !self.is_current(epoch) {
+            return;
+        }
+        let mut rest = list;
+        while rest.len() > A_MESSAGE {
+            let (part, more) = rest.split_at(A_MESSAGE);
+            self.send(out, Message::Candidates { epoch, list: part.to_vec(), complete: false });
+            rest = more;
+        }
+        if complete || !rest.is_empty() {
+            self.send(out, Message::Candidates { epoch, list: rest.to_vec(), complete });
+        }
+    }
+
+    /// The current generation is up. The one it replaces goes after the overlap.
+    pub(crate) fn up(&mut self, out: &mut Out, epoch: Epoch) {
+        if !self.is_current(epoch) || self.path == Path::Up {
+            return;
+        }
+        self.path = Path::Up;
+        self.attempts = 0;
+        self.retry = None;
+        self.stuck = 0;
+        if let Some(old) = self.standing.replace(epoch).filter(|old| *old != epoch) {
+            self.close_later(out, old);
+        } else if let Some((old, _)) = self.closing {
+            self.close_later(out, old);
+        }
+    }
+
+    /// A generation broke. `true` when sound can flow on none.
+    pub(crate) fn lost(&mut self, out: &Out, epoch: Epoch) -> bool {
+        if self.is_standing(epoch) {
+            self.standing = None;
+            if !self.is_current(epoch) {
+                // Its successor is being built; it may come back by itself until then.
+                self.closing.get_or_insert((epoch, out.now + OVERLAP));
+                let retry = out.now + self.jittered(WAITS[0]);
+                self.retry.get_or_insert(retry);
+            }
+        }
+        if self.is_current(epoch) {
+            self.path = Path::Lost;
+        }
+        self.standing.is_none()
+    }
+
+    /// An encrypted transport did not come up. `false` when it was rebuilt often enough.
+    pub(crate) fn stuck(&mut self, out: &mut Out, epoch: Epoch) -> bool {
+        if !self.is_current(epoch) || self.path == Path::Up {
+            return true;
+        }
+        self.stuck += 1;
+        if self.stuck > REBUILDS {
+            return false;
+        }
+        self.repair(out);
+        true
+    }
+
+    /// What is due now.
+    pub(crate) fn tick(&mut self, out: &mut Out) {
+        if let Some((epoch, at)) = self.closing
+            && at <= out.now
+        {
+            self.closing = None;
+            self.media(out, epoch, MediaOrder::Close);
+        }
+        if self.retry.is_some_and(|at| at <= out.now) {
+            self.retry = None;
+            self.repair(out);
+        }
+    }
+
+    /// Takes every generation down.
+    pub(crate) fn close(&mut self, out: &mut Out) {
+        let all = [self.closing.take().map(|(epoch, _)| epoch), self.standing.take(), self.current];
+        let mut done: Option<Epoch> = None;
+        for epoch in all.into_iter().flatten() {
+            if done != Some(epoch) {
+                self.media(out, epoch, MediaOrder::Close);
+            }
+            done = Some(epoch);
+        }
+        self.current = None;
+        self.path = Path::None;
+        self.retry = None;
+    }
+
+    fn offer(&mut self, out: &mut Out, epoch: Epoch) {
+        self.current = Some(epoch);
+        self.offerer = true;
+        self.path = Path::Building;
+        self.media(out, epoch, MediaOrder::Prepare(Role::Offerer));
+    }
+
+    /// Makes room for `next`: a generation that never carried sound goes at once, one that did stays until `next` is up.
+    fn replace(&mut self, out: &mut Out, next: Epoch) {
+        let Some(current) = self.current.filter(|current| *current != next) else { return };
+        if self.is_standing(current) || self.closing.is_some_and(|(epoch, _)| epoch == current) {
+            return;
+        }
+        if self.path == Path::Lost && self.closing.is_none() {
+            // It carried sound until a moment ago and may come back before its successor is up.
+            self.closing = Some((current, out.now + OVERLAP));
+        } else {
+            self.media(out, current, MediaOrder::Close);
+        }
+    }
+
+    fn close_later(&mut self, out: &mut Out, epoch: Epoch) {
+        if let Some((before, _)) = self.closing.replace((epoch, out.now + OVERLAP))
+            && before != epoch
+        {
+            self.media(out, before, MediaOrder::Close);
+        }
+    }
+
+    /// `wait` ± 20 %, from what both sides see differently: the call, the device, the generation.
+    fn jittered(&self, wait: Duration) -> Duration {
+        let seed = self.call.bytes()[0]
+            ^ self.own.bytes()[1]
+            ^ self.current.map_or(0, |epoch| epoch.0.to_le_bytes()[0].wrapping_mul(59));
+        wait * (80 + u32::from(seed) % 41) / 100
+    }
+}

@@ -1,0 +1,363 @@
+//! Ten minutes of bad network in a moment: the same trace for the adaptive buffer and for a fixed one.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+
+use super::*;
+
+/// A small seeded generator (xorshift).
+struct Chance(u64);
+
+impl Chance {
+    fn unit(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// What the network and the clocks do to a voice.
+#[derive(Clone, Copy)]
+struct Trace {
+    minutes: u32,
+    jitter_ms: f64,
+    loss: f64,
+    /// How much faster the sender's clock runs than ours, in millionths.
+    ppm: f64,
+    seed: u64,
+}
+
+const BAD: Trace = Trace { minutes: 10, jitter_ms: 80.0, loss: 0.05, ppm: 0.0, seed: 7 };
+const CLEAN: Trace = Trace { minutes: 10, jitter_ms: 2.0, loss: 0.0, ppm: 0.0, seed: 7 };
+
+/// How one trace was heard.
+#[derive(Debug, Default)]
+struct Heard {
+    frames: u64,
+    /// Not decoded from their own packet.
+    missing: u64,
+    /// Mean time from saying to hearing, for each minute, in ms without the network's shortest way.
+    delay_ms: Vec<f64>,
+    worst_ms: f64,
+}
+
+impl Heard {
+    fn missing_share(&self) -> f64 {
+        self.missing as f64 / self.frames as f64
+    }
+
+    /// The demand on a buffer under the bad trace.
+    fn survives(&self, trace: Trace) -> bool {
+        let (first, last) = (self.delay_ms[0], self.delay_ms[self.delay_ms.len() - 1]);
+        self.missing_share() <= trace.loss + 0.03 && self.worst_ms <= 220.0 && (last - first).abs() <= 30.0
+    }
+}
+
+/// The packets of a trace in order of arrival: when, which, when it was said. Times in µs of our clock.
+fn arrivals(trace: Trace) -> BinaryHeap<Reverse<(u64, u64, u64)>> {
+    let mut chance = Chance(trace.seed);
+    let mut heap = BinaryHeap::new();
+    for n in 0..u64::from(trace.minutes) * 3_000 {
+        let said = 5_000_000 + (n as f64 * 20_000.0 * (1.0 - trace.ppm / 1e6)) as u64;
+        let (jitter, lost) = (chance.unit() * trace.jitter_ms * 1_000.0, chance.unit() < trace.loss);
+        if !lost {
+            heap.push(Reverse((said + 40_000 + jitter as u64, n, said)));
+        }
+    }
+    heap
+}
+
+/// Play a trace through the adaptive buffer, with a voice in which two of three wishes to stretch come true.
+fn adaptive(trace: Trace) -> (Heard, Statistics) {
+    let mut chance = Chance(99);
+    let mut buffer = Playout::new();
+    let mut heap = arrivals(trace);
+    let end = 5_000_000 + u64::from(trace.minutes) * 60_000_000;
+    let (mut now, mut log) = (5_000_000, Log::default());
+    while now < end {
+        while let Some(Reverse((at, n, _))) = heap.peek().copied() {
+            if at > now {
+                break;
+            }
+            heap.pop();
+            let sequence = u16::try_from((n + 65_000) % 65_536).unwrap();
+            let timestamp = u32::try_from((n * 960 + 4_294_000_000) % (1 << 32)).unwrap();
+            buffer.push(Moment::from_micros(at), sequence, timestamp, &n.to_be_bytes());
+        }
+        let mut changed = 0;
+        now += match buffer.pull(Moment::from_micros(now)) {
+            Frame::Silence => 2_500,
+            Frame::Decode { payload, stretch } => {
+                let n = u64::from_be_bytes(payload.try_into().unwrap());
+                log.played(trace, n, now);
+                changed = match (chance.unit() < 0.66, stretch) {
+                    (false, _) | (true, Stretch::Keep) => 0,
+                    (true, Stretch::Shorten) => -300,
+                    (true, Stretch::Lengthen) => 300,
+                };
+                20_000_u64.checked_add_signed(changed * 1_000 / 48).unwrap()
+            }
+            Frame::Fec { .. } | Frame::Conceal => {
+                log.heard.frames += 1;
+                log.heard.missing += 1;
+                20_000
+            }
+        };
+        buffer.changed(isize::try_from(changed).unwrap());
+    }
+    (log.finish(), buffer.statistics())
+}
+
+/// The same with a buffer that plays each frame a fixed time after the first packet's arrival, by our own clock.
+fn fixed(trace: Trace, delay_ms: u64) -> Heard {
+    let mut heap = arrivals(trace);
+    let first = heap.peek().copied().unwrap().0.0;
+    let (mut here, mut log) = (HashSet::new(), Log::default());
+    for n in 0..u64::from(trace.minutes) * 3_000 {
+        let now = first + delay_ms * 1_000 + n * 20_000;
+        while let Some(Reverse((at, n, _))) = heap.peek().copied() {
+            if at > now {
+                break;
+            }
+            heap.pop();
+            here.insert(n);
+        }
+        match here.remove(&n) {
+            true => log.played(trace, n, now),
+            false => {
+                log.heard.frames += 1;
+                log.heard.missing += 1;
+            }
+        }
+    }
+    log.finish()
+}
+
+#[derive(Default)]
+struct Log {
+    heard: Heard,
+    sums: Vec<(f64, f64)>,
+}
+
+impl Log {
+    fn played(&mut self, trace: Trace, n: u64, now: u64) {
+        let said = 5_000_000.0 + n as f64 * 20_000.0 * (1.0 - trace.ppm / 1e6);
+        let delay = (now as f64 - said) / 1_000.0 - 40.0;
+        let minute = usize::try_from(n / 3_000).unwrap();
+        self.sums.resize(self.sums.len().max(minute + 1), (0.0, 0.0));
+        self.sums[minute].0 += delay;
+        self.sums[minute].1 += 1.0;
+        self.heard.worst_ms = self.heard.worst_ms.max(delay);
+        self.heard.frames += 1;
+    }
+
+    fn finish(mut self) -> Heard {
+        self.heard.delay_ms = self.sums.iter().map(|(sum, count)| sum / count.max(1.0)).collect();
+        self.heard
+    }
+}
+
+#[test]
+fn ten_minutes_of_jitter_loss_and_drift_are_heard_with_bounded_delay() {
+    for (ppm, seed) in [(0.0, 7), (0.0, 8), (-100.0, 7), (100.0, 9)] {
+        let trace = Trace { ppm, seed, ..BAD };
+        let (heard, statistics) = adaptive(trace);
+        assert!(heard.survives(trace), "{ppm} ppm, seed {seed}: {heard:?}");
+        assert!(heard.frames > 29_000 && statistics.played > 27_000, "it really ran: {statistics:?}");
+        let mean = heard.delay_ms.iter().sum::<f64>() / 10.0;
+        assert!((70.0..125.0).contains(&mean), "no more delay than 80 ms of jitter need: {mean}");
+    }
+}
+
+#[test]
+fn a_fixed_buffer_fails_the_same_trace() {
+    for (delay_ms, ppm) in [(20, 0.0), (40, 0.0), (60, -100.0), (60, 100.0), (100, -100.0), (100, 100.0)] {
+        let trace = Trace { ppm, ..BAD };
+        assert!(
+            !fixed(trace, delay_ms).survives(trace),
+            "the demand must tell a fixed {delay_ms} ms from an adaptive buffer"
+        );
+    }
+    // So the demand is not impossible: without drift a well-chosen fixed delay meets it.
+    assert!(fixed(BAD, 100).survives(BAD));
+}
+
+#[test]
+fn a_clean_path_is_played_with_at_most_two_frames_of_delay() {
+    for ppm in [-100.0, 0.0, 100.0] {
+        let (heard, statistics) = adaptive(Trace { ppm, ..CLEAN });
+        assert_eq!(heard.missing, 0, "{statistics:?}");
+        assert!(heard.worst_ms <= 36.0, "{ppm} ppm: {heard:?}");
+        assert_eq!(statistics.target, Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_target_rises_with_the_first_late_packets_and_falls_when_they_are_old() {
+    let mut buffer = Playout::new();
+    let mut push = |n: u32, late_ms: u64| {
+        let at = Moment::from_micros(1_000_000 + u64::from(n) * 20_000 + late_ms * 1_000);
+        buffer.push(at, u16::try_from(n).unwrap(), n * 960, &[1]);
+        while !matches!(buffer.pull(at), Frame::Silence | Frame::Conceal) {}
+        buffer.target()
+    };
+    assert_eq!((0..20).map(|n| push(n, 0)).max(), Some(Duration::from_millis(20)));
+    assert_eq!(
+        (20..24).map(|n| push(n, 90)).max(),
+        Some(Duration::from_millis(100)),
+        "four late ones are enough"
+    );
+    assert_eq!(push(100, 0), Duration::from_millis(100), "remembered");
+    assert_eq!(
+        (101..700).map(|n| push(n, 0)).last(),
+        Some(Duration::from_millis(20)),
+        "forgotten after 10 s"
+    );
+    assert_eq!(
+        (700..760).map(|n| push(n, 900 * u64::from(n % 2))).max(),
+        Some(Duration::from_millis(20)),
+        "hopeless ones do not count"
+    );
+}
+
+/// A buffer that already plays packet 10 of a clean stream; the time is that of the last pull.
+fn playing() -> (Playout, u64) {
+    let mut buffer = Playout::new();
+    let mut now = 1_000_000;
+    for n in 0..=10_u16 {
+        now = 1_000_000 + u64::from(n) * 20_000;
+        buffer.push(Moment::from_micros(now), n, u32::from(n) * 960, &[u8::try_from(n).unwrap()]);
+        let _frame = buffer.pull(Moment::from_micros(now));
+    }
+    (buffer, now)
+}
+
+#[test]
+fn doubled_late_and_reordered_packets_are_told_apart() {
+    let (mut buffer, now) = playing();
+    let before = buffer.statistics();
+    let mut push = |n: u16| {
+        buffer.push(Moment::from_micros(now + 5_000), n, u32::from(n) * 960, &[1]);
+        buffer.statistics()
+    };
+    assert_eq!(push(10).duplicated, before.duplicated + 1, "waits already");
+    assert_eq!(push(4).duplicated, before.duplicated + 2, "was played");
+    assert_eq!(push(12).received, before.received + 1, "came before 11");
+    let after = push(11);
+    assert_eq!((after.received, after.late, after.rejected), (before.received + 2, 0, 0));
+}
+
+#[test]
+fn a_missing_frame_is_taken_from_the_packet_after_it_and_counted_late_when_it_comes() {
+    let (mut buffer, mut now) = playing();
+    for n in [12_u16, 13, 14] {
+        buffer.push(Moment::from_micros(now), n, u32::from(n) * 960, &[u8::try_from(n).unwrap()]);
+    }
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        now += 20_000;
+        told.push(match buffer.pull(Moment::from_micros(now)) {
+            Frame::Decode { payload, .. } => i32::from(payload[0]),
+            Frame::Fec { following } => -i32::from(following[0]),
+            Frame::Conceal => 0,
+            Frame::Silence => 99,
+        });
+    }
+    assert_eq!(told, [10, -12, 12, 13, 14]);
+    buffer.push(Moment::from_micros(now), 11, 11 * 960, &[11]);
+    let s = buffer.statistics();
+    assert_eq!((s.lost, s.recovered, s.concealed, s.late), (1, 1, 0, 1));
+}
+
+#[test]
+fn a_stall_is_concealed_then_silent_then_played_on_without_growing_delay() {
+    let (mut buffer, mut now) = playing();
+    let mut kinds = Vec::new();
+    for _ in 0..60 {
+        now += 20_000;
+        kinds.push(match buffer.pull(Moment::from_micros(now)) {
+            Frame::Decode { .. } | Frame::Fec { .. } => 'd',
+            Frame::Conceal => 'c',
+            Frame::Silence => 's',
+        });
+    }
+    assert_eq!(kinds.iter().collect::<String>(), format!("d{}{}", "c".repeat(10), "s".repeat(49)));
+    // The whole second comes at once.
+    for n in 11..70_u16 {
+        buffer.push(Moment::from_micros(now), n, u32::from(n) * 960, &[1]);
+    }
+    for n in 70..170_u16 {
+        now += 20_000;
+        buffer.push(Moment::from_micros(now), n, u32::from(n) * 960, &[1]);
+        let _frame = buffer.pull(Moment::from_micros(now));
+    }
+    let s = buffer.statistics();
+    assert!(s.delay < Duration::from_millis(420), "{s:?}");
+    assert!(s.skipped > 30 && s.played > 90, "{s:?}");
+}
+
+#[test]
+fn a_sender_that_paused_goes_on_at_low_delay() {
+    let (mut buffer, mut now) = playing();
+    for _ in 0..30 {
+        now += 20_000;
+        let _frame = buffer.pull(Moment::from_micros(now));
+    }
+    now += 40_000_000;
+    for n in 11..40_u16 {
+        now += 20_000;
+        buffer.push(Moment::from_micros(now), n, u32::from(n) * 960, &[1]);
+        let _frame = buffer.pull(Moment::from_micros(now));
+    }
+    let s = buffer.statistics();
+    assert!(s.played > 35 && s.delay <= Duration::from_millis(40), "{s:?}");
+}
+
+#[test]
+fn hostile_jumps_change_nothing_and_a_restarted_sender_is_followed() {
+    let (mut buffer, mut now) = playing();
+    let mut chance = Chance(3);
+    for n in 11..200_u16 {
+        now += 20_000;
+        let at = Moment::from_micros(now);
+        buffer.push(at, n, u32::from(n) * 960, &[1]);
+        let wild = (chance.unit() * 65_536.0) as u16;
+        buffer.push(at, wild, (chance.unit() * 4e9) as u32, &[2]);
+        buffer.push(at, n.wrapping_add(2_900), u32::from(n) * 960 + 2_900 * 960, &[3]);
+        buffer.push(at, n, u32::from(n) * 960, &[9; PACKET_MAX + 1]);
+        buffer.push(at, n, u32::from(n) * 960, &[]);
+        assert!(matches!(buffer.pull(at), Frame::Decode { payload: [1] | [_], .. }), "the voice goes on");
+    }
+    let s = buffer.statistics();
+    assert_eq!((s.lost, s.concealed, s.skipped), (0, 0, 0), "{s:?}");
+    assert!(s.rejected >= 700 && s.delay <= Duration::from_millis(40), "{s:?}");
+
+    for n in 0..50_u16 {
+        now += 20_000;
+        let at = Moment::from_micros(now);
+        buffer.push(at, n.wrapping_add(40_000), 77 + u32::from(n) * 960, &[7]);
+        let _frame = buffer.pull(at);
+    }
+    assert!(
+        matches!(buffer.pull(Moment::from_micros(now + 20_000)), Frame::Decode { payload: [7], .. }),
+        "followed"
+    );
+}
+
+#[test]
+fn ten_thousand_random_packets_never_break_it_or_stretch_time() {
+    let mut chance = Chance(11);
+    let mut buffer = Playout::new();
+    let mut now = 1_000_000;
+    for _ in 0..10_000 {
+        now += (chance.unit() * 30_000.0) as u64;
+        let at = Moment::from_micros(now);
+        let near = chance.unit() < 0.7;
+        let sequence = (chance.unit() * if near { 300.0 } else { 65_536.0 }) as u16;
+        let timestamp = if near { u32::from(sequence) * 960 } else { (chance.unit() * 4e9) as u32 };
+        buffer.push(at, sequence, timestamp, &[1]);
+        let _frame = buffer.pull(at);
+        assert!((20..=200).contains(&buffer.target().as_millis()));
+    }
+}

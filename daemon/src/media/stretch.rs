@@ -1,0 +1,142 @@
+//! Change how long one frame of sound lasts, unheard.
+//!
+//! Lives here: taking out or putting in one pitch period with a crossfade (waveform-similarity overlap-add).
+//! Must not: know why the length should change.
+
+use super::codec::FRAME;
+
+/// Shortest and longest pitch period that is looked for: 2.5 ms (400 Hz) to 10 ms (100 Hz).
+const PERIOD_MIN: usize = 120;
+const PERIOD_MAX: usize = 480;
+/// Below this mean square (−50 dBFS) any cut is unheard.
+const QUIET: f32 = 1e-5;
+/// Two periods must be at least this alike (1: the same), or the cut would click.
+const ALIKE: f32 = 0.5;
+
+/// The longest result: one frame and one period.
+pub const LONGEST: usize = FRAME + PERIOD_MAX;
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stretch {
+    /// As it is.
+    Keep,
+    /// One period less, so that later frames play sooner.
+    Shorten,
+    /// One period more, so that later frames play later.
+    Lengthen,
+}
+
+/// Copy `frame` to `out` as `stretch` says; returns how many samples of `out` hold sound.
+/// Where nothing periodic is found, the frame stays as it is, unless `force`: then the best cut is taken.
+pub fn stretch(frame: &[f32; FRAME], stretch: Stretch, force: bool, out: &mut [f32; LONGEST]) -> usize {
+    out[..FRAME].copy_from_slice(frame);
+    let found = || match loudness(frame) < QUIET {
+        true => Some(PERIOD_MAX),
+        false => period(frame).filter(|(_, alike)| force || *alike > ALIKE).map(|(period, _)| period),
+    };
+    match stretch {
+        Stretch::Keep => FRAME,
+        Stretch::Shorten => {
+            let Some(period) = found() else { return FRAME };
+            // Fade from the first period into the second, then go on behind the second.
+            fade(&frame[..period], &frame[period..2 * period], &mut out[..period]);
+            out[period..FRAME - period].copy_from_slice(&frame[2 * period..]);
+            FRAME - period
+        }
+        Stretch::Lengthen => {
+            let Some(period) = found() else { return FRAME };
+            // Play the first period, then fade from the second back into the first, then play the second again.
+            fade(&frame[period..2 * period], &frame[..period], &mut out[period..2 * period]);
+            out[2 * period..FRAME + period].copy_from_slice(&frame[period..]);
+            FRAME + period
+        }
+    }
+}
+
+/// `out` begins as `from` and ends as `to`.
+fn fade(from: &[f32], to: &[f32], out: &mut [f32]) {
+    let (mut gain, step) = (0.0, 1.0 / from.len() as f32);
+    for ((from, to), out) in from.iter().zip(to).zip(out) {
+        *out = from * (1.0 - gain) + to * gain;
+        gain += step;
+    }
+}
+
+/// Mean square.
+fn loudness(frame: &[f32]) -> f32 {
+    frame.iter().map(|s| s * s).sum::<f32>() / frame.len() as f32
+}
+
+/// The period at which the start of the frame best repeats itself, and how alike the two are (normalised correlation).
+/// Looked for on every fourth sample, then refined.
+fn period(frame: &[f32; FRAME]) -> Option<(usize, f32)> {
+    let best = |periods: &mut dyn Iterator<Item = usize>, step: usize| {
+        periods.map(|p| (p, likeness(frame, p, step))).max_by(|a, b| a.1.total_cmp(&b.1))
+    };
+    let (coarse, _) = best(&mut (PERIOD_MIN..=PERIOD_MAX).step_by(4), 4)?;
+    best(&mut (coarse.saturating_sub(3).max(PERIOD_MIN)..=(coarse + 3).min(PERIOD_MAX)), 1)
+}
+
+fn likeness(frame: &[f32; FRAME], period: usize, step: usize) -> f32 {
+    let (mut cross, mut first, mut second) = (0.0, 1e-9, 1e-9);
+    for i in (0..period).step_by(step) {
+        let (a, b) = (frame[i], frame[i + period]);
+        cross += a * b;
+        first += a * a;
+        second += b * b;
+    }
+    cross / f32::sqrt(first * second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(hertz: f32) -> [f32; FRAME] {
+        std::array::from_fn(|i| 0.4 * (i as f32 / 48_000.0 * hertz * std::f32::consts::TAU).sin())
+    }
+
+    /// The largest step between neighbours: a click shows here.
+    fn roughness(sound: &[f32]) -> f32 {
+        sound.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn a_voiced_frame_loses_or_gains_whole_periods_without_a_click() {
+        let frame = tone(200.0);
+        let mut out = [0.0; LONGEST];
+        for way in [Stretch::Shorten, Stretch::Lengthen] {
+            let length = stretch(&frame, way, false, &mut out);
+            let changed = length.abs_diff(FRAME);
+            assert!(changed > 0 && changed % 240 <= 2, "whole periods of 240 samples: {changed}");
+            assert!(roughness(&out[..length]) < 1.2 * roughness(&frame), "{way:?}");
+            assert!(
+                (out[0] - frame[0]).abs() < 1e-3 && (out[length - 1] - frame[FRAME - 1]).abs() < 1e-3,
+                "joins its neighbours"
+            );
+        }
+    }
+
+    #[test]
+    fn silence_gives_the_largest_change() {
+        let mut out = [1.0; LONGEST];
+        assert_eq!(stretch(&[0.0; FRAME], Stretch::Shorten, false, &mut out), FRAME - PERIOD_MAX);
+        assert_eq!(stretch(&[0.0; FRAME], Stretch::Lengthen, false, &mut out), LONGEST);
+        assert_eq!(roughness(&out), 0.0);
+    }
+
+    #[test]
+    fn noise_stays_as_it_is_unless_forced() {
+        let mut state = 1_u32;
+        let noise: [f32; FRAME] = std::array::from_fn(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as f32 / 65_536.0 - 0.5
+        });
+        let mut out = [0.0; LONGEST];
+        assert_eq!(stretch(&noise, Stretch::Shorten, false, &mut out), FRAME);
+        assert!(stretch(&noise, Stretch::Shorten, true, &mut out) < FRAME);
+        assert_eq!(stretch(&noise, Stretch::Keep, true, &mut out), FRAME);
+        assert_eq!(out[..FRAME], noise);
+    }
+}

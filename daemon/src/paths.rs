@@ -1,0 +1,58 @@
+//! Where the files of this user lie.
+//!
+//! Lives here: every path that the daemon opens by itself.
+//! Must not: open, make or check any of them.
+
+use std::path::PathBuf;
+
+use directories::ProjectDirs;
+
+/// The places of configuration and state, by the XDG base directories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// `config.toml`.
+    pub config: PathBuf,
+    /// The directory of everything that must survive a restart.
+    pub state: PathBuf,
+}
+
+/// The user has no home directory and says no other place.
+#[derive(Debug, thiserror::Error)]
+#[error("this user has no home directory: set HOME, or XDG_CONFIG_HOME and XDG_STATE_HOME")]
+pub struct NoHome;
+
+impl Paths {
+    /// The places of this user; `config` takes the place of `$XDG_CONFIG_HOME/ahoy/config.toml`.
+    pub fn find(config: Option<PathBuf>) -> Result<Self, NoHome> {
+        let dirs = ProjectDirs::from("", "", "ahoy").ok_or(NoHome)?;
+        Ok(Self {
+            config: config.unwrap_or_else(|| dirs.config_dir().join("config.toml")),
+            state: dirs.state_dir().ok_or(NoHome)?.to_owned(),
+        })
+    }
+
+    /// The file whose lock says that a daemon runs on this state.
+    pub fn lock(&self) -> PathBuf {
+        self.state.join("lock")
+    }
+
+    /// The directory of our long-term keys.
+    pub fn identity(&self) -> PathBuf {
+        self.state.join("identity")
+    }
+
+    /// The directory of contacts and of the tokens we gave out.
+    pub fn contacts(&self) -> PathBuf {
+        self.state.join("contacts")
+    }
+
+    /// The database of past calls.
+    pub fn history(&self) -> PathBuf {
+        self.state.join("history.db")
+    }
+
+    /// What signaling has seen and must not take twice.
+    pub fn replay(&self) -> PathBuf {
+        self.state.join("replay")
+    }
+}

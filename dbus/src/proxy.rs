@@ -1,0 +1,246 @@
+//! Proxies: the contract as Rust methods, for clients.
+//!
+//! Lives here: one proxy an interface, member by member as in the XML.
+//! Must not: add anything that a client in another language would lack.
+//!
+//! Verbs on a call and on what only a running daemon holds carry NO_AUTO_START: they start nothing. The others start the daemon where
+//! the desktop lets D-Bus do that.
+
+#![expect(
+    missing_docs,
+    reason = "the macro makes public types without comments; each member is documented in the XML"
+)]
+
+use zbus::OwnedObjectPath;
+use zbus::proxy;
+
+use crate::Dict;
+
+/// The daemon as a whole.
+#[proxy(
+    interface = "org.ahoyd.Calls1.Manager",
+    default_service = "org.ahoyd.Calls1",
+    default_path = "/org/ahoyd/Calls1"
+)]
+pub trait Manager {
+    fn dial(&self, target: &str, options: &Dict) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(no_autostart)]
+    fn hangup_all(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn reload(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(signal)]
+    fn event(&self, r#type: &str, serial: u64, data: Dict) -> zbus::Result<()>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn ready(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn online(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn connection_state(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn capabilities(&self) -> zbus::Result<Vec<String>>;
+    #[zbus(property)]
+    fn problems(&self) -> zbus::Result<Vec<String>>;
+    #[zbus(property)]
+    fn active_call(&self) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(property)]
+    fn incoming_count(&self) -> zbus::Result<u32>;
+    #[zbus(property)]
+    fn missed_count(&self) -> zbus::Result<u32>;
+    #[zbus(property)]
+    fn can_dial(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn cannot_dial_reason(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn muted(&self) -> zbus::Result<bool>;
+}
+
+/// The call that matters.
+#[proxy(
+    interface = "org.ahoyd.Calls1.Focus",
+    default_service = "org.ahoyd.Calls1",
+    default_path = "/org/ahoyd/Calls1/focus"
+)]
+pub trait Focus {
+    #[zbus(no_autostart)]
+    fn answer(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn decline(&self, reason: &str, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn hangup(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn toggle_mute(&self, options: &Dict) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn state(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn call(&self) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(property)]
+    fn peer_name(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn direction(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn muted(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn remote_muted(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn since_monotonic(&self) -> zbus::Result<u64>;
+    #[zbus(property)]
+    fn since_at(&self) -> zbus::Result<i64>;
+    #[zbus(property)]
+    fn deadline_monotonic(&self) -> zbus::Result<u64>;
+    #[zbus(property)]
+    fn missed(&self) -> zbus::Result<u32>;
+    #[zbus(property)]
+    fn can_answer(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn can_decline(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn can_hangup(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn can_mute(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn serial(&self) -> zbus::Result<u64>;
+}
+
+/// One call.
+#[proxy(interface = "org.ahoyd.Calls1.Call", default_service = "org.ahoyd.Calls1", assume_defaults = false)]
+pub trait Call {
+    #[zbus(no_autostart)]
+    fn answer(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn decline(&self, reason: &str, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn hangup(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
+    #[zbus(property)]
+    fn state(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn state_reason(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn ended_by(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn serial(&self) -> zbus::Result<u64>;
+    #[zbus(property)]
+    fn deadline_monotonic(&self) -> zbus::Result<u64>;
+    #[zbus(property)]
+    fn history_id(&self) -> zbus::Result<u64>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn id(&self) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn direction(&self) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn kind(&self) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn account(&self) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn contact(&self) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn remote_name(&self) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn remote_address(&self) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn started_by(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn note(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn message(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn muted(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn remote_muted(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn can_answer(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn can_decline(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn can_hangup(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn can_mute(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn created_at(&self) -> zbus::Result<i64>;
+    #[zbus(property)]
+    fn ringing_at(&self) -> zbus::Result<i64>;
+    #[zbus(property)]
+    fn answered_at(&self) -> zbus::Result<i64>;
+    #[zbus(property)]
+    fn ended_at(&self) -> zbus::Result<i64>;
+    #[zbus(property)]
+    fn answered_monotonic(&self) -> zbus::Result<u64>;
+}
+
+/// The people we know.
+#[proxy(
+    interface = "org.ahoyd.Calls1.Contacts",
+    default_service = "org.ahoyd.Calls1",
+    default_path = "/org/ahoyd/Calls1/contacts"
+)]
+pub trait Contacts {
+    fn list(&self, filter: &Dict, options: &Dict) -> zbus::Result<(Vec<Dict>, String)>;
+    fn get(&self, id: &str, options: &Dict) -> zbus::Result<Dict>;
+    fn find(&self, text: &str, options: &Dict) -> zbus::Result<Vec<Dict>>;
+    fn add(&self, card: &str, options: &Dict) -> zbus::Result<String>;
+    fn set(&self, id: &str, changes: &Dict, options: &Dict) -> zbus::Result<()>;
+    fn block(&self, id: &str, options: &Dict) -> zbus::Result<()>;
+    fn unblock(&self, id: &str, options: &Dict) -> zbus::Result<()>;
+    fn remove(&self, id: &str, options: &Dict) -> zbus::Result<()>;
+    #[zbus(signal)]
+    fn changed(&self, id: &str) -> zbus::Result<()>;
+    #[zbus(property)]
+    fn count(&self) -> zbus::Result<u32>;
+}
+
+/// Who we are.
+#[proxy(
+    interface = "org.ahoyd.Calls1.Account",
+    default_service = "org.ahoyd.Calls1",
+    assume_defaults = false
+)]
+pub trait Account {
+    fn export_card(&self, options: &Dict) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn id(&self) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn address(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn display_name(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn set_display_name(&self, name: &str) -> zbus::Result<()>;
+    #[zbus(property)]
+    fn connection_state(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn connection_error(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn relays(&self) -> zbus::Result<Vec<String>>;
+    #[zbus(property)]
+    fn devices(&self) -> zbus::Result<Vec<Dict>>;
+}
+
+pub use history::HistoryProxy;
+
+/// Apart, because its signal `Changed` would share a type name with that of Contacts.
+pub mod history {
+    use zbus::proxy;
+
+    use crate::Dict;
+
+    /// What happened.
+    #[proxy(
+        interface = "org.ahoyd.Calls1.History",
+        default_service = "org.ahoyd.Calls1",
+        default_path = "/org/ahoyd/Calls1/history"
+    )]
+    pub trait History {
+        fn list(&self, filter: &Dict, options: &Dict) -> zbus::Result<(Vec<Dict>, u64)>;
+        fn get(&self, id: u64, options: &Dict) -> zbus::Result<Dict>;
+        #[zbus(signal)]
+        fn changed(&self, id: u64) -> zbus::Result<()>;
+        #[zbus(property)]
+        fn missed(&self) -> zbus::Result<u32>;
+        #[zbus(property)]
+        fn last_id(&self) -> zbus::Result<u64>;
+    }
+}

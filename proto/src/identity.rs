@@ -1,0 +1,368 @@
+//! Who somebody is: accounts, devices, and what proves that a device belongs to an account.
+//!
+//! Lives here: device certificates, the ids derived from keys, addresses and safety numbers.
+//! Must not: make keys, keep keys, or know whom the user trusts.
+
+use ahoy_call::{LegId, PeerId};
+use blake2::{Blake2s256, Digest as _};
+use data_encoding::{Encoding, Specification};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::armor;
+
+/// What a signature of the account key over a device certificate begins with.
+const DOMAIN: &[u8] = b"ahoy device certificate 1\0";
+/// Longest certificate in bytes: two keys, a name of 64 characters, two times.
+pub const MAX_CERTIFICATE: usize = 1024;
+/// Longest name of an account or a device, in characters.
+pub const MAX_NAME: usize = 64;
+/// How far another's clock may run ahead before a certificate of now counts as one of the future.
+const CLOCK_SLACK_S: i64 = 86_400;
+
+/// Why a device certificate was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// Longer than [`MAX_CERTIFICATE`].
+    #[error("the certificate is too long")]
+    TooLong,
+    /// Shorter than a signature, or its body is no JSON of the right shape.
+    #[error("the certificate is malformed")]
+    Malformed,
+    /// A key that is no point of the curve, or one of the weak ones.
+    #[error("the certificate holds an unusable key")]
+    BadKey,
+    /// Empty, too long, or with control characters.
+    #[error("the device name is empty, too long or holds control characters")]
+    BadName,
+    /// Ends before it begins.
+    #[error("the certificate ends before it begins")]
+    BadTimes,
+    /// The account key did not sign this.
+    #[error("the certificate is not signed by its account")]
+    BadSignature,
+}
+
+/// The account key's word that a device is its own. Exists only with a valid signature.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeviceCertificate {
+    account: VerifyingKey,
+    device: VerifyingKey,
+    noise: [u8; 32],
+    name: String,
+    created_s: i64,
+    expires_s: i64,
+    /// Signature and body as they were signed; fields of later versions stay in it.
+    signed: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    #[serde(with = "armor")]
+    account: [u8; 32],
+    #[serde(with = "armor")]
+    device: [u8; 32],
+    #[serde(with = "armor")]
+    noise: [u8; 32],
+    name: String,
+    created: i64,
+    expires: i64,
+}
+
+impl DeviceCertificate {
+    /// Signs for a device. `created_s` and `expires_s` are seconds since the Unix epoch.
+    pub fn sign(
+        account: &SigningKey,
+        device: &VerifyingKey,
+        noise: &x25519_dalek::PublicKey,
+        name: &str,
+        created_s: i64,
+        expires_s: i64,
+    ) -> Result<Self, CertificateError> {
+        let body = Body {
+            account: account.verifying_key().to_bytes(),
+            device: device.to_bytes(),
+            noise: noise.to_bytes(),
+            name: name.to_owned(),
+            created: created_s,
+            expires: expires_s,
+        };
+        let body = serde_json::to_vec(&body).map_err(|_| CertificateError::Malformed)?;
+        Self::from_bytes(&sign(account, DOMAIN, &body))
+    }
+
+    /// Reads and verifies: the shape, the keys, the signature of the account that it names.
+    /// Whether it is valid *now* is [`Self::is_valid_at`]; whose account that is, the caller knows.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CertificateError> {
+        if bytes.len() > MAX_CERTIFICATE {
+            return Err(CertificateError::TooLong);
+        }
+        let (_, body) = bytes.split_first_chunk::<64>().ok_or(CertificateError::Malformed)?;
+        let body: Body = serde_json::from_slice(body).map_err(|_| CertificateError::Malformed)?;
+        let account = key(&body.account).ok_or(CertificateError::BadKey)?;
+        let device = key(&body.device).ok_or(CertificateError::BadKey)?;
+        if !is_name(&body.name) {
+            return Err(CertificateError::BadName);
+        }
+        if body.expires <= body.created {
+            return Err(CertificateError::BadTimes);
+        }
+        if !is_signed(&account, DOMAIN, bytes) {
+            return Err(CertificateError::BadSignature);
+        }
+        Ok(Self {
+            account,
+            device,
+            noise: body.noise,
+            name: body.name,
+            created_s: body.created,
+            expires_s: body.expires,
+            signed: bytes.to_vec(),
+        })
+    }
+
+    /// As it travels: signature, then the body as it was signed.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.signed
+    }
+
+    /// The account that signed it.
+    pub fn account(&self) -> &VerifyingKey {
+        &self.account
+    }
+
+    /// The device's signing key.
+    pub fn device(&self) -> &VerifyingKey {
+        &self.device
+    }
+
+    /// The device's static Noise key.
+    pub fn noise(&self) -> [u8; 32] {
+        self.noise
+    }
+
+    /// What the owner calls the device.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When it was signed, seconds since the Unix epoch.
+    pub fn created_s(&self) -> i64 {
+        self.created_s
+    }
+
+    /// From when on it is void, seconds since the Unix epoch.
+    pub fn expires_s(&self) -> i64 {
+        self.expires_s
+    }
+
+    /// The account's id.
+    pub fn peer_id(&self) -> PeerId {
+        peer_id(&self.account)
+    }
+
+    /// The device's id.
+    pub fn leg_id(&self) -> LegId {
+        leg_id(&self.device)
+    }
+
+    /// Not expired, and not of a future farther than a day: clocks differ.
+    pub fn is_valid_at(&self, unix_s: i64) -> bool {
+        self.created_s.saturating_sub(CLOCK_SLACK_S) <= unix_s && unix_s < self.expires_s
+    }
+}
+
+impl std::fmt::Debug for DeviceCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DeviceCertificate({:?})", self.leg_id())
+    }
+}
+
+impl Serialize for DeviceCertificate {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&armor::encode(&self.signed))
+    }
+}
+
+impl<'de> Deserialize<'de> for DeviceCertificate {
+    /// From text, verified as by [`DeviceCertificate::from_bytes`].
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let bytes = armor::decode(&text).ok_or_else(|| D::Error::custom("not base64url"))?;
+        Self::from_bytes(&bytes).map_err(D::Error::custom)
+    }
+}
+
+/// A contact's id: the first 16 bytes of BLAKE2s-256 of the account key.
+pub fn peer_id(account: &VerifyingKey) -> PeerId {
+    PeerId::from_bytes(first16(account.as_bytes()))
+}
+
+/// A device's id: the first 16 bytes of BLAKE2s-256 of the device key.
+pub fn leg_id(device: &VerifyingKey) -> LegId {
+    LegId::from_bytes(first16(device.as_bytes()))
+}
+
+/// The account key in z-base-32 (52 characters): what a person may read out.
+pub fn address(account: &VerifyingKey) -> String {
+    z_base_32().encode(account.as_bytes())
+}
+
+/// The account key of an address, in either case. `None` if it is none.
+pub fn parse_address(text: &str) -> Option<VerifyingKey> {
+    let bytes = z_base_32().decode(text.to_ascii_lowercase().as_bytes()).ok()?;
+    key(&<[u8; 32]>::try_from(bytes).ok()?)
+}
+
+/// Sixty digits in twelve groups that both sides see alike, to be compared over another channel.
+pub fn safety_number(one: &VerifyingKey, other: &VerifyingKey) -> String {
+    let (low, high) = if one.as_bytes() <= other.as_bytes() { (one, other) } else { (other, one) };
+    let digest = |part: u8| {
+        Blake2s256::new()
+            .chain_update(b"ahoy safety number 1\0")
+            .chain_update([part])
+            .chain_update(low.as_bytes())
+            .chain_update(high.as_bytes())
+            .finalize()
+    };
+    let bytes: Vec<u8> = digest(0).iter().chain(digest(1).iter()).copied().collect();
+    let groups: Vec<String> = bytes
+        .chunks_exact(5)
+        .take(12)
+        .map(|five| five.iter().fold(0_u64, |n, byte| n << 8 | u64::from(*byte)) % 100_000)
+        .map(|group| format!("{group:05}"))
+        .collect();
+    groups.join(" ")
+}
+
+/// Signature over domain and body, then the body.
+pub(crate) fn sign(with: &SigningKey, domain: &[u8], body: &[u8]) -> Vec<u8> {
+    let signature = with.sign(&[domain, body].concat());
+    [&signature.to_bytes()[..], body].concat()
+}
+
+/// Whether `signed` is a signature of `by` over domain and body, then the body. Malleable signatures count as none.
+pub(crate) fn is_signed(by: &VerifyingKey, domain: &[u8], signed: &[u8]) -> bool {
+    let Some((signature, body)) = signed.split_first_chunk::<64>() else { return false };
+    by.verify_strict(&[domain, body].concat(), &Signature::from_bytes(signature)).is_ok()
+}
+
+/// A key that can verify. `None` for what is no point or a weak one.
+pub(crate) fn key(bytes: &[u8; 32]) -> Option<VerifyingKey> {
+    VerifyingKey::from_bytes(bytes).ok().filter(|key| !key.is_weak())
+}
+
+/// A name that can be shown on one line.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.trim().is_empty() && name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control)
+}
+
+fn first16(key: &[u8; 32]) -> [u8; 16] {
+    let digest = Blake2s256::digest(key);
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    id
+}
+
+fn z_base_32() -> Encoding {
+    let mut specification = Specification::new();
+    specification.symbols.push_str("ybndrfg8ejkmcpqxot1uwisza345h769");
+    specification.encoding().expect("32 different symbols are a valid alphabet")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(seed: u8) -> SigningKey {
+        SigningKey::from_bytes(&[seed; 32])
+    }
+
+    fn certificate() -> DeviceCertificate {
+        let noise = x25519_dalek::PublicKey::from([9; 32]);
+        DeviceCertificate::sign(
+            &account(1),
+            &account(2).verifying_key(),
+            &noise,
+            "laptop",
+            1_000_000,
+            2_000_000,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_certificate_survives_the_wire() {
+        let there = DeviceCertificate::from_bytes(certificate().as_bytes()).unwrap();
+        assert_eq!(there, certificate());
+        assert_eq!(there.name(), "laptop");
+        assert_eq!(there.noise(), [9; 32]);
+        let json = serde_json::to_string(&there).unwrap();
+        assert_eq!(serde_json::from_str::<DeviceCertificate>(&json).unwrap(), there);
+    }
+
+    #[test]
+    fn a_certificate_with_any_flipped_bit_is_rejected() {
+        let good = certificate();
+        for at in 0..good.as_bytes().len() {
+            let mut bad = good.as_bytes().to_vec();
+            bad[at] ^= 1 << (at % 8);
+            assert!(DeviceCertificate::from_bytes(&bad).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn what_another_account_signed_is_rejected() {
+        let good = certificate();
+        let body = &good.as_bytes()[64..];
+        let bad = sign(&account(3), DOMAIN, body);
+        assert_eq!(DeviceCertificate::from_bytes(&bad), Err(CertificateError::BadSignature));
+        let other_domain = sign(&account(1), b"ahoy card 1\0", body);
+        assert_eq!(DeviceCertificate::from_bytes(&other_domain), Err(CertificateError::BadSignature));
+    }
+
+    #[test]
+    fn names_and_times_have_bounds() {
+        let noise = x25519_dalek::PublicKey::from([9; 32]);
+        let device = account(2).verifying_key();
+        let make =
+            |name: &str, from, to| DeviceCertificate::sign(&account(1), &device, &noise, name, from, to);
+        assert_eq!(make("", 1, 2), Err(CertificateError::BadName));
+        assert_eq!(make("a\nb", 1, 2), Err(CertificateError::BadName));
+        assert_eq!(make(&"x".repeat(65), 1, 2), Err(CertificateError::BadName));
+        assert_eq!(make("a", 2, 2), Err(CertificateError::BadTimes));
+        assert_eq!(make(&"x".repeat(64), 1, 2).map(|c| c.name().len()), Ok(64));
+        assert_eq!(DeviceCertificate::from_bytes(&[0; 2000]), Err(CertificateError::TooLong));
+        assert_eq!(DeviceCertificate::from_bytes(&[0; 20]), Err(CertificateError::Malformed));
+    }
+
+    #[test]
+    fn validity_has_two_ends() {
+        let certificate = certificate();
+        assert!(!certificate.is_valid_at(1_000_000 - 86_401));
+        assert!(certificate.is_valid_at(1_000_000 - 86_400));
+        assert!(certificate.is_valid_at(1_999_999));
+        assert!(!certificate.is_valid_at(2_000_000));
+    }
+
+    #[test]
+    fn an_address_is_52_letters_and_leads_back_to_the_key() {
+        let key = account(1).verifying_key();
+        let text = address(&key);
+        assert_eq!(text.len(), 52);
+        assert_eq!(parse_address(&text), Some(key));
+        assert_eq!(parse_address(&text.to_ascii_uppercase()), Some(key));
+        assert_eq!(parse_address(&text[1..]), None);
+        assert_eq!(parse_address("not an address"), None);
+    }
+
+    #[test]
+    fn both_sides_see_the_same_safety_number_and_a_third_another() {
+        let [a, b, c] = [1, 2, 3].map(|seed| account(seed).verifying_key());
+        assert_eq!(safety_number(&a, &b), safety_number(&b, &a));
+        assert_ne!(safety_number(&a, &b), safety_number(&a, &c));
+        assert_eq!(safety_number(&a, &b).len(), 71);
+        assert!(safety_number(&a, &b).chars().all(|c| c.is_ascii_digit() || c == ' '));
+    }
+}
