@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::peer::Setup;
 use super::session::{self, Ask};
-use super::{OpenSound, Order, Report, Settings};
+use super::{OpenSound, Order, Report, Settings, sound};
 use crate::ice::IceServer;
 
 /// Orders that wait for the media thread.
@@ -46,8 +46,32 @@ struct Waiting {
 }
 
 impl Media {
-    /// Nothing runs until the first call. What happens comes by `reports`, which must be read all the time.
-    pub fn spawn(settings: Settings, open_sound: OpenSound, reports: mpsc::Sender<Report>) -> Self {
+    /// With the machine's sound devices; what is missing about them is told without a call, too.
+    /// Must be called within a runtime.
+    pub fn spawn(settings: Settings, reports: mpsc::Sender<Report>) -> Self {
+        let (open_sound, mut state) = sound::devices(&settings);
+        let problems = reports.clone();
+        #[expect(clippy::disallowed_methods, reason = "the media port's own task; it ends with the devices")]
+        tokio::spawn(async move {
+            let mut told = Vec::new();
+            loop {
+                let now = state.borrow_and_update().problems.clone();
+                if now != told {
+                    told.clone_from(&now);
+                    if problems.send(Report::Problems(now)).await.is_err() {
+                        return;
+                    }
+                }
+                if state.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self::with_sound(settings, open_sound, reports)
+    }
+
+    /// With this sound. The media thread begins with the first call. What happens comes by `reports`, which must be read all the time.
+    pub fn with_sound(settings: Settings, open_sound: OpenSound, reports: mpsc::Sender<Report>) -> Self {
         let (orders, waiting) = mpsc::channel(QUEUE);
         let waiting = Waiting { settings, ice_servers: Vec::new(), open_sound, orders: waiting, reports };
         Self { waiting: Some(waiting), orders, thread: None }
@@ -72,7 +96,7 @@ impl Media {
     }
 
     /// Closes everything and waits for it: devices, sockets, the thread. A second or so at most.
-    pub fn stop(mut self) {
+    pub fn stop(self) {
         // A full queue ends by the drop of its sender.
         let _full = self.orders.try_send(Order::Stop);
         let Self { orders, thread, .. } = self;

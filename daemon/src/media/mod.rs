@@ -4,15 +4,18 @@
 //! Must not: decide anything about a call.
 
 pub mod codec;
+pub mod device;
 mod dispatch;
 pub mod peer;
 pub mod pipeline;
 pub mod playout;
 mod pump;
 pub mod session;
+pub mod sound;
 pub mod stretch;
 
 pub use dispatch::{Media, Refused};
+pub use sound::{OpenSound, Sound};
 
 use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 
@@ -103,28 +106,3 @@ impl Default for Settings {
         Self { bitrate: 32_000, input: None, output: None, interfaces: Vec::new() }
     }
 }
-
-/// The microphone and the speaker of a call, as queues of samples: mono, 48 kHz. Dropping it closes both.
-///
-/// Nothing here waits: devices are opened, watched and closed on a thread of their own.
-pub trait Sound: Send {
-    /// Read the microphone, or stop reading it: no sample is taken from it until the next `true`.
-    fn capture(&mut self, on: bool);
-
-    /// Samples that the microphone gave since the last call; returns how many are in `block` now. Zero if there are
-    /// none yet, and if there is no microphone.
-    fn read(&mut self, block: &mut [f32]) -> usize;
-
-    /// How many samples the speaker wants so that it does not run dry; zero if there is no speaker.
-    fn wanted(&mut self) -> usize;
-
-    /// Samples to play, right after those before.
-    fn write(&mut self, samples: &[f32]);
-
-    /// Sentences about what is missing, if they changed since the last call; empty when all is well.
-    fn problems(&mut self) -> Option<Vec<String>>;
-}
-
-/// Opens the sound of a call, with the speaker warm and the microphone not read.
-/// Never fails: what is missing is told by [`Sound::problems`] and taken up when it comes.
-pub type OpenSound = Box<dyn FnMut(&Settings) -> Box<dyn Sound> + Send>;

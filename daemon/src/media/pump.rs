@@ -58,12 +58,12 @@ impl Pump {
     }
 
     /// Read the microphone no more.
-    pub(super) fn pause(&mut self) {
+    pub(super) fn pause(&mut self, now: Moment) {
         if self.reading {
             self.reading = false;
             self.sound.capture(false);
             // What it gave before is nobody's any more.
-            while self.sound.read(&mut self.block) > 0 {}
+            while self.sound.read(now, &mut self.block) > 0 {}
             self.capture.pause();
         }
     }
@@ -73,11 +73,6 @@ impl Pump {
         self.capture.set_muted(muted);
     }
 
-    /// What [`Sound::problems`] says.
-    pub(super) fn problems(&mut self) -> Option<Vec<String>> {
-        self.sound.problems()
-    }
-
     /// Microphone to packets. Call it every 5 ms or so.
     pub(super) fn capture(&mut self, now: Moment, mut send: impl FnMut(Packet<'_>)) {
         if !self.reading {
@@ -85,7 +80,7 @@ impl Pump {
         }
         let mut came = false;
         loop {
-            let count = self.sound.read(&mut self.block).min(FRAME);
+            let count = self.sound.read(now, &mut self.block).min(FRAME);
             if count == 0 {
                 break;
             }
@@ -167,7 +162,7 @@ mod tests {
         fn capture(&mut self, on: bool) {
             self.on.send(on).unwrap();
         }
-        fn read(&mut self, block: &mut [f32]) -> usize {
+        fn read(&mut self, _now: Moment, block: &mut [f32]) -> usize {
             self.waiting.extend(self.given.try_iter().flatten());
             let count = block.len().min(self.waiting.len());
             for (place, sample) in block.iter_mut().zip(self.waiting.drain(..count)) {
@@ -179,9 +174,6 @@ mod tests {
             0
         }
         fn write(&mut self, _samples: &[f32]) {}
-        fn problems(&mut self) -> Option<Vec<String>> {
-            None
-        }
     }
 
     fn at(ms: u64) -> Moment {
@@ -246,7 +238,7 @@ mod tests {
         assert!(on.try_recv().is_err(), "the microphone was not touched");
         pump.open(at(500));
         assert_eq!(sent(&mut pump, at(505)), [0]);
-        pump.pause();
+        pump.pause(at(510));
         assert_eq!(on.try_iter().collect::<Vec<_>>(), [true, false]);
         give.send(vec![0.1; 960]).unwrap();
         assert!(sent(&mut pump, at(900)).is_empty());

@@ -23,8 +23,6 @@ pub const QUEUE: usize = 128;
 const TOLD: usize = 256;
 /// How often microphone and speaker are served while sound flows.
 const TURN: Duration = Duration::from_millis(5);
-/// How often they are asked about problems while it does not.
-const REST: Duration = Duration::from_millis(500);
 /// Generations of one leg side by side: repair needs two.
 const MOST_PATHS: usize = 8;
 /// How long closing paths are waited for.
@@ -149,10 +147,11 @@ impl Session {
                 },
                 Some((key, one)) = told.recv() => self.hear(key, one).await,
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
-                () = pause(turn.since(clock::now())) => {}
+                () = pause(turn.since(clock::now())), if self.sounding() => {}
             }
-            if self.serve(turn).await {
-                turn = clock::now() + if self.sounding() { TURN } else { REST };
+            if self.sounding() && clock::now() >= turn {
+                self.serve();
+                turn = clock::now() + TURN;
             }
         }
     }
@@ -176,7 +175,7 @@ impl Session {
                 Ok(())
             }
             MediaOrder::Pause => {
-                self.pump.pause();
+                self.pump.pause(clock::now());
                 Ok(())
             }
             MediaOrder::SetMuted(muted) => {
@@ -226,7 +225,7 @@ impl Session {
             self.legs.remove(&key.0);
         }
         if !self.sounding() {
-            self.pump.pause();
+            self.pump.pause(clock::now());
         }
     }
 
@@ -313,27 +312,15 @@ impl Session {
         self.legs.values().flat_map(|leg| leg.paths.values()).any(|path| path.opened)
     }
 
-    /// Serves microphone and speaker, if it is their turn.
-    async fn serve(&mut self, turn: Moment) -> bool {
+    /// Serves microphone and speaker.
+    fn serve(&mut self) {
         let now = clock::now();
-        if now < turn && !self.sounding() {
-            return false;
+        let mut packets = Vec::new();
+        self.pump.capture(now, |packet| packets.push(voice(packet)));
+        for packet in packets {
+            self.speak(&packet);
         }
-        if self.sounding() {
-            let mut packets = Vec::new();
-            self.pump.capture(now, |packet| packets.push(voice(packet)));
-            for packet in packets {
-                self.speak(&packet);
-            }
-            self.play(now);
-        }
-        if now < turn {
-            return false;
-        }
-        if let Some(problems) = self.pump.problems() {
-            self.send(Report::Problems(problems)).await;
-        }
-        true
+        self.play(now);
     }
 
     /// To every leg, over its newest path that is open and up.
@@ -352,11 +339,11 @@ impl Session {
         self.pump.play(now, legs);
     }
 
-    async fn report(&self, (leg, epoch): Key, report: MediaReport) {
+    async fn report(&mut self, (leg, epoch): Key, report: MediaReport) {
         self.send(Report::Event { call: self.call, leg, epoch, report }).await;
     }
 
-    async fn send(&self, report: Report) {
+    async fn send(&mut self, report: Report) {
         // An engine that is gone needs no word: its orders end too.
         let _unheard = self.reports.send(report).await;
     }
