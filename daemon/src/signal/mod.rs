@@ -3,13 +3,17 @@
 //! Lives here: the task that owns them; orders in, reports out.
 //! Must not: know what a call is beyond the rules' own messages, or how sound travels.
 
+mod backoff;
 pub mod dropped;
 mod line;
+pub mod link;
+mod outbox;
 mod peers;
 mod replay;
 mod sessions;
 #[cfg(test)]
 mod sessions_tests;
+pub mod tls;
 
 use std::sync::Arc;
 
