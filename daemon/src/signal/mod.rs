@@ -7,12 +7,14 @@ mod backoff;
 pub mod dropped;
 mod line;
 pub mod link;
+mod links;
 mod outbox;
 mod peers;
 mod replay;
 mod sessions;
 #[cfg(test)]
 mod sessions_tests;
+mod task;
 pub mod tls;
 
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use ahoy_call::{CallId, Event, LegId, PeerId, SignalOrder};
 use crate::roster::Roster;
 
 pub use crate::ice::IceServer;
+pub use task::{Setup, spawn};
 
 /// What the engine asks.
 #[derive(Clone, Debug)]
