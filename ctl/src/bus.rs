@@ -7,8 +7,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use ahoy_dbus::proxy::{AccountProxy, CallProxy, ContactsProxy, FocusProxy, HistoryProxy, ManagerProxy};
-use ahoy_dbus::{BUS_NAME, ROOT};
-use zbus::fdo::{DBusProxy, ObjectManagerProxy};
+use ahoy_dbus::{BUS_NAME, Dict, ROOT, interface};
+use zbus::fdo::DBusProxy;
 use zbus::names::BusName;
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::{Connection, connection};
@@ -51,16 +51,19 @@ impl Bus {
 
     /// Everything the bus shows now. Never starts the daemon.
     pub(crate) async fn look(&self) -> Result<World, Fault> {
-        let objects = ask(ObjectManagerProxy::builder(&self.connection)
-            .destination(BUS_NAME)
-            .path(ROOT)
-            .cache_properties(CacheProperties::No)
-            .build())
-        .await?;
+        let proxy = |interface| zbus::Proxy::new(&self.connection, BUS_NAME, ROOT, interface);
+        let objects = ask(proxy("org.freedesktop.DBus.ObjectManager")).await?;
+        let properties = ask(proxy("org.freedesktop.DBus.Properties")).await?;
+        let quietly = MethodFlags::NO_AUTO_START;
         let managed: Option<Managed> =
-            ask(objects.inner().call_with_flags("GetManagedObjects", MethodFlags::NO_AUTO_START, &()))
-                .await?;
-        managed.map(World::new).ok_or_else(Fault::timed_out)
+            ask(objects.call_with_flags("GetManagedObjects", quietly, &())).await?;
+        // An object manager tells of what is below it, not of itself.
+        let manager: Option<Dict> =
+            ask(properties.call_with_flags("GetAll", quietly, &interface::MANAGER)).await?;
+        let (Some(managed), Some(manager)) = (managed, manager) else { return Err(Fault::timed_out()) };
+        let mut world = World::new(managed);
+        world.set_manager(manager);
+        Ok(world)
     }
 
     /// Everything the bus shows now; starts the daemon where the desktop lets D-Bus do that.

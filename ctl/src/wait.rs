@@ -3,8 +3,10 @@
 //! Lives here: subscribing, dropping what is older than the state, noticing that the daemon went.
 //! Must not: print, or decide what a change means to a command.
 
+use std::num::NonZeroU32;
+
 use ahoy_dbus::types::State;
-use ahoy_dbus::{BUS_NAME, ROOT};
+use ahoy_dbus::{BUS_NAME, ROOT, interface};
 use futures_util::StreamExt;
 use zbus::fdo::DBusProxy;
 use zbus::message::{Flags, Type};
@@ -56,56 +58,66 @@ impl Follower {
 
     /// Reads the whole state, without starting the daemon. Signals that came before it are dropped: it holds them already.
     pub(crate) async fn refresh(&mut self) -> Result<(), Fault> {
-        let question = Message::method_call(ROOT, "GetManagedObjects")
-            .destination(BUS_NAME)
-            .interface("org.freedesktop.DBus.ObjectManager")
-            .with_flags(Flags::NO_AUTO_START)
-            .build(&())?;
-        let serial = question.primary_header().serial_num();
-        ask(self.bus.connection.send(&question)).await?;
-        let reply = ask(async {
-            while let Some(message) = self.messages.next().await {
-                let message = message?;
-                if message.header().reply_serial() == Some(serial) {
-                    return Ok(message);
+        let objects = question("org.freedesktop.DBus.ObjectManager", "GetManagedObjects", &())?;
+        let manager = question("org.freedesktop.DBus.Properties", "GetAll", &interface::MANAGER)?;
+        ask(self.bus.connection.send_all(&[objects.clone(), manager.clone()])).await?;
+        ask(self.read_state(objects.primary_header().serial_num(), manager.primary_header().serial_num()))
+            .await
+    }
+
+    /// Takes in the two answers, and what is signaled between them.
+    async fn read_state(&mut self, objects: NonZeroU32, manager: NonZeroU32) -> Result<(), Fault> {
+        let mut begun = false;
+        while let Some(message) = self.messages.next().await {
+            let message = message?;
+            let answers = message.header().reply_serial();
+            if answers != Some(objects) && answers != Some(manager) {
+                if begun && self.is_from_daemon(&message) {
+                    self.world.apply(&message);
                 }
+                continue;
             }
-            Err(Fault::not_running())
-        })
-        .await?;
-        if reply.message_type() == Type::Error {
-            return Err(zbus::Error::from(reply).into());
+            if message.message_type() == Type::Error {
+                return Err(zbus::Error::from(message).into());
+            }
+            if answers == Some(manager) {
+                self.world.set_manager(message.body().deserialize()?);
+                return Ok(());
+            }
+            self.owner = message.header().sender().map(ToString::to_string);
+            self.world = World::new(message.body().deserialize::<Managed>()?);
+            begun = true;
         }
-        self.owner = reply.header().sender().map(ToString::to_string);
-        self.world = World::new(reply.body().deserialize::<Managed>()?);
-        Ok(())
+        Err(Fault::not_running())
     }
 
     /// The next change.
     pub(crate) async fn next(&mut self) -> Result<Next, Fault> {
         while let Some(message) = self.messages.next().await {
             let message = message?;
-            if message.message_type() != Type::Signal {
-                continue;
-            }
-            let header = message.header();
-            let sender = header.sender().map(ToString::to_string);
-            if sender.as_deref() == Some("org.freedesktop.DBus") {
-                if let Some(next) = self.owner_changed(&message).await? {
-                    return Ok(next);
+            if self.is_from_daemon(&message) {
+                if let Some(change) = self.world.apply(&message) {
+                    return Ok(Next::Change(change));
                 }
-            } else if sender.is_some()
-                && sender == self.owner
-                && let Some(change) = self.world.apply(&message)
-            {
-                return Ok(Next::Change(change));
+            } else if let Some(next) = self.owner_changed(&message).await? {
+                return Ok(next);
             }
         }
         Err(Fault::new(Exit::NotRunning, "The session bus went away."))
     }
 
+    /// A signal of the daemon itself: nobody else may tell of its calls.
+    fn is_from_daemon(&self, message: &Message) -> bool {
+        let header = message.header();
+        let sender = header.sender().map(|sender| sender.as_str());
+        message.message_type() == Type::Signal && sender.is_some() && sender == self.owner.as_deref()
+    }
+
     async fn owner_changed(&mut self, message: &Message) -> Result<Option<Next>, Fault> {
-        if message.header().member().map(|member| member.as_str()) != Some("NameOwnerChanged") {
+        let header = message.header();
+        let from = header.sender().map(|sender| sender.as_str());
+        let member = header.member().map(|member| member.as_str());
+        if from != Some("org.freedesktop.DBus") || member != Some("NameOwnerChanged") {
             return Ok(None);
         }
         let (name, _, new): (String, String, String) = message.body().deserialize()?;
@@ -153,4 +165,17 @@ impl Follower {
             };
         }
     }
+}
+
+/// A question to the daemon that does not start it.
+fn question<B: serde::Serialize + zbus::DynamicType>(
+    interface: &str,
+    member: &str,
+    body: &B,
+) -> Result<Message, Fault> {
+    Ok(Message::method_call(ROOT, member)
+        .destination(BUS_NAME)
+        .interface(interface)
+        .with_flags(Flags::NO_AUTO_START)
+        .build(body)?)
 }

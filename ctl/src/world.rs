@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ahoy_dbus::types::{Reason, State};
-use ahoy_dbus::{Dict, interface};
+use ahoy_dbus::{Dict, ROOT, interface};
 use serde_json::{Map, Value, json};
 use zbus::names::OwnedInterfaceName;
 use zbus::{Message, OwnedObjectPath, Variant};
@@ -142,6 +142,11 @@ impl World {
             world.add(path.to_string(), interfaces);
         }
         world
+    }
+
+    /// Manager's properties: the answer of `GetAll` on the root, which `GetManagedObjects` leaves out.
+    pub(crate) fn set_manager(&mut self, props: Dict) {
+        self.objects.entry(ROOT.to_owned()).or_default().insert(interface::MANAGER.to_owned(), props.into());
     }
 
     fn add(&mut self, path: String, interfaces: HashMap<OwnedInterfaceName, Dict>) {
