@@ -1,7 +1,8 @@
-//! What the tests of the whole share.
+//! What the tests share.
 //!
-//! Lives here: the list of rooms.
-//! Must not: hold a test of behaviour; those are in `tests/`.
+//! Lives here: the doors to the models, labs and checks that tests are written with.
+//! Must not: hold a test of the project itself.
 
 pub mod bus;
 pub mod introspection;
+pub mod tidy;

@@ -4,6 +4,7 @@
 //! Must not: decide anything about a call.
 
 pub mod codec;
+pub mod device;
 pub mod pipeline;
 pub mod playout;
 pub mod stretch;
