@@ -298,6 +298,7 @@ async fn every_denial_has_its_name_in_the_table_and_carries_its_sentence() {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 async fn managed(rig: &Rig) -> BTreeMap<String, BTreeMap<String, BTreeMap<String, OwnedVariant>>> {
     let proxy = ObjectManagerProxy::builder(&rig.client)
         .destination("org.ahoyd.Calls1")
@@ -325,6 +326,7 @@ async fn within_five_seconds(port: &mut Port) -> Report {
 }
 
 /// Arguments of the right types, with one option that no method knows. A filter or changes stay empty.
+#[expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 fn with_unknown_option(arguments: &str) -> zbus::wire::Structure<'static> {
     let inputs: Vec<&str> =
         arguments.split(", ").filter_map(|argument| argument.strip_prefix("in ")).collect();
@@ -345,11 +347,11 @@ fn with_unknown_option(arguments: &str) -> zbus::wire::Structure<'static> {
 }
 
 fn error_name(error: &zbus::Error) -> String {
-    match error {
-        zbus::Error::MethodError(name, ..) => name.to_string(),
-        zbus::Error::FDO(standard) => standard.name().to_string(),
-        other => panic!("not an error reply: {other}"),
+    if let zbus::Error::MethodError(name, ..) = error {
+        return name.to_string();
     }
+    let zbus::Error::FDO(standard) = error else { panic!("not an error reply: {error}") };
+    standard.name().to_string()
 }
 
 /// All kinds. A new one does not compile here before it is in the list.
