@@ -9,6 +9,7 @@ use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ahoy_proto::card::{MAX_INBOXES, MAX_RELAY_URL};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 use tracing::Level;
@@ -208,7 +209,7 @@ impl File {
             relay: Relay {
                 urls: read(
                     self.relay.urls,
-                    "`urls` must be a list of different relays, each \"wss://host\", or \"ws://127.0.0.1:port\" on this machine",
+                    "`urls` must be a list of at most 4 different relays, each \"wss://host\", or \"ws://127.0.0.1:port\" on this machine",
                     relay_urls,
                 )?
                 .unwrap_or_default(),
@@ -324,14 +325,16 @@ fn level(value: &Value) -> Option<Level> {
 fn relay_urls(value: &Value) -> Option<Vec<String>> {
     let urls = texts(value)?;
     let different = urls.iter().enumerate().all(|(n, url)| !urls.iter().take(n).any(|other| other == url));
-    (different && urls.iter().all(|url| is_relay_url(url))).then_some(urls)
+    (different && urls.len() <= MAX_INBOXES && urls.iter().all(|url| is_relay_url(url))).then_some(urls)
 }
 
 /// `wss://host[:port][/path]`, or `ws://` with a host that is this machine.
 fn is_relay_url(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let authority = rest.split_once('/').map_or(rest, |(authority, _path)| authority);
-    if authority.contains('@') || url.chars().any(|c| c.is_whitespace() || c.is_control() || "?#".contains(c))
+    if authority.contains('@')
+        || url.len() > MAX_RELAY_URL
+        || !url.bytes().all(|c| c.is_ascii_graphic() && c != b'?' && c != b'#')
     {
         return false;
     }

@@ -8,6 +8,7 @@ pub mod bus;
 pub mod clock;
 pub mod config;
 pub mod contacts;
+pub mod file;
 pub mod history;
 pub mod ice;
 pub mod identity;

@@ -1,9 +1,10 @@
-//! The simulated world in which the rules of calling are tested.
+//! What the tests share: a simulated world, and checks of the tree.
 //!
-//! Lives here: people, network, media as models; what can happen; what must hold.
-//! Must not: be part of a program.
+//! Lives here: the doors to the models, labs and checks that tests are written with.
+//! Must not: hold a test of the project itself.
 
 pub mod media;
 pub mod network;
 pub mod op;
+pub mod tidy;
 pub mod world;

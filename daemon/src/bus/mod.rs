@@ -1,1 +1,171 @@
-//! The bus port.
+//! The bus port: the D-Bus contract of `dbus/`, served on the session bus.
+//!
+//! Lives here: orders in, reports out, and the loop that takes the bus up whenever it is there.
+//! Must not: decide anything about a call, or know another port. A second connection is a second `serve` with its
+//! own bounded queue; nothing here is shared between connections.
+//!
+//! Orders are performed one after the other. A reply that is queued after a publication is let go when that
+//! publication is out, so that properties show the effect of a method when it returns.
+
+mod account;
+mod call;
+mod contacts;
+mod desk;
+mod fault;
+mod focus;
+mod history;
+mod manager;
+mod options;
+mod publish;
+mod shown;
+mod spell;
+mod tree;
+mod verbs;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahoy_call::{CallId, EndReason, PeerId};
+use tokio::sync::mpsc;
+
+pub use self::fault::name as error_name;
+use self::tree::{Tree, Uprooted};
+use crate::board::Board;
+use crate::clock;
+use crate::request::{Answer, Asked, Denied, Reply};
+
+/// What the engine asks of the bus.
+#[derive(Debug)]
+pub enum Order {
+    /// Show this board from now on.
+    Publish(Arc<Board>),
+    /// Answer a client, after all that was ordered before.
+    Reply(Reply, Result<Answer, Denied>),
+    /// Say that something happened, for hooks and loggers.
+    Event {
+        /// `call.incoming`, `relay.down`, …
+        kind: &'static str,
+        /// Rises by one with each event.
+        serial: u64,
+        /// What it is about.
+        data: EventData,
+    },
+    /// A contact came, went or changed; by its id.
+    ContactChanged(String),
+    /// A history row came or changed.
+    HistoryChanged(u64),
+    /// Leave the bus and end.
+    Stop,
+}
+
+/// What an event is about; what does not apply is left out on the bus.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventData {
+    /// The call.
+    pub call: Option<CallId>,
+    /// The contact.
+    pub contact: Option<PeerId>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Why the call ended.
+    pub reason: Option<EndReason>,
+    /// Its history row.
+    pub history: Option<u64>,
+}
+
+/// What the engine hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The name is ours and the tree is served.
+    Up,
+    /// There is no bus, or it went; it is tried again. The sentence is for `Problems`, and comes once as long as it
+    /// stays the same.
+    Down(String),
+    /// Another daemon owns the name. The port has ended.
+    NameTaken,
+}
+
+/// Serves the session bus, or the bus at `address`, until `Order::Stop`, the end of the orders, or a taken name.
+/// The first board must come before the bus is joined, because it names the account.
+pub async fn serve(
+    address: Option<String>,
+    asked: mpsc::Sender<Asked>,
+    mut orders: mpsc::Receiver<Order>,
+    reports: mpsc::Sender<Report>,
+) {
+    let mut newest = None;
+    let mut said = None;
+    loop {
+        let report = match &newest {
+            None => None,
+            Some(board) => match Tree::plant(address.as_deref(), &asked, Arc::clone(board)).await {
+                Ok(tree) => {
+                    tell(&reports, &mut said, Report::Up).await;
+                    match tree.follow(&mut orders, &mut newest).await {
+                        Some(lost) => Some(Report::Down(sentence(&lost))),
+                        None => return,
+                    }
+                }
+                Err(Uprooted::NameTaken) => Some(Report::NameTaken),
+                Err(error) => Some(Report::Down(sentence(&error))),
+            },
+        };
+        if let Some(report) = report {
+            let ended = report == Report::NameTaken;
+            tell(&reports, &mut said, report).await;
+            if ended {
+                return;
+            }
+        }
+        if !without_a_bus(&mut orders, &mut newest).await {
+            return;
+        }
+    }
+}
+
+/// Takes orders while there is no bus, until the next try is due. False when the port must end.
+async fn without_a_bus(orders: &mut mpsc::Receiver<Order>, newest: &mut Option<Arc<Board>>) -> bool {
+    let due = clock::now() + RETRY;
+    loop {
+        let first = newest.is_none();
+        let order = tokio::select! {
+            order = orders.recv() => order,
+            () = clock::sleep_until(due), if !first => return true,
+        };
+        match order {
+            Some(Order::Publish(board)) => *newest = Some(board),
+            Some(Order::Reply(reply, answer)) => release(reply, answer),
+            Some(Order::Event { .. } | Order::ContactChanged(_) | Order::HistoryChanged(_)) => {}
+            Some(Order::Stop) | None => return false,
+        }
+        if first && newest.is_some() {
+            return true;
+        }
+    }
+}
+
+/// Lets a reply go. The client may have left meanwhile.
+fn release(reply: Reply, answer: Result<Answer, Denied>) {
+    if reply.send(answer).is_err() {
+        tracing::debug!("a client left before its answer");
+    }
+}
+
+async fn tell(reports: &mpsc::Sender<Report>, said: &mut Option<Report>, report: Report) {
+    if said.as_ref() == Some(&report) {
+        return;
+    }
+    *said = Some(report.clone());
+    if reports.send(report).await.is_err() {
+        tracing::debug!("nobody listens to the bus port any more");
+    }
+}
+
+fn sentence(error: &Uprooted) -> String {
+    format!(
+        "No program of the desktop can see or steer calls: {error}. Start a session bus; it is tried every two seconds."
+    )
+}
+
+/// A bus that comes is taken up within this and the time that joining may take.
+const RETRY: Duration = Duration::from_secs(2);

@@ -1,0 +1,203 @@
+//! `org.ahoyd.Calls1.Call`, one object for each call.
+//!
+//! Lives here: its members, one line each.
+//! Must not: decide anything, or keep what changes.
+
+use std::sync::Arc;
+
+use ahoy_call::{CallId, Direction};
+use zbus::wire::OwnedObjectPath;
+use zbus::{fdo, interface};
+
+use super::desk::Desk;
+use super::fault::Fault;
+use super::options::{Dictionary, Options};
+use super::shown::Call;
+use super::{spell, verbs};
+use crate::board::CallRow;
+use crate::request::{Verb, Which};
+
+/// The object of a call. What changes is read from the board, what does not from the row it was made of.
+#[derive(Debug)]
+pub(super) struct CallObject {
+    desk: Desk,
+    made_of: Arc<CallRow>,
+}
+
+#[interface(name = "org.ahoyd.Calls1.Call", spawn = false, introspection_docs = false)]
+impl CallObject {
+    async fn answer(&self, options: Dictionary) -> Result<(), Fault> {
+        self.desk.verb(self.which(), Verb::Answer, Options::guard_only(options)?).await
+    }
+
+    async fn decline(&self, reason: String, options: Dictionary) -> Result<(), Fault> {
+        let (verb, guard) = verbs::decline(&reason, options)?;
+        self.desk.verb(self.which(), verb, guard).await
+    }
+
+    async fn hangup(&self, options: Dictionary) -> Result<(), Fault> {
+        self.desk.verb(self.which(), Verb::HangUp, Options::guard_only(options)?).await
+    }
+
+    async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {
+        self.desk.verb(self.which(), Verb::SetMuted(muted), Options::guard_only(options)?).await
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn id(&self) -> String {
+        spell::uuid(self.call())
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn direction(&self) -> &'static str {
+        spell::direction(self.made_of.view.direction)
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn kind(&self) -> &'static str {
+        "direct"
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn account(&self) -> OwnedObjectPath {
+        spell::account_path(&self.desk.board().account.id)
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn contact(&self) -> String {
+        spell::contact(self.made_of.view.peer)
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn remote_name(&self) -> String {
+        self.made_of.name.clone()
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn remote_address(&self) -> String {
+        self.made_of.address.clone()
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn started_by(&self) -> String {
+        match self.made_of.view.direction {
+            Direction::Incoming => self.made_of.address.clone(),
+            Direction::Outgoing => self.desk.board().account.address.clone(),
+        }
+    }
+
+    #[zbus(property)]
+    fn state(&self) -> fdo::Result<&'static str> {
+        Ok(self.now()?.state)
+    }
+
+    #[zbus(property)]
+    fn state_reason(&self) -> fdo::Result<&'static str> {
+        Ok(self.now()?.state_reason)
+    }
+
+    #[zbus(property)]
+    fn ended_by(&self) -> fdo::Result<&'static str> {
+        Ok(self.now()?.ended_by)
+    }
+
+    #[zbus(property)]
+    fn serial(&self) -> fdo::Result<u64> {
+        Ok(self.now()?.serial)
+    }
+
+    #[zbus(property)]
+    fn deadline_monotonic(&self) -> fdo::Result<u64> {
+        Ok(self.now()?.deadline_monotonic)
+    }
+
+    #[zbus(property)]
+    fn history_id(&self) -> fdo::Result<u64> {
+        Ok(self.now()?.history_id)
+    }
+
+    #[zbus(property)]
+    fn note(&self) -> fdo::Result<String> {
+        Ok(self.now()?.note)
+    }
+
+    #[zbus(property)]
+    fn message(&self) -> fdo::Result<String> {
+        Ok(self.now()?.message)
+    }
+
+    #[zbus(property)]
+    fn muted(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.muted)
+    }
+
+    #[zbus(property)]
+    fn remote_muted(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.remote_muted)
+    }
+
+    #[zbus(property)]
+    fn can_answer(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.can_answer)
+    }
+
+    #[zbus(property)]
+    fn can_decline(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.can_decline)
+    }
+
+    #[zbus(property)]
+    fn can_hangup(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.can_hangup)
+    }
+
+    #[zbus(property)]
+    fn can_mute(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.can_mute)
+    }
+
+    #[zbus(property)]
+    fn created_at(&self) -> fdo::Result<i64> {
+        Ok(self.now()?.created_at)
+    }
+
+    #[zbus(property)]
+    fn ringing_at(&self) -> fdo::Result<i64> {
+        Ok(self.now()?.ringing_at)
+    }
+
+    #[zbus(property)]
+    fn answered_at(&self) -> fdo::Result<i64> {
+        Ok(self.now()?.answered_at)
+    }
+
+    #[zbus(property)]
+    fn ended_at(&self) -> fdo::Result<i64> {
+        Ok(self.now()?.ended_at)
+    }
+
+    #[zbus(property)]
+    fn answered_monotonic(&self) -> fdo::Result<u64> {
+        Ok(self.now()?.answered_monotonic)
+    }
+}
+
+impl CallObject {
+    /// An object for this call.
+    pub(super) fn new(desk: Desk, made_of: Arc<CallRow>) -> Self {
+        Self { desk, made_of }
+    }
+
+    fn call(&self) -> CallId {
+        self.made_of.view.id
+    }
+
+    fn which(&self) -> Which {
+        Which::Id(self.call())
+    }
+
+    fn now(&self) -> fdo::Result<Call> {
+        let row = self.desk.row(self.call())?;
+        Ok(Call::of(&row))
+    }
+}

@@ -1,0 +1,120 @@
+//! `org.ahoyd.Calls1.Contacts`: rows of people.
+//!
+//! Lives here: its members, one line each, and how a row is spelled.
+//! Must not: keep a contact.
+
+use std::collections::BTreeMap;
+
+use zbus::object_server::SignalEmitter;
+use zbus::{Variant, interface};
+
+use super::desk::{Desk, surprised};
+use super::fault::Fault;
+use super::options::{Dictionary, Options};
+use super::shown::Contacts;
+use crate::request::{Answer, Request};
+use crate::rows::{ContactChange, ContactFilter, ContactRow};
+
+/// A row as it is sent, `a{sv}`.
+type Row = BTreeMap<&'static str, Variant<'static>>;
+
+/// The object of all contacts.
+#[derive(Debug)]
+pub(super) struct ContactsObject(pub(super) Desk);
+
+#[interface(name = "org.ahoyd.Calls1.Contacts", spawn = false, introspection_docs = false)]
+impl ContactsObject {
+    #[zbus(out_args("id"))]
+    async fn add(&self, card: String, options: Dictionary) -> Result<String, Fault> {
+        Options::none(options)?;
+        self.0.text(Request::AddContact { card }).await
+    }
+
+    #[zbus(out_args("rows", "next"))]
+    async fn list(&self, filter: Dictionary, options: Dictionary) -> Result<(Vec<Row>, String), Fault> {
+        Options::none(options)?;
+        self.rows(Request::ListContacts(read_filter(filter)?)).await
+    }
+
+    #[zbus(out_args("row"))]
+    async fn get(&self, id: String, options: Dictionary) -> Result<Row, Fault> {
+        Options::none(options)?;
+        let answer = self.0.ask(Request::GetContact(id)).await?;
+        let Answer::Contact(contact) = answer else { return Err(surprised()) };
+        Ok(row(*contact))
+    }
+
+    #[zbus(out_args("rows"))]
+    async fn find(&self, text: String, options: Dictionary) -> Result<Vec<Row>, Fault> {
+        Options::none(options)?;
+        self.rows(Request::FindContacts(text)).await.map(|(rows, _next)| rows)
+    }
+
+    async fn set(&self, id: String, changes: Dictionary, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        let mut changes = Options::from(changes);
+        let name = changes.string("name")?;
+        changes.finish()?;
+        self.change(id, ContactChange { name, blocked: None }).await
+    }
+
+    async fn block(&self, id: String, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.change(id, ContactChange { name: None, blocked: Some(true) }).await
+    }
+
+    async fn unblock(&self, id: String, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.change(id, ContactChange { name: None, blocked: Some(false) }).await
+    }
+
+    async fn remove(&self, id: String, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::RemoveContact(id)).await
+    }
+
+    /// A contact came, went or changed.
+    #[zbus(signal)]
+    pub(super) async fn changed(emitter: &SignalEmitter<'_>, id: &str) -> zbus::Result<()>;
+
+    #[zbus(property)]
+    fn count(&self) -> u32 {
+        Contacts::of(&self.0.board()).count
+    }
+}
+
+impl ContactsObject {
+    async fn change(&self, id: String, change: ContactChange) -> Result<(), Fault> {
+        self.0.done(Request::SetContact { id, change }).await
+    }
+
+    async fn rows(&self, what: Request) -> Result<(Vec<Row>, String), Fault> {
+        let answer = self.0.ask(what).await?;
+        let Answer::Contacts(contacts, next) = answer else { return Err(surprised()) };
+        Ok((contacts.into_iter().map(row).collect(), next))
+    }
+}
+
+fn read_filter(filter: Dictionary) -> Result<ContactFilter, Fault> {
+    let mut filter = Options::from(filter);
+    let read = ContactFilter {
+        text: filter.string("text")?,
+        blocked: filter.flag("blocked")?,
+        limit: filter.limit()?,
+        after: filter.string("after")?,
+    };
+    filter.finish()?;
+    Ok(read)
+}
+
+fn row(contact: ContactRow) -> Row {
+    BTreeMap::from([
+        ("id", contact.id.into()),
+        ("address", contact.address.into()),
+        ("name", contact.name.into()),
+        ("blocked", contact.blocked.into()),
+        ("mutual", contact.mutual.into()),
+        ("added-at", contact.added_at.into()),
+        ("last-call-at", contact.last_call_at.into()),
+    ])
+}

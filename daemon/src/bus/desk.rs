@@ -1,0 +1,83 @@
+//! The counter between D-Bus methods and the engine.
+//!
+//! Lives here: sending a request and waiting for its answer; reading the snapshot that is shown now.
+//! Must not: know an interface, or judge a request.
+
+use std::sync::Arc;
+
+use ahoy_call::CallId;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::fault::Fault;
+use super::spell;
+use crate::board::{Board, CallRow};
+use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Request, Verb, Which};
+
+/// What every interface holds.
+#[derive(Clone, Debug)]
+pub(super) struct Desk {
+    asked: mpsc::Sender<Asked>,
+    shown: watch::Receiver<Arc<Board>>,
+}
+
+impl Desk {
+    /// A desk that asks there and shows this.
+    pub(super) fn new(asked: mpsc::Sender<Asked>, shown: watch::Receiver<Arc<Board>>) -> Self {
+        Self { asked, shown }
+    }
+
+    /// What is shown now. Never waits.
+    pub(super) fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.shown.borrow())
+    }
+
+    /// A call that is shown now.
+    pub(super) fn row(&self, id: CallId) -> zbus::fdo::Result<Arc<CallRow>> {
+        let board = self.board();
+        let row = board.calls.iter().find(|row| row.view.id == id);
+        row.cloned().ok_or_else(|| {
+            zbus::fdo::Error::UnknownObject(format!("The call {} is over and gone.", spell::uuid(id)))
+        })
+    }
+
+    /// Sends a request and waits until its effect is shown.
+    pub(super) async fn ask(&self, what: Request) -> Result<Answer, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.asked.try_send(Asked { what, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                denied(DeniedKind::RateLimited, "Too many requests wait already: try again in a moment.")
+            }
+            mpsc::error::TrySendError::Closed(_) => stopping(),
+        })?;
+        Ok(answer.await.map_err(|_gone| stopping())??)
+    }
+
+    /// A request whose answer says nothing more than that it is done.
+    pub(super) async fn done(&self, what: Request) -> Result<(), Fault> {
+        self.ask(what).await.map(|_done| ())
+    }
+
+    /// A request that is answered with a text.
+    pub(super) async fn text(&self, what: Request) -> Result<String, Fault> {
+        let Answer::Text(text) = self.ask(what).await? else { return Err(surprised()) };
+        Ok(text)
+    }
+
+    /// A verb on a call.
+    pub(super) async fn verb(&self, call: Which, verb: Verb, guard: Guard) -> Result<(), Fault> {
+        self.done(Request::Verb { call, verb, guard }).await
+    }
+}
+
+/// An answer of a kind that does not belong to the request: a fault of ours.
+pub(super) fn surprised() -> Fault {
+    denied(DeniedKind::Failed, "The daemon gave an answer of another kind: please report this.")
+}
+
+fn stopping() -> Fault {
+    denied(DeniedKind::NotReady, "The daemon is stopping: try again when it has started.")
+}
+
+fn denied(kind: DeniedKind, sentence: &str) -> Fault {
+    Denied::new(kind, sentence).into()
+}

@@ -1,0 +1,126 @@
+//! `org.ahoyd.Calls1.Manager`, at the root.
+//!
+//! Lives here: its members, one line each.
+//! Must not: decide anything.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use zbus::object_server::SignalEmitter;
+use zbus::wire::OwnedObjectPath;
+use zbus::{Variant, interface};
+
+use super::desk::{Desk, surprised};
+use super::fault::Fault;
+use super::options::{Dictionary, Options};
+use super::shown::Manager;
+use super::spell;
+use crate::request::{Answer, Request};
+
+/// The object at the root.
+#[derive(Debug)]
+pub(super) struct ManagerObject(pub(super) Desk);
+
+#[interface(name = "org.ahoyd.Calls1.Manager", spawn = false, introspection_docs = false)]
+impl ManagerObject {
+    #[zbus(out_args("call"))]
+    async fn dial(&self, target: String, options: Dictionary) -> Result<OwnedObjectPath, Fault> {
+        let mut options = Options::from(options);
+        let lifetime = options.u32("lifetime")?.map(|seconds| Duration::from_secs(seconds.into()));
+        let note = options.string("note")?;
+        options.finish()?;
+        let answer = self.0.ask(Request::Dial { target, lifetime, note }).await?;
+        let Answer::Call(id) = answer else { return Err(surprised()) };
+        Ok(spell::call_path(id))
+    }
+
+    async fn hangup_all(&self, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::HangUpAll).await
+    }
+
+    async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::SetAllMuted(muted)).await
+    }
+
+    async fn reload(&self, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::Reload).await
+    }
+
+    /// Something happened, for hooks and loggers.
+    #[zbus(signal)]
+    pub(super) async fn event(
+        emitter: &SignalEmitter<'_>,
+        r#type: &str,
+        serial: u64,
+        data: BTreeMap<&str, Variant<'_>>,
+    ) -> zbus::Result<()>;
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    #[zbus(property)]
+    fn ready(&self) -> bool {
+        self.now().ready
+    }
+
+    #[zbus(property)]
+    fn online(&self) -> bool {
+        self.now().online
+    }
+
+    #[zbus(property)]
+    fn connection_state(&self) -> String {
+        self.now().connection_state
+    }
+
+    #[zbus(property)]
+    fn capabilities(&self) -> Vec<&'static str> {
+        vec!["audio"]
+    }
+
+    #[zbus(property)]
+    fn problems(&self) -> Vec<String> {
+        self.now().problems
+    }
+
+    #[zbus(property)]
+    fn active_call(&self) -> OwnedObjectPath {
+        self.now().active_call
+    }
+
+    #[zbus(property)]
+    fn incoming_count(&self) -> u32 {
+        self.now().incoming_count
+    }
+
+    #[zbus(property)]
+    fn missed_count(&self) -> u32 {
+        self.now().missed_count
+    }
+
+    #[zbus(property)]
+    fn can_dial(&self) -> bool {
+        self.now().can_dial
+    }
+
+    #[zbus(property)]
+    fn cannot_dial_reason(&self) -> String {
+        self.now().cannot_dial_reason
+    }
+
+    #[zbus(property)]
+    fn muted(&self) -> bool {
+        self.now().muted
+    }
+}
+
+impl ManagerObject {
+    fn now(&self) -> Manager {
+        Manager::of(&self.0.board())
+    }
+}

@@ -1,0 +1,130 @@
+//! How the bus spells what the rules know.
+//!
+//! Lives here: paths, call ids, states, reasons; total functions from our closed words to strings and back.
+//! Must not: hold state, or decide anything.
+
+use ahoy_call::{CallId, Direction, EndReason, EndedBy, PeerId, State};
+pub(super) use ahoy_dbus::{BUS_NAME as NAME, CONTACTS, FOCUS, HISTORY, ROOT};
+use zbus::wire::OwnedObjectPath;
+
+/// The path that stands for "none".
+pub(super) fn nowhere() -> OwnedObjectPath {
+    OwnedObjectPath::default()
+}
+
+/// The path of a call.
+pub(super) fn call_path(id: CallId) -> OwnedObjectPath {
+    path(ahoy_dbus::call_path(&hex(id.bytes())))
+}
+
+/// The path of the account with this id.
+pub(super) fn account_path(id: &str) -> OwnedObjectPath {
+    path(ahoy_dbus::account_path(id))
+}
+
+/// A call by its path, its `Id`, or its 32 hex digits.
+pub(super) fn parse_call(text: &str) -> Option<CallId> {
+    let text = text.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix("/call_")).unwrap_or(text);
+    let digits = text.replace('-', "");
+    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?;
+    Some(CallId::from_bytes(bytes.try_into().ok()?))
+}
+
+/// A call's `Id`: the text form of a UUID.
+pub(super) fn uuid(id: CallId) -> String {
+    let digits = hex(id.bytes());
+    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
+}
+
+/// A contact's id.
+pub(super) fn contact(id: PeerId) -> String {
+    hex(id.bytes())
+}
+
+/// `State`.
+pub(super) fn state(state: State) -> &'static str {
+    match state {
+        State::Dialing => "dialing",
+        State::Alerting => "alerting",
+        State::Incoming => "incoming",
+        State::Connecting => "connecting",
+        State::Active => "active",
+        State::Reconnecting => "reconnecting",
+        State::Disconnected => "disconnected",
+    }
+}
+
+/// `StateReason`; empty while the call lives.
+pub(super) fn reason(reason: Option<EndReason>) -> &'static str {
+    let Some(reason) = reason else { return "" };
+    match reason {
+        EndReason::Completed => "completed",
+        EndReason::Canceled => "canceled",
+        EndReason::Declined => "declined",
+        EndReason::Busy => "busy",
+        EndReason::NoAnswer => "no-answer",
+        EndReason::Missed => "missed",
+        EndReason::AnsweredElsewhere => "answered-elsewhere",
+        EndReason::DeclinedElsewhere => "declined-elsewhere",
+        EndReason::Unreachable => "unreachable",
+        EndReason::Unavailable => "unavailable",
+        EndReason::IceFailed => "ice-failed",
+        EndReason::NegotiationFailed => "negotiation-failed",
+        EndReason::MediaFailed => "media-failed",
+        EndReason::ConnectionLost => "connection-lost",
+        EndReason::SignalingFailed => "signaling-failed",
+        EndReason::SecurityFailed => "security-failed",
+        EndReason::Shutdown => "shutdown",
+        EndReason::Interrupted => "interrupted",
+        EndReason::Internal => "internal",
+    }
+}
+
+/// `EndedBy`; empty while the call lives.
+pub(super) fn ended_by(by: Option<EndedBy>) -> &'static str {
+    let Some(by) = by else { return "" };
+    match by {
+        EndedBy::Local => "local",
+        EndedBy::Remote => "remote",
+        EndedBy::Network => "network",
+        EndedBy::Policy => "policy",
+    }
+}
+
+/// `Direction`.
+pub(super) fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Incoming => "incoming",
+        Direction::Outgoing => "outgoing",
+    }
+}
+
+fn hex(bytes: [u8; 16]) -> String {
+    data_encoding::HEXLOWER.encode(&bytes)
+}
+
+/// Ids are made of hex digits, so that a path is always valid; a foreign one becomes "none".
+fn path(text: String) -> OwnedObjectPath {
+    OwnedObjectPath::try_from(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_found_by_its_path_its_id_and_its_digits() {
+        let id = CallId::from_bytes([0xab; 16]);
+        assert_eq!(parse_call(call_path(id).as_str()), Some(id));
+        assert_eq!(parse_call(&uuid(id)), Some(id));
+        assert_eq!(parse_call(&hex(id.bytes())), Some(id));
+        assert_eq!(uuid(id), "abababab-abab-abab-abab-abababababab");
+    }
+
+    #[test]
+    fn what_is_no_call_is_none() {
+        for text in ["", "/", "/org/ahoyd/Calls1/focus", "abab", "/org/ahoyd/Calls1/call_xyz"] {
+            assert_eq!(parse_call(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! One connection to a bus, with the tree that is served on it.
+//!
+//! Lives here: joining the bus, exporting the objects, owning the name, performing orders.
+//! Must not: judge an order, or outlive its connection.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use zbus::conn::Builder;
+use zbus::fdo::{self, RequestNameFlags};
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, Variant};
+
+use super::account::{AccountObject, AccountProperties};
+use super::contacts::ContactsObject;
+use super::desk::Desk;
+use super::focus::FocusObject;
+use super::history::HistoryObject;
+use super::manager::ManagerObject;
+use super::publish::{add_call, show};
+use super::{EventData, Order, release, spell};
+use crate::board::Board;
+use crate::clock;
+use crate::request::Asked;
+
+/// Why there is no tree on the bus.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Uprooted {
+    /// Another daemon owns the name.
+    #[error("another daemon owns the name")]
+    NameTaken,
+    /// The bus is not there, or refused us.
+    #[error("the session bus cannot be joined ({0})")]
+    Refused(#[source] zbus::Error),
+    /// The bus went.
+    #[error("the session bus has gone")]
+    Gone,
+    /// The bus does not take what we say.
+    #[error("the session bus does not take messages ({0})")]
+    Stuck(#[source] zbus::Error),
+    /// The bus is there and does not move.
+    #[error("the session bus does not move")]
+    Slow,
+}
+
+/// A served tree.
+#[derive(Debug)]
+pub(super) struct Tree {
+    connection: Connection,
+    desk: Desk,
+    shown: watch::Sender<Arc<Board>>,
+}
+
+impl Tree {
+    /// Joins the bus: objects first, then the name.
+    pub(super) async fn plant(
+        address: Option<&str>,
+        asked: &mpsc::Sender<Asked>,
+        board: Arc<Board>,
+    ) -> Result<Self, Uprooted> {
+        let joined = async {
+            let builder = address.map_or_else(Builder::session, Builder::address);
+            let connection = builder.build().await.map_err(Uprooted::Refused)?;
+            let (shown, seen) = watch::channel(board);
+            let tree = Self { connection, desk: Desk::new(asked.clone(), seen), shown };
+            tree.export().await.map_err(Uprooted::Refused)?;
+            let named =
+                tree.connection.request_name_with_flags(spell::NAME, RequestNameFlags::DO_NOT_QUEUE).await;
+            match named {
+                Ok(_owner) => Ok(tree),
+                Err(zbus::Error::NameTaken) => Err(Uprooted::NameTaken),
+                Err(error) => Err(Uprooted::Refused(error)),
+            }
+        };
+        clock::timeout(JOIN, joined).await.unwrap_or(Err(Uprooted::Slow))
+    }
+
+    async fn export(&self) -> zbus::Result<()> {
+        let (server, desk) = (self.connection.object_server(), || self.desk.clone());
+        let board = desk().board();
+        let account = spell::account_path(&board.account.id);
+        server.at(spell::ROOT, ManagerObject(desk())).await?;
+        server.at(spell::FOCUS, FocusObject(desk())).await?;
+        server.at(spell::HISTORY, HistoryObject(desk())).await?;
+        server.at(spell::CONTACTS, ContactsObject(desk())).await?;
+        server.at(&account, AccountObject(desk())).await?;
+        server.remove::<fdo::Properties, _>(&account).await?;
+        server.at(&account, AccountProperties(AccountObject(desk()))).await?;
+        for row in &board.calls {
+            add_call(server, &self.desk, Arc::clone(row)).await?;
+        }
+        server.at(spell::ROOT, fdo::ObjectManager).await?;
+        Ok(())
+    }
+
+    /// Performs orders until the bus is lost, or, with `None`, until the port must end. `newest` follows the boards.
+    pub(super) async fn follow(
+        self,
+        orders: &mut mpsc::Receiver<Order>,
+        newest: &mut Option<Arc<Board>>,
+    ) -> Option<Uprooted> {
+        loop {
+            let order = tokio::select! {
+                order = orders.recv() => order,
+                () = self.connection.closed() => return Some(Uprooted::Gone),
+            };
+            let performed = match order {
+                Some(Order::Publish(board)) => {
+                    *newest = Some(Arc::clone(&board));
+                    let shown = show(&self.connection, &self.desk, &self.shown, board);
+                    clock::timeout(STALL, shown).await
+                }
+                Some(Order::Reply(reply, answer)) => {
+                    release(reply, answer);
+                    continue;
+                }
+                Some(Order::Event { kind, serial, data }) => {
+                    clock::timeout(STALL, self.event(kind, serial, data)).await
+                }
+                Some(Order::ContactChanged(id)) => clock::timeout(STALL, self.contact_changed(&id)).await,
+                Some(Order::HistoryChanged(id)) => clock::timeout(STALL, self.history_changed(id)).await,
+                Some(Order::Stop) | None => {
+                    self.leave().await;
+                    return None;
+                }
+            };
+            match performed {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Some(Uprooted::Stuck(error)),
+                Err(_over) => return Some(Uprooted::Slow),
+            }
+        }
+    }
+
+    async fn event(&self, kind: &'static str, serial: u64, data: EventData) -> zbus::Result<()> {
+        let mut spelled = BTreeMap::new();
+        let mut put = |key, value: Option<Variant<'static>>| {
+            if let Some(value) = value {
+                spelled.insert(key, value);
+            }
+        };
+        put("call", data.call.map(|id| Variant::from(spell::call_path(id))));
+        put("contact", data.contact.map(|id| spell::contact(id).into()));
+        put("name", data.name.map(Variant::from));
+        put("reason", data.reason.map(|reason| spell::reason(Some(reason)).into()));
+        put("history", data.history.map(Variant::from));
+        ManagerObject::event(&self.emitter(spell::ROOT)?, kind, serial, spelled).await
+    }
+
+    async fn contact_changed(&self, id: &str) -> zbus::Result<()> {
+        ContactsObject::changed(&self.emitter(spell::CONTACTS)?, id).await
+    }
+
+    async fn history_changed(&self, id: u64) -> zbus::Result<()> {
+        HistoryObject::changed(&self.emitter(spell::HISTORY)?, id).await
+    }
+
+    fn emitter(&self, path: &'static str) -> zbus::Result<SignalEmitter<'static>> {
+        SignalEmitter::new(&self.connection, path)
+    }
+
+    /// Gives the name back and closes. The round trip lets the replies that were released before go out.
+    async fn leave(self) {
+        let left = clock::timeout(LEAVE, async {
+            self.connection.release_name(spell::NAME).await?;
+            self.connection.close().await
+        });
+        if !matches!(left.await, Ok(Ok(()))) {
+            tracing::debug!("the bus was left without a word");
+        }
+    }
+}
+
+/// How long joining may take: with the time between two tries less than five seconds.
+const JOIN: Duration = Duration::from_millis(2500);
+/// How long one order may take before the connection counts as dead.
+const STALL: Duration = Duration::from_secs(5);
+/// How long leaving may take.
+const LEAVE: Duration = Duration::from_secs(1);

@@ -1,0 +1,58 @@
+//! What Focus and Call have in common: how a decline is read.
+//!
+//! Lives here: the words of `Decline` and its options.
+//! Must not: know whether the call may be declined.
+
+use ahoy_call::{DeclineReason, Scope};
+
+use super::fault::Fault;
+use super::options::{Dictionary, Options};
+use crate::request::{Guard, Verb};
+
+/// Reads a decline. `later` is a `declined` with a text.
+pub(super) fn decline(reason: &str, options: Dictionary) -> Result<(Verb, Guard), Fault> {
+    let mut options = Options::from(options);
+    let guard = options.guard()?;
+    let message = options.string("message")?;
+    let scope = match options.string("scope")?.as_deref() {
+        None | Some("everywhere") => Scope::Everywhere,
+        Some("this-device") => Scope::ThisDevice,
+        Some(_) => return Err(Fault::option("Option 'scope' is 'this-device' or 'everywhere'.")),
+    };
+    options.finish()?;
+    if message.as_ref().is_some_and(|text| text.chars().count() > MESSAGE_LIMIT) {
+        return Err(Fault::option("Option 'message' may have at most 280 characters."));
+    }
+    let (reason, text) = match reason {
+        "declined" => (DeclineReason::Declined, message),
+        "busy" => (DeclineReason::Busy, message),
+        "later" => (DeclineReason::Declined, Some(message.unwrap_or_else(|| "later".to_owned()))),
+        _ => return Err(Fault::arguments("The reason is 'declined', 'busy' or 'later'.")),
+    };
+    Ok((Verb::Decline { reason, scope, text }, guard))
+}
+
+/// As many characters as a note may have on the wire.
+const MESSAGE_LIMIT: usize = 280;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_is_declined_with_a_text() {
+        let (verb, _) = decline("later", Dictionary::new()).unwrap();
+        let expected = Verb::Decline {
+            reason: DeclineReason::Declined,
+            scope: Scope::Everywhere,
+            text: Some("later".to_owned()),
+        };
+        assert_eq!(verb, expected);
+    }
+
+    #[test]
+    fn a_reason_that_is_not_understood_is_a_wrong_argument() {
+        let fault = decline("never", Dictionary::new()).unwrap_err();
+        assert_eq!(zbus::DBusError::name(&fault).as_str(), "org.freedesktop.DBus.Error.InvalidArgs");
+    }
+}

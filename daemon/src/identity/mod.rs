@@ -1,0 +1,360 @@
+//! Who we are: the long-term keys of this account and device.
+//!
+//! Lives here: the keys and their file, made at the first start; our name, inboxes and card.
+//! Must not: overwrite a file that it cannot read, show a secret, or know a contact.
+
+mod user;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use ahoy_call::{LegId, PeerId};
+use ahoy_proto::card::{Card, CardDevice, CardError, InboxAt};
+use ahoy_proto::envelope::Inbox;
+use ahoy_proto::identity::{self, CertificateError, DeviceCertificate};
+use blake2::{Blake2s128, Digest as _};
+use data_encoding::BASE64URL_NOPAD;
+use ed25519_dalek::SigningKey;
+use serde::{Deserialize, Serialize};
+use x25519_dalek::StaticSecret;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::config::is_display_name;
+use crate::{clock, file};
+
+/// How long a certificate of our own device is good; it is renewed after half of that.
+const CERTIFICATE_LIFE_S: i64 = 4 * 365 * 86_400;
+/// The version of the file that this program writes and understands.
+const VERSION: u32 = 1;
+
+/// Our keys, and what our card says beside them. Prints nothing secret.
+#[derive(Clone)]
+pub struct Own {
+    /// The account's key: it signs certificates and cards, nothing else.
+    pub account: SigningKey,
+    /// This device's key.
+    pub device: SigningKey,
+    /// This device's static key of Noise sessions.
+    pub noise: StaticSecret,
+    /// The account's word for this device.
+    pub certificate: DeviceCertificate,
+    /// Where this device takes mail, one a configured relay.
+    pub inboxes: Vec<OwnInbox>,
+    /// As others see us.
+    pub display_name: String,
+    /// Of our card; rises when name, device or inboxes change.
+    pub revision: u64,
+}
+
+/// An inbox of ours.
+#[derive(Clone)]
+pub struct OwnInbox {
+    /// The relay's URL.
+    pub relay: String,
+    /// Made for this relay alone: who holds it may claim the inbox.
+    pub claim: SigningKey,
+}
+
+/// Why there is no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The file cannot be read or written.
+    #[error("{} cannot be used", path.display())]
+    Unusable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is there and is not what was written.
+    #[error(
+        "the identity in {} is damaged ({what}) and was left as it is: bring it back from a copy, \
+         or move it away to begin as a new account, which no contact knows",
+        path.display()
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it, without its content.
+        what: String,
+    },
+    /// A later program wrote the file.
+    #[error("the identity in {} was written by a newer ahoyd: use that one", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The kernel gave no random bytes.
+    #[error("the system has no random numbers to make keys of")]
+    NoRandom,
+    /// No name that others could be shown.
+    #[error("a name has 1 to 64 characters on one line")]
+    BadName,
+    /// The configuration decides the name.
+    #[error("the name is set in config.toml ([account] name): change it there")]
+    NameIsConfigured,
+    /// The certificate could not be signed.
+    #[error("the device could not be certified")]
+    Uncertified(#[from] CertificateError),
+}
+
+/// The file. Keys in base64url; it is read and written as a whole.
+#[derive(Clone, Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    account: String,
+    device: String,
+    noise: String,
+    certificate: DeviceCertificate,
+    /// Claim keys by relay, those of relays that are no longer configured too.
+    inboxes: BTreeMap<String, String>,
+    /// The name that was set over the bus.
+    name: Option<String>,
+    revision: u64,
+    /// What the card of this revision says.
+    shown_name: String,
+    shown_relays: Vec<String>,
+}
+
+impl Drop for Stored {
+    fn drop(&mut self) {
+        for secret in [&mut self.account, &mut self.device, &mut self.noise] {
+            secret.zeroize();
+        }
+        self.inboxes.values_mut().for_each(|secret| secret.zeroize());
+    }
+}
+
+/// Opens the identity in `dir`, or makes one if there is none. `name` and `relays` are the configured ones;
+/// calling it again after they changed gives the identity with a higher revision.
+/// Without a configured name: the one that was set over the bus, else the user database's, else the login name.
+pub fn open(dir: &Path, name: Option<&str>, relays: &[String]) -> Result<Own, IdentityError> {
+    let path = dir.join("own.json");
+    let (mut stored, new) = match read(&path)? {
+        Some(stored) => (stored, false),
+        None => (make(name, relays)?, true),
+    };
+    let mut own = revive(&stored, &path)?;
+    let before = (stored.revision, stored.inboxes.len());
+    own.display_name = match name {
+        Some(name) => name.to_owned(),
+        None => stored.name.clone().unwrap_or_else(user::name),
+    };
+    for relay in relays {
+        let claim = match stored.inboxes.get(relay) {
+            Some(text) => signing_key(text).ok_or_else(|| damaged(&path, "the key of an inbox"))?,
+            None => fresh_key()?,
+        };
+        stored.inboxes.insert(relay.clone(), text_of(claim.as_bytes()));
+        own.inboxes.push(OwnInbox { relay: relay.clone(), claim });
+    }
+    let now_s = clock::unix_us() / 1_000_000;
+    let old = now_s.saturating_sub(own.certificate.created_s()) > CERTIFICATE_LIFE_S / 2;
+    if old {
+        own.certificate = certify(&own.account, &own.device, &own.noise, own.certificate.name(), now_s)?;
+        stored.certificate = own.certificate.clone();
+    }
+    if old || stored.shown_name != own.display_name || stored.shown_relays != relays {
+        stored.revision += 1;
+        stored.shown_name.clone_from(&own.display_name);
+        stored.shown_relays = relays.to_vec();
+    }
+    own.revision = stored.revision;
+    if new || before != (stored.revision, stored.inboxes.len()) {
+        save(&path, &stored)?;
+    }
+    Ok(own)
+}
+
+/// Changes our name as others see it, for this and later starts. `configured` says that the configuration holds a name,
+/// which then is the only one.
+pub fn set_display_name(dir: &Path, own: &Own, name: &str, configured: bool) -> Result<Own, IdentityError> {
+    if configured {
+        return Err(IdentityError::NameIsConfigured);
+    }
+    if !is_display_name(name) {
+        return Err(IdentityError::BadName);
+    }
+    let path = dir.join("own.json");
+    let mut stored = read(&path)?.ok_or_else(|| damaged(&path, "it is gone"))?;
+    name.clone_into(&mut stored.shown_name);
+    stored.name = Some(name.to_owned());
+    stored.revision += 1;
+    save(&path, &stored)?;
+    Ok(Own { display_name: name.to_owned(), revision: stored.revision, ..own.clone() })
+}
+
+impl Own {
+    /// Our card with this delivery token in it. An error means that this value was not made by [`open`].
+    pub fn card(&self, token: [u8; 16]) -> Result<Card, CardError> {
+        let inboxes = self.inboxes.iter().map(|own| InboxAt { relay: own.relay.clone(), inbox: own.inbox() });
+        let device = CardDevice { certificate: self.certificate.clone(), inboxes: inboxes.collect() };
+        Card::sign(&self.account, &self.display_name, self.revision, &[device], token)
+    }
+
+    /// The id under which contacts know us.
+    pub fn peer_id(&self) -> PeerId {
+        identity::peer_id(&self.account.verifying_key())
+    }
+
+    /// The id of this device.
+    pub fn leg_id(&self) -> LegId {
+        identity::leg_id(&self.device.verifying_key())
+    }
+
+    /// The account's address.
+    pub fn address(&self) -> String {
+        identity::address(&self.account.verifying_key())
+    }
+}
+
+impl OwnInbox {
+    /// The inbox that this claim key opens.
+    pub fn inbox(&self) -> Inbox {
+        let mut inbox = [0; 16];
+        inbox.copy_from_slice(&Blake2s128::digest(self.claim.verifying_key().as_bytes()));
+        Inbox::from_bytes(inbox)
+    }
+}
+
+impl std::fmt::Debug for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Own({:?}, {:?}, revision {})", self.peer_id(), self.leg_id(), self.revision)
+    }
+}
+
+impl std::fmt::Debug for OwnInbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OwnInbox")
+    }
+}
+
+fn make(name: Option<&str>, relays: &[String]) -> Result<Stored, IdentityError> {
+    let (account, device) = (fresh_key()?, fresh_key()?);
+    let noise = StaticSecret::from(*random()?);
+    let certificate = certify(&account, &device, &noise, &user::device(), clock::unix_us() / 1_000_000)?;
+    tracing::info!("made a new account");
+    Ok(Stored {
+        version: VERSION,
+        account: text_of(account.as_bytes()),
+        device: text_of(device.as_bytes()),
+        noise: text_of(noise.as_bytes()),
+        certificate,
+        inboxes: BTreeMap::new(),
+        name: None,
+        revision: 1,
+        shown_name: name.map_or_else(user::name, str::to_owned),
+        shown_relays: relays.to_vec(),
+    })
+}
+
+fn certify(
+    account: &SigningKey,
+    device: &SigningKey,
+    noise: &StaticSecret,
+    name: &str,
+    now_s: i64,
+) -> Result<DeviceCertificate, CertificateError> {
+    let public = x25519_dalek::PublicKey::from(noise);
+    DeviceCertificate::sign(
+        account,
+        &device.verifying_key(),
+        &public,
+        name,
+        now_s,
+        now_s + CERTIFICATE_LIFE_S,
+    )
+}
+
+/// The keys of the file, checked against each other. Name and inboxes are still empty.
+fn revive(stored: &Stored, path: &Path) -> Result<Own, IdentityError> {
+    let account = signing_key(&stored.account).ok_or_else(|| damaged(path, "the account's key"))?;
+    let device = signing_key(&stored.device).ok_or_else(|| damaged(path, "the device's key"))?;
+    let noise = secret(&stored.noise).ok_or_else(|| damaged(path, "the session key"))?;
+    let noise = StaticSecret::from(*noise);
+    let certificate = &stored.certificate;
+    let ours = *certificate.account() == account.verifying_key()
+        && *certificate.device() == device.verifying_key()
+        && certificate.noise() == x25519_dalek::PublicKey::from(&noise).to_bytes();
+    if !ours {
+        return Err(damaged(path, "its certificate is for other keys"));
+    }
+    Ok(Own {
+        account,
+        device,
+        noise,
+        certificate: certificate.clone(),
+        inboxes: Vec::new(),
+        display_name: String::new(),
+        revision: stored.revision,
+    })
+}
+
+fn read(path: &Path) -> Result<Option<Stored>, IdentityError> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let unusable = |source| IdentityError::Unusable { path: path.to_owned(), source };
+    let text = match std::fs::read(path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(error)),
+    };
+    let mode = std::fs::metadata(path).map_err(unusable)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!("the file of our keys could be read by others and is now closed to them");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(unusable)?;
+    }
+    // The text of a JSON error may quote the file, so only the place of the fault is told.
+    let broken = |error: serde_json::Error| {
+        damaged(path, &format!("line {}, column {}", error.line(), error.column()))
+    };
+    let Version { version } = serde_json::from_slice(&text).map_err(broken)?;
+    if version > VERSION {
+        return Err(IdentityError::Newer { path: path.to_owned() });
+    }
+    serde_json::from_slice(&text).map(Some).map_err(broken)
+}
+
+fn save(path: &Path, stored: &Stored) -> Result<(), IdentityError> {
+    let unusable = |source| IdentityError::Unusable { path: path.to_owned(), source };
+    if let Some(dir) = path.parent() {
+        file::make_dir(dir).map_err(unusable)?;
+    }
+    let text = serde_json::to_vec_pretty(stored).map_err(|error| unusable(error.into()))?;
+    file::write(path, &Zeroizing::new(text)).map_err(unusable)
+}
+
+fn damaged(path: &Path, what: &str) -> IdentityError {
+    IdentityError::Damaged { path: path.to_owned(), what: what.to_owned() }
+}
+
+fn random() -> Result<Zeroizing<[u8; 32]>, IdentityError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut()).map_err(|_| IdentityError::NoRandom)?;
+    Ok(bytes)
+}
+
+fn fresh_key() -> Result<SigningKey, IdentityError> {
+    Ok(SigningKey::from_bytes(&*random()?))
+}
+
+fn text_of(bytes: &[u8; 32]) -> String {
+    BASE64URL_NOPAD.encode(bytes)
+}
+
+fn secret(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let bytes = Zeroizing::new(BASE64URL_NOPAD.decode(text.as_bytes()).ok()?);
+    Some(Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).ok()?))
+}
+
+fn signing_key(text: &str) -> Option<SigningKey> {
+    Some(SigningKey::from_bytes(&*secret(text)?))
+}
+
+#[cfg(test)]
+mod tests;

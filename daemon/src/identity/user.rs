@@ -1,0 +1,61 @@
+//! What this machine knows of its user.
+//!
+//! Lives here: the person's name and the machine's name, made fit to be shown to others.
+//! Must not: be asked again once a name is chosen.
+
+use crate::config::is_display_name;
+
+/// The person's full name by the user database, else the login name, else the user's number.
+pub(super) fn name() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let database = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    // Users of a directory service are not in the file, but their session knows its login name.
+    let login = || std::env::var("LOGNAME").or_else(|_| std::env::var("USER")).ok();
+    from_database(&database, uid)
+        .or_else(|| login().and_then(|login| fit(&login)))
+        .unwrap_or_else(|| format!("user {uid}"))
+}
+
+/// What we call this device on our card.
+pub(super) fn device() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    fit(&name).unwrap_or_else(|| "computer".to_owned())
+}
+
+fn from_database(passwd: &str, uid: u32) -> Option<String> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (login, number, gecos) = (fields.next()?, fields.nth(1)?, fields.nth(1)?);
+        if number.parse() != Ok(uid) {
+            return None;
+        }
+        // The first of the comma-separated parts is the name; `&` stands for the login name with a capital.
+        let capital: String =
+            login.chars().take(1).flat_map(char::to_uppercase).chain(login.chars().skip(1)).collect();
+        let full = gecos.split(',').next().unwrap_or("").replace('&', &capital);
+        fit(&full).or_else(|| fit(login))
+    })
+}
+
+fn fit(name: &str) -> Option<String> {
+    let short: String = name.trim().chars().take(64).collect();
+    Some(short.trim().to_owned()).filter(|name| is_display_name(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nana:x:1000:1000:Ana Müller,,,:/home/ana:/bin/sh\n\
+                          ben:x:1001:1001:& Smith:/home/ben:/bin/sh\ncleo:x:1002:1002::/home/cleo:/bin/sh\nbroken\n";
+
+    #[test]
+    fn the_name_is_the_full_one_then_the_login() {
+        assert_eq!(from_database(PASSWD, 1000).as_deref(), Some("Ana Müller"));
+        assert_eq!(from_database(PASSWD, 1001).as_deref(), Some("Ben Smith"));
+        assert_eq!(from_database(PASSWD, 1002).as_deref(), Some("cleo"));
+        assert_eq!(from_database(PASSWD, 7), None);
+        assert!(is_display_name(&name()));
+        assert!(is_display_name(&device()));
+    }
+}

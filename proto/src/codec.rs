@@ -1,0 +1,432 @@
+//! The messages of a call as bytes. JSON; what a later version adds is ignored.
+//!
+//! Lives here: `Message` ⇄ bytes, total and bounded; trailing bytes are refused.
+//! Must not: seal, pad or repeat anything; read a description.
+
+use std::time::Duration;
+
+use ahoy_call::{
+    CancelReason, DeclineReason, Description, EndReason, Epoch, Message, Opaque, Scope, SdpKind,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::armor;
+
+/// Longest message in bytes: the largest padded plaintext less the packet's own header.
+pub const MAX_MESSAGE: usize = 32_700;
+/// Longest session description in bytes. One of ours has 3 KiB; base64 adds a third.
+pub const MAX_DESCRIPTION: usize = 16 * 1024;
+/// Most candidates in one message.
+pub const MAX_CANDIDATES: usize = 32;
+/// Longest candidate in bytes.
+pub const MAX_CANDIDATE: usize = 512;
+/// Longest note or text, in characters.
+pub const MAX_TEXT: usize = 280;
+/// Longest lifetime of a ring.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(180);
+
+/// Why bytes are no message, or a message cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// Longer than its bound.
+    #[error("too long")]
+    TooLong,
+    /// No JSON object of the right shape, or something after it.
+    #[error("malformed")]
+    Malformed,
+    /// A field outside its range.
+    #[error("out of range: {0}")]
+    OutOfRange(&'static str),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+enum Wire {
+    Ready,
+    Offer {
+        remaining_ms: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    Description {
+        epoch: u16,
+        sdp: WireSdp,
+        body: String,
+    },
+    Candidates {
+        epoch: u16,
+        list: Vec<String>,
+        #[serde(default)]
+        complete: bool,
+    },
+    Ringing,
+    Accept,
+    Decline {
+        reason: String,
+        #[serde(default)]
+        scope: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    Cancel {
+        reason: String,
+    },
+    End {
+        reason: String,
+    },
+    State {
+        serial: u32,
+        #[serde(default)]
+        muted: bool,
+        #[serde(default)]
+        held: bool,
+        #[serde(default)]
+        camera: bool,
+    },
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WireSdp {
+    Offer,
+    Answer,
+}
+
+/// Writes a message. Fails only if it is outside the bounds that [`decode`] checks.
+pub fn encode(message: &Message) -> Result<Vec<u8>, CodecError> {
+    check(message)?;
+    let bytes = serde_json::to_vec(&to_wire(message)).map_err(|_| CodecError::Malformed)?;
+    if bytes.len() > MAX_MESSAGE {
+        return Err(CodecError::TooLong);
+    }
+    Ok(bytes)
+}
+
+/// Reads a message. `None`: a kind that this version does not know, to be ignored.
+pub fn decode(bytes: &[u8]) -> Result<Option<Message>, CodecError> {
+    let wire: Wire = object(bytes, MAX_MESSAGE)?;
+    let Some(message) = from_wire(wire)? else { return Ok(None) };
+    check(&message)?;
+    Ok(Some(message))
+}
+
+/// Reads exactly one JSON object, without anything around it.
+pub(crate) fn object<'de, T: Deserialize<'de>>(bytes: &'de [u8], most: usize) -> Result<T, CodecError> {
+    if bytes.len() > most {
+        return Err(CodecError::TooLong);
+    }
+    if bytes.first() != Some(&b'{') || bytes.last() != Some(&b'}') {
+        return Err(CodecError::Malformed);
+    }
+    serde_json::from_slice(bytes).map_err(|_| CodecError::Malformed)
+}
+
+fn check(message: &Message) -> Result<(), CodecError> {
+    let short = |text: &Option<String>| text.as_ref().is_none_or(|it| it.chars().count() <= MAX_TEXT);
+    match message {
+        Message::Offer { remaining, text } => {
+            if *remaining > MAX_LIFETIME {
+                return Err(CodecError::OutOfRange("remaining-ms"));
+            }
+            if !short(text) {
+                return Err(CodecError::OutOfRange("text"));
+            }
+        }
+        Message::Description { description, .. } => {
+            if description.body.0.len() > MAX_DESCRIPTION {
+                return Err(CodecError::OutOfRange("body"));
+            }
+        }
+        Message::Candidates { list, .. } => {
+            if list.len() > MAX_CANDIDATES || list.iter().any(|it| it.0.len() > MAX_CANDIDATE) {
+                return Err(CodecError::OutOfRange("list"));
+            }
+        }
+        Message::Decline { text, .. } => {
+            if !short(text) {
+                return Err(CodecError::OutOfRange("text"));
+            }
+        }
+        Message::Ready
+        | Message::Ringing
+        | Message::Accept
+        | Message::Cancel { .. }
+        | Message::End { .. }
+        | Message::State { .. } => {}
+    }
+    Ok(())
+}
+
+fn to_wire(message: &Message) -> Wire {
+    match message {
+        Message::Ready => Wire::Ready,
+        Message::Offer { remaining, text } => Wire::Offer {
+            remaining_ms: u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX),
+            text: text.clone(),
+        },
+        Message::Description { epoch, description } => Wire::Description {
+            epoch: epoch.0,
+            sdp: match description.kind {
+                SdpKind::Offer => WireSdp::Offer,
+                SdpKind::Answer => WireSdp::Answer,
+            },
+            body: armor::encode(&description.body.0),
+        },
+        Message::Candidates { epoch, list, complete } => Wire::Candidates {
+            epoch: epoch.0,
+            list: list.iter().map(|it| armor::encode(&it.0)).collect(),
+            complete: *complete,
+        },
+        Message::Ringing => Wire::Ringing,
+        Message::Accept => Wire::Accept,
+        Message::Decline { reason, scope, text } => Wire::Decline {
+            reason: decline_word(*reason).to_owned(),
+            scope: scope_word(*scope).to_owned(),
+            text: text.clone(),
+        },
+        Message::Cancel { reason } => Wire::Cancel { reason: cancel_word(*reason).to_owned() },
+        Message::End { reason } => Wire::End { reason: end_word(*reason).to_owned() },
+        Message::State { serial, muted, held, camera } => {
+            Wire::State { serial: *serial, muted: *muted, held: *held, camera: *camera }
+        }
+    }
+}
+
+/// A word of a later version becomes the nearest that this one knows: the verb itself must not be lost.
+fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
+    Ok(Some(match wire {
+        Wire::Ready => Message::Ready,
+        Wire::Offer { remaining_ms, text } => {
+            Message::Offer { remaining: Duration::from_millis(remaining_ms), text }
+        }
+        Wire::Description { epoch, sdp, body } => Message::Description {
+            epoch: Epoch(epoch),
+            description: Description {
+                kind: match sdp {
+                    WireSdp::Offer => SdpKind::Offer,
+                    WireSdp::Answer => SdpKind::Answer,
+                },
+                body: Opaque(armor::decode(&body).ok_or(CodecError::Malformed)?),
+            },
+        },
+        Wire::Candidates { epoch, list, complete } => Message::Candidates {
+            epoch: Epoch(epoch),
+            list: list
+                .iter()
+                .map(|it| armor::decode(it).map(Opaque).ok_or(CodecError::Malformed))
+                .collect::<Result<_, _>>()?,
+            complete,
+        },
+        Wire::Ringing => Message::Ringing,
+        Wire::Accept => Message::Accept,
+        Wire::Decline { reason, scope, text } => Message::Decline {
+            reason: find(&[DeclineReason::Declined, DeclineReason::Busy], decline_word, &reason)
+                .unwrap_or(DeclineReason::Declined),
+            scope: find(&[Scope::ThisDevice, Scope::Everywhere], scope_word, &scope)
+                .unwrap_or(Scope::ThisDevice),
+            text,
+        },
+        Wire::Cancel { reason } => Message::Cancel {
+            reason: find(&CANCEL_REASONS, cancel_word, &reason).unwrap_or(CancelReason::Canceled),
+        },
+        Wire::End { reason } => {
+            Message::End { reason: find(&END_REASONS, end_word, &reason).unwrap_or(EndReason::Internal) }
+        }
+        Wire::State { serial, muted, held, camera } => Message::State { serial, muted, held, camera },
+        Wire::Unknown => return Ok(None),
+    }))
+}
+
+fn find<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str, text: &str) -> Option<T> {
+    all.iter().copied().find(|it| word(*it) == text)
+}
+
+fn decline_word(reason: DeclineReason) -> &'static str {
+    match reason {
+        DeclineReason::Declined => "declined",
+        DeclineReason::Busy => "busy",
+    }
+}
+
+fn scope_word(scope: Scope) -> &'static str {
+    match scope {
+        Scope::ThisDevice => "this-device",
+        Scope::Everywhere => "everywhere",
+    }
+}
+
+const CANCEL_REASONS: [CancelReason; 4] = [
+    CancelReason::Canceled,
+    CancelReason::NoAnswer,
+    CancelReason::AnsweredElsewhere,
+    CancelReason::DeclinedElsewhere,
+];
+
+fn cancel_word(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::Canceled => "canceled",
+        CancelReason::NoAnswer => "no-answer",
+        CancelReason::AnsweredElsewhere => "answered-elsewhere",
+        CancelReason::DeclinedElsewhere => "declined-elsewhere",
+    }
+}
+
+const END_REASONS: [EndReason; 19] = [
+    EndReason::Completed,
+    EndReason::Canceled,
+    EndReason::Declined,
+    EndReason::Busy,
+    EndReason::NoAnswer,
+    EndReason::Missed,
+    EndReason::AnsweredElsewhere,
+    EndReason::DeclinedElsewhere,
+    EndReason::Unreachable,
+    EndReason::Unavailable,
+    EndReason::IceFailed,
+    EndReason::NegotiationFailed,
+    EndReason::MediaFailed,
+    EndReason::ConnectionLost,
+    EndReason::SignalingFailed,
+    EndReason::SecurityFailed,
+    EndReason::Shutdown,
+    EndReason::Interrupted,
+    EndReason::Internal,
+];
+
+fn end_word(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Completed => "completed",
+        EndReason::Canceled => "canceled",
+        EndReason::Declined => "declined",
+        EndReason::Busy => "busy",
+        EndReason::NoAnswer => "no-answer",
+        EndReason::Missed => "missed",
+        EndReason::AnsweredElsewhere => "answered-elsewhere",
+        EndReason::DeclinedElsewhere => "declined-elsewhere",
+        EndReason::Unreachable => "unreachable",
+        EndReason::Unavailable => "unavailable",
+        EndReason::IceFailed => "ice-failed",
+        EndReason::NegotiationFailed => "negotiation-failed",
+        EndReason::MediaFailed => "media-failed",
+        EndReason::ConnectionLost => "connection-lost",
+        EndReason::SignalingFailed => "signaling-failed",
+        EndReason::SecurityFailed => "security-failed",
+        EndReason::Shutdown => "shutdown",
+        EndReason::Interrupted => "interrupted",
+        EndReason::Internal => "internal",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn one_of_each() -> Vec<Message> {
+        let description = |kind| Message::Description {
+            epoch: Epoch(3),
+            description: Description { kind, body: Opaque(b"v=0\r\n".to_vec()) },
+        };
+        let mut all = vec![
+            Message::Ready,
+            Message::Offer { remaining: Duration::from_millis(59_123), text: None },
+            Message::Offer { remaining: Duration::ZERO, text: Some("bring the \"keys\"\n".to_owned()) },
+            description(SdpKind::Offer),
+            description(SdpKind::Answer),
+            Message::Candidates { epoch: Epoch(9), list: vec![Opaque(vec![0, 255])], complete: true },
+            Message::Ringing,
+            Message::Accept,
+            Message::State { serial: 7, muted: true, held: false, camera: false },
+        ];
+        for reason in [DeclineReason::Declined, DeclineReason::Busy] {
+            for scope in [Scope::ThisDevice, Scope::Everywhere] {
+                all.push(Message::Decline { reason, scope, text: Some("later".to_owned()) });
+            }
+        }
+        all.extend(CANCEL_REASONS.map(|reason| Message::Cancel { reason }));
+        all.extend(END_REASONS.map(|reason| Message::End { reason }));
+        all
+    }
+
+    #[test]
+    fn every_message_comes_back_as_it_went() {
+        for message in one_of_each() {
+            let bytes = encode(&message).unwrap();
+            assert_eq!(decode(&bytes), Ok(Some(message)), "{}", String::from_utf8_lossy(&bytes));
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_ignored() {
+        assert_eq!(decode(br#"{"kind":"dance","with":[1,2]}"#), Ok(None));
+        assert_eq!(decode(br#"{"kind":"accept","hat":{"size":3}}"#), Ok(Some(Message::Accept)));
+        let late = decode(br#"{"kind":"decline","reason":"later","scope":"moon"}"#).unwrap().unwrap();
+        let plain =
+            Message::Decline { reason: DeclineReason::Declined, scope: Scope::ThisDevice, text: None };
+        assert_eq!(late, plain);
+        let end = decode(br#"{"kind":"end","reason":"superseded"}"#).unwrap().unwrap();
+        assert_eq!(end, Message::End { reason: EndReason::Internal });
+    }
+
+    #[test]
+    fn trailing_bytes_and_other_shapes_are_refused() {
+        for bad in [
+            &b"{\"kind\":\"accept\"} "[..],
+            b" {\"kind\":\"accept\"}",
+            b"{\"kind\":\"accept\"}{}",
+            b"{\"kind\":\"accept\"}}",
+            b"{\"kind\":\"accept\",\"kind\":\"ringing\"}",
+            b"[]",
+            b"{}",
+            b"",
+            b"{\"kind\":3}",
+            b"{\"kind\":\"offer\"}",
+            b"{\"kind\":\"offer\",\"remaining-ms\":-1}",
+            b"{\"kind\":\"description\",\"epoch\":70000,\"sdp\":\"offer\",\"body\":\"\"}",
+            b"{\"kind\":\"description\",\"epoch\":7,\"sdp\":\"offer\",\"body\":\"*\"}",
+        ] {
+            assert_eq!(decode(bad), Err(CodecError::Malformed), "{}", String::from_utf8_lossy(bad));
+        }
+    }
+
+    #[test]
+    fn bounds_hold_both_ways() {
+        let long = Message::Offer { remaining: Duration::ZERO, text: Some("x".repeat(281)) };
+        assert_eq!(encode(&long), Err(CodecError::OutOfRange("text")));
+        let json = format!(r#"{{"kind":"offer","remaining-ms":1,"text":"{}"}}"#, "x".repeat(281));
+        assert_eq!(decode(json.as_bytes()), Err(CodecError::OutOfRange("text")));
+        assert_eq!(
+            decode(br#"{"kind":"offer","remaining-ms":180001}"#),
+            Err(CodecError::OutOfRange("remaining-ms"))
+        );
+        let list = vec![Opaque(vec![0; MAX_CANDIDATE]); MAX_CANDIDATES];
+        let fits = Message::Candidates { epoch: Epoch(0), list: list.clone(), complete: false };
+        assert!(encode(&fits).is_ok());
+        let many = [list, vec![Opaque(vec![])]].concat();
+        let many = Message::Candidates { epoch: Epoch(0), list: many, complete: false };
+        assert_eq!(encode(&many), Err(CodecError::OutOfRange("list")));
+        assert_eq!(decode(&vec![b'{'; MAX_MESSAGE + 1]), Err(CodecError::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn a_damaged_message_is_read_or_refused(which in 0_usize..100, at in 0_usize..400, byte: u8) {
+            let all = one_of_each();
+            let mut bytes = encode(&all[which % all.len()]).unwrap();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            if let Ok(Some(message)) = decode(&bytes) {
+                let again = encode(&message).unwrap();
+                prop_assert_eq!(decode(&again), Ok(Some(message)));
+            }
+        }
+    }
+}

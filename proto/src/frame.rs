@@ -1,0 +1,419 @@
+//! What a client and its relay say to each other: JSON text frames over a WebSocket with the subprotocol
+//! `ahoy.relay.1`.
+//!
+//! Lives here: the frames of both directions, their bounded parsing, the claim's signature, the close codes.
+//! Must not: know when to say what; that is the relay's switchboard and the daemon's link.
+
+use std::fmt;
+
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::{Body, Envelope, EnvelopeId, Inbox, TokenHash};
+use crate::{armor, limits};
+
+/// The WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "ahoy.relay.1";
+
+/// The version that `hello` names.
+pub const VERSION: u32 = 1;
+
+const CLAIM_DOMAIN: &[u8] = b"ahoy relay claim 1";
+
+/// From a client to its relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ToRelay {
+    /// The first frame. Answered by `challenge`.
+    Hello {
+        /// The newest version that the client speaks.
+        version: u32,
+    },
+    /// Takes an inbox and lists who may write to it. Replaces the list that the relay may still have. Answered by
+    /// `welcome`; a claim that does not verify ends the connection (1008).
+    Claim(Claim),
+    /// Adds tokens to the list.
+    Allow {
+        /// At most `limits::TOKENS_IN_FRAME`.
+        tokens: Vec<TokenHash>,
+        /// Whether the list is still incomplete: what comes meanwhile is judged when it is whole.
+        #[serde(default)]
+        more: bool,
+    },
+    /// Takes tokens off the list, and drops what waits with them.
+    Revoke {
+        /// At most `limits::TOKENS_IN_FRAME`.
+        tokens: Vec<TokenHash>,
+    },
+    /// Carries an envelope. Answered by `accepted`, whatever becomes of it, or by `refused` past a limit.
+    Send(Envelope),
+    /// A delivered envelope is in safe hands: the relay forgets it.
+    Ack {
+        /// Which.
+        id: EnvelopeId,
+    },
+    /// Asks for fresh TURN credentials.
+    Credentials,
+    /// A kind that this version does not know; ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// From a relay to its client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ToClient {
+    /// What a claim on this connection must sign.
+    Challenge {
+        /// Fresh for each connection.
+        nonce: Nonce,
+    },
+    /// The inbox is claimed; mail follows.
+    Welcome {
+        /// What this relay allows.
+        limits: Limits,
+        /// STUN and TURN servers.
+        #[serde(default)]
+        ice_servers: Vec<IceServer>,
+    },
+    /// An envelope arrived at the relay. Says nothing about its owner.
+    Accepted {
+        /// Which.
+        id: EnvelopeId,
+    },
+    /// An envelope for the claimed inbox. Comes again after every claim, until its `ack`.
+    Deliver(Deliver),
+    /// The answer to `credentials`.
+    Credentials {
+        /// STUN and TURN servers.
+        #[serde(default)]
+        ice_servers: Vec<IceServer>,
+    },
+    /// A frame was not obeyed, for a reason that lies with its sender alone.
+    Refused {
+        /// The envelope, if it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<EnvelopeId>,
+        /// Why.
+        why: Why,
+    },
+    /// A kind that this version does not know; ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The proof that an inbox is ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The public claim key, whose digest is the inbox.
+    #[serde(with = "armor")]
+    pub key: [u8; 32],
+    /// Over the domain, the relay's nonce and the key.
+    #[serde(with = "armor")]
+    pub signature: [u8; 64],
+    /// Who may write. At most `limits::TOKENS_IN_FRAME`.
+    #[serde(default)]
+    pub tokens: Vec<TokenHash>,
+    /// Whether the rest of the list follows by `allow`.
+    #[serde(default)]
+    pub more: bool,
+}
+
+impl Claim {
+    /// Signs a relay's nonce.
+    pub fn sign(key: &SigningKey, nonce: &Nonce, tokens: Vec<TokenHash>, more: bool) -> Self {
+        let public = key.verifying_key().to_bytes();
+        let signature = key.sign(&claimed(nonce, &public)).to_bytes();
+        Self { key: public, signature, tokens, more }
+    }
+
+    /// The inbox, if the signature is good for this nonce.
+    pub fn verify(&self, nonce: &Nonce) -> Option<Inbox> {
+        let key = VerifyingKey::from_bytes(&self.key).ok()?;
+        key.verify_strict(&claimed(nonce, &self.key), &Signature::from_bytes(&self.signature)).ok()?;
+        Some(Inbox::of(&self.key))
+    }
+}
+
+fn claimed(nonce: &Nonce, key: &[u8; 32]) -> Vec<u8> {
+    [CLAIM_DOMAIN, &nonce.0, key].concat()
+}
+
+/// What a relay asks to be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Nonce(#[serde(with = "armor")] pub [u8; 32]);
+
+/// An envelope on its last leg.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deliver {
+    /// Which.
+    pub id: EnvelopeId,
+    /// How long the relay held it, in milliseconds.
+    pub held_ms: u64,
+    /// The hash of the token that it came with.
+    pub token: TokenHash,
+    /// What is sealed.
+    pub body: Body,
+}
+
+/// What a relay allows, so that a client need not find out by being cut off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Bytes of one sealed body.
+    pub body_bytes: u32,
+    /// Tokens of one inbox.
+    pub tokens: u32,
+    /// Envelopes that wait for one inbox.
+    pub mailbox: u32,
+    /// Seconds that an envelope waits at most.
+    pub ttl_s: u32,
+    /// Envelopes sent in a minute.
+    pub per_minute: u32,
+}
+
+/// A STUN or TURN server (RFC 7064, RFC 7065).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// `stun:host:port`, `turn:host:port?transport=udp`.
+    pub urls: Vec<String>,
+    /// For TURN.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub username: String,
+    /// For TURN.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub credential: String,
+}
+
+/// Credentials are not shown.
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IceServer({} urls)", self.urls.len())
+    }
+}
+
+/// Why a frame was not obeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// Too many in this minute.
+    Rate,
+    /// `hello` comes first.
+    HelloFirst,
+    /// Only the owner of an inbox may do that.
+    NotClaimed,
+    /// One claim for each connection.
+    AlreadyClaimed,
+    /// The list is full.
+    TooManyTokens,
+    /// A reason that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why a relay closes a connection; the WebSocket's close code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseCode {
+    /// The relay ends. 1001.
+    GoingAway,
+    /// A bad claim, or neither claim nor envelope in time. 1008.
+    Policy,
+    /// A message longer than `limits::MESSAGE_BYTES`. 1009.
+    TooBig,
+    /// Does not read, or the relay is full: come again later. 1013.
+    Slow,
+    /// A newer connection claimed the same inbox: stay away for `limits::DISPLACED_FOR`. 4001.
+    Displaced,
+}
+
+impl CloseCode {
+    /// RFC 6455 §7.4, and 4001 of our own.
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::GoingAway => 1001,
+            Self::Policy => 1008,
+            Self::TooBig => 1009,
+            Self::Slow => 1013,
+            Self::Displaced => 4001,
+        }
+    }
+
+    /// `None` for a code that no relay of ours sends.
+    pub const fn from_number(number: u16) -> Option<Self> {
+        match number {
+            1001 => Some(Self::GoingAway),
+            1008 => Some(Self::Policy),
+            1009 => Some(Self::TooBig),
+            1013 => Some(Self::Slow),
+            4001 => Some(Self::Displaced),
+            _ => None,
+        }
+    }
+}
+
+/// Why a text is not a frame.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// More than `limits::MESSAGE_BYTES`.
+    #[error("a frame of {0} bytes is too long")]
+    TooLong(usize),
+    /// Not JSON, or not of the expected form.
+    #[error("not a frame")]
+    Malformed(#[source] serde_json::Error),
+    /// A list longer than its limit.
+    #[error("a list of {0} entries is too long")]
+    TooMany(usize),
+}
+
+impl ToRelay {
+    /// Reads one text frame. Never trusts its length, its lists or its bodies.
+    pub fn parse(text: &str) -> Result<Self, FrameError> {
+        let frame: Self = parse(text)?;
+        let tokens = match &frame {
+            Self::Claim(Claim { tokens, .. }) | Self::Allow { tokens, .. } | Self::Revoke { tokens } => {
+                tokens.len()
+            }
+            Self::Hello { .. } | Self::Send(_) | Self::Ack { .. } | Self::Credentials | Self::Unknown => 0,
+        };
+        if tokens > limits::TOKENS_IN_FRAME { Err(FrameError::TooMany(tokens)) } else { Ok(frame) }
+    }
+
+    /// As one text frame.
+    pub fn to_text(&self) -> String {
+        to_text(self)
+    }
+}
+
+impl ToClient {
+    /// Reads one text frame. Never trusts its length, its lists or its bodies.
+    pub fn parse(text: &str) -> Result<Self, FrameError> {
+        let frame: Self = parse(text)?;
+        if let Self::Welcome { ice_servers, .. } | Self::Credentials { ice_servers } = &frame {
+            let most = ice_servers.iter().map(|s| s.urls.len()).max().unwrap_or(0).max(ice_servers.len());
+            if most > limits::ICE_SERVERS {
+                return Err(FrameError::TooMany(most));
+            }
+        }
+        Ok(frame)
+    }
+
+    /// As one text frame.
+    pub fn to_text(&self) -> String {
+        to_text(self)
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, FrameError> {
+    if text.len() > limits::MESSAGE_BYTES {
+        return Err(FrameError::TooLong(text.len()));
+    }
+    serde_json::from_str(text).map_err(FrameError::Malformed)
+}
+
+fn to_text<T: Serialize>(frame: &T) -> String {
+    serde_json::to_string(frame).expect("frames hold only strings, numbers, lists and booleans")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::envelope::{Token, Ttl};
+
+    fn envelope(bytes: usize) -> Envelope {
+        Envelope {
+            inbox: Inbox::from_bytes([1; 16]),
+            token: Token::from_bytes([2; 16]),
+            id: EnvelopeId::from_bytes([3; 16]),
+            ttl: Ttl::new(std::time::Duration::from_secs(60)),
+            body: Body::try_from(vec![4; bytes]).unwrap(),
+        }
+    }
+
+    #[test]
+    fn every_frame_survives_the_way() {
+        let key = SigningKey::from_bytes(&[5; 32]);
+        let tokens = vec![TokenHash::from_bytes([6; 16])];
+        for frame in [
+            ToRelay::Hello { version: 1 },
+            ToRelay::Claim(Claim::sign(&key, &Nonce([7; 32]), tokens.clone(), true)),
+            ToRelay::Allow { tokens: tokens.clone(), more: false },
+            ToRelay::Revoke { tokens: tokens.clone() },
+            ToRelay::Send(envelope(100)),
+            ToRelay::Ack { id: EnvelopeId::from_bytes([3; 16]) },
+            ToRelay::Credentials,
+        ] {
+            assert_eq!(ToRelay::parse(&frame.to_text()).unwrap(), frame);
+        }
+        let server =
+            IceServer { urls: vec!["stun:s:1".into()], username: String::new(), credential: String::new() };
+        for frame in [
+            ToClient::Challenge { nonce: Nonce([7; 32]) },
+            ToClient::Welcome { limits: Limits::default(), ice_servers: vec![server.clone()] },
+            ToClient::Accepted { id: EnvelopeId::from_bytes([3; 16]) },
+            ToClient::Deliver(Deliver {
+                id: EnvelopeId::from_bytes([3; 16]),
+                held_ms: 5,
+                token: tokens[0],
+                body: Body::try_from(vec![1, 2, 3]).unwrap(),
+            }),
+            ToClient::Credentials { ice_servers: vec![server] },
+            ToClient::Refused { id: None, why: Why::Rate },
+        ] {
+            assert_eq!(ToClient::parse(&frame.to_text()).unwrap(), frame);
+        }
+    }
+
+    #[test]
+    fn unknown_fields_and_kinds_are_ignored() {
+        assert_eq!(
+            ToRelay::parse(r#"{"kind":"hello","version":1,"mood":[{}]}"#).unwrap(),
+            ToRelay::Hello { version: 1 }
+        );
+        assert_eq!(ToRelay::parse(r#"{"kind":"plate-open","x":1}"#).unwrap(), ToRelay::Unknown);
+        assert_eq!(ToRelay::parse(r#"{"kind":"credentials","x":1}"#).unwrap(), ToRelay::Credentials);
+        assert_eq!(ToClient::parse(r#"{"kind":"knock"}"#).unwrap(), ToClient::Unknown);
+        assert_eq!(
+            ToClient::parse(r#"{"kind":"refused","why":"weather"}"#).unwrap(),
+            ToClient::Refused { id: None, why: Why::Unknown }
+        );
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_read() {
+        let long = format!(r#"{{"kind":"hello","version":1,"x":"{}"}}"#, "a".repeat(limits::MESSAGE_BYTES));
+        assert!(matches!(ToRelay::parse(&long), Err(FrameError::TooLong(_))));
+        let tokens = vec![TokenHash::from_bytes([0; 16]); limits::TOKENS_IN_FRAME + 1];
+        let text = ToRelay::Allow { tokens, more: false }.to_text();
+        assert!(matches!(ToRelay::parse(&text), Err(FrameError::TooMany(1_025))));
+        let largest = ToRelay::Send(envelope(limits::BODY_BYTES)).to_text();
+        assert!(ToRelay::parse(&largest).is_ok(), "the largest body fits: {} bytes", largest.len());
+    }
+
+    #[test]
+    fn a_claim_is_good_for_its_nonce_and_its_key_alone() {
+        let key = SigningKey::from_bytes(&[5; 32]);
+        let claim = Claim::sign(&key, &Nonce([7; 32]), Vec::new(), false);
+        assert_eq!(claim.verify(&Nonce([7; 32])), Some(Inbox::of(&key.verifying_key().to_bytes())));
+        assert_eq!(claim.verify(&Nonce([8; 32])), None, "another connection's nonce");
+        let other = SigningKey::from_bytes(&[6; 32]).verifying_key().to_bytes();
+        assert_eq!(Claim { key: other, ..claim.clone() }.verify(&Nonce([7; 32])), None, "another's inbox");
+        let bare = key.sign(&[7; 32]).to_bytes();
+        assert_eq!(
+            Claim { signature: bare, ..claim }.verify(&Nonce([7; 32])),
+            None,
+            "a signature without the domain"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_parser_panic(text in ".{0,200}") {
+            let _frame = ToRelay::parse(&text);
+            let _frame = ToClient::parse(&text);
+        }
+    }
+}

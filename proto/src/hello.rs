@@ -1,0 +1,185 @@
+//! What the handshake carries: who calls whom about what, before a session stands.
+//!
+//! Lives here: the payloads of handshake messages 1 and 2, total and bounded.
+//! Must not: judge whether the sender may ring, or what time it is.
+
+use std::time::Duration;
+
+use ahoy_call::CallId;
+use serde::{Deserialize, Serialize};
+
+use crate::armor;
+use crate::card::{Card, MAX_CARD};
+use crate::codec::{CodecError, MAX_LIFETIME, object};
+use crate::identity::DeviceCertificate;
+
+/// The version of the sealed messages that this program speaks.
+pub const VERSION: u16 = 1;
+/// Longest payload of message 1: a card and a certificate fit.
+pub const MAX_HELLO: usize = 20 * 1024;
+/// Longest payload of message 2.
+pub const MAX_REPLY: usize = 2048;
+/// Most versions, and most features, that may be listed.
+const MAX_LIST: usize = 32;
+/// Longest name of a feature, in bytes.
+const MAX_FEATURE: usize = 32;
+
+/// The payload of message 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The sender's device and account. Its Noise key must be the one of the handshake.
+    pub certificate: DeviceCertificate,
+    /// The revision of the sender's card, so that the other notices an old one.
+    pub revision: u64,
+    /// The call it is about; for `ping` and `card` a random one.
+    pub call: CallId,
+    /// How long the ring lives, as the sender says. At most 180 s.
+    pub lifetime: Duration,
+    /// Versions that the sender speaks.
+    pub versions: Vec<u16>,
+    /// What the sender can do beyond them.
+    pub features: Vec<String>,
+    /// What it wants.
+    pub kind: HelloKind,
+}
+
+/// What a message 1 is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HelloKind {
+    /// To call.
+    Ring,
+    /// The sender was killed in that call and no longer knows it.
+    Bye,
+    /// The sender called in vain.
+    Missed,
+    /// Is anybody there.
+    Ping,
+    /// Here is my card.
+    Card(Box<Card>),
+}
+
+/// The payload of message 2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The chosen one of the caller's versions.
+    pub version: u16,
+    /// The revision of the sender's card.
+    pub revision: u64,
+    /// What the sender can do beyond the version.
+    pub features: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct WireHello {
+    kind: String,
+    certificate: DeviceCertificate,
+    #[serde(default)]
+    revision: u64,
+    #[serde(with = "armor")]
+    call: [u8; 16],
+    lifetime_ms: u64,
+    versions: Vec<u16>,
+    #[serde(default)]
+    features: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    card: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct WireReply {
+    version: u16,
+    #[serde(default)]
+    revision: u64,
+    #[serde(default)]
+    features: Vec<String>,
+}
+
+impl Hello {
+    /// Writes it. Fails only outside the bounds.
+    pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        let (kind, card) = match &self.kind {
+            HelloKind::Ring => ("ring", None),
+            HelloKind::Bye => ("bye", None),
+            HelloKind::Missed => ("missed", None),
+            HelloKind::Ping => ("ping", None),
+            HelloKind::Card(card) => ("card", Some(card.to_text())),
+        };
+        self.check()?;
+        let wire = WireHello {
+            kind: kind.to_owned(),
+            certificate: self.certificate.clone(),
+            revision: self.revision,
+            call: self.call.bytes(),
+            lifetime_ms: u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX),
+            versions: self.versions.clone(),
+            features: self.features.clone(),
+            card,
+        };
+        let bytes = serde_json::to_vec(&wire).map_err(|_| CodecError::Malformed)?;
+        if bytes.len() > MAX_HELLO { Err(CodecError::TooLong) } else { Ok(bytes) }
+    }
+
+    /// Reads it and verifies the certificate's signature. `None`: a kind that this version does not know.
+    pub fn decode(bytes: &[u8]) -> Result<Option<Self>, CodecError> {
+        let wire: WireHello = object(bytes, MAX_HELLO)?;
+        let kind = match wire.kind.as_str() {
+            "ring" => HelloKind::Ring,
+            "bye" => HelloKind::Bye,
+            "missed" => HelloKind::Missed,
+            "ping" => HelloKind::Ping,
+            "card" => {
+                let text = wire.card.filter(|text| text.len() <= MAX_CARD).ok_or(CodecError::Malformed)?;
+                HelloKind::Card(Box::new(Card::parse(&text).map_err(|_| CodecError::Malformed)?))
+            }
+            _ => return Ok(None),
+        };
+        let hello = Self {
+            certificate: wire.certificate,
+            revision: wire.revision,
+            call: CallId::from_bytes(wire.call),
+            lifetime: Duration::from_millis(wire.lifetime_ms),
+            versions: wire.versions,
+            features: wire.features,
+            kind,
+        };
+        hello.check()?;
+        Ok(Some(hello))
+    }
+
+    fn check(&self) -> Result<(), CodecError> {
+        if self.lifetime > MAX_LIFETIME {
+            return Err(CodecError::OutOfRange("lifetime-ms"));
+        }
+        if self.versions.is_empty() || self.versions.len() > MAX_LIST {
+            return Err(CodecError::OutOfRange("versions"));
+        }
+        check_features(&self.features)
+    }
+}
+
+impl Reply {
+    /// Writes it. Fails only outside the bounds.
+    pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        check_features(&self.features)?;
+        let wire =
+            WireReply { version: self.version, revision: self.revision, features: self.features.clone() };
+        let bytes = serde_json::to_vec(&wire).map_err(|_| CodecError::Malformed)?;
+        if bytes.len() > MAX_REPLY { Err(CodecError::TooLong) } else { Ok(bytes) }
+    }
+
+    /// Reads it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let wire: WireReply = object(bytes, MAX_REPLY)?;
+        check_features(&wire.features)?;
+        Ok(Self { version: wire.version, revision: wire.revision, features: wire.features })
+    }
+}
+
+fn check_features(features: &[String]) -> Result<(), CodecError> {
+    if features.len() > MAX_LIST || features.iter().any(|it| it.len() > MAX_FEATURE) {
+        return Err(CodecError::OutOfRange("features"));
+    }
+    Ok(())
+}

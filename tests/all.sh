@@ -1,0 +1,53 @@
+#!/bin/bash
+# Everything that is checked, one named step after the other; quiet where all is well.
+#
+#   all.sh TARGET_FOLDER
+#
+# Lives here: the order of the steps, and the sum of what they found.
+# Must not: install anything, or check anything itself.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+mkdir -p "$1"
+log=$(readlink -f "$1")/test.log
+failed=0
+
+step() { # step NAME CMD...
+  local name=$1 from=$SECONDS; shift
+  if "$@" >"$log" 2>&1; then
+    printf '%-44s ok    %4d s\n' "$name" $((SECONDS - from))
+  else
+    printf '%-44s FAILED %3d s\n' "$name" $((SECONDS - from))
+    tail -n 60 "$log"
+    failed=$((failed + 1))
+  fi
+}
+
+step "build" cargo build --workspace --all-targets
+step "format" cargo fmt --all -- --check
+step "lints" cargo clippy --workspace --all-targets -- -D warnings
+step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+if cargo deny --version >/dev/null 2>&1; then step "licenses and sources" cargo deny check bans licenses sources
+else echo "licenses and sources: cargo-deny is not installed, not checked"; fi
+if command -v typos >/dev/null; then step "spelling" typos
+else echo "spelling: typos is not installed, not checked"; fi
+
+from=$SECONDS
+cargo test --workspace --no-fail-fast -- --show-output >"$log" 2>&1
+status=$?
+# One `test result:` line a binary: "ok. 3 passed; 0 failed; …".
+read -r passed broken ignored < <(awk '
+  /^test result:/ { gsub(/[;.]/, ""); for (i = 1; i < NF; i++) {
+    if ($(i + 1) == "passed") p += $i; if ($(i + 1) == "failed") f += $i; if ($(i + 1) == "ignored") g += $i } }
+  END { print p + 0, f + 0, g + 0 }' "$log")
+if [ $status = 0 ]; then printf '%-44s ok    %4d s\n' tests $((SECONDS - from))
+else
+  printf '%-44s FAILED %3d s\n' tests $((SECONDS - from))
+  # What broke, and its words; all of it is in the log.
+  grep -E '^error|panicked at|^---- .* stdout|--- FAILED|could not compile' "$log" | head -n 60
+  [ "$broken" -gt 0 ] || { tail -n 30 "$log"; failed=$((failed + 1)); }
+  echo "The whole output: $log"
+fi
+grep -E '^SKIPPED: ' "$log" | sort -u
+echo "$(grep -cE '^SKIPPED: ' "$log") skipped, $ignored ignored"
+echo "$passed passed, $((failed + broken)) failed"
+[ $((failed + broken)) = 0 ]
