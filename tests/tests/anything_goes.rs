@@ -10,7 +10,7 @@ use ahoy_tests::network::Chance;
 use ahoy_tests::op::Op;
 use ahoy_tests::world::World;
 
-const LISTS: u64 = 600;
+const LISTS: u64 = 2_000;
 const OPERATIONS: usize = 40;
 
 fn play(seed: u64, ops: &[Op]) -> World {
@@ -38,7 +38,11 @@ fn play(seed: u64, ops: &[Op]) -> World {
 
 fn list(seed: u64) -> Vec<Op> {
     let mut chance = Chance::new(seed);
-    (0..OPERATIONS).map(|_| Op::random(&mut chance, 3)).collect()
+    // Chance alone seldom gets far into a call: most lists begin with one at some depth.
+    let deep = [Op::Dial(0, 1), Op::Wait(1_500), Op::Answer(1), Op::Wait(500), Op::Cut(0, 1, true), Op::Wait(2_500)];
+    let begun = usize::try_from(chance.below(7)).unwrap_or(0);
+    let random = (begun..OPERATIONS).map(|_| Op::random(&mut chance, 3));
+    deep.into_iter().take(begun).chain(random).collect()
 }
 
 #[test]
