@@ -11,8 +11,8 @@ packages() {
   case $1 in
     build) echo gcc libc6-dev make cmake pkg-config libclang-dev libasound2-dev libpipewire-0.3-dev ca-certificates ;;
     sound) echo dbus-daemon pipewire wireplumber pipewire-pulse pulseaudio-utils ;;
-    demo) echo python3 python3-venv python3-dev gcc libc6-dev espeak-ng ;;
-    test) echo iproute2 nftables ;;
+    demo) echo python3 python3-venv python3-dev gcc libc6-dev espeak-ng iproute2 util-linux ;;
+    test) echo iproute2 util-linux nftables ;;
     *) echo "install.sh: no list is called '$1'" >&2; return 1 ;;
   esac
 }
@@ -28,7 +28,8 @@ installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = i
 
 apt_install() {
   export DEBIAN_FRONTEND=noninteractive
-  as_root apt-get -qq install --yes --no-install-recommends --no-remove "$@" >/dev/null
+  local said
+  said=$(as_root apt-get -qq install --yes --no-install-recommends --no-remove "$@" 2>&1) || { echo "$said" >&2; return 1; }
 }
 
 install_packages() {

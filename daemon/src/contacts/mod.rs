@@ -3,5 +3,12 @@
 //! Lives here: the store that the engine owns, names and ids of contacts, the tokens that were given out, the roster for signaling.
 //! Must not: know a call, a session or the bus.
 
+mod disk;
+mod find;
+mod store;
+#[cfg(test)]
+mod tests;
+
 pub use crate::roster::{Known, Roster, Token};
 pub use crate::rows::{ContactChange, ContactFilter, ContactRow};
+pub use store::{Added, Contacts};

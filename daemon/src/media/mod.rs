@@ -4,9 +4,18 @@
 //! Must not: decide anything about a call.
 
 pub mod codec;
+pub mod device;
+mod dispatch;
+pub mod peer;
 pub mod pipeline;
 pub mod playout;
+mod pump;
+pub mod session;
+pub mod sound;
 pub mod stretch;
+
+pub use dispatch::{Media, Refused};
+pub use sound::{OpenSound, Sound};
 
 use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 

@@ -3,6 +3,11 @@
 //! Lives here: the task that owns them; orders in, reports out.
 //! Must not: know what a call is beyond the rules' own messages, or how sound travels.
 
+mod backoff;
+pub mod link;
+mod outbox;
+pub mod tls;
+
 use std::sync::Arc;
 
 use ahoy_call::{CallId, Event, LegId, PeerId, SignalOrder};

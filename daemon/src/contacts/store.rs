@@ -1,0 +1,355 @@
+//! The store: what the engine may ask of contacts and of tokens.
+//!
+//! Lives here: adding, changing, removing; tokens, from giving out to revoking; the roster.
+//! Must not: touch a file itself, or know who asks.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ahoy_call::PeerId;
+use ahoy_proto::card::Card;
+use ahoy_proto::envelope;
+use ahoy_proto::identity;
+use tokio::sync::watch;
+
+use super::disk::{self, ContactFile, Disk, TokenFile, VERSION, hex};
+use super::{ContactChange, ContactRow, Known, Roster, Token};
+use crate::config::{Preconnect, is_display_name};
+use crate::identity::Own;
+use crate::request::{Denied, DeniedKind};
+
+/// As many tokens as a relay lists for one inbox.
+const MAX_TOKENS: usize = 16_384;
+
+/// Contacts and tokens in memory, and the thread that keeps their files. Owned by the engine.
+/// What a person asks for is on the disk when the method returns (at most 2 s); what the daemon notes by itself follows soon.
+pub struct Contacts {
+    dir: PathBuf,
+    own: Arc<Own>,
+    preconnect: Preconnect,
+    pub(super) rows: BTreeMap<PeerId, Row>,
+    tokens: BTreeMap<[u8; 16], TokenFile>,
+    /// Made anew after a change, at the next question.
+    roster: Option<Arc<Roster>>,
+    disk: Disk,
+    problems: Vec<String>,
+}
+
+/// One contact.
+pub(super) struct Row {
+    pub(super) card: Card,
+    pub(super) name: String,
+    pub(super) blocked: bool,
+    mutual: bool,
+    added_at: i64,
+    last_call_at: i64,
+}
+
+/// What adding a card brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// A new contact.
+    New(PeerId),
+    /// The contact was there; this card is newer.
+    Updated(PeerId),
+    /// The contact was there with this card or a newer one.
+    Known(PeerId),
+}
+
+impl Added {
+    /// Whose card it was.
+    pub fn peer(self) -> PeerId {
+        match self {
+            Self::New(peer) | Self::Updated(peer) | Self::Known(peer) => peer,
+        }
+    }
+}
+
+impl Contacts {
+    /// Reads the contacts in `dir`. Files that cannot be understood are set aside; [`Self::problems`] tells.
+    pub fn open(dir: &Path, own: Arc<Own>, preconnect: Preconnect) -> io::Result<Self> {
+        let loaded = disk::load(dir)?;
+        let row = |(file, card): (ContactFile, Card)| {
+            let ContactFile { name, blocked, mutual, added_at, last_call_at, .. } = file;
+            (card.peer_id(), Row { card, name, blocked, mutual, added_at, last_call_at })
+        };
+        Ok(Self {
+            dir: dir.to_owned(),
+            own,
+            preconnect,
+            rows: loaded.contacts.into_iter().map(row).collect(),
+            tokens: loaded.tokens.into_iter().collect(),
+            roster: None,
+            disk: Disk::spawn()?,
+            problems: loaded.problems,
+        })
+    }
+
+    /// One sentence for each file that was not taken at the start.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// A sentence while the last write failed; empty when all is well.
+    pub fn disk_problem(&self) -> watch::Receiver<String> {
+        self.disk.problem()
+    }
+
+    /// Our keys or our name changed, or who may learn our network address.
+    pub fn set_own(&mut self, own: Arc<Own>, preconnect: Preconnect) {
+        self.own = own;
+        self.preconnect = preconnect;
+        self.roster = None;
+    }
+
+    /// What signaling needs; the same value until something in it changes.
+    pub fn roster(&mut self) -> Arc<Roster> {
+        if let Some(roster) = &self.roster {
+            return Arc::clone(roster);
+        }
+        // `trusted` asks for a compared safety number, which no contact has yet.
+        let preconnect = matches!(self.preconnect, Preconnect::Always);
+        let known = |(&peer, row): (&PeerId, &Row)| Known {
+            peer,
+            card: row.card.clone(),
+            blocked: row.blocked,
+            preconnect,
+        };
+        let token = |(&hash, file): (&[u8; 16], &TokenFile)| Token {
+            hash,
+            bound: file.bound.as_deref().and_then(disk::peer),
+        };
+        let roster = Arc::new(Roster {
+            own: Arc::clone(&self.own),
+            contacts: self.rows.iter().map(known).collect(),
+            tokens: self.tokens.iter().map(token).collect(),
+        });
+        self.roster = Some(Arc::clone(&roster));
+        roster
+    }
+
+    /// How many contacts there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Nobody yet.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// One contact.
+    pub fn get(&self, peer: PeerId) -> Option<ContactRow> {
+        self.rows.get(&peer).map(|row| row.shown(peer))
+    }
+
+    /// The contact's name, for a row of history or a call.
+    pub fn name(&self, peer: PeerId) -> Option<&str> {
+        self.rows.get(&peer).map(|row| row.name.as_str())
+    }
+
+    /// The contact's address.
+    pub fn address(&self, peer: PeerId) -> Option<String> {
+        self.rows.get(&peer).map(|row| row.card.address())
+    }
+
+    /// The devices that a call to this contact rings. Empty when its card has none with an inbox.
+    pub fn legs(&self, peer: PeerId) -> Vec<ahoy_call::LegId> {
+        let devices = self.rows.get(&peer).map_or(&[][..], |row| &row.card.devices);
+        let reachable = devices.iter().filter(|device| !device.inboxes.is_empty());
+        reachable.map(|device| device.certificate.leg_id()).collect()
+    }
+
+    /// Adds a contact by its card, or renews the card of one that is there. `at`: now, for the row.
+    /// A person's own name for a contact outlives a new card; a name that came from the old card follows the new one.
+    pub fn add(&mut self, text: &str, at: i64) -> Result<Added, Denied> {
+        let card = Card::parse(text)
+            .map_err(|error| Denied::new(DeniedKind::Failed, format!("{error}: ask for the card again")))?;
+        let peer = card.peer_id();
+        if peer == self.own.peer_id() {
+            return Err(Denied::new(DeniedKind::Failed, "this is your own card: give it to others"));
+        }
+        let (row, added) = match self.rows.get(&peer) {
+            Some(old) if old.card.revision >= card.revision => return Ok(Added::Known(peer)),
+            Some(old) => {
+                let name = if old.name == old.card.name { card.name.clone() } else { old.name.clone() };
+                (Row { card, name, ..*old }, Added::Updated(peer))
+            }
+            None => {
+                let name = card.name.clone();
+                let row = Row { card, name, blocked: false, mutual: false, added_at: at, last_call_at: 0 };
+                (row, Added::New(peer))
+            }
+        };
+        self.keep(peer, &row)?;
+        self.rows.insert(peer, row);
+        self.roster = None;
+        Ok(added)
+    }
+
+    /// Renames, blocks, unblocks. What is not named stays.
+    pub fn change(&mut self, peer: PeerId, change: &ContactChange) -> Result<(), Denied> {
+        let Some(old) = self.rows.get(&peer) else { return Err(no_such_contact()) };
+        if change.name.as_deref().is_some_and(|name| !is_display_name(name)) {
+            return Err(Denied::new(
+                DeniedKind::InvalidOption,
+                "a contact's name has 1 to 64 characters on one line",
+            ));
+        }
+        let row = Row {
+            card: old.card.clone(),
+            name: change.name.clone().unwrap_or_else(|| old.name.clone()),
+            blocked: change.blocked.unwrap_or(old.blocked),
+            ..*old
+        };
+        self.keep(peer, &row)?;
+        self.rows.insert(peer, row);
+        self.roster = None;
+        Ok(())
+    }
+
+    /// Removes a contact, and revokes the tokens that bound to it: the roster no longer lists them.
+    pub fn remove(&mut self, peer: PeerId) -> Result<(), Denied> {
+        if !self.rows.contains_key(&peer) {
+            return Err(no_such_contact());
+        }
+        let id = hex(peer.bytes());
+        // The tokens go first: should the disk fail in between, a contact without a token is the harmless half.
+        let held =
+            |(&hash, file): (&[u8; 16], &TokenFile)| (file.bound.as_deref() == Some(&id)).then_some(hash);
+        let hashes: Vec<[u8; 16]> = self.tokens.iter().filter_map(held).collect();
+        for hash in hashes {
+            self.disk.write_and_wait(self.token_path(hash), None).map_err(|error| not_kept(&error))?;
+            self.tokens.remove(&hash);
+            self.roster = None;
+        }
+        self.disk.write_and_wait(self.row_path(peer), None).map_err(|error| not_kept(&error))?;
+        self.rows.remove(&peer);
+        self.roster = None;
+        Ok(())
+    }
+
+    /// A card of ours with a token of its own. `name` is a reminder for whom; `at`: now.
+    pub fn export(&mut self, name: &str, at: i64) -> Result<String, Denied> {
+        if name.chars().count() > 64 || name.chars().any(char::is_control) {
+            return Err(Denied::new(
+                DeniedKind::InvalidOption,
+                "the name has at most 64 characters on one line",
+            ));
+        }
+        if self.tokens.len() >= MAX_TOKENS {
+            return Err(Denied::new(
+                DeniedKind::Failed,
+                "too many cards were given out: remove contacts first",
+            ));
+        }
+        let failed = |what: String| Denied::new(DeniedKind::Failed, what);
+        let mut token = [0; 16];
+        getrandom::fill(&mut token).map_err(|_| failed("the system has no random numbers".into()))?;
+        let card = self.own.card(token).map_err(|error| failed(format!("no card can be made: {error}")))?;
+        let hash = envelope::Token::from_bytes(token).hash().bytes();
+        let file = TokenFile { version: VERSION, name: name.to_owned(), bound: None, issued_at: at };
+        let content = serde_json::to_vec(&file).map_err(|error| not_kept(&error.into()))?;
+        self.disk.write_and_wait(self.token_path(hash), Some(content)).map_err(|error| not_kept(&error))?;
+        self.tokens.insert(hash, file);
+        self.roster = None;
+        Ok(card.to_text())
+    }
+
+    /// A sealed message of `peer` came with this token: from now on it is theirs alone. False if it was another's already,
+    /// or is none of ours.
+    pub fn bind(&mut self, hash: [u8; 16], peer: PeerId) -> bool {
+        let id = hex(peer.bytes());
+        match self.tokens.get_mut(&hash) {
+            None => false,
+            Some(file) if file.bound.is_some() => file.bound == Some(id),
+            Some(file) => {
+                file.bound = Some(id);
+                if let Ok(content) = serde_json::to_vec(file) {
+                    self.disk.write_soon(self.token_path(hash), content);
+                }
+                self.roster = None;
+                true
+            }
+        }
+    }
+
+    /// A handshake with this contact was completed: they hold our card.
+    pub fn set_mutual(&mut self, peer: PeerId) {
+        self.note(peer, |row| !std::mem::replace(&mut row.mutual, true));
+    }
+
+    /// There was a call with this contact at that time.
+    pub fn called(&mut self, peer: PeerId, at: i64) {
+        self.note(peer, |row| {
+            let later = at > row.last_call_at;
+            row.last_call_at = at.max(row.last_call_at);
+            later
+        });
+    }
+
+    /// Applies a change of the daemon's own and writes it if it says that there was one. Nothing that the roster shows.
+    fn note(&mut self, peer: PeerId, change: impl FnOnce(&mut Row) -> bool) {
+        let Some(row) = self.rows.get_mut(&peer) else { return };
+        if change(row)
+            && let Ok(content) = row.content()
+        {
+            self.disk.write_soon(self.row_path(peer), content);
+        }
+    }
+
+    fn keep(&self, peer: PeerId, row: &Row) -> Result<(), Denied> {
+        let content = row.content().map_err(|error| not_kept(&error))?;
+        self.disk.write_and_wait(self.row_path(peer), Some(content)).map_err(|error| not_kept(&error))
+    }
+
+    fn row_path(&self, peer: PeerId) -> PathBuf {
+        self.dir.join(hex(peer.bytes())).with_extension("json")
+    }
+
+    fn token_path(&self, hash: [u8; 16]) -> PathBuf {
+        self.dir.join("tokens").join(hex(hash)).with_extension("json")
+    }
+}
+
+impl Row {
+    pub(super) fn shown(&self, peer: PeerId) -> ContactRow {
+        ContactRow {
+            id: hex(peer.bytes()),
+            address: identity::address(&self.card.account),
+            name: self.name.clone(),
+            blocked: self.blocked,
+            mutual: self.mutual,
+            added_at: self.added_at,
+            last_call_at: self.last_call_at,
+        }
+    }
+
+    fn content(&self) -> io::Result<Vec<u8>> {
+        Ok(serde_json::to_vec(&ContactFile {
+            version: VERSION,
+            card: self.card.to_text(),
+            name: self.name.clone(),
+            blocked: self.blocked,
+            mutual: self.mutual,
+            added_at: self.added_at,
+            last_call_at: self.last_call_at,
+        })?)
+    }
+}
+
+impl std::fmt::Debug for Contacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Contacts({} contacts, {} tokens)", self.rows.len(), self.tokens.len())
+    }
+}
+
+pub(super) fn no_such_contact() -> Denied {
+    Denied::new(DeniedKind::NoSuchContact, "there is no such contact: `ahoyctl contact list` shows all")
+}
+
+fn not_kept(error: &io::Error) -> Denied {
+    Denied::new(DeniedKind::Failed, format!("nothing was changed, the disk does not take it: {error}"))
+}

@@ -1,0 +1,248 @@
+//! What contacts promise, with real cards and real files.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use ahoy_proto::card::Card;
+
+use super::*;
+use crate::config::Preconnect;
+use crate::identity::{self, Own};
+use crate::request::DeniedKind;
+
+struct Somebody {
+    own: Arc<Own>,
+    dir: tempfile::TempDir,
+}
+
+fn somebody(name: &str) -> Somebody {
+    let dir = tempfile::tempdir().unwrap();
+    let own = identity::open(&dir.path().join("identity"), Some(name), &["ws://127.0.0.1:1".into()]).unwrap();
+    Somebody { own: Arc::new(own), dir }
+}
+
+impl Somebody {
+    fn contacts(&self) -> Contacts {
+        Contacts::open(&self.dir.path().join("contacts"), Arc::clone(&self.own), Preconnect::Always).unwrap()
+    }
+
+    fn card(&self, token: u8) -> String {
+        self.own.card([token; 16]).unwrap().to_text()
+    }
+
+    /// The same account after a change of its own.
+    fn renamed(&self, name: &str) -> String {
+        let dir = self.dir.path().join("identity");
+        identity::open(&dir, Some(name), &["ws://127.0.0.1:1".into()])
+            .unwrap()
+            .card([9; 16])
+            .unwrap()
+            .to_text()
+    }
+
+    fn id(&self) -> String {
+        disk::hex(self.own.peer_id().bytes())
+    }
+}
+
+fn kind<T: std::fmt::Debug>(result: Result<T, crate::request::Denied>) -> DeniedKind {
+    result.unwrap_err().kind
+}
+
+#[test]
+fn a_contact_lives_on_after_a_restart() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let mut contacts = ana.contacts();
+    assert_eq!(contacts.add(&ben.card(1), 77), Ok(Added::New(ben.own.peer_id())));
+    contacts.set_mutual(ben.own.peer_id());
+    contacts.called(ben.own.peer_id(), 88);
+    drop(contacts);
+    let mut contacts = ana.contacts();
+    let row = contacts.get(ben.own.peer_id()).unwrap();
+    assert_eq!((row.id, row.address, row.name.as_str()), (ben.id(), ben.own.address(), "Ben"));
+    assert_eq!((row.blocked, row.mutual, row.added_at, row.last_call_at), (false, true, 77, 88));
+    let roster = contacts.roster();
+    assert_eq!(roster.contacts[0].card, Card::parse(&ben.card(1)).unwrap());
+    assert!(Arc::ptr_eq(&roster, &contacts.roster()), "the same roster until something changes");
+    let path = ana.dir.path().join("contacts").join(ben.id() + ".json");
+    assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn our_own_card_and_what_is_none_are_refused_and_change_nothing() {
+    let ana = somebody("Ana");
+    let mut contacts = ana.contacts();
+    let own = contacts.add(&ana.card(1), 1).unwrap_err();
+    assert!(own.sentence.contains("your own card"), "{}", own.sentence);
+    for bad in ["", "ahoy:1", "ahoy:1AAAA", "ahoy:2x", "http://x"] {
+        assert_eq!(kind(contacts.add(bad, 1)), DeniedKind::Failed);
+    }
+    assert!(contacts.is_empty());
+}
+
+#[test]
+fn a_newer_card_updates_and_an_older_one_does_not() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let old = ben.card(1);
+    let mut contacts = ana.contacts();
+    contacts.add(&old, 1).unwrap();
+    assert_eq!(contacts.add(&ben.renamed("Benjamin"), 2).unwrap(), Added::Updated(ben.own.peer_id()));
+    assert_eq!(contacts.add(&old, 3).unwrap(), Added::Known(ben.own.peer_id()));
+    let row = contacts.get(ben.own.peer_id()).unwrap();
+    assert_eq!((row.name.as_str(), row.added_at), ("Benjamin", 1), "a name from the card follows the card");
+    let change = ContactChange { name: Some("my Ben".into()), blocked: Some(true) };
+    contacts.change(ben.own.peer_id(), &change).unwrap();
+    contacts.add(&ben.renamed("B."), 4).unwrap();
+    let row = contacts.get(ben.own.peer_id()).unwrap();
+    assert_eq!((row.name.as_str(), row.blocked), ("my Ben", true), "a person's own name and block stay");
+}
+
+#[test]
+fn a_blocked_contact_is_blocked_in_the_roster_and_after_a_restart() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let mut contacts = ana.contacts();
+    contacts.add(&ben.card(1), 1).unwrap();
+    contacts.change(ben.own.peer_id(), &ContactChange { blocked: Some(true), name: None }).unwrap();
+    assert!(contacts.roster().contacts[0].blocked);
+    drop(contacts);
+    let mut contacts = ana.contacts();
+    assert!(contacts.roster().contacts[0].blocked);
+    contacts.change(ben.own.peer_id(), &ContactChange { blocked: Some(false), name: None }).unwrap();
+    assert!(!contacts.roster().contacts[0].blocked);
+    let bad = ContactChange { name: Some("two\nlines".into()), blocked: None };
+    assert_eq!(kind(contacts.change(ben.own.peer_id(), &bad)), DeniedKind::InvalidOption);
+    assert_eq!(kind(contacts.change(ana.own.peer_id(), &bad)), DeniedKind::NoSuchContact);
+}
+
+#[test]
+fn each_exported_card_has_a_token_of_its_own_that_binds_once_and_goes_with_its_contact() {
+    let (ana, ben, eve) = (somebody("Ana"), somebody("Ben"), somebody("Eve"));
+    let mut contacts = ana.contacts();
+    contacts.add(&ben.card(1), 1).unwrap();
+    let [one, two] = ["for Ben", ""].map(|name| Card::parse(&contacts.export(name, 5).unwrap()).unwrap());
+    assert_ne!(one.token, two.token);
+    let hash = ahoy_proto::envelope::Token::from_bytes(one.token).hash().bytes();
+    assert!(contacts.bind(hash, ben.own.peer_id()));
+    assert!(contacts.bind(hash, ben.own.peer_id()), "again is no harm");
+    assert!(!contacts.bind(hash, eve.own.peer_id()), "it is Ben's alone");
+    assert!(!contacts.bind([0; 16], ben.own.peer_id()), "never issued");
+    drop(contacts);
+    let mut contacts = ana.contacts();
+    let bound =
+        |contacts: &mut Contacts| contacts.roster().tokens.iter().filter(|t| t.bound.is_some()).count();
+    assert_eq!((contacts.roster().tokens.len(), bound(&mut contacts)), (2, 1), "both survive a restart");
+    contacts.remove(ben.own.peer_id()).unwrap();
+    assert_eq!(
+        (contacts.roster().tokens.len(), bound(&mut contacts)),
+        (1, 0),
+        "Ben's is revoked, the other stays"
+    );
+    assert_eq!(kind(contacts.remove(ben.own.peer_id())), DeniedKind::NoSuchContact);
+    drop(contacts);
+    let mut contacts = ana.contacts();
+    assert_eq!((contacts.len(), contacts.roster().tokens.len()), (0, 1));
+}
+
+#[test]
+fn a_contact_is_found_by_name_id_address_or_a_unique_beginning() {
+    let ana = somebody("Ana");
+    let people = [somebody("Ben"), somebody("Benno"), somebody("Cleo"), somebody("CLEO")];
+    let mut contacts = ana.contacts();
+    for person in &people {
+        contacts.add(&person.card(1), 1).unwrap();
+    }
+    let [ben, benno, cleo, _] = people.each_ref().map(|person| person.own.peer_id());
+    assert_eq!(contacts.resolve("ben"), Ok(ben), "the whole name outdoes a beginning");
+    assert_eq!(contacts.resolve("BENN"), Ok(benno));
+    assert_eq!(contacts.resolve(&people[2].id()), Ok(cleo));
+    assert_eq!(contacts.resolve(&people[2].id()[..12]), Ok(cleo));
+    assert_eq!(contacts.resolve(&people[2].own.address().to_uppercase()), Ok(cleo));
+    assert_eq!(contacts.resolve(&people[2].own.address()[..12]), Ok(cleo));
+    let several = contacts.resolve("cleo").unwrap_err();
+    assert_eq!(several.kind, DeniedKind::Ambiguous);
+    assert!(people[2..].iter().all(|person| several.sentence.contains(&person.id())), "{}", several.sentence);
+    assert_eq!(kind(contacts.resolve("be")), DeniedKind::Ambiguous);
+    for nobody in ["", " ", "dora", &ana.id(), &ana.own.address()] {
+        assert_eq!(kind(contacts.resolve(nobody)), DeniedKind::NoSuchContact, "{nobody:?}");
+    }
+    assert_eq!(contacts.find("EN").len(), 2);
+}
+
+#[test]
+fn a_list_comes_by_name_in_pages_that_miss_nobody() {
+    let ana = somebody("Ana");
+    let mut contacts = ana.contacts();
+    for name in ["dora", "Ben", "ben", "Cleo"] {
+        contacts.add(&somebody(name).card(1), 1).unwrap();
+    }
+    let mut filter = ContactFilter { limit: Some(3), ..ContactFilter::default() };
+    let (first, next) = contacts.list(&filter).unwrap();
+    filter.after = Some(next);
+    let (second, end) = contacts.list(&filter).unwrap();
+    let names: Vec<String> = first.iter().chain(&second).map(|row| row.name.to_lowercase()).collect();
+    assert_eq!((names.join(" "), end.as_str()), ("ben ben cleo dora".into(), ""));
+    for (limit, after) in [(0, None), (1001, None), (1, Some("x".to_owned()))] {
+        let bad = ContactFilter { limit: Some(limit), after, ..ContactFilter::default() };
+        assert_eq!(kind(contacts.list(&bad)), DeniedKind::InvalidOption);
+    }
+    let blocked = ContactFilter { blocked: Some(true), ..ContactFilter::default() };
+    assert!(contacts.list(&blocked).unwrap().0.is_empty());
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_the_others_live() {
+    let (ana, ben, cleo) = (somebody("Ana"), somebody("Ben"), somebody("Cleo"));
+    let mut contacts = ana.contacts();
+    contacts.add(&ben.card(1), 1).unwrap();
+    contacts.add(&cleo.card(1), 1).unwrap();
+    contacts.export("x", 1).unwrap();
+    drop(contacts);
+    let dir = ana.dir.path().join("contacts");
+    let damage = |path: &Path| {
+        let half = std::fs::read(path).unwrap();
+        std::fs::write(path, &half[..half.len() / 2]).unwrap();
+    };
+    damage(&dir.join(ben.id() + ".json"));
+    damage(&std::fs::read_dir(dir.join("tokens")).unwrap().next().unwrap().unwrap().path());
+    let mut contacts = ana.contacts();
+    assert_eq!((contacts.len(), contacts.roster().tokens.len()), (1, 0));
+    assert_eq!(contacts.problems().len(), 2, "{:?}", contacts.problems());
+    assert!(contacts.problems()[0].contains("was set aside as"), "{:?}", contacts.problems());
+    drop(contacts);
+    assert!(ana.contacts().problems().is_empty(), "told once");
+    let kept = |dir: &Path| {
+        let names =
+            std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.contains(".damaged-")).count()
+    };
+    assert_eq!((kept(&dir), kept(&dir.join("tokens"))), (1, 1), "nothing is deleted");
+    // A card under another's name is damage too: the id of a row is what its card proves.
+    std::fs::copy(dir.join(cleo.id() + ".json"), dir.join(ana.id() + ".json")).unwrap();
+    assert_eq!((ana.contacts().len(), ana.contacts().problems().len()), (1, 0));
+}
+
+#[test]
+fn a_file_of_a_newer_program_is_left_alone() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    ana.contacts().add(&ben.card(1), 1).unwrap();
+    let path = ana.dir.path().join("contacts").join(ben.id() + ".json");
+    let newer = std::fs::read_to_string(&path).unwrap().replace("\"version\":1", "\"version\":2");
+    std::fs::write(&path, &newer).unwrap();
+    let contacts = ana.contacts();
+    assert!(contacts.is_empty() && contacts.problems()[0].contains("newer"), "{:?}", contacts.problems());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
+}
+
+#[test]
+fn what_the_disk_does_not_take_is_denied_and_not_in_memory() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let mut contacts = ana.contacts();
+    std::fs::remove_dir_all(ana.dir.path().join("contacts")).unwrap();
+    let denied = contacts.add(&ben.card(1), 1).unwrap_err();
+    assert!(denied.sentence.contains("disk"), "{}", denied.sentence);
+    assert!(contacts.is_empty());
+    assert_eq!(kind(contacts.export("x", 1)), DeniedKind::Failed);
+    assert!(contacts.roster().tokens.is_empty());
+    assert!(contacts.disk_problem().borrow().contains("cannot be written"));
+}

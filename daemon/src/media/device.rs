@@ -1,0 +1,251 @@
+//! The sound devices: a thread that owns the streams, and the handle of the media task.
+//!
+//! Lives here: the handle, the rings' far ends, how much playback wants.
+//! Must not: encode, decode, or know calls. Nothing outside this file and its folder knows the sound library.
+//!
+//! The shape: `Device::spawn` once; `warm` when a call begins (playback runs with silence, no capture exists), `open_capture`
+//! when it is answered, `pause_capture` while its path is gone, `close` after the last call. None of them waits. Failures never
+//! end anything: the thread tries again at least once a second until it works, and `state` says what is missing.
+//!
+//! How the media task is woken: it is not. The callbacks must not call the kernel, so the task polls `read` and `wanted` every
+//! 5 ms while a call has sound (and after each packet, if it likes). 200 wake-ups a second cost about 0.3 % of a core, and a
+//! poll late by up to 5 ms is absorbed by `wanted`, which learns from underruns.
+
+mod choice;
+mod presence;
+mod rings;
+mod streams;
+#[cfg(test)]
+mod strict;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use ahoy_call::Moment;
+use rtrb::{Consumer, Producer};
+use tokio::sync::watch;
+
+use self::rings::Meters;
+use self::worker::{Command, Worker};
+
+/// Streams whose far end nobody has fetched yet.
+const ENDS: usize = 64;
+/// Orders that wait for the thread; it takes them within a rebuild of a stream.
+const COMMANDS: usize = 64;
+/// Samples to have ready beside one block of the device: first 5 ms, then more after each underrun.
+const MARGIN_LEAST: usize = 240;
+const MARGIN_MOST: usize = 1920;
+/// Without an underrun for this many samples (10 s) the margin shrinks again.
+const CALM: usize = 480_000;
+/// An open microphone that gives nothing for so long is replaced by silence, so that the other side goes on hearing us live.
+const NO_SAMPLE: Duration = Duration::from_millis(100);
+
+/// Which devices a person wants: node names of the sound server, its defaults if none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Where to capture.
+    pub input: Option<String>,
+    /// Where to play.
+    pub output: Option<String>,
+}
+
+/// How the devices are now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceState {
+    /// Playback runs (if it was asked for).
+    pub playing: bool,
+    /// Samples come from the microphone (if it was asked for).
+    pub capturing: bool,
+    /// One sentence for each thing that is missing. True without a call, too: no sound server.
+    pub problems: Vec<String>,
+}
+
+/// Numbers since the thread began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceCounts {
+    /// Samples from the microphone.
+    pub captured: u64,
+    /// Samples that the speaker asked for.
+    pub played: u64,
+    /// Captured samples that nobody fetched in time.
+    pub overruns: u64,
+    /// Times that the speaker found too little.
+    pub underruns: u64,
+    /// Errors of the sound library that ended nothing.
+    pub errors: u64,
+}
+
+/// The far end of a new stream's ring.
+enum End {
+    Capture { opened: u64, samples: Consumer<f32> },
+    Playback { samples: Producer<f32> },
+}
+
+/// The device thread.
+#[derive(Debug)]
+pub struct Device;
+
+impl Device {
+    /// Begin the thread. It ends when the handle is dropped.
+    pub fn spawn(wish: Wish) -> std::io::Result<DeviceHandle> {
+        let (commands, orders) = sync_channel(COMMANDS);
+        let (ends_out, ends) = sync_channel(ENDS);
+        let (state_out, state) = watch::channel(DeviceState::default());
+        let meters = Arc::new(Meters::default());
+        let worker = Worker::new(wish, orders, ends_out, state_out, Arc::clone(&meters));
+        std::thread::Builder::new().name("sound".into()).spawn(move || worker.run())?;
+        Ok(DeviceHandle {
+            commands,
+            ends,
+            state,
+            meters,
+            capture: None,
+            playback: None,
+            opened: 0,
+            open: false,
+            last_sample: None,
+            margin: MARGIN_LEAST,
+            underruns: 0,
+            calm: 0,
+        })
+    }
+}
+
+/// The media task's end. Dropping it closes the devices.
+#[derive(Debug)]
+pub struct DeviceHandle {
+    commands: SyncSender<Command>,
+    ends: Receiver<End>,
+    state: watch::Receiver<DeviceState>,
+    meters: Arc<Meters>,
+    capture: Option<Consumer<f32>>,
+    playback: Option<Producer<f32>>,
+    /// Which `open_capture` is in force; samples of an earlier one are never read.
+    opened: u64,
+    open: bool,
+    last_sample: Option<Moment>,
+    margin: usize,
+    underruns: u64,
+    calm: usize,
+}
+
+impl DeviceHandle {
+    /// Other devices, for streams that are opened from now on.
+    pub fn wish(&mut self, wish: Wish) {
+        self.order(Command::Wish(wish));
+    }
+
+    /// Let playback run with silence, so that an answer is heard at once. No capture is created: the sound server lists none.
+    pub fn warm(&mut self) {
+        self.order(Command::Warm);
+    }
+
+    /// Open the microphone (and playback, if it is not). Harmless when it is open.
+    pub fn open_capture(&mut self) {
+        if !self.open {
+            (self.open, self.last_sample) = (true, None);
+            self.opened += 1;
+            self.order(Command::Capture(Some(self.opened)));
+        }
+    }
+
+    /// Close the microphone; from now on `read` gives nothing. Playback goes on.
+    pub fn pause_capture(&mut self) {
+        (self.open, self.capture) = (false, None);
+        self.order(Command::Capture(None));
+    }
+
+    /// Close everything.
+    pub fn close(&mut self) {
+        (self.open, self.capture, self.playback) = (false, None, None);
+        self.order(Command::Close);
+    }
+
+    /// What was captured since the last call, oldest first, as much as fits. While the microphone is open and gives nothing,
+    /// silence in its place, as time passes.
+    pub fn read(&mut self, now: Moment, out: &mut [f32]) -> usize {
+        self.fetch();
+        if !self.open {
+            return 0;
+        }
+        if let Some(samples) = &mut self.capture {
+            let (taken, _rest) = samples.pop_partial_slice(out);
+            let taken = taken.len();
+            if taken > 0 {
+                self.last_sample = Some(now);
+                return taken;
+            }
+        }
+        let last = *self.last_sample.get_or_insert(now);
+        if now.since(last) < NO_SAMPLE {
+            return 0;
+        }
+        let due = usize::try_from(now.since(last).as_millis()).unwrap_or(usize::MAX).saturating_mul(48);
+        let missing = (due - 48 * 80).min(out.len());
+        out[..missing].fill(0.0);
+        let passed = u64::try_from(missing).unwrap_or(0) * 1_000 / 48;
+        self.last_sample = Some(last + Duration::from_micros(passed));
+        missing
+    }
+
+    /// How many samples to write now, so that the speaker does not run dry until the next poll. 0 while there is no speaker.
+    pub fn wanted(&mut self) -> usize {
+        self.fetch();
+        let underruns = self.meters.underruns.load(Ordering::Relaxed);
+        if underruns != self.underruns {
+            (self.underruns, self.calm) = (underruns, 0);
+            self.margin = (self.margin + MARGIN_LEAST).min(MARGIN_MOST);
+        } else if self.calm >= CALM {
+            self.calm = 0;
+            self.margin = self.margin.saturating_sub(MARGIN_LEAST / 2).max(MARGIN_LEAST);
+        }
+        let Some(samples) = &self.playback else { return 0 };
+        let free = samples.slots();
+        let queued = samples.buffer().capacity() - free;
+        let level = self.meters.block.load(Ordering::Relaxed) + self.margin;
+        level.saturating_sub(queued).min(free)
+    }
+
+    /// Write samples for the speaker, at most as many as `wanted`; more are dropped.
+    pub fn write(&mut self, samples: &[f32]) {
+        self.calm = self.calm.saturating_add(samples.len());
+        if let Some(ring) = &mut self.playback {
+            let (_written, _dropped) = ring.push_partial_slice(samples);
+            self.meters.primed.store(true, Ordering::Release);
+        }
+    }
+
+    /// How the devices are, now and at each change.
+    pub fn state(&self) -> watch::Receiver<DeviceState> {
+        self.state.clone()
+    }
+
+    /// Numbers since the thread began.
+    pub fn counts(&self) -> DeviceCounts {
+        self.meters.counts()
+    }
+
+    fn fetch(&mut self) {
+        while let Ok(end) = self.ends.try_recv() {
+            match end {
+                End::Capture { opened, samples } if self.open && opened == self.opened => {
+                    self.capture = Some(samples);
+                }
+                End::Capture { .. } => {}
+                End::Playback { samples } => self.playback = Some(samples),
+            }
+        }
+    }
+
+    fn order(&self, command: Command) {
+        if self.commands.try_send(command).is_err() {
+            tracing::error!("the sound thread takes no orders");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! What runs inside the sound library's callbacks.
+//!
+//! Lives here: the near ends of the rings and the meters. Only copies, and atomics.
+//! Must not: allocate, lock, log, or call the kernel; `strict` checks the first in tests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use rtrb::{Consumer, Producer};
+
+use super::DeviceCounts;
+
+/// Counters that callbacks write and others read.
+#[derive(Debug)]
+pub(super) struct Meters {
+    pub(super) captured: AtomicU64,
+    pub(super) played: AtomicU64,
+    pub(super) overruns: AtomicU64,
+    pub(super) underruns: AtomicU64,
+    pub(super) errors: AtomicU64,
+    /// Samples that the speaker takes at a time.
+    pub(super) block: AtomicUsize,
+    /// Sound was written since the last underrun: the next one counts.
+    pub(super) primed: AtomicBool,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self {
+            captured: AtomicU64::new(0),
+            played: AtomicU64::new(0),
+            overruns: AtomicU64::new(0),
+            underruns: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            block: AtomicUsize::new(512),
+            primed: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Meters {
+    pub(super) fn counts(&self) -> DeviceCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        DeviceCounts {
+            captured: read(&self.captured),
+            played: read(&self.played),
+            overruns: read(&self.overruns),
+            underruns: read(&self.underruns),
+            errors: read(&self.errors),
+        }
+    }
+}
+
+/// Inside the capture callback.
+pub(super) struct Tap {
+    pub(super) ring: Producer<f32>,
+    pub(super) meters: Arc<Meters>,
+    pub(super) channels: usize,
+}
+
+impl Tap {
+    /// The device gave these samples, interleaved. The first channel is the voice.
+    pub(super) fn captured(&mut self, block: &[f32]) {
+        let frames = block.len() / self.channels;
+        let kept = match self.channels {
+            1 => self.ring.push_partial_slice(block).0.len(),
+            channels => {
+                let room = frames.min(self.ring.slots());
+                self.ring.write_chunk_uninit(room).map_or(0, |chunk| {
+                    chunk.fill_from_iter(block.chunks_exact(channels).map(|frame| frame[0]))
+                })
+            }
+        };
+        self.meters.captured.fetch_add(frames as u64, Ordering::Relaxed);
+        if kept < frames {
+            self.meters.overruns.fetch_add((frames - kept) as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Inside the playback callback.
+pub(super) struct Feed {
+    pub(super) ring: Consumer<f32>,
+    pub(super) meters: Arc<Meters>,
+    pub(super) channels: usize,
+}
+
+impl Feed {
+    /// The device wants this many samples, interleaved; what is not there is silence.
+    pub(super) fn play(&mut self, block: &mut [f32]) {
+        let frames = block.len() / self.channels;
+        let there = match self.channels {
+            1 => self.ring.pop_partial_slice(block).0.len(),
+            channels => {
+                let there = frames.min(self.ring.slots());
+                if let Ok(chunk) = self.ring.read_chunk(there) {
+                    for (frame, sample) in block.chunks_exact_mut(channels).zip(chunk) {
+                        frame.fill(sample);
+                    }
+                }
+                there
+            }
+        };
+        block[there * self.channels..].fill(0.0);
+        self.meters.played.fetch_add(frames as u64, Ordering::Relaxed);
+        self.meters.block.store(frames, Ordering::Relaxed);
+        if there < frames && self.meters.primed.swap(false, Ordering::Acquire) {
+            self.meters.underruns.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Opening one stream of the sound library.
+//!
+//! Lives here: hosts, devices by name, buffer sizes, which errors end a stream.
+//! Must not: decide when or what to try; call the library's own choice of a host, which remembers a missing server for ever.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{BufferSize, DeviceId, ErrorKind, HostId, StreamConfig, SupportedBufferSize};
+
+use super::choice::{Choice, Way, clamp};
+use super::rings::{Feed, Meters, Tap};
+use crate::media::codec::RATE;
+
+/// A server that does not answer must not hold the thread.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A running stream; dropping it stops it.
+pub(super) struct Stream {
+    /// The library said that it is over.
+    pub(super) broken: Arc<AtomicBool>,
+    /// The wished device was found (or none was wished).
+    pub(super) as_wished: bool,
+    _stream: cpal::Stream,
+    /// The PipeWire library stays initialised while its host lives.
+    _host: Option<cpal::Host>,
+}
+
+/// Why a stream did not open.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    /// The host has no device of this direction.
+    #[error("no such device")]
+    NoDevice,
+    /// The library's reason.
+    #[error(transparent)]
+    Library(#[from] cpal::Error),
+}
+
+/// Hosts that must live as long as the process: each new PulseAudio host would leave threads behind.
+#[derive(Default)]
+pub(super) struct Hosts {
+    pulse: Option<cpal::Host>,
+}
+
+impl Hosts {
+    /// Capture, running when this returns.
+    pub(super) fn open_input(
+        &mut self,
+        choice: Choice,
+        name: Option<&str>,
+        mut tap: Tap,
+    ) -> Result<Stream, OpenError> {
+        self.with_host(choice.way(), |host| {
+            let (device, as_wished) = find(host, choice.way(), name, HostTrait::default_input_device)?;
+            let range = device.supported_input_configs().ok().and_then(|mut all| all.next());
+            let config = config(choice, range.map(|range| *range.buffer_size()), tap.channels);
+            let (broken, on_error) = errors(&tap.meters);
+            let stream = device.build_input_stream(
+                config,
+                move |block: &[f32], _: &cpal::InputCallbackInfo| tap.captured(block),
+                on_error,
+                Some(TIMEOUT),
+            )?;
+            stream.play()?;
+            Ok(Stream { broken, as_wished, _stream: stream, _host: None })
+        })
+    }
+
+    /// Playback, running when this returns.
+    pub(super) fn open_output(
+        &mut self,
+        choice: Choice,
+        name: Option<&str>,
+        mut feed: Feed,
+    ) -> Result<Stream, OpenError> {
+        self.with_host(choice.way(), |host| {
+            let (device, as_wished) = find(host, choice.way(), name, HostTrait::default_output_device)?;
+            let range = device.supported_output_configs().ok().and_then(|mut all| all.next());
+            let config = config(choice, range.map(|range| *range.buffer_size()), feed.channels);
+            let (broken, on_error) = errors(&feed.meters);
+            let stream = device.build_output_stream(
+                config,
+                move |block: &mut [f32], _: &cpal::OutputCallbackInfo| feed.play(block),
+                on_error,
+                Some(TIMEOUT),
+            )?;
+            stream.play()?;
+            Ok(Stream { broken, as_wished, _stream: stream, _host: None })
+        })
+    }
+
+    fn with_host(
+        &mut self,
+        way: Way,
+        open: impl FnOnce(&cpal::Host) -> Result<Stream, OpenError>,
+    ) -> Result<Stream, OpenError> {
+        match way {
+            // Its list of devices is a snapshot: a new host each time.
+            Way::PipeWire => {
+                let host = cpal::host_from_id(HostId::PipeWire)?;
+                let stream = open(&host)?;
+                Ok(Stream { _host: Some(host), ..stream })
+            }
+            Way::PulseAudio => {
+                let host = match self.pulse.take() {
+                    Some(host) => host,
+                    None => cpal::host_from_id(HostId::PulseAudio)?,
+                };
+                let result = open(&host);
+                // After an error its connection may be dead; the next attempt makes a new one.
+                if result.is_ok() {
+                    self.pulse = Some(host);
+                }
+                result
+            }
+            Way::AlsaPulse | Way::AlsaDefault => open(&cpal::host_from_id(HostId::Alsa)?),
+        }
+    }
+}
+
+fn find(
+    host: &cpal::Host,
+    way: Way,
+    name: Option<&str>,
+    default: impl FnOnce(&cpal::Host) -> Option<cpal::Device>,
+) -> Result<(cpal::Device, bool), OpenError> {
+    let by_id = |id: HostId, name: &str| host.device_by_id(&DeviceId::new(id, name));
+    let named = name.and_then(|name| match way {
+        Way::PipeWire => by_id(HostId::PipeWire, name),
+        Way::PulseAudio => by_id(HostId::PulseAudio, name),
+        Way::AlsaPulse | Way::AlsaDefault => None,
+    });
+    if let Some(device) = named {
+        return Ok((device, true));
+    }
+    let device = match way {
+        Way::PipeWire | Way::PulseAudio | Way::AlsaDefault => default(host),
+        Way::AlsaPulse => by_id(HostId::Alsa, "pulse"),
+    };
+    Ok((device.ok_or(OpenError::NoDevice)?, name.is_none()))
+}
+
+fn config(choice: Choice, size: Option<SupportedBufferSize>, channels: usize) -> StreamConfig {
+    let range = match size {
+        Some(SupportedBufferSize::Range { min, max }) => Some((min, max)),
+        Some(SupportedBufferSize::Unknown) | None => None,
+    };
+    StreamConfig {
+        channels: u16::try_from(channels).unwrap_or(1),
+        sample_rate: RATE,
+        buffer_size: BufferSize::Fixed(clamp(choice.frames(), range)),
+    }
+}
+
+/// The error callback may run on the sound library's own thread: it sets a flag and counts.
+fn errors(meters: &Arc<Meters>) -> (Arc<AtomicBool>, impl FnMut(cpal::Error) + Send + 'static) {
+    let broken = Arc::new(AtomicBool::new(false));
+    let (flag, meters) = (Arc::clone(&broken), Arc::clone(meters));
+    let on_error = move |error: cpal::Error| {
+        meters.errors.fetch_add(1, Ordering::Relaxed);
+        if ends_stream(error.kind()) {
+            flag.store(true, Ordering::Relaxed);
+        }
+    };
+    (broken, on_error)
+}
+
+/// A moved stream goes on; a glitch passes; ALSA's unclassified errors at the start mean nothing. If one of these was
+/// the end after all, no frames come and the watchdog sees that.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that may grow")]
+fn ends_stream(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::DeviceChanged | ErrorKind::Xrun | ErrorKind::RealtimeDenied | ErrorKind::BackendError => {
+            false
+        }
+        _ => true,
+    }
+}

@@ -1,0 +1,138 @@
+//! The handle and the callbacks, without any device.
+
+use rtrb::RingBuffer;
+
+use super::rings::{Feed, Tap};
+use super::strict::allocations;
+use super::*;
+
+fn at(ms: u64) -> Moment {
+    Moment::from_micros(1_000_000 + ms * 1_000)
+}
+
+/// A handle whose other end is in our hands.
+fn handle() -> (DeviceHandle, SyncSender<End>, Receiver<Command>) {
+    let (commands, orders) = sync_channel(COMMANDS);
+    let (ends_out, ends) = sync_channel(ENDS);
+    let (_, state) = watch::channel(DeviceState::default());
+    let handle = DeviceHandle {
+        commands,
+        ends,
+        state,
+        meters: Arc::new(Meters::default()),
+        capture: None,
+        playback: None,
+        opened: 0,
+        open: false,
+        last_sample: None,
+        margin: MARGIN_LEAST,
+        underruns: 0,
+        calm: 0,
+    };
+    (handle, ends_out, orders)
+}
+
+fn tap(ring: Producer<f32>, channels: usize) -> Tap {
+    Tap { ring, meters: Arc::new(Meters::default()), channels }
+}
+
+fn feed(ring: Consumer<f32>, channels: usize) -> Feed {
+    Feed { ring, meters: Arc::new(Meters::default()), channels }
+}
+
+#[test]
+fn callbacks_never_allocate() {
+    assert!(allocations(|| drop(vec![0_u8; 32])) >= 2, "the check itself sees an allocation");
+    for channels in [1, 2] {
+        let (producer, consumer) = RingBuffer::new(2_000);
+        let (mut tap, mut feed) = (tap(producer, channels), feed(consumer, channels));
+        let mut block = vec![0.25; 512 * channels];
+        let count = allocations(|| {
+            for _ in 0..10 {
+                tap.captured(&block);
+            }
+            for _ in 0..10 {
+                feed.play(&mut block);
+            }
+        });
+        assert_eq!(count, 0, "{channels} channels");
+        assert_eq!(tap.meters.counts().overruns, 5_120 - 2_000, "a full ring was met");
+    }
+}
+
+#[test]
+fn callbacks_copy_the_voice_and_fill_up_with_silence() {
+    let (producer, consumer) = RingBuffer::new(100);
+    let mut tap = tap(producer, 2);
+    tap.captured(&[0.1, 9.0, 0.2, 9.0, 0.3, 9.0]);
+    let mut feed = feed(consumer, 2);
+    let mut out = [7.0; 8];
+    feed.meters.primed.store(true, Ordering::Relaxed);
+    feed.play(&mut out);
+    assert_eq!(out, [0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.0, 0.0]);
+    feed.play(&mut out);
+    assert_eq!(out, [0.0; 8]);
+    let counts = feed.meters.counts();
+    assert_eq!((counts.played, counts.underruns), (8, 1), "one run dry is one underrun");
+}
+
+#[test]
+fn nothing_of_an_earlier_opening_is_ever_read() {
+    let (mut handle, ends, orders) = handle();
+    let mut out = [0.0; 960];
+    handle.open_capture();
+    let (mut old, samples) = RingBuffer::new(1_000);
+    ends.send(End::Capture { opened: 1, samples }).unwrap();
+    old.push_entire_slice(&[0.5; 10]).unwrap();
+    assert_eq!(handle.read(at(0), &mut out), 10);
+    old.push_entire_slice(&[0.5; 10]).unwrap();
+    handle.pause_capture();
+    assert_eq!(handle.read(at(500), &mut out), 0, "closed");
+    handle.open_capture();
+    let (_late, samples) = RingBuffer::new(1_000);
+    ends.send(End::Capture { opened: 1, samples }).unwrap();
+    assert_eq!(handle.read(at(510), &mut out), 0);
+    let told: Vec<_> = orders.try_iter().collect();
+    assert_eq!(told, [Command::Capture(Some(1)), Command::Capture(None), Command::Capture(Some(2))]);
+}
+
+#[test]
+fn a_microphone_that_gives_nothing_is_replaced_by_silence_in_real_time() {
+    let (mut handle, _ends, _orders) = handle();
+    let mut out = [1.0; 960];
+    let mut total = 0;
+    assert_eq!(handle.read(at(0), &mut out), 0, "not open");
+    handle.open_capture();
+    for ms in (0..10_000).step_by(5) {
+        let n = handle.read(at(ms), &mut out);
+        assert!(out[..n].iter().all(|s| *s == 0.0));
+        total += n;
+    }
+    let seconds = total as f64 / 48_000.0;
+    assert!((9.8..10.0).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn playback_wants_a_block_and_a_margin_that_grows_with_underruns() {
+    let (mut handle, ends, _orders) = handle();
+    assert_eq!(handle.wanted(), 0, "no speaker");
+    let (samples, mut ring) = RingBuffer::new(24_000);
+    ends.send(End::Playback { samples }).unwrap();
+    assert_eq!(handle.wanted(), 512 + MARGIN_LEAST);
+    handle.write(&[0.1; 512 + MARGIN_LEAST]);
+    assert_eq!(handle.wanted(), 0, "enough");
+    ring.pop_entire_slice(&mut [0.0; 512]).unwrap();
+    assert_eq!(handle.wanted(), 512);
+    handle.meters.underruns.store(1, Ordering::Relaxed);
+    assert_eq!(handle.wanted(), 512 + MARGIN_LEAST, "once more after an underrun");
+    for n in 2..100 {
+        handle.meters.underruns.store(n, Ordering::Relaxed);
+        handle.wanted();
+    }
+    assert_eq!(handle.wanted(), 512 + MARGIN_MOST - MARGIN_LEAST, "bounded");
+    for _ in 0..200 {
+        handle.calm = CALM;
+        handle.wanted();
+    }
+    assert_eq!(handle.margin, MARGIN_LEAST, "calm brings it back");
+}

@@ -1,0 +1,212 @@
+//! What a description or a candidate of the other side must look like before the WebRTC library reads it.
+//!
+//! Lives here: the checks, pure; every byte here was written by the other side.
+//! Must not: negotiate, log what it reads.
+
+use std::net::IpAddr;
+
+use ahoy_call::{Description, Opaque, SdpKind};
+
+/// Longest description that is read. One of ours has about 1,200 bytes.
+const LONGEST_DESCRIPTION: usize = 16 * 1024;
+/// Longest candidate that is read. RFC 8839 lets them grow by extensions; ours have about 90 bytes.
+const LONGEST_CANDIDATE: usize = 512;
+
+/// Why a description is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refused {
+    #[error("an offer where an answer was due, or the other way round")]
+    Kind,
+    #[error("too long, or not text")]
+    Text,
+    #[error("not exactly one voice and one channel for frames")]
+    Media,
+    #[error("no Opus")]
+    Codec,
+    #[error("not both ways")]
+    Direction,
+    #[error("no single SHA-256 fingerprint")]
+    Fingerprint,
+}
+
+/// A description that may be given to the library.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Checked {
+    /// The text, without the candidates.
+    pub(super) text: String,
+    /// RTP payload type of Opus.
+    pub(super) payload_type: u8,
+    /// Candidates that stood in the text.
+    pub(super) candidates: Vec<Opaque>,
+}
+
+/// Accepts what another ahoy writes: one voice and one data section, both ways, one SHA-256 fingerprint.
+pub(super) fn description(due: SdpKind, description: &Description) -> Result<Checked, Refused> {
+    if description.kind != due {
+        return Err(Refused::Kind);
+    }
+    let bytes = &description.body.0;
+    if bytes.len() > LONGEST_DESCRIPTION {
+        return Err(Refused::Text);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Refused::Text)?;
+    if text.chars().any(|c| c.is_control() && c != '\r' && c != '\n') {
+        return Err(Refused::Text);
+    }
+    sections(text)?;
+    directions(text)?;
+    fingerprint(text)?;
+    let payload_type = opus(text).ok_or(Refused::Codec)?;
+    let mut kept = String::with_capacity(text.len());
+    let mut candidates = Vec::new();
+    for line in text.lines() {
+        match line.strip_prefix("a=").filter(|rest| rest.starts_with("candidate:")) {
+            Some(candidate) => candidates.push(Opaque(candidate.as_bytes().to_vec())),
+            None => {
+                // The library knows the hash's name in small letters only (RFC 8122 allows both).
+                kept.push_str(&line.replace("a=fingerprint:SHA-256 ", "a=fingerprint:sha-256 "));
+                kept.push_str("\r\n");
+            }
+        }
+    }
+    Ok(Checked { text: kept, payload_type, candidates })
+}
+
+fn sections(text: &str) -> Result<(), Refused> {
+    let mut kinds = text.lines().filter_map(|line| line.strip_prefix("m="));
+    let voice = kinds.next().is_some_and(|m| m.starts_with("audio "));
+    let frames =
+        kinds.next().is_some_and(|m| m.starts_with("application ") && m.ends_with(" webrtc-datachannel"));
+    match voice && frames && kinds.next().is_none() {
+        true => Ok(()),
+        false => Err(Refused::Media),
+    }
+}
+
+/// The library answers a one-way offer wrongly, so none is let in; a call on hold says so in its own message.
+fn directions(text: &str) -> Result<(), Refused> {
+    let one_way = ["a=sendonly", "a=recvonly", "a=inactive"];
+    match text.lines().any(|line| one_way.contains(&line.trim_end())) {
+        true => Err(Refused::Direction),
+        false => Ok(()),
+    }
+}
+
+fn fingerprint(text: &str) -> Result<(), Refused> {
+    let mut all = text.lines().filter_map(|line| line.strip_prefix("a=fingerprint:"));
+    let first = all.next().ok_or(Refused::Fingerprint)?;
+    let (hash, value) = first.split_once(' ').ok_or(Refused::Fingerprint)?;
+    let well_formed = hash.eq_ignore_ascii_case("sha-256")
+        && value.split(':').count() == 32
+        && value.split(':').all(|byte| byte.len() == 2 && u8::from_str_radix(byte, 16).is_ok());
+    match well_formed && all.all(|other| other == first) {
+        true => Ok(()),
+        false => Err(Refused::Fingerprint),
+    }
+}
+
+fn opus(text: &str) -> Option<u8> {
+    text.lines().filter_map(|line| line.strip_prefix("a=rtpmap:")).find_map(|map| {
+        let (number, codec) = map.split_once(' ')?;
+        codec.trim_end().eq_ignore_ascii_case("opus/48000/2").then(|| number.parse().ok())?
+    })
+}
+
+/// The candidate's text if it is one that may be tried: UDP, to a plain address that is somebody's.
+/// Anything else could make us knock on strange doors, or look up names.
+pub(super) fn candidate(candidate: &Opaque) -> Option<String> {
+    if candidate.0.len() > LONGEST_CANDIDATE {
+        return None;
+    }
+    let text = std::str::from_utf8(&candidate.0).ok()?;
+    if text.chars().any(char::is_control) {
+        return None;
+    }
+    let mut words = text.strip_prefix("candidate:")?.split(' ');
+    let (_foundation, component, transport) = (words.next()?, words.next()?, words.next()?);
+    let (priority, address, port) = (words.next()?, words.next()?, words.next()?);
+    let known = component == "1" && transport.eq_ignore_ascii_case("udp") && words.next()? == "typ";
+    let ip: IpAddr = address.parse().ok()?;
+    let somebody = !ip.is_unspecified() && !ip.is_multicast() && address != "255.255.255.255";
+    let numbers = priority.parse::<u32>().is_ok() && port.parse::<u16>().is_ok_and(|port| port > 0);
+    (known && somebody && numbers).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES: &str =
+        "AB:CD:EF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC";
+
+    fn sdp() -> String {
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=fingerprint:sha-256 {BYTES}\r\n\
+             m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\n\
+             a=candidate:1 1 udp 5 192.0.2.1 4000 typ host\r\n\
+             m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\n"
+        )
+    }
+
+    fn check(text: &str) -> Result<Checked, Refused> {
+        let body = Opaque(text.as_bytes().to_vec());
+        description(SdpKind::Offer, &Description { kind: SdpKind::Offer, body })
+    }
+
+    #[test]
+    fn a_description_of_an_ahoy_passes_and_its_candidates_are_taken_out() {
+        let checked = check(&sdp()).unwrap();
+        assert_eq!(checked.payload_type, 111);
+        assert_eq!(checked.candidates.len(), 1);
+        assert!(!checked.text.contains("candidate:"));
+    }
+
+    #[test]
+    fn hostile_descriptions_are_refused_by_what_is_wrong() {
+        let swap = |from: &str, to: &str| check(&sdp().replace(from, to));
+        assert_eq!(swap("a=sendrecv", "a=sendonly"), Err(Refused::Direction));
+        assert_eq!(swap("opus/48000/2", "PCMU/8000"), Err(Refused::Codec));
+        assert_eq!(swap("111 opus", "999 opus"), Err(Refused::Codec));
+        assert_eq!(swap("sha-256", "sha-1"), Err(Refused::Fingerprint));
+        assert_eq!(swap("AB:CD", "ABCD"), Err(Refused::Fingerprint));
+        assert_eq!(swap("m=application", "m=audio"), Err(Refused::Media));
+        assert_eq!(swap("s=-", "s=\u{7}"), Err(Refused::Text));
+        assert_eq!(check(&(sdp() + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n")), Err(Refused::Media));
+        assert_eq!(check(&(sdp() + &"a=x\r\n".repeat(5000))), Err(Refused::Text));
+        let other = sdp() + "a=fingerprint:sha-256 " + &BYTES.replace("AB", "00") + "\r\n";
+        assert_eq!(check(&other), Err(Refused::Fingerprint));
+        let offer = Description { kind: SdpKind::Offer, body: Opaque(sdp().into_bytes()) };
+        assert_eq!(description(SdpKind::Answer, &offer), Err(Refused::Kind));
+        let raw = Description { kind: SdpKind::Offer, body: Opaque(vec![0xff; 40]) };
+        assert_eq!(description(SdpKind::Offer, &raw), Err(Refused::Text));
+    }
+
+    #[test]
+    fn the_name_of_the_hash_may_be_written_large() {
+        let checked = check(&sdp().replace("sha-256", "SHA-256")).unwrap();
+        assert!(checked.text.contains("a=fingerprint:sha-256 "));
+    }
+
+    #[test]
+    fn only_udp_candidates_with_a_real_address_are_tried() {
+        let take = |text: &str| candidate(&Opaque(text.as_bytes().to_vec())).is_some();
+        assert!(take("candidate:1 1 udp 2130706431 192.0.2.1 4000 typ host"));
+        assert!(take("candidate:1 1 UDP 1 fd00::2 4000 typ relay raddr 192.0.2.1 rport 9"));
+        for hostile in [
+            "",
+            "candidate:",
+            "candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype passive",
+            "candidate:1 1 udp 1 printer.local 4000 typ host",
+            "candidate:1 1 udp 1 224.0.0.1 4000 typ host",
+            "candidate:1 1 udp 1 255.255.255.255 4000 typ host",
+            "candidate:1 1 udp 1 0.0.0.0 4000 typ host",
+            "candidate:1 1 udp 1 192.0.2.1 0 typ host",
+            "candidate:1 1 udp 1 192.0.2.1 70000 typ host",
+            "candidate:1 1 udp 99999999999 192.0.2.1 4000 typ host",
+            "candidate:1 1 udp 1 192.0.2.1 4000 typ host\r\na=x",
+        ] {
+            assert!(!take(hostile), "{hostile:?}");
+        }
+        assert!(!take(&("candidate:1 1 udp 1 192.0.2.1 4000 typ host".to_owned() + &" x".repeat(300))));
+    }
+}

@@ -1,0 +1,136 @@
+//! One path to one device: ICE, DTLS, voice packets and sealed frames. The only user of the WebRTC library.
+//!
+//! Lives here: what a session may ask of a path and what it hears; the library and our guards against its faults
+//! are behind it, so that another engine can take its place.
+//! Must not: know a call, a device's sound, or what a frame says.
+
+mod addresses;
+mod connection;
+mod guard;
+mod handler;
+mod runtime;
+mod task;
+
+use std::future::Future;
+
+use ahoy_call::{Description, MediaFault, Opaque, Role};
+use tokio::sync::mpsc;
+
+use crate::ice::IceServer;
+
+/// Orders that wait for the task of one path. A full queue is a failed path.
+const QUEUE: usize = 128;
+
+/// What a path is built with.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// Network interfaces to use; every one but loopback if empty or `auto`, loopback too if there is nothing else.
+    pub interfaces: Vec<String>,
+    /// STUN and TURN servers.
+    pub ice_servers: Vec<IceServer>,
+}
+
+/// One RTP packet of voice, as it travels (RFC 3550 §5.1).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Voice {
+    /// Sequence number.
+    pub sequence: u16,
+    /// Timestamp, in samples of 48 kHz.
+    pub timestamp: u32,
+    /// The marker bit: the first packet after a pause.
+    pub first: bool,
+    /// One Opus packet.
+    pub payload: Vec<u8>,
+}
+
+impl std::fmt::Debug for Voice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Voice({}, {} bytes)", self.sequence, self.payload.len())
+    }
+}
+
+/// What a path tells its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Our description is ready to be sent. Comes once, before any candidate.
+    Described(Description),
+    /// Candidates of ours were gathered.
+    Candidates {
+        /// As text (RFC 8839 §5.1).
+        list: Vec<Opaque>,
+        /// No more will follow.
+        complete: bool,
+    },
+    /// ICE and DTLS are up. Comes again after a loss that healed by itself.
+    Up,
+    /// Nothing came for 1.5 s, or ICE never found a way.
+    Lost,
+    /// ICE is up, DTLS was not within 2.5 s.
+    Stuck,
+    /// The path cannot be built. Nothing follows.
+    Failed(MediaFault),
+    /// A voice packet came. Dropped when the session is slow.
+    Voice(Voice),
+    /// A frame came over the data channel.
+    Frame(Vec<u8>),
+    /// The data channel opened or closed.
+    Channel(bool),
+}
+
+/// What a session asks of a path.
+#[derive(Debug)]
+enum Asked {
+    Remote(Description),
+    Candidates(Vec<Opaque>),
+    Voice(Voice),
+    Frame(Vec<u8>),
+}
+
+/// The queue of the path is full or its task is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the path takes no more orders")]
+pub struct Choked;
+
+/// A handle to one path. Dropping it closes the path.
+#[derive(Debug)]
+pub struct Peer {
+    asked: mpsc::Sender<Asked>,
+}
+
+impl Peer {
+    /// A handle, and the task that the caller must run until it ends: it ends when the handle is dropped, with every
+    /// socket closed. What happens comes as `(key, …)`.
+    pub fn build<K: Copy + Send + Sync + 'static>(
+        key: K,
+        role: Role,
+        setup: Setup,
+        told: mpsc::Sender<(K, Told)>,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (asked, orders) = mpsc::channel(QUEUE);
+        (Self { asked }, task::run(key, role, setup, orders, told))
+    }
+
+    /// The other side's answer to our offer.
+    pub fn remote(&self, answer: Description) -> Result<(), Choked> {
+        self.ask(Asked::Remote(answer))
+    }
+
+    /// Candidates of the other side. May come before its description.
+    pub fn candidates(&self, list: Vec<Opaque>) -> Result<(), Choked> {
+        self.ask(Asked::Candidates(list))
+    }
+
+    /// Send a voice packet; dropped while the path is not up.
+    pub fn voice(&self, packet: Voice) -> Result<(), Choked> {
+        self.ask(Asked::Voice(packet))
+    }
+
+    /// Send a frame over the data channel; dropped while it is not open. It may get lost or overtaken.
+    pub fn frame(&self, bytes: Vec<u8>) -> Result<(), Choked> {
+        self.ask(Asked::Frame(bytes))
+    }
+
+    fn ask(&self, asked: Asked) -> Result<(), Choked> {
+        self.asked.try_send(asked).map_err(|_| Choked)
+    }
+}

@@ -1,0 +1,410 @@
+//! The task of one path, from its first description to its closed sockets.
+//!
+//! Lives here: negotiation, the watchdog of the set-up, what the library's states mean.
+//! Must not: decide what to do about a path that is lost or stuck.
+
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ahoy_call::{Description, MediaFault, Moment, Opaque, Role, SdpKind};
+use rtc::rtp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use webrtc::data_channel::{DataChannel, DataChannelEvent};
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
+
+use super::connection::{self, Connection};
+use super::handler::{self, Handler, Heard};
+use super::{Asked, Setup, Told, Voice, addresses, guard};
+use crate::clock;
+
+/// The library can lose a DTLS flight for good, both sides then wait forever (its timer is not set again after a
+/// repeated message). From ICE up to DTLS up; one lost flight that does heal takes 1 s.
+const DTLS_WITHIN: Duration = Duration::from_millis(2500);
+/// Candidates of the other side that are tried. Each makes us send checks to an address it chose.
+const MOST_CANDIDATES: usize = 32;
+/// The longest frame that is taken: a sealed message has at most 32,768 bytes and its header.
+const LONGEST_FRAME: usize = 33 * 1024;
+/// The largest voice packet that is taken: Opus frames have at most 1,275 bytes (RFC 6716 §3.2.1).
+const LONGEST_VOICE: usize = 1275;
+
+/// Runs a path until `orders` ends, then closes it. Nothing but `Failed` is told after a failure.
+pub(super) async fn run<K: Copy + Send + Sync + 'static>(
+    key: K,
+    role: Role,
+    setup: Setup,
+    orders: mpsc::Receiver<Asked>,
+    told: mpsc::Sender<(K, Told)>,
+) {
+    let (heard_in, heard) = mpsc::channel(handler::QUEUE);
+    let hurry = Arc::new(AtomicBool::new(true));
+    let addresses = addresses::local(&setup.interfaces);
+    if addresses.is_empty() {
+        tracing::warn!("none of the network interfaces of the configuration has an address");
+        fail(key, MediaFault::Media, orders, &told).await;
+        return;
+    }
+    let by_turn = setup.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
+    let handler = Arc::new(Handler { heard: heard_in });
+    let connection =
+        match connection::build(addresses, &setup.ice_servers, number(), hurry.clone(), handler).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::warn!(%error, "cannot build a path");
+                fail(key, MediaFault::Media, orders, &told).await;
+                return;
+            }
+        };
+    let mut path = Path {
+        key,
+        told,
+        connection,
+        payload_type: connection::PAYLOAD_TYPE,
+        described: false,
+        early: Vec::new(),
+        tried: 0,
+        state: State::Building { dtls_until: None },
+        channel: false,
+        readers: JoinSet::new(),
+        hurry,
+        by_turn,
+    };
+    path.work(role, orders, heard).await;
+    path.readers.abort_all();
+    if let Err(error) = path.connection.link.close().await {
+        tracing::warn!(%error, "a path did not close cleanly");
+    }
+}
+
+async fn fail<K>(
+    key: K,
+    fault: MediaFault,
+    mut orders: mpsc::Receiver<Asked>,
+    told: &mpsc::Sender<(K, Told)>,
+) {
+    // A session that is gone needs no word.
+    let _unheard = told.send((key, Told::Failed(fault))).await;
+    while orders.recv().await.is_some() {}
+}
+
+/// An SSRC: random, so that two streams do not meet (RFC 3550 §8).
+fn number() -> u32 {
+    let mut bytes = [0; 4];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u32::from_ne_bytes(bytes),
+        Err(_) => 1,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// `dtls_until` runs from ICE up.
+    Building {
+        dtls_until: Option<Moment>,
+    },
+    Up,
+    Lost,
+    /// Stuck or failed: nothing more is told.
+    Dead,
+}
+
+struct Path<K> {
+    key: K,
+    told: mpsc::Sender<(K, Told)>,
+    connection: Connection,
+    payload_type: u8,
+    /// The other side's description is in.
+    described: bool,
+    early: Vec<Opaque>,
+    tried: usize,
+    state: State,
+    channel: bool,
+    readers: JoinSet<()>,
+    hurry: Arc<AtomicBool>,
+    by_turn: bool,
+}
+
+impl<K: Copy + Send + Sync + 'static> Path<K> {
+    async fn work(
+        &mut self,
+        role: Role,
+        mut orders: mpsc::Receiver<Asked>,
+        mut heard: mpsc::Receiver<Heard>,
+    ) {
+        if let Err(error) = self.describe(role).await {
+            tracing::debug!(%error, "a path could not be described");
+            self.fail(MediaFault::Negotiation).await;
+        }
+        let (frames_in, mut frames) = mpsc::channel(16);
+        self.readers.spawn(read_channel(self.connection.channel.clone(), frames_in));
+        let (mut batch, mut deaf) = (Vec::new(), false);
+        loop {
+            tokio::select! {
+                asked = orders.recv() => match asked {
+                    Some(asked) => self.obey(asked).await,
+                    None => return,
+                },
+                count = heard.recv_many(&mut batch, handler::QUEUE), if !deaf => {
+                    if count == 0 {
+                        // Only the library held the other end: its driver is gone.
+                        deaf = true;
+                        self.fail(MediaFault::Media).await;
+                    }
+                    self.hear(batch.drain(..)).await;
+                }
+                Some(frame) = frames.recv() => self.frame(frame).await,
+                () = due(self.state) => {
+                    self.state = State::Dead;
+                    self.tell(Told::Stuck).await;
+                }
+            }
+        }
+    }
+
+    async fn describe(&mut self, role: Role) -> Result<(), Unusable> {
+        let link = &self.connection.link;
+        let (kind, ours) = match role {
+            Role::Offerer => (SdpKind::Offer, link.create_offer(None).await?),
+            Role::Answerer(offer) => {
+                let checked = guard::description(SdpKind::Offer, &offer)?;
+                self.payload_type = checked.payload_type;
+                link.set_remote_description(RTCSessionDescription::offer(checked.text)?).await?;
+                let answer = link.create_answer(None).await?;
+                self.described = true;
+                self.early = checked.candidates;
+                (SdpKind::Answer, answer)
+            }
+        };
+        let body = Opaque(ours.sdp.clone().into_bytes());
+        self.connection.link.set_local_description(ours).await?;
+        self.tell(Told::Described(Description { kind, body })).await;
+        self.add_candidates(Vec::new()).await;
+        Ok(())
+    }
+
+    async fn obey(&mut self, asked: Asked) {
+        if self.state == State::Dead {
+            return;
+        }
+        match asked {
+            Asked::Remote(answer) => {
+                if let Err(error) = self.answered(&answer).await {
+                    tracing::debug!(%error, "an answer could not be used");
+                    self.fail(MediaFault::Negotiation).await;
+                }
+            }
+            Asked::Candidates(list) => self.add_candidates(list).await,
+            Asked::Voice(voice) => self.send_voice(voice).await,
+            Asked::Frame(bytes) => {
+                // A frame that finds no room goes by the relay, or is repeated.
+                if self.channel && self.connection.channel.try_send(bytes.as_slice().into()).await.is_err() {
+                    tracing::debug!("a frame was dropped before the data channel");
+                }
+            }
+        }
+    }
+
+    async fn answered(&mut self, answer: &Description) -> Result<(), Unusable> {
+        if self.described {
+            return Ok(());
+        }
+        let checked = guard::description(SdpKind::Answer, answer)?;
+        self.payload_type = checked.payload_type;
+        self.connection.link.set_remote_description(RTCSessionDescription::answer(checked.text)?).await?;
+        self.described = true;
+        self.add_candidates(checked.candidates).await;
+        Ok(())
+    }
+
+    /// The library refuses candidates before the description, so those wait here.
+    async fn add_candidates(&mut self, list: Vec<Opaque>) {
+        let room = MOST_CANDIDATES.saturating_sub(self.tried + self.early.len());
+        self.early.extend(list.into_iter().take(room));
+        if !self.described {
+            return;
+        }
+        for one in std::mem::take(&mut self.early) {
+            self.tried += 1;
+            let Some(candidate) = guard::candidate(&one) else {
+                tracing::debug!("a candidate that no ahoy writes was ignored");
+                continue;
+            };
+            let candidate = RTCIceCandidateInit {
+                candidate,
+                sdp_mid: Some("0".to_owned()),
+                sdp_mline_index: Some(0),
+                ..Default::default()
+            };
+            if self.connection.link.add_ice_candidate(candidate).await.is_err() {
+                tracing::debug!("a candidate was refused");
+            }
+        }
+    }
+
+    async fn send_voice(&mut self, voice: Voice) {
+        if self.state != State::Up {
+            return;
+        }
+        let header = rtp::Header {
+            version: 2,
+            marker: voice.first,
+            payload_type: self.payload_type,
+            sequence_number: voice.sequence,
+            timestamp: voice.timestamp,
+            ssrc: self.connection.ssrc,
+            ..Default::default()
+        };
+        let packet = rtp::Packet { header, payload: voice.payload.into() };
+        if self.connection.track.write_rtp(packet).await.is_err() {
+            self.fail(MediaFault::Media).await;
+        }
+    }
+
+    async fn hear(&mut self, batch: impl Iterator<Item = Heard> + Send) {
+        let (mut list, mut complete, mut rest) = (Vec::new(), false, Vec::new());
+        for heard in batch {
+            match heard {
+                Heard::Candidate(candidate) => list.push(candidate),
+                Heard::GatheringComplete => complete = true,
+                Heard::IceUp | Heard::Up | Heard::Down | Heard::Broken | Heard::Track(_) => rest.push(heard),
+            }
+        }
+        if self.state == State::Dead {
+            return;
+        }
+        if complete || !list.is_empty() {
+            self.tell(Told::Candidates { list, complete }).await;
+        }
+        for heard in rest {
+            match heard {
+                Heard::IceUp => {
+                    if self.state == (State::Building { dtls_until: None }) {
+                        self.state = State::Building { dtls_until: Some(clock::now() + DTLS_WITHIN) };
+                    }
+                }
+                Heard::Up => self.up().await,
+                Heard::Down => self.lost().await,
+                Heard::Broken if matches!(self.state, State::Building { dtls_until: Some(_) }) => {
+                    self.state = State::Dead;
+                    self.tell(Told::Stuck).await;
+                }
+                Heard::Broken => self.lost().await,
+                Heard::Track(track) => {
+                    self.readers.spawn(read_track(track, self.payload_type, self.key, self.told.clone()));
+                }
+                Heard::Candidate(_) | Heard::GatheringComplete => {}
+            }
+        }
+    }
+
+    async fn up(&mut self) {
+        if matches!(self.state, State::Building { .. } | State::Lost) {
+            self.state = State::Up;
+            // By TURN each packet would wait for the driver's next turn.
+            self.hurry.store(self.by_turn, Ordering::Relaxed);
+            self.tell(Told::Up).await;
+        }
+    }
+
+    async fn lost(&mut self) {
+        if matches!(self.state, State::Building { .. } | State::Up) {
+            self.state = State::Lost;
+            self.hurry.store(true, Ordering::Relaxed);
+            self.tell(Told::Lost).await;
+        }
+    }
+
+    async fn fail(&mut self, fault: MediaFault) {
+        if self.state != State::Dead {
+            self.state = State::Dead;
+            self.tell(Told::Failed(fault)).await;
+        }
+    }
+
+    async fn frame(&mut self, told: Told) {
+        if let Told::Channel(open) = told {
+            self.channel = open;
+        }
+        self.tell(told).await;
+    }
+
+    async fn tell(&self, told: Told) {
+        // A session that is gone needs no word: its handle is dropped too, and the path ends.
+        let _unheard = self.told.send((self.key, told)).await;
+    }
+}
+
+/// Why a description could not be used.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error(transparent)]
+    Refused(#[from] guard::Refused),
+    #[error("the library refused it")]
+    Library(#[from] webrtc::error::Error),
+}
+
+fn due(state: State) -> impl Future<Output = ()> {
+    async move {
+        match state {
+            State::Building { dtls_until: Some(at) } => clock::sleep_until(at).await,
+            State::Building { dtls_until: None } | State::Up | State::Lost | State::Dead => pending().await,
+        }
+    }
+}
+
+/// Always read: packets that nobody fetches are written to the library's log, voice and all.
+async fn read_track<K: Copy + Send + Sync + 'static>(
+    track: Arc<dyn TrackRemote>,
+    payload_type: u8,
+    key: K,
+    told: mpsc::Sender<(K, Told)>,
+) {
+    while let Some(event) = track.poll().await {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the library's enum may grow; only packets matter"
+        )]
+        let packet = match event {
+            TrackRemoteEvent::OnRtpPacket(packet) => packet,
+            _ => continue,
+        };
+        let fits = (1..=LONGEST_VOICE).contains(&packet.payload.len());
+        if !fits || packet.header.payload_type != payload_type {
+            continue;
+        }
+        let voice = Voice {
+            sequence: packet.header.sequence_number,
+            timestamp: packet.header.timestamp,
+            first: packet.header.marker,
+            payload: packet.payload.to_vec(),
+        };
+        if let Err(mpsc::error::TrySendError::Closed(_)) = told.try_send((key, Told::Voice(voice))) {
+            return;
+        }
+    }
+}
+
+/// The data channel's events, waiting for the task: the library then stops reading from the network.
+async fn read_channel(channel: Arc<dyn DataChannel>, frames: mpsc::Sender<Told>) {
+    while let Some(event) = channel.poll().await {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the library's enum may grow; the rest is no news"
+        )]
+        let told = match event {
+            DataChannelEvent::OnOpen => Told::Channel(true),
+            DataChannelEvent::OnClose => Told::Channel(false),
+            DataChannelEvent::OnMessage(message) if message.data.len() <= LONGEST_FRAME => {
+                Told::Frame(message.data.to_vec())
+            }
+            _ => continue,
+        };
+        if frames.send(told).await.is_err() {
+            return;
+        }
+    }
+}

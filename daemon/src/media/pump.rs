@@ -1,0 +1,246 @@
+//! Between the sound devices and the packets of a call.
+//!
+//! Lives here: the pace. A microphone's samples set it; without a microphone the clock does, so that encoded silence
+//! flows all the same.
+//! Must not: know a path, wait, or open a device.
+
+use std::time::Duration;
+
+use ahoy_call::Moment;
+
+use super::Sound;
+use super::codec::FRAME;
+use super::pipeline::{Capture, Packet, Playback};
+
+/// How long one packet lasts.
+const PACKET: Duration = Duration::from_millis(20);
+/// A microphone that gave nothing for so long is taken for missing.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// More than this at once is not caught up with: after a suspend the past is over.
+const CATCH_UP: u64 = 50;
+
+/// The sound of one call.
+pub(super) struct Pump {
+    sound: Box<dyn Sound>,
+    capture: Capture,
+    reading: bool,
+    /// Until when sound was given to the encoder; from `missing` on by the clock.
+    given_until: Moment,
+    missing: bool,
+    /// Samples that were replaced by silence while the microphone stalled, and must not be sent twice.
+    replaced: usize,
+    block: [f32; FRAME],
+    mixed: [f32; FRAME],
+}
+
+impl Pump {
+    /// The microphone is not read yet.
+    pub(super) fn new(sound: Box<dyn Sound>, capture: Capture) -> Self {
+        Self {
+            sound,
+            capture,
+            reading: false,
+            given_until: Moment::default(),
+            missing: false,
+            replaced: 0,
+            block: [0.0; FRAME],
+            mixed: [0.0; FRAME],
+        }
+    }
+
+    /// Read the microphone, if it is not being read.
+    pub(super) fn open(&mut self, now: Moment) {
+        if !self.reading {
+            self.reading = true;
+            (self.given_until, self.missing, self.replaced) = (now, false, 0);
+            self.sound.capture(true);
+        }
+    }
+
+    /// Read the microphone no more.
+    pub(super) fn pause(&mut self, now: Moment) {
+        if self.reading {
+            self.reading = false;
+            self.sound.capture(false);
+            // What it gave before is nobody's any more.
+            while self.sound.read(now, &mut self.block) > 0 {}
+            self.capture.pause();
+        }
+    }
+
+    /// Send encoded silence, from the very next sample.
+    pub(super) fn mute(&mut self, muted: bool) {
+        self.capture.set_muted(muted);
+    }
+
+    /// Microphone to packets. Call it every 5 ms or so.
+    pub(super) fn capture(&mut self, now: Moment, mut send: impl FnMut(Packet<'_>)) {
+        if !self.reading {
+            return;
+        }
+        let mut came = false;
+        loop {
+            let count = self.sound.read(now, &mut self.block).min(FRAME);
+            if count == 0 {
+                break;
+            }
+            came = true;
+            let old = self.replaced.min(count);
+            self.replaced -= old;
+            self.capture.feed(&self.block[old..count], &mut send);
+        }
+        if came {
+            (self.given_until, self.missing, self.replaced) = (now, false, 0);
+        } else {
+            self.stand_in(now, send);
+        }
+    }
+
+    /// The clock takes the microphone's place. The time in which it was still waited for counts as lost packets, so
+    /// that the other side's buffer does not grow by it.
+    fn stand_in(&mut self, now: Moment, mut send: impl FnMut(Packet<'_>)) {
+        let silent = now.since(self.given_until);
+        if !self.missing && silent < PATIENCE {
+            return;
+        }
+        let frames = u64::try_from(silent.as_micros() / PACKET.as_micros()).unwrap_or(u64::MAX);
+        for left in (0..frames.min(CATCH_UP)).rev() {
+            let last = left == 0;
+            self.capture.feed(&[0.0; FRAME], |packet| {
+                if last {
+                    send(packet);
+                }
+            });
+            if !self.missing {
+                self.replaced += FRAME;
+            }
+        }
+        if frames > 0 {
+            self.missing = true;
+            self.given_until = match frames > CATCH_UP {
+                true => now,
+                false => self.given_until + PACKET * u32::try_from(frames).unwrap_or(0),
+            };
+        }
+    }
+
+    /// Packets to the speaker: every leg's voice, added up.
+    pub(super) fn play<'a>(&mut self, now: Moment, legs: impl Iterator<Item = &'a mut Playback>) {
+        let mut legs: Vec<&mut Playback> = legs.collect();
+        // A speaker that wants more than this at once would never be satisfied.
+        for _ in 0..CATCH_UP {
+            let count = self.sound.wanted().min(FRAME);
+            if count == 0 {
+                return;
+            }
+            self.mixed[..count].fill(0.0);
+            for leg in &mut legs {
+                leg.play(now, &mut self.block[..count]);
+                for (sum, one) in self.mixed.iter_mut().zip(&self.block[..count]) {
+                    *sum = (*sum + one).clamp(-1.0, 1.0);
+                }
+            }
+            self.sound.write(&self.mixed[..count]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+    use super::*;
+
+    struct Fake {
+        given: Receiver<Vec<f32>>,
+        waiting: VecDeque<f32>,
+        on: SyncSender<bool>,
+    }
+
+    impl Sound for Fake {
+        fn capture(&mut self, on: bool) {
+            self.on.send(on).unwrap();
+        }
+        fn read(&mut self, _now: Moment, block: &mut [f32]) -> usize {
+            self.waiting.extend(self.given.try_iter().flatten());
+            let count = block.len().min(self.waiting.len());
+            for (place, sample) in block.iter_mut().zip(self.waiting.drain(..count)) {
+                *place = sample;
+            }
+            count
+        }
+        fn wanted(&mut self) -> usize {
+            0
+        }
+        fn write(&mut self, _samples: &[f32]) {}
+    }
+
+    fn at(ms: u64) -> Moment {
+        Moment::from_micros(10_000_000 + ms * 1000)
+    }
+
+    fn pump() -> (Pump, SyncSender<Vec<f32>>, Receiver<bool>) {
+        let (give, given) = sync_channel(64);
+        let (on, heard) = sync_channel(64);
+        let sound = Fake { given, waiting: VecDeque::new(), on };
+        (Pump::new(Box::new(sound), Capture::new(32_000, 0, 0).unwrap()), give, heard)
+    }
+
+    fn sent(pump: &mut Pump, now: Moment) -> Vec<u16> {
+        let mut all = Vec::new();
+        pump.capture(now, |packet| all.push(packet.sequence));
+        all
+    }
+
+    #[test]
+    fn samples_set_the_pace_while_they_come() {
+        let (mut pump, give, _on) = pump();
+        pump.open(at(0));
+        give.send(vec![0.1; 480]).unwrap();
+        assert!(sent(&mut pump, at(10)).is_empty(), "half a frame is no packet");
+        give.send(vec![0.1; 480]).unwrap();
+        assert_eq!(sent(&mut pump, at(20)), [0]);
+        assert!(sent(&mut pump, at(60)).is_empty(), "a late microphone is waited for");
+        give.send(vec![0.1; 960]).unwrap();
+        assert_eq!(sent(&mut pump, at(90)), [1]);
+    }
+
+    #[test]
+    fn without_a_microphone_silence_flows_by_the_clock() {
+        let (mut pump, _give, _on) = pump();
+        pump.open(at(0));
+        let mut all = Vec::new();
+        for ms in (0..=1000).step_by(5) {
+            all.extend(sent(&mut pump, at(ms)));
+        }
+        assert!((45..=50).contains(&all.len()), "{} packets in a second", all.len());
+        assert_eq!(all.last(), Some(&49), "the time that was waited counts as lost packets");
+        assert!(all.windows(2).all(|pair| pair[1] == pair[0] + 1), "and no other is");
+    }
+
+    #[test]
+    fn what_a_stalled_microphone_hands_in_late_is_not_sent_twice() {
+        let (mut pump, give, _on) = pump();
+        pump.open(at(0));
+        give.send(vec![0.1; 960]).unwrap();
+        assert_eq!(sent(&mut pump, at(20)), [0]);
+        assert_eq!(sent(&mut pump, at(120)), [5], "five frames of silence, the last one sent");
+        give.send(vec![0.1; 6 * 960]).unwrap();
+        assert_eq!(sent(&mut pump, at(125)), [6], "six frames came, five were replaced");
+    }
+
+    #[test]
+    fn nothing_is_read_or_sent_before_open_and_after_pause() {
+        let (mut pump, give, on) = pump();
+        give.send(vec![0.1; 960]).unwrap();
+        assert!(sent(&mut pump, at(500)).is_empty());
+        assert!(on.try_recv().is_err(), "the microphone was not touched");
+        pump.open(at(500));
+        assert_eq!(sent(&mut pump, at(505)), [0]);
+        pump.pause(at(510));
+        assert_eq!(on.try_iter().collect::<Vec<_>>(), [true, false]);
+        give.send(vec![0.1; 960]).unwrap();
+        assert!(sent(&mut pump, at(900)).is_empty());
+    }
+}

@@ -1,0 +1,367 @@
+//! The sound and the paths of one call.
+//!
+//! Lives here: its legs, their epochs side by side, which of them is sent on and which are played.
+//! Must not: know what a call is for, how a path is built, or how a frame of sound is made.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport, Moment, Role};
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::peer::{Peer, Setup, Told, Voice};
+use super::pipeline::{Capture, Packet, Playback};
+use super::pump::Pump;
+use super::{Report, Sound};
+use crate::clock;
+
+/// Orders that wait for one call. Beyond them the call's media has failed.
+pub const QUEUE: usize = 128;
+/// What paths tell and is not yet read: two seconds of voice on two paths, and some.
+const TOLD: usize = 256;
+/// How often microphone and speaker are served while sound flows.
+const TURN: Duration = Duration::from_millis(5);
+/// Generations of one leg side by side: repair needs two.
+const MOST_PATHS: usize = 8;
+/// How long closing paths are waited for.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// An order to one session.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// About one path.
+    Path {
+        /// The leg.
+        leg: LegId,
+        /// The generation.
+        epoch: Epoch,
+        /// What.
+        order: MediaOrder,
+        /// What a new path is built with.
+        setup: Setup,
+    },
+    /// Send a sealed frame over the leg's data channel.
+    Frame {
+        /// The leg.
+        leg: LegId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// Close everything.
+    Stop,
+}
+
+type Key = (LegId, Epoch);
+
+/// Runs the media of one call: from its first order, which must wait in `asks` already, until its last path is closed
+/// and no order waits.
+pub async fn run(
+    call: CallId,
+    bitrate: u32,
+    sound: Box<dyn Sound>,
+    mut asks: mpsc::Receiver<Ask>,
+    reports: mpsc::Sender<Report>,
+) {
+    let (sequence, timestamp) = start();
+    let capture = match Capture::new(bitrate, sequence, timestamp) {
+        Ok(capture) => capture,
+        Err(error) => {
+            tracing::error!(%error, "the voice encoder does not begin");
+            refuse(call, asks, &reports).await;
+            return;
+        }
+    };
+    let (told_in, told) = mpsc::channel(TOLD);
+    let (legs, tasks, keys) = (BTreeMap::new(), JoinSet::new(), HashMap::new());
+    let pump = Pump::new(sound, capture);
+    let mut session = Session { call, legs, pump, tasks, keys, told_in, reports };
+    session.work(&mut asks, told).await;
+    let Session { tasks, pump, legs, .. } = session;
+    // The devices close first, then every path, whose handles lie in the legs.
+    drop((pump, legs));
+    if clock::timeout(FAREWELL, tasks.join_all()).await.is_err() {
+        tracing::warn!("paths took too long to close");
+    }
+}
+
+/// Without an encoder each new path fails at once.
+async fn refuse(call: CallId, mut asks: mpsc::Receiver<Ask>, reports: &mpsc::Sender<Report>) {
+    while let Ok(ask) = asks.try_recv() {
+        if let Ask::Path { leg, epoch, order: MediaOrder::Prepare(_), .. } = ask {
+            let report = MediaReport::Failed(MediaFault::Media);
+            // An engine that is gone needs no word.
+            let _unheard = reports.send(Report::Event { call, leg, epoch, report }).await;
+        }
+    }
+}
+
+/// Random first sequence number and timestamp (RFC 3550 §5.1).
+fn start() -> (u16, u32) {
+    let mut bytes = [0; 6];
+    if getrandom::fill(&mut bytes).is_err() {
+        tracing::warn!("no randomness for the first packet's numbers");
+    }
+    let [a, b, c, d, e, f] = bytes;
+    (u16::from_ne_bytes([a, b]), u32::from_ne_bytes([c, d, e, f]))
+}
+
+/// One generation of a leg's path.
+struct Path {
+    peer: Peer,
+    up: bool,
+    opened: bool,
+    channel: bool,
+}
+
+/// One device of the other side.
+struct Leg {
+    paths: BTreeMap<Epoch, Path>,
+    playback: Playback,
+    /// What was last reported of its data channel.
+    channel: bool,
+}
+
+struct Session {
+    call: CallId,
+    legs: BTreeMap<LegId, Leg>,
+    pump: Pump,
+    tasks: JoinSet<()>,
+    keys: HashMap<Id, Key>,
+    told_in: mpsc::Sender<(Key, Told)>,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Session {
+    async fn work(&mut self, asks: &mut mpsc::Receiver<Ask>, mut told: mpsc::Receiver<(Key, Told)>) {
+        let mut turn = clock::now();
+        // Nothing waits between this look into the queue and the end: no order can slip in between.
+        while !(self.legs.is_empty() && asks.is_empty()) {
+            tokio::select! {
+                biased;
+                ask = asks.recv() => match ask {
+                    Some(Ask::Path { leg, epoch, order, setup }) => self.obey((leg, epoch), order, setup).await,
+                    Some(Ask::Frame { leg, bytes }) => self.frame(leg, bytes),
+                    Some(Ask::Stop) | None => return,
+                },
+                Some((key, one)) = told.recv() => self.hear(key, one).await,
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
+                () = pause(turn.since(clock::now())), if self.sounding() => {}
+            }
+            if self.sounding() && clock::now() >= turn {
+                self.serve();
+                turn = clock::now() + TURN;
+            }
+        }
+    }
+
+    async fn obey(&mut self, key: Key, order: MediaOrder, setup: Setup) {
+        if let MediaOrder::Prepare(role) = order {
+            return self.prepare(key, role, setup).await;
+        }
+        let Some(path) = self.legs.get_mut(&key.0).and_then(|leg| leg.paths.get_mut(&key.1)) else {
+            tracing::debug!(leg = ?key.0, epoch = key.1.0, "an order for a path that is gone");
+            return;
+        };
+        let done = match order {
+            MediaOrder::Prepare(_) => Ok(()),
+            MediaOrder::Remote(answer) => path.peer.remote(answer),
+            MediaOrder::Candidates { list, complete: _ } => path.peer.candidates(list),
+            MediaOrder::Open { muted } => {
+                path.opened = true;
+                self.pump.mute(muted);
+                self.pump.open(clock::now());
+                Ok(())
+            }
+            MediaOrder::Pause => {
+                self.pump.pause(clock::now());
+                Ok(())
+            }
+            MediaOrder::SetMuted(muted) => {
+                self.pump.mute(muted);
+                Ok(())
+            }
+            MediaOrder::Close => {
+                self.close(key).await;
+                Ok(())
+            }
+        };
+        if done.is_err() {
+            self.report(key, MediaReport::Failed(MediaFault::Media)).await;
+        }
+    }
+
+    async fn prepare(&mut self, key: Key, role: Role, setup: Setup) {
+        let leg = match self.legs.entry(key.0) {
+            Entry::Occupied(leg) => leg.into_mut(),
+            Entry::Vacant(place) => match Playback::new() {
+                Ok(playback) => place.insert(Leg { paths: BTreeMap::new(), playback, channel: false }),
+                Err(error) => {
+                    tracing::error!(%error, "the voice decoder does not begin");
+                    return self.report(key, MediaReport::Failed(MediaFault::Media)).await;
+                }
+            },
+        };
+        if leg.paths.contains_key(&key.1) {
+            tracing::debug!(leg = ?key.0, epoch = key.1.0, "this path exists already");
+            return;
+        }
+        if leg.paths.len() >= MOST_PATHS {
+            return self.report(key, MediaReport::Failed(MediaFault::Media)).await;
+        }
+        let (peer, task) = Peer::build(key, role, setup, self.told_in.clone());
+        leg.paths.insert(key.1, Path { peer, up: false, opened: false, channel: false });
+        self.keys.insert(self.tasks.spawn(task).id(), key);
+    }
+
+    async fn close(&mut self, key: Key) {
+        let Some(leg) = self.legs.get_mut(&key.0) else {
+            return;
+        };
+        leg.paths.remove(&key.1);
+        self.channel(key.0).await;
+        if self.legs.get(&key.0).is_some_and(|leg| leg.paths.is_empty()) {
+            self.legs.remove(&key.0);
+        }
+        if !self.sounding() {
+            self.pump.pause(clock::now());
+        }
+    }
+
+    fn frame(&mut self, leg: LegId, bytes: Vec<u8>) {
+        let Some(leg) = self.legs.get(&leg) else {
+            return;
+        };
+        let path = leg.paths.values().rev().find(|path| path.up && path.channel);
+        if path.is_none_or(|path| path.peer.frame(bytes).is_err()) {
+            tracing::debug!("a frame found no open data channel");
+        }
+    }
+
+    async fn hear(&mut self, key: Key, told: Told) {
+        let Some(leg) = self.legs.get_mut(&key.0) else {
+            return;
+        };
+        let Some(path) = leg.paths.get_mut(&key.1) else {
+            return;
+        };
+        let (call, of) = (self.call, key.0);
+        match told {
+            Told::Described(description) => self.report(key, MediaReport::Described(description)).await,
+            Told::Candidates { list, complete } => {
+                self.report(key, MediaReport::Candidates { list, complete }).await;
+            }
+            Told::Up => {
+                path.up = true;
+                self.report(key, MediaReport::Up).await;
+                self.channel(of).await;
+            }
+            Told::Lost => self.down(key, MediaReport::Lost).await,
+            Told::Stuck => self.down(key, MediaReport::Stuck).await,
+            Told::Failed(fault) => self.down(key, MediaReport::Failed(fault)).await,
+            Told::Voice(voice) => {
+                // Before the answer nobody is heard; a sender that cannot wait is not kept for later either.
+                if path.opened {
+                    let now = clock::now();
+                    leg.playback.receive(now, voice.sequence, voice.timestamp, &voice.payload);
+                    self.play(now);
+                }
+            }
+            Told::Frame(bytes) => self.send(Report::Frame { call, leg: of, bytes }).await,
+            Told::Channel(open) => {
+                path.channel = open;
+                self.channel(of).await;
+            }
+        }
+    }
+
+    async fn down(&mut self, key: Key, report: MediaReport) {
+        if let Some(path) = self.legs.get_mut(&key.0).and_then(|leg| leg.paths.get_mut(&key.1)) {
+            path.up = false;
+        }
+        self.report(key, report).await;
+        self.channel(key.0).await;
+    }
+
+    /// A path's task ended. Unless it was closed, it panicked.
+    async fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let (id, broken) = match ended {
+            Ok((id, ())) => (id, false),
+            Err(error) => (error.id(), true),
+        };
+        if let Some(key) = self.keys.remove(&id).filter(|_| broken) {
+            tracing::error!(leg = ?key.0, epoch = key.1.0, "the task of a path broke");
+            self.down(key, MediaReport::Failed(MediaFault::Media)).await;
+        }
+    }
+
+    /// Tells whether frames can go to a leg, when that changed.
+    async fn channel(&mut self, of: LegId) {
+        let Some(leg) = self.legs.get_mut(&of) else {
+            return;
+        };
+        let open = leg.paths.values().any(|path| path.up && path.channel);
+        if leg.channel != open {
+            leg.channel = open;
+            self.send(Report::Channel { call: self.call, leg: of, open }).await;
+        }
+    }
+
+    fn sounding(&self) -> bool {
+        self.legs.values().flat_map(|leg| leg.paths.values()).any(|path| path.opened)
+    }
+
+    /// Serves microphone and speaker.
+    fn serve(&mut self) {
+        let now = clock::now();
+        let mut packets = Vec::new();
+        self.pump.capture(now, |packet| packets.push(voice(packet)));
+        for packet in packets {
+            self.speak(&packet);
+        }
+        self.play(now);
+    }
+
+    /// To every leg, over its newest path that is open and up.
+    fn speak(&self, packet: &Voice) {
+        for leg in self.legs.values() {
+            let newest = leg.paths.values().rev().find(|path| path.opened && path.up);
+            if newest.is_some_and(|path| path.peer.voice(packet.clone()).is_err()) {
+                tracing::debug!("a path is choked, a packet of voice was dropped");
+            }
+        }
+    }
+
+    fn play(&mut self, now: Moment) {
+        let opened = |leg: &&mut Leg| leg.paths.values().any(|path| path.opened);
+        let legs = self.legs.values_mut().filter(opened).map(|leg| &mut leg.playback);
+        self.pump.play(now, legs);
+    }
+
+    async fn report(&mut self, (leg, epoch): Key, report: MediaReport) {
+        self.send(Report::Event { call: self.call, leg, epoch, report }).await;
+    }
+
+    async fn send(&mut self, report: Report) {
+        // An engine that is gone needs no word: its orders end too.
+        let _unheard = self.reports.send(report).await;
+    }
+}
+
+fn voice(packet: Packet<'_>) -> Voice {
+    Voice {
+        sequence: packet.sequence,
+        timestamp: packet.timestamp,
+        first: packet.first,
+        payload: packet.payload.to_vec(),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a pace, not a deadline: in suspend there is no sound to serve"
+)]
+async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}

@@ -1,0 +1,136 @@
+//! What a call needs of a microphone and a speaker, and the devices behind it.
+//!
+//! Lives here: the trait between a call's pump and the devices, so that a test can be both.
+//! Must not: know a sound library, a packet or a path.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use ahoy_call::Moment;
+use tokio::sync::watch;
+
+use super::Settings;
+use super::device::{Device, DeviceHandle, DeviceState, Wish};
+
+/// The microphone and the speaker of a call, as queues of samples: mono, 48 kHz. Dropping it closes both.
+///
+/// Nothing here waits: devices are opened, watched and closed on a thread of their own.
+pub trait Sound: Send {
+    /// Read the microphone, or stop reading it: no sample is taken from it until the next `true`.
+    fn capture(&mut self, on: bool);
+
+    /// Samples that the microphone gave since the last call; returns how many are in `block` now. Zero if there are
+    /// none yet, and if there is no microphone.
+    fn read(&mut self, now: Moment, block: &mut [f32]) -> usize;
+
+    /// How many samples the speaker wants so that it does not run dry; zero if there is no speaker.
+    fn wanted(&mut self) -> usize;
+
+    /// Samples to play, right after those before.
+    fn write(&mut self, samples: &[f32]);
+}
+
+/// Opens the sound of a call, with the speaker warm and the microphone not read. Never fails: what is missing is taken
+/// up when it comes.
+pub type OpenSound = Box<dyn FnMut(&Settings) -> Box<dyn Sound> + Send>;
+
+/// Handles of devices that no call uses are kept for the next one.
+const KEPT: usize = 4;
+
+/// The machine's devices, and what is missing about them, also without a call.
+pub fn devices(settings: &Settings) -> (OpenSound, watch::Receiver<DeviceState>) {
+    let (back, idle) = sync_channel(KEPT);
+    match Device::spawn(wish(settings)) {
+        Ok(handle) => {
+            let state = handle.state();
+            // The queue is empty and has room for it.
+            let _kept = back.try_send(handle);
+            (Box::new(move |settings| lend(settings, &idle, &back)), state)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the thread of the sound devices does not begin");
+            let problems = vec!["sound: its thread cannot begin".to_owned()];
+            let (_ended, state) = watch::channel(DeviceState { problems, ..DeviceState::default() });
+            (Box::new(|_| Box::new(NoSound)), state)
+        }
+    }
+}
+
+fn lend(
+    settings: &Settings,
+    idle: &Receiver<DeviceHandle>,
+    back: &SyncSender<DeviceHandle>,
+) -> Box<dyn Sound> {
+    match idle.try_recv().map_or_else(|_| Device::spawn(wish(settings)), Ok) {
+        Ok(mut handle) => {
+            handle.wish(wish(settings));
+            handle.warm();
+            Box::new(Lent { handle: Some(handle), back: back.clone() })
+        }
+        Err(error) => {
+            tracing::error!(%error, "a second thread for sound devices does not begin");
+            Box::new(NoSound)
+        }
+    }
+}
+
+fn wish(settings: &Settings) -> Wish {
+    Wish { input: settings.input.clone(), output: settings.output.clone() }
+}
+
+/// Devices in a call. They close with it, but their thread stays for the next.
+struct Lent {
+    handle: Option<DeviceHandle>,
+    back: SyncSender<DeviceHandle>,
+}
+
+impl Sound for Lent {
+    fn capture(&mut self, on: bool) {
+        if let Some(handle) = &mut self.handle {
+            match on {
+                true => handle.open_capture(),
+                false => handle.pause_capture(),
+            }
+        }
+    }
+
+    fn read(&mut self, now: Moment, block: &mut [f32]) -> usize {
+        self.handle.as_mut().map_or(0, |handle| handle.read(now, block))
+    }
+
+    fn wanted(&mut self) -> usize {
+        self.handle.as_mut().map_or(0, DeviceHandle::wanted)
+    }
+
+    fn write(&mut self, samples: &[f32]) {
+        if let Some(handle) = &mut self.handle {
+            handle.write(samples);
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(mut handle) = self.handle.take() {
+            handle.close();
+            // Too many for the next call: its thread ends with it.
+            let _dropped = self.back.try_send(handle);
+        }
+    }
+}
+
+/// Neither microphone nor speaker.
+struct NoSound;
+
+impl Sound for NoSound {
+    fn capture(&mut self, _on: bool) {}
+
+    fn read(&mut self, _now: Moment, _block: &mut [f32]) -> usize {
+        0
+    }
+
+    fn wanted(&mut self) -> usize {
+        0
+    }
+
+    fn write(&mut self, _samples: &[f32]) {}
+}

@@ -1,0 +1,241 @@
+"""A real call between Ana and Ben, told as it happens and measured at the other one's speaker.
+
+    demo.py TARGET_FOLDER      (run by `make demo`, which prepares everything)
+
+Two private desktops with a bus, a sound server and a daemon each, and a relay between them, in a network of their own.
+Ends with 0 only if all of the story was so; target/demo/ keeps the recordings and report.json.
+
+Lives here: the story, and what must hold.
+Must not: compute with samples (sound.py), run a desktop (desk.py) or count packets (rtp.py).
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy
+
+import rtp
+import sound
+from desk import ROOT, Desk, now
+
+ANA_SAYS = (
+    "Good morning, Ben. I walked along the river before breakfast, and the water was higher than last week. "
+    "Two boats had come loose and lay under the old bridge. A man with a long hook was pulling them back to the shore. "
+    "He told me that the rain will go on until Friday. Shall we still take the train to the coast, "
+    "or would you rather stay and paint the kitchen with me?"
+)
+BEN_SAYS = (
+    "Hello, Ana. The market was nearly empty today, so I bought cheese, six brown eggs and a very large pumpkin. "
+    "My neighbour lent me her bicycle, because mine has a broken wheel. On the way home I met our teacher from school. "
+    "She is learning to play the cello, and every evening the whole street can hear it. "
+    "Bring warm clothes on Saturday, since the house by the sea has no heating at all."
+)
+TONE_OF = {"Ana": 600, "Ben": 950}
+RELEASE = "release"
+
+
+class Story:
+    """Prints what happens, with the time since the beginning, and remembers what was not so."""
+
+    def __init__(self):
+        self.began, self.wrong = now(), []
+
+    def tell(self, text):
+        print(f"{now() - self.began:7.2f} s  {text}", flush=True)
+
+    def must(self, true, text):
+        self.tell(("     ok  " if true else "NOT SO:  ") + text)
+        if not true:
+            self.wrong.append(text)
+
+
+def main(target):
+    out = target / "demo"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    story = Story()
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="ahoy-"))
+    running = []
+    try:
+        report = call(story, target / RELEASE, out, scratch, running)
+        (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    except (RuntimeError, subprocess.SubprocessError, OSError) as error:
+        story.must(False, str(error))
+    finally:
+        for each in reversed(running):
+            each()
+        for log in scratch.glob("*/log/ahoyd"):
+            shutil.copy(log, out / f"{log.parts[-3]}.log")
+        shutil.rmtree(scratch, ignore_errors=True)
+    print()
+    print("\n".join(f"Not so: {text}" for text in story.wrong) or "All of it was so.")
+    print(f"Recordings and report: {out}")
+    return 1 if story.wrong else 0
+
+
+def call(story, binaries, out, scratch, running):
+    alone = quiet_network()
+    story.tell("Ana and Ben get a desktop each: a bus, a sound server, a microphone, a speaker")
+    relay = subprocess.Popen([str(binaries / "ahoy-relay"), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    running.append(lambda: (relay.terminate(), relay.wait()))
+    url = relay.stdout.readline().split()[-1]
+    desks = []
+    for name in ("Ana", "Ben"):
+        desks.append(Desk(name, scratch / name.lower(), binaries, url, '"auto"' if alone else '["lo"]'))
+        running.append(desks[-1].close)
+    ana, ben = desks
+    for desk in desks:
+        desk.until_online()
+    story.tell(f"A relay listens on {url}; both daemons are online")
+    for one, other in ((ana, ben), (ben, ana)):
+        other.ctl("contact", "add", "-", given=one.ctl("account", "card"))
+    story.tell("They exchange cards: ahoyctl account card | ahoyctl contact add -")
+
+    speech = {ana: sound.say("en-gb+f3", ANA_SAYS, out / "ana-says.wav"), ben: sound.say("en-us+m3", BEN_SAYS, out / "ben-says.wav")}
+    story.must(min(len(said) for said in speech.values()) >= 20 * sound.RATE, "each says at least 20 s")
+    packets = rtp.Counter() if alone or os.geteuid() == 0 else None
+    for desk in desks:
+        desk.record()
+        raw(desk, "says", speech[desk])
+        raw(desk, "tone", sound.tone(TONE_OF[desk.name], 90))
+
+    report = answer(story, ana, ben, packets)
+    talk(story, ana, ben, speech, out, report)
+    mute(story, ana, ben, packets, report)
+    hang_up(story, ana, ben, report)
+    return report
+
+
+def answer(story, ana, ben, packets):
+    tones = [desk.speak(desk.folder / "tone.raw") for desk in (ana, ben)]
+    time.sleep(0.5)
+    path, dialed, _ = ana.call(ROOT, "Manager", "Dial", "sa{sv}", "Ben", {})
+    rang, theirs = ben.until("incoming", since=dialed)
+    ana.until("alerting", since=dialed)
+    ring = 1000 * (rang - dialed)
+    story.tell(f"Ana dials; Ben's phone rings after {ring:.0f} ms")
+    time.sleep(1.0)
+    before = now()
+    quiet = max(sound.loudest(desk.ears.between(dialed, before - 0.1)) for desk in (ana, ben))
+    story.must(quiet <= -70, f"while it rings, with a tone in both microphones, nothing is heard ({quiet:.0f} dBFS)")
+    if packets:
+        story.must(packets.before(before) == 0, "and no RTP is sent")
+    _, answered, _ = ben.call(theirs, "Call", "Answer", "a{sv}", {})
+    ben.until("active", since=answered)
+    ana.until("active", since=answered)
+    time.sleep(1.5)
+    heard = {}
+    for desk, other in ((ana, ben), (ben, ana)):
+        at = sound.onset(desk.ears.between(answered, answered + 1.4))
+        heard[desk] = None if at is None else 1000 * at
+        if at is None:
+            story.must(False, f"{desk.name} hears {other.name}")
+            continue
+        pitch = sound.pitch(desk.ears.between(answered + at + 0.2, answered + at + 0.4))
+        story.must(abs(pitch - TONE_OF[other.name]) < 10, f"what {desk.name} hears is {other.name}'s tone ({pitch:.0f} Hz)")
+        story.must(heard[desk] <= 150, f"Ben answers; {desk.name} hears {other.name} after {heard[desk]:.0f} ms (at most 150)")
+    stop(*tones)
+    return {"dial_to_ring_ms": rounded(ring), "answer_to_heard_caller_ms": rounded(heard[ana]), "answer_to_heard_callee_ms": rounded(heard[ben])}
+
+
+def talk(story, ana, ben, speech, out, report):
+    time.sleep(0.5)
+    story.tell("They talk, both at once")
+    began = now()
+    for process in [desk.speak(desk.folder / "says.raw") for desk in (ana, ben)]:
+        process.wait()
+    time.sleep(0.8)
+    heard = {desk: desk.ears.between(began, now()) for desk in (ana, ben)}
+    for desk in (ana, ben):
+        sound.save(out / f"{desk.name.lower()}-heard.wav", heard[desk])
+    for key, one, other in (("pesq_a_to_b", ana, ben), ("pesq_b_to_a", ben, ana)):
+        whole, worst = sound.score(speech[one], heard[other])
+        report[key] = rounded(whole, 2)
+        story.must(whole >= 3.0, f"{other.name}'s speaker says what {one.name} said: PESQ {whole:.2f} (at least 3.0), worst 6 s {worst:.2f}")
+    crossed = max(sound.score(speech[desk], heard[desk])[0] for desk in (ana, ben))
+    report["pesq_crossed"] = rounded(crossed, 2)
+    story.must(crossed <= 1.6, f"and not what was said on its own side: PESQ {crossed:.2f} (at most 1.6)")
+
+
+def mute(story, ana, ben, packets, report):
+    tone = ana.speak(ana.folder / "tone.raw")
+    time.sleep(1.0)
+    path = ana.until("active")[1]
+    before = sound.level(ben.ears.between(now() - 0.5, now() - 0.2))
+    story.must(before > -30, f"Ana's microphone hears a tone; so does Ben ({before:.0f} dBFS)")
+    datagrams = udp_datagrams()
+    _, _, muted = ana.call(path, "Call", "SetMuted", "ba{sv}", True, {})
+    time.sleep(2.2)
+    end = muted + 2.1
+    level = sound.loudest(ben.ears.between(muted + 0.1, end))
+    report["mute_dbfs"] = rounded(level)
+    story.must(level <= -70, f"Ana mutes; from 100 ms later on Ben hears {level:.0f} dBFS (at most -70), the tone goes on")
+    if packets:
+        sent = packets.count(ana.daemon.pid, muted + 0.1, end)
+        story.must(sent >= 90, f"while her daemon still sends RTP: {sent} packets in 2 s")
+    else:
+        sent = udp_datagrams() - datagrams
+        story.must(sent >= 180, f"while RTP goes on: {sent} datagrams of both in 2 s (no right to look closer)")
+    _, _, opened = ana.call(path, "Call", "SetMuted", "ba{sv}", False, {})
+    time.sleep(1.2)
+    back = sound.onset(ben.ears.between(opened, opened + 1.0))
+    story.must(back is not None, "Ana unmutes; Ben hears her again" + (f" after {1000 * back:.0f} ms" if back else ""))
+    stop(tone)
+
+
+def hang_up(story, ana, ben, report):
+    since = now()
+    ben.ctl("hangup")
+    reasons = []
+    for desk in (ana, ben):
+        path = desk.until("disconnected", since=since)[1]
+        reasons.append(desk.get(path, "Call", "StateReason"))
+    story.must(reasons == ["completed"] * 2, f"Ben hangs up; the call ended as {reasons[0]} for Ana, {reasons[1]} for Ben")
+    report["end_reason"] = reasons[0] if reasons[0] == reasons[1] else "/".join(reasons)
+    for key, desk in (("history_rows_a", ana), ("history_rows_b", ben)):
+        rows, _ = desk.call(f"{ROOT}/history", "History", "List", "a{sv}a{sv}", {}, {})[0:2]
+        report[key] = len(rows)
+        story.must(len(rows) == 1, f"{desk.name}'s history has {len(rows)} row:")
+        print("\n".join("               " + line for line in desk.ctl("history", "list").rstrip().splitlines()))
+
+
+def raw(desk, name, samples):
+    (desk.folder / f"{name}.raw").write_bytes((numpy.clip(samples, -1, 1) * 32767).astype(numpy.int16).tobytes())
+
+
+def stop(*processes):
+    for process in processes:
+        process.terminate()
+        process.wait()
+
+
+def rounded(value, digits=1):
+    return None if value is None else round(float(value), digits)
+
+
+def udp_datagrams():
+    """How many datagrams this network has taken in."""
+    rows = [line.split() for line in open("/proc/net/snmp") if line.startswith("Udp:")]
+    return int(rows[1][rows[0].index("InDatagrams")])
+
+
+def quiet_network():
+    """Whether this runs in a network of its own; brings its loopback up."""
+    if "--alone" not in sys.argv:
+        return False
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    return True
+
+
+if __name__ == "__main__":
+    # A network of our own has loopback and nothing else, and lets a user without rights count packets.
+    alone = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-current-user", "--keep-caps", "--net"]
+    if "--alone" not in sys.argv and subprocess.run([*alone, "ip", "link", "set", "lo", "up"], capture_output=True).returncode == 0:
+        os.execvp(alone[0], [*alone, sys.executable, *sys.argv, "--alone"])
+    sys.exit(main(pathlib.Path(sys.argv[1]).resolve()))

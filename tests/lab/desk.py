@@ -1,0 +1,177 @@
+"""A person's desk: a private desktop with a daemon, its bus, its microphone and its speaker.
+
+Lives here: starting and stopping the processes of one person, verbs on the bus, signals with their time, recordings.
+Must not: know the story, or judge what was heard.
+"""
+
+import os
+import pathlib
+import subprocess
+import threading
+import time
+
+import numpy
+from jeepney import DBusAddress, HeaderFields, message_bus, new_method_call
+from jeepney.io.blocking import open_dbus_connection
+
+import sound
+
+LAB = pathlib.Path(__file__).parent
+NAME = "org.ahoyd.Calls1"
+ROOT = "/org/ahoyd/Calls1"
+
+
+def now():
+    """Seconds of the one clock of all measurements."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Desk:
+    """One person. `close` ends everything that was started."""
+
+    def __init__(self, name, folder, binaries, relay, interfaces):
+        self.name, self.folder, self.binaries = name, pathlib.Path(folder), binaries
+        self.processes, self.events, self.changed = [], [], threading.Condition()
+        lab = [str(LAB / "soundlab.sh")]
+        subprocess.run([*lab, "up", str(folder), "--owner", str(os.getpid())], check=True)
+        lines = (self.folder / "env").read_text().split()
+        self.env = {**os.environ, **dict(line.split("=", 1) for line in lines)}
+        for other in ("DISPLAY", "WAYLAND_DISPLAY", "PULSE_SINK", "PULSE_SOURCE", "PIPEWIRE_REMOTE"):
+            self.env.pop(other, None)
+        config = self.folder / "config" / "ahoy" / "config.toml"
+        config.parent.mkdir()
+        config.write_text(
+            f'[account]\nname = "{name}"\n[relay]\nurls = ["{relay}"]\n[media]\ninterfaces = {interfaces}\n'
+        )
+        self.log = open(self.folder / "log" / "ahoyd", "wb")
+        self.daemon = self.start([str(binaries / "ahoyd")], stderr=self.log, stdout=self.log)
+        self.calls = open_dbus_connection(bus=self.env["DBUS_SESSION_BUS_ADDRESS"])
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def start(self, command, **streams):
+        process = subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL, **streams)
+        self.processes.append(process)
+        return process
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        subprocess.run([str(LAB / "soundlab.sh"), "down", str(self.folder)], check=False)
+
+    def ctl(self, *words, given=None):
+        """Runs ahoyctl as this person; its output."""
+        done = subprocess.run(
+            [str(self.binaries / "ahoyctl"), *words], env=self.env, input=given, capture_output=True, text=True, timeout=30
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{self.name}: ahoyctl {' '.join(words[:2])} ended with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
+
+    # The bus
+
+    def call(self, path, interface, method, signature="", *values):
+        """A method of the daemon: its reply, with the times just before the call and just after the reply."""
+        interface = interface if "." in interface else f"{NAME}.{interface}"
+        message = new_method_call(DBusAddress(path, bus_name=NAME, interface=interface), method, signature or None, values)
+        before = now()
+        reply = self.calls.send_and_get_reply(message, timeout=10)
+        after = now()
+        if reply.header.message_type.name == "error":
+            raise RuntimeError(f"{self.name}: {method}: {reply.header.fields.get(HeaderFields.error_name)} {reply.body}")
+        return (reply.body[0] if reply.body else None), before, after
+
+    def get(self, path, interface, name):
+        return self.call(path, "org.freedesktop.DBus.Properties", "Get", "ss", f"{NAME}.{interface}", name)[0][1]
+
+    def until_online(self, seconds=15):
+        end, last = now() + seconds, None
+        while now() < end:
+            try:
+                if self.get(ROOT, "Manager", "Online") and self.get(ROOT, "Manager", "Ready"):
+                    return
+            except RuntimeError as error:
+                last = error
+            if self.daemon.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise RuntimeError(f"{self.name}'s daemon did not come online: {last}\n{self.words()}")
+
+    def words(self):
+        """The last lines of the daemon's log."""
+        return "\n".join((self.folder / "log" / "ahoyd").read_text(errors="replace").splitlines()[-20:])
+
+    def listen(self):
+        bus = open_dbus_connection(bus=self.env["DBUS_SESSION_BUS_ADDRESS"])
+        bus.send_and_get_reply(message_bus.AddMatch(f"type='signal',path_namespace='{ROOT}'"))
+        while True:
+            try:
+                message = bus.receive()
+            except (ConnectionError, OSError):
+                return
+            at, fields = now(), message.header.fields
+            member, path = fields.get(HeaderFields.member), fields.get(HeaderFields.path)
+            found = []
+            if member == "PropertiesChanged":
+                found = [(path, message.body[0], message.body[1])]
+            elif member == "InterfacesAdded":
+                found = [(message.body[0], interface, values) for interface, values in message.body[1].items()]
+            with self.changed:
+                for path, interface, values in found:
+                    flat = {key: value for key, (_, value) in values.items()}
+                    self.events.append((at, path, interface.removeprefix(NAME + "."), flat))
+                self.changed.notify_all()
+
+    def until(self, state, since=0.0, seconds=15):
+        """When, and on which path, a call was first seen in that state after `since`."""
+        end = now() + seconds
+        with self.changed:
+            while True:
+                for at, path, interface, values in self.events:
+                    if at >= since and interface == "Call" and values.get("State") == state:
+                        return at, path
+                if not self.changed.wait(end - now()):
+                    raise RuntimeError(f"{self.name}: no call became {state} within {seconds} s\n{self.words()}")
+
+    # The ears and the mouth
+
+    def speak(self, file):
+        """Plays raw samples into the microphone; ends with the file, or when it is told to."""
+        command = ["pacat", "--raw", "--format=s16le", f"--rate={sound.RATE}", "--channels=1", "--latency-msec=40", "--device=mic_in"]
+        process = subprocess.Popen(command, env=self.env, stdin=open(file, "rb"))
+        self.processes.append(process)
+        return process
+
+    def record(self):
+        """Begins to record the speaker."""
+        command = ["parec", "--raw", "--format=s16le", f"--rate={sound.RATE}", "--channels=1", "--latency-msec=10", "--device=speaker.monitor"]
+        self.ears = Recording(self.start(command, stdout=subprocess.PIPE))
+
+
+class Recording:
+    """Samples as they come, with the time of each piece."""
+
+    def __init__(self, process):
+        self.pieces, self.count, self.began = [], 0, None
+        threading.Thread(target=self.read, args=(process.stdout,), daemon=True).start()
+
+    def read(self, pipe):
+        while piece := os.read(pipe.fileno(), 1 << 16):
+            at = now()
+            self.count += len(piece) // 2
+            self.pieces.append(piece)
+            # A piece can come late, never early: the earliest is nearest to the truth, and no sample is dated too early.
+            began = at - self.count / sound.RATE
+            self.began = began if self.began is None else min(self.began, began)
+
+    def samples(self):
+        raw = b"".join(self.pieces)
+        return numpy.frombuffer(raw[: len(raw) // 2 * 2], numpy.int16) / 32768.0
+
+    def between(self, start, end):
+        """What was heard from one time to another."""
+        at = [max(0, int((time - self.began) * sound.RATE)) for time in (start, end)]
+        return self.samples()[at[0] : at[1]]

@@ -1,0 +1,97 @@
+"""Sound as numbers: speech, levels, alignment, scores.
+
+Lives here: everything that is computed from samples, which are floats of -1 to 1 in numpy arrays.
+Must not: know the sound server, the daemons or what a call is.
+"""
+
+import subprocess
+import wave
+
+import numpy
+from pesq import pesq
+
+RATE = 48000
+FLOOR = -120.0
+
+
+def say(voice, text, path):
+    """Speech of espeak-ng at 48 kHz, at a usual speaking level."""
+    subprocess.run(["espeak-ng", "-v", voice, "-s", "165", "-w", str(path), text], check=True)
+    with wave.open(str(path)) as file:
+        raw = numpy.frombuffer(file.readframes(file.getnframes()), numpy.int16)
+        speech = resample(raw / 32768.0, file.getframerate(), RATE)
+    speech *= 10 ** ((-23 - level(speech)) / 20)
+    save(path, speech)
+    return speech
+
+
+def tone(frequency, seconds):
+    """A steady tone of -12 dBFS."""
+    return 0.25 * numpy.sqrt(2) * numpy.sin(2 * numpy.pi * frequency * numpy.arange(int(seconds * RATE)) / RATE)
+
+
+def save(path, samples):
+    """Writes a mono WAV file of 48 kHz."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes((numpy.clip(samples, -1, 1) * 32767).astype(numpy.int16).tobytes())
+
+
+def resample(samples, rate, wanted):
+    """Another sample rate, by way of the spectrum."""
+    count = int(round(len(samples) * wanted / rate))
+    spectrum = numpy.fft.rfft(samples)
+    bins = numpy.zeros(count // 2 + 1, complex)
+    kept = min(len(spectrum), len(bins))
+    bins[:kept] = spectrum[:kept]
+    return numpy.fft.irfft(bins, count) * wanted / rate
+
+
+def level(samples):
+    """Mean power in dBFS, FLOOR for silence."""
+    power = float(numpy.mean(numpy.square(samples))) if len(samples) else 0.0
+    return max(FLOOR, 10 * numpy.log10(power)) if power > 0 else FLOOR
+
+
+def loudest(samples, seconds=0.02):
+    """The highest level of any stretch of that length."""
+    size = int(seconds * RATE)
+    return max((level(samples[at : at + size]) for at in range(0, len(samples) - size + 1, size // 2)), default=FLOOR)
+
+
+def onset(samples, threshold=-40.0):
+    """The end of the first 5 ms that are louder than the threshold, in seconds; None if there are none."""
+    size = RATE // 200
+    for at in range(0, len(samples) - size + 1, RATE // 1000):
+        if level(samples[at : at + size]) > threshold:
+            return (at + size) / RATE
+    return None
+
+
+def pitch(samples):
+    """The strongest frequency in hertz."""
+    return float(numpy.argmax(numpy.abs(numpy.fft.rfft(samples)))) * RATE / len(samples)
+
+
+def align(original, recording):
+    """What of the recording is the original, as long as it; by the peak of their correlation."""
+    size = 1 << int(numpy.ceil(numpy.log2(len(original) + len(recording))))
+    product = numpy.fft.rfft(recording, size) * numpy.conj(numpy.fft.rfft(original, size))
+    at = int(numpy.argmax(numpy.fft.irfft(product, size)[: len(recording)]))
+    cut = recording[at : at + len(original)]
+    return numpy.pad(cut, (0, len(original) - len(cut)))
+
+
+def score(original, recording):
+    """PESQ (ITU-T P.862.2, wideband): 1.0 for nothing alike, 4.64 for the same; with the worst stretch of 6 s."""
+    heard = resample(align(original, recording), RATE, 16000)
+    spoken = resample(original, RATE, 16000)
+    # PESQ refuses true silence.
+    heard = heard + numpy.random.default_rng(1).normal(0, 1e-5, len(heard))
+    size = 6 * 16000
+    parts = [grade(spoken[at : at + size], heard[at : at + size]) for at in range(0, len(spoken) - size + 1, size)]
+    return grade(spoken, heard), min(parts)
+
+
+def grade(spoken, heard):
+    return float(pesq(16000, spoken.astype(numpy.float32), heard.astype(numpy.float32), "wb"))
