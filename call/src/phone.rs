@@ -226,9 +226,7 @@ impl Phone {
             }
             Event::Stopping => {
                 for call in self.calls.keys().copied().collect::<Vec<_>>() {
-                    self.change(&mut out, call, |_, _| {
-                        Some(End::told(EndReason::Shutdown, EndedBy::Local))
-                    });
+                    self.change(&mut out, call, |_, _| Some(End::told(EndReason::Shutdown, EndedBy::Local)));
                 }
             }
         }

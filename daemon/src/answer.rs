@@ -6,15 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Command, Refusal, State};
-use ahoy_proto::identity::leg_id;
+use ahoy_call::{CallId, Command, PeerId, Refusal, State};
 
 use crate::config::Config;
+use crate::contacts::Added;
 use crate::engine::{Engine, settings};
+use crate::identity::{self, Own};
 use crate::perform::Step;
 use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Reply, Request, Verb, Which};
-use crate::rows::{ContactChange, ContactRow};
-use crate::{bus, history};
+use crate::{bus, clock, history};
 
 /// What a request made of itself: an answer now, or one that another port gives.
 type Outcome = Result<Answer, Denied>;
@@ -34,42 +34,42 @@ impl Engine {
                 self.answer(reply, outcome);
             }
             Request::ExportCard { name } => {
-                let outcome = self.contacts.issue(&name, &self.own).map_err(failed).map(Answer::Text);
+                let outcome = self.contacts.export(&name, clock::unix_us()).map(Answer::Text);
                 self.send_roster();
                 self.answer(reply, outcome);
             }
             Request::SetDisplayName(name) => {
-                let outcome = self.own.renamed(&self.paths.identity(), &name).map_err(failed);
-                let outcome = outcome.map(|own| {
-                    self.own = Arc::new(own);
-                    self.send_roster();
-                    Answer::Done
-                });
+                let outcome = self.rename(&name);
                 self.answer(reply, outcome);
             }
             Request::ListContacts(filter) => {
-                let (rows, next) = self.contacts.list(&filter);
-                self.answer(reply, Ok(Answer::Contacts(rows, next)));
+                let outcome = self.contacts.list(&filter).map(|(rows, next)| Answer::Contacts(rows, next));
+                self.answer(reply, outcome);
             }
             Request::GetContact(id) => {
-                let row = self.contacts.get(&id).ok_or_else(|| no_contact(&id));
-                self.answer(reply, row.map(|row| Answer::Contact(Box::new(row))));
+                let outcome = self.contacts.resolve(&id).and_then(|peer| {
+                    let row = self.contacts.get(peer).ok_or_else(|| no_contact(&id))?;
+                    Ok(Answer::Contact(Box::new(row)))
+                });
+                self.answer(reply, outcome);
             }
             Request::FindContacts(text) => {
                 let rows = self.contacts.find(&text);
                 self.answer(reply, Ok(Answer::Contacts(rows, String::new())));
             }
             Request::AddContact { card } => {
-                let added = self.contacts.add(&card, &self.own);
+                let added = self.contacts.add(&card, clock::unix_us()).map(Added::peer);
                 self.contact_changed(reply, added, true);
             }
-            Request::SetContact { id, change } => self.change_contact(reply, &id, &change),
+            Request::SetContact { id, change } => {
+                let changed = self.contacts.resolve(&id);
+                let changed = changed.and_then(|peer| self.contacts.change(peer, &change).map(|()| peer));
+                self.contact_changed(reply, changed, false);
+            }
             Request::RemoveContact(id) => {
-                let outcome = match self.contacts.get(&id) {
-                    Some(row) => self.contacts.remove(&row.id).map(|()| row.id),
-                    None => return self.answer(reply, Err(no_contact(&id))),
-                };
-                self.contact_changed(reply, outcome, false);
+                let removed = self.contacts.resolve(&id);
+                let removed = removed.and_then(|peer| self.contacts.remove(peer).map(|()| peer));
+                self.contact_changed(reply, removed, false);
             }
             Request::ListHistory(filter) => self.ask_history(history::Order::List(filter, reply)),
             Request::GetHistory(id) => self.ask_history(history::Order::Get(id, reply)),
@@ -77,31 +77,17 @@ impl Engine {
     }
 
     fn dial(&mut self, reply: Reply, target: &str, lifetime: Option<Duration>, note: Option<String>) {
-        let found = self.find_one(target).and_then(|row| {
-            if self.own.relays().is_empty() {
-                let sentence = "No relay is configured: put urls = [\"wss://…\"] under [relay] in config.toml.";
-                return Err(Denied::new(DeniedKind::NotConnected, sentence));
-            }
-            if row.blocked {
-                let sentence = format!("{} is blocked: unblock the contact first.", row.name);
-                return Err(Denied::new(DeniedKind::InvalidState, sentence));
-            }
-            Ok(row)
-        });
-        let known = found.and_then(|row| {
-            self.contacts.card(&row.id).ok_or_else(|| no_contact(target))
-        });
-        let card = match known {
-            Ok(card) => card,
+        let peer = match self.callee(target) {
+            Ok(peer) => peer,
             Err(denied) => return self.answer(reply, Err(denied)),
         };
         let call = match fresh_call() {
             Ok(call) => call,
             Err(denied) => return self.answer(reply, Err(denied)),
         };
-        let devices = card.devices.iter().map(|device| leg_id(&device.certificate.device)).collect();
+        let devices = self.contacts.legs(peer);
         let lifetime = lifetime.unwrap_or(self.config.call.lifetime);
-        let command = Command::Dial { call, peer: card.peer_id(), devices, lifetime, note };
+        let command = Command::Dial { call, peer, devices, lifetime, note };
         self.command(reply, command, Answer::Call(call));
     }
 
@@ -130,9 +116,7 @@ impl Engine {
         let views = self.phone.views();
         let (call, serial) = match which {
             Which::Focus => (self.focus.call, Some(self.focus.serial)),
-            Which::Id(id) => {
-                (Some(id), views.iter().find(|view| view.id == id).map(|view| view.serial))
-            }
+            Which::Id(id) => (Some(id), views.iter().find(|view| view.id == id).map(|view| view.serial)),
         };
         let stale = guard.call.is_some_and(|seen| Some(seen) != call)
             || guard.serial.is_some_and(|seen| Some(seen) != serial);
@@ -148,7 +132,9 @@ impl Engine {
         let now = self.now();
         let of = about(&command);
         match self.phone.command(now, command) {
-            Ok(effects) => Step::new(self, now, "command").perform(effects).release(Some((reply, Ok(answer)))),
+            Ok(effects) => {
+                Step::new(self, now, "command").perform(effects).release(Some((reply, Ok(answer))))
+            }
             Err(refusal) => {
                 let denied = self.denied(refusal, of);
                 self.answer(reply, Err(denied));
@@ -160,13 +146,28 @@ impl Engine {
         let view = of.and_then(|of| self.phone.views().into_iter().find(|view| view.id == of));
         let state = view.map_or("over", |view| in_words(view.state));
         match refusal {
-            Refusal::NoSuchCall => Denied::new(DeniedKind::NoSuchCall, "There is no such call, or it ended more than ten seconds ago."),
-            Refusal::InvalidState => Denied::new(DeniedKind::InvalidState, format!("The call {state}: this cannot be done to it now.")),
-            Refusal::AlreadyHandled => Denied::new(DeniedKind::AlreadyHandled, format!("Too late: the call {state}.")),
-            Refusal::AnsweredElsewhere => Denied::new(DeniedKind::AnsweredElsewhere, "Another of your devices has answered."),
+            Refusal::NoSuchCall => Denied::new(
+                DeniedKind::NoSuchCall,
+                "There is no such call, or it ended more than ten seconds ago.",
+            ),
+            Refusal::InvalidState => Denied::new(
+                DeniedKind::InvalidState,
+                format!("The call {state}: this cannot be done to it now."),
+            ),
+            Refusal::AlreadyHandled => {
+                Denied::new(DeniedKind::AlreadyHandled, format!("Too late: the call {state}."))
+            }
+            Refusal::AnsweredElsewhere => {
+                Denied::new(DeniedKind::AnsweredElsewhere, "Another of your devices has answered.")
+            }
             Refusal::Busy => Denied::new(DeniedKind::Busy, "You are in a call already: hang up first."),
-            Refusal::NoDevice => Denied::new(DeniedKind::NoDevice, "The contact's card names no device that could be called: ask for a new card."),
-            Refusal::OutOfRange => Denied::new(DeniedKind::InvalidOption, "lifetime must be 10 to 180 seconds."),
+            Refusal::NoDevice => Denied::new(
+                DeniedKind::NoDevice,
+                "The contact's card names no device that could be called: ask for a new card.",
+            ),
+            Refusal::OutOfRange => {
+                Denied::new(DeniedKind::InvalidOption, "lifetime must be 10 to 180 seconds.")
+            }
         }
     }
 
@@ -177,35 +178,47 @@ impl Engine {
         Step::new(self, now, "request").release(Some((reply, outcome)));
     }
 
-    fn find_one(&self, target: &str) -> Result<ContactRow, Denied> {
-        let mut rows = self.contacts.find(target);
-        match rows.len() {
-            0 => Err(no_contact(target)),
-            1 => Ok(rows.remove(0)),
-            _ => {
-                let names: Vec<String> = rows.iter().take(8).map(|row| format!("{} ({})", row.name, &row.id[..8])).collect();
-                let sentence = format!("Several contacts fit: {}. Say more of the name or the id.", names.join(", "));
-                Err(Denied::new(DeniedKind::Ambiguous, sentence))
+    /// Whom a dial means, if they can be called at all.
+    fn callee(&self, target: &str) -> Result<PeerId, Denied> {
+        let peer = self.contacts.resolve(target)?;
+        if self.relays().is_empty() {
+            let sentence = format!(
+                "No relay is configured: put urls = [\"wss://…\"] under [relay] in {}.",
+                self.paths.config.display()
+            );
+            return Err(Denied::new(DeniedKind::NotConnected, sentence));
+        }
+        match self.contacts.get(peer) {
+            Some(row) if row.blocked => {
+                let sentence = format!("{} is blocked: unblock the contact first.", row.name);
+                Err(Denied::new(DeniedKind::InvalidState, sentence))
             }
+            Some(_) => Ok(peer),
+            None => Err(no_contact(target)),
         }
     }
 
-    fn change_contact(&mut self, reply: Reply, id: &str, change: &ContactChange) {
-        let Some(row) = self.contacts.get(id) else { return self.answer(reply, Err(no_contact(id))) };
-        let changed = self.contacts.change(&row.id, change).map(|()| row.id);
-        self.contact_changed(reply, changed, false);
+    fn rename(&mut self, name: &str) -> Outcome {
+        let configured = self.config.name.is_some();
+        let own = identity::set_display_name(&self.paths.identity(), &self.own, name, configured);
+        self.become_own(own.map_err(failed)?);
+        Ok(Answer::Done)
     }
 
-    /// `changed` is the id of a contact that was written, or why it was not. `tell_id`: the answer is that id.
-    fn contact_changed(&mut self, reply: Reply, changed: Result<String, String>, tell_id: bool) {
-        let outcome = match changed {
-            Ok(id) => {
-                self.send_roster();
-                self.show.tell(bus::Order::ContactChanged(id.clone()));
-                Ok(if tell_id { Answer::Text(id) } else { Answer::Done })
-            }
-            Err(sentence) => Err(Denied::new(DeniedKind::InvalidOption, sentence)),
-        };
+    fn become_own(&mut self, own: Own) {
+        self.own = Arc::new(own);
+        self.contacts.set_own(Arc::clone(&self.own), self.config.call.preconnect);
+        self.send_roster();
+    }
+
+    /// `changed` is a contact that was written, or why it was not. `tell_id`: the answer is its id.
+    fn contact_changed(&mut self, reply: Reply, changed: Result<PeerId, Denied>, tell_id: bool) {
+        let outcome = changed.map(|peer| {
+            let id = data_encoding::HEXLOWER.encode(&peer.bytes());
+            self.send_roster();
+            self.show.tell(bus::Order::ContactChanged(id.clone()));
+            if tell_id { Answer::Text(id) } else { Answer::Done }
+        });
         self.answer(reply, outcome);
     }
 
@@ -213,7 +226,9 @@ impl Engine {
         if let Err(error) = self.ports.history.try_send(order) {
             let denied = Denied::new(DeniedKind::Failed, "The history is busy: try again.");
             match error.into_inner() {
-                history::Order::List(_, reply) | history::Order::Get(_, reply) => self.answer(reply, Err(denied)),
+                history::Order::List(_, reply) | history::Order::Get(_, reply) => {
+                    self.answer(reply, Err(denied));
+                }
                 history::Order::Write { .. } | history::Order::Stop => {}
             }
         }
@@ -229,11 +244,12 @@ impl Engine {
                 return Err(Denied::new(DeniedKind::Failed, sentence));
             }
         };
+        let own = identity::open(&self.paths.identity(), config.name.as_deref(), &config.relay.urls);
+        let own = own.map_err(failed)?;
         self.problems.set_config(String::new());
-        self.own = Arc::new(self.own.with_config(&self.paths.identity(), &config).map_err(failed)?);
         self.phone.configure(settings(&config));
         self.config = config;
-        self.send_roster();
+        self.become_own(own);
         self.send_media_settings();
         Ok(Answer::Done)
     }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use ahoy_call::{Event, Moment, Phone};
 use tokio::sync::mpsc;
 
-use crate::config::Config;
-use crate::contacts::Store;
+use crate::board::AccountRow;
+use crate::config::{self, Config};
+use crate::contacts::Contacts;
 use crate::identity::Own;
 use crate::paths::Paths;
 use crate::perform::Step;
@@ -24,7 +25,7 @@ pub struct Ports {
     /// To the relays and sessions.
     pub signal: mpsc::Sender<signal::Order>,
     /// To paths and sound.
-    pub media: mpsc::Sender<media::Order>,
+    pub media: media::Media,
     /// To the database.
     pub history: mpsc::Sender<history::Order>,
 }
@@ -70,7 +71,7 @@ pub struct Engine {
     pub(crate) phone: Phone,
     pub(crate) show: Show,
     pub(crate) ports: Ports,
-    pub(crate) contacts: Store,
+    pub(crate) contacts: Contacts,
     pub(crate) own: Arc<Own>,
     pub(crate) config: Config,
     pub(crate) paths: Paths,
@@ -79,6 +80,8 @@ pub struct Engine {
     links: signal::Links,
     watchdog: Option<(Duration, Moment)>,
     announced: bool,
+    /// `Manager.Event`s so far.
+    pub(crate) events: u64,
 }
 
 impl Engine {
@@ -87,13 +90,12 @@ impl Engine {
         config: Config,
         paths: Paths,
         own: Arc<Own>,
-        contacts: Store,
-        contact_problems: Vec<String>,
+        contacts: Contacts,
         show: Show,
         ports: Ports,
     ) -> Self {
         let phone = Phone::new(own.leg_id(), settings(&config));
-        let problems = Problems { contacts: contact_problems, ..Problems::default() };
+        let problems = Problems { contacts: contacts.problems().to_vec(), ..Problems::default() };
         Self {
             phone,
             show,
@@ -107,6 +109,7 @@ impl Engine {
             links: signal::Links::default(),
             watchdog: None,
             announced: false,
+            events: 0,
         }
     }
 
@@ -180,7 +183,7 @@ impl Engine {
         match report {
             signal::Report::Event(event) => self.feed(event),
             signal::Report::Frame { call, leg, bytes } => {
-                if self.ports.media.try_send(media::Order::Frame { call, leg, bytes }).is_err() {
+                if self.ports.media.order(media::Order::Frame { call, leg, bytes }).is_err() {
                     tracing::debug!("a frame for the data channel was dropped: the media queue is full");
                 }
             }
@@ -191,14 +194,11 @@ impl Engine {
                 self.links = links;
                 self.refresh();
             }
-            signal::Report::Mutual(peer) => {
-                let kept = self.contacts.set_mutual(peer);
-                self.contact_written(kept.map(|()| None));
-            }
+            signal::Report::Mutual(peer) => self.contacts.set_mutual(peer),
             signal::Report::Bound { token, peer } => {
-                let kept = self.contacts.bind(token, peer);
-                self.contact_written(kept.map(|()| None));
-                self.send_roster();
+                if self.contacts.bind(token, peer) {
+                    self.send_roster();
+                }
             }
         }
     }
@@ -258,9 +258,12 @@ impl Engine {
 
     /// Brings Manager and Account up to date with what the ports said.
     pub(crate) fn refresh(&mut self) {
-        let relays = self.own.relays();
+        let relays = self.relays();
         self.problems.relay = if relays.is_empty() {
-            format!("no relay is configured: put urls = [\"wss://…\"] under [relay] in {}", self.paths.config.display())
+            format!(
+                "no relay is configured: put urls = [\"wss://…\"] under [relay] in {}",
+                self.paths.config.display()
+            )
         } else if self.links.online {
             String::new()
         } else if self.links.error.is_empty() {
@@ -280,8 +283,8 @@ impl Engine {
         } else {
             String::new()
         };
-        let account = self.own.account_row(relays, connection, self.links.error.clone());
-        let contacts = u32::try_from(self.contacts.count()).unwrap_or(u32::MAX);
+        let account = account_row(&self.own, connection, self.links.error.clone());
+        let contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
         let problems = self.problems.sentences();
         let (online, muted) = (self.links.online, self.phone.muted());
         let board = self.show.board();
@@ -298,13 +301,13 @@ impl Engine {
 
     /// Hands the whole roster to signaling.
     pub(crate) fn send_roster(&mut self) {
-        let roster = self.contacts.roster(&self.own, self.config.call.preconnect);
+        let roster = self.contacts.roster();
         self.tell_signal(signal::Order::Roster(roster));
     }
 
     /// Hands what a person decided about sound and paths to media.
     pub(crate) fn send_media_settings(&mut self) {
-        self.tell_media(media::Order::Settings(self.config.media.settings()));
+        self.tell_media(media::Order::Settings(media_settings(&self.config)));
     }
 
     pub(crate) fn tell_signal(&mut self, order: signal::Order) {
@@ -314,29 +317,23 @@ impl Engine {
     }
 
     pub(crate) fn tell_media(&mut self, order: media::Order) {
-        if self.ports.media.try_send(order).is_err() {
-            tracing::warn!("the media queue is full: an order was dropped");
+        if let Err(error) = self.ports.media.order(order) {
+            tracing::warn!(%error, "an order was dropped");
         }
     }
 
-    /// A change of the contacts' files; a failure becomes a problem.
-    pub(crate) fn contact_written(&mut self, result: Result<Option<String>, String>) {
-        match result {
-            Ok(Some(id)) => self.show.tell(bus::Order::ContactChanged(id)),
-            Ok(None) => {}
-            Err(sentence) => self.problems.contacts = vec![sentence],
-        }
-        self.refresh();
+    /// The relays that hold an inbox of ours.
+    pub(crate) fn relays(&self) -> Vec<String> {
+        relays(&self.own)
     }
 
     /// Gives the ports at most two seconds to say goodbye and to commit.
     async fn wind_down(mut self, mut inbox: Inbox) {
         ready::stopping();
-        let written = self.show.newest_ticket();
-        self.tell_media(media::Order::Stop);
+        let written = self.show.newest();
         self.tell_signal(signal::Order::Stop);
         let committed = async {
-            while self.show.committed_ticket() < written {
+            while self.show.safe() < written {
                 match inbox.history.recv().await {
                     Some(report) => self.history(report),
                     None => break,
@@ -365,6 +362,34 @@ impl Problems {
     pub(crate) fn set_config(&mut self, sentence: String) {
         self.config = sentence;
     }
+}
+
+/// What Account shows.
+pub fn account_row(own: &Own, connection: &'static str, error: String) -> AccountRow {
+    let hex = |bytes: [u8; 16]| data_encoding::HEXLOWER.encode(&bytes);
+    AccountRow {
+        id: hex(own.peer_id().bytes()),
+        address: own.address(),
+        display_name: own.display_name.clone(),
+        relays: relays(own),
+        connection,
+        connection_error: error,
+        devices: vec![(own.certificate.name().to_owned(), hex(own.leg_id().bytes()), true)],
+    }
+}
+
+fn relays(own: &Own) -> Vec<String> {
+    own.inboxes.iter().map(|inbox| inbox.relay.clone()).collect()
+}
+
+/// What media needs of the configuration.
+pub fn media_settings(config: &Config) -> media::Settings {
+    let config::Media { input, output, interfaces, bitrate } = config.media.clone();
+    let interfaces = match interfaces {
+        config::Interfaces::Auto => Vec::new(),
+        config::Interfaces::Only(names) => names,
+    };
+    media::Settings { bitrate, input, output, interfaces }
 }
 
 /// What the rules need of the configuration.

@@ -9,13 +9,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ahoyd::config::Config;
-use ahoyd::contacts::Store;
-use ahoyd::engine::{Ended, Engine, Inbox, Ports};
-use ahoyd::identity::Own;
+use ahoyd::contacts::Contacts;
+use ahoyd::engine::{self, Ended, Engine, Inbox, Ports};
 use ahoyd::lock::{LockError, StateLock};
 use ahoyd::paths::Paths;
 use ahoyd::show::Show;
-use ahoyd::{bus, clock, history, media, ready, signal};
+use ahoyd::{bus, clock, history, identity, media, ready, signal};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
@@ -32,6 +31,9 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
+
+/// The media library prints packets of sound in its errors.
+const SILENCED: [&str; 2] = ["webrtc=off", "rtc=off"];
 
 /// What a second daemon says before it ends well.
 const SECOND: &str = "another ahoyd of this user runs already and goes on";
@@ -64,27 +66,30 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Err(LockError::Taken) => return second(),
         Err(error) => return Err(error).context("locking the state directory"),
     };
-    let own = Own::load(&paths.identity(), &config).context("loading the identity")?;
-    let (contacts, contact_problems) =
-        Store::open(&paths.contacts()).context("opening the contacts")?;
+    let own = identity::open(&paths.identity(), config.name.as_deref(), &config.relay.urls)
+        .context("loading the identity")?;
+    let own = Arc::new(own);
+    let contacts = Contacts::open(&paths.contacts(), Arc::clone(&own), config.call.preconnect)
+        .context("opening the contacts")?;
 
     let (command_in, commands) = mpsc::channel(16);
     let (bus_orders, bus_in) = mpsc::channel(256);
     let (bus_out, bus_reports) = mpsc::channel(16);
     let (signal_orders, signal_in) = mpsc::channel(256);
     let (signal_out, signal_reports) = mpsc::channel(256);
-    let (media_orders, media_in) = mpsc::channel(256);
     let (media_out, media_reports) = mpsc::channel(256);
     let (history_orders, history_in) = mpsc::channel(256);
     let (history_out, history_reports) = mpsc::channel(64);
 
-    let show = Show::new(bus_orders, own.account_row(own.relays(), "offline", String::new()));
+    let show = Show::new(bus_orders, engine::account_row(&own, "offline", String::new()));
     history::spawn(paths.history(), history_in, history_out).context("starting history")?;
-    media::spawn(media_in, media_out).context("starting media")?;
-    let signaling = signal::spawn(paths.replay(), config.relay.ca_file.clone(), signal_in, signal_out);
-    let serving = bus::spawn(bus_in, command_in, bus_out);
+    let setup = signal::Setup { state: paths.state.clone(), ca_file: config.relay.ca_file.clone() };
+    let signaling = signal::spawn(setup, signal_in, signal_out);
+    let media = media::Media::spawn(engine::media_settings(&config), media_out);
+    #[expect(clippy::disallowed_methods, reason = "the bus port's task, ended by its orders")]
+    let serving = tokio::spawn(bus::serve(None, command_in, bus_in, bus_out));
 
-    let ports = Ports { signal: signal_orders, media: media_orders, history: history_orders };
+    let ports = Ports { signal: signal_orders, media, history: history_orders };
     let inbox = Inbox {
         commands,
         bus: bus_reports,
@@ -92,7 +97,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         media: media_reports,
         history: history_reports,
     };
-    let engine = Engine::new(config, paths, Arc::new(own), contacts, contact_problems, show, ports);
+    let engine = Engine::new(config, paths, own, contacts, show, ports);
     let ended = engine.run(inbox, asked_to_stop()?).await;
     let goodbye = async {
         // Both end by themselves once the engine has told them to.
@@ -127,11 +132,11 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Logs to standard error. The media library prints packets of sound in its errors: those targets stay silent.
+/// Logs to standard error.
 fn log(config: &Config) {
     let mut filter = EnvFilter::new("warn");
     let ours = format!("ahoyd={}", config.log.to_string().to_lowercase());
-    for directive in std::iter::once(ours.as_str()).chain(media::SILENCED.iter().copied()) {
+    for directive in std::iter::once(ours.as_str()).chain(SILENCED) {
         match directive.parse() {
             Ok(directive) => filter = filter.add_directive(directive),
             Err(error) => eprintln!("ahoyd: the log filter {directive:?} is wrong: {error}"),

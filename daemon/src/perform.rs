@@ -3,7 +3,9 @@
 //! Lives here: one `match` over `Effect`, one call per arm, and the log line of a step.
 //! Must not: decide; wait.
 
-use ahoy_call::{CallView, Direction, Effect, Effects, Fact, MediaFault, MediaReport, Moment, Outcome, Record};
+use ahoy_call::{
+    CallView, Direction, Effect, Effects, Fact, MediaFault, MediaReport, Moment, Outcome, PeerId, Record,
+};
 
 use crate::board::CallRow;
 use crate::bus;
@@ -41,7 +43,7 @@ impl<'a> Step<'a> {
                 }
                 Effect::Media { call, leg, epoch, order } => {
                     let order = media::Order::Call { call, leg, epoch, order };
-                    if self.engine.ports.media.try_send(order).is_err() {
+                    if self.engine.ports.media.order(order).is_err() {
                         let report = MediaReport::Failed(MediaFault::Media);
                         self.failed.push(ahoy_call::Event::Media { call, leg, epoch, report });
                     }
@@ -63,7 +65,12 @@ impl<'a> Step<'a> {
         self.release.focus = self.engine.focus;
         self.release.reply = reply;
         let wrote = !self.entries.is_empty();
-        tracing::debug!(input = self.input, records = self.entries.len(), changes = self.release.changes.len(), "step");
+        tracing::debug!(
+            input = self.input,
+            records = self.entries.len(),
+            changes = self.release.changes.len(),
+            "step"
+        );
         let ticket = wrote.then(|| self.engine.show.ticket());
         if let Some(ticket) = ticket {
             let entries = std::mem::take(&mut self.entries);
@@ -80,32 +87,36 @@ impl<'a> Step<'a> {
 
     fn record(&mut self, record: Record) {
         tracing::info!(call = ?record.view.id, fact = ?record.fact, state = ?record.view.state, reason = ?record.view.reason, "call");
-        let (name, address) = self.engine.contacts.name_and_address(record.view.peer);
+        let (name, address) = self.who(record.view.peer);
         if let Some(kinds) = event_kinds(&record) {
             for kind in kinds {
-                self.release.events.push(bus::Order::Event {
-                    kind,
-                    call: record.view.id,
-                    name: name.clone(),
-                    contact: data_encoding::HEXLOWER.encode(&record.view.peer.bytes()),
+                self.engine.events += 1;
+                let data = bus::EventData {
+                    call: Some(record.view.id),
+                    contact: Some(record.view.peer),
+                    name: Some(name.clone()),
                     reason: record.view.reason,
-                    serial: record.view.serial,
-                });
+                    history: None,
+                };
+                self.release.events.push(bus::Order::Event { kind, serial: self.engine.events, data });
             }
         }
         if record.fact == Fact::Ended {
-            let ended = clock::to_unix(record.at);
-            let kept = self.engine.contacts.touch(record.view.peer, ended);
-            if let Err(sentence) = kept {
-                tracing::warn!(sentence, "contacts");
-            }
+            self.engine.contacts.called(record.view.peer, clock::to_unix(record.at));
         }
         let at_unix_us = clock::to_unix(record.at);
         self.entries.push(Entry { record, at_unix_us, name, address });
     }
 
+    /// A contact's name and address; both empty for one that was removed.
+    fn who(&self, peer: PeerId) -> (String, String) {
+        let contacts = &self.engine.contacts;
+        let address = contacts.address(peer).unwrap_or_default();
+        (contacts.name(peer).map_or_else(|| address.clone(), ToOwned::to_owned), address)
+    }
+
     fn row(&self, view: CallView) -> CallRow {
-        let (name, address) = self.engine.contacts.name_and_address(view.peer);
+        let (name, address) = self.who(view.peer);
         let unix = |moment: Option<Moment>| moment.map_or(0, clock::to_unix);
         CallRow {
             name,
@@ -128,8 +139,8 @@ fn event_kinds(record: &Record) -> Option<Vec<&'static str>> {
         Fact::RingingHere => Some(vec!["call.incoming"]),
         Fact::Answered => Some(vec!["call.answered"]),
         Fact::Ended => {
-            let missed = record.view.direction == Direction::Incoming
-                && record.view.outcome == Some(Outcome::Missed);
+            let missed =
+                record.view.direction == Direction::Incoming && record.view.outcome == Some(Outcome::Missed);
             let public = record.view.direction == Direction::Outgoing || record.view.ringing.is_some();
             let mut kinds = Vec::new();
             if public {

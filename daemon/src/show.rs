@@ -87,23 +87,26 @@ pub struct Show {
 
 impl Show {
     /// An empty board. `account` is what Account shows.
-    pub fn new(bus: mpsc::Sender<Order>, account: AccountRow, manager: ManagerRow) -> Self {
+    pub fn new(bus: mpsc::Sender<Order>, account: AccountRow) -> Self {
+        let manager = ManagerRow { connection: account.connection, ..ManagerRow::default() };
         let board = Board { account, manager, ..Board::default() };
-        Self {
-            bus,
-            board,
-            sent: None,
-            line: VecDeque::new(),
-            committed: 0,
-            newest: 0,
-            overtaken: 0,
-        }
+        Self { bus, board, sent: None, line: VecDeque::new(), committed: 0, newest: 0, overtaken: 0 }
     }
 
     /// The next ticket for a write whose publication must wait.
     pub fn ticket(&mut self) -> u64 {
         self.newest += 1;
         self.newest
+    }
+
+    /// The ticket that was given last.
+    pub fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// The newest ticket whose write is safe.
+    pub fn safe(&self) -> u64 {
+        self.committed
     }
 
     /// When the line must be looked at again.

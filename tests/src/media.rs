@@ -33,11 +33,7 @@ pub struct MediaModel {
 
 impl MediaModel {
     /// Takes an order; returns what will be reported, and when.
-    pub fn order(
-        &mut self,
-        key: (CallId, LegId, Epoch),
-        order: MediaOrder,
-    ) -> Vec<(Duration, MediaReport)> {
+    pub fn order(&mut self, key: (CallId, LegId, Epoch), order: MediaOrder) -> Vec<(Duration, MediaReport)> {
         let describe = |kind, body: &str| {
             let description = Description { kind, body: Opaque(body.as_bytes().to_vec()) };
             let candidate = MediaReport::Candidates { list: vec![Opaque(b"host".to_vec())], complete: true };

@@ -123,7 +123,12 @@ impl World {
             let living = views.iter().filter(|view| view.state != State::Disconnected).count();
             assert!(living <= 1, "{}: one call at a time, not {living}", person.name);
             for view in &views {
-                assert_eq!(person.published.get(&view.id), Some(view), "{}: the bus shows the truth", person.name);
+                assert_eq!(
+                    person.published.get(&view.id),
+                    Some(view),
+                    "{}: the bus shows the truth",
+                    person.name
+                );
             }
             assert_eq!(person.published.len(), views.len(), "{}: nothing else is shown", person.name);
             if person.media.microphone_open() {
@@ -149,10 +154,13 @@ impl World {
                 }
                 assert_eq!(view.state, State::Active, "{}: only a conversation lasts", person.name);
                 let other = self.people.iter().enumerate().find(|(of, _)| peer(*of) == view.peer);
-                let there = other.and_then(|(_, other)| {
-                    other.phone.views().into_iter().find(|there| there.id == view.id)
-                });
-                assert_eq!(there.map(|there| there.state), Some(State::Active), "both ends of {number} agree");
+                let there = other
+                    .and_then(|(_, other)| other.phone.views().into_iter().find(|there| there.id == view.id));
+                assert_eq!(
+                    there.map(|there| there.state),
+                    Some(State::Active),
+                    "both ends of {number} agree"
+                );
                 assert!(person.media.microphone_open(), "{}: a conversation has a microphone", person.name);
             }
             let begun: BTreeSet<_> = person.records.iter().map(|record| record.view.id).collect();

@@ -39,7 +39,8 @@ fn play(seed: u64, ops: &[Op]) -> World {
 fn list(seed: u64) -> Vec<Op> {
     let mut chance = Chance::new(seed);
     // Chance alone seldom gets far into a call: most lists begin with one at some depth.
-    let deep = [Op::Dial(0, 1), Op::Wait(1_500), Op::Answer(1), Op::Wait(500), Op::Cut(0, 1, true), Op::Wait(2_500)];
+    let deep =
+        [Op::Dial(0, 1), Op::Wait(1_500), Op::Answer(1), Op::Wait(500), Op::Cut(0, 1, true), Op::Wait(2_500)];
     let begun = usize::try_from(chance.below(7)).unwrap_or(0);
     let random = (begun..OPERATIONS).map(|_| Op::random(&mut chance, 3));
     deep.into_iter().take(begun).chain(random).collect()
@@ -65,7 +66,9 @@ fn no_list_of_operations_breaks_an_invariant() {
         println!("{count:>8}  {state:<13} {input}");
     }
     // The table would be worthless if most cells were empty: a floor for what every person meets.
-    for state in ["Idle", "Dialing", "Alerting", "Incoming", "Connecting", "Active", "Reconnecting", "Disconnected"] {
+    for state in
+        ["Idle", "Dialing", "Alerting", "Incoming", "Connecting", "Active", "Reconnecting", "Disconnected"]
+    {
         for input in ["Answer", "HangUp", "SetMuted", "Dial"] {
             let count = hits.get(&(state.to_owned(), input)).copied().unwrap_or(0);
             assert!(count >= 10, "({state}, {input}) was hit only {count} times");
