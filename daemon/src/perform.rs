@@ -4,7 +4,7 @@
 //! Must not: decide; wait.
 
 use ahoy_call::{
-    CallView, Direction, Effect, Effects, Fact, MediaFault, MediaReport, Moment, Outcome, PeerId, Record,
+    CallView, Direction, Effect, Effects, Fact, MediaFault, MediaReport, Moment, Outcome, Record,
 };
 
 use crate::board::CallRow;
@@ -87,7 +87,7 @@ impl<'a> Step<'a> {
 
     fn record(&mut self, record: Record) {
         tracing::info!(call = ?record.view.id, fact = ?record.fact, state = ?record.view.state, reason = ?record.view.reason, "call");
-        let (name, address) = self.who(record.view.peer);
+        let (name, address) = self.engine.contacts.name_and_address(record.view.peer);
         if let Some(kinds) = event_kinds(&record) {
             for kind in kinds {
                 self.engine.events += 1;
@@ -108,15 +108,8 @@ impl<'a> Step<'a> {
         self.entries.push(Entry { record, at_unix_us, name, address });
     }
 
-    /// A contact's name and address; both empty for one that was removed.
-    fn who(&self, peer: PeerId) -> (String, String) {
-        let contacts = &self.engine.contacts;
-        let address = contacts.address(peer).unwrap_or_default();
-        (contacts.name(peer).map_or_else(|| address.clone(), ToOwned::to_owned), address)
-    }
-
     fn row(&self, view: CallView) -> CallRow {
-        let (name, address) = self.who(view.peer);
+        let (name, address) = self.engine.contacts.name_and_address(view.peer);
         let unix = |moment: Option<Moment>| moment.map_or(0, clock::to_unix);
         CallRow {
             name,
