@@ -1,4 +1,7 @@
 //! What the configuration takes, and what it says about the rest.
+//!
+//! Lives here: tests of the configuration as the engine sees it.
+//! Must not: mock a file or a disk: they are real, in a directory of their own.
 
 use super::file::is_relay_url;
 use super::*;
