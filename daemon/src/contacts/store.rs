@@ -145,14 +145,17 @@ impl Contacts {
         self.rows.get(&peer).map(|row| row.shown(peer))
     }
 
-    /// The contact's name, for a row of history or a call.
-    pub fn name(&self, peer: PeerId) -> Option<&str> {
-        self.rows.get(&peer).map(|row| row.name.as_str())
+    /// The contact's name and address, for a row of history or a call; its id and no address if it was removed.
+    pub fn name_and_address(&self, peer: PeerId) -> (String, String) {
+        match self.rows.get(&peer) {
+            Some(row) => (row.name.clone(), row.card.address()),
+            None => (hex(peer.bytes()), String::new()),
+        }
     }
 
-    /// The contact's address.
-    pub fn address(&self, peer: PeerId) -> Option<String> {
-        self.rows.get(&peer).map(|row| row.card.address())
+    /// The newest card of this contact.
+    pub fn card(&self, peer: PeerId) -> Option<&Card> {
+        self.rows.get(&peer).map(|row| &row.card)
     }
 
     /// The devices that a call to this contact rings. Empty when its card has none with an inbox.

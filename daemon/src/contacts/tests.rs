@@ -1,4 +1,7 @@
 //! What contacts promise, with real cards and real files.
+//!
+//! Lives here: tests of contacts as the engine sees it.
+//! Must not: mock a file or a disk: they are real, in a directory of their own.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

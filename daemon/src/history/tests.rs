@@ -1,4 +1,7 @@
 //! What history promises, with real files and the real thread.
+//!
+//! Lives here: tests of history as the engine sees it.
+//! Must not: mock a file or a disk: they are real, in a directory of their own.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

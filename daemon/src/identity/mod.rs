@@ -204,6 +204,11 @@ impl Own {
         identity::leg_id(&self.device.verifying_key())
     }
 
+    /// The relays that are to hold an inbox of ours.
+    pub fn relays(&self) -> Vec<String> {
+        self.inboxes.iter().map(|inbox| inbox.relay.clone()).collect()
+    }
+
     /// The account's address.
     pub fn address(&self) -> String {
         identity::address(&self.account.verifying_key())
