@@ -25,6 +25,8 @@ pub(crate) struct Between {
     pub(crate) ben: Side,
     /// Ben gets a description of Ana's with another fingerprint.
     pub(crate) swap_fingerprint: bool,
+    /// Paths that begin now let nothing but ICE through.
+    pub(crate) only_ice: bool,
     wires: HashMap<Epoch, Wire>,
     tasks: JoinSet<()>,
 }
@@ -48,7 +50,14 @@ struct End {
 impl Between {
     pub(crate) fn new() -> Self {
         let (ana, ben) = (Side::new(ANA), Side::new(BEN));
-        Self { ana, ben, swap_fingerprint: false, wires: HashMap::new(), tasks: JoinSet::new() }
+        Self {
+            ana,
+            ben,
+            swap_fingerprint: false,
+            only_ice: false,
+            wires: HashMap::new(),
+            tasks: JoinSet::new(),
+        }
     }
 
     /// Both hear each other.
@@ -183,9 +192,16 @@ impl Between {
             voices: Arc::default(),
         };
         let wire = Wire { ana: end(&at_ben), ben: end(&at_ana), cut };
+        let only_ice = self.only_ice;
         // What Ben sends to "Ana" leaves from "Ben" to where Ana is, and the other way round.
-        self.tasks.spawn(forward(&wire.cut, at_ben.clone(), at_ana.clone(), &wire.ana, &wire.ben));
-        self.tasks.spawn(forward(&wire.cut, at_ana, at_ben, &wire.ben, &wire.ana));
+        self.tasks.spawn(forward(
+            (only_ice, &wire.cut),
+            at_ben.clone(),
+            at_ana.clone(),
+            &wire.ana,
+            &wire.ben,
+        ));
+        self.tasks.spawn(forward((only_ice, &wire.cut), at_ana, at_ben, &wire.ben, &wire.ana));
         wire
     }
 }
@@ -197,7 +213,7 @@ fn socket() -> Arc<UdpSocket> {
 }
 
 fn forward(
-    cut: &Arc<AtomicBool>,
+    (only_ice, cut): (bool, &Arc<AtomicBool>),
     from: Arc<UdpSocket>,
     out: Arc<UdpSocket>,
     to: &End,
@@ -211,6 +227,10 @@ fn forward(
             // RFC 7983: 128 to 191 is RTP or RTCP; RFC 5761: RTCP has 192 to 223 in its second byte.
             if (128..192).contains(&packet[0]) && !(192..224).contains(&packet[1]) {
                 voices.fetch_add(1, Ordering::Relaxed);
+            }
+            // STUN begins with 0 to 3.
+            if only_ice && packet[0] > 3 {
+                continue;
             }
             let target = *to.borrow();
             if let Some(target) = target.filter(|_| !cut.load(Ordering::Relaxed)) {

@@ -89,6 +89,11 @@ impl Side {
         self.heard.iter().any(|(of, one)| *of == epoch && one == report)
     }
 
+    /// The session has begun.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.waiting.is_none()
+    }
+
     pub(crate) fn forget(&mut self) {
         self.heard.clear();
     }
