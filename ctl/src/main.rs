@@ -1,2 +1,115 @@
-//! Placeholder.
-fn main() {}
+//! ahoyctl: the command line of ahoy, a client of the bus like any other.
+//!
+//! Lives here: parsing, connecting, choosing the command, the exit code.
+//! Must not: know more than the bus tells; read the daemon's files.
+
+mod bus;
+mod cmd;
+mod fault;
+mod pick;
+mod print;
+mod time;
+mod wait;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::bus::Bus;
+use crate::cmd::Desk;
+use crate::fault::{Exit, Fault};
+use crate::print::{FormArgs, Printer};
+
+/// Make and steer calls with ahoy
+#[derive(Debug, Parser)]
+#[command(
+    name = "ahoyctl",
+    version,
+    term_width = 80,
+    disable_help_subcommand = true,
+    help_template = "{about}\n\n{usage-heading} {usage}\n\n{subcommands}{after-help}",
+    after_help = "Each takes --json, --jsonl and --help. In a pipe the output is apart by tabs.
+Exit codes: 0 ok, 1 error, 2 usage or ambiguous, 3 timeout, 4 not registered,
+5 no call in that state, 6 declined, 7 busy, 8 ahoyd not running, 9 unreachable,
+10 no such thing, 11 no device, 12 handled by another."
+)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Call(cmd::call::Args),
+    Answer(cmd::answer::AnswerArgs),
+    Decline(cmd::answer::DeclineArgs),
+    Hangup(cmd::hangup::Args),
+    Mute(cmd::mute::Args),
+    Status(cmd::status::Args),
+    List(cmd::show::ListArgs),
+    Show(cmd::show::ShowArgs),
+    Watch(cmd::watch::Args),
+    Wait(cmd::wait::Args),
+    History(cmd::history::Args),
+    Contact(cmd::contact::Args),
+    Account(cmd::account::Args),
+    Version(cmd::version::Args),
+}
+
+impl Command {
+    fn form(&self) -> FormArgs {
+        match self {
+            Self::Call(args) => args.form,
+            Self::Answer(args) => args.form,
+            Self::Decline(args) => args.form,
+            Self::Hangup(args) => args.form,
+            Self::Mute(args) => args.form,
+            Self::Status(args) => args.form,
+            Self::List(args) => args.form,
+            Self::Show(args) => args.form,
+            Self::Watch(args) => args.form,
+            Self::Wait(args) => args.form,
+            Self::History(args) => args.form,
+            Self::Contact(args) => args.form(),
+            Self::Account(args) => args.form(),
+            Self::Version(args) => args.form,
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let exit = match run(args.command).await {
+        Ok(exit) => exit,
+        Err(fault) => {
+            if !fault.sentence.is_empty() {
+                print::complain(&format!("ahoyctl: {}", fault.sentence));
+            }
+            fault.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+async fn run(command: Command) -> Result<Exit, Fault> {
+    let out = Printer::new(command.form());
+    let desk = Desk { bus: Bus::connect().await?, out };
+    match command {
+        Command::Call(args) => cmd::call::run(&desk, args).await,
+        Command::Answer(args) => cmd::answer::answer(&desk, args).await,
+        Command::Decline(args) => cmd::answer::decline(&desk, args).await,
+        Command::Hangup(args) => cmd::hangup::run(&desk, args).await,
+        Command::Mute(args) => cmd::mute::run(&desk, args).await,
+        Command::Status(_) => cmd::status::run(&desk).await,
+        Command::List(_) => cmd::show::list(&desk).await,
+        Command::Show(args) => cmd::show::show(&desk, args).await,
+        Command::Watch(_) => cmd::watch::run(&desk).await,
+        Command::Wait(args) => cmd::wait::run(&desk, args).await,
+        Command::History(args) => cmd::history::run(&desk, args).await,
+        Command::Contact(args) => cmd::contact::run(&desk, args).await,
+        Command::Account(args) => cmd::account::run(&desk, args).await,
+        Command::Version(_) => cmd::version::run(&desk).await,
+    }
+}

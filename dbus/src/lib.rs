@@ -12,8 +12,9 @@
 //! # How a client starts
 //!
 //! 1. Add a match for the signals of [`BUS_NAME`] with `path_namespace` [`ROOT`].
-//! 2. Call `GetManagedObjects` on [`ROOT`]: that is the whole state, and an applet that starts late needs nothing else.
-//! 3. Apply `PropertiesChanged`, `InterfacesAdded` and `InterfacesRemoved` that came after that reply. One transition is one
+//! 2. Call `GetManagedObjects` on [`ROOT`]: that is every object below it with all its properties. Who wants Manager's own
+//!    properties adds `GetAll` there: an object manager does not tell of itself.
+//! 3. Apply `PropertiesChanged`, `InterfacesAdded` and `InterfacesRemoved` that came after those replies. One transition is one
 //!    `PropertiesChanged` an object.
 //!
 //! A bar or a hotkey needs only the one object at [`FOCUS`]. When a method returns, the properties show its effect; no method waits

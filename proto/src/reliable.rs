@@ -47,6 +47,8 @@ pub struct Packet {
     pub bytes: Vec<u8>,
     /// It carries a body that was marked to go over every path.
     pub everywhere: bool,
+    /// It was sent before and not acknowledged in time.
+    pub repeated: bool,
 }
 
 #[derive(Debug)]
@@ -119,14 +121,18 @@ impl Reliable {
                 continue;
             }
             let pause = PAUSES_MS[sent.tries.min(PAUSES_MS.len() - 1)];
+            let repeated = sent.tries > 0;
             sent.tries += 1;
             sent.first.get_or_insert(now);
             sent.due = Some(now + Duration::from_millis(pause));
-            packets
-                .push(Packet { bytes: join(came, beyond, *number, &sent.body), everywhere: sent.everywhere });
+            packets.push(Packet {
+                bytes: join(came, beyond, *number, &sent.body),
+                everywhere: sent.everywhere,
+                repeated,
+            });
         }
         if self.owes && packets.is_empty() {
-            packets.push(Packet { bytes: join(came, beyond, 0, &[]), everywhere: false });
+            packets.push(Packet { bytes: join(came, beyond, 0, &[]), everywhere: false, repeated: false });
         }
         self.owes = false;
         Ok(packets)

@@ -122,3 +122,107 @@ impl Difference {
 fn find(board: &Board, id: CallId) -> Option<&Arc<CallRow>> {
     board.calls.iter().find(|row| row.view.id == id)
 }
+
+#[cfg(test)]
+mod tests {
+    use ahoy_call::{CallView, Can, Direction, Moment, PeerId, State};
+    use zbus::Variant;
+
+    use super::*;
+
+    #[test]
+    fn equal_boards_say_nothing() {
+        let board = board_of(vec![call(1, State::Active)]);
+        assert_eq!(difference(&board, &board.clone()), Difference::default());
+    }
+
+    #[test]
+    fn a_call_that_comes_is_an_object_and_not_a_change() {
+        let row = call(1, State::Incoming);
+        let difference = difference(&board_of(vec![]), &board_of(vec![Arc::clone(&row)]));
+        assert_eq!(difference.come, [row]);
+        assert_eq!(paths(&difference), [spell::ROOT], "Manager counts it, and nothing else changed");
+    }
+
+    #[test]
+    fn a_call_that_leaves_the_board_goes() {
+        let before = board_of(vec![call(1, State::Disconnected), call(2, State::Active)]);
+        let after = board_of(vec![call(2, State::Active)]);
+        let difference = difference(&before, &after);
+        assert_eq!(difference.gone, [CallId::from_bytes([1; 16])]);
+        assert!(difference.come.is_empty() && difference.changed.is_empty(), "{difference:?}");
+    }
+
+    #[test]
+    fn one_step_is_one_change_an_object_with_all_that_changed_and_nothing_else() {
+        let before = board_of(vec![call(1, State::Connecting)]);
+        let mut after = board_of(vec![call(1, State::Active)]);
+        let row = Arc::make_mut(&mut after.calls[0]);
+        row.view.muted = true;
+        row.view.serial = 9;
+        after.missed = 3;
+        let difference = difference(&before, &after);
+        let root = OwnedObjectPath::try_from(spell::ROOT).unwrap();
+        let history = OwnedObjectPath::try_from(spell::HISTORY).unwrap();
+        let focus = OwnedObjectPath::try_from(spell::FOCUS).unwrap();
+        let changed = |path, interface, properties: &[(&'static str, Variant<'static>)]| Changed {
+            path,
+            interface,
+            properties: properties.iter().cloned().collect(),
+        };
+        let expected = [
+            changed(
+                spell::call_path(CallId::from_bytes([1; 16])),
+                "Call",
+                &[("State", "active".into()), ("Muted", true.into()), ("Serial", 9_u64.into())],
+            ),
+            changed(root, "Manager", &[("MissedCount", 3_u32.into())]),
+            changed(focus, "Focus", &[("Missed", 3_u32.into())]),
+            changed(history, "History", &[("Missed", 3_u32.into())]),
+        ];
+        assert_eq!(difference.changed, expected);
+    }
+
+    fn paths(difference: &Difference) -> Vec<&str> {
+        difference.changed.iter().map(|changed| changed.path.as_str()).collect()
+    }
+
+    fn board_of(calls: Vec<Arc<CallRow>>) -> Board {
+        Board { calls, ..Board::default() }
+    }
+
+    fn call(id: u8, state: State) -> Arc<CallRow> {
+        let view = CallView {
+            id: CallId::from_bytes([id; 16]),
+            peer: PeerId::from_bytes([0xbe; 16]),
+            direction: Direction::Incoming,
+            state,
+            reason: None,
+            ended_by: None,
+            outcome: None,
+            serial: 1,
+            deadline: None,
+            created: Moment::from_micros(1),
+            ringing: None,
+            answered: None,
+            ended: None,
+            muted: false,
+            remote_muted: false,
+            note: None,
+            message: None,
+            can: Can::default(),
+        };
+        Arc::new(CallRow {
+            view,
+            name: "Ben".to_owned(),
+            address: "ben-address".to_owned(),
+            history_id: 0,
+            created_at: 0,
+            ringing_at: 0,
+            answered_at: 0,
+            ended_at: 0,
+            answered_boot: 0,
+            deadline_boot: 0,
+        })
+    }
+}

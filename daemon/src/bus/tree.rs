@@ -14,14 +14,14 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, Variant};
 
 use super::account::{AccountObject, AccountProperties};
-use super::contacts::ContactsObject;
 use super::desk::Desk;
 use super::focus::FocusObject;
-use super::history::HistoryObject;
 use super::manager::ManagerObject;
 use super::publish::{add_call, show};
 use super::{EventData, Order, release, spell};
 use crate::board::Board;
+use crate::bus::contacts::ContactsObject;
+use crate::bus::history::HistoryObject;
 use crate::clock;
 use crate::request::Asked;
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
+use ahoy_proto::envelope;
 use ahoy_proto::identity;
-use blake2::{Blake2s256, Digest as _};
 use tokio::sync::watch;
 
 use super::disk::{self, ContactFile, Disk, TokenFile, VERSION, hex};
@@ -145,14 +145,17 @@ impl Contacts {
         self.rows.get(&peer).map(|row| row.shown(peer))
     }
 
-    /// The contact's name, for a row of history or a call.
-    pub fn name(&self, peer: PeerId) -> Option<&str> {
-        self.rows.get(&peer).map(|row| row.name.as_str())
+    /// The contact's name and address, for a row of history or a call; its id and no address if it was removed.
+    pub fn name_and_address(&self, peer: PeerId) -> (String, String) {
+        match self.rows.get(&peer) {
+            Some(row) => (row.name.clone(), row.card.address()),
+            None => (hex(peer.bytes()), String::new()),
+        }
     }
 
-    /// The contact's address.
-    pub fn address(&self, peer: PeerId) -> Option<String> {
-        self.rows.get(&peer).map(|row| row.card.address())
+    /// The newest card of this contact.
+    pub fn card(&self, peer: PeerId) -> Option<&Card> {
+        self.rows.get(&peer).map(|row| &row.card)
     }
 
     /// The devices that a call to this contact rings. Empty when its card has none with an inbox.
@@ -249,7 +252,7 @@ impl Contacts {
         let mut token = [0; 16];
         getrandom::fill(&mut token).map_err(|_| failed("the system has no random numbers".into()))?;
         let card = self.own.card(token).map_err(|error| failed(format!("no card can be made: {error}")))?;
-        let hash = token_hash(&token);
+        let hash = envelope::Token::from_bytes(token).hash().bytes();
         let file = TokenFile { version: VERSION, name: name.to_owned(), bound: None, issued_at: at };
         let content = serde_json::to_vec(&file).map_err(|error| not_kept(&error.into()))?;
         self.disk.write_and_wait(self.token_path(hash), Some(content)).map_err(|error| not_kept(&error))?;
@@ -352,11 +355,4 @@ pub(super) fn no_such_contact() -> Denied {
 
 fn not_kept(error: &io::Error) -> Denied {
     Denied::new(DeniedKind::Failed, format!("nothing was changed, the disk does not take it: {error}"))
-}
-
-pub(super) fn token_hash(token: &[u8; 16]) -> [u8; 16] {
-    let digest = Blake2s256::new().chain_update(b"ahoy token").chain_update(token).finalize();
-    let mut hash = [0; 16];
-    hash.copy_from_slice(&digest[..16]);
-    hash
 }

@@ -1,4 +1,7 @@
 //! What contacts promise, with real cards and real files.
+//!
+//! Lives here: tests of contacts as the engine sees it.
+//! Must not: mock a file or a disk: they are real, in a directory of their own.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -122,7 +125,7 @@ fn each_exported_card_has_a_token_of_its_own_that_binds_once_and_goes_with_its_c
     contacts.add(&ben.card(1), 1).unwrap();
     let [one, two] = ["for Ben", ""].map(|name| Card::parse(&contacts.export(name, 5).unwrap()).unwrap());
     assert_ne!(one.token, two.token);
-    let hash = store::token_hash(&one.token);
+    let hash = ahoy_proto::envelope::Token::from_bytes(one.token).hash().bytes();
     assert!(contacts.bind(hash, ben.own.peer_id()));
     assert!(contacts.bind(hash, ben.own.peer_id()), "again is no harm");
     assert!(!contacts.bind(hash, eve.own.peer_id()), "it is Ben's alone");

@@ -3,11 +3,33 @@
 //! Lives here: the thread that owns the connection; orders in, reports out.
 //! Must not: decide anything about a call, or know who asks.
 
+mod events;
+mod keeper;
+mod query;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::io;
+use std::path::PathBuf;
+
 use ahoy_call::Record;
+use tokio::sync::mpsc;
 
 use crate::request::Reply;
 
 pub use crate::rows::{HistoryFilter, HistoryRow};
+
+/// Starts the thread `history` on the database at `path`, making it if it is missing. It first reports `Committed` of
+/// ticket 0 with what the database holds, then what a crash left open. It ends at `Order::Stop` or when nobody orders any more.
+pub fn spawn(
+    path: PathBuf,
+    orders: mpsc::Receiver<Order>,
+    reports: mpsc::Sender<Report>,
+) -> io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name("history".into()).spawn(move || keeper::run(path, orders, &reports))
+}
 
 /// What the engine asks.
 #[derive(Debug)]

@@ -14,7 +14,6 @@ use ahoy_call::{LegId, PeerId};
 use ahoy_proto::card::{Card, CardDevice, CardError, InboxAt};
 use ahoy_proto::envelope::Inbox;
 use ahoy_proto::identity::{self, CertificateError, DeviceCertificate};
-use blake2::{Blake2s128, Digest as _};
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
@@ -205,6 +204,11 @@ impl Own {
         identity::leg_id(&self.device.verifying_key())
     }
 
+    /// The relays that are to hold an inbox of ours.
+    pub fn relays(&self) -> Vec<String> {
+        self.inboxes.iter().map(|inbox| inbox.relay.clone()).collect()
+    }
+
     /// The account's address.
     pub fn address(&self) -> String {
         identity::address(&self.account.verifying_key())
@@ -214,9 +218,7 @@ impl Own {
 impl OwnInbox {
     /// The inbox that this claim key opens.
     pub fn inbox(&self) -> Inbox {
-        let mut inbox = [0; 16];
-        inbox.copy_from_slice(&Blake2s128::digest(self.claim.verifying_key().as_bytes()));
-        Inbox::from_bytes(inbox)
+        Inbox::of(self.claim.verifying_key().as_bytes())
     }
 }
 

@@ -1,4 +1,7 @@
 //! What the file of our keys withstands.
+//!
+//! Lives here: tests of the identity as the engine sees it.
+//! Must not: mock a file or a disk: they are real, in a directory of their own.
 
 use super::*;
 

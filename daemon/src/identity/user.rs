@@ -46,8 +46,8 @@ fn fit(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nana:x:1000:1000:Ana Müller,,,:/home/ana:/bin/sh\n\
-                          ben:x:1001:1001:& Smith:/home/ben:/bin/sh\ncleo:x:1002:1002::/home/cleo:/bin/sh\nbroken\n";
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nana:x:1000:1000:Ana Müller,,,:/srv:/bin/sh\n\
+                          ben:x:1001:1001:& Smith:/srv:/bin/sh\ncleo:x:1002:1002::/srv:/bin/sh\nbroken\n";
 
     #[test]
     fn the_name_is_the_full_one_then_the_login() {

@@ -3,7 +3,7 @@
 //! Lives here: the settings that we give the encoder, and the three ways to get a frame out of the decoder.
 //! Must not: know packets' order or time, or where samples come from.
 
-use opus::{Application, Bitrate, Channels};
+use opus::{Application, Bitrate, Channels, Signal};
 
 /// Samples a second, on every side of the media port.
 pub const RATE: u32 = 48_000;
@@ -37,6 +37,8 @@ impl Encoder {
         inner.set_bitrate(Bitrate::Bits(bitrate))?;
         inner.set_complexity(COMPLEXITY)?;
         inner.set_inband_fec(true)?;
+        // Only the codec's speech modes hold a copy for FEC, and their state mends sooner after a loss.
+        inner.set_signal(Signal::Voice)?;
         inner.set_packet_loss_perc(i32::from(LOSS_AT_FIRST))?;
         Ok(Self { inner })
     }
@@ -44,6 +46,11 @@ impl Encoder {
     /// Per cent of our packets that the other side lately missed (0 to 100, clamped): more loss, more repetition.
     pub fn set_loss(&mut self, percent: u8) -> Result<(), CodecError> {
         Ok(self.inner.set_packet_loss_perc(i32::from(percent.min(100)))?)
+    }
+
+    /// Forget what was said: the next packet holds nothing of it (the encoder looks 6.5 ms back). Settings stay.
+    pub fn reset(&mut self) -> Result<(), CodecError> {
+        Ok(self.inner.reset_state()?)
     }
 
     /// Encode one frame; the packet is the start of `packet`, of the returned length.

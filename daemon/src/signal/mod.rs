@@ -4,8 +4,17 @@
 //! Must not: know what a call is beyond the rules' own messages, or how sound travels.
 
 mod backoff;
+pub mod dropped;
+mod line;
 pub mod link;
+mod links;
 mod outbox;
+mod peers;
+mod replay;
+mod sessions;
+#[cfg(test)]
+mod sessions_tests;
+mod task;
 pub mod tls;
 
 use std::sync::Arc;
@@ -15,6 +24,7 @@ use ahoy_call::{CallId, Event, LegId, PeerId, SignalOrder};
 use crate::roster::Roster;
 
 pub use crate::ice::IceServer;
+pub use task::{Setup, spawn};
 
 /// What the engine asks.
 #[derive(Clone, Debug)]

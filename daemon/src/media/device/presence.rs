@@ -12,6 +12,11 @@ pub(super) fn server_listens() -> bool {
     sockets(|name| std::env::var(name).ok()).iter().any(|path| listens(&listening, path))
 }
 
+/// The kernel has a sound card, so that one could be opened without a server.
+pub(super) fn card_exists() -> bool {
+    Path::new("/proc/asound/card0").exists() || Path::new("/proc/asound/card1").exists()
+}
+
 /// Where servers listen, by the environment.
 fn sockets(variable: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     let directory = |name: &str| variable(name).map(PathBuf::from);

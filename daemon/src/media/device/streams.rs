@@ -170,12 +170,7 @@ fn errors(meters: &Arc<Meters>) -> (Arc<AtomicBool>, impl FnMut(cpal::Error) + S
 
 /// A moved stream goes on; a glitch passes; ALSA's unclassified errors at the start mean nothing. If one of these was
 /// the end after all, no frames come and the watchdog sees that.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that may grow")]
 fn ends_stream(kind: ErrorKind) -> bool {
-    match kind {
-        ErrorKind::DeviceChanged | ErrorKind::Xrun | ErrorKind::RealtimeDenied | ErrorKind::BackendError => {
-            false
-        }
-        _ => true,
-    }
+    use ErrorKind::{BackendError, DeviceChanged, RealtimeDenied, Xrun};
+    !matches!(kind, DeviceChanged | Xrun | RealtimeDenied | BackendError)
 }

@@ -24,6 +24,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const LOOK_IDLE: Duration = Duration::from_secs(3);
 /// Between attempts to open.
 const RETRY: Duration = Duration::from_millis(500);
+/// How often we look for a missing server while one is needed; when it comes, everything is tried at once.
+const LOOK_SERVER: Duration = Duration::from_millis(500);
 /// Between attempts without a server: only a bare device could work.
 const RETRY_BARE: Duration = Duration::from_secs(4);
 /// A quarter of a second of captured sound may wait for the media task.
@@ -70,6 +72,7 @@ pub(super) struct Worker {
     output: Side,
     input: Side,
     server: bool,
+    looked_at: Option<Moment>,
 }
 
 impl Worker {
@@ -92,6 +95,7 @@ impl Worker {
             output: Side::default(),
             input: Side::default(),
             server: true,
+            looked_at: None,
         }
     }
 
@@ -132,12 +136,10 @@ impl Worker {
         let counts = self.meters.counts();
         self.output.check(now, counts.played, "playback");
         self.input.check(now, counts.captured, "capture");
+        self.look_for_server(now);
         let due = |side: &Side| side.running.is_none() && side.retry.is_none_or(|at| at <= now);
         let (open_output, open_input) =
             (self.playback && due(&self.output), self.capture.is_some() && due(&self.input));
-        if open_output || open_input || !self.playback {
-            self.server = presence::server_listens();
-        }
         if open_output {
             self.open_output(now);
         }
@@ -145,6 +147,20 @@ impl Worker {
             self.open_input(now);
         }
         self.tell();
+    }
+
+    /// While a stream runs there is one; else look now and then.
+    fn look_for_server(&mut self, now: Moment) {
+        let runs = self.playback && self.output.running.is_some();
+        if runs || self.looked_at.is_some_and(|at| now.since(at) < LOOK_SERVER) {
+            return;
+        }
+        self.looked_at = Some(now);
+        let came = presence::server_listens();
+        if came && !self.server {
+            (self.output.retry, self.input.retry) = (None, None);
+        }
+        self.server = came;
     }
 
     fn open_output(&mut self, now: Moment) {
@@ -235,7 +251,10 @@ impl Side {
         mut attempt: impl FnMut(Choice) -> Result<Stream, OpenError>,
     ) {
         loop {
-            if server || self.choice.way() == Way::AlsaDefault {
+            // The library of ALSA complains at length on standard error where it finds no card.
+            let worth_it =
+                if self.choice.way() == Way::AlsaDefault { presence::card_exists() } else { server };
+            if worth_it {
                 match attempt(self.choice) {
                     Ok(stream) => {
                         tracing::info!(way = ?self.choice.way(), size = self.choice.frames(), "{what} runs");

@@ -27,9 +27,12 @@ const LOW_US: i64 = 2_000;
 const HIGH_US: i64 = 12_000;
 /// So far above the target a cut may be heard.
 const URGENT_US: i64 = 60_000;
-/// Pulls to look at before playing later, sooner, and sooner in a hurry.
+/// So far above the target it is worth while to hurry.
+const HIGHER_US: i64 = 30_000;
+/// Pulls to look at before playing later; before playing sooner; and the same when the level is higher, and urgent.
 const LOOK_LOW: u32 = 5;
 const LOOK_HIGH: u32 = 25;
+const LOOK_HIGHER: u32 = 8;
 const LOOK_URGENT: u32 = 3;
 /// The least level is that of about a second, or drift would hide behind an old one.
 const LOOK_ANEW: u32 = 50;
@@ -112,7 +115,12 @@ impl Delay {
         if self.low < self.jitter + LOW_US && self.low < TARGET_MAX_US && self.looked >= LOOK_LOW {
             return Stretch::Lengthen;
         }
-        if above > HIGH_US && self.looked >= LOOK_HIGH || above > URGENT_US && self.looked >= LOOK_URGENT {
+        let enough = match above {
+            URGENT_US.. => LOOK_URGENT,
+            HIGHER_US.. => LOOK_HIGHER,
+            i64::MIN..HIGHER_US => LOOK_HIGH,
+        };
+        if above > HIGH_US && self.looked >= enough {
             return Stretch::Shorten;
         }
         if self.looked >= LOOK_ANEW {

@@ -9,11 +9,11 @@ use super::*;
 struct Chance(u64);
 
 impl Chance {
-    fn unit(&mut self) -> f64 {
+    fn below<T: TryFrom<u64>>(&mut self, end: u64) -> T {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+        T::try_from((self.0 >> 11) % end).ok().expect("the end fits")
     }
 }
 
@@ -21,15 +21,22 @@ impl Chance {
 #[derive(Clone, Copy)]
 struct Trace {
     minutes: u32,
-    jitter_ms: f64,
-    loss: f64,
+    jitter_us: u64,
+    loss_percent: u64,
     /// How much faster the sender's clock runs than ours, in millionths.
-    ppm: f64,
+    ppm: i64,
     seed: u64,
 }
 
-const BAD: Trace = Trace { minutes: 10, jitter_ms: 80.0, loss: 0.05, ppm: 0.0, seed: 7 };
-const CLEAN: Trace = Trace { minutes: 10, jitter_ms: 2.0, loss: 0.0, ppm: 0.0, seed: 7 };
+impl Trace {
+    /// When frame `n` is said, in µs of our clock.
+    fn said(self, n: u64) -> u64 {
+        (5_000_000 + n * 20_000).checked_add_signed(-(n.cast_signed() * self.ppm / 50)).unwrap()
+    }
+}
+
+const BAD: Trace = Trace { minutes: 10, jitter_us: 80_000, loss_percent: 5, ppm: 0, seed: 7 };
+const CLEAN: Trace = Trace { minutes: 10, jitter_us: 2_000, loss_percent: 0, ppm: 0, seed: 7 };
 
 /// How one trace was heard.
 #[derive(Debug, Default)]
@@ -50,7 +57,9 @@ impl Heard {
     /// The demand on a buffer under the bad trace.
     fn survives(&self, trace: Trace) -> bool {
         let (first, last) = (self.delay_ms[0], self.delay_ms[self.delay_ms.len() - 1]);
-        self.missing_share() <= trace.loss + 0.03 && self.worst_ms <= 220.0 && (last - first).abs() <= 30.0
+        self.missing_share() <= trace.loss_percent as f64 / 100.0 + 0.03
+            && self.worst_ms <= 220.0
+            && (last - first).abs() <= 30.0
     }
 }
 
@@ -59,10 +68,11 @@ fn arrivals(trace: Trace) -> BinaryHeap<Reverse<(u64, u64, u64)>> {
     let mut chance = Chance(trace.seed);
     let mut heap = BinaryHeap::new();
     for n in 0..u64::from(trace.minutes) * 3_000 {
-        let said = 5_000_000 + (n as f64 * 20_000.0 * (1.0 - trace.ppm / 1e6)) as u64;
-        let (jitter, lost) = (chance.unit() * trace.jitter_ms * 1_000.0, chance.unit() < trace.loss);
+        let said = trace.said(n);
+        let (jitter, lost) =
+            (chance.below::<u64>(trace.jitter_us), chance.below::<u64>(100) < trace.loss_percent);
         if !lost {
-            heap.push(Reverse((said + 40_000 + jitter as u64, n, said)));
+            heap.push(Reverse((said + 40_000 + jitter, n, said)));
         }
     }
     heap
@@ -91,7 +101,7 @@ fn adaptive(trace: Trace) -> (Heard, Statistics) {
             Frame::Decode { payload, stretch } => {
                 let n = u64::from_be_bytes(payload.try_into().unwrap());
                 log.played(trace, n, now);
-                changed = match (chance.unit() < 0.66, stretch) {
+                changed = match (chance.below::<u64>(3) < 2, stretch) {
                     (false, _) | (true, Stretch::Keep) => 0,
                     (true, Stretch::Shorten) => -300,
                     (true, Stretch::Lengthen) => 300,
@@ -142,8 +152,7 @@ struct Log {
 
 impl Log {
     fn played(&mut self, trace: Trace, n: u64, now: u64) {
-        let said = 5_000_000.0 + n as f64 * 20_000.0 * (1.0 - trace.ppm / 1e6);
-        let delay = (now as f64 - said) / 1_000.0 - 40.0;
+        let delay = (now - trace.said(n)) as f64 / 1_000.0 - 40.0;
         let minute = usize::try_from(n / 3_000).unwrap();
         self.sums.resize(self.sums.len().max(minute + 1), (0.0, 0.0));
         self.sums[minute].0 += delay;
@@ -160,7 +169,7 @@ impl Log {
 
 #[test]
 fn ten_minutes_of_jitter_loss_and_drift_are_heard_with_bounded_delay() {
-    for (ppm, seed) in [(0.0, 7), (0.0, 8), (-100.0, 7), (100.0, 9)] {
+    for (ppm, seed) in [(0, 7), (0, 8), (-100, 7), (100, 9)] {
         let trace = Trace { ppm, seed, ..BAD };
         let (heard, statistics) = adaptive(trace);
         assert!(heard.survives(trace), "{ppm} ppm, seed {seed}: {heard:?}");
@@ -172,7 +181,7 @@ fn ten_minutes_of_jitter_loss_and_drift_are_heard_with_bounded_delay() {
 
 #[test]
 fn a_fixed_buffer_fails_the_same_trace() {
-    for (delay_ms, ppm) in [(20, 0.0), (40, 0.0), (60, -100.0), (60, 100.0), (100, -100.0), (100, 100.0)] {
+    for (delay_ms, ppm) in [(20, 0), (40, 0), (60, -100), (60, 100), (100, -100), (100, 100)] {
         let trace = Trace { ppm, ..BAD };
         assert!(
             !fixed(trace, delay_ms).survives(trace),
@@ -185,7 +194,7 @@ fn a_fixed_buffer_fails_the_same_trace() {
 
 #[test]
 fn a_clean_path_is_played_with_at_most_two_frames_of_delay() {
-    for ppm in [-100.0, 0.0, 100.0] {
+    for ppm in [-100, 0, 100] {
         let (heard, statistics) = adaptive(Trace { ppm, ..CLEAN });
         assert_eq!(heard.missing, 0, "{statistics:?}");
         assert!(heard.worst_ms <= 36.0, "{ppm} ppm: {heard:?}");
@@ -322,8 +331,8 @@ fn hostile_jumps_change_nothing_and_a_restarted_sender_is_followed() {
         now += 20_000;
         let at = Moment::from_micros(now);
         buffer.push(at, n, u32::from(n) * 960, &[1]);
-        let wild = (chance.unit() * 65_536.0) as u16;
-        buffer.push(at, wild, (chance.unit() * 4e9) as u32, &[2]);
+        let wild = chance.below::<u16>(65_536);
+        buffer.push(at, wild, chance.below::<u32>(1 << 32), &[2]);
         buffer.push(at, n.wrapping_add(2_900), u32::from(n) * 960 + 2_900 * 960, &[3]);
         buffer.push(at, n, u32::from(n) * 960, &[9; PACKET_MAX + 1]);
         buffer.push(at, n, u32::from(n) * 960, &[]);
@@ -351,11 +360,11 @@ fn ten_thousand_random_packets_never_break_it_or_stretch_time() {
     let mut buffer = Playout::new();
     let mut now = 1_000_000;
     for _ in 0..10_000 {
-        now += (chance.unit() * 30_000.0) as u64;
+        now += chance.below::<u64>(30_000);
         let at = Moment::from_micros(now);
-        let near = chance.unit() < 0.7;
-        let sequence = (chance.unit() * if near { 300.0 } else { 65_536.0 }) as u16;
-        let timestamp = if near { u32::from(sequence) * 960 } else { (chance.unit() * 4e9) as u32 };
+        let near = chance.below::<u64>(10) < 7;
+        let sequence = chance.below::<u16>(if near { 300 } else { 65_536 });
+        let timestamp = if near { u32::from(sequence) * 960 } else { chance.below::<u32>(1 << 32) };
         buffer.push(at, sequence, timestamp, &[1]);
         let _frame = buffer.pull(at);
         assert!((20..=200).contains(&buffer.target().as_millis()));

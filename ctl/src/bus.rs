@@ -1,0 +1,113 @@
+//! The connection to the daemon.
+//!
+//! Lives here: connecting, the time-out of every call, reading the whole state with or without starting the daemon.
+//! Must not: know a command, or print.
+
+use std::future::Future;
+use std::time::Duration;
+
+use ahoy_dbus::proxy::{AccountProxy, CallProxy, ContactsProxy, FocusProxy, HistoryProxy, ManagerProxy};
+use ahoy_dbus::{BUS_NAME, Dict, ROOT, interface};
+use zbus::fdo::DBusProxy;
+use zbus::names::BusName;
+use zbus::proxy::{CacheProperties, MethodFlags};
+use zbus::{Connection, connection};
+
+use crate::fault::{Exit, Fault};
+use crate::world::{Managed, World};
+
+/// No call of a client takes longer: a bus that cannot start the daemon keeps quiet for 25 s.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Waits for an answer of the bus, but not longer than five seconds.
+pub(crate) async fn ask<T, E: Into<Fault>>(question: impl Future<Output = Result<T, E>>) -> Result<T, Fault> {
+    match tokio::time::timeout(PATIENCE, question).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(_) => Err(Fault::timed_out()),
+    }
+}
+
+/// A connection to the session bus.
+#[derive(Clone, Debug)]
+pub(crate) struct Bus {
+    /// The connection itself.
+    pub(crate) connection: Connection,
+}
+
+impl Bus {
+    /// Connects to the session bus.
+    pub(crate) async fn connect() -> Result<Self, Fault> {
+        let connection = tokio::time::timeout(PATIENCE, connection::Builder::session().build())
+            .await
+            .map_err(|_| Fault::new(Exit::NotRunning, "The session bus does not answer."))?
+            .map_err(|error| {
+                Fault::new(
+                    Exit::NotRunning,
+                    format!("There is no session bus to find ahoyd on ({error}). Log in to a desktop, or run under dbus-run-session."),
+                )
+            })?;
+        Ok(Self { connection })
+    }
+
+    /// Everything the bus shows now. Never starts the daemon.
+    pub(crate) async fn look(&self) -> Result<World, Fault> {
+        let proxy = |interface| zbus::Proxy::new(&self.connection, BUS_NAME, ROOT, interface);
+        let objects = ask(proxy("org.freedesktop.DBus.ObjectManager")).await?;
+        let properties = ask(proxy("org.freedesktop.DBus.Properties")).await?;
+        let quietly = MethodFlags::NO_AUTO_START;
+        let managed: Option<Managed> =
+            ask(objects.call_with_flags("GetManagedObjects", quietly, &())).await?;
+        // An object manager tells of what is below it, not of itself.
+        let manager: Option<Dict> =
+            ask(properties.call_with_flags("GetAll", quietly, &interface::MANAGER)).await?;
+        let (Some(managed), Some(manager)) = (managed, manager) else { return Err(Fault::timed_out()) };
+        let mut world = World::new(managed);
+        world.set_manager(manager);
+        Ok(world)
+    }
+
+    /// Everything the bus shows now; starts the daemon where the desktop lets D-Bus do that.
+    pub(crate) async fn look_or_start(&self) -> Result<World, Fault> {
+        let bus = ask(DBusProxy::new(&self.connection)).await?;
+        let name = BusName::from_static_str(BUS_NAME)?;
+        if !ask(bus.name_has_owner(name.clone())).await? {
+            let name = zbus::names::WellKnownName::from_static_str_unchecked(BUS_NAME);
+            ask(bus.start_service_by_name(name, 0)).await?;
+        }
+        self.look().await
+    }
+
+    /// Manager.
+    pub(crate) async fn manager(&self) -> Result<ManagerProxy<'static>, Fault> {
+        ask(ManagerProxy::builder(&self.connection).cache_properties(CacheProperties::No).build()).await
+    }
+
+    /// Focus.
+    pub(crate) async fn focus(&self) -> Result<FocusProxy<'static>, Fault> {
+        ask(FocusProxy::builder(&self.connection).cache_properties(CacheProperties::No).build()).await
+    }
+
+    /// Contacts.
+    pub(crate) async fn contacts(&self) -> Result<ContactsProxy<'static>, Fault> {
+        ask(ContactsProxy::builder(&self.connection).cache_properties(CacheProperties::No).build()).await
+    }
+
+    /// History.
+    pub(crate) async fn history(&self) -> Result<HistoryProxy<'static>, Fault> {
+        ask(HistoryProxy::builder(&self.connection).cache_properties(CacheProperties::No).build()).await
+    }
+
+    /// The call at a path.
+    pub(crate) async fn call(&self, path: &str) -> Result<CallProxy<'static>, Fault> {
+        let path = zbus::OwnedObjectPath::try_from(path)?;
+        ask(CallProxy::builder(&self.connection).path(path).cache_properties(CacheProperties::No).build())
+            .await
+    }
+
+    /// The account at a path.
+    pub(crate) async fn account(&self, path: &str) -> Result<AccountProxy<'static>, Fault> {
+        let path = zbus::OwnedObjectPath::try_from(path)?;
+        ask(AccountProxy::builder(&self.connection).path(path).cache_properties(CacheProperties::No).build())
+            .await
+    }
+}

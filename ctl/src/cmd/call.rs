@@ -1,0 +1,107 @@
+//! `ahoyctl call`.
+//!
+//! Lives here: dialing, and following the call to its end.
+//! Must not: decide when it is over; the daemon says so.
+
+use ahoy_dbus::Dict;
+use ahoy_dbus::types::State;
+use zbus::Variant;
+
+use super::Desk;
+use crate::bus::ask;
+use crate::fault::{Exit, Fault};
+use crate::pick;
+use crate::print::{Form, FormArgs};
+use crate::wait::Follower;
+use crate::world::Call;
+
+/// Call somebody
+#[derive(Debug, clap::Args)]
+#[command(after_help = "With --wait the exit code is how the call ended: 0 completed or canceled by you,
+3 no answer, 6 declined, 7 busy, 9 unavailable or lost, 11 no sound, 12 answered
+elsewhere, 1 others. Ctrl-C leaves the call alone.
+Example: ahoyctl call ana --wait --note 'about lunch'")]
+pub(crate) struct Args {
+    /// Name, id or address of a contact (a unique beginning will do), or history:ID
+    target: String,
+    /// Follow the call until it has ended, or until sound flows
+    #[arg(long, value_name = "UNTIL", num_args = 0..=1, require_equals = true, default_missing_value = "ended", value_enum)]
+    wait: Option<Until>,
+    /// How long it rings, in seconds
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(10..=180))]
+    lifetime: Option<u32>,
+    /// A short text, shown there while it rings
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Until {
+    Active,
+    Ended,
+}
+
+/// Runs it.
+pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
+    let target = target(desk, &args.target).await?;
+    let mut options = Dict::new();
+    if let Some(seconds) = args.lifetime {
+        options.insert("lifetime".to_owned(), seconds.into());
+    }
+    if let Some(note) = args.note {
+        options.insert("note".to_owned(), Variant::from(note).try_into()?);
+    }
+    let mut follower = Follower::subscribe(&desk.bus).await?;
+    let manager = desk.bus.manager().await?;
+    let path = ask(manager.dial(&target, &options)).await?;
+    let Some(until) = args.wait else {
+        desk.show_effect(path.as_str()).await?;
+        return Ok(Exit::Ok);
+    };
+    follower.refresh().await?;
+    let mut shown = None;
+    let stream = desk.out.form != Form::Json;
+    let call = follower
+        .call_until(
+            path.as_str(),
+            |state| until == Until::Active && *state == State::Active,
+            |call| {
+                if stream && shown.replace(call.state()) != Some(call.state()) {
+                    desk.show_call(call)
+                } else {
+                    Ok(())
+                }
+            },
+        )
+        .await?;
+    if !stream {
+        desk.show_call(&call)?;
+    }
+    Ok(exit(&call, until))
+}
+
+/// The exit code of a call that is over, or active when that was waited for.
+fn exit(call: &Call, until: Until) -> Exit {
+    if !call.is_over() {
+        return Exit::Ok;
+    }
+    match (Exit::of_reason(&call.reason()), until) {
+        // It never became active.
+        (Exit::Ok, Until::Active) => Exit::NoCall,
+        (exit, Until::Active | Until::Ended) => exit,
+    }
+}
+
+/// What Dial is given: the id of the contact that is meant. What names no contact is left to the daemon to judge.
+async fn target(desk: &Desk, typed: &str) -> Result<String, Fault> {
+    if typed.starts_with("history:") {
+        return Ok(typed.to_owned());
+    }
+    match pick::contact(&desk.bus, typed).await {
+        Ok(row) => Ok(row.text("id").to_owned()),
+        Err(fault) if fault.exit == Exit::NoSuch => Ok(typed.to_owned()),
+        Err(fault) => Err(fault),
+    }
+}

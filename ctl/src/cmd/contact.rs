@@ -1,0 +1,250 @@
+//! `ahoyctl contact …`.
+//!
+//! Lives here: the verbs on contacts, and how their rows are shown.
+//! Must not: parse a card; the daemon does.
+
+use std::io::Read;
+
+use ahoy_dbus::Dict;
+use serde_json::{Value, json};
+use zbus::Variant;
+
+use super::Desk;
+use crate::bus::ask;
+use crate::fault::{Exit, Fault};
+use crate::pick;
+use crate::print::FormArgs;
+use crate::world::{Props, row_json};
+
+/// The people you know
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "CONTACT is an id, an address or a name, or a unique beginning of one.\nExample: ahoyctl contact add ana.card"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Add a contact by its card
+    #[command(after_help = "Example: ssh ana ahoyctl account card | ahoyctl contact add -")]
+    Add {
+        /// A file with the card; - for standard input
+        file: String,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// List contacts
+    #[command(
+        after_help = "In a pipe: id, name, address, remarks, apart by tabs.\nExample: ahoyctl contact list --blocked"
+    )]
+    List {
+        /// Only blocked ones
+        #[arg(long)]
+        blocked: bool,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Show one contact
+    #[command(after_help = "Example: ahoyctl contact show ana")]
+    Show {
+        /// Id, address or name, or a unique beginning of one
+        contact: String,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Find contacts by a part of name, id or address
+    #[command(after_help = "Example: ahoyctl contact find an")]
+    Find {
+        /// The part
+        text: String,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Give a contact another name; only you see it
+    #[command(after_help = "Example: ahoyctl contact rename ana 'Ana at work'")]
+    Rename {
+        /// Id, address or name, or a unique beginning of one
+        contact: String,
+        /// 1 to 64 characters
+        name: String,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Block a contact: to them you look offline
+    #[command(after_help = "Example: ahoyctl contact block ana")]
+    Block {
+        /// Id, address or name, or a unique beginning of one
+        contact: String,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Take a block back
+    #[command(after_help = "Example: ahoyctl contact unblock ana")]
+    Unblock {
+        /// Id, address or name, or a unique beginning of one
+        contact: String,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Remove a contact; history keeps its rows
+    #[command(after_help = "Example: ahoyctl contact rm ana")]
+    Rm {
+        /// Id, address or name, or a unique beginning of one
+        contact: String,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+}
+
+impl Args {
+    /// The form that was asked for.
+    pub(crate) fn form(&self) -> FormArgs {
+        match &self.what {
+            What::Add { form, .. }
+            | What::List { form, .. }
+            | What::Show { form, .. }
+            | What::Find { form, .. }
+            | What::Rename { form, .. }
+            | What::Block { form, .. }
+            | What::Unblock { form, .. }
+            | What::Rm { form, .. } => *form,
+        }
+    }
+}
+
+/// Runs it.
+pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
+    let contacts = desk.bus.contacts().await?;
+    let none = Dict::new();
+    match args.what {
+        What::Add { file, .. } => {
+            let id = ask(contacts.add(&read_card(&file)?, &none)).await?;
+            show_id(desk, &id).await?;
+        }
+        What::List { blocked, .. } => list(desk, blocked).await?,
+        What::Find { text, .. } => {
+            let rows = ask(contacts.find(&text, &none)).await?;
+            if rows.is_empty() {
+                return Err(Fault::new(
+                    Exit::NoSuch,
+                    format!("No contact has '{text}' in name, id or address."),
+                ));
+            }
+            show_rows(desk, rows)?;
+        }
+        What::Show { contact, .. } => {
+            show_id(desk, pick::contact(&desk.bus, &contact).await?.text("id")).await?
+        }
+        What::Rename { contact, name, .. } => {
+            let row = pick::contact(&desk.bus, &contact).await?;
+            let name = Variant::from(name).try_into()?;
+            ask(contacts.set(row.text("id"), &Dict::from([("name".to_owned(), name)]), &none)).await?;
+            show_id(desk, row.text("id")).await?;
+        }
+        What::Block { contact, .. } => {
+            let row = pick::contact(&desk.bus, &contact).await?;
+            ask(contacts.block(row.text("id"), &none)).await?;
+            show_id(desk, row.text("id")).await?;
+        }
+        What::Unblock { contact, .. } => {
+            let row = pick::contact(&desk.bus, &contact).await?;
+            ask(contacts.unblock(row.text("id"), &none)).await?;
+            show_id(desk, row.text("id")).await?;
+        }
+        What::Rm { contact, .. } => {
+            let row = pick::contact(&desk.bus, &contact).await?;
+            ask(contacts.remove(row.text("id"), &none)).await?;
+            if desk.out.is_json() {
+                desk.out.object(json!({"removed": row.text("id")}))?;
+            } else {
+                desk.out.words(&[
+                    "removed".to_owned(),
+                    row.text("id").to_owned(),
+                    row.text("name").to_owned(),
+                ])?;
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// All pages of the list.
+async fn list(desk: &Desk, blocked: bool) -> Result<(), Fault> {
+    let contacts = desk.bus.contacts().await?;
+    let mut filter = Dict::from([("limit".to_owned(), 1000_u32.into())]);
+    if blocked {
+        filter.insert("blocked".to_owned(), true.into());
+    }
+    let mut all = Vec::new();
+    loop {
+        let (rows, next) = ask(contacts.list(&filter, &Dict::new())).await?;
+        all.extend(rows);
+        if next.is_empty() {
+            break;
+        }
+        filter.insert("after".to_owned(), Variant::from(next).try_into()?);
+    }
+    if all.is_empty() {
+        desk.out.hint("Nobody yet. Exchange cards: ahoyctl account card, ahoyctl contact add");
+    }
+    show_rows(desk, all)
+}
+
+async fn show_id(desk: &Desk, id: &str) -> Result<(), Fault> {
+    let row = ask(desk.bus.contacts().await?.get(id, &Dict::new())).await?;
+    if desk.out.is_json() {
+        return desk.out.object(json!({"contact": Value::Object(row_json(&row))}));
+    }
+    let row = Props::from(row);
+    desk.out.words(&line(&row))?;
+    if !row.flag("mutual") {
+        desk.out.hint("They may lack your card: send them one of `ahoyctl account card`.");
+    }
+    Ok(())
+}
+
+fn show_rows(desk: &Desk, rows: Vec<Dict>) -> Result<(), Fault> {
+    let items = rows.iter().map(|row| Value::Object(row_json(row))).collect();
+    let lines: Vec<Vec<String>> = rows.into_iter().map(|row| line(&row.into())).collect();
+    desk.out.rows(&["ID", "NAME", "ADDRESS", ""], &lines, "contacts", items, json!({}))
+}
+
+fn line(row: &Props) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if row.flag("blocked") {
+        remarks.push("blocked");
+    }
+    if row.flag("mutual") {
+        remarks.push("mutual");
+    }
+    vec![
+        row.text("id").to_owned(),
+        row.text("name").to_owned(),
+        row.text("address").to_owned(),
+        remarks.join(", "),
+    ]
+}
+
+/// A card is at most some kilobytes; a wrong file must not fill the memory.
+const CARD_LIMIT: u64 = 256 * 1024;
+
+fn read_card(file: &str) -> Result<String, Fault> {
+    let mut text = String::new();
+    let read = if file == "-" {
+        std::io::stdin().take(CARD_LIMIT).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|open| open.take(CARD_LIMIT).read_to_string(&mut text))
+    };
+    read.map_err(|error| Fault::new(Exit::Usage, format!("Cannot read the card from '{file}': {error}.")))?;
+    let card = text.trim();
+    if card.is_empty() {
+        return Err(Fault::new(
+            Exit::Usage,
+            format!("There is no card in '{file}'. They make one with: ahoyctl account card"),
+        ));
+    }
+    Ok(card.to_owned())
+}

@@ -1,0 +1,90 @@
+//! `ahoyctl list` and `ahoyctl show`.
+//!
+//! Lives here: the calls there are, and all about one.
+//! Must not: change anything, or start the daemon.
+
+use serde_json::{Value, json};
+
+use super::{Desk, remark};
+use crate::fault::{Exit, Fault};
+use crate::pick;
+use crate::print::FormArgs;
+use crate::time;
+use crate::world::Call;
+
+/// List the calls, ended ones of the last ten seconds too
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "In a pipe: id, name, direction, state, remark, apart by tabs.\nExample: ahoyctl list --jsonl"
+)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+/// Show all about one call
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: ahoyctl show ana --json")]
+pub(crate) struct ShowArgs {
+    /// Which call, if there are several: its id or the peer's name, or a beginning
+    call: Option<String>,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+/// Runs `list`.
+pub(crate) async fn list(desk: &Desk) -> Result<Exit, Fault> {
+    let calls = desk.bus.look().await?.calls();
+    let rows: Vec<Vec<String>> = calls
+        .iter()
+        .map(|call| {
+            vec![
+                call.props.text("Id").to_owned(),
+                call.props.text("RemoteName").to_owned(),
+                call.props.text("Direction").to_owned(),
+                call.state().to_string(),
+                remark(call),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        desk.out.hint("There are no calls.");
+    }
+    let items = calls.iter().map(Call::json).collect();
+    desk.out.rows(&["ID", "NAME", "DIRECTION", "STATE", ""], &rows, "calls", items, json!({}))?;
+    Ok(Exit::Ok)
+}
+
+/// Runs `show`.
+pub(crate) async fn show(desk: &Desk, args: ShowArgs) -> Result<Exit, Fault> {
+    let world = desk.bus.look().await?;
+    let living = world.calls().iter().any(|call| !call.is_over());
+    // With no call going on, the one that has just ended is meant.
+    let fits = |call: &Call| !living || !call.is_over();
+    let call = pick::call(&world, args.call.as_deref(), fits, "There is no call.")?;
+    if desk.out.is_json() {
+        return desk.show_call(&call).map(|()| Exit::Ok);
+    }
+    let Value::Object(all) = call.json() else { return Ok(Exit::Ok) };
+    let pairs: Vec<(&str, String)> = all
+        .iter()
+        .filter(|(name, value)| !name.starts_with("can_") && !is_nothing(value))
+        .map(|(name, value)| (name.as_str(), readable(name, value)))
+        .collect();
+    desk.out.pairs(&pairs)?;
+    Ok(Exit::Ok)
+}
+
+fn is_nothing(value: &Value) -> bool {
+    *value == json!("") || *value == json!(0) || *value == json!(false)
+}
+
+fn readable(name: &str, value: &Value) -> String {
+    match value {
+        Value::Number(number) if name.ends_with("_at") => time::local(number.as_i64().unwrap_or_default()),
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `ahoyctl status`.
+//!
+//! Lives here: the daemon at a glance, without starting it.
+//! Must not: change anything.
+
+use serde_json::{Value, json};
+
+use super::Desk;
+use crate::fault::{Exit, Fault};
+use crate::print::FormArgs;
+use crate::time;
+use crate::world::World;
+
+/// How things stand: online or not, the call, what is missing
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Starts nothing. Exit code 8 if ahoyd is not running.\nExample: ahoyctl status --json | jq -r .focus.state"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+/// Runs it.
+pub(crate) async fn run(desk: &Desk) -> Result<Exit, Fault> {
+    let world = match desk.bus.look().await {
+        Ok(world) => world,
+        Err(fault) => {
+            if fault.exit == Exit::NotRunning && desk.out.is_json() {
+                desk.out.object(json!({"running": false}))?;
+            }
+            return Err(fault);
+        }
+    };
+    if desk.out.is_json() {
+        desk.out.object(json(&world))?;
+    } else {
+        desk.out.pairs(&pairs(&world))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// The state without the calls: Manager's properties, `account` and `focus` as objects.
+pub(crate) fn json(world: &World) -> Value {
+    let mut object = world.manager().json();
+    object.insert("running".into(), json!(true));
+    object.insert("focus".into(), Value::Object(world.focus().json()));
+    object.insert(
+        "account".into(),
+        world.account().map_or(Value::Null, |(_, account)| Value::Object(account.json())),
+    );
+    Value::Object(object)
+}
+
+fn pairs(world: &World) -> Vec<(&'static str, String)> {
+    let (manager, focus) = (world.manager(), world.focus());
+    let mut pairs =
+        vec![("ahoyd", format!("{} {}", manager.text("Version"), manager.text("ConnectionState")))];
+    if let Some((_, account)) = world.account() {
+        pairs.push(("account", format!("{} {}", account.text("DisplayName"), account.text("Address"))));
+        if !account.text("ConnectionError").is_empty() {
+            pairs.push(("relay", account.text("ConnectionError").to_owned()));
+        }
+    }
+    let mut call = vec![focus.text("State").to_owned(), focus.text("PeerName").to_owned()];
+    if focus.text("State") != "idle" {
+        call.push(time::since(focus.number("SinceMonotonic")));
+    }
+    if focus.flag("Muted") {
+        call.push("muted".to_owned());
+    }
+    call.retain(|word| !word.is_empty());
+    pairs.push(("call", call.join(" ")));
+    if manager.flag("Muted") {
+        pairs.push(("all calls", "muted".to_owned()));
+    }
+    pairs.push(("missed", manager.number("MissedCount").to_string()));
+    pairs.extend(manager.list("Problems").into_iter().map(|problem| ("problem", problem)));
+    pairs
+}

@@ -1,0 +1,124 @@
+//! Which call, which contact: from what a person typed to one thing.
+//!
+//! Lives here: ids, unique prefixes and names, the default where only one fits, and the list where several do.
+//! Must not: act on what it finds.
+
+use ahoy_dbus::Dict;
+
+use crate::bus::{Bus, ask};
+use crate::fault::{Exit, Fault};
+use crate::world::{Call, Props, World};
+
+/// The call that was named; else the only one that `fits`. `none` is the sentence when there is no such.
+pub(crate) fn call(
+    world: &World,
+    named: Option<&str>,
+    fits: impl Fn(&Call) -> bool,
+    none: &str,
+) -> Result<Call, Fault> {
+    let calls = world.calls();
+    let Some(named) = named else {
+        return only(calls.into_iter().filter(|call| fits(call)).collect(), "Several calls fit; name one:")
+            .unwrap_or_else(|| Err(Fault::new(Exit::NoCall, none)));
+    };
+    let exact = |call: &Call| matches(named, call, |text, wanted| text == wanted);
+    let begins = |call: &Call| matches(named, call, |text, wanted| text.starts_with(wanted));
+    let mut found: Vec<Call> = calls.iter().filter(|call| exact(call)).cloned().collect();
+    if found.is_empty() {
+        found = calls.into_iter().filter(|call| begins(call)).collect();
+    }
+    // Who was called again right after a call is meant with the living one.
+    if found.len() > 1 && found.iter().any(|call| !call.is_over()) {
+        found.retain(|call| !call.is_over());
+    }
+    only(found, &format!("Several calls fit '{named}'; name one:")).unwrap_or_else(|| {
+        Err(Fault::new(Exit::NoSuch, format!("There is no call '{named}'. See: ahoyctl list")))
+    })
+}
+
+fn matches(named: &str, call: &Call, fits: impl Fn(&str, &str) -> bool) -> bool {
+    let wanted = named.to_lowercase();
+    let id = call.props.text("Id").to_lowercase();
+    fits(&id, &wanted)
+        || fits(&id.replace('-', ""), &wanted)
+        || fits(&call.props.text("RemoteName").to_lowercase(), &wanted)
+        || fits(call.props.text("Contact"), &wanted)
+        || fits(call.props.text("RemoteAddress"), &wanted)
+        || call.path == named
+}
+
+fn only(mut found: Vec<Call>, several: &str) -> Option<Result<Call, Fault>> {
+    match found.len() {
+        0 => None,
+        1 => found.pop().map(Ok),
+        _ => {
+            let list: String = found
+                .iter()
+                .map(|call| {
+                    format!(
+                        "\n  {}  {}  {}",
+                        call.props.text("Id"),
+                        call.props.text("RemoteName"),
+                        call.state()
+                    )
+                })
+                .collect();
+            Some(Err(Fault::new(Exit::Usage, format!("{several}{list}"))))
+        }
+    }
+}
+
+/// The contact that was named: by id, address or name, or a unique beginning of one. May start the daemon.
+pub(crate) async fn contact(bus: &Bus, named: &str) -> Result<Props, Fault> {
+    let contacts = bus.contacts().await?;
+    let rows: Vec<Dict> = ask(contacts.find(named, &Dict::new())).await?;
+    choose(rows.into_iter().map(Props::from).collect(), named)
+}
+
+fn choose(rows: Vec<Props>, named: &str) -> Result<Props, Fault> {
+    let wanted = named.to_lowercase();
+    let fits = |row: &Props, test: fn(&str, &str) -> bool| {
+        ["id", "address", "name"].iter().any(|key| test(&row.text(key).to_lowercase(), &wanted))
+    };
+    let mut found: Vec<Props> =
+        rows.iter().filter(|row| fits(row, |text, wanted| text == wanted)).cloned().collect();
+    if found.is_empty() {
+        found = rows.into_iter().filter(|row| fits(row, |text, wanted| text.starts_with(wanted))).collect();
+    }
+    match found.len() {
+        0 => {
+            Err(Fault::new(Exit::NoSuch, format!("There is no contact '{named}'. See: ahoyctl contact list")))
+        }
+        1 => Ok(found.remove(0)),
+        _ => {
+            let list: String =
+                found.iter().map(|row| format!("\n  {}  {}", row.text("id"), row.text("name"))).collect();
+            Err(Fault::new(Exit::Usage, format!("Several contacts fit '{named}'; name one by its id:{list}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, name: &str) -> Props {
+        let text = |value: &str| zbus::OwnedVariant::try_from(zbus::Variant::from(value.to_owned())).unwrap();
+        Props::from(Dict::from([("id".to_owned(), text(id)), ("name".to_owned(), text(name))]))
+    }
+
+    #[test]
+    fn a_whole_name_wins_over_a_longer_one_that_begins_with_it() {
+        let rows = vec![row("01", "Ana"), row("02", "Anabel")];
+        assert_eq!(choose(rows.clone(), "ana").unwrap().text("id"), "01");
+        assert_eq!(choose(rows.clone(), "Anab").unwrap().text("id"), "02");
+        let fault = choose(rows, "an").unwrap_err();
+        assert_eq!(fault.exit, Exit::Usage);
+        assert!(fault.sentence.contains("Anabel"), "the list is shown: {}", fault.sentence);
+    }
+
+    #[test]
+    fn a_text_inside_a_name_is_not_a_beginning() {
+        assert_eq!(choose(vec![row("01", "Johanna")], "anna").unwrap_err().exit, Exit::NoSuch);
+    }
+}

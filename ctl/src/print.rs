@@ -1,0 +1,194 @@
+//! The one place that prints.
+//!
+//! Lives here: a table on a terminal, tab-separated lines in a pipe, one JSON object, a stream of JSON lines; sentences on standard error.
+//! Must not: ask the bus, or know a command.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::Value;
+
+use crate::fault::{Exit, Fault};
+
+/// Which form a person or program asked for.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct FormArgs {
+    /// One JSON object, with "v":1
+    #[arg(long, conflicts_with = "jsonl")]
+    json: bool,
+    /// JSON lines: a stream, or one line an item
+    #[arg(long)]
+    jsonl: bool,
+}
+
+/// The form of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// For a person at a terminal.
+    Table,
+    /// For a pipe: tab-separated, no head.
+    Tabs,
+    /// One object.
+    Json,
+    /// One object a line.
+    JsonLines,
+}
+
+/// Standard output in a form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Printer {
+    /// The form.
+    pub(crate) form: Form,
+}
+
+impl Printer {
+    /// The form that was asked for, else the one that fits standard output.
+    pub(crate) fn new(args: FormArgs) -> Self {
+        let form = if args.json {
+            Form::Json
+        } else if args.jsonl {
+            Form::JsonLines
+        } else if std::io::stdout().is_terminal() {
+            Form::Table
+        } else {
+            Form::Tabs
+        };
+        Self { form }
+    }
+
+    /// A program reads it.
+    pub(crate) fn is_json(&self) -> bool {
+        matches!(self.form, Form::Json | Form::JsonLines)
+    }
+
+    /// One JSON object on one line; `"v":1` is put in.
+    pub(crate) fn object(&self, mut object: Value) -> Result<(), Fault> {
+        if let Value::Object(map) = &mut object {
+            map.insert("v".into(), 1.into());
+        }
+        line(&object.to_string())
+    }
+
+    /// Rows: aligned below their heads, tab-separated, one object that holds all under `key`, or one object a row.
+    ///
+    /// `extra` joins the one object.
+    pub(crate) fn rows(
+        &self,
+        heads: &[&str],
+        rows: &[Vec<String>],
+        key: &str,
+        items: Vec<Value>,
+        extra: Value,
+    ) -> Result<(), Fault> {
+        match self.form {
+            Form::Table if rows.is_empty() => Ok(()),
+            Form::Table => {
+                let heads = heads.iter().map(|head| (*head).to_owned()).collect::<Vec<_>>();
+                let all: Vec<&Vec<String>> = std::iter::once(&heads).chain(rows).collect();
+                align(&all).iter().try_for_each(|text| line(text))
+            }
+            Form::Tabs => rows.iter().try_for_each(|row| line(&tabs(row))),
+            Form::Json => {
+                let mut object = extra;
+                if let Value::Object(map) = &mut object {
+                    map.insert(key.into(), Value::Array(items));
+                }
+                self.object(object)
+            }
+            Form::JsonLines => items.into_iter().try_for_each(|item| self.object(item)),
+        }
+    }
+
+    /// Names and values: aligned, or `name TAB value`. Only for people and pipes; JSON goes through `object`.
+    pub(crate) fn pairs(&self, pairs: &[(&str, String)]) -> Result<(), Fault> {
+        let rows: Vec<Vec<String>> =
+            pairs.iter().map(|(name, value)| vec![(*name).to_owned(), value.clone()]).collect();
+        if self.form == Form::Table {
+            align(&rows.iter().collect::<Vec<_>>()).iter().try_for_each(|text| line(text))
+        } else {
+            rows.iter().try_for_each(|row| line(&tabs(row)))
+        }
+    }
+
+    /// Words of one line: apart by two spaces for a person, by tabs in a pipe.
+    pub(crate) fn words(&self, words: &[String]) -> Result<(), Fault> {
+        if self.form == Form::Table {
+            let words: Vec<String> =
+                words.iter().filter(|word| !word.is_empty()).map(|word| clean(word)).collect();
+            line(&words.join("  "))
+        } else {
+            line(&tabs(words))
+        }
+    }
+
+    /// A bare text, the same in a pipe.
+    pub(crate) fn text(&self, text: &str) -> Result<(), Fault> {
+        line(text)
+    }
+
+    /// A hint on standard error, for a person only.
+    pub(crate) fn hint(&self, text: &str) {
+        if self.form == Form::Table {
+            complain(text);
+        }
+    }
+}
+
+/// A sentence on standard error. Nothing helps if that is closed.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A line on standard output. A reader that went away (`| head`) ends the program quietly.
+fn line(text: &str) -> Result<(), Fault> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Fault::new(Exit::Ok, "")),
+        Err(error) => Err(Fault::new(Exit::Error, format!("Cannot write to standard output: {error}."))),
+    }
+}
+
+fn tabs(row: &[String]) -> String {
+    row.iter().map(|cell| clean(cell)).collect::<Vec<_>>().join("\t")
+}
+
+/// What others wrote (names, notes) must not break a line or steer a terminal.
+fn clean(cell: &str) -> String {
+    cell.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+fn align(rows: &[&Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(|row| row.len()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or_default()
+        })
+        .collect();
+    rows.iter()
+        .map(|row| {
+            let cells: Vec<String> =
+                row.iter().zip(&widths).map(|(cell, width)| format!("{:<width$}", clean(cell))).collect();
+            cells.join("  ").trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [vec!["ID".to_owned(), "NAME".to_owned()], vec!["3f2a".to_owned(), "Zoë".to_owned()]];
+        assert_eq!(align(&rows.iter().collect::<Vec<_>>()), ["ID    NAME", "3f2a  Zoë"]);
+    }
+
+    #[test]
+    fn a_name_cannot_forge_a_column_or_steer_the_terminal() {
+        assert_eq!(tabs(&["a\tb\n\u{1b}[2J".to_owned(), "c".to_owned()]), "a b  [2J\tc");
+    }
+}

@@ -1,0 +1,212 @@
+//! The file as it is spelled.
+//!
+//! Lives here: the tables and keys of `config.toml`, and the judging of each value.
+//! Must not: be seen outside of the configuration.
+
+use std::net::IpAddr;
+use std::ops::{Range, RangeInclusive};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ahoy_proto::card::{MAX_INBOXES, MAX_RELAY_URL};
+use serde::Deserialize;
+use toml::{Spanned, Value};
+use tracing::Level;
+
+use super::{Call, Config, Interfaces, Media, Preconnect, Relay, is_display_name};
+
+/// The file as it is spelled: every key once, every value still unjudged.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct File {
+    account: AccountTable,
+    relay: RelayTable,
+    call: CallTable,
+    media: MediaTable,
+    log: LogTable,
+}
+
+type Field = Option<Spanned<Value>>;
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AccountTable {
+    name: Field,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct RelayTable {
+    urls: Field,
+    ca_file: Field,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct CallTable {
+    lifetime: Field,
+    reconnect_window: Field,
+    preconnect: Field,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct MediaTable {
+    input: Field,
+    output: Field,
+    interfaces: Field,
+    bitrate: Field,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LogTable {
+    level: Field,
+}
+
+/// A value that cannot stand, and where.
+pub(super) struct Wrong {
+    pub(super) at: Range<usize>,
+    pub(super) sentence: String,
+}
+
+impl File {
+    /// Every value within its range, or the first that is not.
+    pub(super) fn check(self) -> Result<Config, Wrong> {
+        let usual = Config::default();
+        Ok(Config {
+            name: read(self.account.name, "`name` must be 1 to 64 characters on one line", display_name)?,
+            relay: Relay {
+                urls: read(
+                    self.relay.urls,
+                    "`urls` must be a list of at most 4 different relays, each \"wss://host\", or \"ws://127.0.0.1:port\" on this machine",
+                    relay_urls,
+                )?
+                .unwrap_or_default(),
+                ca_file: read(self.relay.ca_file, "`ca-file` must be an absolute path", |v| {
+                    text(v).map(PathBuf::from).filter(|p| p.is_absolute())
+                })?,
+            },
+            call: Call {
+                lifetime: read(self.call.lifetime, "`lifetime` must be a number of seconds from 10 to 180", |v| {
+                    seconds(v, 10..=180)
+                })?
+                .unwrap_or(usual.call.lifetime),
+                reconnect_window: read(
+                    self.call.reconnect_window,
+                    "`reconnect-window` must be a number of seconds from 5 to 60",
+                    |v| seconds(v, 5..=60),
+                )?
+                .unwrap_or(usual.call.reconnect_window),
+                preconnect: read(
+                    self.call.preconnect,
+                    "`preconnect` must be \"always\", \"trusted\" or \"never\"",
+                    preconnect,
+                )?
+                .unwrap_or(usual.call.preconnect),
+            },
+            media: Media {
+                input: read(self.media.input, "`input` must be the name of a device", text)?,
+                output: read(self.media.output, "`output` must be the name of a device", text)?,
+                interfaces: read(
+                    self.media.interfaces,
+                    "`interfaces` must be \"auto\" or a list of interface names such as [\"eth0\"]",
+                    interfaces,
+                )?
+                .unwrap_or(usual.media.interfaces),
+                bitrate: read(
+                    self.media.bitrate,
+                    "`bitrate` must be a number of bits a second from 12000 to 64000",
+                    |v| v.as_integer().filter(|n| (12_000..=64_000).contains(n)).and_then(|n| u32::try_from(n).ok()),
+                )?
+                .unwrap_or(usual.media.bitrate),
+            },
+            log: read(
+                self.log.level,
+                "`level` must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
+                level,
+            )?
+            .unwrap_or(usual.log),
+        })
+    }
+}
+
+fn read<T>(field: Field, sentence: &str, take: impl FnOnce(&Value) -> Option<T>) -> Result<Option<T>, Wrong> {
+    let Some(value) = field else { return Ok(None) };
+    match take(value.get_ref()) {
+        Some(taken) => Ok(Some(taken)),
+        None => Err(Wrong { at: value.span(), sentence: sentence.to_owned() }),
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|t| !t.is_empty()).map(str::to_owned)
+}
+
+fn texts(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(text).collect()
+}
+
+fn display_name(value: &Value) -> Option<String> {
+    text(value).filter(|name| is_display_name(name))
+}
+
+fn seconds(value: &Value, range: RangeInclusive<i64>) -> Option<Duration> {
+    let n = value.as_integer().filter(|n| range.contains(n))?;
+    u64::try_from(n).ok().map(Duration::from_secs)
+}
+
+fn preconnect(value: &Value) -> Option<Preconnect> {
+    match value.as_str()? {
+        "always" => Some(Preconnect::Always),
+        "trusted" => Some(Preconnect::Trusted),
+        "never" => Some(Preconnect::Never),
+        _ => None,
+    }
+}
+
+fn interfaces(value: &Value) -> Option<Interfaces> {
+    if value.as_str() == Some("auto") {
+        return Some(Interfaces::Auto);
+    }
+    texts(value).filter(|names| !names.is_empty()).map(Interfaces::Only)
+}
+
+fn level(value: &Value) -> Option<Level> {
+    match value.as_str()? {
+        "error" => Some(Level::ERROR),
+        "warn" => Some(Level::WARN),
+        "info" => Some(Level::INFO),
+        "debug" => Some(Level::DEBUG),
+        "trace" => Some(Level::TRACE),
+        _ => None,
+    }
+}
+
+fn relay_urls(value: &Value) -> Option<Vec<String>> {
+    let urls = texts(value)?;
+    let different = urls.iter().enumerate().all(|(n, url)| !urls.iter().take(n).any(|other| other == url));
+    (different && urls.len() <= MAX_INBOXES && urls.iter().all(|url| is_relay_url(url))).then_some(urls)
+}
+
+/// `wss://host[:port][/path]`, or `ws://` with a host that is this machine.
+pub(super) fn is_relay_url(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split_once('/').map_or(rest, |(authority, _path)| authority);
+    if authority.contains('@')
+        || url.len() > MAX_RELAY_URL
+        || !url.bytes().all(|c| c.is_ascii_graphic() && c != b'?' && c != b'#')
+    {
+        return false;
+    }
+    let (host, port) = match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let port_fits = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0));
+    let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    port_fits && !host.is_empty() && (scheme == "wss" || (scheme == "ws" && here))
+}

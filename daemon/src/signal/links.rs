@@ -1,0 +1,163 @@
+//! The relay links: one a relay, claimed where we have an inbox, for sending alone elsewhere.
+//!
+//! Lives here: which links there are, which one an envelope takes, what their state amounts to.
+//! Must not: open an envelope, know a session.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ahoy_proto::envelope::{Envelope, EnvelopeId, TokenHash};
+use ahoy_proto::frame::Deliver;
+use tokio::sync::mpsc;
+
+use crate::ice::IceServer;
+use crate::identity::OwnInbox;
+use crate::signal;
+use crate::signal::link::{FromLink, Link, LinkHandle, LinkId, Role};
+use crate::signal::tls::{RelayUrl, Trust};
+
+/// What a link's report means to the sessions.
+pub(super) enum News {
+    /// Only the state of the links changed, if anything.
+    Nothing,
+    /// A relay took an envelope.
+    Accepted(EnvelopeId),
+    /// Mail.
+    Deliver(Deliver),
+}
+
+struct One {
+    relay: String,
+    handle: LinkHandle,
+    /// The public claim key, where the inbox is ours.
+    claims: Option<[u8; 32]>,
+    up: bool,
+    why: String,
+    ice_servers: Vec<IceServer>,
+}
+
+/// All links.
+pub(super) struct Links {
+    trust: Trust,
+    reports: mpsc::Sender<(LinkId, FromLink)>,
+    next: u32,
+    links: BTreeMap<LinkId, One>,
+    /// Why a relay of ours cannot even be tried.
+    unusable: String,
+}
+
+impl Links {
+    pub(super) fn new(trust: Trust, reports: mpsc::Sender<(LinkId, FromLink)>) -> Self {
+        let unusable = "no relay is configured".to_owned();
+        Self { trust, reports, next: 0, links: BTreeMap::new(), unusable }
+    }
+
+    /// Claims exactly these inboxes from now on, and lists these tokens.
+    pub(super) fn claim(&mut self, inboxes: &[OwnInbox], tokens: &[TokenHash]) {
+        let wanted: BTreeMap<[u8; 32], &OwnInbox> =
+            inboxes.iter().map(|it| (it.claim.verifying_key().to_bytes(), it)).collect();
+        self.links.retain(|_, one| {
+            one.claims.is_none_or(|key| wanted.get(&key).is_some_and(|it| it.relay == one.relay))
+        });
+        self.unusable = if inboxes.is_empty() { "no relay is configured".to_owned() } else { String::new() };
+        for (key, inbox) in wanted {
+            if let Some(one) = self.links.values().find(|one| one.claims == Some(key)) {
+                // A full queue means that the relay does not read; the whole list goes with the next claim.
+                if one.handle.set_tokens(tokens.to_vec()).is_err() {
+                    tracing::debug!("a relay link takes no token list now");
+                }
+                continue;
+            }
+            let role = Role::Claimed { key: inbox.claim.clone(), tokens: tokens.to_vec() };
+            // A link that only sent to this relay has no more use.
+            self.links.retain(|_, one| one.relay != inbox.relay || one.claims.is_some());
+            self.begin(&inbox.relay, role, Some(key));
+        }
+    }
+
+    /// Sends by the link to this relay, which begins if there is none. What does not fit is lost, and repeated later.
+    pub(super) fn post(&mut self, relay: &str, envelope: Envelope) {
+        let id = self.links.iter().find(|(_, one)| one.relay == relay).map(|(id, _)| *id);
+        let Some(id) = id.or_else(|| self.begin(relay, Role::Sender, None)) else { return };
+        let sent = self.links.get(&id).map(|one| one.handle.send(envelope));
+        if let Some(Err(error)) = sent {
+            tracing::debug!(link = id.0, %error, "an envelope is lost");
+        }
+    }
+
+    /// An envelope was dealt with, and what must survive is on disk.
+    pub(super) fn ack(&self, link: LinkId, envelope: EnvelopeId) {
+        if let Some(Err(error)) = self.links.get(&link).map(|one| one.handle.ack(envelope)) {
+            tracing::debug!(link = link.0, %error, "an envelope will come again");
+        }
+    }
+
+    /// A link reports. Late words of a link that is gone mean nothing.
+    pub(super) fn hear(&mut self, link: LinkId, report: FromLink) -> News {
+        let Some(one) = self.links.get_mut(&link) else { return News::Nothing };
+        match report {
+            FromLink::Up { ice_servers } => {
+                (one.up, one.why, one.ice_servers) = (true, String::new(), ice_servers);
+            }
+            FromLink::Down { why } => (one.up, one.why) = (false, why),
+            FromLink::Displaced => {
+                (one.up, one.why) = (false, "another daemon took our place at the relay".to_owned());
+            }
+            FromLink::Accepted { id } => return News::Accepted(id),
+            FromLink::Deliver(deliver) => return News::Deliver(deliver),
+        }
+        News::Nothing
+    }
+
+    /// The relay behind a link.
+    pub(super) fn relay(&self, link: LinkId) -> Option<&str> {
+        self.links.get(&link).map(|one| &one.relay[..])
+    }
+
+    /// Ends links that only sent, to relays that nobody is reached through now.
+    pub(super) fn prune(&mut self, used: &BTreeSet<&str>) {
+        self.links.retain(|_, one| one.claims.is_some() || used.contains(&one.relay[..]));
+    }
+
+    /// What the links amount to.
+    pub(super) fn state(&self) -> signal::Links {
+        let own = || self.links.values().filter(|one| one.claims.is_some());
+        let error = own().map(|one| &one.why).find(|why| !why.is_empty()).unwrap_or(&self.unusable);
+        signal::Links {
+            online: own().any(|one| one.up),
+            error: error.clone(),
+            ice_servers: own().flat_map(|one| one.ice_servers.iter().cloned()).collect(),
+        }
+    }
+
+    /// Sends what is queued, for at most a second, and ends.
+    pub(super) async fn finish(self) {
+        let ends = self.links.into_values().map(|one| one.handle.finish());
+        futures_util::future::join_all(ends).await;
+    }
+
+    fn begin(&mut self, relay: &str, role: Role, claims: Option<[u8; 32]>) -> Option<LinkId> {
+        let url = match RelayUrl::parse(relay) {
+            Ok(url) => url,
+            Err(error) => {
+                tracing::debug!(%error, "a relay cannot be used");
+                if claims.is_some() {
+                    self.unusable = error.to_string();
+                }
+                return None;
+            }
+        };
+        let id = LinkId(self.next);
+        self.next = self.next.wrapping_add(1);
+        let handle = Link::spawn(id, url, role, self.trust.clone(), self.reports.clone());
+        let one = One {
+            relay: relay.to_owned(),
+            handle,
+            claims,
+            up: false,
+            why: String::new(),
+            ice_servers: Vec::new(),
+        };
+        self.links.insert(id, one);
+        Some(id)
+    }
+}

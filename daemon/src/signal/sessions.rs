@@ -1,0 +1,412 @@
+//! All Noise sessions, and what each order and each delivery does to them. Sans I/O: what to do is returned.
+//!
+//! Lives here: the table of lines, the handshake's two sides, errands without a session (`bye`).
+//! Must not: hold a socket, read a clock, decide whether a phone rings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId, SignalOrder};
+use ahoy_proto::envelope::{EnvelopeId, TokenHash};
+use ahoy_proto::hello::{Hello, HelloKind, VERSION};
+use ahoy_proto::session::{Called, Calling, Ephemeral, FrameKind, Header, SessionId};
+
+use crate::roster::Roster;
+use crate::signal::dropped::{Cause, Dropped};
+use crate::signal::line::{Line, Out, Repeat, Stage, chance};
+use crate::signal::peers::{Admitted, Peers, Route};
+use crate::signal::replay::{Mark, Replay};
+use crate::signal::{Order, Report};
+
+/// Rings that may wait for the rules' answer at once, over all contacts.
+const MOST_UNANSWERED: usize = 32;
+/// How long a `bye` is of use: the other's own window is over by then.
+const BYE_LIVES: Duration = Duration::from_secs(60);
+/// Errands on their way at once.
+const MOST_ERRANDS: usize = 64;
+
+/// When something comes in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Time {
+    /// Since boot.
+    pub(super) now: Moment,
+    /// Calendar time, for certificates alone.
+    pub(super) unix_s: i64,
+}
+
+type Key = (CallId, LegId);
+
+/// The table.
+pub(super) struct Sessions {
+    peers: Peers,
+    replay: Replay,
+    lines: BTreeMap<Key, Line>,
+    by_session: BTreeMap<SessionId, Key>,
+    errands: Vec<Repeat>,
+    claimed: bool,
+    dropped: Dropped,
+}
+
+impl Sessions {
+    /// Empty, with what was answered before.
+    pub(super) fn new(replay: Replay) -> Self {
+        Self {
+            peers: Peers::default(),
+            replay,
+            lines: BTreeMap::new(),
+            by_session: BTreeMap::new(),
+            errands: Vec::new(),
+            claimed: false,
+            dropped: Dropped::default(),
+        }
+    }
+
+    /// What was dropped.
+    pub(super) fn dropped(&self) -> &Dropped {
+        &self.dropped
+    }
+
+    /// Who may speak to us.
+    pub(super) fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// Writes what must survive a restart. Before anything of `out` is done.
+    pub(super) fn save(&mut self) {
+        self.replay.save();
+    }
+
+    /// Who we are and who may speak to us.
+    pub(super) fn set_roster(&mut self, roster: Arc<Roster>) {
+        self.peers.replace(roster);
+    }
+
+    /// An order of the engine.
+    pub(super) fn order(&mut self, time: Time, order: Order) -> Vec<Out> {
+        let mut out = Vec::new();
+        match order {
+            Order::Call { call, leg, order } => match order {
+                SignalOrder::Ring { peer, lifetime } => {
+                    if self.ring(time.now, (call, leg), peer, lifetime, &mut out).is_none() {
+                        out.push(Out::Report(Report::Event(Event::Undeliverable { call, leg })));
+                    }
+                }
+                SignalOrder::Send(message) => self.send(time.now, (call, leg), &message, &mut out),
+                SignalOrder::Forget => self.forget((call, leg)),
+            },
+            Order::Frame { call, leg, bytes } => self.frame((call, leg), time.now, &bytes, &mut out),
+            Order::Channel { call, leg, open } => {
+                if let Some(line) = self.lines.get_mut(&(call, leg)) {
+                    line.set_channel(time.now, open, &mut out);
+                }
+            }
+            Order::Roster(roster) => self.set_roster(roster),
+            Order::Bye { call, peer } => self.bye(time.now, call, peer, &mut out),
+            Order::Stop => {}
+        }
+        out
+    }
+
+    /// An envelope came to an inbox of ours.
+    pub(super) fn delivered(&mut self, time: Time, token: TokenHash, body: &[u8]) -> Vec<Out> {
+        let mut out = Vec::new();
+        let done = match Header::read(body) {
+            Err(error) => Err(error.into()),
+            Ok(header) => match header.kind {
+                FrameKind::Hello => self.hello(time, token, header.session, body, &mut out),
+                FrameKind::Reply => self.reply(time.now, header.session, body, &mut out),
+                FrameKind::Sealed => match self.line(header.session) {
+                    Some(line) => line.receive(time.now, body, true, &mut out),
+                    None => Err(Cause::UnknownSession),
+                },
+            },
+        };
+        if let Err(cause) = done {
+            self.dropped.count(cause);
+        }
+        out
+    }
+
+    /// A relay took an envelope.
+    pub(super) fn accepted(&mut self, relay: &str, envelope: EnvelopeId) -> Vec<Out> {
+        for line in self.lines.values_mut() {
+            if let Stage::Calling { repeat, taken, .. } = &mut line.stage
+                && repeat.id == envelope
+            {
+                *taken = true;
+            }
+        }
+        self.errands.retain_mut(|errand| {
+            if errand.id == envelope {
+                errand.route.inboxes.retain(|at| at.relay != relay);
+            }
+            !errand.route.inboxes.is_empty()
+        });
+        self.carried()
+    }
+
+    /// Whether an inbox of ours is claimed now.
+    pub(super) fn set_claimed(&mut self, claimed: bool) -> Vec<Out> {
+        self.claimed = claimed;
+        self.carried()
+    }
+
+    /// The time of [`Self::deadline`] has come.
+    pub(super) fn tick(&mut self, now: Moment) -> Vec<Out> {
+        let mut out = Vec::new();
+        let mut stale = Vec::new();
+        for (key, line) in &mut self.lines {
+            if line.deadline().is_some_and(|due| due <= now) {
+                if matches!(line.stage, Stage::Called { .. }) {
+                    stale.push(*key);
+                }
+                line.flush(now, &mut out);
+            }
+        }
+        for key in stale {
+            self.forget(key);
+        }
+        for errand in &mut self.errands {
+            errand.due(now, &mut out);
+        }
+        self.errands.retain(|errand| errand.deadline().is_some());
+        out
+    }
+
+    /// When [`Self::tick`] is next needed.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let lines = self.lines.values().filter_map(Line::deadline);
+        lines.chain(self.errands.iter().filter_map(Repeat::deadline)).min()
+    }
+
+    /// Nothing waits to be sent or acknowledged.
+    pub(super) fn is_idle(&self) -> bool {
+        self.errands.is_empty() && self.lines.values().all(Line::is_idle)
+    }
+
+    /// Relays through which somebody is being reached.
+    pub(super) fn relays(&self) -> impl Iterator<Item = &str> {
+        let lines = self.lines.values().map(|line| &line.route);
+        let routes = lines.chain(self.errands.iter().map(|errand| &errand.route));
+        routes.flat_map(|route| &route.inboxes).map(|at| &at.relay[..])
+    }
+
+    fn ring(
+        &mut self,
+        now: Moment,
+        key: Key,
+        peer: PeerId,
+        lifetime: Duration,
+        out: &mut Vec<Out>,
+    ) -> Option<()> {
+        if self.lines.contains_key(&key) {
+            return Some(());
+        }
+        let (calling, route) = self.begin(key, peer, lifetime, HelloKind::Ring)?;
+        let repeat = Repeat::new(route.clone(), calling.message_1().to_vec(), now, lifetime)?;
+        self.by_session.insert(calling.id(), key);
+        let stage = Stage::Calling { calling, repeat, taken: false, carried: false };
+        let mut line = Line::new(key, peer, route, stage);
+        line.flush(now, out);
+        self.lines.insert(key, line);
+        Some(())
+    }
+
+    fn begin(
+        &self,
+        (call, leg): Key,
+        peer: PeerId,
+        lifetime: Duration,
+        kind: HelloKind,
+    ) -> Option<(Calling, Route)> {
+        let own = self.peers.own()?;
+        let (device, route) = self.peers.devices(peer).into_iter().find(|(it, _)| it.leg_id() == leg)?;
+        let hello = Hello {
+            certificate: own.certificate.clone(),
+            revision: own.revision,
+            call,
+            lifetime,
+            versions: vec![VERSION],
+            features: Vec::new(),
+            kind,
+        };
+        let (id, ephemeral) = (SessionId(chance()?), Ephemeral(chance()?));
+        Some((Calling::begin(id, &ephemeral, &own.noise, &device, &hello).ok()?, route))
+    }
+
+    fn send(&mut self, now: Moment, key: Key, message: &Message, out: &mut Vec<Out>) {
+        let revision = self.peers.own().map_or(0, |own| own.revision);
+        let Some(line) = self.lines.get_mut(&key) else { return };
+        match &mut line.stage {
+            Stage::Open(_) => line.send(now, message, out),
+            // The ring is taken back before anybody answered it: there is no session that could say so.
+            Stage::Calling { repeat, .. } => repeat.stop(),
+            Stage::Called { called, .. } => {
+                if !matches!(message, Message::Ready) {
+                    return;
+                }
+                let Some(called) = called.take() else { return };
+                match called.reply(revision, &[]) {
+                    Ok((session, message_2)) => {
+                        line.post(&message_2, out);
+                        line.stage = Stage::Open(session);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot answer a handshake");
+                        self.forget(key);
+                    }
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, key: Key) {
+        self.lines.remove(&key);
+        self.by_session.retain(|_, it| *it != key);
+    }
+
+    fn bye(&mut self, now: Moment, call: CallId, peer: PeerId, out: &mut Vec<Out>) {
+        for (device, _) in self.peers.devices(peer) {
+            let key = (call, device.leg_id());
+            if self.errands.len() >= MOST_ERRANDS {
+                return;
+            }
+            let errand = self.begin(key, peer, BYE_LIVES, HelloKind::Bye).and_then(|(calling, route)| {
+                Repeat::new(route, calling.message_1().to_vec(), now, BYE_LIVES)
+            });
+            if let Some(mut errand) = errand {
+                errand.due(now, out);
+                self.errands.push(errand);
+            }
+        }
+    }
+
+    fn frame(&mut self, key: Key, now: Moment, frame: &[u8], out: &mut Vec<Out>) {
+        let done = match self.lines.get_mut(&key) {
+            Some(line) => line.receive(now, frame, false, out),
+            None => Err(Cause::UnknownSession),
+        };
+        if let Err(cause) = done {
+            self.dropped.count(cause);
+        }
+    }
+
+    /// Message 1. Whatever is wrong with it, or with its sender: nothing is sent, nothing is reported.
+    fn hello(
+        &mut self,
+        time: Time,
+        token: TokenHash,
+        session: SessionId,
+        frame: &[u8],
+        out: &mut Vec<Out>,
+    ) -> Result<(), Cause> {
+        if let Some(line) = self.line(session) {
+            return match &line.stage {
+                Stage::Called { called: Some(called), .. } if called.is_repeat(frame) => Ok(()),
+                Stage::Open(session) => {
+                    let message_2 = session.again(frame).ok_or(Cause::Replayed)?.to_vec();
+                    line.post(&message_2, out);
+                    Ok(())
+                }
+                Stage::Called { .. } | Stage::Calling { .. } => Err(Cause::Replayed),
+            };
+        }
+        let handshake = Mark::of("handshake", frame);
+        if self.replay.contains(handshake) {
+            return Err(Cause::Replayed);
+        }
+        let own = Arc::clone(self.peers.own().ok_or(Cause::UnknownSender)?);
+        let ephemeral = Ephemeral(chance().ok_or(Cause::Unsupported)?);
+        let (called, hello) = Called::open(&own.noise, own.certificate.device(), &ephemeral, frame)?;
+        let sender = self.peers.admit(time.unix_s, token, &hello.certificate)?;
+        if sender.newly_bound {
+            out.push(Out::Report(Report::Bound { token: token.bytes(), peer: sender.peer }));
+        }
+        match hello.kind {
+            HelloKind::Ring => {
+                let ring = Mark::of("ring", &hello.call.bytes());
+                if self.replay.contains(ring) {
+                    return Err(Cause::Replayed);
+                }
+                self.rung(time.now, called, &hello, sender, out)?;
+                self.replay.insert(ring);
+            }
+            HelloKind::Bye => {
+                let (call, leg) = (hello.call, sender.leg);
+                out.push(Out::Report(Report::Event(Event::Bye { call, leg })));
+            }
+            HelloKind::Missed | HelloKind::Ping | HelloKind::Card(_) => return Err(Cause::Unsupported),
+        }
+        self.replay.insert(handshake);
+        Ok(())
+    }
+
+    fn rung(
+        &mut self,
+        now: Moment,
+        called: Called,
+        hello: &Hello,
+        sender: Admitted,
+        out: &mut Vec<Out>,
+    ) -> Result<(), Cause> {
+        let key = (hello.call, sender.leg);
+        let unanswered =
+            self.lines.values().filter(|line| matches!(line.stage, Stage::Called { .. })).count();
+        if self.lines.contains_key(&key) || unanswered >= MOST_UNANSWERED {
+            return Err(Cause::TooMany);
+        }
+        self.by_session.insert(called.id(), key);
+        let stage = Stage::Called { called: Some(called), until: now + hello.lifetime };
+        self.lines.insert(key, Line::new(key, sender.peer, sender.route, stage));
+        out.push(Out::Report(Report::Event(Event::Rung {
+            call: hello.call,
+            leg: sender.leg,
+            peer: sender.peer,
+            lifetime: hello.lifetime,
+            preconnect: sender.preconnect,
+        })));
+        Ok(())
+    }
+
+    /// Message 2.
+    fn reply(
+        &mut self,
+        now: Moment,
+        session: SessionId,
+        frame: &[u8],
+        out: &mut Vec<Out>,
+    ) -> Result<(), Cause> {
+        let line = self.line(session).ok_or(Cause::UnknownSession)?;
+        let Stage::Calling { calling, .. } = &mut line.stage else { return Err(Cause::Replayed) };
+        let (open, _) = calling.finish(frame)?;
+        line.stage = Stage::Open(open);
+        line.mutual = true;
+        line.flush(now, out);
+        let (call, leg) = line.key;
+        out.push(Out::Report(Report::Mutual(line.peer)));
+        out.push(Out::Report(Report::Event(Event::Received { call, leg, message: Message::Ready })));
+        Ok(())
+    }
+
+    /// Reports every ring that a relay took, once an inbox of ours is claimed: only then can an answer come.
+    fn carried(&mut self) -> Vec<Out> {
+        let mut out = Vec::new();
+        if !self.claimed {
+            return out;
+        }
+        for line in self.lines.values_mut() {
+            let (call, leg) = line.key;
+            if let Stage::Calling { taken: true, carried, .. } = &mut line.stage
+                && !std::mem::replace(carried, true)
+            {
+                out.push(Out::Report(Report::Event(Event::Carried { call, leg })));
+            }
+        }
+        out
+    }
+
+    fn line(&mut self, session: SessionId) -> Option<&mut Line> {
+        self.lines.get_mut(self.by_session.get(&session)?)
+    }
+}

@@ -1,0 +1,148 @@
+//! The signaling task: it owns the links and the sessions, and connects both with the engine.
+//!
+//! Lives here: the loop.
+//! Must not: decide anything that `sessions.rs` can decide without it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ahoy_call::Moment;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::clock;
+use crate::signal::line::Out;
+use crate::signal::link::{FromLink, LinkId};
+use crate::signal::links::{Links, News};
+use crate::signal::replay::Replay;
+use crate::signal::sessions::{Sessions, Time};
+use crate::signal::tls::Trust;
+use crate::signal::{self, Order, Report};
+
+/// How long the last words of a stopping daemon may wait for their acknowledgement.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Reports of links that wait.
+const QUEUE: usize = 256;
+
+/// What the task is given.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The directory of everything that must survive a restart.
+    pub state: PathBuf,
+    /// One more file of certificate authorities.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Begins the task. It reports its links at once, and does nothing before the first `Order::Roster`. It ends with
+/// `Order::Stop`, or when either queue is closed.
+pub fn spawn(setup: Setup, orders: mpsc::Receiver<Order>, reports: mpsc::Sender<Report>) -> JoinHandle<()> {
+    let (to_us, from_links) = mpsc::channel(QUEUE);
+    let task = Task {
+        sessions: Sessions::new(Replay::open(&setup.state)),
+        links: Links::new(Trust::new(setup.ca_file), to_us),
+        shown: None,
+        reports,
+        stop_at: None,
+    };
+    #[expect(clippy::disallowed_methods, reason = "the signaling task, ended by its orders")]
+    tokio::spawn(task.run(orders, from_links))
+}
+
+struct Task {
+    sessions: Sessions,
+    links: Links,
+    /// What was last reported of the links.
+    shown: Option<signal::Links>,
+    reports: mpsc::Sender<Report>,
+    stop_at: Option<Moment>,
+}
+
+/// The engine is gone.
+struct Gone;
+
+impl Task {
+    async fn run(
+        mut self,
+        mut orders: mpsc::Receiver<Order>,
+        mut from_links: mpsc::Receiver<(LinkId, FromLink)>,
+    ) {
+        while self.show_links().await.is_ok() {
+            let now = clock::now();
+            if self.stop_at.is_some_and(|at| at <= now || self.sessions.is_idle()) {
+                break;
+            }
+            let due = self.sessions.deadline().into_iter().chain(self.stop_at).min();
+            let out = tokio::select! {
+                biased;
+                order = orders.recv(), if self.stop_at.is_none() => self.obey(order.unwrap_or(Order::Stop)),
+                Some((link, report)) = from_links.recv() => self.hear(link, report),
+                () = clock::sleep_until(due.unwrap_or_default()), if due.is_some() => {
+                    self.sessions.tick(clock::now())
+                }
+            };
+            if self.perform(out).await.is_err() {
+                break;
+            }
+        }
+        tracing::debug!(inputs = self.sessions.dropped().total(), "dropped in all");
+        self.links.finish().await;
+    }
+
+    fn obey(&mut self, order: Order) -> Vec<Out> {
+        let new_roster = matches!(order, Order::Roster(_));
+        if matches!(order, Order::Stop) {
+            self.stop_at = Some(clock::now() + LAST_WORDS);
+        }
+        let out = self.sessions.order(time(), order);
+        if new_roster {
+            let peers = self.sessions.peers();
+            let inboxes = peers.own().map(|own| &own.inboxes[..]).unwrap_or_default();
+            self.links.claim(inboxes, &peers.tokens());
+        }
+        out
+    }
+
+    fn hear(&mut self, link: LinkId, report: FromLink) -> Vec<Out> {
+        match self.links.hear(link, report) {
+            News::Nothing => self.sessions.set_claimed(self.links.state().online),
+            News::Accepted(id) => {
+                let relay = self.links.relay(link).unwrap_or_default();
+                self.sessions.accepted(relay, id)
+            }
+            News::Deliver(deliver) => {
+                let out = self.sessions.delivered(time(), deliver.token, deliver.body.bytes());
+                self.sessions.save();
+                self.links.ack(link, deliver.id);
+                out
+            }
+        }
+    }
+
+    async fn perform(&mut self, out: Vec<Out>) -> Result<(), Gone> {
+        self.sessions.save();
+        for it in out {
+            match it {
+                Out::Post { relay, envelope } => self.links.post(&relay, envelope),
+                // The engine never waits for us, so waiting for it cannot lock up.
+                Out::Report(report) => self.reports.send(report).await.map_err(|_| Gone)?,
+            }
+        }
+        let used: BTreeSet<&str> = self.sessions.relays().collect();
+        self.links.prune(&used);
+        Ok(())
+    }
+
+    async fn show_links(&mut self) -> Result<(), Gone> {
+        let links = self.links.state();
+        if self.shown.as_ref() == Some(&links) {
+            return Ok(());
+        }
+        self.shown = Some(links.clone());
+        self.reports.send(Report::Links(links)).await.map_err(|_| Gone)
+    }
+}
+
+fn time() -> Time {
+    Time { now: clock::now(), unix_s: clock::unix_us().div_euclid(1_000_000) }
+}

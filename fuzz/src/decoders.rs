@@ -1,0 +1,183 @@
+//! What each fuzz target feeds, and what must hold of whatever comes out.
+//!
+//! Lives here: one function a decoder; `true` for what it read, `false` for what it refused. Shared by the fuzz targets
+//! and by the test that replays the corpora.
+//! Must not: depend on the fuzzer.
+
+use ahoy_call::{CallId, Moment};
+use ahoy_proto::card::Card;
+use ahoy_proto::codec;
+use ahoy_proto::frame::{ToClient, ToRelay};
+use ahoy_proto::hello::{Hello, HelloKind, Reply, VERSION};
+use ahoy_proto::identity::DeviceCertificate;
+use ahoy_proto::reliable::Reliable;
+use ahoy_proto::session::{Called, Calling, Ephemeral, Header, Session, SessionId, unpad};
+use ed25519_dalek::SigningKey;
+use x25519_dalek::{PublicKey, StaticSecret};
+
+/// A target's name, which is its corpus' folder, and its decoder.
+pub type Target = (&'static str, fn(&[u8]) -> bool);
+
+/// All of them.
+pub const TARGETS: [Target; 9] = [
+    ("card", card),
+    ("frame", frame),
+    ("header", header),
+    ("handshake", handshake),
+    ("sealed", sealed),
+    ("padding", padding),
+    ("hello", hello),
+    ("message", message),
+    ("packets", packets),
+];
+
+/// A device with keys made of one number.
+pub struct Known {
+    /// Its account.
+    pub account: SigningKey,
+    /// Its signing key.
+    pub device: SigningKey,
+    /// Its Noise key.
+    pub noise: StaticSecret,
+    /// The account's word for it.
+    pub certificate: DeviceCertificate,
+}
+
+/// The device of a number.
+pub fn known(seed: u8) -> Known {
+    let account = SigningKey::from_bytes(&[seed; 32]);
+    let device = SigningKey::from_bytes(&[seed + 100; 32]);
+    let noise = StaticSecret::from([seed + 50; 32]);
+    let public = PublicKey::from(&noise);
+    let certificate =
+        DeviceCertificate::sign(&account, &device.verifying_key(), &public, "desk", 1_000, 2_000)
+            .expect("the name and the times are in range");
+    Known { account, device, noise, certificate }
+}
+
+/// A ring from device 1.
+pub fn ring() -> Hello {
+    Hello {
+        certificate: known(1).certificate,
+        revision: 3,
+        call: CallId::from_bytes([7; 16]),
+        lifetime: std::time::Duration::from_secs(60),
+        versions: vec![VERSION],
+        features: Vec::new(),
+        kind: HelloKind::Ring,
+    }
+}
+
+/// A handshake from device 1 to device 2 with known chance: both ends, message 1 and message 2.
+pub fn handshake_of(hello: &Hello) -> (Session, Session, Vec<u8>, Vec<u8>) {
+    let (caller, callee) = (known(1), known(2));
+    let id = SessionId([5; 16]);
+    let mut calling = Calling::begin(id, &Ephemeral([31; 32]), &caller.noise, &callee.certificate, hello)
+        .expect("the keys are good");
+    let message_1 = calling.message_1().to_vec();
+    let (called, _) = open(&message_1).expect("it is for device 2");
+    let (there, message_2) = called.reply(4, &[]).expect("the handshake goes on");
+    let (here, _) = calling.finish(&message_2).expect("it is for device 1");
+    (here, there, message_1, message_2)
+}
+
+fn open(frame: &[u8]) -> Option<(Called, Hello)> {
+    thread_local! {
+        static CALLEE: Known = known(2);
+    }
+    CALLEE.with(|it| Called::open(&it.noise, it.certificate.device(), &Ephemeral([32; 32]), frame).ok())
+}
+
+/// The text of a card.
+pub fn card(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else { return false };
+    let Ok(card) = Card::parse(text) else { return false };
+    assert_eq!(card.to_text(), text.trim(), "a card has one spelling");
+    true
+}
+
+/// What a client and a relay say.
+pub fn frame(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else { return false };
+    let up = ToRelay::parse(text).ok().filter(|it| *it != ToRelay::Unknown);
+    let down = ToClient::parse(text).ok().filter(|it| *it != ToClient::Unknown);
+    if let Some(frame) = &up {
+        assert_eq!(ToRelay::parse(&frame.to_text()).ok().as_ref(), Some(frame));
+    }
+    if let Some(frame) = &down {
+        assert_eq!(ToClient::parse(&frame.to_text()).ok().as_ref(), Some(frame));
+    }
+    up.is_some() || down.is_some()
+}
+
+/// The clear part of a sealed frame.
+pub fn header(data: &[u8]) -> bool {
+    Header::read(data).is_ok()
+}
+
+/// Message 1, at the callee.
+pub fn handshake(data: &[u8]) -> bool {
+    open(data).is_some()
+}
+
+/// A sealed frame, at the callee.
+pub fn sealed(data: &[u8]) -> bool {
+    thread_local! {
+        static HELLO: Hello = ring();
+    }
+    let (_, mut there, _, _) = HELLO.with(handshake_of);
+    let opened = there.open(data).is_ok();
+    assert!(!opened || there.open(data).is_err(), "each nonce once");
+    opened
+}
+
+/// A plaintext, behind the seal.
+pub fn padding(data: &[u8]) -> bool {
+    unpad(data).is_ok()
+}
+
+/// The payloads of messages 1 and 2, behind the seal.
+pub fn hello(data: &[u8]) -> bool {
+    let reply =
+        Reply::decode(data).map(|it| assert_eq!(Reply::decode(&it.encode().unwrap_or_default()), Ok(it)));
+    let hello = Hello::decode(data);
+    if let Ok(Some(hello)) = &hello {
+        let again = hello.encode().expect("what was read can be written");
+        assert_eq!(Hello::decode(&again).ok().flatten().as_ref(), Some(hello));
+    }
+    hello.is_ok() || reply.is_ok()
+}
+
+/// A message of a call, behind the seal.
+pub fn message(data: &[u8]) -> bool {
+    let Ok(read) = codec::decode(data) else { return false };
+    if let Some(message) = read {
+        // Its own spelling may be longer than that of a careless sender, but is read as the same.
+        if let Ok(again) = codec::encode(&message) {
+            assert_eq!(codec::decode(&again), Ok(Some(message)));
+        }
+    }
+    true
+}
+
+/// Packets of the reliable layer, behind the seal: each with one byte of length before it.
+pub fn packets(data: &[u8]) -> bool {
+    let mut reliable = Reliable::default();
+    for _ in 0..3 {
+        reliable.send(vec![1], false).expect("three fit");
+    }
+    let mut rest = data;
+    let mut bodies = 0_usize;
+    let mut good = false;
+    while let Some((length, after)) = rest.split_first() {
+        let (packet, after) = after.split_at(usize::from(*length).min(after.len()));
+        rest = after;
+        let got = reliable.receive(packet);
+        good |= got.is_ok();
+        bodies += usize::from(matches!(got, Ok(Some(_))));
+        let due = reliable.due(Moment::from_micros(1)).expect("nothing was repeated for long");
+        assert!(due.len() <= 4, "three bodies, or one acknowledgement");
+    }
+    assert!(bodies <= data.len());
+    good
+}

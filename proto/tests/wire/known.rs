@@ -1,0 +1,194 @@
+//! Known values of the wire, all made of fixed keys and fixed chance.
+//!
+//! Lives here: what `vectors/` and the fuzz corpora hold. `cargo run -p ahoy-proto --example known` writes both anew.
+//! Must not: change what is written without a new version of the wire.
+
+#[path = "../../../fuzz/src/decoders.rs"]
+#[expect(unreachable_pub, reason = "the same file is a part of a library, where it is reached")]
+pub(crate) mod decoders;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ahoy_call::{
+    CancelReason, DeclineReason, Description, EndReason, Epoch, Message, Moment, Opaque, Scope, SdpKind,
+};
+use ahoy_proto::card::{Card, CardDevice, InboxAt};
+use ahoy_proto::codec;
+use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, Ttl};
+use ahoy_proto::frame::{Claim, Nonce, ToClient, ToRelay};
+use ahoy_proto::hello::{HelloKind, Reply};
+use ahoy_proto::identity::{address, leg_id, peer_id, safety_number};
+use ahoy_proto::reliable::Reliable;
+use data_encoding::HEXLOWER;
+use decoders::{handshake_of, known, ring};
+use ed25519_dalek::SigningKey;
+use serde_json::{Value, json};
+
+fn hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(bytes)
+}
+
+/// Of device 2, with one inbox.
+pub(crate) fn card() -> Card {
+    let ben = known(2);
+    let claim = SigningKey::from_bytes(&[77; 32]).verifying_key();
+    let inboxes =
+        vec![InboxAt { relay: "wss://relay.example".to_owned(), inbox: Inbox::of(claim.as_bytes()) }];
+    let device = CardDevice { certificate: ben.certificate, inboxes };
+    Card::sign(&ben.account, "Ben", 4, &[device], [9; 16]).unwrap()
+}
+
+/// One of each kind.
+pub(crate) fn messages() -> Vec<Message> {
+    let description = |kind, body: &str| Message::Description {
+        epoch: Epoch(1),
+        description: Description { kind, body: Opaque(body.as_bytes().to_vec()) },
+    };
+    vec![
+        Message::Ready,
+        Message::Offer { remaining: Duration::from_millis(59_500), text: Some("about tonight".to_owned()) },
+        description(SdpKind::Offer, "v=0\r\n"),
+        description(SdpKind::Answer, "v=0\r\n"),
+        Message::Candidates { epoch: Epoch(1), list: vec![Opaque(b"candidate:1".to_vec())], complete: true },
+        Message::Ringing,
+        Message::Accept,
+        Message::Decline { reason: DeclineReason::Busy, scope: Scope::Everywhere, text: None },
+        Message::Cancel { reason: CancelReason::AnsweredElsewhere },
+        Message::End { reason: EndReason::Completed },
+        Message::State { serial: 2, muted: true, held: false, camera: false },
+    ]
+}
+
+/// Three packets with a body each, and the acknowledgement of the first and the third.
+pub(crate) fn packets() -> (Vec<Vec<u8>>, Vec<u8>) {
+    let (mut here, mut there) = (Reliable::default(), Reliable::default());
+    for body in ["one", "two", "three"] {
+        here.send(body.as_bytes().to_vec(), false).unwrap();
+    }
+    let packets: Vec<_> = here.due(Moment::default()).unwrap().into_iter().map(|it| it.bytes).collect();
+    there.receive(&packets[0]).unwrap();
+    there.receive(&packets[2]).unwrap();
+    let acknowledgement = there.due(Moment::default()).unwrap().remove(0).bytes;
+    (packets, acknowledgement)
+}
+
+/// The files in `vectors/`, by name.
+pub(crate) fn vectors() -> BTreeMap<&'static str, Value> {
+    let (ana, ben) = (known(1), known(2));
+    let account = ben.account.verifying_key();
+    let identity = json!({
+        "account_secret": hex(ben.account.as_bytes()),
+        "device_secret": hex(ben.device.as_bytes()),
+        "noise_secret": hex(ben.noise.as_bytes()),
+        "account": hex(account.as_bytes()),
+        "address": address(&account),
+        "contact_id": hex(&peer_id(&account).bytes()),
+        "device_id": hex(&leg_id(&ben.device.verifying_key()).bytes()),
+        "certificate": hex(ben.certificate.as_bytes()),
+        "safety_number_with_device_1": safety_number(&ana.account.verifying_key(), &account),
+    });
+    let card = card();
+    let card = json!({ "text": card.to_text(), "name": card.name, "revision": card.revision });
+    let (mut here, _, message_1, message_2) = handshake_of(&ring());
+    let sealed: Vec<_> = ["", "offer"]
+        .map(|content| json!({ "content": content, "frame": hex(&here.seal(content.as_bytes()).unwrap()) }))
+        .to_vec();
+    let session = json!({
+        "caller": 1, "callee": 2,
+        "session": hex(&[5; 16]),
+        "caller_ephemeral": hex(&[31; 32]),
+        "callee_ephemeral": hex(&[32; 32]),
+        "payload_1": String::from_utf8(ring().encode().unwrap()).unwrap(),
+        "message_1": hex(&message_1),
+        "message_2": hex(&message_2),
+        "sealed_by_caller": sealed,
+    });
+    let messages: Vec<_> =
+        messages().iter().map(|it| String::from_utf8(codec::encode(it).unwrap()).unwrap()).collect();
+    let (packets, acknowledgement) = packets();
+    let packets = json!({
+        "packets": packets.iter().map(|it| hex(it)).collect::<Vec<_>>(),
+        "acknowledgement_of_1_and_3": hex(&acknowledgement),
+    });
+    BTreeMap::from([
+        ("identity", identity),
+        ("card", card),
+        ("session", session),
+        ("messages", json!(messages)),
+        ("packets", packets),
+    ])
+}
+
+/// The files in the fuzz corpora, by target and name.
+pub(crate) fn corpora() -> BTreeMap<(&'static str, String), Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut put = |target, name: &str, bytes: Vec<u8>| {
+        files.insert((target, name.to_owned()), bytes);
+    };
+    let text = card().to_text();
+    put("card", "good", text.clone().into_bytes());
+    put("card", "cut", text.as_bytes()[..text.len() - 4].to_vec());
+    put("card", "other_version", text.replace("ahoy:1", "ahoy:2").into_bytes());
+    let key = SigningKey::from_bytes(&[77; 32]);
+    let envelope = Envelope {
+        inbox: Inbox::of(key.verifying_key().as_bytes()),
+        token: Token::from_bytes([9; 16]),
+        id: EnvelopeId::from_bytes([1; 16]),
+        ttl: Ttl::new(Duration::from_secs(60)),
+        body: Body::try_from(vec![1, 2, 3]).unwrap(),
+    };
+    let claim = Claim::sign(&key, &Nonce([3; 32]), vec![Token::from_bytes([9; 16]).hash()], false);
+    put("frame", "send", ToRelay::Send(envelope).to_text().into_bytes());
+    put("frame", "claim", ToRelay::Claim(claim).to_text().into_bytes());
+    let accepted = ToClient::Accepted { id: EnvelopeId::from_bytes([1; 16]) };
+    put("frame", "accepted", accepted.to_text().into_bytes());
+    put("frame", "unknown", br#"{"kind":"dance"}"#.to_vec());
+    put("frame", "broken", br#"{"kind":"send","inbox":7}"#.to_vec());
+    let (mut here, mut there, message_1, message_2) = handshake_of(&ring());
+    let sealed = here.seal(b"offer").unwrap();
+    let mut later = message_1.clone();
+    later[0] = 2;
+    put("header", "message_1", message_1[..64].to_vec());
+    put("header", "message_2", message_2[..64].to_vec());
+    put("header", "later_version", later[..64].to_vec());
+    put("header", "short", vec![1; 26]);
+    let mut altered = message_1.clone();
+    altered[200] ^= 1;
+    put("handshake", "good", message_1);
+    put("handshake", "altered", altered);
+    put("sealed", "good", sealed.clone());
+    put("sealed", "reflected", there.seal(b"offer").unwrap());
+    put("sealed", "cut", sealed[..60].to_vec());
+    let mut plain = vec![0; 512];
+    plain[..4].copy_from_slice(&[0, 2, b'h', b'i']);
+    put("padding", "good", plain.clone());
+    plain[511] = 1;
+    put("padding", "dirty", plain);
+    put("padding", "long", vec![255; 512]);
+    let ring = ring();
+    put("hello", "ring", ring.encode().unwrap());
+    let with_card = ahoy_proto::hello::Hello { kind: HelloKind::Card(Box::new(card())), ..ring };
+    put("hello", "card", with_card.encode().unwrap());
+    let reply = Reply { version: 1, revision: 3, features: vec!["dred".to_owned()] };
+    put("hello", "reply", reply.encode().unwrap());
+    put("hello", "broken", br#"{"kind":"ring","certificate":"AAAA"}"#.to_vec());
+    for (n, message) in messages().iter().enumerate() {
+        put("message", &format!("{n:02}"), codec::encode(message).unwrap());
+    }
+    put("message", "unknown", br#"{"kind":"dance"}"#.to_vec());
+    put("message", "trailing", br#"{"kind":"accept"}{}"#.to_vec());
+    put("message", "epoch", br#"{"kind":"candidates","epoch":70000,"list":[]}"#.to_vec());
+    let framed = |packets: &[Vec<u8>]| {
+        packets
+            .iter()
+            .flat_map(|it| [&[u8::try_from(it.len()).unwrap()][..], it].concat())
+            .collect::<Vec<_>>()
+    };
+    let (packets, acknowledgement) = packets();
+    put("packets", "three", framed(&packets));
+    put("packets", "acknowledgement", framed(&[acknowledgement]));
+    put("packets", "short", framed(&[vec![0; 7]]));
+    put("packets", "ahead", framed(&[[&[0; 12][..], &[255; 4], b"x"].concat()]));
+    files
+}

@@ -1,0 +1,502 @@
+//! Does the relay keep its rules? The switchboard alone, without sockets and clocks.
+//!
+//! Lives here: one test a rule, and the people they are about.
+//! Must not: open a socket or wait.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, TokenHash, Ttl};
+use ahoy_proto::frame::{Claim, CloseCode, Deliver, Nonce, ToClient, ToRelay, Why};
+use ahoy_proto::limits;
+use ahoy_relay::switchboard::{ClientId, Delivery, Switchboard, What};
+use ahoy_relay::time::Moment;
+use ahoy_relay::turn::Ice;
+use ed25519_dalek::SigningKey;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+struct Relay {
+    board: Switchboard,
+    now: Moment,
+    clients: u64,
+}
+
+impl Relay {
+    fn new() -> Self {
+        let ice =
+            Ice { stun: vec!["stun:s".into()], turn: vec!["turn:t".into()], turn_secret: Some("x".into()) };
+        let mut board = Switchboard::new([7; 32], ice);
+        board.calendar(Moment::default(), 1_700_000_000);
+        Self { board, now: Moment::default(), clients: 0 }
+    }
+
+    fn after(&mut self, time: Duration) -> Vec<Delivery> {
+        let until = self.now + time;
+        let mut out = Vec::new();
+        while let Some(due) = self.board.deadline()
+            && due <= until
+        {
+            self.now = self.now.max(due);
+            out.extend(self.board.tick(self.now));
+            assert!(
+                self.board.deadline() > Some(self.now) || self.board.deadline().is_none(),
+                "a tick does all"
+            );
+        }
+        self.now = until;
+        out
+    }
+
+    fn connect(&mut self) -> ClientId {
+        self.connect_from(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    fn connect_from(&mut self, address: IpAddr) -> ClientId {
+        self.clients += 1;
+        let client = ClientId(self.clients);
+        self.board.connect(self.now, client, address);
+        client
+    }
+
+    fn hello(&mut self, client: ClientId) -> Nonce {
+        match &self.board.handle(self.now, client, ToRelay::Hello { version: 1 })[..] {
+            [Delivery { to, what: What::Say(ToClient::Challenge { nonce }) }] if *to == client => *nonce,
+            other => panic!("no challenge: {other:?}"),
+        }
+    }
+
+    /// Answers first, then what follows from it.
+    fn say(&mut self, client: ClientId, frame: ToRelay) -> Vec<Delivery> {
+        let mut out = self.board.handle(self.now, client, frame);
+        out.extend(self.after(Duration::ZERO));
+        out
+    }
+
+    fn claim(&mut self, owner: &Owner) -> (ClientId, Vec<Delivery>) {
+        let client = self.connect();
+        let nonce = self.hello(client);
+        let out = self.say(client, ToRelay::Claim(Claim::sign(&owner.key, &nonce, owner.tokens(), false)));
+        (client, out)
+    }
+
+    fn sender(&mut self) -> ClientId {
+        let client = self.connect();
+        self.hello(client);
+        client
+    }
+}
+
+struct Owner {
+    key: SigningKey,
+    listed: Vec<Token>,
+}
+
+impl Owner {
+    fn new(n: u8) -> Self {
+        Self { key: SigningKey::from_bytes(&[n; 32]), listed: vec![Token::from_bytes([n; 16])] }
+    }
+
+    fn inbox(&self) -> Inbox {
+        Inbox::of(&self.key.verifying_key().to_bytes())
+    }
+
+    fn tokens(&self) -> Vec<TokenHash> {
+        self.listed.iter().map(Token::hash).collect()
+    }
+}
+
+fn id(n: u32) -> EnvelopeId {
+    EnvelopeId::from_bytes(std::array::from_fn(|i| if i < 4 { n.to_be_bytes()[i] } else { 0 }))
+}
+
+fn to(owner: &Owner, n: u32) -> Envelope {
+    Envelope {
+        inbox: owner.inbox(),
+        token: owner.listed[0],
+        id: id(n),
+        ttl: Ttl::new(Duration::from_secs(60)),
+        body: Body::try_from(n.to_be_bytes().to_vec()).unwrap(),
+    }
+}
+
+fn wrong_token(envelope: Envelope) -> Envelope {
+    Envelope { token: Token::from_bytes([99; 16]), ..envelope }
+}
+
+/// The ids delivered to one client.
+fn delivered(out: &[Delivery], client: ClientId) -> Vec<EnvelopeId> {
+    out.iter()
+        .filter(|d| d.to == client)
+        .filter_map(|d| match &d.what {
+            What::Say(ToClient::Deliver(Deliver { id, .. })) => Some(*id),
+            _ => None,
+        })
+        .collect()
+}
+
+fn closed(out: &[Delivery]) -> Vec<(ClientId, CloseCode)> {
+    out.iter()
+        .filter_map(|d| match d.what {
+            What::Close(code) => Some((d.to, code)),
+            What::Say(_) => None,
+        })
+        .collect()
+}
+
+/// What a client reads, as bytes.
+fn bytes(out: &[Delivery], client: ClientId) -> Vec<String> {
+    out.iter()
+        .filter(|d| d.to == client)
+        .map(|d| match &d.what {
+            What::Say(frame) => frame.to_text(),
+            What::Close(code) => format!("close {}", code.number()),
+        })
+        .collect()
+}
+
+#[test]
+fn a_claimed_inbox_gets_what_is_sent_to_it_and_is_told_the_token() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let (at, welcome) = r.claim(&ana);
+    let [Delivery { what: What::Say(ToClient::Welcome { limits, ice_servers }), .. }] = &welcome[..] else {
+        panic!("no welcome: {welcome:?}");
+    };
+    assert_eq!((limits.mailbox, ice_servers.len()), (64, 2));
+    assert!(ice_servers[1].username.starts_with("1700003600:"), "an hour from now");
+    let ben = r.sender();
+    let out = r.say(ben, ToRelay::Send(to(&ana, 1)));
+    assert_eq!(out[0], Delivery { to: ben, what: What::Say(ToClient::Accepted { id: id(1) }) });
+    let body = Body::try_from(vec![0, 0, 0, 1]).unwrap();
+    let deliver = Deliver { id: id(1), held_ms: 0, token: ana.listed[0].hash(), body };
+    assert_eq!(out[1..], [Delivery { to: at, what: What::Say(ToClient::Deliver(deliver)) }]);
+}
+
+#[test]
+fn a_sender_reads_the_same_bytes_whatever_becomes_of_the_envelope() {
+    let answers = |prepare: &dyn Fn(&mut Relay, &Owner), envelope: &dyn Fn(&Owner, u32) -> Envelope| {
+        let mut r = Relay::new();
+        let ana = Owner::new(1);
+        prepare(&mut r, &ana);
+        let ben = r.sender();
+        let mut seen = Vec::new();
+        for n in 0..150 {
+            // What is written at once, before anything is looked up, and all that ever comes.
+            let at_once = r.board.handle(r.now, ben, ToRelay::Send(envelope(&ana, n)));
+            assert_eq!(
+                at_once.iter().filter(|d| d.to == ben).count(),
+                at_once.len(),
+                "nothing for others yet"
+            );
+            seen.extend(bytes(&at_once, ben));
+            seen.extend(bytes(&r.after(Duration::from_millis(1)), ben));
+        }
+        seen
+    };
+    let online = |r: &mut Relay, ana: &Owner| drop(r.claim(ana));
+    let offline = |r: &mut Relay, ana: &Owner| {
+        let (at, _) = r.claim(ana);
+        r.board.disconnect(r.now, at);
+    };
+    let unknown = |_: &mut Relay, _: &Owner| {};
+    let wrong = |ana: &Owner, n| wrong_token(to(ana, n));
+    let reference = answers(&online, &to);
+    assert_eq!(reference.len(), 150);
+    assert_eq!(
+        reference.iter().filter(|line| line.contains("rate")).count(),
+        50,
+        "limits count in each case"
+    );
+    for (name, other) in [
+        ("offline", answers(&offline, &to)),
+        ("unknown inbox", answers(&unknown, &to)),
+        ("wrong token, online", answers(&online, &wrong)),
+        ("wrong token, offline", answers(&offline, &wrong)),
+    ] {
+        assert_eq!(reference, other, "{name}");
+    }
+}
+
+#[test]
+fn a_wrong_token_delivers_nothing_and_keeps_nothing() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let (at, _) = r.claim(&ana);
+    let ben = r.sender();
+    let out = r.say(ben, ToRelay::Send(wrong_token(to(&ana, 1))));
+    assert_eq!(delivered(&out, at), []);
+    let allow = ToRelay::Allow { tokens: vec![Token::from_bytes([99; 16]).hash()], more: false };
+    assert_eq!(delivered(&r.say(at, allow), at), [], "nor later");
+    let out = r.say(ben, ToRelay::Send(wrong_token(to(&ana, 2))));
+    assert_eq!(delivered(&out, at), [id(2)], "from then on it is listed");
+}
+
+#[test]
+fn mail_waits_for_its_owner_and_comes_again_until_it_is_acknowledged() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let (at, _) = r.claim(&ana);
+    r.board.disconnect(r.now, at);
+    let ben = r.sender();
+    r.say(ben, ToRelay::Send(to(&ana, 1)));
+    r.say(ben, ToRelay::Send(to(&ana, 2)));
+    r.after(Duration::from_secs(5));
+    let (at, out) = r.claim(&ana);
+    assert_eq!(delivered(&out, at), [id(1), id(2)]);
+    assert!(out.iter().any(|d| matches!(&d.what, What::Say(ToClient::Deliver(d)) if d.held_ms == 5_000)));
+    r.say(at, ToRelay::Ack { id: id(1) });
+    r.board.disconnect(r.now, at);
+    let (at, out) = r.claim(&ana);
+    assert_eq!(delivered(&out, at), [id(2)]);
+}
+
+#[test]
+fn mail_ends_with_its_ttl_and_no_later_than_a_week() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let (at, _) = r.claim(&ana);
+    r.board.disconnect(r.now, at);
+    let ben = r.sender();
+    r.say(ben, ToRelay::Send(to(&ana, 1)));
+    let long = Ttl::new(1_000 * HOUR);
+    r.say(ben, ToRelay::Send(Envelope { ttl: long, ..to(&ana, 2) }));
+    r.after(Duration::from_secs(60));
+    let (at, out) = r.claim(&ana);
+    assert_eq!(delivered(&out, at), [id(2)]);
+    r.board.disconnect(r.now, at);
+    // Her list lives seven days from now, the envelope a minute less.
+    r.after(7 * 24 * HOUR - Duration::from_secs(60));
+    let (at, out) = r.claim(&ana);
+    assert_eq!(delivered(&out, at), []);
+}
+
+#[test]
+fn one_copy_waits_and_one_that_was_acknowledged_may_come_again() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let (at, _) = r.claim(&ana);
+    let ben = r.sender();
+    assert_eq!(delivered(&r.say(ben, ToRelay::Send(to(&ana, 1))), at), [id(1)]);
+    let out = r.say(ben, ToRelay::Send(to(&ana, 1)));
+    assert_eq!(bytes(&out, ben).len(), 1, "accepted as ever");
+    assert_eq!(delivered(&out, at), [], "but not delivered twice");
+    r.say(at, ToRelay::Ack { id: id(1) });
+    assert_eq!(delivered(&r.say(ben, ToRelay::Send(to(&ana, 1))), at), [id(1)]);
+}
+
+#[test]
+fn a_full_mailbox_is_delivered_in_parts_that_fit_the_queue() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let (at, _) = r.claim(&ana);
+    r.board.disconnect(r.now, at);
+    let ben = r.sender();
+    for n in 0..70 {
+        let body = Body::try_from(vec![0; limits::BODY_BYTES]).unwrap();
+        r.say(ben, ToRelay::Send(Envelope { body, ..to(&ana, n) }));
+    }
+    let (at, mut out) = r.claim(&ana);
+    let mut got: Vec<EnvelopeId> = Vec::new();
+    loop {
+        let new = delivered(&out, at);
+        let size: usize = bytes(&out, at).iter().map(String::len).sum();
+        assert!(out.len() <= limits::QUEUE_MESSAGES && size < limits::QUEUE_BYTES, "{} {size}", out.len());
+        got.extend(&new);
+        let Some(next) = new.first() else { break };
+        out = r.say(at, ToRelay::Ack { id: *next });
+        for id in &new[1..] {
+            out.extend(r.say(at, ToRelay::Ack { id: *id }));
+        }
+    }
+    assert_eq!(got, (6..70).map(id).collect::<Vec<_>>(), "the last 64, in order, each once");
+}
+
+#[test]
+fn nobody_claims_anothers_inbox_or_with_an_old_nonce() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let (at, _) = r.claim(&ana);
+    let eve = r.connect();
+    let mine = r.hello(eve);
+    let forged = Claim {
+        key: ana.key.verifying_key().to_bytes(),
+        ..Claim::sign(&Owner::new(2).key, &mine, vec![], false)
+    };
+    assert_eq!(closed(&r.say(eve, ToRelay::Claim(forged))), [(eve, CloseCode::Policy)]);
+    let eve = r.connect();
+    r.hello(eve);
+    let replayed = Claim::sign(&ana.key, &mine, vec![], false);
+    assert_eq!(closed(&r.say(eve, ToRelay::Claim(replayed))), [(eve, CloseCode::Policy)]);
+    let ben = r.sender();
+    assert_eq!(delivered(&r.say(ben, ToRelay::Send(to(&ana, 1))), at), [id(1)], "the owner noticed nothing");
+}
+
+#[test]
+fn a_newer_connection_displaces_the_older_whose_close_does_it_no_harm() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let (older, _) = r.claim(&ana);
+    let (newer, out) = r.claim(&ana);
+    assert_eq!(closed(&out), [(older, CloseCode::Displaced)]);
+    r.board.disconnect(r.now, older);
+    let ben = r.sender();
+    let out = r.say(ben, ToRelay::Send(to(&ana, 1)));
+    assert_eq!(delivered(&out, newer), [id(1)]);
+    assert_eq!(delivered(&out, older), []);
+    r.after(8 * 24 * HOUR);
+    let carol = r.sender();
+    let out = r.say(carol, ToRelay::Send(to(&ana, 2)));
+    assert_eq!(delivered(&out, newer), [id(2)], "nor does it make the list end");
+}
+
+#[test]
+fn who_neither_claims_nor_sends_within_ten_seconds_is_closed() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let silent = r.connect();
+    let greets = r.connect();
+    r.hello(greets);
+    let sends = r.sender();
+    r.say(sends, ToRelay::Send(to(&ana, 1)));
+    let (claims, _) = r.claim(&ana);
+    assert_eq!(closed(&r.after(Duration::from_micros(9_999_999))), []);
+    let out = r.after(Duration::from_micros(1));
+    assert_eq!(closed(&out), [(silent, CloseCode::Policy), (greets, CloseCode::Policy)]);
+    assert_eq!(closed(&r.after(HOUR)), []);
+    assert!(sends != claims && r.board.len() == 2);
+}
+
+#[test]
+fn revoking_a_token_ends_what_came_with_it() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let (at, _) = r.claim(&ana);
+    r.board.disconnect(r.now, at);
+    let ben = r.sender();
+    r.say(ben, ToRelay::Send(to(&ana, 1)));
+    let unlisted = Owner { listed: vec![Token::from_bytes([50; 16])], ..Owner::new(1) };
+    let (at, out) = r.claim(&unlisted);
+    assert_eq!(delivered(&out, at), [], "a claim's list replaces the one before");
+    let out = r.say(ben, ToRelay::Send(to(&unlisted, 2)));
+    assert_eq!(delivered(&out, at), [id(2)]);
+    r.say(at, ToRelay::Revoke { tokens: unlisted.tokens() });
+    assert_eq!(delivered(&r.say(ben, ToRelay::Send(to(&unlisted, 3))), at), []);
+}
+
+#[test]
+fn a_list_that_comes_in_parts_decides_when_it_is_whole() {
+    let mut r = Relay::new();
+    let ana =
+        Owner { listed: (0..3_000_u32).map(|n| Token::from_bytes(id(n).bytes())).collect(), ..Owner::new(1) };
+    let all = ana.tokens();
+    let at = r.connect();
+    let nonce = r.hello(at);
+    r.say(at, ToRelay::Claim(Claim::sign(&ana.key, &nonce, all[..1_024].to_vec(), true)));
+    let ben = r.sender();
+    for (n, token) in [(1, ana.listed[5]), (2, ana.listed[2_999]), (3, Token::from_bytes([99; 16]))] {
+        let out = r.say(ben, ToRelay::Send(Envelope { token, ..to(&ana, n) }));
+        assert_eq!(delivered(&out, at), []);
+    }
+    let out = r.say(at, ToRelay::Allow { tokens: all[1_024..2_048].to_vec(), more: true });
+    assert_eq!(delivered(&out, at), []);
+    let out = r.say(at, ToRelay::Allow { tokens: all[2_048..].to_vec(), more: false });
+    assert_eq!(delivered(&out, at), [id(1), id(2)]);
+}
+
+#[test]
+fn a_list_has_an_end() {
+    let mut r = Relay::new();
+    let (at, _) = r.claim(&Owner::new(1));
+    let tokens = |from: u32| (from..from + 1_024).map(|n| TokenHash::from_bytes(id(n).bytes())).collect();
+    for part in 0..15 {
+        assert_eq!(r.say(at, ToRelay::Allow { tokens: tokens(part * 1_024), more: false }), []);
+    }
+    let out = r.say(at, ToRelay::Allow { tokens: tokens(15 * 1_024), more: false });
+    assert_eq!(bytes(&out, at), [r#"{"kind":"refused","why":"too-many-tokens"}"#]);
+}
+
+#[test]
+fn a_list_is_forgotten_seven_days_after_its_owner_left() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let (at, _) = r.claim(&ana);
+    r.board.disconnect(r.now, at);
+    r.after(7 * 24 * HOUR - Duration::from_secs(1));
+    let ben = r.sender();
+    r.say(ben, ToRelay::Send(to(&ana, 1)));
+    let (at, out) = r.claim(&ana);
+    assert_eq!(delivered(&out, at), [id(1)], "a second before, mail still waits");
+    r.say(at, ToRelay::Ack { id: id(1) });
+    r.board.disconnect(r.now, at);
+    r.after(7 * 24 * HOUR);
+    r.say(ben, ToRelay::Send(to(&ana, 2)));
+    let (at, out) = r.claim(&ana);
+    assert_eq!(delivered(&out, at), [], "and then no more");
+    assert_eq!(bytes(&out, at).len(), 1);
+}
+
+#[test]
+fn limits_count_by_address_and_a_claimed_inbox_has_its_own() {
+    let mut r = Relay::new();
+    let (ana, ben) = (Owner::new(1), Owner::new(2));
+    let refused = |r: &mut Relay, client, n: u32| {
+        let out = r.say(client, ToRelay::Send(to(&ana, n)));
+        bytes(&out, client)[0].contains(r#""why":"rate""#)
+    };
+    let (one, two) = (r.sender(), r.sender());
+    assert_eq!((0..60).filter(|n| refused(&mut r, one, *n)).count(), 0);
+    assert_eq!((60..120).filter(|n| refused(&mut r, two, *n)).count(), 20, "one address, one quota");
+    let elsewhere = r.connect_from("192.0.2.1".parse().unwrap());
+    r.hello(elsewhere);
+    assert!(!refused(&mut r, elsewhere, 200));
+    let (claimed, _) = r.claim(&ben);
+    assert_eq!((300..500).filter(|n| refused(&mut r, claimed, *n)).count(), 0);
+    r.after(Duration::from_secs(60));
+    assert!(!refused(&mut r, one, 600), "the next minute");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_changes_nothing() {
+    let mut r = Relay::new();
+    let ana = Owner::new(1);
+    let (at, _) = r.claim(&ana);
+    let early = r.connect();
+    assert_eq!(bytes(&r.say(early, ToRelay::Send(to(&ana, 1))), early), [refusal_of(id(1), Why::HelloFirst)]);
+    let claim = ToRelay::Claim(Claim::sign(&ana.key, &Nonce([0; 32]), vec![], false));
+    assert!(bytes(&r.say(early, claim.clone()), early)[0].contains("hello-first"));
+    let ben = r.sender();
+    for frame in [
+        ToRelay::Allow { tokens: vec![], more: false },
+        ToRelay::Revoke { tokens: ana.tokens() },
+        ToRelay::Ack { id: id(1) },
+        ToRelay::Credentials,
+    ] {
+        assert!(bytes(&r.say(ben, frame), ben)[0].contains("not-claimed"));
+    }
+    assert!(bytes(&r.say(at, claim), at)[0].contains("already-claimed"));
+    assert_eq!(delivered(&r.say(ben, ToRelay::Send(to(&ana, 2))), at), [id(2)]);
+    assert_eq!(r.say(ClientId(999), ToRelay::Hello { version: 1 }), [], "a connection that is gone");
+}
+
+fn refusal_of(id: EnvelopeId, why: Why) -> String {
+    ToClient::Refused { id: Some(id), why }.to_text()
+}
+
+#[test]
+fn nonsense_is_ignored_until_it_is_a_flood() {
+    let mut r = Relay::new();
+    let (at, _) = r.claim(&Owner::new(1));
+    let answers: Vec<_> = (0..4_998).flat_map(|_| r.board.nonsense(r.now, at)).collect();
+    assert_eq!(answers, []);
+    assert_eq!(closed(&r.board.nonsense(r.now, at)), [(at, CloseCode::Policy)]);
+}
+
+#[test]
+fn turn_credentials_are_fresh_each_time() {
+    let mut r = Relay::new();
+    let (at, _) = r.claim(&Owner::new(1));
+    let one = bytes(&r.say(at, ToRelay::Credentials), at);
+    let two = bytes(&r.say(at, ToRelay::Credentials), at);
+    assert!(one[0].contains("credential") && one != two);
+}

@@ -1,0 +1,386 @@
+//! Is what the daemon serves the contract?
+//!
+//! Lives here: the real bus port on a private bus, compared with the hand-written XML and with the rules beside it.
+//! Must not: start a whole daemon; the engine's place is the test's.
+
+#[path = "contract/rig.rs"]
+mod rig;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ahoy_call::State;
+use ahoy_tests::bus::PrivateBus;
+use ahoy_tests::introspection::interfaces;
+use ahoyd::bus::Report;
+use ahoyd::request::{Answer, Denied, DeniedKind, Guard, Request, Verb, Which};
+use futures_util::FutureExt;
+use zbus::fdo::{IntrospectableProxy, ObjectManagerProxy};
+use zbus::message::Type;
+use zbus::{DBusError, OwnedVariant, Variant};
+
+use self::rig::{ACCOUNT_PATH, CALL, CALL_PATH, Port, Rig, changes, connect, idle, member, muted, with_call};
+
+const ROOT: &str = "/org/ahoyd/Calls1";
+const FOCUS: &str = "/org/ahoyd/Calls1/focus";
+static NOTHING: BTreeMap<&str, Variant<'static>> = BTreeMap::new();
+
+#[tokio::test]
+async fn live_introspection_of_every_object_equals_the_contract() {
+    let rig = Rig::up(&with_call(State::Active)).await;
+    let mut live = BTreeMap::new();
+    for path in managed(&rig).await.into_keys().chain([ROOT.to_owned()]) {
+        let proxy = IntrospectableProxy::builder(&rig.client)
+            .destination("org.ahoyd.Calls1")
+            .path(path.clone())
+            .build()
+            .await
+            .unwrap();
+        let served = interfaces(&proxy.introspect().await.unwrap());
+        let ours = served.into_iter().filter(|(name, _)| name.starts_with("org.ahoyd."));
+        live.extend(ours);
+    }
+    let written = ahoy_dbus::XML.iter().flat_map(|(_, xml)| interfaces(xml)).collect();
+    assert_eq!(live, written);
+}
+
+#[tokio::test]
+async fn the_object_manager_tells_the_whole_state() {
+    let rig = Rig::up(&with_call(State::Active)).await;
+    let managed = managed(&rig).await;
+    let paths: BTreeSet<&str> = managed.keys().map(String::as_str).collect();
+    let contacts = "/org/ahoyd/Calls1/contacts";
+    let history = "/org/ahoyd/Calls1/history";
+    assert_eq!(paths, BTreeSet::from([ACCOUNT_PATH, CALL_PATH, FOCUS, contacts, history]));
+    for (path, interfaces) in managed {
+        for (interface, properties) in interfaces {
+            let short = interface.strip_prefix("org.ahoyd.Calls1.").expect("only ours are managed");
+            assert_eq!(rig.properties(&path, short).await, properties, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_transition_is_one_properties_changed_an_object_and_the_signals_fold_to_the_properties() {
+    let rig = Rig::up(&idle()).await;
+    let mut monitor = rig.monitor().await;
+    let mut folded: BTreeMap<(String, String), BTreeMap<String, OwnedVariant>> = BTreeMap::new();
+    let fixed = [(ROOT, "Manager"), (FOCUS, "Focus"), (ACCOUNT_PATH, "Account")];
+    for (path, interface) in fixed {
+        folded.insert((path.into(), interface.into()), rig.properties(path, interface).await);
+    }
+    let call = (CALL_PATH.to_owned(), "Call".to_owned());
+    let manager = [(CALL_PATH, "Call"), (FOCUS, "Focus"), (ROOT, "Manager")];
+    let steps = [
+        (with_call(State::Dialing), 1, &[(FOCUS, "Focus")][..]),
+        (with_call(State::Alerting), 0, &manager[..2]),
+        (with_call(State::Connecting), 0, &manager[..]),
+        (with_call(State::Active), 0, &manager[..2]),
+        (muted(with_call(State::Active)), 0, &manager[..2]),
+        (muted(with_call(State::Active)), 0, &[][..]),
+        (with_call(State::Disconnected), 0, &manager[..]),
+    ];
+    rig.seen(&mut monitor).await;
+    for (number, (board, added, expected)) in steps.into_iter().enumerate() {
+        rig.port.publish(&board).await;
+        let seen = rig.seen(&mut monitor).await;
+        let added_now = seen.iter().filter(|message| member(message) == "InterfacesAdded").count();
+        assert_eq!(added_now, added, "step {number}");
+        if added > 0 {
+            folded.insert(call.clone(), rig.properties(CALL_PATH, "Call").await);
+        }
+        let changed = changes(&seen);
+        let objects: Vec<(&str, &str)> =
+            changed.iter().map(|(path, interface, _)| (path.as_str(), interface.as_str())).collect();
+        let once: BTreeSet<(&str, &str)> = objects.iter().copied().collect();
+        assert_eq!(objects.len(), once.len(), "step {number}: an object spoke twice: {objects:?}");
+        assert_eq!(once, expected.iter().copied().collect(), "step {number}");
+        for (path, interface, properties) in changed {
+            folded.get_mut(&(path, interface)).unwrap().extend(properties);
+        }
+        for ((path, interface), properties) in &folded {
+            assert_eq!(&rig.properties(path, interface).await, properties, "step {number}: {path}");
+        }
+    }
+    rig.port.publish(&idle()).await;
+    let seen = rig.seen(&mut monitor).await;
+    let removed = seen.iter().filter(|message| member(message) == "InterfacesRemoved").count();
+    assert_eq!(removed, 1, "an ended call that leaves the board leaves the bus");
+    let gone = rig.call(CALL_PATH, "Call.Hangup", &NOTHING).await.unwrap_err();
+    assert_eq!(error_name(&gone), "org.freedesktop.DBus.Error.UnknownObject");
+}
+
+#[tokio::test]
+async fn a_method_returns_after_the_properties_show_its_effect() {
+    let mut rig = Rig::up(&with_call(State::Incoming)).await;
+    let mut monitor = rig.monitor().await;
+    let call = rig.client.clone();
+    let answer = async {
+        call.call_method(Some("org.ahoyd.Calls1"), FOCUS, Some("org.ahoyd.Calls1.Focus"), "Answer", &NOTHING)
+            .await
+            .unwrap()
+    };
+    let board = with_call(State::Connecting);
+    let (_, asked) = tokio::join!(answer, rig.port.serve_one(&board, Ok(Answer::Done)));
+    let expected = Request::Verb { call: Which::Focus, verb: Verb::Answer, guard: Guard::default() };
+    assert_eq!(asked.what, expected);
+    let focus = rig.properties(FOCUS, "Focus").await;
+    assert_eq!(focus["State"], Variant::from("connecting").try_into_owned().unwrap());
+    let seen = rig.seen(&mut monitor).await;
+    let reply = seen.iter().position(|message| message.message_type() == Type::MethodReturn);
+    let last = seen.iter().rposition(|message| member(message) == "PropertiesChanged");
+    assert!(last.unwrap() < reply.unwrap(), "signals first, then the reply");
+}
+
+#[tokio::test]
+async fn a_reply_that_is_let_go_too_early_is_seen_by_the_same_measure() {
+    let mut rig = Rig::up(&with_call(State::Incoming)).await;
+    let mut monitor = rig.monitor().await;
+    let client = rig.client.clone();
+    let interface = Some("org.ahoyd.Calls1.Focus");
+    let answer = client.call_method(Some("org.ahoyd.Calls1"), FOCUS, interface, "Answer", &NOTHING);
+    let wrong_order = async {
+        let asked = rig.port.asked().await;
+        rig.port.order(ahoyd::bus::Order::Reply(asked.reply, Ok(Answer::Done))).await;
+    };
+    let (answered, ()) = tokio::join!(answer, wrong_order);
+    answered.unwrap();
+    rig.port.publish(&with_call(State::Connecting)).await;
+    let seen = rig.seen(&mut monitor).await;
+    let reply = seen.iter().position(|message| message.message_type() == Type::MethodReturn);
+    let last = seen.iter().rposition(|message| member(message) == "PropertiesChanged");
+    assert!(last.unwrap() > reply.unwrap(), "the measure must tell one order from the other");
+}
+
+#[tokio::test]
+async fn setting_the_name_waits_for_no_lock_and_speaks_once() {
+    let mut rig = Rig::up(&idle()).await;
+    let mut monitor = rig.monitor().await;
+    let client = rig.client.clone();
+    let set = async {
+        let proxy = rig::properties_of(&client, ACCOUNT_PATH).await;
+        let interface = "org.ahoyd.Calls1.Account".try_into().unwrap();
+        proxy.set(interface, "DisplayName", &"Anna".into()).await.unwrap();
+    };
+    // A call that appears while the name is being set needs the tree.
+    let mut board = with_call(State::Incoming);
+    board.account.display_name = "Anna".to_owned();
+    let ((), asked) = tokio::join!(set, rig.port.serve_one(&board, Ok(Answer::Done)));
+    assert_eq!(asked.what, Request::SetDisplayName("Anna".to_owned()));
+    let seen = rig.seen(&mut monitor).await;
+    let account: Vec<_> = changes(&seen).into_iter().filter(|(path, ..)| path == ACCOUNT_PATH).collect();
+    assert_eq!(account.len(), 1, "{account:?}");
+    assert_eq!(account[0].2.keys().collect::<Vec<_>>(), ["DisplayName"]);
+}
+
+#[tokio::test]
+async fn nothing_else_can_be_set() {
+    let rig = Rig::up(&with_call(State::Active)).await;
+    let places = [(ROOT, "Manager"), (FOCUS, "Focus"), (CALL_PATH, "Call"), (ACCOUNT_PATH, "Account")];
+    for (path, interface) in places {
+        let proxy = rig::properties_of(&rig.client, path).await;
+        for (name, value) in rig.properties(path, interface).await {
+            if name == "DisplayName" {
+                continue;
+            }
+            let full = format!("org.ahoyd.Calls1.{interface}");
+            proxy.set(full.try_into().unwrap(), &name, &value).await.expect_err(&name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_owner_hears_that_the_name_is_taken_and_the_first_stays() {
+    let rig = Rig::up(&idle()).await;
+    let mut second = Port::at(rig.bus.address());
+    second.publish(&idle()).await;
+    assert_eq!(second.report().await, Report::NameTaken);
+    assert!(second.reports.recv().await.is_none(), "the second port has ended");
+    assert!(!rig.properties(ROOT, "Manager").await.is_empty(), "the first serves on");
+}
+
+#[tokio::test]
+async fn a_bus_is_taken_up_whenever_it_comes_and_shows_the_newest_board() {
+    let mut bus = PrivateBus::absent().unwrap();
+    let mut port = Port::at(bus.address());
+    port.publish(&idle()).await;
+    let down = port.report().await;
+    assert!(matches!(down, Report::Down(_)), "{down:?}");
+    port.publish(&with_call(State::Dialing)).await;
+    bus.come().unwrap();
+    assert_eq!(within_five_seconds(&mut port).await, Report::Up);
+    bus.go();
+    let down = port.report().await;
+    assert!(matches!(down, Report::Down(_)), "{down:?}");
+    port.publish(&with_call(State::Active)).await;
+    bus.come().unwrap();
+    assert_eq!(within_five_seconds(&mut port).await, Report::Up);
+    let rig = Rig { client: connect(&bus).await, port, bus };
+    let call = rig.properties(CALL_PATH, "Call").await;
+    assert_eq!(call["State"], Variant::from("active").try_into_owned().unwrap());
+}
+
+#[tokio::test]
+async fn every_method_refuses_an_unknown_option_by_its_name_and_asks_nothing() {
+    let mut rig = Rig::up(&with_call(State::Active)).await;
+    let paths = HashMap::from([
+        ("Manager", ROOT),
+        ("Focus", FOCUS),
+        ("Call", CALL_PATH),
+        ("Contacts", "/org/ahoyd/Calls1/contacts"),
+        ("Account", ACCOUNT_PATH),
+        ("History", "/org/ahoyd/Calls1/history"),
+    ]);
+    let mut methods = 0;
+    for (full, members) in ahoy_dbus::XML.iter().flat_map(|(_, xml)| interfaces(xml)) {
+        let interface = full.strip_prefix("org.ahoyd.Calls1.").unwrap();
+        for member in members.iter().filter_map(|line| line.strip_prefix("method ")) {
+            let (method, arguments) = member.split_once(" (").unwrap();
+            let body = with_unknown_option(arguments);
+            let refused =
+                rig.call(paths[interface], &format!("{interface}.{method}"), &body).await.unwrap_err();
+            assert_eq!(error_name(&refused), "org.ahoyd.Calls1.Error.InvalidOption", "{interface}.{method}");
+            assert!(refused.to_string().contains("'no-such-option'"), "{interface}.{method}: {refused}");
+            methods += 1;
+        }
+    }
+    assert!(methods >= 20, "only {methods} methods were tried");
+    assert!(rig.port.asked.recv().now_or_never().is_none(), "a refused method reached the engine");
+}
+
+#[tokio::test]
+async fn wrong_types_are_invalid_arguments() {
+    let rig = Rig::up(&with_call(State::Incoming)).await;
+    let serial = HashMap::from([("expect-serial", Variant::from("4"))]);
+    let wrong = [
+        rig.call(ROOT, "Manager.Dial", &(true, &NOTHING)).await,
+        rig.call(FOCUS, "Focus.Answer", &("x")).await,
+        rig.call(FOCUS, "Focus.Answer", &serial).await,
+        rig.call(FOCUS, "Focus.Decline", &("never", &NOTHING)).await,
+    ];
+    for result in wrong {
+        assert_eq!(error_name(&result.unwrap_err()), "org.freedesktop.DBus.Error.InvalidArgs");
+    }
+}
+
+#[tokio::test]
+async fn what_the_person_saw_reaches_the_engine() {
+    let mut rig = Rig::up(&with_call(State::Incoming)).await;
+    let client = rig.client.clone();
+    let options = HashMap::from([
+        ("expect-call", Variant::from(zbus::ObjectPath::try_from(CALL_PATH).unwrap())),
+        ("expect-serial", Variant::from(4_u64)),
+    ]);
+    let body = ("busy", options);
+    let interface = Some("org.ahoyd.Calls1.Call");
+    let decline = client.call_method(Some("org.ahoyd.Calls1"), CALL_PATH, interface, "Decline", &body);
+    let stale = Denied::new(DeniedKind::Stale, "The call has changed: look again.");
+    let board = with_call(State::Incoming);
+    let (refused, asked) = tokio::join!(decline, rig.port.serve_one(&board, Err(stale)));
+    assert_eq!(error_name(&refused.unwrap_err()), "org.ahoyd.Calls1.Error.Stale");
+    let Request::Verb { call, guard, .. } = asked.what else { panic!("{:?}", asked.what) };
+    assert_eq!(call, Which::Id(CALL));
+    assert_eq!(guard, Guard { call: Some(CALL), serial: Some(4) });
+}
+
+#[tokio::test]
+async fn every_denial_has_its_name_in_the_table_and_carries_its_sentence() {
+    let mut rig = Rig::up(&idle()).await;
+    for kind in every_kind() {
+        let client = rig.client.clone();
+        let interface = Some("org.ahoyd.Calls1.Manager");
+        let call = client.call_method(Some("org.ahoyd.Calls1"), ROOT, interface, "Reload", &NOTHING);
+        let denied = Denied::new(kind, "What to do.");
+        let board = idle();
+        let (refused, _) = tokio::join!(call, rig.port.serve_one(&board, Err(denied)));
+        let refused = ahoy_dbus::Error::from_zbus(&refused.unwrap_err()).expect("a name of the table");
+        assert_eq!(refused.name.as_str(), format!("org.ahoyd.Calls1.Error.{kind:?}"));
+        assert_eq!(refused.sentence, "What to do.");
+    }
+}
+
+#[expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+async fn managed(rig: &Rig) -> BTreeMap<String, BTreeMap<String, BTreeMap<String, OwnedVariant>>> {
+    let proxy = ObjectManagerProxy::builder(&rig.client)
+        .destination("org.ahoyd.Calls1")
+        .path(ROOT)
+        .build()
+        .await
+        .unwrap();
+    let objects = proxy.get_managed_objects().await.unwrap().into_iter();
+    objects
+        .map(|(path, interfaces)| {
+            let named = interfaces
+                .into_iter()
+                .map(|(name, properties)| (name.to_string(), properties.into_iter().collect()));
+            (path.to_string(), named.collect())
+        })
+        .collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bound on a test, not a synchronisation")]
+async fn within_five_seconds(port: &mut Port) -> Report {
+    tokio::select! {
+        report = port.report() => report,
+        () = tokio::time::sleep(std::time::Duration::from_secs(5)) => panic!("not within five seconds"),
+    }
+}
+
+/// Arguments of the right types, with one option that no method knows. A filter or changes stay empty.
+#[expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+fn with_unknown_option(arguments: &str) -> zbus::wire::Structure<'static> {
+    let inputs: Vec<&str> =
+        arguments.split(", ").filter_map(|argument| argument.strip_prefix("in ")).collect();
+    let mut body = zbus::wire::StructureBuilder::new();
+    for input in inputs {
+        let (signature, name) = input.trim_end_matches(')').split_once(' ').unwrap();
+        body = match (signature, name) {
+            ("a{sv}", "options") => body.add_field(BTreeMap::from([("no-such-option", Variant::from(true))])),
+            ("a{sv}", _) => body.add_field(NOTHING.clone()),
+            ("s", "reason") => body.add_field("declined"),
+            ("s", _) => body.add_field("x"),
+            ("b", _) => body.add_field(true),
+            ("t", _) => body.add_field(1_u64),
+            other => panic!("no argument for {other:?}"),
+        };
+    }
+    body.build().unwrap()
+}
+
+fn error_name(error: &zbus::Error) -> String {
+    if let zbus::Error::MethodError(name, ..) = error {
+        return name.to_string();
+    }
+    let zbus::Error::FDO(standard) = error else { panic!("not an error reply: {error}") };
+    standard.name().to_string()
+}
+
+/// All kinds. A new one does not compile here before it is in the list.
+fn every_kind() -> Vec<DeniedKind> {
+    use DeniedKind::*;
+    let all = vec![
+        NotReady,
+        NoSuchCall,
+        NoSuchContact,
+        NoSuchRecord,
+        InvalidState,
+        InvalidOption,
+        Stale,
+        AlreadyHandled,
+        AnsweredElsewhere,
+        Ambiguous,
+        Busy,
+        NotConnected,
+        NoDevice,
+        NotSupported,
+        RateLimited,
+        Failed,
+    ];
+    for kind in &all {
+        match kind {
+            NotReady | NoSuchCall | NoSuchContact | NoSuchRecord | InvalidState | InvalidOption | Stale => {}
+            AlreadyHandled | AnsweredElsewhere | Ambiguous | Busy | NotConnected | NoDevice => {}
+            NotSupported | RateLimited | Failed => {}
+        }
+    }
+    all
+}
