@@ -119,7 +119,7 @@ impl Drop for Lent {
 }
 
 /// Neither microphone nor speaker.
-struct NoSound;
+pub(super) struct NoSound;
 
 impl Sound for NoSound {
     fn capture(&mut self, _on: bool) {}
