@@ -70,6 +70,8 @@ pub enum Event {
     },
     /// Our own network changed: paths are mended at once, not when they time out.
     NetworkChanged,
+    /// This daemon stops: every call ends now.
+    Stopping,
 }
 
 /// What happened to a path.

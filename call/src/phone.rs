@@ -224,6 +224,11 @@ impl Phone {
                     });
                 }
             }
+            Event::Stopping => {
+                for call in self.calls.keys().copied().collect::<Vec<_>>() {
+                    self.change(&mut out, call, |_, _| Some(End::told(EndReason::Shutdown, EndedBy::Local)));
+                }
+            }
         }
         out.into_effects()
     }

@@ -1,2 +1,147 @@
-//! Placeholder.
-fn main() {}
+//! `ahoyd`: parse, build, wire, run, stop.
+//!
+//! Lives here: the only place that knows every part, and the exit codes.
+//! Must not: decide or do anything that a part could.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use ahoyd::config::Config;
+use ahoyd::contacts::Contacts;
+use ahoyd::engine::{self, Ended, Engine, Inbox, Ports};
+use ahoyd::lock::{LockError, StateLock};
+use ahoyd::paths::Paths;
+use ahoyd::show::Show;
+use ahoyd::{bus, clock, history, identity, media, ready, signal};
+use anyhow::Context as _;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal as unix_signal};
+use tokio::sync::mpsc;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The call service of this user. Normally started by the session bus through systemd.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    /// Read this instead of $XDG_CONFIG_HOME/ahoy/config.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The media library prints packets of sound in its errors.
+const SILENCED: [&str; 2] = ["webrtc=off", "rtc=off"];
+
+/// What a second daemon says before it ends well.
+const SECOND: &str = "another ahoyd of this user runs already and goes on";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = runtime.context("starting the runtime").and_then(|runtime| {
+        let outcome = runtime.block_on(run(arguments));
+        // A port that hangs must not hold the process.
+        runtime.shutdown_background();
+        outcome
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ahoyd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let paths = Paths::find(arguments.config)?;
+    let config = Config::load(&paths.config)?;
+    log(&config);
+
+    let _lock = match StateLock::take(&paths.lock()) {
+        Ok(lock) => lock,
+        Err(LockError::Taken) => return second(),
+        Err(error) => return Err(error).context("locking the state directory"),
+    };
+    let own = identity::open(&paths.identity(), config.name.as_deref(), &config.relay.urls)
+        .context("loading the identity")?;
+    let own = Arc::new(own);
+    let contacts = Contacts::open(&paths.contacts(), Arc::clone(&own), config.call.preconnect)
+        .context("opening the contacts")?;
+
+    let (command_in, commands) = mpsc::channel(16);
+    let (bus_orders, bus_in) = mpsc::channel(256);
+    let (bus_out, bus_reports) = mpsc::channel(16);
+    let (signal_orders, signal_in) = mpsc::channel(256);
+    let (signal_out, signal_reports) = mpsc::channel(256);
+    let (media_out, media_reports) = mpsc::channel(256);
+    let (history_orders, history_in) = mpsc::channel(256);
+    let (history_out, history_reports) = mpsc::channel(64);
+
+    let show = Show::new(bus_orders, engine::account_row(&own, "offline", String::new()));
+    history::spawn(paths.history(), history_in, history_out).context("starting history")?;
+    let setup = signal::Setup { state: paths.state.clone(), ca_file: config.relay.ca_file.clone() };
+    let signaling = signal::spawn(setup, signal_in, signal_out);
+    let media = media::Media::spawn(engine::media_settings(&config), media_out);
+    #[expect(clippy::disallowed_methods, reason = "the bus port's task, ended by its orders")]
+    let serving = tokio::spawn(bus::serve(None, command_in, bus_in, bus_out));
+
+    let ports = Ports { signal: signal_orders, media, history: history_orders };
+    let inbox = Inbox {
+        commands,
+        bus: bus_reports,
+        signal: signal_reports,
+        media: media_reports,
+        history: history_reports,
+    };
+    let engine = Engine::new(config, paths, own, contacts, show, ports);
+    let ended = engine.run(inbox, asked_to_stop()?).await;
+    let goodbye = async {
+        // Both end by themselves once the engine has told them to.
+        let _ = serving.await;
+        let _ = signaling.await;
+    };
+    if clock::timeout(std::time::Duration::from_secs(1), goodbye).await.is_err() {
+        tracing::debug!("a port was still busy at the end");
+    }
+    match ended {
+        Ended::Stopped => Ok(()),
+        Ended::NameTaken => second(),
+    }
+}
+
+/// The first daemon goes on; for the service manager this start was a success.
+fn second() -> anyhow::Result<()> {
+    ready::ready(SECOND);
+    eprintln!("ahoyd: {SECOND}");
+    Ok(())
+}
+
+/// Resolves at the first SIGTERM or SIGINT.
+fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut term = unix_signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut int = unix_signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+    })
+}
+
+/// Logs to standard error.
+fn log(config: &Config) {
+    let mut filter = EnvFilter::new("warn");
+    let ours = format!("ahoyd={}", config.log.to_string().to_lowercase());
+    for directive in std::iter::once(ours.as_str()).chain(SILENCED) {
+        match directive.parse() {
+            Ok(directive) => filter = filter.add_directive(directive),
+            Err(error) => eprintln!("ahoyd: the log filter {directive:?} is wrong: {error}"),
+        }
+    }
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    tracing_subscriber::registry().with(filter).with(lines).init();
+}

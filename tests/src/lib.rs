@@ -1,8 +1,12 @@
-//! What the tests share.
+//! What the tests share: a simulated world, labs, and checks of the tree.
 //!
 //! Lives here: the doors to the models, labs and checks that tests are written with.
 //! Must not: hold a test of the project itself.
 
 pub mod bus;
 pub mod introspection;
+pub mod media;
+pub mod network;
+pub mod op;
 pub mod tidy;
+pub mod world;

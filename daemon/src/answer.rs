@@ -1,0 +1,296 @@
+//! Requests of clients become commands, and refusals become denials with a sentence.
+//!
+//! Lives here: what each request means to the engine, and what the person reads when it is denied.
+//! Must not: know D-Bus; wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahoy_call::{CallId, Command, PeerId, Refusal, State};
+
+use crate::config::Config;
+use crate::contacts::Added;
+use crate::engine::{Engine, settings};
+use crate::identity::{self, Own};
+use crate::perform::Step;
+use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Reply, Request, Verb, Which};
+use crate::{bus, clock, history};
+
+/// What a request made of itself: an answer now, or one that another port gives.
+type Outcome = Result<Answer, Denied>;
+
+impl Engine {
+    /// One request, from the queue to its answer.
+    pub(crate) fn asked(&mut self, Asked { what, reply }: Asked) {
+        match what {
+            Request::Dial { target, lifetime, note } => self.dial(reply, &target, lifetime, note),
+            Request::Verb { call, verb, guard } => self.verb(reply, call, verb, guard),
+            Request::HangUpAll => self.command(reply, Command::HangUpAll, Answer::Done),
+            Request::SetAllMuted(muted) => {
+                self.command(reply, Command::SetAllMuted { muted }, Answer::Done);
+            }
+            Request::Reload => {
+                let outcome = self.reload();
+                self.answer(reply, outcome);
+            }
+            Request::ExportCard { name } => {
+                let outcome = self.contacts.export(&name, clock::unix_us()).map(Answer::Text);
+                self.send_roster();
+                self.answer(reply, outcome);
+            }
+            Request::SetDisplayName(name) => {
+                let outcome = self.rename(&name);
+                self.answer(reply, outcome);
+            }
+            Request::ListContacts(filter) => {
+                let outcome = self.contacts.list(&filter).map(|(rows, next)| Answer::Contacts(rows, next));
+                self.answer(reply, outcome);
+            }
+            Request::GetContact(id) => {
+                let outcome = self.contacts.resolve(&id).and_then(|peer| {
+                    let row = self.contacts.get(peer).ok_or_else(|| no_contact(&id))?;
+                    Ok(Answer::Contact(Box::new(row)))
+                });
+                self.answer(reply, outcome);
+            }
+            Request::FindContacts(text) => {
+                let rows = self.contacts.find(&text);
+                self.answer(reply, Ok(Answer::Contacts(rows, String::new())));
+            }
+            Request::AddContact { card } => {
+                let added = self.contacts.add(&card, clock::unix_us()).map(Added::peer);
+                self.contact_changed(reply, added, true);
+            }
+            Request::SetContact { id, change } => {
+                let changed = self.contacts.resolve(&id);
+                let changed = changed.and_then(|peer| self.contacts.change(peer, &change).map(|()| peer));
+                self.contact_changed(reply, changed, false);
+            }
+            Request::RemoveContact(id) => {
+                let removed = self.contacts.resolve(&id);
+                let removed = removed.and_then(|peer| self.contacts.remove(peer).map(|()| peer));
+                self.contact_changed(reply, removed, false);
+            }
+            Request::ListHistory(filter) => self.ask_history(history::Order::List(filter, reply)),
+            Request::GetHistory(id) => self.ask_history(history::Order::Get(id, reply)),
+        }
+    }
+
+    fn dial(&mut self, reply: Reply, target: &str, lifetime: Option<Duration>, note: Option<String>) {
+        let peer = match self.callee(target) {
+            Ok(peer) => peer,
+            Err(denied) => return self.answer(reply, Err(denied)),
+        };
+        let call = match fresh_call() {
+            Ok(call) => call,
+            Err(denied) => return self.answer(reply, Err(denied)),
+        };
+        let devices = self.contacts.legs(peer);
+        let lifetime = lifetime.unwrap_or(self.config.call.lifetime);
+        let command = Command::Dial { call, peer, devices, lifetime, note };
+        self.command(reply, command, Answer::Call(call));
+    }
+
+    fn verb(&mut self, reply: Reply, which: Which, verb: Verb, guard: Guard) {
+        let call = match self.resolve(which, guard) {
+            Ok(call) => call,
+            Err(denied) => return self.answer(reply, Err(denied)),
+        };
+        let mut answer = Answer::Done;
+        let command = match verb {
+            Verb::Answer => Command::Answer { call },
+            Verb::Decline { reason, scope, text } => Command::Decline { call, reason, scope, text },
+            Verb::HangUp => Command::HangUp { call },
+            Verb::SetMuted(muted) => Command::SetMuted { call, muted },
+            Verb::ToggleMute => {
+                let muted = self.phone.views().iter().any(|view| view.id == call && view.muted);
+                answer = Answer::Flag(!muted);
+                Command::SetMuted { call, muted: !muted }
+            }
+        };
+        self.command(reply, command, answer);
+    }
+
+    /// Which call a verb is for, if it still is what the person saw.
+    fn resolve(&self, which: Which, guard: Guard) -> Result<CallId, Denied> {
+        let views = self.phone.views();
+        let (call, serial) = match which {
+            Which::Focus => (self.focus.call, Some(self.focus.serial)),
+            Which::Id(id) => (Some(id), views.iter().find(|view| view.id == id).map(|view| view.serial)),
+        };
+        let stale = guard.call.is_some_and(|seen| Some(seen) != call)
+            || guard.serial.is_some_and(|seen| Some(seen) != serial);
+        if stale {
+            let sentence = "The call has changed since you looked: look again, then ask again.";
+            return Err(Denied::new(DeniedKind::Stale, sentence));
+        }
+        call.ok_or_else(|| Denied::new(DeniedKind::NoSuchCall, "There is no call."))
+    }
+
+    /// Feeds one command to the rules and answers when its effects are shown.
+    fn command(&mut self, reply: Reply, command: Command, answer: Answer) {
+        let now = self.now();
+        let of = about(&command);
+        match self.phone.command(now, command) {
+            Ok(effects) => {
+                Step::new(self, now, "command").perform(effects).release(Some((reply, Ok(answer))))
+            }
+            Err(refusal) => {
+                let denied = self.denied(refusal, of);
+                self.answer(reply, Err(denied));
+            }
+        }
+    }
+
+    fn denied(&self, refusal: Refusal, of: Option<CallId>) -> Denied {
+        let view = of.and_then(|of| self.phone.views().into_iter().find(|view| view.id == of));
+        let state = view.map_or("over", |view| in_words(view.state));
+        match refusal {
+            Refusal::NoSuchCall => Denied::new(
+                DeniedKind::NoSuchCall,
+                "There is no such call, or it ended more than ten seconds ago.",
+            ),
+            Refusal::InvalidState => Denied::new(
+                DeniedKind::InvalidState,
+                format!("The call {state}: this cannot be done to it now."),
+            ),
+            Refusal::AlreadyHandled => {
+                Denied::new(DeniedKind::AlreadyHandled, format!("Too late: the call {state}."))
+            }
+            Refusal::AnsweredElsewhere => {
+                Denied::new(DeniedKind::AnsweredElsewhere, "Another of your devices has answered.")
+            }
+            Refusal::Busy => Denied::new(DeniedKind::Busy, "You are in a call already: hang up first."),
+            Refusal::NoDevice => Denied::new(
+                DeniedKind::NoDevice,
+                "The contact's card names no device that could be called: ask for a new card.",
+            ),
+            Refusal::OutOfRange => {
+                Denied::new(DeniedKind::InvalidOption, "lifetime must be 10 to 180 seconds.")
+            }
+        }
+    }
+
+    /// An answer that changes nothing that is shown waits its turn all the same: the calls of a client keep their order.
+    fn answer(&mut self, reply: Reply, outcome: Outcome) {
+        let now = self.now();
+        self.refresh();
+        Step::new(self, now, "request").release(Some((reply, outcome)));
+    }
+
+    /// Whom a dial means, if they can be called at all.
+    fn callee(&self, target: &str) -> Result<PeerId, Denied> {
+        let peer = self.contacts.resolve(target)?;
+        if self.relays().is_empty() {
+            let sentence = format!(
+                "No relay is configured: put urls = [\"wss://…\"] under [relay] in {}.",
+                self.paths.config.display()
+            );
+            return Err(Denied::new(DeniedKind::NotConnected, sentence));
+        }
+        match self.contacts.get(peer) {
+            Some(row) if row.blocked => {
+                let sentence = format!("{} is blocked: unblock the contact first.", row.name);
+                Err(Denied::new(DeniedKind::InvalidState, sentence))
+            }
+            Some(_) => Ok(peer),
+            None => Err(no_contact(target)),
+        }
+    }
+
+    fn rename(&mut self, name: &str) -> Outcome {
+        let configured = self.config.name.is_some();
+        let own = identity::set_display_name(&self.paths.identity(), &self.own, name, configured);
+        self.become_own(own.map_err(failed)?);
+        Ok(Answer::Done)
+    }
+
+    fn become_own(&mut self, own: Own) {
+        self.own = Arc::new(own);
+        self.contacts.set_own(Arc::clone(&self.own), self.config.call.preconnect);
+        self.send_roster();
+    }
+
+    /// `changed` is a contact that was written, or why it was not. `tell_id`: the answer is its id.
+    fn contact_changed(&mut self, reply: Reply, changed: Result<PeerId, Denied>, tell_id: bool) {
+        let outcome = changed.map(|peer| {
+            let id = data_encoding::HEXLOWER.encode(&peer.bytes());
+            self.send_roster();
+            self.show.tell(bus::Order::ContactChanged(id.clone()));
+            if tell_id { Answer::Text(id) } else { Answer::Done }
+        });
+        self.answer(reply, outcome);
+    }
+
+    fn ask_history(&mut self, order: history::Order) {
+        if let Err(error) = self.ports.history.try_send(order) {
+            let denied = Denied::new(DeniedKind::Failed, "The history is busy: try again.");
+            match error.into_inner() {
+                history::Order::List(_, reply) | history::Order::Get(_, reply) => {
+                    self.answer(reply, Err(denied));
+                }
+                history::Order::Write { .. } | history::Order::Stop => {}
+            }
+        }
+    }
+
+    /// Reads the configuration again; a wrong one changes nothing but `Problems`.
+    fn reload(&mut self) -> Outcome {
+        let config = match Config::load(&self.paths.config) {
+            Ok(config) => config,
+            Err(error) => {
+                let sentence = error.to_string();
+                self.problems.set_config(sentence.clone());
+                return Err(Denied::new(DeniedKind::Failed, sentence));
+            }
+        };
+        let own = identity::open(&self.paths.identity(), config.name.as_deref(), &config.relay.urls);
+        let own = own.map_err(failed)?;
+        self.problems.set_config(String::new());
+        self.phone.configure(settings(&config));
+        self.config = config;
+        self.become_own(own);
+        self.send_media_settings();
+        Ok(Answer::Done)
+    }
+}
+
+fn failed(sentence: impl std::fmt::Display) -> Denied {
+    Denied::new(DeniedKind::Failed, sentence.to_string())
+}
+
+fn no_contact(what: &str) -> Denied {
+    let sentence = format!("No contact fits \"{what}\": `ahoyctl contact list` shows them all.");
+    Denied::new(DeniedKind::NoSuchContact, sentence)
+}
+
+fn fresh_call() -> Result<CallId, Denied> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    // A random UUID (RFC 9562, version 4) is its text form.
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    Ok(CallId::from_bytes(bytes))
+}
+
+fn about(command: &Command) -> Option<CallId> {
+    match command {
+        Command::Answer { call }
+        | Command::Decline { call, .. }
+        | Command::HangUp { call }
+        | Command::SetMuted { call, .. } => Some(*call),
+        Command::Dial { .. } | Command::HangUpAll | Command::SetAllMuted { .. } => None,
+    }
+}
+
+fn in_words(state: State) -> &'static str {
+    match state {
+        State::Dialing => "is being dialed",
+        State::Alerting => "rings there",
+        State::Incoming => "rings here",
+        State::Connecting => "is being connected",
+        State::Active => "is active",
+        State::Reconnecting => "is reconnecting",
+        State::Disconnected => "is over",
+    }
+}

@@ -1,0 +1,420 @@
+//! The engine: one task that owns the phone and feeds it.
+//!
+//! Lives here: the loop (take an input, tick if due, step, perform, reply) and what each port's report means.
+//! Must not: wait for a port; know how anything is carried, stored, heard or shown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahoy_call::{Event, Moment, Phone};
+use tokio::sync::mpsc;
+
+use crate::board::AccountRow;
+use crate::config::{self, Config};
+use crate::contacts::Contacts;
+use crate::identity::Own;
+use crate::paths::Paths;
+use crate::perform::Step;
+use crate::request::Asked;
+use crate::show::{Focus, Show};
+use crate::{bus, clock, history, media, ready, signal};
+
+/// Where orders go. Every queue is bounded; a full one is a failed port.
+#[derive(Debug)]
+pub struct Ports {
+    /// To the relays and sessions.
+    pub signal: mpsc::Sender<signal::Order>,
+    /// To paths and sound.
+    pub media: media::Media,
+    /// To the database.
+    pub history: mpsc::Sender<history::Order>,
+}
+
+/// Where inputs come from. Commands are read first, so that a person is never queued behind the network.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Of clients.
+    pub commands: mpsc::Receiver<Asked>,
+    /// Of the bus port.
+    pub bus: mpsc::Receiver<bus::Report>,
+    /// Of the signaling port.
+    pub signal: mpsc::Receiver<signal::Report>,
+    /// Of the media port.
+    pub media: mpsc::Receiver<media::Report>,
+    /// Of the history port.
+    pub history: mpsc::Receiver<history::Report>,
+}
+
+/// What is missing now: one sentence each, empty when all is well.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    bus: String,
+    history: String,
+    contacts: Vec<String>,
+    media: Vec<String>,
+    relay: String,
+    config: String,
+}
+
+/// Why the engine ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// Another daemon holds the name on the bus.
+    NameTaken,
+}
+
+/// The owner of all call state.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) phone: Phone,
+    pub(crate) show: Show,
+    pub(crate) ports: Ports,
+    pub(crate) contacts: Contacts,
+    pub(crate) own: Arc<Own>,
+    pub(crate) config: Config,
+    pub(crate) paths: Paths,
+    pub(crate) problems: Problems,
+    pub(crate) focus: Focus,
+    links: signal::Links,
+    watchdog: Option<(Duration, Moment)>,
+    announced: bool,
+    /// `Manager.Event`s so far.
+    pub(crate) events: u64,
+}
+
+impl Engine {
+    /// An engine with no calls.
+    pub fn new(
+        config: Config,
+        paths: Paths,
+        own: Arc<Own>,
+        contacts: Contacts,
+        show: Show,
+        ports: Ports,
+    ) -> Self {
+        let phone = Phone::new(own.leg_id(), settings(&config));
+        let problems = Problems { contacts: contacts.problems().to_vec(), ..Problems::default() };
+        Self {
+            phone,
+            show,
+            ports,
+            contacts,
+            own,
+            config,
+            paths,
+            problems,
+            focus: Focus::default(),
+            links: signal::Links::default(),
+            watchdog: None,
+            announced: false,
+            events: 0,
+        }
+    }
+
+    /// Runs until `stop` resolves or the bus name belongs to another daemon.
+    pub async fn run(mut self, mut inbox: Inbox, stop: impl Future<Output = ()>) -> Ended {
+        self.watchdog = ready::watchdog_period().map(|period| (period, clock::now() + period));
+        self.send_roster();
+        self.send_media_settings();
+        self.refresh();
+        tokio::pin!(stop);
+        loop {
+            let due = self.due();
+            tokio::select! {
+                biased;
+                () = &mut stop => {
+                    self.feed(Event::Stopping);
+                    self.wind_down(inbox).await;
+                    return Ended::Stopped;
+                }
+                Some(asked) = inbox.commands.recv() => self.asked(asked),
+                () = sleep_until(due) => self.on_time(),
+                Some(report) = inbox.history.recv() => self.history(report),
+                Some(report) = inbox.bus.recv() => match report {
+                    bus::Report::NameTaken => return Ended::NameTaken,
+                    bus::Report::Up => self.bus_is(String::new()),
+                    bus::Report::Down(why) => self.bus_is(why),
+                },
+                Some(report) = inbox.media.recv() => self.media(report),
+                Some(report) = inbox.signal.recv() => self.signal(report),
+                else => return Ended::Stopped,
+            }
+        }
+    }
+
+    /// The present moment, after a tick that is due at it. Every input asks for the time here.
+    pub(crate) fn now(&mut self) -> Moment {
+        let now = clock::now();
+        if self.phone.deadline().is_some_and(|due| due.at <= now) {
+            let effects = self.phone.event(now, Event::Tick);
+            Step::new(self, now, "tick").perform(effects).release(None);
+        }
+        now
+    }
+
+    /// Feeds one event to the rules.
+    pub(crate) fn feed(&mut self, event: Event) {
+        let now = self.now();
+        let name = name(&event);
+        let effects = self.phone.event(now, event);
+        Step::new(self, now, name).perform(effects).release(None);
+    }
+
+    fn due(&self) -> Option<Moment> {
+        let calls = self.phone.deadline().map(|deadline| deadline.at);
+        let watchdog = self.watchdog.map(|(_, at)| at);
+        [calls, self.show.deadline(), watchdog].into_iter().flatten().min()
+    }
+
+    fn on_time(&mut self) {
+        let now = self.now();
+        self.show.tick(now);
+        if let Some((period, at)) = self.watchdog
+            && at <= now
+        {
+            ready::watchdog();
+            self.watchdog = Some((period, now + period));
+        }
+    }
+
+    fn signal(&mut self, report: signal::Report) {
+        match report {
+            signal::Report::Event(event) => self.feed(event),
+            signal::Report::Frame { call, leg, bytes } => {
+                if self.ports.media.order(media::Order::Frame { call, leg, bytes }).is_err() {
+                    tracing::debug!("a frame for the data channel was dropped: the media queue is full");
+                }
+            }
+            signal::Report::Links(links) => {
+                if links.ice_servers != self.links.ice_servers {
+                    self.tell_media(media::Order::IceServers(links.ice_servers.clone()));
+                }
+                self.links = links;
+                self.refresh();
+            }
+            signal::Report::Mutual(peer) => self.contacts.set_mutual(peer),
+            signal::Report::Bound { token, peer } => {
+                if self.contacts.bind(token, peer) {
+                    self.send_roster();
+                }
+            }
+        }
+    }
+
+    fn media(&mut self, report: media::Report) {
+        match report {
+            media::Report::Event { call, leg, epoch, report } => {
+                self.feed(Event::Media { call, leg, epoch, report });
+            }
+            media::Report::Frame { call, leg, bytes } => {
+                self.tell_signal(signal::Order::Frame { call, leg, bytes });
+            }
+            media::Report::Channel { call, leg, open } => {
+                self.tell_signal(signal::Order::Channel { call, leg, open });
+            }
+            media::Report::Problems(problems) => {
+                for problem in &problems {
+                    tracing::warn!(problem, "sound");
+                }
+                self.problems.media = problems;
+                self.refresh();
+            }
+        }
+    }
+
+    fn history(&mut self, report: history::Report) {
+        match report {
+            history::Report::Committed { ticket, rows, missed, last_id } => {
+                self.show.committed(ticket, &rows, missed, last_id);
+            }
+            history::Report::Interrupted(calls) => {
+                for unfinished in calls {
+                    self.tell_signal(signal::Order::Bye { call: unfinished.call, peer: unfinished.peer });
+                }
+            }
+            history::Report::Problem(sentence) => {
+                self.problems.history = sentence;
+                self.refresh();
+            }
+        }
+    }
+
+    fn bus_is(&mut self, problem: String) {
+        if problem.is_empty() {
+            tracing::info!("serving on the session bus");
+        } else {
+            tracing::warn!(problem, "no session bus");
+        }
+        self.problems.bus = problem;
+        if !self.announced {
+            self.announced = true;
+            self.show.board().manager.ready = true;
+            ready::ready("ready");
+        }
+        self.refresh();
+    }
+
+    /// Brings Manager and Account up to date with what the ports said.
+    pub(crate) fn refresh(&mut self) {
+        let relays = self.relays();
+        self.problems.relay = if relays.is_empty() {
+            format!(
+                "no relay is configured: put urls = [\"wss://…\"] under [relay] in {}",
+                self.paths.config.display()
+            )
+        } else if self.links.online {
+            String::new()
+        } else if self.links.error.is_empty() {
+            "no relay is connected yet".to_owned()
+        } else {
+            format!("no relay is connected: {}", self.links.error)
+        };
+        let connection = match (relays.is_empty(), self.links.online) {
+            (true, _) => "offline",
+            (false, true) => "online",
+            (false, false) => "connecting",
+        };
+        let cannot_dial = if relays.is_empty() {
+            "no relay is configured".to_owned()
+        } else if self.phone.cannot_dial().is_some() {
+            "already in a call".to_owned()
+        } else {
+            String::new()
+        };
+        let account = account_row(&self.own, connection, self.links.error.clone());
+        let contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
+        let problems = self.problems.sentences();
+        let (online, muted) = (self.links.online, self.phone.muted());
+        let board = self.show.board();
+        board.account = account;
+        board.contacts = contacts;
+        let manager = &mut board.manager;
+        manager.problems = problems;
+        manager.online = online;
+        manager.connection = connection;
+        manager.muted = muted;
+        manager.cannot_dial = cannot_dial;
+        self.show.flush();
+    }
+
+    /// Hands the whole roster to signaling.
+    pub(crate) fn send_roster(&mut self) {
+        let roster = self.contacts.roster();
+        self.tell_signal(signal::Order::Roster(roster));
+    }
+
+    /// Hands what a person decided about sound and paths to media.
+    pub(crate) fn send_media_settings(&mut self) {
+        self.tell_media(media::Order::Settings(media_settings(&self.config)));
+    }
+
+    pub(crate) fn tell_signal(&mut self, order: signal::Order) {
+        if self.ports.signal.try_send(order).is_err() {
+            tracing::warn!("the signaling queue is full: an order was dropped");
+        }
+    }
+
+    pub(crate) fn tell_media(&mut self, order: media::Order) {
+        if let Err(error) = self.ports.media.order(order) {
+            tracing::warn!(%error, "an order was dropped");
+        }
+    }
+
+    /// The relays that hold an inbox of ours.
+    pub(crate) fn relays(&self) -> Vec<String> {
+        relays(&self.own)
+    }
+
+    /// Gives the ports at most two seconds to say goodbye and to commit.
+    async fn wind_down(mut self, mut inbox: Inbox) {
+        ready::stopping();
+        let written = self.show.newest();
+        self.tell_signal(signal::Order::Stop);
+        let committed = async {
+            while self.show.safe() < written {
+                match inbox.history.recv().await {
+                    Some(report) => self.history(report),
+                    None => break,
+                }
+            }
+            // Signaling drops its sender when everything is delivered.
+            while inbox.signal.recv().await.is_some() {}
+        };
+        if clock::timeout(Duration::from_secs(2), committed).await.is_err() {
+            tracing::warn!("a port did not finish in time");
+        }
+        if self.ports.history.try_send(history::Order::Stop).is_err() {
+            tracing::warn!("history was not told to stop");
+        }
+        self.show.tell(bus::Order::Stop);
+    }
+}
+
+impl Problems {
+    fn sentences(&self) -> Vec<String> {
+        let single = [&self.config, &self.relay, &self.bus, &self.history];
+        let lists = self.media.iter().chain(&self.contacts);
+        single.into_iter().chain(lists).filter(|sentence| !sentence.is_empty()).cloned().collect()
+    }
+
+    pub(crate) fn set_config(&mut self, sentence: String) {
+        self.config = sentence;
+    }
+}
+
+/// What Account shows.
+pub fn account_row(own: &Own, connection: &'static str, error: String) -> AccountRow {
+    let hex = |bytes: [u8; 16]| data_encoding::HEXLOWER.encode(&bytes);
+    AccountRow {
+        id: hex(own.peer_id().bytes()),
+        address: own.address(),
+        display_name: own.display_name.clone(),
+        relays: relays(own),
+        connection,
+        connection_error: error,
+        devices: vec![(own.certificate.name().to_owned(), hex(own.leg_id().bytes()), true)],
+    }
+}
+
+fn relays(own: &Own) -> Vec<String> {
+    own.inboxes.iter().map(|inbox| inbox.relay.clone()).collect()
+}
+
+/// What media needs of the configuration.
+pub fn media_settings(config: &Config) -> media::Settings {
+    let config::Media { input, output, interfaces, bitrate } = config.media.clone();
+    let interfaces = match interfaces {
+        config::Interfaces::Auto => Vec::new(),
+        config::Interfaces::Only(names) => names,
+    };
+    media::Settings { bitrate, input, output, interfaces }
+}
+
+/// What the rules need of the configuration.
+pub(crate) fn settings(config: &Config) -> ahoy_call::Settings {
+    ahoy_call::Settings { reconnect_window: config.call.reconnect_window, ..ahoy_call::Settings::default() }
+}
+
+async fn sleep_until(due: Option<Moment>) {
+    match due {
+        Some(due) => clock::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// For the log: the input's kind, never its content.
+fn name(event: &Event) -> &'static str {
+    match event {
+        Event::Tick => "tick",
+        Event::Rung { .. } => "rung",
+        Event::Received { .. } => "received",
+        Event::Carried { .. } => "carried",
+        Event::Undeliverable { .. } => "undeliverable",
+        Event::Bye { .. } => "bye",
+        Event::Media { .. } => "media",
+        Event::NetworkChanged => "network changed",
+        Event::Stopping => "stopping",
+    }
+}

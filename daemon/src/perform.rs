@@ -1,0 +1,154 @@
+//! Effects become orders to the ports.
+//!
+//! Lives here: one `match` over `Effect`, one call per arm, and the log line of a step.
+//! Must not: decide; wait.
+
+use ahoy_call::{
+    CallView, Direction, Effect, Effects, Fact, MediaFault, MediaReport, Moment, Outcome, Record,
+};
+
+use crate::board::CallRow;
+use crate::bus;
+use crate::clock;
+use crate::engine::Engine;
+use crate::history::{self, Entry};
+use crate::media;
+use crate::request::{Answer, Denied, Reply};
+use crate::show::{Change, Release};
+use crate::signal;
+
+/// One input's effects on their way out.
+#[must_use]
+pub(crate) struct Step<'a> {
+    engine: &'a mut Engine,
+    now: Moment,
+    input: &'static str,
+    entries: Vec<Entry>,
+    release: Release,
+    /// Media orders that found a full queue: that path has failed.
+    failed: Vec<ahoy_call::Event>,
+}
+
+impl<'a> Step<'a> {
+    pub(crate) fn new(engine: &'a mut Engine, now: Moment, input: &'static str) -> Self {
+        Self { engine, now, input, entries: Vec::new(), release: Release::default(), failed: Vec::new() }
+    }
+
+    /// Performs effects in order.
+    pub(crate) fn perform(mut self, effects: Effects) -> Self {
+        for effect in effects {
+            match effect {
+                Effect::Signal { call, leg, order } => {
+                    self.engine.tell_signal(signal::Order::Call { call, leg, order });
+                }
+                Effect::Media { call, leg, epoch, order } => {
+                    let order = media::Order::Call { call, leg, epoch, order };
+                    if self.engine.ports.media.order(order).is_err() {
+                        let report = MediaReport::Failed(MediaFault::Media);
+                        self.failed.push(ahoy_call::Event::Media { call, leg, epoch, report });
+                    }
+                }
+                Effect::Record(record) => self.record(*record),
+                Effect::Publish(view) => {
+                    let row = self.row(*view);
+                    self.release.changes.push(Change::Row(Box::new(row)));
+                }
+                Effect::Retire(call) => self.release.changes.push(Change::Gone(call)),
+            }
+        }
+        self
+    }
+
+    /// Sends the records off and lets the rest out behind their commit, the answer last.
+    pub(crate) fn release(mut self, reply: Option<(Reply, Result<Answer, Denied>)>) {
+        self.engine.focus = self.engine.focus.next(&self.engine.phone.views());
+        self.release.focus = self.engine.focus;
+        self.release.reply = reply;
+        let wrote = !self.entries.is_empty();
+        tracing::debug!(
+            input = self.input,
+            records = self.entries.len(),
+            changes = self.release.changes.len(),
+            "step"
+        );
+        let ticket = wrote.then(|| self.engine.show.ticket());
+        if let Some(ticket) = ticket {
+            let entries = std::mem::take(&mut self.entries);
+            if self.engine.ports.history.try_send(history::Order::Write { ticket, entries }).is_err() {
+                tracing::warn!("the history queue is full: a record was dropped");
+            }
+        }
+        self.engine.show.release(self.now, ticket, self.release);
+        self.engine.refresh();
+        for event in self.failed {
+            self.engine.feed(event);
+        }
+    }
+
+    fn record(&mut self, record: Record) {
+        tracing::info!(call = ?record.view.id, fact = ?record.fact, state = ?record.view.state, reason = ?record.view.reason, "call");
+        let (name, address) = self.engine.contacts.name_and_address(record.view.peer);
+        if let Some(kinds) = event_kinds(&record) {
+            for kind in kinds {
+                self.engine.events += 1;
+                let data = bus::EventData {
+                    call: Some(record.view.id),
+                    contact: Some(record.view.peer),
+                    name: Some(name.clone()),
+                    reason: record.view.reason,
+                    history: None,
+                };
+                self.release.events.push(bus::Order::Event { kind, serial: self.engine.events, data });
+            }
+        }
+        if record.fact == Fact::Ended {
+            self.engine.contacts.called(record.view.peer, clock::to_unix(record.at));
+        }
+        let at_unix_us = clock::to_unix(record.at);
+        self.entries.push(Entry { record, at_unix_us, name, address });
+    }
+
+    fn row(&self, view: CallView) -> CallRow {
+        let (name, address) = self.engine.contacts.name_and_address(view.peer);
+        let unix = |moment: Option<Moment>| moment.map_or(0, clock::to_unix);
+        CallRow {
+            name,
+            address,
+            history_id: 0,
+            created_at: clock::to_unix(view.created),
+            ringing_at: unix(view.ringing),
+            answered_at: unix(view.answered),
+            ended_at: unix(view.ended),
+            answered_boot: view.answered.map_or(0, Moment::micros),
+            deadline_boot: view.deadline.map_or(0, Moment::micros),
+            view,
+        }
+    }
+}
+
+/// What a hook hears of a record. A call that nobody heard of is heard of only as missed.
+fn event_kinds(record: &Record) -> Option<Vec<&'static str>> {
+    match record.fact {
+        Fact::RingingHere => Some(vec!["call.incoming"]),
+        Fact::Answered => Some(vec!["call.answered"]),
+        Fact::Ended => {
+            let missed =
+                record.view.direction == Direction::Incoming && record.view.outcome == Some(Outcome::Missed);
+            let public = record.view.direction == Direction::Outgoing || record.view.ringing.is_some();
+            let mut kinds = Vec::new();
+            if public {
+                kinds.push("call.ended");
+            }
+            if missed {
+                kinds.push("call.missed");
+            }
+            Some(kinds)
+        }
+        Fact::Dialed
+        | Fact::Offered
+        | Fact::RingingThere
+        | Fact::Connected
+        | Fact::PathLost
+        | Fact::PathRestored => None,
+    }
+}

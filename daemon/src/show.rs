@@ -1,0 +1,229 @@
+//! What outsiders see, and when they see it.
+//!
+//! Lives here: the board, and the line of publications that wait for the commit of their records.
+//! Must not: decide anything about a call; know D-Bus or SQL.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahoy_call::{CallId, CallView, Moment, State};
+use tokio::sync::mpsc;
+
+use crate::board::{AccountRow, Board, CallRow, ManagerRow};
+use crate::bus::Order;
+use crate::request::{Answer, Denied, Reply};
+
+/// A publication that waits longer than this for its commit goes out anyway, and is counted.
+const AT_MOST: Duration = Duration::from_millis(50);
+
+/// A change of what is shown.
+#[derive(Debug)]
+pub enum Change {
+    /// A call looks like this now.
+    Row(Box<CallRow>),
+    /// A call's object goes.
+    Gone(CallId),
+}
+
+/// What one step lets out, together.
+#[derive(Debug, Default)]
+pub struct Release {
+    /// Calls.
+    pub changes: Vec<Change>,
+    /// What else changed by then.
+    pub focus: Focus,
+    /// `Manager.Event`s, after the publication.
+    pub events: Vec<Order>,
+    /// The answer to the request that caused it, last.
+    pub reply: Option<(Reply, Result<Answer, Denied>)>,
+}
+
+/// The call that matters, and how often it or its state has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Focus {
+    /// Which call.
+    pub call: Option<CallId>,
+    /// Rises by one when the call or its state changes.
+    pub serial: u64,
+    state: Option<State>,
+}
+
+impl Focus {
+    /// The active call, else the oldest that rings here, else the one in dialing. `views` are oldest first.
+    pub fn next(self, views: &[CallView]) -> Self {
+        let first = |wanted: &[State]| views.iter().find(|view| wanted.contains(&view.state));
+        let chosen = first(&[State::Active, State::Reconnecting, State::Connecting])
+            .or_else(|| first(&[State::Incoming]))
+            .or_else(|| first(&[State::Dialing, State::Alerting]));
+        let (call, state) = (chosen.map(|view| view.id), chosen.map(|view| view.state));
+        if (call, state) == (self.call, self.state) {
+            return self;
+        }
+        Self { call, serial: self.serial + 1, state }
+    }
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// The write that must be safe first.
+    ticket: u64,
+    due: Moment,
+    release: Release,
+}
+
+/// The board and the line before it.
+#[derive(Debug)]
+pub struct Show {
+    bus: mpsc::Sender<Order>,
+    board: Board,
+    sent: Option<Arc<Board>>,
+    line: VecDeque<Waiting>,
+    committed: u64,
+    newest: u64,
+    /// Publications that did not wait for their commit.
+    pub overtaken: u64,
+}
+
+impl Show {
+    /// An empty board. `account` is what Account shows.
+    pub fn new(bus: mpsc::Sender<Order>, account: AccountRow) -> Self {
+        let manager = ManagerRow { connection: account.connection, ..ManagerRow::default() };
+        let board = Board { account, manager, ..Board::default() };
+        Self { bus, board, sent: None, line: VecDeque::new(), committed: 0, newest: 0, overtaken: 0 }
+    }
+
+    /// The next ticket for a write whose publication must wait.
+    pub fn ticket(&mut self) -> u64 {
+        self.newest += 1;
+        self.newest
+    }
+
+    /// The ticket that was given last.
+    pub fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// The newest ticket whose write is safe.
+    pub fn safe(&self) -> u64 {
+        self.committed
+    }
+
+    /// When the line must be looked at again.
+    pub fn deadline(&self) -> Option<Moment> {
+        self.line.front().map(|waiting| waiting.due)
+    }
+
+    /// What is shown now, to be changed in place; [`Self::flush`] shows it.
+    pub fn board(&mut self) -> &mut Board {
+        &mut self.board
+    }
+
+    /// Lets a step's results out: at once if nothing of it waits for a commit and nobody stands in the line.
+    pub fn release(&mut self, now: Moment, ticket: Option<u64>, release: Release) {
+        match ticket.or_else(|| self.line.back().map(|last| last.ticket)) {
+            Some(ticket) if ticket > self.committed => {
+                self.line.push_back(Waiting { ticket, due: now + AT_MOST, release });
+            }
+            Some(_) | None => self.let_out(release),
+        }
+    }
+
+    /// A write is safe: `rows` are the rows of its calls.
+    pub fn committed(&mut self, ticket: u64, rows: &[(String, u64)], missed: u32, last_id: u64) {
+        self.committed = self.committed.max(ticket);
+        self.board.missed = missed;
+        self.board.last_history = last_id;
+        for waiting in &mut self.line {
+            for change in &mut waiting.release.changes {
+                if let Change::Row(row) = change {
+                    number(row, rows);
+                }
+            }
+        }
+        for row in &mut self.board.calls {
+            if rows.iter().any(|(call, id)| *call == hex(row.view.id) && *id != row.history_id) {
+                number(Arc::make_mut(row), rows);
+            }
+        }
+        while self.line.front().is_some_and(|waiting| waiting.ticket <= self.committed) {
+            if let Some(waiting) = self.line.pop_front() {
+                self.let_out(waiting.release);
+            }
+        }
+        for (_, id) in rows {
+            self.tell(Order::HistoryChanged(*id));
+        }
+        self.flush();
+    }
+
+    /// Lets out what has waited long enough.
+    pub fn tick(&mut self, now: Moment) {
+        while self.line.front().is_some_and(|waiting| waiting.due <= now) {
+            if let Some(waiting) = self.line.pop_front() {
+                self.overtaken += 1;
+                tracing::warn!(count = self.overtaken, "history is slow: shown before it was safe");
+                self.let_out(waiting.release);
+            }
+        }
+    }
+
+    /// Shows the board if it has changed.
+    pub fn flush(&mut self) {
+        let unchanged = self.sent.as_deref().is_some_and(|sent| *sent == self.board);
+        if !unchanged {
+            let board = Arc::new(self.board.clone());
+            self.sent = Some(Arc::clone(&board));
+            self.tell(Order::Publish(board));
+        }
+    }
+
+    /// One more order for the bus, after all that was let out.
+    pub fn tell(&mut self, order: Order) {
+        if self.bus.try_send(order).is_err() {
+            tracing::warn!("the bus port takes nothing");
+        }
+    }
+
+    fn let_out(&mut self, release: Release) {
+        for change in release.changes {
+            match change {
+                Change::Row(row) => self.put(*row),
+                Change::Gone(call) => self.board.calls.retain(|row| row.view.id != call),
+            }
+        }
+        if release.focus.serial >= self.board.focus_serial {
+            self.board.focus = release.focus.call;
+            self.board.focus_serial = release.focus.serial;
+        }
+        self.flush();
+        for event in release.events {
+            self.tell(event);
+        }
+        if let Some((reply, result)) = release.reply {
+            self.tell(Order::Reply(reply, result));
+        }
+    }
+
+    fn put(&mut self, mut row: CallRow) {
+        match self.board.calls.iter_mut().find(|old| old.view.id == row.view.id) {
+            Some(old) => {
+                row.history_id = row.history_id.max(old.history_id);
+                *old = Arc::new(row);
+            }
+            None => self.board.calls.push(Arc::new(row)),
+        }
+    }
+}
+
+/// 32 hex digits of a call's id.
+pub fn hex(call: CallId) -> String {
+    data_encoding::HEXLOWER.encode(&call.bytes())
+}
+
+fn number(row: &mut CallRow, rows: &[(String, u64)]) {
+    let call = hex(row.view.id);
+    if let Some((_, id)) = rows.iter().find(|(of, _)| *of == call) {
+        row.history_id = *id;
+    }
+}

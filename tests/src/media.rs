@@ -1,0 +1,83 @@
+//! A model of media: a path is up when both descriptions met, and lost when it is cut.
+//!
+//! Lives here: what the media port would do with each order, and when it would report.
+//! Must not: carry sound; know why an order came.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ahoy_call::{CallId, Description, Epoch, LegId, MediaOrder, MediaReport, Opaque, Role, SdpKind};
+
+/// How long a description takes.
+const DESCRIBE: Duration = Duration::from_millis(5);
+/// How long checks and DTLS take once both descriptions met.
+const CONNECT: Duration = Duration::from_millis(100);
+
+/// One path of one person.
+#[derive(Clone, Debug, Default)]
+pub struct PathModel {
+    /// Both descriptions are known here.
+    pub met: bool,
+    /// It was reported up and not lost since.
+    pub up: bool,
+    /// It was opened: the microphone may be read, sound may be played.
+    pub open: bool,
+}
+
+/// The media port of one person.
+#[derive(Clone, Debug, Default)]
+pub struct MediaModel {
+    /// By call, remote device and generation.
+    pub paths: BTreeMap<(CallId, LegId, Epoch), PathModel>,
+}
+
+impl MediaModel {
+    /// Takes an order; returns what will be reported, and when.
+    pub fn order(&mut self, key: (CallId, LegId, Epoch), order: MediaOrder) -> Vec<(Duration, MediaReport)> {
+        let describe = |kind, body: &str| {
+            let description = Description { kind, body: Opaque(body.as_bytes().to_vec()) };
+            let candidate = MediaReport::Candidates { list: vec![Opaque(b"host".to_vec())], complete: true };
+            vec![(DESCRIBE, MediaReport::Described(description)), (DESCRIBE * 2, candidate)]
+        };
+        match order {
+            MediaOrder::Prepare(Role::Offerer) => {
+                self.paths.insert(key, PathModel::default());
+                describe(SdpKind::Offer, "offer")
+            }
+            MediaOrder::Prepare(Role::Answerer(_)) => {
+                self.paths.insert(key, PathModel { met: true, ..PathModel::default() });
+                describe(SdpKind::Answer, "answer")
+            }
+            MediaOrder::Remote(_) => {
+                if let Some(path) = self.paths.get_mut(&key) {
+                    path.met = true;
+                }
+                vec![(CONNECT, MediaReport::Up)]
+            }
+            MediaOrder::Candidates { .. } | MediaOrder::SetMuted(_) => Vec::new(),
+            MediaOrder::Open { .. } => {
+                if let Some(path) = self.paths.get_mut(&key) {
+                    path.open = true;
+                }
+                Vec::new()
+            }
+            MediaOrder::Pause => {
+                for (of, path) in &mut self.paths {
+                    if of.0 == key.0 {
+                        path.open = false;
+                    }
+                }
+                Vec::new()
+            }
+            MediaOrder::Close => {
+                self.paths.remove(&key);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether the microphone may be read in some call.
+    pub fn microphone_open(&self) -> bool {
+        self.paths.values().any(|path| path.open)
+    }
+}

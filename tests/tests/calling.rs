@@ -1,0 +1,348 @@
+//! Does calling behave? Real phones under a virtual clock, a seeded network between them.
+//!
+//! Lives here: the rules of a call between two people, told as stories.
+//! Must not: use real time, sockets or sound.
+
+use std::time::Duration;
+
+use ahoy_call::{EndReason, EndedBy, Event, Fact, MediaReport, Outcome, Refusal, State};
+use ahoy_tests::world::World;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn ada_and_bob() -> World {
+    World::new(7, &["ada", "bob"])
+}
+
+fn state(w: &World, who: &str) -> Option<State> {
+    w.view(who).map(|view| view.state)
+}
+
+fn states(w: &World) -> (Option<State>, Option<State>) {
+    (state(w, "ada"), state(w, "bob"))
+}
+
+fn end(w: &World, who: &str) -> (EndReason, EndedBy, Outcome) {
+    let rows = w.rows(who);
+    let view = &rows.last().expect("a call has ended").view;
+    (view.reason.unwrap(), view.ended_by.unwrap(), view.outcome.unwrap())
+}
+
+/// Bob's phone rings.
+fn ringing() -> World {
+    let mut w = ada_and_bob();
+    w.dial("ada", "bob").unwrap();
+    w.pass(SECOND);
+    assert_eq!(states(&w), (Some(State::Alerting), Some(State::Incoming)));
+    w
+}
+
+/// Both talk.
+fn talking() -> World {
+    let mut w = ringing();
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    assert_eq!(states(&w), (Some(State::Active), Some(State::Active)));
+    w
+}
+
+#[test]
+fn a_call_rings_is_answered_and_ends_completed_with_one_row_a_side() {
+    let mut w = ringing();
+    w.answer("bob").unwrap();
+    assert_eq!(state(&w, "bob"), Some(State::Active), "the path was up before it rang");
+    w.pass(SECOND);
+    w.hang_up("ada").unwrap();
+    w.pass(SECOND);
+    assert_eq!(end(&w, "ada"), (EndReason::Completed, EndedBy::Local, Outcome::Answered));
+    assert_eq!(end(&w, "bob"), (EndReason::Completed, EndedBy::Remote, Outcome::Answered));
+    assert_eq!((w.rows("ada").len(), w.rows("bob").len()), (1, 1));
+    let told = [Fact::Offered, Fact::RingingHere, Fact::Answered, Fact::Connected, Fact::Ended];
+    assert_eq!(w.facts("bob"), told);
+}
+
+#[test]
+fn the_phone_rings_when_the_path_is_up_or_600_ms_after_message_3() {
+    let mut w = ada_and_bob();
+    w.dial("ada", "bob").unwrap();
+    w.pass(Duration::from_millis(350));
+    assert_eq!(state(&w, "bob"), Some(State::Incoming), "the path was up first");
+
+    let mut w = ada_and_bob();
+    w.cut(0, 1, true);
+    w.dial("ada", "bob").unwrap();
+    w.pass(Duration::from_millis(600));
+    assert_eq!(state(&w, "bob"), None, "no path, and 600 ms have not passed since message 3");
+    w.pass(Duration::from_millis(100));
+    assert_eq!(state(&w, "bob"), Some(State::Incoming));
+}
+
+#[test]
+fn without_preconnect_no_path_is_begun_before_the_answer() {
+    let mut w = ada_and_bob();
+    w.preconnect = false;
+    w.dial("ada", "bob").unwrap();
+    w.pass(SECOND);
+    assert_eq!(state(&w, "bob"), Some(State::Incoming));
+    assert!(w.people[1].media.paths.is_empty(), "nothing of bob's addresses may leave");
+    w.answer("bob").unwrap();
+    assert_eq!(state(&w, "bob"), Some(State::Connecting));
+    w.pass(SECOND);
+    assert_eq!(states(&w), (Some(State::Active), Some(State::Active)));
+}
+
+#[test]
+fn nobody_reads_the_microphone_before_the_answer() {
+    let mut w = ringing();
+    w.pass(5 * SECOND);
+    assert!(w.people.iter().all(|person| !person.media.microphone_open()));
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    assert!(w.people.iter().all(|person| person.media.microphone_open()));
+}
+
+#[test]
+fn an_unanswered_ring_is_no_answer_there_and_missed_here() {
+    let mut w = ringing();
+    w.pass(60 * SECOND);
+    assert_eq!(end(&w, "ada"), (EndReason::NoAnswer, EndedBy::Policy, Outcome::NoAnswer));
+    assert_eq!((end(&w, "bob").0, end(&w, "bob").2), (EndReason::Missed, Outcome::Missed));
+}
+
+#[test]
+fn a_phone_that_never_rang_is_unavailable_and_shows_nothing_there() {
+    let mut w = ada_and_bob();
+    w.network.offline.insert(1);
+    w.dial("ada", "bob").unwrap();
+    w.pass(59 * SECOND);
+    assert_eq!(state(&w, "ada"), Some(State::Dialing));
+    w.pass(2 * SECOND);
+    assert_eq!(end(&w, "ada"), (EndReason::Unavailable, EndedBy::Policy, Outcome::Unavailable));
+    assert!(w.facts("bob").is_empty());
+}
+
+#[test]
+fn without_any_relay_a_dial_ends_unreachable_after_ten_seconds() {
+    let mut w = ada_and_bob();
+    w.network.offline.insert(0);
+    w.dial("ada", "bob").unwrap();
+    w.pass(Duration::from_millis(9_900));
+    assert_eq!(state(&w, "ada"), Some(State::Dialing));
+    w.pass(SECOND);
+    assert_eq!(end(&w, "ada"), (EndReason::Unreachable, EndedBy::Network, Outcome::Unavailable));
+}
+
+#[test]
+fn a_decline_is_heard_and_filed_on_both_sides() {
+    let mut w = ringing();
+    w.decline("bob").unwrap();
+    w.pass(SECOND);
+    assert_eq!(end(&w, "ada"), (EndReason::Declined, EndedBy::Remote, Outcome::Declined));
+    assert_eq!(end(&w, "bob"), (EndReason::Declined, EndedBy::Local, Outcome::Declined));
+}
+
+#[test]
+fn hanging_up_while_it_rings_there_is_canceled_here_and_missed_there() {
+    let mut w = ringing();
+    w.hang_up("ada").unwrap();
+    w.pass(SECOND);
+    assert_eq!(end(&w, "ada"), (EndReason::Canceled, EndedBy::Local, Outcome::Canceled));
+    assert_eq!(end(&w, "bob"), (EndReason::Missed, EndedBy::Remote, Outcome::Missed));
+}
+
+#[test]
+fn a_cancel_that_crosses_the_answer_wins() {
+    let mut w = ringing();
+    w.answer("bob").unwrap();
+    w.hang_up("ada").unwrap();
+    w.pass(SECOND);
+    assert_eq!(end(&w, "ada").0, EndReason::Canceled);
+    assert_eq!(end(&w, "bob"), (EndReason::Missed, EndedBy::Remote, Outcome::Missed));
+    assert!(w.people.iter().all(|person| person.media.paths.is_empty()));
+}
+
+#[test]
+fn a_second_dial_is_refused_and_a_second_ring_gets_busy() {
+    let mut w = World::new(3, &["ada", "bob", "eve"]);
+    w.dial("ada", "bob").unwrap();
+    w.pass(SECOND);
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    assert_eq!(w.dial("ada", "eve"), Err(Refusal::Busy));
+    w.dial("eve", "bob").unwrap();
+    w.pass(SECOND);
+    assert_eq!(end(&w, "eve"), (EndReason::Busy, EndedBy::Remote, Outcome::Busy));
+    assert_eq!(end(&w, "bob"), (EndReason::Busy, EndedBy::Policy, Outcome::Missed));
+    assert_eq!(state(&w, "bob"), Some(State::Active), "the first call is untouched");
+    assert_eq!(w.people[1].published.len(), 1, "the second one was never shown");
+}
+
+#[test]
+fn two_people_dialing_each_other_both_hear_busy() {
+    let mut w = ada_and_bob();
+    w.dial("ada", "bob").unwrap();
+    w.dial("bob", "ada").unwrap();
+    w.pass(5 * SECOND);
+    for who in ["ada", "bob"] {
+        let reasons: Vec<_> = w.rows(who).iter().map(|row| row.view.reason.unwrap()).collect();
+        assert_eq!(reasons, [EndReason::Busy, EndReason::Busy], "{who}");
+    }
+}
+
+#[test]
+fn a_path_cut_for_three_seconds_is_mended_in_the_same_call() {
+    let mut w = talking();
+    let id = w.view("ada").unwrap().id;
+    w.cut(0, 1, true);
+    w.pass(2 * SECOND);
+    assert_eq!(states(&w), (Some(State::Reconnecting), Some(State::Reconnecting)));
+    assert!(w.people.iter().all(|person| !person.media.microphone_open()), "no path, no microphone");
+    w.pass(SECOND);
+    w.cut(0, 1, false);
+    w.pass(SECOND);
+    assert_eq!(states(&w), (Some(State::Active), Some(State::Active)));
+    assert_eq!(w.view("ada").unwrap().id, id);
+    w.pass(5 * SECOND);
+    for person in &w.people {
+        assert_eq!(person.media.paths.len(), 1, "{}: the old paths are gone", person.name);
+    }
+}
+
+#[test]
+fn a_path_cut_for_35_seconds_ends_connection_lost_on_both_sides() {
+    let mut w = talking();
+    w.cut(0, 1, true);
+    w.pass(35 * SECOND);
+    for who in ["ada", "bob"] {
+        assert_eq!(end(&w, who).0, EndReason::ConnectionLost, "{who}");
+        assert_eq!(end(&w, who).2, Outcome::Answered, "{who}: it was a conversation");
+    }
+}
+
+#[test]
+fn a_network_change_begins_a_new_path_beside_the_old_without_a_pause() {
+    let mut w = talking();
+    let before = w.facts("ada").len();
+    w.event(0, Event::NetworkChanged);
+    w.pass(Duration::from_millis(10));
+    assert_eq!(w.people[0].media.paths.len(), 2, "the old one still carries sound");
+    w.pass(5 * SECOND);
+    assert_eq!(w.people[0].media.paths.len(), 1);
+    assert_eq!(w.facts("ada").len(), before, "nothing that a person would notice");
+}
+
+#[test]
+fn both_sides_mending_at_once_settle_on_one_path() {
+    let mut w = talking();
+    w.event(0, Event::NetworkChanged);
+    w.event(1, Event::NetworkChanged);
+    w.pass(5 * SECOND);
+    let epochs: Vec<Vec<_>> =
+        w.people.iter().map(|person| person.media.paths.keys().map(|key| key.2).collect()).collect();
+    assert_eq!(epochs[0], epochs[1]);
+    assert_eq!(epochs[0].len(), 1);
+}
+
+#[test]
+fn the_relay_gone_in_a_call_is_noticed_by_nobody() {
+    let mut w = talking();
+    w.network.offline.extend([0, 1]);
+    let before = (w.facts("ada").len(), w.facts("bob").len());
+    w.pass(120 * SECOND);
+    assert_eq!((w.facts("ada").len(), w.facts("bob").len()), before);
+    assert_eq!(states(&w), (Some(State::Active), Some(State::Active)));
+}
+
+#[test]
+fn a_killed_daemon_ends_the_call_of_the_other_by_bye() {
+    let mut w = talking();
+    w.crash(0);
+    w.pass(2 * SECOND);
+    assert_eq!(end(&w, "bob"), (EndReason::ConnectionLost, EndedBy::Remote, Outcome::Answered));
+}
+
+#[test]
+fn the_set_up_after_an_answer_fails_after_15_seconds() {
+    let mut w = ada_and_bob();
+    w.cut(0, 1, true);
+    w.dial("ada", "bob").unwrap();
+    w.pass(SECOND);
+    w.answer("bob").unwrap();
+    w.pass(14 * SECOND);
+    assert_eq!(state(&w, "bob"), Some(State::Connecting));
+    w.pass(2 * SECOND);
+    assert_eq!(end(&w, "bob"), (EndReason::IceFailed, EndedBy::Network, Outcome::Failed));
+}
+
+#[test]
+fn verbs_on_an_ended_call_meet_its_tombstone_for_ten_seconds() {
+    let mut w = talking();
+    w.hang_up("bob").unwrap();
+    w.hang_up("bob").expect("repeated: success");
+    assert_eq!(w.answer("bob"), Err(Refusal::AlreadyHandled), "the contrary");
+    w.pass(11 * SECOND);
+    assert_eq!(w.hang_up("bob"), Err(Refusal::NoSuchCall));
+    assert!(w.people[1].published.is_empty());
+}
+
+#[test]
+fn verbs_that_do_not_fit_are_refused_by_name() {
+    let mut w = ada_and_bob();
+    assert_eq!(w.hang_up("ada"), Err(Refusal::NoSuchCall));
+    assert_eq!(w.dial_for("bob", "ada", SECOND), Err(Refusal::OutOfRange));
+    w.dial("ada", "bob").unwrap();
+    w.pass(SECOND);
+    assert_eq!(w.answer("ada"), Err(Refusal::InvalidState));
+    assert_eq!(w.decline("ada"), Err(Refusal::InvalidState));
+    w.answer("bob").unwrap();
+    w.answer("bob").expect("repeated: success");
+    assert_eq!(w.decline("bob"), Err(Refusal::AlreadyHandled));
+}
+
+#[test]
+fn a_mute_while_it_rings_holds_in_the_call_and_is_told() {
+    let mut w = ringing();
+    w.mute("bob", true).unwrap();
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    assert!(w.view("bob").unwrap().muted);
+    assert!(w.view("ada").unwrap().remote_muted);
+    w.mute("bob", false).unwrap();
+    w.pass(SECOND);
+    assert!(!w.view("ada").unwrap().remote_muted);
+}
+
+#[test]
+fn on_a_network_that_loses_a_third_doubles_and_reorders_the_story_is_the_same() {
+    for seed in 0..200 {
+        let mut w = World::new(seed, &["ada", "bob"]);
+        w.network.loss = 0.33;
+        w.network.doubling = 0.3;
+        w.network.jitter = Duration::from_millis(400);
+        w.dial("ada", "bob").unwrap();
+        w.pass(15 * SECOND);
+        w.answer("bob").unwrap_or_else(|refusal| panic!("seed {seed}: {refusal:?}"));
+        w.pass(15 * SECOND);
+        w.hang_up("bob").unwrap();
+        w.pass(31 * SECOND);
+        assert_eq!(end(&w, "ada"), (EndReason::Completed, EndedBy::Remote, Outcome::Answered), "seed {seed}");
+        assert_eq!((w.rows("ada").len(), w.rows("bob").len()), (1, 1), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_dtls_that_does_not_come_up_is_rebuilt_twice_and_then_given_up() {
+    let mut w = ada_and_bob();
+    w.cut(0, 1, true);
+    w.dial("ada", "bob").unwrap();
+    w.pass(SECOND);
+    w.answer("bob").unwrap();
+    for rebuilt in 0..3 {
+        assert_eq!(state(&w, "bob"), Some(State::Connecting), "after {rebuilt} rebuilds");
+        let (call, leg, epoch) = *w.people[1].media.paths.keys().next_back().unwrap();
+        w.event(1, Event::Media { call, leg, epoch, report: MediaReport::Stuck });
+    }
+    assert_eq!(end(&w, "bob").0, EndReason::MediaFailed);
+    w.pass(SECOND);
+    assert_eq!(end(&w, "ada").0, EndReason::MediaFailed);
+}
