@@ -221,8 +221,29 @@ async fn a_bus_is_taken_up_whenever_it_comes_and_shows_the_newest_board() {
 }
 
 #[tokio::test]
-async fn a_bus_that_is_stuck_is_left_and_joined_again_though_our_old_name_is_still_there() {
+async fn a_name_that_an_older_connection_of_ours_still_holds_is_waited_for() {
+    let Rig { mut port, mut bus, .. } = Rig::up(&idle()).await;
+    bus.go();
+    assert!(matches!(port.report().await, Report::Down(_)));
+    bus.come().unwrap();
+    let ghost = connect(&bus).await;
+    ghost.request_name("org.ahoyd.Calls1").await.unwrap();
+    let Report::Down(why) = within_five_seconds(&mut port).await else { panic!("not while it is held") };
+    assert!(why.contains("older connection"), "{why}");
+    ghost.close().await.unwrap();
+    assert_eq!(within_five_seconds(&mut port).await, Report::Up);
+}
+
+#[tokio::test]
+async fn a_bus_that_is_stuck_is_left_and_joined_again_though_a_method_was_on_its_way() {
     let mut rig = Rig::up(&with_call(State::Active)).await;
+    let client = rig.client.clone();
+    let interface = Some("org.ahoyd.Calls1.Focus");
+    let hangup = client.call_method(Some("org.ahoyd.Calls1"), FOCUS, interface, "Hangup", &NOTHING);
+    let asked = tokio::select! {
+        asked = rig.port.asked() => asked,
+        answered = hangup => panic!("answered by nobody: {answered:?}"),
+    };
     rig.bus.freeze().unwrap();
     let boards = [muted(with_call(State::Active)), with_call(State::Active)];
     let orders = rig.port.orders.clone();
@@ -237,6 +258,7 @@ async fn a_bus_that_is_stuck_is_left_and_joined_again_though_our_old_name_is_sti
     };
     assert!(matches!(down, Report::Down(_)), "{down:?}");
     rig.port.publish(&with_call(State::Reconnecting)).await;
+    rig.port.order(Order::Reply(asked.reply, Ok(Answer::Done))).await;
     rig.bus.thaw().unwrap();
     let mut report = within_five_seconds(&mut rig.port).await;
     while let Report::Down(_) = report {
