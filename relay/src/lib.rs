@@ -8,3 +8,12 @@ mod quota;
 pub mod switchboard;
 pub mod time;
 pub mod turn;
+
+#[cfg(feature = "serve")]
+pub mod clock;
+#[cfg(feature = "serve")]
+pub mod config;
+#[cfg(feature = "serve")]
+mod connection;
+#[cfg(feature = "serve")]
+pub mod serve;

@@ -1,2 +1,73 @@
-//! Placeholder.
-fn main() {}
+//! `ahoy-relay`, the program.
+//!
+//! Lives here: options, the one line on standard output, the end by signal.
+//! Must not: hold anything that a test of the library could not reach.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ahoy_relay::config::Config;
+use ahoy_relay::serve::{self, Server, Settings, Timing};
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Where it listens if nobody says.
+const USUAL: &str = "127.0.0.1:8790";
+
+/// Carries sealed envelopes between phones.
+#[derive(Parser)]
+#[command(name = "ahoy-relay", version)]
+struct Options {
+    /// Address and port; port 0 takes any free one [default: 127.0.0.1:8790]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Certificate with its chain (PEM); without one only loopback is listened on
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+/// One thread: what a client is answered then always leaves before the look-up that follows it.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let filter = EnvFilter::builder().parse("info").context("setting up the log")?;
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+    let options = Options::parse();
+    let config = match &options.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    let files = match (options.tls_cert, options.tls_key) {
+        (Some(cert), Some(key)) => Some((cert, key)),
+        (None, None) => config.tls.clone().map(|tls| (tls.cert, tls.key)),
+        (Some(_), None) | (None, Some(_)) => bail!("--tls-cert and --tls-key come together"),
+    };
+    let tls = files.map(|(cert, key)| serve::tls(&cert, &key)).transpose()?;
+    let listen = match options.listen.or(config.listen) {
+        Some(listen) => listen,
+        None => USUAL.parse().context("reading the usual address")?,
+    };
+    let settings =
+        Settings { listen, tls, ice: config.ice()?, limits: config.limits, timing: Timing::default() };
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let server = Server::bind(settings)?;
+    writeln!(std::io::stdout(), "listening {}", server.url()).context("saying where")?;
+    server
+        .run(async {
+            tokio::select! {
+                _signal = terminate.recv() => {}
+                _signal = interrupt.recv() => {}
+            }
+        })
+        .await;
+    Ok(())
+}

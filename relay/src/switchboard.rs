@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ahoy_proto::envelope::{Envelope, EnvelopeId, Inbox};
 use ahoy_proto::frame::{Claim, CloseCode, Deliver, Limits, Nonce, ToClient, ToRelay, Why};
@@ -50,6 +51,7 @@ const PENDING: usize = 256;
 pub struct Switchboard<B = Memory> {
     backend: B,
     ice: Ice,
+    claim_within: Duration,
     seed: [u8; 32],
     drawn: u64,
     /// The calendar, in seconds, when `Moment` was zero: TURN's credentials end by it.
@@ -89,6 +91,7 @@ impl<B: Backend> Switchboard<B> {
         Self {
             backend,
             ice,
+            claim_within: limits::CLAIM_WITHIN,
             seed,
             drawn: 0,
             unix_s_at_zero: 0,
@@ -100,6 +103,11 @@ impl<B: Backend> Switchboard<B> {
         }
     }
 
+    /// How long a new connection may take to claim or send, instead of `limits::CLAIM_WITHIN`.
+    pub fn claim_within(&mut self, within: Duration) {
+        self.claim_within = within;
+    }
+
     /// The calendar, in seconds since the Unix epoch, at `now`.
     pub fn calendar(&mut self, now: Moment, unix_s: u64) {
         self.unix_s_at_zero = unix_s.saturating_sub(now.micros() / 1_000_000);
@@ -107,7 +115,7 @@ impl<B: Backend> Switchboard<B> {
 
     /// Somebody connected, from this address.
     pub fn connect(&mut self, now: Moment, client: ClientId, address: IpAddr) {
-        let until = now + limits::CLAIM_WITHIN;
+        let until = now + self.claim_within;
         self.silent.insert((until, client));
         self.clients.insert(
             client,

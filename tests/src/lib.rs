@@ -5,6 +5,7 @@
 
 pub mod bus;
 pub mod introspection;
+pub mod lab;
 pub mod media;
 pub mod network;
 pub mod op;

@@ -1,0 +1,403 @@
+//! One person's desk: a private desktop, and the daemon on it.
+//!
+//! Lives here: its parts coming and going, ahoyctl, the bus as a client sees it, waiting for what it shows.
+//! Must not: wait by sleeping: every wait is for a signal or for sound, and bounded.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Write};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use ahoy_dbus::{BUS_NAME, Dict, ROOT, interface, proxy};
+use futures_util::{Stream, StreamExt};
+use tempfile::TempDir;
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant, message};
+
+use super::{Ears, Mouth, Net, Running, binary, root};
+
+/// What a wait for the bus may take: nothing that is waited for takes half of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One person's desk. All of it ends on drop.
+#[derive(Debug)]
+pub struct Desk {
+    /// The display name.
+    pub name: String,
+    folder: TempDir,
+    daemon: Option<Running>,
+}
+
+impl Desk {
+    /// A desk on which nothing runs yet; the daemon will use that relay.
+    pub fn prepare(name: &str, relay: &str) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("ahoy-").tempdir()?;
+        let desk = Self { name: name.to_owned(), folder, daemon: None };
+        desk.lab("prepare", &["--owner", &std::process::id().to_string()])?;
+        fs::create_dir_all(desk.config().parent().unwrap_or(Path::new("/")))?;
+        desk.configure(&format!("[account]\nname = \"{name}\"\n[relay]\nurls = [\"{relay}\"]\n"))?;
+        Ok(desk)
+    }
+
+    /// A desk with a bus, a sound server and a daemon that is online.
+    pub async fn start(name: &str, relay: &str, net: &Net) -> anyhow::Result<Self> {
+        let mut desk = Self::prepare(name, relay)?;
+        desk.begin("bus")?;
+        desk.begin("sound")?;
+        desk.start_daemon(net)?;
+        desk.until_online(PATIENCE).await?;
+        Ok(desk)
+    }
+
+    /// Writes the daemon's configuration.
+    pub fn configure(&self, text: &str) -> io::Result<()> {
+        fs::write(self.config(), text)
+    }
+
+    /// Starts the `bus` or the `sound`; returns when it is there.
+    pub fn begin(&self, part: &str) -> io::Result<()> {
+        self.lab("start", &[part])
+    }
+
+    /// Stops the `bus` or the `sound`.
+    pub fn end(&self, part: &str) -> io::Result<()> {
+        self.lab("stop", &[part])
+    }
+
+    /// The command that runs a daemon here.
+    pub fn daemon_command(&self, net: &Net) -> Command {
+        let mut command = net.command(&binary("ahoyd"));
+        self.dress(&mut command);
+        command
+    }
+
+    /// Starts the daemon; returns at once.
+    pub fn start_daemon(&mut self, net: &Net) -> io::Result<()> {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log())?;
+        self.daemon = Some(Running::start(self.daemon_command(net).stdout(log.try_clone()?).stderr(log))?);
+        Ok(())
+    }
+
+    /// Kills the daemon as `kill -9` does.
+    pub fn kill_daemon(&mut self) {
+        self.daemon = None;
+    }
+
+    /// The daemon's process, and how it ended if it did.
+    pub fn daemon(&mut self) -> io::Result<(u32, Option<ExitStatus>)> {
+        let running = self.daemon.as_mut().ok_or_else(|| io::Error::other("no daemon was started"))?;
+        Ok((running.child().id(), running.child().try_wait()?))
+    }
+
+    /// All that the daemon has logged.
+    pub fn logged(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    /// Runs ahoyctl with that on its standard input.
+    pub fn ctl(&self, words: &[&str], given: &str) -> io::Result<Output> {
+        let mut command = Command::new(binary("ahoyctl"));
+        self.dress(&mut command);
+        command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        if let Some(mut input) = child.stdin.take() {
+            // Who has nothing to read may have ended already.
+            match input.write_all(given.as_bytes()) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        child.wait_with_output()
+    }
+
+    /// What ahoyctl prints; an error unless it ends with 0.
+    pub fn ctl_says(&self, words: &[&str]) -> anyhow::Result<String> {
+        self.ctl_reads(words, "")
+    }
+
+    /// The same, with something to read.
+    pub fn ctl_reads(&self, words: &[&str], given: &str) -> anyhow::Result<String> {
+        let output = self.ctl(words, given)?;
+        anyhow::ensure!(
+            output.status.success(),
+            "ahoyctl {words:?} ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Hums into the microphone.
+    pub fn hum(&self, frequency: f64) -> io::Result<Mouth> {
+        Mouth::hum(self.tool("pacat", "mic_in", "40"), frequency)
+    }
+
+    /// Listens to the speaker.
+    pub fn listen(&self) -> io::Result<Ears> {
+        Ears::open(self.tool("parec", "speaker.monitor", "10"))
+    }
+
+    /// The bus of this desk.
+    pub async fn bus(&self) -> anyhow::Result<Connection> {
+        let address = format!("unix:path={}", self.folder.path().join("run/bus").display());
+        Ok(zbus::connection::Builder::address(address.as_str()).build().await?)
+    }
+
+    /// Waits until the daemon is ready and online.
+    pub async fn until_online(&self, patience: Duration) -> anyhow::Result<()> {
+        self.until("online", patience, async |bus| {
+            let manager = proxy::ManagerProxy::builder(bus)
+                .cache_properties(zbus::proxy::CacheProperties::No)
+                .build()
+                .await?;
+            Ok((manager.ready().await? && manager.online().await?).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until the daemon has a problem that says `word`, or none if there is no word.
+    pub async fn until_problem(&self, word: Option<&str>, patience: Duration) -> anyhow::Result<()> {
+        self.until("problems", patience, async |bus| {
+            let manager = proxy::ManagerProxy::builder(bus)
+                .cache_properties(zbus::proxy::CacheProperties::No)
+                .build()
+                .await?;
+            let problems = manager.problems().await?;
+            let fits = word.map_or(problems.is_empty(), |word| problems.iter().any(|p| p.contains(word)));
+            Ok(fits.then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until a call that is not `over` yet is in that state; its path.
+    pub async fn until_state(&self, state: &str, patience: Duration) -> anyhow::Result<String> {
+        self.until(state, patience, async |bus| {
+            let calls = calls(bus).await?;
+            Ok(calls.into_iter().rev().find(|(_, row)| text(row, "State") == state).map(|(path, _)| path))
+        })
+        .await
+    }
+
+    /// One call as the bus shows it, by its path.
+    pub async fn call(&self, path: &str) -> anyhow::Result<Dict> {
+        let found = calls(&self.bus().await?).await?.into_iter().find(|(at, _)| at == path);
+        found.map(|(_, row)| row).ok_or_else(|| anyhow::anyhow!("{}: no call {path}", self.name))
+    }
+
+    /// A proxy of one call.
+    pub async fn steer(&self, path: &str) -> anyhow::Result<proxy::CallProxy<'static>> {
+        Ok(proxy::CallProxy::builder(&self.bus().await?).path(path.to_owned()).build().await?)
+    }
+
+    /// The rows of history, newest first.
+    pub async fn history(&self) -> anyhow::Result<Vec<Dict>> {
+        let history = proxy::HistoryProxy::new(&self.bus().await?).await?;
+        Ok(history.list(&Dict::new(), &Dict::new()).await?.0)
+    }
+
+    /// Asks again after each signal of the daemon until there is an answer.
+    async fn until<T>(
+        &self,
+        what: &str,
+        patience: Duration,
+        ask: impl AsyncFn(&Connection) -> zbus::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        let bus = self.bus().await?;
+        let mut signals = signals(&bus).await?;
+        let mut last = None;
+        let asking = async {
+            loop {
+                match ask(&bus).await {
+                    Ok(Some(answer)) => return Some(answer),
+                    Ok(None) => {}
+                    Err(error) => last = Some(error),
+                }
+                signals.next().await?.ok()?;
+            }
+        };
+        let answer = tokio::time::timeout(patience, asking).await.ok().flatten();
+        answer.ok_or_else(|| {
+            let log = self.logged();
+            let tail = log
+                .lines()
+                .rev()
+                .take(15)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
+                .collect::<Vec<_>>()
+                .join("\n");
+            anyhow::anyhow!("{}: not {what} within {patience:?} ({last:?}); its log ends:\n{tail}", self.name)
+        })
+    }
+
+    /// Notes from now on what the bus says of calls.
+    pub async fn watch(&self) -> anyhow::Result<Watch> {
+        let bus = self.bus().await?;
+        Ok(Watch { signals: Box::pin(signals(&bus).await?), _bus: bus })
+    }
+
+    fn tool(&self, program: &str, device: &str, latency: &str) -> Command {
+        let mut command = Command::new(program);
+        self.dress(&mut command);
+        command
+            .args(["--raw", "--format=s16le", "--rate=48000", "--channels=1"])
+            .args([format!("--latency-msec={latency}"), format!("--device={device}")]);
+        command
+    }
+
+    fn lab(&self, verb: &str, more: &[&str]) -> io::Result<()> {
+        let script = root().join("tests/lab/soundlab.sh");
+        let done = Command::new(script)
+            .arg(verb)
+            .arg(self.folder.path())
+            .args(more)
+            .stdin(Stdio::null())
+            .output()?;
+        let complaint = || io::Error::other(String::from_utf8_lossy(&done.stderr).into_owned());
+        if done.status.success() { Ok(()) } else { Err(complaint()) }
+    }
+
+    /// Gives a program the environment of this desk.
+    fn dress(&self, command: &mut Command) {
+        let lines =
+            fs::read_to_string(self.folder.path().join("env")).expect("a prepared desk has its environment");
+        command.envs(lines.lines().filter_map(|line| line.split_once('=')));
+        for other in ["DISPLAY", "WAYLAND_DISPLAY", "PULSE_SINK", "PULSE_SOURCE", "PIPEWIRE_REMOTE"] {
+            command.env_remove(other);
+        }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("config/ahoy/config.toml")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log/ahoyd")
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.daemon = None;
+        if let Err(error) = self.lab("down", &[]) {
+            eprintln!("{}: {error}", self.name);
+        }
+    }
+}
+
+/// A record of what the bus says of calls.
+pub struct Watch {
+    signals: Pin<Box<dyn Stream<Item = zbus::Result<Message>> + Send>>,
+    _bus: Connection,
+}
+
+impl Watch {
+    /// Every change of a call until one has ended: the object's kind, the names of what changed, states and reasons.
+    /// Without ids and times, so that two calls can be compared.
+    pub async fn until_end(mut self, patience: Duration) -> anyhow::Result<String> {
+        let mut seen = String::new();
+        let watching = async {
+            while let Some(message) = self.signals.next().await {
+                let line = describe(&message?)?;
+                seen.push_str(&line);
+                if line.contains("State=disconnected") {
+                    break;
+                }
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(patience, watching)
+            .await
+            .map_err(|_| anyhow::anyhow!("no end within {patience:?}"))??;
+        Ok(seen)
+    }
+}
+
+/// One line for a signal about a call; nothing for others.
+fn describe(message: &Message) -> anyhow::Result<String> {
+    let header = message.header();
+    let body = message.body();
+    let changes: Vec<(String, Dict)> = match header.member().map(|member| member.as_str()) {
+        Some("PropertiesChanged") => {
+            let (interface, changed, _): (String, Dict, Vec<String>) = body.deserialize()?;
+            vec![(interface, changed)]
+        }
+        Some("InterfacesAdded") => {
+            let (_, added): (OwnedObjectPath, HashMap<String, Dict>) = body.deserialize()?;
+            added.into_iter().collect()
+        }
+        Some(_) | None => vec![],
+    };
+    let call = changes.into_iter().filter(|(interface, _)| interface == interface::CALL);
+    Ok(call.map(|(_, changed)| format!("{}\n", words(&changed).join(" "))).collect())
+}
+
+/// What changed, sorted: names, and for states and reasons their words.
+fn words(changed: &Dict) -> Vec<String> {
+    let told = ["State", "StateReason", "EndedBy"];
+    let word = |key: &String| {
+        if told.contains(&key.as_str()) { format!("{key}={}", text(changed, key)) } else { key.clone() }
+    };
+    let mut words: Vec<String> = changed.keys().map(word).collect();
+    words.sort();
+    words
+}
+
+/// All signals of the daemon on a bus, and its coming and going.
+async fn signals(
+    bus: &Connection,
+) -> anyhow::Result<impl Stream<Item = zbus::Result<Message>> + Send + use<>> {
+    let signals = || MatchRule::builder().msg_type(message::Type::Signal);
+    let of_daemon =
+        MessageStream::for_match_rule(signals().path_namespace(ROOT).build()?, bus, NonZero::new(256));
+    let of_name = signals().member("NameOwnerChanged").arg(0, BUS_NAME).build()?;
+    let of_name = MessageStream::for_match_rule(of_name, bus, NonZero::new(16));
+    Ok(futures_util::stream::select(of_daemon.await?, of_name.await?))
+}
+
+/// All calls on a bus, in the order of their making.
+async fn calls(bus: &Connection) -> zbus::Result<Vec<(String, Dict)>> {
+    let objects =
+        zbus::fdo::ObjectManagerProxy::builder(bus).destination(BUS_NAME).path(ROOT).build().await?;
+    let mut calls: Vec<(String, Dict)> = objects
+        .get_managed_objects()
+        .await?
+        .into_iter()
+        .filter_map(|(path, mut interfaces)| {
+            let row = interfaces.remove(interface::CALL)?;
+            Some((path.to_string(), row.into_iter().map(|(key, value)| (key.to_string(), value)).collect()))
+        })
+        .collect();
+    calls.sort_by_key(|(_, row): &(String, Dict)| number(row, "CreatedAt"));
+    Ok(calls)
+}
+
+/// A text of a row; empty if there is none.
+pub fn text<'a>(row: &'a Dict, key: &str) -> &'a str {
+    row.get(key).and_then(|value| <&str>::try_from(value).ok()).unwrap_or("")
+}
+
+fn number(row: &Dict, key: &str) -> i64 {
+    row.get(key).and_then(|value: &OwnedVariant| i64::try_from(value).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tone_in_the_microphone_is_heard_there_and_not_at_the_speaker() {
+        let desk = Desk::prepare("Ana", "ws://127.0.0.1:9").unwrap();
+        desk.begin("sound").unwrap();
+        let _mouth = desk.hum(600.0).unwrap();
+        let mut microphone = Ears::open(desk.tool("parec", "mic", "10")).unwrap();
+        microphone.until_tone(600.0, PATIENCE).unwrap();
+        assert!(microphone.until_tone(950.0, Duration::from_millis(500)).is_err(), "another tone");
+        let speaker = desk.listen().unwrap().loudest(Duration::from_millis(500)).unwrap();
+        assert!(speaker < -100.0, "{speaker}");
+    }
+}

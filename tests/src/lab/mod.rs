@@ -1,0 +1,101 @@
+//! Real people on one machine: desktops, daemons, a relay, in a network of their own.
+//!
+//! Lives here: the programs under test as processes, and the processes around them; all end with their owner.
+//! Must not: judge a call, or reach into a daemon otherwise than a user can.
+
+mod desk;
+mod net;
+mod sound;
+
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Once;
+
+pub use desk::{Desk, Watch, text};
+pub use net::Net;
+pub use sound::{Ears, Mouth};
+
+/// A child process that is killed when it is dropped.
+#[derive(Debug)]
+pub struct Running(Child);
+
+impl Running {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> io::Result<Self> {
+        command.spawn().map(Self)
+    }
+
+    /// The process.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        if self.0.kill().is_ok() {
+            self.0.wait().expect("a child of ours can be waited for");
+        }
+    }
+}
+
+/// A relay in memory.
+#[derive(Debug)]
+pub struct Relay {
+    /// Where it listens.
+    pub url: String,
+    running: Running,
+}
+
+impl Relay {
+    /// A relay in that network; port 0 for any.
+    pub fn start(net: &Net, port: u16) -> io::Result<Self> {
+        let mut command = net.command(&binary("ahoy-relay"));
+        command.args(["--listen", &format!("127.0.0.1:{port}")]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut running = Running::start(&mut command)?;
+        let mut line = String::new();
+        let printed = running.child().stdout.take().ok_or_else(|| io::Error::other("the relay's output"))?;
+        BufReader::new(printed).read_line(&mut line)?;
+        let url =
+            line.trim().strip_prefix("listening ").ok_or_else(|| io::Error::other("no address"))?.to_owned();
+        Ok(Self { url, running })
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.url
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok())
+            .expect("a relay's address ends with its port")
+    }
+
+    /// Kills it.
+    pub fn kill(self) {
+        drop(self.running);
+    }
+}
+
+/// A program of the workspace, built from the sources as they are now.
+pub fn binary(name: &str) -> PathBuf {
+    static BUILT: Once = Once::new();
+    let test = std::env::current_exe().expect("a test knows its own file");
+    let folder = test.ancestors().nth(2).expect("tests lie in target/debug/deps").to_owned();
+    BUILT.call_once(|| {
+        let target = folder.parent().expect("the profile's folder lies in the target folder");
+        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["build", "--quiet", "--workspace", "--bins", "--target-dir"])
+            .arg(target)
+            .current_dir(root())
+            .status();
+        assert!(built.is_ok_and(|status| status.success()), "the programs under test do not build");
+    });
+    folder.join(name)
+}
+
+/// The root of the workspace.
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}

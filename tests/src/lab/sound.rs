@@ -1,0 +1,162 @@
+//! A mouth that hums a tone, and ears that know one tone from another.
+//!
+//! Lives here: what is played into a microphone, and what is heard at a speaker. Time is counted in samples.
+//! Must not: know calls.
+
+use std::f64::consts::TAU;
+use std::io::{self, ErrorKind, Read, Write};
+use std::process::{ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use super::Running;
+
+const RATE: u32 = 48_000;
+/// Samples in one listening step, 20 ms.
+const STEP: usize = 960;
+/// A tone counts as heard from here on, in dBFS.
+const AUDIBLE: f64 = -40.0;
+/// Nothing counts as heard below.
+const SILENT: f64 = -70.0;
+
+/// A tone in somebody's microphone, until it is dropped.
+#[derive(Debug)]
+pub struct Mouth(#[expect(dead_code, reason = "lives as long as the tone")] Running);
+
+impl Mouth {
+    /// Hums at −12 dBFS. `player` is a command that plays raw samples from its input.
+    pub fn hum(mut player: Command, frequency: f64) -> io::Result<Self> {
+        let mut running = Running::start(player.stdin(Stdio::piped()))?;
+        let mut input = running.child().stdin.take().ok_or_else(|| io::Error::other("the player's input"))?;
+        let hum = move || {
+            let mut at = 0_u32;
+            loop {
+                let block: Vec<u8> =
+                    (0..RATE / 50).flat_map(|n| sample(frequency, at + n).to_le_bytes()).collect();
+                // A whole second holds whole periods of every frequency in hertz.
+                at = (at + RATE / 50) % RATE;
+                if input.write_all(&block).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("mouth".to_owned()).spawn(hum)?;
+        Ok(Self(running))
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the value is within a quarter of the range")]
+fn sample(frequency: f64, at: u32) -> i16 {
+    (11_600.0 * (TAU * frequency * f64::from(at) / f64::from(RATE)).sin()) as i16
+}
+
+/// What a speaker plays, step by step.
+#[derive(Debug)]
+pub struct Ears {
+    #[expect(dead_code, reason = "lives as long as we listen")]
+    running: Running,
+    output: ChildStdout,
+}
+
+impl Ears {
+    /// Listens. `recorder` is a command that writes raw samples to its output.
+    pub fn open(mut recorder: Command) -> io::Result<Self> {
+        let mut running = Running::start(recorder.stdout(Stdio::piped()))?;
+        let output =
+            running.child().stdout.take().ok_or_else(|| io::Error::other("the recorder's output"))?;
+        Ok(Self { running, output })
+    }
+
+    /// Listens until the tone is there, and it alone, for 200 ms; how long that took, in sound.
+    pub fn until_tone(&mut self, frequency: f64, within: Duration) -> io::Result<Duration> {
+        let is_tone = |step: &[f64]| level(step) > AUDIBLE && level(step) - tone(step, frequency) < 3.0;
+        self.until(10, within, is_tone)
+    }
+
+    /// Listens until nothing is heard for 200 ms.
+    pub fn until_silence(&mut self, within: Duration) -> io::Result<Duration> {
+        self.until(10, within, |step| level(step) < SILENT)
+    }
+
+    /// The loudest 20 ms of what comes next, in dBFS.
+    pub fn loudest(&mut self, lasting: Duration) -> io::Result<f64> {
+        let mut loudest = f64::NEG_INFINITY;
+        for _ in 0..steps(lasting) {
+            loudest = loudest.max(level(&self.step()?));
+        }
+        Ok(loudest)
+    }
+
+    fn until(
+        &mut self,
+        wanted: u32,
+        within: Duration,
+        fits: impl Fn(&[f64]) -> bool,
+    ) -> io::Result<Duration> {
+        let mut together = 0;
+        let mut last = f64::NEG_INFINITY;
+        for n in 0..steps(within) {
+            let step = self.step()?;
+            last = level(&step);
+            together = if fits(&step) { together + 1 } else { 0 };
+            if together == wanted {
+                return Ok(Duration::from_millis(20) * (n + 1 - wanted));
+            }
+        }
+        Err(io::Error::new(
+            ErrorKind::TimedOut,
+            format!("not heard within {within:?}; the last level was {last:.0} dBFS"),
+        ))
+    }
+
+    fn step(&mut self) -> io::Result<Vec<f64>> {
+        let mut bytes = [0; STEP * 2];
+        self.output.read_exact(&mut bytes)?;
+        Ok(bytes
+            .chunks_exact(2)
+            .map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0)
+            .collect())
+    }
+}
+
+fn steps(time: Duration) -> u32 {
+    u32::try_from(time.as_millis() / 20).expect("tests listen for minutes at most")
+}
+
+/// Mean power in dBFS.
+fn level(step: &[f64]) -> f64 {
+    10.0 * (step.iter().map(|s| s * s).sum::<f64>() / count(step)).max(1e-12).log10()
+}
+
+/// The power of one frequency in dBFS (the same as `level` for a pure tone).
+fn tone(step: &[f64], frequency: f64) -> f64 {
+    let angle =
+        |n: usize| TAU * frequency * f64::from(u32::try_from(n).expect("a step is short")) / f64::from(RATE);
+    let (mut real, mut imaginary) = (0.0, 0.0);
+    for (n, s) in step.iter().enumerate() {
+        real += s * angle(n).cos();
+        imaginary += s * angle(n).sin();
+    }
+    10.0 * (2.0 * (real * real + imaginary * imaginary) / count(step).powi(2)).max(1e-12).log10()
+}
+
+fn count(step: &[f64]) -> f64 {
+    f64::from(u32::try_from(step.len()).expect("a step is short"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hum(frequency: f64) -> Vec<f64> {
+        (0..960).map(|n| f64::from(sample(frequency, n)) / 32_768.0).collect()
+    }
+
+    #[test]
+    fn a_tone_is_known_from_another_and_from_silence() {
+        assert!((level(&hum(600.0)) - -12.0).abs() < 0.2, "{}", level(&hum(600.0)));
+        assert!((tone(&hum(600.0), 600.0) - -12.0).abs() < 0.2);
+        assert!(tone(&hum(600.0), 950.0) < -40.0);
+        assert!(level(&[0.0; 960]) < SILENT);
+    }
+}

@@ -1,0 +1,320 @@
+//! Do two real daemons and a relay complete a call through a real sound server, and is what was said heard?
+//!
+//! Lives here: whole calls, steered over the bus and by ahoyctl, judged by what the other one's speaker plays.
+//! Must not: look into a daemon, or trust what it says of itself where sound or rows can be asked instead.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use ahoy_dbus::{Dict, proxy};
+use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, text};
+use zbus::Variant;
+
+const ANA: f64 = 600.0;
+const BEN: f64 = 950.0;
+const SOON: Duration = Duration::from_secs(10);
+/// How fast a part that comes must be taken up.
+const TAKEN_UP: Duration = Duration::from_secs(5);
+
+type Outcome = anyhow::Result<()>;
+
+/// Ana and Ben, each with the other's card, humming.
+struct Pair {
+    ana: Desk,
+    ben: Desk,
+    ana_hears: Ears,
+    ben_hears: Ears,
+    _mouths: [Mouth; 2],
+    relay: Relay,
+    net: Net,
+}
+
+impl Pair {
+    async fn start() -> anyhow::Result<Self> {
+        let net = Net::new()?;
+        let relay = Relay::start(&net, 0)?;
+        let ana = Desk::start("Ana", &relay.url, &net).await?;
+        let ben = Desk::start("Ben", &relay.url, &net).await?;
+        introduce(&ana, &ben)?;
+        let _mouths = [ana.hum(ANA)?, ben.hum(BEN)?];
+        let (ana_hears, ben_hears) = (ana.listen()?, ben.listen()?);
+        Ok(Self { ana, ben, ana_hears, ben_hears, _mouths, relay, net })
+    }
+
+    /// Ana calls, Ben answers, both hear the other; the paths of the call at Ana's and at Ben's.
+    async fn talk(&mut self) -> anyhow::Result<(String, String)> {
+        dial(&self.ana, "Ben").await?;
+        let theirs = self.ben.until_state("incoming", SOON).await?;
+        self.ben.ctl_says(&["answer"])?;
+        let ours = self.ana.until_state("active", SOON).await?;
+        self.both_hear(SOON)?;
+        Ok((ours, theirs))
+    }
+
+    fn both_hear(&mut self, within: Duration) -> Outcome {
+        self.ana_hears.until_tone(BEN, within)?;
+        self.ben_hears.until_tone(ANA, within)?;
+        Ok(())
+    }
+
+    /// Both histories have `count` rows, the newest with that reason.
+    async fn rows(&self, count: usize, reason: &str) -> Outcome {
+        for desk in [&self.ana, &self.ben] {
+            let rows = desk.history().await?;
+            anyhow::ensure!(rows.len() == count, "{}: {rows:?}", desk.name);
+            anyhow::ensure!(text(&rows[0], "reason") == reason, "{}: {rows:?}", desk.name);
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_is_heard_and_mute_is_silent_and_both_histories_have_the_call() -> Outcome {
+    let mut pair = Pair::start().await?;
+    dial(&pair.ana, "Ben").await?;
+    pair.ben.until_state("incoming", SOON).await?;
+    pair.ana.until_state("alerting", SOON).await?;
+    // Both hum, and nobody has answered.
+    let early = pair
+        .ben_hears
+        .loudest(Duration::from_millis(500))?
+        .max(pair.ana_hears.loudest(Duration::from_millis(500))?);
+    anyhow::ensure!(early < -70.0, "heard before the answer: {early} dBFS");
+
+    pair.ben.ctl_says(&["answer"])?;
+    let call = pair.ana.until_state("active", SOON).await?;
+    pair.both_hear(SOON)?;
+
+    pair.ana.steer(&call).await?.set_muted(true, &Dict::new()).await?;
+    let quiet_after = pair.ben_hears.until_silence(Duration::from_secs(3))?;
+    let level = pair.ben_hears.loudest(Duration::from_secs(1))?;
+    anyhow::ensure!(
+        level <= -70.0,
+        "while Ana is mute Ben hears {level} dBFS (silent after {quiet_after:?})"
+    );
+    pair.ana_hears.until_tone(BEN, SOON)?;
+    pair.ana.ctl_says(&["mute", "off"])?;
+    pair.ben_hears.until_tone(ANA, SOON)?;
+
+    pair.ben.ctl_says(&["hangup"])?;
+    let ended = pair.ana.until_state("disconnected", SOON).await?;
+    anyhow::ensure!(ended == call && text(&pair.ana.call(&call).await?, "StateReason") == "completed");
+    pair.ben.until_state("disconnected", SOON).await?;
+    pair.ana_hears.until_silence(SOON)?;
+    pair.ben_hears.until_silence(SOON)?;
+    pair.rows(1, "completed").await
+}
+
+#[tokio::test]
+async fn a_sound_server_that_comes_late_is_taken_up_by_the_same_process() -> Outcome {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let mut ana = Desk::prepare("Ana", &relay.url)?;
+    ana.begin("bus")?;
+    ana.start_daemon(&net)?;
+    ana.until_problem(Some("sound"), SOON).await?;
+    let before = ana.daemon()?;
+    ana.begin("sound")?;
+    ana.until_problem(None, TAKEN_UP).await?;
+    anyhow::ensure!(ana.daemon()? == before && before.1.is_none(), "the same process goes on");
+
+    let ben = Desk::start("Ben", &relay.url, &net).await?;
+    introduce(&ana, &ben)?;
+    let _mouths = [ana.hum(ANA)?, ben.hum(BEN)?];
+    let (mut ana_hears, mut ben_hears) = (ana.listen()?, ben.listen()?);
+    dial(&ana, "Ben").await?;
+    ben.until_state("incoming", SOON).await?;
+    ben.ctl_says(&["answer"])?;
+    ana_hears.until_tone(BEN, SOON)?;
+    ben_hears.until_tone(ANA, SOON)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_relay_that_comes_late_is_taken_up_by_the_same_process() -> Outcome {
+    let net = Net::new()?;
+    let first = Relay::start(&net, 0)?;
+    let (url, port) = (first.url.clone(), first.port());
+    first.kill();
+    let mut ana = Desk::prepare("Ana", &url)?;
+    ana.begin("bus")?;
+    ana.begin("sound")?;
+    ana.start_daemon(&net)?;
+    ana.until_problem(Some("relay"), SOON).await?;
+    let before = ana.daemon()?;
+    let relay = Relay::start(&net, port)?;
+    ana.until_online(TAKEN_UP).await?;
+    anyhow::ensure!(ana.daemon()? == before && before.1.is_none(), "the same process goes on");
+    let ben = Desk::start("Ben", &relay.url, &net).await?;
+    introduce(&ana, &ben)?;
+    dial(&ana, "Ben").await?;
+    ben.until_state("incoming", SOON).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bus_that_comes_late_is_taken_up_by_the_same_process() -> Outcome {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let mut ana = Desk::prepare("Ana", &relay.url)?;
+    ana.begin("sound")?;
+    ana.start_daemon(&net)?;
+    // Ben's start is the time that Ana's daemon has to be without a bus.
+    let ben = Desk::start("Ben", &relay.url, &net).await?;
+    let before = ana.daemon()?;
+    anyhow::ensure!(before.1.is_none(), "the daemon runs without a bus: {}", ana.logged());
+    anyhow::ensure!(ana.logged().contains("bus"), "and says so: {}", ana.logged());
+    ana.begin("bus")?;
+    ana.until_online(TAKEN_UP).await?;
+    anyhow::ensure!(ana.daemon()? == before, "the same process goes on");
+    introduce(&ana, &ben)?;
+    dial(&ben, "Ana").await?;
+    ana.until_state("incoming", SOON).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_daemon_says_so_and_ends_with_success() -> Outcome {
+    let net = Net::new()?;
+    let mut ana = Desk::prepare("Ana", "ws://127.0.0.1:9")?;
+    ana.begin("bus")?;
+    ana.start_daemon(&net)?;
+    ana.until_problem(Some("relay"), SOON).await?;
+    let second = ana.daemon_command(&net).stdin(Stdio::null()).output()?;
+    let said = [second.stdout, second.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    anyhow::ensure!(second.status.code() == Some(0), "{:?}: {said}", second.status);
+    anyhow::ensure!(said.contains("already"), "{said}");
+    anyhow::ensure!(ana.daemon()?.1.is_none(), "the first goes on");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bad_key_in_the_configuration_is_named_with_line_and_column() -> Outcome {
+    let net = Net::new()?;
+    let ana = Desk::prepare("Ana", "ws://127.0.0.1:9")?;
+    ana.configure("[account]\nname = \"Ana\"\n[call]\n  lifetiem = 60\n")?;
+    let run = ana.daemon_command(&net).stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&run.stderr);
+    anyhow::ensure!(!run.status.success(), "it does not start");
+    anyhow::ensure!(said.contains("lifetiem") && said.contains("4:3"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_path_that_is_cut_for_three_seconds_is_mended_in_the_same_call() -> Outcome {
+    let mut pair = Pair::start().await?;
+    let (ours, theirs) = pair.talk().await?;
+    pair.net.cut_udp()?;
+    let lost = pair.ana.until_state("reconnecting", SOON).await?;
+    pair.ben_hears.until_silence(SOON)?;
+    // The rest of the three seconds, in sound.
+    pair.ben_hears.loudest(Duration::from_secs(1))?;
+    let dropped = pair.net.mend_udp()?;
+    anyhow::ensure!(dropped > 0, "nothing was cut");
+    pair.both_hear(Duration::from_secs(20))?;
+    let back = pair.ana.until_state("active", SOON).await?;
+    anyhow::ensure!(lost == ours && back == ours, "the same call for Ana");
+    anyhow::ensure!(pair.ben.until_state("active", SOON).await? == theirs, "the same call for Ben");
+    pair.ana.ctl_says(&["hangup"])?;
+    pair.ben.until_state("disconnected", SOON).await?;
+    pair.rows(1, "completed").await
+}
+
+#[tokio::test]
+async fn a_path_that_stays_cut_ends_the_call_as_lost_on_both_sides() -> Outcome {
+    let mut pair = Pair::start().await?;
+    pair.talk().await?;
+    pair.net.cut_udp()?;
+    let window = Duration::from_secs(40);
+    pair.ana.until_state("disconnected", window).await?;
+    pair.ben.until_state("disconnected", SOON).await?;
+    anyhow::ensure!(pair.net.mend_udp()? > 0, "nothing was cut");
+    pair.rows(1, "connection-lost").await
+}
+
+#[tokio::test]
+async fn nobody_notices_that_the_relay_is_killed_in_a_call() -> Outcome {
+    let mut pair = Pair::start().await?;
+    let (ours, theirs) = pair.talk().await?;
+    let Pair { ana, ben, mut ana_hears, mut ben_hears, _mouths, relay, net } = pair;
+    relay.kill();
+    ana.until_problem(Some("relay"), SOON).await?;
+    // Five more seconds of talk, each second of it with the tone.
+    for _ in 0..5 {
+        ana_hears.until_tone(BEN, Duration::from_secs(1))?;
+        ben_hears.until_tone(ANA, Duration::from_secs(1))?;
+        ben_hears.loudest(Duration::from_millis(800))?;
+    }
+    for (desk, call) in [(&ana, &ours), (&ben, &theirs)] {
+        anyhow::ensure!(text(&desk.call(call).await?, "State") == "active", "{} noticed", desk.name);
+    }
+    // The end goes over the call's own channel.
+    ben.ctl_says(&["hangup"])?;
+    ana.until_state("disconnected", SOON).await?;
+    anyhow::ensure!(text(&ana.call(&ours).await?, "StateReason") == "completed");
+    drop(net);
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_a_kill_in_a_call_the_other_ends_and_the_row_closes_at_the_next_start() -> Outcome {
+    let mut pair = Pair::start().await?;
+    pair.talk().await?;
+    pair.ana.kill_daemon();
+    pair.ben_hears.until_silence(SOON)?;
+    pair.ben.until_state("disconnected", Duration::from_secs(35)).await?;
+    let rows = pair.ben.history().await?;
+    anyhow::ensure!(rows.len() == 1 && text(&rows[0], "reason") == "connection-lost", "{rows:?}");
+
+    pair.ana.start_daemon(&pair.net)?;
+    pair.ana.until_online(SOON).await?;
+    let rows = pair.ana.history().await?;
+    anyhow::ensure!(rows.len() == 1 && text(&rows[0], "reason") == "interrupted", "{rows:?}");
+    pair.talk().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_blocked_caller_a_stranger_and_an_offline_inbox_look_the_same_to_the_caller() -> Outcome {
+    let mut pair = Pair::start().await?;
+    let contacts = proxy::ContactsProxy::new(&pair.ben.bus().await?).await?;
+    let (known, _) = contacts.list(&Dict::new(), &Dict::new()).await?;
+    let id = text(&known[0], "id").to_owned();
+
+    contacts.block(&id, &Dict::new()).await?;
+    let blocked = seen_by_a_caller(&pair).await?;
+    contacts.remove(&id, &Dict::new()).await?;
+    let stranger = seen_by_a_caller(&pair).await?;
+    anyhow::ensure!(pair.ben.history().await?.is_empty(), "Ben's phone shows nothing of it");
+    pair.ben.kill_daemon();
+    let offline = seen_by_a_caller(&pair).await?;
+
+    anyhow::ensure!(blocked.contains("unavailable"), "{blocked}");
+    anyhow::ensure!(blocked == stranger && stranger == offline, "{blocked}\n{stranger}\n{offline}");
+    Ok(())
+}
+
+/// All that Ana's bus says of one call to Ben that never rings, apart from ids and times.
+async fn seen_by_a_caller(pair: &Pair) -> anyhow::Result<String> {
+    let watch = pair.ana.watch().await?;
+    dial(&pair.ana, "Ben").await?;
+    watch.until_end(Duration::from_secs(20)).await
+}
+
+/// Ana and Ben exchange cards, as people do.
+fn introduce(one: &Desk, other: &Desk) -> Outcome {
+    for (from, to) in [(one, other), (other, one)] {
+        let card = from.ctl_says(&["account", "card"])?;
+        to.ctl_reads(&["contact", "add", "-"], &card)?;
+    }
+    Ok(())
+}
+
+/// Dials with the shortest lifetime.
+async fn dial(from: &Desk, whom: &str) -> anyhow::Result<String> {
+    let manager = proxy::ManagerProxy::new(&from.bus().await?).await?;
+    let lifetime = Variant::from(10_u32).try_into()?;
+    let options = Dict::from([("lifetime".to_owned(), lifetime)]);
+    Ok(manager.dial(whom, &options).await?.to_string())
+}
