@@ -5,18 +5,22 @@
 
 use std::collections::HashMap;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use ahoy_call::{CallId, MediaFault, MediaOrder, MediaReport};
+use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::peer::Setup;
 use super::session::{self, Ask};
 use super::{OpenSound, Order, Report, Settings, sound};
+use crate::clock;
 use crate::ice::IceServer;
 
 /// Orders that wait for the media thread.
 const QUEUE: usize = 256;
+/// How long sessions are waited for at the end.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Why the media port takes no order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +99,7 @@ impl Media {
         self.pass(order)
     }
 
-    /// Closes everything and waits for it: devices, sockets, the thread. A second or so at most.
+    /// Closes everything and waits for it: devices, sockets, the thread. Two seconds at most.
     pub fn stop(self) {
         // A full queue ends by the drop of its sender.
         let _full = self.orders.try_send(Order::Stop);
@@ -142,18 +146,23 @@ impl std::fmt::Debug for Media {
     }
 }
 
+/// One call's session, as the thread sees it.
+struct Running {
+    asks: mpsc::Sender<Ask>,
+    /// The path that the last order was about: if the session breaks, that is said of this one.
+    last: (LegId, Epoch),
+    task: Id,
+}
+
 impl Waiting {
     async fn run(mut self) {
-        let mut calls: HashMap<CallId, mpsc::Sender<Ask>> = HashMap::new();
+        let mut calls: HashMap<CallId, Running> = HashMap::new();
         let mut sessions = JoinSet::new();
         loop {
             let order = tokio::select! {
                 biased;
-                Some(ended) = sessions.join_next() => {
-                    if ended.is_err() {
-                        tracing::error!("the session of a call broke");
-                    }
-                    calls.retain(|_, session| !session.is_closed());
+                Some(ended) = sessions.join_next_with_id() => {
+                    self.ended(&mut calls, ended).await;
                     continue;
                 }
                 order = self.orders.recv() => order,
@@ -164,16 +173,14 @@ impl Waiting {
                         interfaces: self.settings.interfaces.clone(),
                         ice_servers: self.ice_servers.clone(),
                     };
-                    let prepare = matches!(order, MediaOrder::Prepare(_));
+                    let begins = matches!(order, MediaOrder::Prepare(_)).then_some((leg, epoch));
                     let ask = Ask::Path { leg, epoch, order, setup };
-                    if self.pass(&mut calls, &mut sessions, call, prepare, ask).is_err() {
-                        let report = MediaReport::Failed(MediaFault::Media);
-                        // An engine that is gone needs no word.
-                        let _unheard = self.reports.send(Report::Event { call, leg, epoch, report }).await;
+                    if self.pass(&mut calls, &mut sessions, call, begins, ask).is_err() {
+                        self.failed(call, (leg, epoch)).await;
                     }
                 }
                 Some(Order::Frame { call, leg, bytes }) => {
-                    if self.pass(&mut calls, &mut sessions, call, false, Ask::Frame { leg, bytes }).is_err() {
+                    if self.pass(&mut calls, &mut sessions, call, None, Ask::Frame { leg, bytes }).is_err() {
                         tracing::debug!("a frame for a call that is overrun was dropped");
                     }
                 }
@@ -184,31 +191,127 @@ impl Waiting {
         }
         for session in calls.into_values() {
             // A session whose queue is full ends with it.
-            let _full = session.try_send(Ask::Stop);
+            let _full = session.asks.try_send(Ask::Stop);
         }
-        sessions.join_all().await;
+        let all = async { while sessions.join_next().await.is_some() {} };
+        if clock::timeout(FAREWELL, all).await.is_err() {
+            tracing::warn!("a call took too long to close");
+        }
     }
 
-    /// An order that begins nothing and belongs to no running call is late, and does nothing.
+    /// `begins`: the path that this order builds. An order that builds none, for a call that does not run, is late and
+    /// does nothing.
     fn pass(
         &mut self,
-        calls: &mut HashMap<CallId, mpsc::Sender<Ask>>,
+        calls: &mut HashMap<CallId, Running>,
         sessions: &mut JoinSet<()>,
         call: CallId,
-        prepare: bool,
+        begins: Option<(LegId, Epoch)>,
         ask: Ask,
     ) -> Result<(), Refused> {
-        let ask = match calls.get(&call).map(|session| session.try_send(ask.clone())) {
-            Some(Ok(())) => return Ok(()),
-            Some(Err(mpsc::error::TrySendError::Full(_))) => return Err(Refused::Full),
-            Some(Err(mpsc::error::TrySendError::Closed(_))) | None if prepare => ask,
-            Some(Err(mpsc::error::TrySendError::Closed(_))) | None => return Ok(()),
+        if let Some(running) = calls.get_mut(&call).filter(|running| !running.asks.is_closed()) {
+            running.last = begins.unwrap_or(running.last);
+            return running.asks.try_send(ask).map_err(|_| Refused::Full);
+        }
+        let Some(last) = begins else {
+            return Ok(());
         };
         let (asks, waiting) = mpsc::channel(session::QUEUE);
         asks.try_send(ask).map_err(|_| Refused::Full)?;
-        calls.insert(call, asks);
         let sound = (self.open_sound)(&self.settings);
-        sessions.spawn(session::run(call, self.settings.bitrate, sound, waiting, self.reports.clone()));
+        let session = session::run(call, self.settings.bitrate, sound, waiting, self.reports.clone());
+        let task = sessions.spawn(session).id();
+        calls.insert(call, Running { asks, last, task });
         Ok(())
+    }
+
+    async fn ended(&mut self, calls: &mut HashMap<CallId, Running>, ended: Result<(Id, ()), JoinError>) {
+        let (id, broken) = match ended {
+            Ok((id, ())) => (id, false),
+            Err(error) => (error.id(), true),
+        };
+        let Some(call) = calls.iter().find(|(_, running)| running.task == id).map(|(call, _)| *call) else {
+            return;
+        };
+        if let Some(running) = calls.remove(&call).filter(|_| broken) {
+            tracing::error!(?call, "the media session of a call broke");
+            self.failed(call, running.last).await;
+        }
+    }
+
+    async fn failed(&mut self, call: CallId, (leg, epoch): (LegId, Epoch)) {
+        let report = MediaReport::Failed(MediaFault::Media);
+        // An engine that is gone needs no word.
+        let _unheard = self.reports.send(Report::Event { call, leg, epoch, report }).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ahoy_call::Role;
+
+    use super::super::sound::NoSound;
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn media() -> (Media, mpsc::Receiver<Report>) {
+        let (reports, heard) = mpsc::channel(256);
+        let settings = Settings { interfaces: vec!["lo".to_owned()], ..Settings::default() };
+        (Media::with_sound(settings, Box::new(|_| Box::new(NoSound)), reports), heard)
+    }
+
+    fn order(call: u8, order: MediaOrder) -> Order {
+        let (call, leg) = (CallId::from_bytes([call; 16]), LegId::from_bytes([2; 16]));
+        Order::Call { call, leg, epoch: Epoch(1), order }
+    }
+
+    async fn described(heard: &mut mpsc::Receiver<Report>) -> CallId {
+        loop {
+            let report = clock::timeout(PATIENCE, heard.recv()).await.expect("a report in time").unwrap();
+            if let Report::Event { call, report: MediaReport::Described(_), .. } = report {
+                return call;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_thread_begins_with_the_first_call_and_ends_with_stop() {
+        let (mut media, mut heard) = media();
+        media.order(order(1, MediaOrder::Open { muted: false })).unwrap();
+        media.order(Order::IceServers(Vec::new())).unwrap();
+        assert!(media.thread.is_none(), "what belongs to no call begins nothing");
+        for call in [1, 2] {
+            media.order(order(call, MediaOrder::Prepare(Role::Offerer))).unwrap();
+            assert_eq!(described(&mut heard).await, CallId::from_bytes([call; 16]));
+        }
+        media.order(order(1, MediaOrder::Close)).unwrap();
+        media.order(order(1, MediaOrder::SetMuted(true))).unwrap();
+        media.order(order(1, MediaOrder::Prepare(Role::Offerer))).unwrap();
+        assert_eq!(described(&mut heard).await, CallId::from_bytes([1; 16]), "a closed call may begin again");
+        media.stop();
+        let rest = async { while heard.recv().await.is_some() {} };
+        clock::timeout(PATIENCE, rest).await.expect("nothing reports any more");
+    }
+
+    #[tokio::test]
+    async fn an_interface_that_is_not_there_fails_the_path_and_not_the_thread() {
+        let (mut media, mut heard) = media();
+        media
+            .order(Order::Settings(Settings {
+                interfaces: vec!["nowhere0".to_owned()],
+                ..Settings::default()
+            }))
+            .unwrap();
+        media.order(order(1, MediaOrder::Prepare(Role::Offerer))).unwrap();
+        let report = clock::timeout(PATIENCE, heard.recv()).await.expect("a report in time").unwrap();
+        let failed = MediaReport::Failed(MediaFault::Media);
+        assert!(matches!(report, Report::Event { report, .. } if report == failed));
+        media
+            .order(Order::Settings(Settings { interfaces: vec!["lo".to_owned()], ..Settings::default() }))
+            .unwrap();
+        media.order(order(2, MediaOrder::Prepare(Role::Offerer))).unwrap();
+        assert_eq!(described(&mut heard).await, CallId::from_bytes([2; 16]));
+        media.stop();
     }
 }

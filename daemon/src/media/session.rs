@@ -78,10 +78,11 @@ pub async fn run(
     let pump = Pump::new(sound, capture);
     let mut session = Session { call, legs, pump, tasks, keys, told_in, reports };
     session.work(&mut asks, told).await;
-    let Session { tasks, pump, legs, .. } = session;
+    let Session { mut tasks, pump, legs, .. } = session;
     // The devices close first, then every path, whose handles lie in the legs.
     drop((pump, legs));
-    if clock::timeout(FAREWELL, tasks.join_all()).await.is_err() {
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if clock::timeout(FAREWELL, all).await.is_err() {
         tracing::warn!("paths took too long to close");
     }
 }

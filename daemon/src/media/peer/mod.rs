@@ -8,6 +8,7 @@ mod addresses;
 mod connection;
 mod guard;
 mod handler;
+mod readers;
 mod runtime;
 mod task;
 

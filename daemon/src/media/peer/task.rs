@@ -3,7 +3,7 @@
 //! Lives here: negotiation, the watchdog of the set-up, what the library's states mean.
 //! Must not: decide what to do about a path that is lost or stuck.
 
-use std::future::{Future, pending};
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,13 +12,12 @@ use ahoy_call::{Description, MediaFault, Moment, Opaque, Role, SdpKind};
 use rtc::rtp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_local::TrackLocal;
-use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
 
 use super::connection::{self, Connection};
 use super::handler::{self, Handler, Heard};
+use super::readers::{read_channel, read_track};
 use super::{Asked, Setup, Told, Voice, addresses, guard};
 use crate::clock;
 
@@ -27,10 +26,6 @@ use crate::clock;
 const DTLS_WITHIN: Duration = Duration::from_millis(2500);
 /// Candidates of the other side that are tried. Each makes us send checks to an address it chose.
 const MOST_CANDIDATES: usize = 32;
-/// The longest frame that is taken: a sealed message has at most 32,768 bytes and its header.
-const LONGEST_FRAME: usize = 33 * 1024;
-/// The largest voice packet that is taken: Opus frames have at most 1,275 bytes (RFC 6716 §3.2.1).
-const LONGEST_VOICE: usize = 1275;
 
 /// Runs a path until `orders` ends, then closes it. Nothing but `Failed` is told after a failure.
 pub(super) async fn run<K: Copy + Send + Sync + 'static>(
@@ -347,64 +342,9 @@ enum Unusable {
     Library(#[from] webrtc::error::Error),
 }
 
-fn due(state: State) -> impl Future<Output = ()> {
-    async move {
-        match state {
-            State::Building { dtls_until: Some(at) } => clock::sleep_until(at).await,
-            State::Building { dtls_until: None } | State::Up | State::Lost | State::Dead => pending().await,
-        }
-    }
-}
-
-/// Always read: packets that nobody fetches are written to the library's log, voice and all.
-async fn read_track<K: Copy + Send + Sync + 'static>(
-    track: Arc<dyn TrackRemote>,
-    payload_type: u8,
-    key: K,
-    told: mpsc::Sender<(K, Told)>,
-) {
-    while let Some(event) = track.poll().await {
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "the library's enum may grow; only packets matter"
-        )]
-        let packet = match event {
-            TrackRemoteEvent::OnRtpPacket(packet) => packet,
-            _ => continue,
-        };
-        let fits = (1..=LONGEST_VOICE).contains(&packet.payload.len());
-        if !fits || packet.header.payload_type != payload_type {
-            continue;
-        }
-        let voice = Voice {
-            sequence: packet.header.sequence_number,
-            timestamp: packet.header.timestamp,
-            first: packet.header.marker,
-            payload: packet.payload.to_vec(),
-        };
-        if let Err(mpsc::error::TrySendError::Closed(_)) = told.try_send((key, Told::Voice(voice))) {
-            return;
-        }
-    }
-}
-
-/// The data channel's events, waiting for the task: the library then stops reading from the network.
-async fn read_channel(channel: Arc<dyn DataChannel>, frames: mpsc::Sender<Told>) {
-    while let Some(event) = channel.poll().await {
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "the library's enum may grow; the rest is no news"
-        )]
-        let told = match event {
-            DataChannelEvent::OnOpen => Told::Channel(true),
-            DataChannelEvent::OnClose => Told::Channel(false),
-            DataChannelEvent::OnMessage(message) if message.data.len() <= LONGEST_FRAME => {
-                Told::Frame(message.data.to_vec())
-            }
-            _ => continue,
-        };
-        if frames.send(told).await.is_err() {
-            return;
-        }
+async fn due(state: State) {
+    match state {
+        State::Building { dtls_until: Some(at) } => clock::sleep_until(at).await,
+        State::Building { dtls_until: None } | State::Up | State::Lost | State::Dead => pending().await,
     }
 }

@@ -1,0 +1,65 @@
+//! What comes out of a path: voice packets and frames.
+//!
+//! Lives here: the loops that fetch them, and the sizes that are let through.
+//! Must not: keep anything, or look inside.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use webrtc::data_channel::{DataChannel, DataChannelEvent};
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+
+use super::{Told, Voice};
+
+/// The longest frame that is taken: a sealed message has at most 32,768 bytes and its header.
+const LONGEST_FRAME: usize = 33 * 1024;
+/// The largest voice packet that is taken: Opus frames have at most 1,275 bytes (RFC 6716 §3.2.1).
+const LONGEST_VOICE: usize = 1275;
+
+/// Always read: packets that nobody fetches are written to the library's log, voice and all.
+pub(super) async fn read_track<K: Copy + Send + Sync + 'static>(
+    track: Arc<dyn TrackRemote>,
+    payload_type: u8,
+    key: K,
+    told: mpsc::Sender<(K, Told)>,
+) {
+    while let Some(event) = track.poll().await {
+        let TrackRemoteEvent::OnRtpPacket(packet) = event else {
+            continue;
+        };
+        let fits = (1..=LONGEST_VOICE).contains(&packet.payload.len());
+        if !fits || packet.header.payload_type != payload_type {
+            continue;
+        }
+        let voice = Voice {
+            sequence: packet.header.sequence_number,
+            timestamp: packet.header.timestamp,
+            first: packet.header.marker,
+            payload: packet.payload.to_vec(),
+        };
+        if let Err(mpsc::error::TrySendError::Closed(_)) = told.try_send((key, Told::Voice(voice))) {
+            return;
+        }
+    }
+}
+
+/// The data channel's events, waiting for the task: the library then stops reading from the network.
+pub(super) async fn read_channel(channel: Arc<dyn DataChannel>, frames: mpsc::Sender<Told>) {
+    while let Some(event) = channel.poll().await {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the library's enum may grow; the rest is no news"
+        )]
+        let told = match event {
+            DataChannelEvent::OnOpen => Told::Channel(true),
+            DataChannelEvent::OnClose => Told::Channel(false),
+            DataChannelEvent::OnMessage(message) if message.data.len() <= LONGEST_FRAME => {
+                Told::Frame(message.data.to_vec())
+            }
+            _ => continue,
+        };
+        if frames.send(told).await.is_err() {
+            return;
+        }
+    }
+}

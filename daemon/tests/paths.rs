@@ -1,0 +1,248 @@
+//! Do two sessions of media, joined by hand over loopback, hear each other, and nobody else?
+//!
+//! Lives here: the story of each behaviour; the two sides and the network between them are in `paths/`.
+//! Must not: use a sound device, a relay or the rules.
+
+#[path = "paths/between.rs"]
+mod between;
+#[path = "paths/side.rs"]
+mod side;
+
+use std::time::Duration;
+
+use ahoy_call::{Epoch, MediaFault, MediaOrder, MediaReport, Opaque, Role, SdpKind};
+use between::Between;
+use side::{ANA, BEN, Side};
+use tokio::sync::RwLock;
+
+/// Held by all but the test that counts the files of this process.
+static COMPANY: RwLock<()> = RwLock::const_new(());
+
+const FIRST: Epoch = Epoch(1);
+const SECOND: Epoch = Epoch(2);
+
+#[tokio::test]
+async fn two_sessions_hear_each_other_and_pass_frames_both_ways() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::new();
+    let took = w.connect(FIRST).await;
+    println!("Prepare to Up on both sides: {} ms", took.as_millis());
+    w.until("both data channels", |w| w.ana.channel && w.ben.channel).await;
+    w.ana.frame(b"from ana");
+    w.ben.frame(&[7; 32_900]);
+    w.until("both frames", |w| !w.ana.frames.is_empty() && !w.ben.frames.is_empty()).await;
+    assert_eq!(w.ben.frames, [b"from ana".to_vec()]);
+    assert_eq!(w.ana.frames, [vec![7; 32_900]], "a sealed frame of full size fits");
+    w.open(FIRST, false);
+    w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
+    assert!(!w.ana.ear.hears(ANA) && !w.ben.ear.hears(BEN), "nobody hears oneself");
+    w.end().await;
+}
+
+#[tokio::test]
+async fn before_the_answer_no_voice_is_sent_played_or_even_captured() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::new();
+    w.connect(FIRST).await;
+    w.until("both data channels", |w| w.ana.channel && w.ben.channel).await;
+    w.pass(Duration::from_millis(400)).await;
+    assert_eq!((w.voices(ANA), w.voices(BEN)), (0, 0), "no RTP before the answer");
+    assert!(!w.ana.mic.was_read() && !w.ben.mic.was_read(), "no microphone before the answer");
+    // Only Ana opens: Ben discards what comes until he opens too.
+    w.ana.open(FIRST, false);
+    w.until("Ana's packets on the wire", |w| w.voices(ANA) > 20).await;
+    assert_eq!(w.voices(BEN), 0);
+    assert!(w.ben.ear.is_untouched(), "nothing is played before the answer");
+    w.ben.open(FIRST, false);
+    w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
+    w.end().await;
+}
+
+#[tokio::test]
+async fn a_muted_side_goes_on_sending_silence() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::talking(FIRST).await;
+    w.ana.order(FIRST, MediaOrder::SetMuted(true));
+    w.until("silence at Ben's", |w| w.ben.ear.is_silent()).await;
+    let before = w.voices(ANA);
+    w.until("half a second of packets", |w| w.voices(ANA) >= before + 25).await;
+    assert!(w.ben.ear.is_silent() && w.ana.ear.hears(BEN), "one side is muted, the other is not");
+    w.ana.order(FIRST, MediaOrder::SetMuted(false));
+    w.until("Ana's voice again", |w| w.ben.ear.hears(ANA)).await;
+    w.end().await;
+}
+
+#[tokio::test]
+async fn without_a_microphone_encoded_silence_flows() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::new();
+    w.ana.mic.unplug();
+    w.connect(FIRST).await;
+    w.open(FIRST, false);
+    w.until("a second of packets", |w| w.voices(ANA) >= 50).await;
+    assert!(w.ben.ear.is_silent());
+    w.ana.mic.plug();
+    w.until("Ana's voice", |w| w.ben.ear.hears(ANA)).await;
+    w.end().await;
+}
+
+#[tokio::test]
+async fn a_path_that_is_gone_closes_the_microphone_until_the_next_open() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::talking(FIRST).await;
+    w.ana.order(FIRST, MediaOrder::Pause);
+    w.until("a closed microphone", |w| !w.ana.mic.is_read()).await;
+    w.until("silence at Ben's", |w| w.ben.ear.is_silent()).await;
+    let before = w.voices(ANA);
+    let heard = w.voices(BEN);
+    w.until("half a second of Ben", |w| w.voices(BEN) >= heard + 25).await;
+    assert!(w.voices(ANA) <= before + 1, "no RTP while paused");
+    w.ana.open(FIRST, false);
+    w.until("Ana's voice again", |w| w.ben.ear.hears(ANA)).await;
+    w.end().await;
+}
+
+#[tokio::test]
+async fn a_new_epoch_takes_over_without_a_gap() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::talking(FIRST).await;
+    w.ana.ear.start_over();
+    w.ben.ear.start_over();
+    w.connect(SECOND).await;
+    w.open(SECOND, false);
+    w.until("voices on the new path", |w| w.voices_in(ANA, SECOND) > 20 && w.voices_in(BEN, SECOND) > 20)
+        .await;
+    let (ana, ben) = (w.voices_in(ANA, FIRST), w.voices_in(BEN, FIRST));
+    w.until("more of them", |w| w.voices_in(ANA, SECOND) > 45 && w.voices_in(BEN, SECOND) > 45).await;
+    assert_eq!((w.voices_in(ANA, FIRST), w.voices_in(BEN, FIRST)), (ana, ben), "the old path rests");
+    w.close(FIRST);
+    w.until("half a second more", |w| w.voices_in(ANA, SECOND) > 70 && w.voices_in(BEN, SECOND) > 70).await;
+    let gaps = (w.ana.ear.longest_gap(), w.ben.ear.longest_gap());
+    println!("longest gaps: {gaps:?}");
+    assert!(gaps.0 < Duration::from_millis(200) && gaps.1 < Duration::from_millis(200), "{gaps:?}");
+    w.end().await;
+}
+
+#[tokio::test]
+async fn a_cut_path_is_reported_and_a_new_epoch_heals_it() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::talking(FIRST).await;
+    let cut = ahoyd::clock::now();
+    w.cut(FIRST);
+    w.until("the loss on both sides", |w| {
+        w.ana.has(FIRST, &MediaReport::Lost) && w.ben.has(FIRST, &MediaReport::Lost)
+    })
+    .await;
+    let noticed = ahoyd::clock::now() - cut;
+    println!("lost noticed after {} ms", noticed.as_millis());
+    assert!(noticed < Duration::from_millis(2500), "{noticed:?}");
+    w.until("no way for frames", |w| !w.ana.channel && !w.ben.channel).await;
+    w.until("silence", |w| w.ben.ear.is_silent() && w.ana.ear.is_silent()).await;
+    w.connect(SECOND).await;
+    w.open(SECOND, false);
+    w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
+    assert!(w.ben.ear.longest_gap() > Duration::from_secs(1), "a gap is noticed where there is one");
+    w.until("both data channels", |w| w.ana.channel && w.ben.channel).await;
+    w.end().await;
+}
+
+#[tokio::test]
+async fn a_short_cut_heals_by_itself_on_the_same_path() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::talking(FIRST).await;
+    w.cut(FIRST);
+    w.until("the loss", |w| w.ana.has(FIRST, &MediaReport::Lost)).await;
+    w.ana.forget();
+    w.ben.forget();
+    w.mend(FIRST);
+    w.until("up again", |w| w.ana.has(FIRST, &MediaReport::Up)).await;
+    w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
+    w.end().await;
+}
+
+#[tokio::test]
+async fn a_peer_with_a_swapped_fingerprint_never_comes_up_and_is_never_heard() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::new();
+    w.swap_fingerprint = true;
+    w.begin(FIRST);
+    w.until("Ben's turn", |w| w.ben.is_asked()).await;
+    w.open(FIRST, false);
+    w.until("a stuck path", |w| {
+        w.ana.has(FIRST, &MediaReport::Stuck) || w.ben.has(FIRST, &MediaReport::Stuck)
+    })
+    .await;
+    assert!(!w.ana.has(FIRST, &MediaReport::Up) && !w.ben.has(FIRST, &MediaReport::Up));
+    assert!(!w.ana.ear.hears(BEN) && !w.ben.ear.hears(ANA));
+    assert_eq!((w.voices(ANA), w.voices(BEN)), (0, 0), "no RTP to whom the fingerprint is not");
+    w.end().await;
+}
+
+#[tokio::test]
+async fn a_path_whose_dtls_hangs_is_reported_as_stuck() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::new();
+    w.only_ice = true;
+    w.begin(FIRST);
+    let both = |w: &Between| [&w.ana, &w.ben].iter().all(|side| side.has(FIRST, &MediaReport::Stuck));
+    w.until("a stuck path on both sides", |w| both(w)).await;
+    assert!(!w.ana.has(FIRST, &MediaReport::Up) && !w.ben.has(FIRST, &MediaReport::Up));
+    w.only_ice = false;
+    w.connect(SECOND).await;
+    w.end().await;
+}
+
+#[tokio::test]
+async fn hostile_descriptions_fail_the_path_and_nothing_else() {
+    let _shared = COMPANY.read().await;
+    let mut side = Side::new(ANA);
+    let garbage = |kind, text: &str| side::description(kind, text);
+    for (n, text) in
+        ["", "v=0\r\n", "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", "\u{0}\u{0}"].iter().enumerate()
+    {
+        let epoch = Epoch(u16::try_from(n).unwrap());
+        side.order(epoch, MediaOrder::Prepare(Role::Answerer(garbage(SdpKind::Offer, text))));
+        side.until_report(epoch, &MediaReport::Failed(MediaFault::Negotiation)).await;
+        side.order(epoch, MediaOrder::Close);
+    }
+    side.order(Epoch(9), MediaOrder::Prepare(Role::Offerer));
+    side.until_described(Epoch(9)).await;
+    let hostile = vec![Opaque(vec![0xff; 4000]), Opaque(b"candidate:1 1 tcp 1 10.0.0.1 1 typ host".to_vec())];
+    side.order(Epoch(9), MediaOrder::Candidates { list: hostile, complete: true });
+    side.order(Epoch(9), MediaOrder::Remote(garbage(SdpKind::Answer, "no such thing")));
+    side.until_report(Epoch(9), &MediaReport::Failed(MediaFault::Negotiation)).await;
+    side.end().await;
+}
+
+#[tokio::test]
+async fn twenty_calls_leave_no_socket_behind() {
+    let _alone = COMPANY.write().await;
+    let mut before = (0, 0);
+    let mut times = Vec::new();
+    for n in 0..21 {
+        let mut w = Between::new();
+        times.push(w.connect(FIRST).await.as_millis());
+        w.open(FIRST, false);
+        w.until("a voice", |w| w.ben.ear.hears(ANA)).await;
+        w.end().await;
+        drop(w);
+        if n == 0 {
+            before = (open_files(), resident_kib());
+        }
+    }
+    let after = (open_files(), resident_kib());
+    times.sort_unstable();
+    println!("Prepare to Up on both sides, ms: median {}, {times:?}", times[times.len() / 2]);
+    println!("open files and resident KiB after 1 call {before:?}, after 21 {after:?}");
+    assert_eq!(after.0, before.0, "open files");
+}
+
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn resident_kib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}

@@ -1,0 +1,265 @@
+//! Two sides and the network between them.
+//!
+//! Lives here: who passes descriptions on, and two UDP sockets an epoch that stand for one side at the other, so that
+//! each packet can be counted, and the path cut.
+//! Must not: know what a packet says beyond its kind.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ahoy_call::{Epoch, MediaOrder, MediaReport, Opaque, Role, SdpKind};
+use ahoyd::clock;
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::side::{self, ANA, BEN, Side, Voice};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+pub(crate) struct Between {
+    pub(crate) ana: Side,
+    pub(crate) ben: Side,
+    /// Ben gets a description of Ana's with another fingerprint.
+    pub(crate) swap_fingerprint: bool,
+    /// Paths that begin now let nothing but ICE through.
+    pub(crate) only_ice: bool,
+    wires: HashMap<Epoch, Wire>,
+    tasks: JoinSet<()>,
+}
+
+/// One epoch's path: a socket that stands for Ana at Ben's, and one that stands for Ben at Ana's.
+struct Wire {
+    cut: Arc<AtomicBool>,
+    ana: End,
+    ben: End,
+}
+
+struct End {
+    /// Where this person really is.
+    real: watch::Sender<Option<SocketAddr>>,
+    /// Where the other side believes them to be.
+    seen_at: SocketAddr,
+    /// RTP packets that they sent.
+    voices: Arc<AtomicUsize>,
+}
+
+impl Between {
+    pub(crate) fn new() -> Self {
+        let (ana, ben) = (Side::new(ANA), Side::new(BEN));
+        Self {
+            ana,
+            ben,
+            swap_fingerprint: false,
+            only_ice: false,
+            wires: HashMap::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Both hear each other.
+    pub(crate) async fn talking(epoch: Epoch) -> Self {
+        let mut w = Self::new();
+        w.connect(epoch).await;
+        w.open(epoch, false);
+        w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
+        w
+    }
+
+    /// Ana makes the offer.
+    pub(crate) fn begin(&mut self, epoch: Epoch) {
+        let wire = self.wire();
+        self.wires.insert(epoch, wire);
+        self.ana.order(epoch, MediaOrder::Prepare(Role::Offerer));
+    }
+
+    /// From nothing to both sides up; returns how long it took.
+    pub(crate) async fn connect(&mut self, epoch: Epoch) -> Duration {
+        let began = clock::now();
+        self.begin(epoch);
+        self.until("up on both sides", |w| {
+            w.ana.has(epoch, &MediaReport::Up) && w.ben.has(epoch, &MediaReport::Up)
+        })
+        .await;
+        clock::now() - began
+    }
+
+    pub(crate) fn open(&mut self, epoch: Epoch, muted: bool) {
+        self.ana.open(epoch, muted);
+        self.ben.open(epoch, muted);
+    }
+
+    pub(crate) fn close(&mut self, epoch: Epoch) {
+        self.ana.order(epoch, MediaOrder::Close);
+        self.ben.order(epoch, MediaOrder::Close);
+    }
+
+    /// Nothing passes any more on the path of this epoch.
+    pub(crate) fn cut(&mut self, epoch: Epoch) {
+        self.wires[&epoch].cut.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn mend(&mut self, epoch: Epoch) {
+        self.wires[&epoch].cut.store(false, Ordering::Relaxed);
+    }
+
+    /// RTP packets that this person sent.
+    pub(crate) fn voices(&self, who: Voice) -> usize {
+        self.wires.keys().map(|&epoch| self.voices_in(who, epoch)).sum()
+    }
+
+    pub(crate) fn voices_in(&self, who: Voice, epoch: Epoch) -> usize {
+        let wire = &self.wires[&epoch];
+        let end = if who == ANA { &wire.ana } else { &wire.ben };
+        end.voices.load(Ordering::Relaxed)
+    }
+
+    /// Lets the world go on until it is so.
+    pub(crate) async fn until(&mut self, what: &str, mut so: impl FnMut(&mut Self) -> bool) {
+        let give_up = clock::now() + PATIENCE;
+        while !so(self) {
+            assert!(clock::now() < give_up, "{what} in time");
+            self.step().await;
+        }
+    }
+
+    /// Lets the world go on for so long, to see that something does not happen.
+    pub(crate) async fn pass(&mut self, duration: Duration) {
+        let until = clock::now() + duration;
+        while clock::now() < until {
+            self.step().await;
+        }
+    }
+
+    pub(crate) async fn end(&mut self) {
+        self.ana.end().await;
+        self.ben.end().await;
+        self.tasks.shutdown().await;
+    }
+
+    /// One report, or 5 ms.
+    async fn step(&mut self) {
+        tokio::select! {
+            Some(report) = self.ana.reports.recv() => {
+                if let Some((epoch, news)) = self.ana.take(report) {
+                    self.carry(ANA, epoch, news);
+                }
+            }
+            Some(report) = self.ben.reports.recv() => {
+                if let Some((epoch, news)) = self.ben.take(report) {
+                    self.carry(BEN, epoch, news);
+                }
+            }
+            () = clock::sleep(Duration::from_millis(5)) => {}
+        }
+    }
+
+    fn carry(&mut self, from: Voice, epoch: Epoch, news: MediaReport) {
+        let wire = &self.wires[&epoch];
+        let (end, to) = match from == ANA {
+            true => (&wire.ana, &mut self.ben),
+            false => (&wire.ben, &mut self.ana),
+        };
+        match news {
+            MediaReport::Described(mut text) => {
+                if self.swap_fingerprint && text.kind == SdpKind::Offer {
+                    text = side::description(text.kind, &swapped(&String::from_utf8(text.body.0).unwrap()));
+                }
+                to.order(
+                    epoch,
+                    match text.kind {
+                        SdpKind::Offer => MediaOrder::Prepare(Role::Answerer(text)),
+                        SdpKind::Answer => MediaOrder::Remote(text),
+                    },
+                );
+            }
+            MediaReport::Candidates { list, complete } => {
+                let list = list.iter().filter_map(|one| redirect(one, end)).collect();
+                to.order(epoch, MediaOrder::Candidates { list, complete });
+            }
+            MediaReport::Up | MediaReport::Lost | MediaReport::Stuck | MediaReport::Failed(_) => {}
+        }
+    }
+
+    fn wire(&mut self) -> Wire {
+        let (cut, at_ben, at_ana) = (Arc::new(AtomicBool::new(false)), socket(), socket());
+        let end = |at: &UdpSocket| End {
+            real: watch::Sender::new(None),
+            seen_at: at.local_addr().unwrap(),
+            voices: Arc::default(),
+        };
+        let wire = Wire { ana: end(&at_ben), ben: end(&at_ana), cut };
+        let only_ice = self.only_ice;
+        // What Ben sends to "Ana" leaves from "Ben" to where Ana is, and the other way round.
+        self.tasks.spawn(forward(
+            (only_ice, &wire.cut),
+            at_ben.clone(),
+            at_ana.clone(),
+            &wire.ana,
+            &wire.ben,
+        ));
+        self.tasks.spawn(forward((only_ice, &wire.cut), at_ana, at_ben, &wire.ben, &wire.ana));
+        wire
+    }
+}
+
+fn socket() -> Arc<UdpSocket> {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    Arc::new(UdpSocket::from_std(socket).unwrap())
+}
+
+fn forward(
+    (only_ice, cut): (bool, &Arc<AtomicBool>),
+    from: Arc<UdpSocket>,
+    out: Arc<UdpSocket>,
+    to: &End,
+    of: &End,
+) -> impl Future<Output = ()> + use<> {
+    let (cut, to, voices) = (cut.clone(), to.real.subscribe(), of.voices.clone());
+    async move {
+        let mut packet = [0; 2048];
+        while let Ok(length) = from.recv(&mut packet).await {
+            let packet = &packet[..length];
+            // RFC 7983: 128 to 191 is RTP or RTCP; RFC 5761: RTCP has 192 to 223 in its second byte.
+            if (128..192).contains(&packet[0]) && !(192..224).contains(&packet[1]) {
+                voices.fetch_add(1, Ordering::Relaxed);
+            }
+            // STUN begins with 0 to 3.
+            if only_ice && packet[0] > 3 {
+                continue;
+            }
+            let target = *to.borrow();
+            if let Some(target) = target.filter(|_| !cut.load(Ordering::Relaxed)) {
+                out.send_to(packet, target).await.ok();
+            }
+        }
+    }
+}
+
+/// The candidate with the address where `end` is seen. Only IPv4 is used.
+fn redirect(candidate: &Opaque, end: &End) -> Option<Opaque> {
+    let text = std::str::from_utf8(&candidate.0).unwrap();
+    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    let real: SocketAddr = format!("{}:{}", words[4], words[5]).parse().ok().filter(SocketAddr::is_ipv4)?;
+    end.real.send_replace(Some(real));
+    words[4] = end.seen_at.ip().to_string();
+    words[5] = end.seen_at.port().to_string();
+    Some(Opaque(words.join(" ").into_bytes()))
+}
+
+/// The same description with the first byte of its fingerprint changed.
+fn swapped(text: &str) -> String {
+    text.lines()
+        .map(|line| match line.strip_prefix("a=fingerprint:sha-256 ") {
+            Some(value) => {
+                let first = if value.starts_with("00") { "01" } else { "00" };
+                format!("a=fingerprint:sha-256 {first}{}\r\n", &value[2..])
+            }
+            None => format!("{line}\r\n"),
+        })
+        .collect()
+}
