@@ -107,9 +107,6 @@ fn inside(lab: &str) -> Outcome {
     loops.pass(&mut handle, 3_000);
     eprintln!("  without a server: {:?}", handle.state().borrow().problems);
     expect(handle.state().borrow().problems.len() == 1, "it is told that there is no server")?;
-    let sent = loops.sent;
-    loops.pass(&mut handle, 1_000);
-    expect((45..=55).contains(&(loops.sent - sent)), "the other side goes on hearing silence")?;
     run(Command::new(LAB).args(["start", lab, "sound"]))?;
     let back = clock::now();
     mouth = speak(&wave)?;
@@ -146,14 +143,16 @@ fn answer(loops: &mut Loop, handle: &mut DeviceHandle, ear: &mut Ear) -> Outcome
 
 /// Begin the tone in the microphone.
 fn speak(wave: &str) -> Outcome<Killed> {
-    Ok(Killed(Command::new("paplay").args(["--latency-msec=300", "--device=mic_in", wave]).spawn()?))
+    let mut player = Command::new("paplay");
+    // It complains when the server dies under it.
+    player.args(["--latency-msec=300", "--device=mic_in", wave]).stderr(Stdio::null());
+    Ok(Killed(player.spawn()?))
 }
 
 /// The pipeline with its own output as input, polled as the media task does.
 struct Loop {
     capture: Capture,
     playback: Playback,
-    sent: u64,
     never: Receiver<()>,
     _keeps: SyncSender<()>,
 }
@@ -162,7 +161,7 @@ impl Loop {
     fn new() -> Outcome<Self> {
         let (keeps, never) = sync_channel(1);
         let (capture, playback) = (Capture::new(32_000, 65_000, 7)?, Playback::new()?);
-        Ok(Self { capture, playback, sent: 0, never, _keeps: keeps })
+        Ok(Self { capture, playback, never, _keeps: keeps })
     }
 
     /// Run for at most so many milliseconds; when `done` first said so.
@@ -182,10 +181,9 @@ impl Loop {
             if now >= end {
                 return None;
             }
-            while let taken @ 1.. = handle.read(now, &mut block) {
-                let Self { capture, playback, sent, .. } = self;
+            while let taken @ 1.. = handle.read(&mut block) {
+                let Self { capture, playback, .. } = self;
                 capture.feed(&block[..taken], |packet| {
-                    *sent += 1;
                     playback.receive(now, packet.sequence, packet.timestamp, packet.payload);
                 });
             }
@@ -217,6 +215,7 @@ impl Ear {
             .args(["--raw", "--format=float32le", "--rate=48000", "--channels=1", "--latency-msec=20"])
             .arg("--device=speaker.monitor")
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()?;
         let mut pipe = recorder.stdout.take().ok_or("a pipe was asked for")?;
         let (send, blocks) = sync_channel(10_000);

@@ -7,11 +7,12 @@
 mod rig;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use ahoy_call::State;
 use ahoy_tests::bus::PrivateBus;
 use ahoy_tests::introspection::interfaces;
-use ahoyd::bus::Report;
+use ahoyd::bus::{Order, Report};
 use ahoyd::request::{Answer, Denied, DeniedKind, Guard, Request, Verb, Which};
 use futures_util::FutureExt;
 use zbus::fdo::{IntrospectableProxy, ObjectManagerProxy};
@@ -140,7 +141,7 @@ async fn a_reply_that_is_let_go_too_early_is_seen_by_the_same_measure() {
     let answer = client.call_method(Some("org.ahoyd.Calls1"), FOCUS, interface, "Answer", &NOTHING);
     let wrong_order = async {
         let asked = rig.port.asked().await;
-        rig.port.order(ahoyd::bus::Order::Reply(asked.reply, Ok(Answer::Done))).await;
+        rig.port.order(Order::Reply(asked.reply, Ok(Answer::Done))).await;
     };
     let (answered, ()) = tokio::join!(answer, wrong_order);
     answered.unwrap();
@@ -217,6 +218,56 @@ async fn a_bus_is_taken_up_whenever_it_comes_and_shows_the_newest_board() {
     let rig = Rig { client: connect(&bus).await, port, bus };
     let call = rig.properties(CALL_PATH, "Call").await;
     assert_eq!(call["State"], Variant::from("active").try_into_owned().unwrap());
+}
+
+#[tokio::test]
+async fn a_name_that_an_older_connection_of_ours_still_holds_is_waited_for() {
+    let Rig { mut port, mut bus, .. } = Rig::up(&idle()).await;
+    bus.go();
+    assert!(matches!(port.report().await, Report::Down(_)));
+    bus.come().unwrap();
+    let ghost = connect(&bus).await;
+    ghost.request_name("org.ahoyd.Calls1").await.unwrap();
+    let Report::Down(why) = within_five_seconds(&mut port).await else { panic!("not while it is held") };
+    assert!(why.contains("older connection"), "{why}");
+    ghost.close().await.unwrap();
+    assert_eq!(within_five_seconds(&mut port).await, Report::Up);
+}
+
+#[tokio::test]
+async fn a_bus_that_is_stuck_is_left_and_joined_again_though_a_method_was_on_its_way() {
+    let mut rig = Rig::up(&with_call(State::Active)).await;
+    let client = rig.client.clone();
+    let interface = Some("org.ahoyd.Calls1.Focus");
+    let hangup = client.call_method(Some("org.ahoyd.Calls1"), FOCUS, interface, "Hangup", &NOTHING);
+    let asked = tokio::select! {
+        asked = rig.port.asked() => asked,
+        answered = hangup => panic!("answered by nobody: {answered:?}"),
+    };
+    rig.bus.freeze().unwrap();
+    let boards = [muted(with_call(State::Active)), with_call(State::Active)];
+    let orders = rig.port.orders.clone();
+    let fill = async {
+        for board in boards.iter().cycle() {
+            orders.send(Order::Publish(Arc::new(board.clone()))).await.unwrap();
+        }
+    };
+    let down = tokio::select! {
+        report = rig.port.report() => report,
+        () = fill => unreachable!("boards never end"),
+    };
+    assert!(matches!(down, Report::Down(_)), "{down:?}");
+    rig.port.publish(&with_call(State::Reconnecting)).await;
+    rig.port.order(Order::Reply(asked.reply, Ok(Answer::Done))).await;
+    rig.bus.thaw().unwrap();
+    let mut report = within_five_seconds(&mut rig.port).await;
+    while let Report::Down(_) = report {
+        report = within_five_seconds(&mut rig.port).await;
+    }
+    assert_eq!(report, Report::Up);
+    rig.client = connect(&rig.bus).await;
+    let call = rig.properties(CALL_PATH, "Call").await;
+    assert_eq!(call["State"], Variant::from("reconnecting").try_into_owned().unwrap());
 }
 
 #[tokio::test]

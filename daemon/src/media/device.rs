@@ -22,9 +22,7 @@ mod worker;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
 
-use ahoy_call::Moment;
 use rtrb::{Consumer, Producer};
 use tokio::sync::watch;
 
@@ -40,8 +38,6 @@ const MARGIN_LEAST: usize = 240;
 const MARGIN_MOST: usize = 1920;
 /// Without an underrun for this many samples (10 s) the margin shrinks again.
 const CALM: usize = 480_000;
-/// An open microphone that gives nothing for so long is replaced by silence, so that the other side goes on hearing us live.
-const NO_SAMPLE: Duration = Duration::from_millis(100);
 
 /// Which devices a person wants: node names of the sound server, its defaults if none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,7 +102,6 @@ impl Device {
             playback: None,
             opened: 0,
             open: false,
-            last_sample: None,
             margin: MARGIN_LEAST,
             underruns: 0,
             calm: 0,
@@ -126,7 +121,6 @@ pub struct DeviceHandle {
     /// Which `open_capture` is in force; samples of an earlier one are never read.
     opened: u64,
     open: bool,
-    last_sample: Option<Moment>,
     margin: usize,
     underruns: u64,
     calm: usize,
@@ -146,7 +140,7 @@ impl DeviceHandle {
     /// Open the microphone (and playback, if it is not). Harmless when it is open.
     pub fn open_capture(&mut self) {
         if !self.open {
-            (self.open, self.last_sample) = (true, None);
+            self.open = true;
             self.opened += 1;
             self.order(Command::Capture(Some(self.opened)));
         }
@@ -164,31 +158,12 @@ impl DeviceHandle {
         self.order(Command::Close);
     }
 
-    /// What was captured since the last call, oldest first, as much as fits. While the microphone is open and gives nothing,
-    /// silence in its place, as time passes.
-    pub fn read(&mut self, now: Moment, out: &mut [f32]) -> usize {
+    /// What was captured since the last call, oldest first, as much as fits. 0 if nothing was, and if there is no microphone.
+    pub fn read(&mut self, out: &mut [f32]) -> usize {
         self.fetch();
-        if !self.open {
-            return 0;
-        }
-        if let Some(samples) = &mut self.capture {
-            let (taken, _rest) = samples.pop_partial_slice(out);
-            let taken = taken.len();
-            if taken > 0 {
-                self.last_sample = Some(now);
-                return taken;
-            }
-        }
-        let last = *self.last_sample.get_or_insert(now);
-        if now.since(last) < NO_SAMPLE {
-            return 0;
-        }
-        let due = usize::try_from(now.since(last).as_millis()).unwrap_or(usize::MAX).saturating_mul(48);
-        let missing = (due - 48 * 80).min(out.len());
-        out[..missing].fill(0.0);
-        let passed = u64::try_from(missing).unwrap_or(0) * 1_000 / 48;
-        self.last_sample = Some(last + Duration::from_micros(passed));
-        missing
+        let Some(samples) = &mut self.capture else { return 0 };
+        let (taken, _rest) = samples.pop_partial_slice(out);
+        taken.len()
     }
 
     /// How many samples to write now, so that the speaker does not run dry until the next poll. 0 while there is no speaker.

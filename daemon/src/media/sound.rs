@@ -93,8 +93,8 @@ impl Sound for Lent {
         }
     }
 
-    fn read(&mut self, now: Moment, block: &mut [f32]) -> usize {
-        self.handle.as_mut().map_or(0, |handle| handle.read(now, block))
+    fn read(&mut self, _now: Moment, block: &mut [f32]) -> usize {
+        self.handle.as_mut().map_or(0, |handle| handle.read(block))
     }
 
     fn wanted(&mut self) -> usize {
