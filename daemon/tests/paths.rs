@@ -40,6 +40,19 @@ async fn two_sessions_hear_each_other_and_pass_frames_both_ways() {
 }
 
 #[tokio::test]
+async fn the_default_interfaces_serve_too() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::new();
+    w.direct = true;
+    (w.ana.interfaces, w.ben.interfaces) = (Vec::new(), vec!["auto".to_owned()]);
+    let took = w.connect(FIRST).await;
+    println!("Prepare to Up on both sides, over every address: {} ms", took.as_millis());
+    w.open(FIRST, false);
+    w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
+    w.end().await;
+}
+
+#[tokio::test]
 async fn before_the_answer_no_voice_is_sent_played_or_even_captured() {
     let _shared = COMPANY.read().await;
     let mut w = Between::new();

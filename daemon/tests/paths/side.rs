@@ -31,6 +31,8 @@ pub(crate) struct Side {
     pub(crate) ear: Ear,
     pub(crate) channel: bool,
     pub(crate) frames: Vec<Vec<u8>>,
+    /// As in the configuration.
+    pub(crate) interfaces: Vec<String>,
     pub(crate) reports: mpsc::Receiver<Report>,
     heard: Vec<(Epoch, MediaReport)>,
     leg: LegId,
@@ -50,11 +52,24 @@ impl Side {
         let leg = LegId::from_bytes([9; 16]);
         let waiting = Some((Box::new(hum) as Box<dyn Sound>, asked, reports_in));
         let (frames, heard) = (Vec::new(), Vec::new());
-        Self { mic, ear, channel: false, frames, reports, heard, leg, asks, waiting, task: JoinSet::new() }
+        let interfaces = vec!["lo".to_owned()];
+        Self {
+            mic,
+            ear,
+            interfaces,
+            channel: false,
+            frames,
+            reports,
+            heard,
+            leg,
+            asks,
+            waiting,
+            task: JoinSet::new(),
+        }
     }
 
     pub(crate) fn order(&mut self, epoch: Epoch, order: MediaOrder) {
-        let setup = Setup { interfaces: vec!["lo".into()], ice_servers: Vec::new() };
+        let setup = Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new() };
         self.asks.try_send(Ask::Path { leg: self.leg, epoch, order, setup }).unwrap();
         if let Some((sound, asked, reports)) = self.waiting.take() {
             self.task.spawn(session::run(CallId::from_bytes([1; 16]), 32_000, sound, asked, reports));
