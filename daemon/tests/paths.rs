@@ -3,8 +3,10 @@
 //! Lives here: the story of each behaviour; the two sides and the network between them are in `paths/`.
 //! Must not: use a sound device, a relay or the rules.
 
+#[cfg(test)]
 #[path = "paths/between.rs"]
 mod between;
+#[cfg(test)]
 #[path = "paths/side.rs"]
 mod side;
 
@@ -250,10 +252,12 @@ async fn twenty_calls_leave_no_socket_behind() {
     assert_eq!(after.0, before.0, "open files");
 }
 
+#[cfg(test)]
 fn open_files() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
+#[cfg(test)]
 fn resident_kib() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

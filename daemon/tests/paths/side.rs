@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A quarter of a second: what an ear judges.
 const WINDOW: usize = 12_000;
 
+/// What a session begins with.
+type Waiting = (Box<dyn Sound>, mpsc::Receiver<Ask>, mpsc::Sender<Report>);
+
 pub(crate) struct Side {
     pub(crate) mic: Mic,
     pub(crate) ear: Ear,
@@ -37,7 +40,7 @@ pub(crate) struct Side {
     heard: Vec<(Epoch, MediaReport)>,
     leg: LegId,
     asks: mpsc::Sender<Ask>,
-    waiting: Option<(Box<dyn Sound>, mpsc::Receiver<Ask>, mpsc::Sender<Report>)>,
+    waiting: Option<Waiting>,
     task: JoinSet<()>,
 }
 
