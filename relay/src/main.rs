@@ -6,6 +6,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use ahoy_relay::config::Config;
 use ahoy_relay::serve::{self, Server, Settings, Timing};
@@ -37,10 +38,21 @@ struct Options {
 
 /// One thread: what a client is answered then always leaves before the look-up that follows it.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell if standard error is gone.
+            let _gone = writeln!(std::io::stderr(), "ahoy-relay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<()> {
     let filter = EnvFilter::builder().parse("info").context("setting up the log")?;
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
-    let options = Options::parse();
     let config = match &options.config {
         Some(path) => Config::read(path)?,
         None => Config::default(),

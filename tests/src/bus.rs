@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// A bus that knows no activatable services. Killed and removed on drop.
@@ -65,6 +66,21 @@ impl PrivateBus {
                 assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}");
             }
         }
+    }
+
+    /// Stops the bus from reading and writing until `thaw`; its connections stay.
+    pub fn freeze(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen bus go on.
+    pub fn thaw(&self) -> io::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let Some(daemon) = &self.daemon else { return Err(io::Error::other("the bus is not there")) };
+        Ok(kill_process(Pid::from_child(daemon), signal)?)
     }
 
     /// Its address, as in `DBUS_SESSION_BUS_ADDRESS`. The same each time it comes.

@@ -213,6 +213,9 @@ impl World {
     /// The daemon of a person is killed and started again: it forgets every call and says so.
     pub fn crash(&mut self, who: usize) {
         let own = device(who);
+        for key in self.people[who].media.paths.keys().copied().collect::<Vec<_>>() {
+            self.far_end_goes(who, key);
+        }
         let sessions = core::mem::take(&mut self.people[who].sessions);
         let person = &mut self.people[who];
         let mut open: Vec<CallId> = Vec::new();
@@ -416,10 +419,9 @@ impl World {
         if matches!(parcel.what, What::Ring { .. }) && !self.network.offline.contains(&from) {
             self.event(from, Event::Carried { call: parcel.call, leg: device(to) });
         }
-        for after in self.network.carry(&mut self.chance.clone(), from, to) {
+        for after in self.network.carry(&mut self.chance, from, to) {
             self.later(after, Happening::Arrive { from, to, parcel: parcel.clone() });
         }
-        self.chance.bits();
         let wait = Duration::from_millis(REPEATS[tries.min(REPEATS.len() - 1)]);
         self.later(wait, Happening::Attempt { from, to, parcel, tries: tries + 1, until });
     }
@@ -448,7 +450,6 @@ impl World {
     }
 
     fn perform(&mut self, who: usize, effects: Effects) {
-        let mut recorded = false;
         for effect in effects {
             match effect {
                 Effect::Signal { call, leg, order } => {
@@ -477,7 +478,6 @@ impl World {
                     }
                 }
                 Effect::Record(record) => {
-                    recorded = true;
                     self.people[who].records.push(*record);
                 }
                 Effect::Publish(view) => {
@@ -488,7 +488,6 @@ impl World {
                 }
             }
         }
-        let _ = recorded;
     }
 
     /// A path that one side takes down is noticed by the other as silence.

@@ -320,9 +320,9 @@ fn on_a_network_that_loses_a_third_doubles_and_reorders_the_story_is_the_same() 
         w.network.doubling = 0.3;
         w.network.jitter = Duration::from_millis(400);
         w.dial("ada", "bob").unwrap();
-        w.pass(15 * SECOND);
+        w.pass(35 * SECOND);
         w.answer("bob").unwrap_or_else(|refusal| panic!("seed {seed}: {refusal:?}"));
-        w.pass(15 * SECOND);
+        w.pass(35 * SECOND);
         w.hang_up("bob").unwrap();
         w.pass(31 * SECOND);
         assert_eq!(end(&w, "ada"), (EndReason::Completed, EndedBy::Remote, Outcome::Answered), "seed {seed}");

@@ -5,24 +5,28 @@
 
 #[path = "contract/rig.rs"]
 mod rig;
+#[path = "contract/speech.rs"]
+mod speech;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use ahoy_call::State;
 use ahoy_tests::bus::PrivateBus;
 use ahoy_tests::introspection::interfaces;
-use ahoyd::bus::Report;
+use ahoyd::bus::{Order, Report};
 use ahoyd::request::{Answer, Denied, DeniedKind, Guard, Request, Verb, Which};
 use futures_util::FutureExt;
-use zbus::fdo::{IntrospectableProxy, ObjectManagerProxy};
+use zbus::fdo::IntrospectableProxy;
 use zbus::message::Type;
-use zbus::{DBusError, OwnedVariant, Variant};
+use zbus::{OwnedVariant, Variant};
 
 use self::rig::{ACCOUNT_PATH, CALL, CALL_PATH, Port, Rig, changes, connect, idle, member, muted, with_call};
+use self::speech::{
+    NOTHING, ROOT, error_name, every_kind, managed, with_unknown_option, within_five_seconds,
+};
 
-const ROOT: &str = "/org/ahoyd/Calls1";
 const FOCUS: &str = "/org/ahoyd/Calls1/focus";
-static NOTHING: BTreeMap<&str, Variant<'static>> = BTreeMap::new();
 
 #[tokio::test]
 async fn live_introspection_of_every_object_equals_the_contract() {
@@ -140,7 +144,7 @@ async fn a_reply_that_is_let_go_too_early_is_seen_by_the_same_measure() {
     let answer = client.call_method(Some("org.ahoyd.Calls1"), FOCUS, interface, "Answer", &NOTHING);
     let wrong_order = async {
         let asked = rig.port.asked().await;
-        rig.port.order(ahoyd::bus::Order::Reply(asked.reply, Ok(Answer::Done))).await;
+        rig.port.order(Order::Reply(asked.reply, Ok(Answer::Done))).await;
     };
     let (answered, ()) = tokio::join!(answer, wrong_order);
     answered.unwrap();
@@ -220,6 +224,56 @@ async fn a_bus_is_taken_up_whenever_it_comes_and_shows_the_newest_board() {
 }
 
 #[tokio::test]
+async fn a_name_that_an_older_connection_of_ours_still_holds_is_waited_for() {
+    let Rig { mut port, mut bus, .. } = Rig::up(&idle()).await;
+    bus.go();
+    assert!(matches!(port.report().await, Report::Down(_)));
+    bus.come().unwrap();
+    let ghost = connect(&bus).await;
+    ghost.request_name("org.ahoyd.Calls1").await.unwrap();
+    let Report::Down(why) = within_five_seconds(&mut port).await else { panic!("not while it is held") };
+    assert!(why.contains("older connection"), "{why}");
+    ghost.close().await.unwrap();
+    assert_eq!(within_five_seconds(&mut port).await, Report::Up);
+}
+
+#[tokio::test]
+async fn a_bus_that_is_stuck_is_left_and_joined_again_though_a_method_was_on_its_way() {
+    let mut rig = Rig::up(&with_call(State::Active)).await;
+    let client = rig.client.clone();
+    let interface = Some("org.ahoyd.Calls1.Focus");
+    let hangup = client.call_method(Some("org.ahoyd.Calls1"), FOCUS, interface, "Hangup", &NOTHING);
+    let asked = tokio::select! {
+        asked = rig.port.asked() => asked,
+        answered = hangup => panic!("answered by nobody: {answered:?}"),
+    };
+    rig.bus.freeze().unwrap();
+    let boards = [muted(with_call(State::Active)), with_call(State::Active)];
+    let orders = rig.port.orders.clone();
+    let fill = async {
+        for board in boards.iter().cycle() {
+            orders.send(Order::Publish(Arc::new(board.clone()))).await.unwrap();
+        }
+    };
+    let down = tokio::select! {
+        report = rig.port.report() => report,
+        () = fill => unreachable!("boards never end"),
+    };
+    assert!(matches!(down, Report::Down(_)), "{down:?}");
+    rig.port.publish(&with_call(State::Reconnecting)).await;
+    rig.port.order(Order::Reply(asked.reply, Ok(Answer::Done))).await;
+    rig.bus.thaw().unwrap();
+    let mut report = within_five_seconds(&mut rig.port).await;
+    while let Report::Down(_) = report {
+        report = within_five_seconds(&mut rig.port).await;
+    }
+    assert_eq!(report, Report::Up);
+    rig.client = connect(&rig.bus).await;
+    let call = rig.properties(CALL_PATH, "Call").await;
+    assert_eq!(call["State"], Variant::from("reconnecting").try_into_owned().unwrap());
+}
+
+#[tokio::test]
 async fn every_method_refuses_an_unknown_option_by_its_name_and_asks_nothing() {
     let mut rig = Rig::up(&with_call(State::Active)).await;
     let paths = HashMap::from([
@@ -296,91 +350,4 @@ async fn every_denial_has_its_name_in_the_table_and_carries_its_sentence() {
         assert_eq!(refused.name.as_str(), format!("org.ahoyd.Calls1.Error.{kind:?}"));
         assert_eq!(refused.sentence, "What to do.");
     }
-}
-
-#[expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
-async fn managed(rig: &Rig) -> BTreeMap<String, BTreeMap<String, BTreeMap<String, OwnedVariant>>> {
-    let proxy = ObjectManagerProxy::builder(&rig.client)
-        .destination("org.ahoyd.Calls1")
-        .path(ROOT)
-        .build()
-        .await
-        .unwrap();
-    let objects = proxy.get_managed_objects().await.unwrap().into_iter();
-    objects
-        .map(|(path, interfaces)| {
-            let named = interfaces
-                .into_iter()
-                .map(|(name, properties)| (name.to_string(), properties.into_iter().collect()));
-            (path.to_string(), named.collect())
-        })
-        .collect()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a bound on a test, not a synchronisation")]
-async fn within_five_seconds(port: &mut Port) -> Report {
-    tokio::select! {
-        report = port.report() => report,
-        () = tokio::time::sleep(std::time::Duration::from_secs(5)) => panic!("not within five seconds"),
-    }
-}
-
-/// Arguments of the right types, with one option that no method knows. A filter or changes stay empty.
-#[expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
-fn with_unknown_option(arguments: &str) -> zbus::wire::Structure<'static> {
-    let inputs: Vec<&str> =
-        arguments.split(", ").filter_map(|argument| argument.strip_prefix("in ")).collect();
-    let mut body = zbus::wire::StructureBuilder::new();
-    for input in inputs {
-        let (signature, name) = input.trim_end_matches(')').split_once(' ').unwrap();
-        body = match (signature, name) {
-            ("a{sv}", "options") => body.add_field(BTreeMap::from([("no-such-option", Variant::from(true))])),
-            ("a{sv}", _) => body.add_field(NOTHING.clone()),
-            ("s", "reason") => body.add_field("declined"),
-            ("s", _) => body.add_field("x"),
-            ("b", _) => body.add_field(true),
-            ("t", _) => body.add_field(1_u64),
-            other => panic!("no argument for {other:?}"),
-        };
-    }
-    body.build().unwrap()
-}
-
-fn error_name(error: &zbus::Error) -> String {
-    if let zbus::Error::MethodError(name, ..) = error {
-        return name.to_string();
-    }
-    let zbus::Error::FDO(standard) = error else { panic!("not an error reply: {error}") };
-    standard.name().to_string()
-}
-
-/// All kinds. A new one does not compile here before it is in the list.
-fn every_kind() -> Vec<DeniedKind> {
-    use DeniedKind::*;
-    let all = vec![
-        NotReady,
-        NoSuchCall,
-        NoSuchContact,
-        NoSuchRecord,
-        InvalidState,
-        InvalidOption,
-        Stale,
-        AlreadyHandled,
-        AnsweredElsewhere,
-        Ambiguous,
-        Busy,
-        NotConnected,
-        NoDevice,
-        NotSupported,
-        RateLimited,
-        Failed,
-    ];
-    for kind in &all {
-        match kind {
-            NotReady | NoSuchCall | NoSuchContact | NoSuchRecord | InvalidState | InvalidOption | Stale => {}
-            AlreadyHandled | AnsweredElsewhere | Ambiguous | Busy | NotConnected | NoDevice => {}
-            NotSupported | RateLimited | Failed => {}
-        }
-    }
-    all
 }

@@ -15,7 +15,7 @@ use crate::time::Moment;
 use crate::view::{Direction, EndReason, EndedBy};
 
 /// Message 3 must follow message 2 within this time; a replayed message 1 never brings one.
-const PROVE_WITHIN: Duration = Duration::from_secs(20);
+const PROVE_WITHIN: Duration = Duration::from_secs(30);
 /// The phone rings so long after message 3 even if the path is not up.
 const PATH_FIRST: Duration = Duration::from_millis(600);
 

@@ -134,8 +134,8 @@ impl Call {
         if !self.legs.is_empty() {
             return None;
         }
-        let reason =
-            if self.ringing.is_some() { stronger(self.word, EndReason::NoAnswer) } else { self.word };
+        let rang_in_vain = self.ringing.is_some() && self.word == EndReason::Unavailable;
+        let reason = if rang_in_vain { EndReason::NoAnswer } else { self.word };
         Some(End::quiet(reason, EndedBy::Remote))
     }
 

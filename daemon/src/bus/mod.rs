@@ -95,11 +95,13 @@ pub async fn serve(
 ) {
     let mut newest = None;
     let mut said = None;
+    let mut again = false;
     loop {
         let report = match &newest {
             None => None,
-            Some(board) => match Tree::plant(address.as_deref(), &asked, Arc::clone(board)).await {
+            Some(board) => match Tree::plant(again, address.as_deref(), &asked, Arc::clone(board)).await {
                 Ok(tree) => {
+                    again = true;
                     tell(&reports, &mut said, Report::Up).await;
                     match tree.follow(&mut orders, &mut newest).await {
                         Some(lost) => Some(Report::Down(sentence(&lost))),

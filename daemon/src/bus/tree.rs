@@ -31,6 +31,9 @@ pub(super) enum Uprooted {
     /// Another daemon owns the name.
     #[error("another daemon owns the name")]
     NameTaken,
+    /// A connection of ours that the bus has not yet closed owns the name.
+    #[error("the bus still holds an older connection of this daemon")]
+    Ghost,
     /// The bus is not there, or refused us.
     #[error("the session bus cannot be joined ({0})")]
     Refused(#[source] zbus::Error),
@@ -54,8 +57,10 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Joins the bus: objects first, then the name.
+    /// Joins the bus: objects first, then the name. After a bus that was stuck (`again`) the name may still belong
+    /// to our own last connection: that is no other daemon.
     pub(super) async fn plant(
+        again: bool,
         address: Option<&str>,
         asked: &mpsc::Sender<Asked>,
         board: Arc<Board>,
@@ -70,11 +75,21 @@ impl Tree {
                 tree.connection.request_name_with_flags(spell::NAME, RequestNameFlags::DO_NOT_QUEUE).await;
             match named {
                 Ok(_owner) => Ok(tree),
+                Err(zbus::Error::NameTaken) if again && tree.name_is_ours().await => Err(Uprooted::Ghost),
                 Err(zbus::Error::NameTaken) => Err(Uprooted::NameTaken),
                 Err(error) => Err(Uprooted::Refused(error)),
             }
         };
         clock::timeout(JOIN, joined).await.unwrap_or(Err(Uprooted::Slow))
+    }
+
+    /// Whether this very process owns the name.
+    async fn name_is_ours(&self) -> bool {
+        let owner = async {
+            let name = zbus::names::BusName::try_from(spell::NAME)?;
+            fdo::DBusProxy::new(&self.connection).await?.get_connection_unix_process_id(name).await
+        };
+        owner.await.is_ok_and(|process| process == std::process::id())
     }
 
     async fn export(&self) -> zbus::Result<()> {

@@ -136,9 +136,11 @@ impl Rig {
     }
 }
 
+/// A client whose calls fail after a while instead of hanging the test.
 pub(crate) async fn connect(bus: &PrivateBus) -> Connection {
     let address: &str = &bus.address();
-    zbus::conn::Builder::address(address).build().await.unwrap()
+    let bound = std::time::Duration::from_secs(10);
+    zbus::conn::Builder::address(address).method_timeout(bound).build().await.unwrap()
 }
 
 pub(crate) async fn properties_of<'a>(client: &Connection, path: &'a str) -> PropertiesProxy<'a> {

@@ -1,0 +1,347 @@
+//! Does a link keep to its relay? Against the real relay, over loopback.
+//!
+//! Lives here: what a link does when the relay comes, goes, refuses, or is not who it should be.
+//! Must not: wait for real limits, or know sessions and calls.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, TokenHash, Ttl};
+use ahoy_relay::config::Limits;
+use ahoy_relay::serve::{self, Server, Settings, Timing};
+use ahoy_relay::turn::Ice;
+use ahoyd::clock;
+use ahoyd::signal::link::{FromLink, Link, LinkHandle, LinkId, Role};
+use ahoyd::signal::tls::{RelayUrl, Trust};
+use ed25519_dalek::SigningKey;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Nothing here may hang for ever.
+const AT_MOST: Duration = Duration::from_secs(20);
+
+/// A relay that was away for a short time is found again within that.
+const FOUND_AGAIN: Duration = Duration::from_secs(5);
+
+const OPEN: Token = Token::from_bytes([5; 16]);
+
+struct Relay {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Relay {
+    fn start() -> Self {
+        Self::on(0, None)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the relay of one test, ended by `stop`")]
+    fn on(port: u16, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        let ice = Ice { stun: vec!["stun:s".into()], ..Ice::default() };
+        let timing = Timing { claim_within: Duration::from_millis(200), ..Timing::default() };
+        let server = Server::bind(Settings { listen, tls, ice, limits: Limits::default(), timing }).unwrap();
+        let address: SocketAddr = server.url().split_once("://").unwrap().1.parse().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(server.run(async {
+            let _dropped = stopped.await;
+        }));
+        Self { address, stop, task }
+    }
+
+    fn url(&self) -> RelayUrl {
+        RelayUrl::parse(&format!("ws://{}", self.address)).unwrap()
+    }
+
+    async fn stop(self) -> u16 {
+        drop(self.stop);
+        clock::timeout(AT_MOST, self.task).await.unwrap().unwrap();
+        self.address.port()
+    }
+}
+
+/// A link and what it reports.
+struct Line {
+    link: LinkHandle,
+    reports: mpsc::Receiver<(LinkId, FromLink)>,
+}
+
+impl Line {
+    fn new(url: RelayUrl, role: Role, trust: Trust) -> Self {
+        let (sender, reports) = mpsc::channel(64);
+        Self { link: Link::spawn(LinkId(1), url, role, trust, sender), reports }
+    }
+
+    fn claimed(relay: &Relay, key: &SigningKey, tokens: Vec<TokenHash>) -> Self {
+        Self::new(relay.url(), Role::Claimed { key: key.clone(), tokens }, Trust::default())
+    }
+
+    fn sender(relay: &Relay) -> Self {
+        Self::new(relay.url(), Role::Sender, Trust::default())
+    }
+
+    async fn next(&mut self) -> FromLink {
+        clock::timeout(AT_MOST, self.reports.recv()).await.expect("a report comes").expect("the link lives").1
+    }
+
+    async fn up(&mut self) {
+        let report = self.next().await;
+        assert!(matches!(report, FromLink::Up { .. }), "{report:?}");
+    }
+
+    async fn down(&mut self) -> String {
+        match self.next().await {
+            FromLink::Down { why } => why,
+            other => panic!("not down: {other:?}"),
+        }
+    }
+
+    async fn delivered(&mut self) -> u8 {
+        match self.next().await {
+            FromLink::Deliver(deliver) => deliver.id.bytes()[0],
+            other => panic!("not delivered: {other:?}"),
+        }
+    }
+
+    async fn accepted(&mut self) -> u8 {
+        match self.next().await {
+            FromLink::Accepted { id } => id.bytes()[0],
+            other => panic!("not accepted: {other:?}"),
+        }
+    }
+
+    /// Everything that was said before is done at the relay when this returns.
+    async fn settled(&mut self) {
+        self.link.send(envelope(&key(200), 255, OPEN)).unwrap();
+        assert_eq!(self.accepted().await, 255);
+    }
+}
+
+fn key(n: u8) -> SigningKey {
+    SigningKey::from_bytes(&[n; 32])
+}
+
+fn id(n: u8) -> EnvelopeId {
+    EnvelopeId::from_bytes([n; 16])
+}
+
+fn envelope(to: &SigningKey, n: u8, token: Token) -> Envelope {
+    Envelope {
+        inbox: Inbox::of(&to.verifying_key().to_bytes()),
+        token,
+        id: id(n),
+        ttl: Ttl::new(Duration::from_secs(60)),
+        body: Body::try_from(vec![n; 100]).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn an_envelope_goes_from_link_to_link_and_an_acknowledged_one_comes_once() {
+    let relay = Relay::start();
+    let mut ana = Line::claimed(&relay, &key(1), vec![OPEN.hash()]);
+    let FromLink::Up { ice_servers } = ana.next().await else { panic!("not up") };
+    assert_eq!(ice_servers[0].urls, ["stun:s"]);
+    let mut ben = Line::sender(&relay);
+    for n in [1, 2] {
+        ben.link.send(envelope(&key(1), n, OPEN)).unwrap();
+    }
+    ben.up().await;
+    assert_eq!((ben.accepted().await, ben.accepted().await), (1, 2));
+    assert_eq!((ana.delivered().await, ana.delivered().await), (1, 2));
+    ana.link.ack(id(1)).unwrap();
+    ana.link.finish().await;
+    let mut again = Line::claimed(&relay, &key(1), vec![OPEN.hash()]);
+    again.up().await;
+    assert_eq!(again.delivered().await, 2, "the other was not acknowledged");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_sender_connects_when_there_is_something_to_send() {
+    let relay = Relay::start();
+    let mut idle = Line::sender(&relay);
+    // Longer than a relay bears a silent client: had it connected, it would have been closed and said so.
+    let nothing = clock::timeout(Duration::from_millis(500), idle.reports.recv()).await;
+    assert!(nothing.is_err(), "{nothing:?}");
+    idle.settled_after_up().await;
+    relay.stop().await;
+}
+
+impl Line {
+    async fn settled_after_up(&mut self) {
+        self.link.send(envelope(&key(200), 1, OPEN)).unwrap();
+        self.up().await;
+        assert_eq!(self.accepted().await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_comes_back_is_found_and_gets_what_waited() {
+    let relay = Relay::start();
+    let mut ana = Line::claimed(&relay, &key(1), vec![OPEN.hash()]);
+    ana.up().await;
+    let mut ben = Line::claimed(&relay, &key(2), vec![]);
+    ben.up().await;
+    let port = relay.stop().await;
+    assert!(!ana.down().await.is_empty());
+    ben.down().await;
+    ben.link.send(envelope(&key(1), 7, OPEN)).unwrap();
+    // It tried in vain at least once: a new reason is told.
+    assert!(ana.down().await.contains("cannot be reached"));
+    let came = clock::now();
+    let relay = Relay::on(port, None);
+    ana.up().await;
+    assert!(clock::now().since(came) < FOUND_AGAIN);
+    let mut seen = vec![ben.next().await];
+    while !matches!(seen.last(), Some(FromLink::Accepted { .. })) {
+        seen.push(ben.next().await);
+    }
+    assert_eq!(seen.last(), Some(&FromLink::Accepted { id: id(7) }));
+    // The new relay had no list before `ana` claimed; whoever was first, a repeat arrives.
+    ben.link.send(envelope(&key(1), 7, OPEN)).unwrap();
+    assert_eq!(ana.delivered().await, 7);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_relay_that_is_not_there_is_told_once_for_each_reason() {
+    let relay = Relay::start();
+    let url = relay.url();
+    let port = relay.stop().await;
+    let mut ana = Line::new(url, Role::Claimed { key: key(1), tokens: vec![] }, Trust::default());
+    assert!(ana.down().await.contains("cannot be reached"));
+    // The first waits together take less than that: several tries, no second report.
+    let nothing = clock::timeout(Duration::from_millis(800), ana.reports.recv()).await;
+    assert!(nothing.is_err(), "{nothing:?}");
+    let relay = Relay::on(port, None);
+    ana.up().await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_of_tokens_travels_by_its_differences() {
+    let relay = Relay::start();
+    let other = Token::from_bytes([6; 16]);
+    let mut ana = Line::claimed(&relay, &key(1), vec![OPEN.hash()]);
+    ana.up().await;
+    let mut ben = Line::sender(&relay);
+    ben.settled_after_up().await;
+    ana.link.set_tokens(vec![other.hash()]).unwrap();
+    ana.settled().await;
+    ben.link.send(envelope(&key(1), 2, OPEN)).unwrap();
+    ben.link.send(envelope(&key(1), 3, other)).unwrap();
+    assert_eq!(ana.delivered().await, 3, "the revoked token delivers nothing, the new one does");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_list_of_tokens_arrives_whole() {
+    let relay = Relay::start();
+    let token = |n: u32| Token::from_bytes(std::array::from_fn(|i| n.to_be_bytes()[i % 4]));
+    let mut ana = Line::claimed(&relay, &key(1), (0..5_000).map(|n| token(n).hash()).collect());
+    ana.up().await;
+    let mut ben = Line::sender(&relay);
+    ben.settled_after_up().await;
+    for (n, nth) in [(2, 0), (3, 5_000), (4, 4_999), (5, 2_000)] {
+        ben.link.send(envelope(&key(1), n, token(nth))).unwrap();
+    }
+    assert_eq!([ana.delivered().await, ana.delivered().await, ana.delivered().await], [2, 4, 5]);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_displaced_says_so_and_stays_away() {
+    let relay = Relay::start();
+    let mut older = Line::claimed(&relay, &key(1), vec![OPEN.hash()]);
+    older.up().await;
+    let mut newer = Line::claimed(&relay, &key(1), vec![OPEN.hash()]);
+    newer.up().await;
+    assert_eq!(older.next().await, FromLink::Displaced);
+    let nothing = clock::timeout(Duration::from_millis(500), older.reports.recv()).await;
+    assert!(nothing.is_err(), "{nothing:?}");
+    newer.settled().await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_ending_link_sends_what_is_queued_and_waits_for_no_relay() {
+    let relay = Relay::start();
+    let mut ana = Line::claimed(&relay, &key(1), vec![OPEN.hash()]);
+    ana.up().await;
+    let ben = Line::sender(&relay);
+    for n in 0..30 {
+        ben.link.send(envelope(&key(1), n, OPEN)).unwrap();
+    }
+    ben.link.finish().await;
+    for n in 0..30 {
+        assert_eq!(ana.delivered().await, n);
+    }
+    let url = relay.url();
+    relay.stop().await;
+    let lonely = Line::new(url, Role::Sender, Trust::default());
+    lonely.link.send(envelope(&key(1), 1, OPEN)).unwrap();
+    let began = clock::now();
+    lonely.link.finish().await;
+    assert!(clock::now().since(began) < Duration::from_secs(2));
+}
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn relay(&self, name: &str) -> Relay {
+        let files = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let cert = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
+        let (cert_file, key_file) = (files.path().join("cert.pem"), files.path().join("key.pem"));
+        std::fs::write(&cert_file, cert.pem()).unwrap();
+        std::fs::write(&key_file, key.serialize_pem()).unwrap();
+        Relay::on(0, Some(serve::tls(&cert_file, &key_file).unwrap()))
+    }
+
+    fn ca_file(&self, folder: &Path) -> PathBuf {
+        let file = folder.join("ca.pem");
+        std::fs::write(&file, self.0.pem()).unwrap();
+        file
+    }
+}
+
+#[tokio::test]
+async fn only_a_believed_certificate_with_the_right_name_is_spoken_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, foreign) = (Authority::new(), Authority::new());
+    let ca_file = ours.ca_file(folder.path());
+    let line = |relay: &Relay, ca_file: &Path| {
+        let url = RelayUrl::parse(&format!("wss://localhost:{}", relay.address.port())).unwrap();
+        let role = Role::Claimed { key: key(1), tokens: vec![] };
+        Line::new(url, role, Trust::new(Some(ca_file.to_owned())))
+    };
+    let good = ours.relay("localhost");
+    line(&good, &ca_file).up().await;
+    for (name, relay) in
+        [("another name", ours.relay("elsewhere.test")), ("another CA", foreign.relay("localhost"))]
+    {
+        let why = line(&relay, &ca_file).down().await;
+        assert!(why.contains("certificate is refused"), "{name}: {why}");
+        relay.stop().await;
+    }
+    let why = line(&good, &folder.path().join("missing.pem")).down().await;
+    assert!(why.contains("ca-file"), "{why}");
+    let plain = Line::new(
+        RelayUrl::parse(&format!("ws://{}", good.address)).unwrap(),
+        Role::Claimed { key: key(1), tokens: vec![] },
+        Trust::default(),
+    );
+    let mut plain = plain;
+    assert!(plain.down().await.contains("no relay"), "plain text to a sealed relay");
+    good.stop().await;
+}
