@@ -25,6 +25,8 @@ const TOLD: usize = 256;
 const TURN: Duration = Duration::from_millis(5);
 /// Generations of one leg side by side: repair needs two.
 const MOST_PATHS: usize = 8;
+/// How long a closed path still carries frames: the word that ends a call is sealed while its path is being closed.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// How long closing paths are waited for.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -76,11 +78,11 @@ pub async fn run(
     let (told_in, told) = mpsc::channel(TOLD);
     let (legs, tasks, keys) = (BTreeMap::new(), JoinSet::new(), HashMap::new());
     let pump = Pump::new(sound, capture);
-    let mut session = Session { call, legs, pump, tasks, keys, told_in, reports };
+    let mut session = Session { call, legs, leaving: Vec::new(), pump, tasks, keys, told_in, reports };
     session.work(&mut asks, told).await;
-    let Session { mut tasks, pump, legs, .. } = session;
+    let Session { mut tasks, pump, legs, leaving, .. } = session;
     // The devices close first, then every path, whose handles lie in the legs.
-    drop((pump, legs));
+    drop((pump, legs, leaving));
     let all = async { while tasks.join_next().await.is_some() {} };
     if clock::timeout(FAREWELL, all).await.is_err() {
         tracing::warn!("paths took too long to close");
@@ -127,6 +129,8 @@ struct Leg {
 struct Session {
     call: CallId,
     legs: BTreeMap<LegId, Leg>,
+    /// Closed paths, oldest first: without sound, open for frames until then.
+    leaving: Vec<(Moment, LegId, Peer)>,
     pump: Pump,
     tasks: JoinSet<()>,
     keys: HashMap<Id, Key>,
@@ -138,7 +142,8 @@ impl Session {
     async fn work(&mut self, asks: &mut mpsc::Receiver<Ask>, mut told: mpsc::Receiver<(Key, Told)>) {
         let mut turn = clock::now();
         // Nothing waits between this look into the queue and the end: no order can slip in between.
-        while !(self.legs.is_empty() && asks.is_empty()) {
+        while !(self.legs.is_empty() && self.leaving.is_empty() && asks.is_empty()) {
+            let gone = self.leaving.first().map_or(turn, |(gone, ..)| *gone);
             tokio::select! {
                 biased;
                 ask = asks.recv() => match ask {
@@ -149,7 +154,9 @@ impl Session {
                 Some((key, one)) = told.recv() => self.hear(key, one).await,
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
                 () = pause(turn.since(clock::now())), if self.sounding() => {}
+                () = clock::sleep_until(gone), if !self.leaving.is_empty() => {}
             }
+            self.leaving.retain(|(gone, ..)| *gone > clock::now());
             if self.sounding() && clock::now() >= turn {
                 self.serve();
                 turn = clock::now() + TURN;
@@ -220,7 +227,9 @@ impl Session {
         let Some(leg) = self.legs.get_mut(&key.0) else {
             return;
         };
-        leg.paths.remove(&key.1);
+        if let Some(path) = leg.paths.remove(&key.1).filter(|path| path.up && path.channel) {
+            self.leaving.push((clock::now() + LAST_WORDS, key.0, path.peer));
+        }
         self.channel(key.0).await;
         if self.legs.get(&key.0).is_some_and(|leg| leg.paths.is_empty()) {
             self.legs.remove(&key.0);
@@ -230,12 +239,12 @@ impl Session {
         }
     }
 
-    fn frame(&mut self, leg: LegId, bytes: Vec<u8>) {
-        let Some(leg) = self.legs.get(&leg) else {
-            return;
-        };
-        let path = leg.paths.values().rev().find(|path| path.up && path.channel);
-        if path.is_none_or(|path| path.peer.frame(bytes).is_err()) {
+    fn frame(&mut self, of: LegId, bytes: Vec<u8>) {
+        let open = |path: &&Path| path.up && path.channel;
+        let newest =
+            self.legs.get(&of).and_then(|leg| leg.paths.values().rev().find(open)).map(|path| &path.peer);
+        let left = || self.leaving.iter().rev().find(|(_, leg, _)| *leg == of).map(|(.., peer)| peer);
+        if newest.or_else(left).is_none_or(|peer| peer.frame(bytes).is_err()) {
             tracing::debug!("a frame found no open data channel");
         }
     }
