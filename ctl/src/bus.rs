@@ -9,7 +9,7 @@ use std::time::Duration;
 use ahoy_dbus::proxy::{AccountProxy, CallProxy, ContactsProxy, FocusProxy, HistoryProxy, ManagerProxy};
 use ahoy_dbus::{BUS_NAME, Dict, ROOT, interface};
 use zbus::fdo::DBusProxy;
-use zbus::names::BusName;
+use zbus::names::{BusName, WellKnownName};
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::{Connection, connection};
 
@@ -66,15 +66,19 @@ impl Bus {
         Ok(world)
     }
 
-    /// Everything the bus shows now; starts the daemon where the desktop lets D-Bus do that.
-    pub(crate) async fn look_or_start(&self) -> Result<World, Fault> {
+    /// Starts the daemon, if it is not there and the desktop lets D-Bus do that.
+    pub(crate) async fn wake(&self) -> Result<(), Fault> {
         let bus = ask(DBusProxy::new(&self.connection)).await?;
-        let name = BusName::from_static_str(BUS_NAME)?;
-        if !ask(bus.name_has_owner(name.clone())).await? {
-            let name = zbus::names::WellKnownName::from_static_str_unchecked(BUS_NAME);
-            ask(bus.start_service_by_name(name, 0)).await?;
+        if ask(bus.name_has_owner(BusName::from_static_str(BUS_NAME)?)).await? {
+            return Ok(());
         }
-        self.look().await
+        let name = WellKnownName::from_static_str(BUS_NAME)?;
+        match ask(bus.start_service_by_name(name, 0)).await {
+            Ok(_) => Ok(()),
+            // A unit that fails again and again, or a program that ends at once: the bus says nothing for long.
+            Err(fault) if fault.exit == Exit::Timeout => Err(Fault::not_running()),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Manager.

@@ -3,8 +3,10 @@
 //! Lives here: the story of each behaviour; the two sides and the network between them are in `paths/`.
 //! Must not: use a sound device, a relay or the rules.
 
+#[cfg(test)]
 #[path = "paths/between.rs"]
 mod between;
+#[cfg(test)]
 #[path = "paths/side.rs"]
 mod side;
 
@@ -36,6 +38,19 @@ async fn two_sessions_hear_each_other_and_pass_frames_both_ways() {
     w.open(FIRST, false);
     w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
     assert!(!w.ana.ear.hears(ANA) && !w.ben.ear.hears(BEN), "nobody hears oneself");
+    w.end().await;
+}
+
+#[tokio::test]
+async fn the_default_interfaces_serve_too() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::new();
+    w.direct = true;
+    (w.ana.interfaces, w.ben.interfaces) = (Vec::new(), vec!["auto".to_owned()]);
+    let took = w.connect(FIRST).await;
+    println!("Prepare to Up on both sides, over every address: {} ms", took.as_millis());
+    w.open(FIRST, false);
+    w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
     w.end().await;
 }
 
@@ -237,10 +252,12 @@ async fn twenty_calls_leave_no_socket_behind() {
     assert_eq!(after.0, before.0, "open files");
 }
 
+#[cfg(test)]
 fn open_files() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
+#[cfg(test)]
 fn resident_kib() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

@@ -9,18 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::Inbox;
 use crate::identity::{self, CertificateError, DeviceCertificate};
-use crate::{armor, identity::is_name};
+use crate::{armor, identity::is_name, limits};
 
 /// How the text form begins; the digit is its version.
 pub const PREFIX: &str = "ahoy:1";
-/// Longest text form, in bytes.
-pub const MAX_CARD: usize = 16 * 1024;
-/// Most devices of one account.
-pub const MAX_DEVICES: usize = 8;
-/// Most inboxes of one device.
-pub const MAX_INBOXES: usize = 4;
-/// Longest URL of a relay, in bytes.
-pub const MAX_RELAY_URL: usize = 256;
 
 /// What a signature of the account key over a card begins with.
 const DOMAIN: &[u8] = b"ahoy card 1\0";
@@ -28,7 +20,7 @@ const DOMAIN: &[u8] = b"ahoy card 1\0";
 /// Why a card was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CardError {
-    /// Longer than [`MAX_CARD`].
+    /// Longer than [`crate::limits::CARD_BYTES`].
     #[error("the card is too long")]
     TooLong,
     /// Does not begin with [`PREFIX`].
@@ -49,13 +41,13 @@ pub enum CardError {
     /// Empty, too long, or with control characters.
     #[error("the name on the card is empty, too long or holds control characters")]
     BadName,
-    /// No device, or more than [`MAX_DEVICES`].
+    /// No device, or more than [`crate::limits::CARD_DEVICES`].
     #[error("the card has no device, or too many")]
     DeviceCount,
     /// The same device twice.
     #[error("the card names a device twice")]
     DoubleDevice,
-    /// More than [`MAX_INBOXES`] inboxes on one device.
+    /// More than [`crate::limits::DEVICE_INBOXES`] inboxes on one device.
     #[error("a device on the card has too many inboxes")]
     InboxCount,
     /// Not `ws://` or `wss://`, too long, or with blanks.
@@ -160,7 +152,7 @@ impl Card {
     /// Reads the text form and verifies everything but validity in time. Blanks around it do no harm.
     pub fn parse(text: &str) -> Result<Self, CardError> {
         let text = text.trim();
-        if text.len() > MAX_CARD {
+        if text.len() > limits::CARD_BYTES {
             return Err(CardError::TooLong);
         }
         let text = text.strip_prefix(PREFIX).ok_or(CardError::NoCard)?;
@@ -183,7 +175,7 @@ impl Card {
     }
 
     fn from_bytes(signed: Vec<u8>) -> Result<Self, CardError> {
-        if signed.len() > MAX_CARD / 4 * 3 - PREFIX.len() {
+        if signed.len() > limits::CARD_BYTES / 4 * 3 - PREFIX.len() {
             return Err(CardError::TooLong);
         }
         let (_, body) = signed.split_first_chunk::<64>().ok_or(CardError::BadText)?;
@@ -195,7 +187,7 @@ impl Card {
         if !is_name(&body.name) {
             return Err(CardError::BadName);
         }
-        if body.devices.is_empty() || body.devices.len() > MAX_DEVICES {
+        if body.devices.is_empty() || body.devices.len() > limits::CARD_DEVICES {
             return Err(CardError::DeviceCount);
         }
         let devices =
@@ -215,7 +207,7 @@ fn device(account: &VerifyingKey, body: BodyDevice) -> Result<CardDevice, CardEr
     if certificate.account() != account {
         return Err(CardError::ForeignDevice);
     }
-    if body.inboxes.len() > MAX_INBOXES {
+    if body.inboxes.len() > limits::DEVICE_INBOXES {
         return Err(CardError::InboxCount);
     }
     if !body.inboxes.iter().all(|at| is_relay(&at.relay)) {
@@ -232,7 +224,7 @@ fn device(account: &VerifyingKey, body: BodyDevice) -> Result<CardDevice, CardEr
 fn is_relay(url: &str) -> bool {
     let host = url.strip_prefix("wss://").or_else(|| url.strip_prefix("ws://"));
     host.is_some_and(|host| !host.is_empty())
-        && url.len() <= MAX_RELAY_URL
+        && url.len() <= limits::RELAY_URL_BYTES
         && url.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
@@ -277,7 +269,7 @@ mod tests {
 
     #[test]
     fn the_largest_card_fits() {
-        let relay = format!("wss://{}", "r".repeat(MAX_RELAY_URL - 6));
+        let relay = format!("wss://{}", "r".repeat(limits::RELAY_URL_BYTES - 6));
         let devices: Vec<_> = (2..10)
             .map(|seed| {
                 let mut device = device(1, seed);
@@ -286,7 +278,7 @@ mod tests {
             })
             .collect();
         let text = sign(&devices).unwrap().to_text();
-        assert!(text.len() <= MAX_CARD, "{}", text.len());
+        assert!(text.len() <= limits::CARD_BYTES, "{}", text.len());
         assert!(Card::parse(&text).is_ok());
     }
 

@@ -10,20 +10,7 @@ use ahoy_call::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::armor;
-
-/// Longest message in bytes: the largest padded plaintext less the packet's own header.
-pub const MAX_MESSAGE: usize = 32_700;
-/// Longest session description in bytes. One of ours has 3 KiB; base64 adds a third.
-pub const MAX_DESCRIPTION: usize = 16 * 1024;
-/// Most candidates in one message.
-pub const MAX_CANDIDATES: usize = 32;
-/// Longest candidate in bytes.
-pub const MAX_CANDIDATE: usize = 512;
-/// Longest note or text, in characters.
-pub const MAX_TEXT: usize = 280;
-/// Longest lifetime of a ring.
-pub const MAX_LIFETIME: Duration = Duration::from_secs(180);
+use crate::{armor, limits};
 
 /// Why bytes are no message, or a message cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,7 +85,7 @@ enum WireSdp {
 pub fn encode(message: &Message) -> Result<Vec<u8>, CodecError> {
     check(message)?;
     let bytes = serde_json::to_vec(&to_wire(message)).map_err(|_| CodecError::Malformed)?;
-    if bytes.len() > MAX_MESSAGE {
+    if bytes.len() > limits::SEALED_MESSAGE_BYTES {
         return Err(CodecError::TooLong);
     }
     Ok(bytes)
@@ -106,7 +93,7 @@ pub fn encode(message: &Message) -> Result<Vec<u8>, CodecError> {
 
 /// Reads a message. `None`: a kind that this version does not know, to be ignored.
 pub fn decode(bytes: &[u8]) -> Result<Option<Message>, CodecError> {
-    let wire: Wire = object(bytes, MAX_MESSAGE)?;
+    let wire: Wire = object(bytes, limits::SEALED_MESSAGE_BYTES)?;
     let Some(message) = from_wire(wire)? else { return Ok(None) };
     check(&message)?;
     Ok(Some(message))
@@ -124,10 +111,11 @@ pub(crate) fn object<'de, T: Deserialize<'de>>(bytes: &'de [u8], most: usize) ->
 }
 
 fn check(message: &Message) -> Result<(), CodecError> {
-    let short = |text: &Option<String>| text.as_ref().is_none_or(|it| it.chars().count() <= MAX_TEXT);
+    let short =
+        |text: &Option<String>| text.as_ref().is_none_or(|it| it.chars().count() <= limits::TEXT_CHARS);
     match message {
         Message::Offer { remaining, text } => {
-            if *remaining > MAX_LIFETIME {
+            if *remaining > limits::RING_LIFETIME {
                 return Err(CodecError::OutOfRange("remaining-ms"));
             }
             if !short(text) {
@@ -135,12 +123,12 @@ fn check(message: &Message) -> Result<(), CodecError> {
             }
         }
         Message::Description { description, .. } => {
-            if description.body.0.len() > MAX_DESCRIPTION {
+            if description.body.0.len() > limits::DESCRIPTION_BYTES {
                 return Err(CodecError::OutOfRange("body"));
             }
         }
         Message::Candidates { list, .. } => {
-            if list.len() > MAX_CANDIDATES || list.iter().any(|it| it.0.len() > MAX_CANDIDATE) {
+            if list.len() > limits::CANDIDATES || list.iter().any(|it| it.0.len() > limits::CANDIDATE_BYTES) {
                 return Err(CodecError::OutOfRange("list"));
             }
         }
@@ -402,13 +390,13 @@ mod tests {
             decode(br#"{"kind":"offer","remaining-ms":180001}"#),
             Err(CodecError::OutOfRange("remaining-ms"))
         );
-        let list = vec![Opaque(vec![0; MAX_CANDIDATE]); MAX_CANDIDATES];
+        let list = vec![Opaque(vec![0; limits::CANDIDATE_BYTES]); limits::CANDIDATES];
         let fits = Message::Candidates { epoch: Epoch(0), list: list.clone(), complete: false };
         assert!(encode(&fits).is_ok());
         let many = [list, vec![Opaque(vec![])]].concat();
         let many = Message::Candidates { epoch: Epoch(0), list: many, complete: false };
         assert_eq!(encode(&many), Err(CodecError::OutOfRange("list")));
-        assert_eq!(decode(&vec![b'{'; MAX_MESSAGE + 1]), Err(CodecError::TooLong));
+        assert_eq!(decode(&vec![b'{'; limits::SEALED_MESSAGE_BYTES + 1]), Err(CodecError::TooLong));
     }
 
     proptest! {

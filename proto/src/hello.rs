@@ -8,21 +8,13 @@ use std::time::Duration;
 use ahoy_call::CallId;
 use serde::{Deserialize, Serialize};
 
-use crate::armor;
-use crate::card::{Card, MAX_CARD};
-use crate::codec::{CodecError, MAX_LIFETIME, object};
+use crate::card::Card;
+use crate::codec::{CodecError, object};
 use crate::identity::DeviceCertificate;
+use crate::{armor, limits};
 
 /// The version of the sealed messages that this program speaks.
 pub const VERSION: u16 = 1;
-/// Longest payload of message 1: a card and a certificate fit.
-pub const MAX_HELLO: usize = 20 * 1024;
-/// Longest payload of message 2.
-pub const MAX_REPLY: usize = 2048;
-/// Most versions, and most features, that may be listed.
-const MAX_LIST: usize = 32;
-/// Longest name of a feature, in bytes.
-const MAX_FEATURE: usize = 32;
 
 /// The payload of message 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,19 +110,20 @@ impl Hello {
             card,
         };
         let bytes = serde_json::to_vec(&wire).map_err(|_| CodecError::Malformed)?;
-        if bytes.len() > MAX_HELLO { Err(CodecError::TooLong) } else { Ok(bytes) }
+        if bytes.len() > limits::HELLO_BYTES { Err(CodecError::TooLong) } else { Ok(bytes) }
     }
 
     /// Reads it and verifies the certificate's signature. `None`: a kind that this version does not know.
     pub fn decode(bytes: &[u8]) -> Result<Option<Self>, CodecError> {
-        let wire: WireHello = object(bytes, MAX_HELLO)?;
+        let wire: WireHello = object(bytes, limits::HELLO_BYTES)?;
         let kind = match wire.kind.as_str() {
             "ring" => HelloKind::Ring,
             "bye" => HelloKind::Bye,
             "missed" => HelloKind::Missed,
             "ping" => HelloKind::Ping,
             "card" => {
-                let text = wire.card.filter(|text| text.len() <= MAX_CARD).ok_or(CodecError::Malformed)?;
+                let text =
+                    wire.card.filter(|text| text.len() <= limits::CARD_BYTES).ok_or(CodecError::Malformed)?;
                 HelloKind::Card(Box::new(Card::parse(&text).map_err(|_| CodecError::Malformed)?))
             }
             _ => return Ok(None),
@@ -149,10 +142,10 @@ impl Hello {
     }
 
     fn check(&self) -> Result<(), CodecError> {
-        if self.lifetime > MAX_LIFETIME {
+        if self.lifetime > limits::RING_LIFETIME {
             return Err(CodecError::OutOfRange("lifetime-ms"));
         }
-        if self.versions.is_empty() || self.versions.len() > MAX_LIST {
+        if self.versions.is_empty() || self.versions.len() > limits::HELLO_LIST {
             return Err(CodecError::OutOfRange("versions"));
         }
         check_features(&self.features)
@@ -166,19 +159,19 @@ impl Reply {
         let wire =
             WireReply { version: self.version, revision: self.revision, features: self.features.clone() };
         let bytes = serde_json::to_vec(&wire).map_err(|_| CodecError::Malformed)?;
-        if bytes.len() > MAX_REPLY { Err(CodecError::TooLong) } else { Ok(bytes) }
+        if bytes.len() > limits::REPLY_BYTES { Err(CodecError::TooLong) } else { Ok(bytes) }
     }
 
     /// Reads it.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        let wire: WireReply = object(bytes, MAX_REPLY)?;
+        let wire: WireReply = object(bytes, limits::REPLY_BYTES)?;
         check_features(&wire.features)?;
         Ok(Self { version: wire.version, revision: wire.revision, features: wire.features })
     }
 }
 
 fn check_features(features: &[String]) -> Result<(), CodecError> {
-    if features.len() > MAX_LIST || features.iter().any(|it| it.len() > MAX_FEATURE) {
+    if features.len() > limits::HELLO_LIST || features.iter().any(|it| it.len() > limits::FEATURE_BYTES) {
         return Err(CodecError::OutOfRange("features"));
     }
     Ok(())

@@ -10,21 +10,17 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::armor;
+use crate::{armor, limits};
 
 /// What a signature of the account key over a device certificate begins with.
 const DOMAIN: &[u8] = b"ahoy device certificate 1\0";
-/// Longest certificate in bytes: two keys, a name of 64 characters, two times.
-pub const MAX_CERTIFICATE: usize = 1024;
-/// Longest name of an account or a device, in characters.
-pub const MAX_NAME: usize = 64;
 /// How far another's clock may run ahead before a certificate of now counts as one of the future.
 const CLOCK_SLACK_S: i64 = 86_400;
 
 /// Why a device certificate was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    /// Longer than [`MAX_CERTIFICATE`].
+    /// Longer than [`crate::limits::CERTIFICATE_BYTES`].
     #[error("the certificate is too long")]
     TooLong,
     /// Shorter than a signature, or its body is no JSON of the right shape.
@@ -95,7 +91,7 @@ impl DeviceCertificate {
     /// Reads and verifies: the shape, the keys, the signature of the account that it names.
     /// Whether it is valid *now* is [`Self::is_valid_at`]; whose account that is, the caller knows.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CertificateError> {
-        if bytes.len() > MAX_CERTIFICATE {
+        if bytes.len() > limits::CERTIFICATE_BYTES {
             return Err(CertificateError::TooLong);
         }
         let (_, body) = bytes.split_first_chunk::<64>().ok_or(CertificateError::Malformed)?;
@@ -255,7 +251,9 @@ pub(crate) fn key(bytes: &[u8; 32]) -> Option<VerifyingKey> {
 
 /// A name that can be shown on one line.
 pub(crate) fn is_name(name: &str) -> bool {
-    !name.trim().is_empty() && name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control)
+    !name.trim().is_empty()
+        && name.chars().count() <= limits::NAME_CHARS
+        && !name.chars().any(char::is_control)
 }
 
 fn first16(key: &[u8; 32]) -> [u8; 16] {

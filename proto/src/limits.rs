@@ -67,6 +67,54 @@ pub const TURN_FOR: Duration = Duration::from_secs(3_600);
 /// ICE servers in one frame, and urls in one server: more only make gathering slow.
 pub const ICE_SERVERS: usize = 16;
 
+/// A card as text. A QR code of the terminal holds far less; this is room for eight devices with their relays.
+pub const CARD_BYTES: usize = 16 * 1024;
+
+/// Devices of one account: more than a person has, few enough to ring all at once.
+pub const CARD_DEVICES: usize = 8;
+
+/// Inboxes of one device: one a relay, and each frame goes to all.
+pub const DEVICE_INBOXES: usize = 4;
+
+/// A relay's address: longer than any that a person types.
+pub const RELAY_URL_BYTES: usize = 256;
+
+/// A device certificate: three keys, a signature, a name, two times.
+pub const CERTIFICATE_BYTES: usize = 1_024;
+
+/// Characters of an account's or a device's name: one line.
+pub const NAME_CHARS: usize = 64;
+
+/// The payload of handshake message 1: a card and a certificate.
+pub const HELLO_BYTES: usize = 20 * 1024;
+
+/// The payload of handshake message 2.
+pub const REPLY_BYTES: usize = 2_048;
+
+/// Versions, and features, that a handshake may list.
+pub const HELLO_LIST: usize = 32;
+
+/// The name of one feature.
+pub const FEATURE_BYTES: usize = 32;
+
+/// One message of a call, sealed: the largest padded plaintext less its length and the packet's header.
+pub const SEALED_MESSAGE_BYTES: usize = 32_700;
+
+/// A session description. One of ours has 3 KiB; base64 adds a third.
+pub const DESCRIPTION_BYTES: usize = 16 * 1024;
+
+/// Candidates in one message: more interfaces than a laptop has.
+pub const CANDIDATES: usize = 32;
+
+/// One candidate (RFC 8839): a line of less than 300 characters, with room for extensions.
+pub const CANDIDATE_BYTES: usize = 512;
+
+/// Characters of a note or of a decline's text: what a notification shows.
+pub const TEXT_CHARS: usize = 280;
+
+/// How long a ring may live. Longer, and it would be found by who does not expect it any more.
+pub const RING_LIFETIME: Duration = Duration::from_secs(180);
+
 const _: () = assert!(BODY_BYTES / 3 * 4 + 1_024 < MESSAGE_BYTES, "the largest body fits one message");
 const _: () = assert!(BACKLOG_BYTES / 3 * 4 + BODY_BYTES / 3 * 4 < QUEUE_BYTES, "a backlog fits the queue");
 const _: () = assert!(TOKENS_IN_FRAME * 25 + 1_024 < MESSAGE_BYTES, "a full list of tokens fits one message");

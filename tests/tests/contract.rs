@@ -5,6 +5,8 @@
 
 #[path = "contract/rig.rs"]
 mod rig;
+#[path = "contract/speech.rs"]
+mod speech;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,15 +17,16 @@ use ahoy_tests::introspection::interfaces;
 use ahoyd::bus::{Order, Report};
 use ahoyd::request::{Answer, Denied, DeniedKind, Guard, Request, Verb, Which};
 use futures_util::FutureExt;
-use zbus::fdo::{IntrospectableProxy, ObjectManagerProxy};
+use zbus::fdo::IntrospectableProxy;
 use zbus::message::Type;
-use zbus::{DBusError, OwnedVariant, Variant};
+use zbus::{OwnedVariant, Variant};
 
 use self::rig::{ACCOUNT_PATH, CALL, CALL_PATH, Port, Rig, changes, connect, idle, member, muted, with_call};
+use self::speech::{
+    NOTHING, ROOT, error_name, every_kind, managed, with_unknown_option, within_five_seconds,
+};
 
-const ROOT: &str = "/org/ahoyd/Calls1";
 const FOCUS: &str = "/org/ahoyd/Calls1/focus";
-static NOTHING: BTreeMap<&str, Variant<'static>> = BTreeMap::new();
 
 #[tokio::test]
 async fn live_introspection_of_every_object_equals_the_contract() {
@@ -347,91 +350,4 @@ async fn every_denial_has_its_name_in_the_table_and_carries_its_sentence() {
         assert_eq!(refused.name.as_str(), format!("org.ahoyd.Calls1.Error.{kind:?}"));
         assert_eq!(refused.sentence, "What to do.");
     }
-}
-
-#[expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
-async fn managed(rig: &Rig) -> BTreeMap<String, BTreeMap<String, BTreeMap<String, OwnedVariant>>> {
-    let proxy = ObjectManagerProxy::builder(&rig.client)
-        .destination("org.ahoyd.Calls1")
-        .path(ROOT)
-        .build()
-        .await
-        .unwrap();
-    let objects = proxy.get_managed_objects().await.unwrap().into_iter();
-    objects
-        .map(|(path, interfaces)| {
-            let named = interfaces
-                .into_iter()
-                .map(|(name, properties)| (name.to_string(), properties.into_iter().collect()));
-            (path.to_string(), named.collect())
-        })
-        .collect()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a bound on a test, not a synchronisation")]
-async fn within_five_seconds(port: &mut Port) -> Report {
-    tokio::select! {
-        report = port.report() => report,
-        () = tokio::time::sleep(std::time::Duration::from_secs(5)) => panic!("not within five seconds"),
-    }
-}
-
-/// Arguments of the right types, with one option that no method knows. A filter or changes stay empty.
-#[expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
-fn with_unknown_option(arguments: &str) -> zbus::wire::Structure<'static> {
-    let inputs: Vec<&str> =
-        arguments.split(", ").filter_map(|argument| argument.strip_prefix("in ")).collect();
-    let mut body = zbus::wire::StructureBuilder::new();
-    for input in inputs {
-        let (signature, name) = input.trim_end_matches(')').split_once(' ').unwrap();
-        body = match (signature, name) {
-            ("a{sv}", "options") => body.add_field(BTreeMap::from([("no-such-option", Variant::from(true))])),
-            ("a{sv}", _) => body.add_field(NOTHING.clone()),
-            ("s", "reason") => body.add_field("declined"),
-            ("s", _) => body.add_field("x"),
-            ("b", _) => body.add_field(true),
-            ("t", _) => body.add_field(1_u64),
-            other => panic!("no argument for {other:?}"),
-        };
-    }
-    body.build().unwrap()
-}
-
-fn error_name(error: &zbus::Error) -> String {
-    if let zbus::Error::MethodError(name, ..) = error {
-        return name.to_string();
-    }
-    let zbus::Error::FDO(standard) = error else { panic!("not an error reply: {error}") };
-    standard.name().to_string()
-}
-
-/// All kinds. A new one does not compile here before it is in the list.
-fn every_kind() -> Vec<DeniedKind> {
-    use DeniedKind::*;
-    let all = vec![
-        NotReady,
-        NoSuchCall,
-        NoSuchContact,
-        NoSuchRecord,
-        InvalidState,
-        InvalidOption,
-        Stale,
-        AlreadyHandled,
-        AnsweredElsewhere,
-        Ambiguous,
-        Busy,
-        NotConnected,
-        NoDevice,
-        NotSupported,
-        RateLimited,
-        Failed,
-    ];
-    for kind in &all {
-        match kind {
-            NotReady | NoSuchCall | NoSuchContact | NoSuchRecord | InvalidState | InvalidOption | Stale => {}
-            AlreadyHandled | AnsweredElsewhere | Ambiguous | Busy | NotConnected | NoDevice => {}
-            NotSupported | RateLimited | Failed => {}
-        }
-    }
-    all
 }

@@ -65,6 +65,7 @@ impl Args {
 
 /// Runs it.
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
+    desk.bus.wake().await?;
     let (path, account) = account(desk).await?;
     match args.what {
         None | Some(What::Show { .. }) => show(desk, &account)?,
@@ -90,7 +91,7 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
 }
 
 async fn account(desk: &Desk) -> Result<(String, Props), Fault> {
-    let world = desk.bus.look_or_start().await?;
+    let world = desk.bus.look().await?;
     world.account().ok_or_else(|| Fault::new(Exit::NoSuch, "ahoyd has no account yet. See: ahoyctl status"))
 }
 

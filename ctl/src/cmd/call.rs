@@ -45,6 +45,7 @@ enum Until {
 
 /// Runs it.
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
+    desk.bus.wake().await?;
     let target = target(desk, &args.target).await?;
     let mut options = Dict::new();
     if let Some(seconds) = args.lifetime {

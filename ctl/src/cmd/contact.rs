@@ -117,6 +117,7 @@ impl Args {
 
 /// Runs it.
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
+    desk.bus.wake().await?;
     let contacts = desk.bus.contacts().await?;
     let none = Dict::new();
     match args.what {

@@ -44,6 +44,7 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
+    desk.bus.wake().await?;
     let history = desk.bus.history().await?;
     let (rows, next) = if let Some(row) = args.row {
         (vec![ask(history.get(row, &Dict::new())).await?], 0)

@@ -28,8 +28,8 @@ pub(crate) struct Args {
     #[arg(long, value_parser = known)]
     state: Option<State>,
     /// Give up after so many seconds, with exit code 3
-    #[arg(long, value_name = "S")]
-    timeout: Option<u64>,
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -42,12 +42,19 @@ fn known(word: &str) -> Result<State, String> {
     }
 }
 
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "seconds, such as 60 or 0.5".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
 /// Runs it.
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
-    let Some(seconds) = args.timeout else { return wait(desk, args).await };
-    match tokio::time::timeout(Duration::from_secs(seconds), wait(desk, args)).await {
+    let Some(limit) = args.timeout else { return wait(desk, args).await };
+    match tokio::time::timeout(limit, wait(desk, args)).await {
         Ok(ended) => ended,
-        Err(_) => Err(Fault::new(Exit::Timeout, format!("It was not so within {seconds} seconds."))),
+        Err(_) => {
+            Err(Fault::new(Exit::Timeout, format!("It was not so within {} seconds.", limit.as_secs_f64())))
+        }
     }
 }
 

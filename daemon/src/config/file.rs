@@ -8,7 +8,7 @@ use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ahoy_proto::card::{MAX_INBOXES, MAX_RELAY_URL};
+use ahoy_proto::limits;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 use tracing::Level;
@@ -186,7 +186,8 @@ fn level(value: &Value) -> Option<Level> {
 fn relay_urls(value: &Value) -> Option<Vec<String>> {
     let urls = texts(value)?;
     let different = urls.iter().enumerate().all(|(n, url)| !urls.iter().take(n).any(|other| other == url));
-    (different && urls.len() <= MAX_INBOXES && urls.iter().all(|url| is_relay_url(url))).then_some(urls)
+    (different && urls.len() <= limits::DEVICE_INBOXES && urls.iter().all(|url| is_relay_url(url)))
+        .then_some(urls)
 }
 
 /// `wss://host[:port][/path]`, or `ws://` with a host that is this machine.
@@ -194,7 +195,7 @@ pub(super) fn is_relay_url(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let authority = rest.split_once('/').map_or(rest, |(authority, _path)| authority);
     if authority.contains('@')
-        || url.len() > MAX_RELAY_URL
+        || url.len() > limits::RELAY_URL_BYTES
         || !url.bytes().all(|c| c.is_ascii_graphic() && c != b'?' && c != b'#')
     {
         return false;

@@ -314,4 +314,22 @@ mod tests {
         assert_eq!(described(&mut heard).await, CallId::from_bytes([2; 16]));
         media.stop();
     }
+
+    #[tokio::test]
+    async fn servers_that_make_no_sense_are_left_out() {
+        let (mut media, mut heard) = media();
+        let server = |url: &str| {
+            let (urls, nobody) = (vec![url.to_owned()], String::new());
+            IceServer { urls, username: nobody.clone(), credential: nobody }
+        };
+        let strange =
+            ["", "nonsense", "turn:192.0.2.1:3478", "stuns:192.0.2.1", "stun:192.0.2.1:99999", "http://x"];
+        let all = [strange.map(server).to_vec(), vec![IceServer { urls: Vec::new(), ..server("") }]].concat();
+        media.order(order(1, MediaOrder::Prepare(Role::Offerer))).unwrap();
+        described(&mut heard).await;
+        media.order(Order::IceServers(all)).unwrap();
+        media.order(order(2, MediaOrder::Prepare(Role::Offerer))).unwrap();
+        assert_eq!(described(&mut heard).await, CallId::from_bytes([2; 16]));
+        media.stop();
+    }
 }

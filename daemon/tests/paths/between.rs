@@ -25,6 +25,8 @@ pub(crate) struct Between {
     pub(crate) ben: Side,
     /// Ben gets a description of Ana's with another fingerprint.
     pub(crate) swap_fingerprint: bool,
+    /// Nobody stands between: paths use every address of this machine, and nothing is counted.
+    pub(crate) direct: bool,
     /// Paths that begin now let nothing but ICE through.
     pub(crate) only_ice: bool,
     wires: HashMap<Epoch, Wire>,
@@ -54,6 +56,7 @@ impl Between {
             ana,
             ben,
             swap_fingerprint: false,
+            direct: false,
             only_ice: false,
             wires: HashMap::new(),
             tasks: JoinSet::new(),
@@ -177,7 +180,10 @@ impl Between {
                 );
             }
             MediaReport::Candidates { list, complete } => {
-                let list = list.iter().filter_map(|one| redirect(one, end)).collect();
+                let list = match self.direct {
+                    true => list,
+                    false => list.iter().filter_map(|one| redirect(one, end)).collect(),
+                };
                 to.order(epoch, MediaOrder::Candidates { list, complete });
             }
             MediaReport::Up | MediaReport::Lost | MediaReport::Stuck | MediaReport::Failed(_) => {}

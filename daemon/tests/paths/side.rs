@@ -26,16 +26,21 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A quarter of a second: what an ear judges.
 const WINDOW: usize = 12_000;
 
+/// What a session begins with.
+type Waiting = (Box<dyn Sound>, mpsc::Receiver<Ask>, mpsc::Sender<Report>);
+
 pub(crate) struct Side {
     pub(crate) mic: Mic,
     pub(crate) ear: Ear,
     pub(crate) channel: bool,
     pub(crate) frames: Vec<Vec<u8>>,
+    /// As in the configuration.
+    pub(crate) interfaces: Vec<String>,
     pub(crate) reports: mpsc::Receiver<Report>,
     heard: Vec<(Epoch, MediaReport)>,
     leg: LegId,
     asks: mpsc::Sender<Ask>,
-    waiting: Option<(Box<dyn Sound>, mpsc::Receiver<Ask>, mpsc::Sender<Report>)>,
+    waiting: Option<Waiting>,
     task: JoinSet<()>,
 }
 
@@ -50,11 +55,24 @@ impl Side {
         let leg = LegId::from_bytes([9; 16]);
         let waiting = Some((Box::new(hum) as Box<dyn Sound>, asked, reports_in));
         let (frames, heard) = (Vec::new(), Vec::new());
-        Self { mic, ear, channel: false, frames, reports, heard, leg, asks, waiting, task: JoinSet::new() }
+        let interfaces = vec!["lo".to_owned()];
+        Self {
+            mic,
+            ear,
+            interfaces,
+            channel: false,
+            frames,
+            reports,
+            heard,
+            leg,
+            asks,
+            waiting,
+            task: JoinSet::new(),
+        }
     }
 
     pub(crate) fn order(&mut self, epoch: Epoch, order: MediaOrder) {
-        let setup = Setup { interfaces: vec!["lo".into()], ice_servers: Vec::new() };
+        let setup = Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new() };
         self.asks.try_send(Ask::Path { leg: self.leg, epoch, order, setup }).unwrap();
         if let Some((sound, asked, reports)) = self.waiting.take() {
             self.task.spawn(session::run(CallId::from_bytes([1; 16]), 32_000, sound, asked, reports));

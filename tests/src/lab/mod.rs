@@ -81,13 +81,17 @@ impl Relay {
 /// A program of the workspace, built from the sources as they are now.
 pub fn binary(name: &str) -> PathBuf {
     static BUILT: Once = Once::new();
-    let test = std::env::current_exe().expect("a test knows its own file");
-    let folder = test.ancestors().nth(2).expect("tests lie in target/debug/deps").to_owned();
+    let test = std::env::current_exe().expect("a program knows its own file");
+    let beside = test.parent().expect("a program lies in a folder");
+    // Tests lie in `deps` below the profile's folder, the benchmark in the folder itself.
+    let folder = if beside.ends_with("deps") { beside.parent().unwrap_or(beside) } else { beside }.to_owned();
+    let profile: &[&str] = if folder.ends_with("release") { &["--release"] } else { &[] };
     BUILT.call_once(|| {
         let target = folder.parent().expect("the profile's folder lies in the target folder");
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--quiet", "--workspace", "--bins", "--target-dir"])
             .arg(target)
+            .args(profile)
             .current_dir(root())
             .status();
         assert!(built.is_ok_and(|status| status.success()), "the programs under test do not build");

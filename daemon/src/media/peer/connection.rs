@@ -32,6 +32,8 @@ pub(super) const PAYLOAD_TYPE: u8 = 111;
 const SILENT_FOR: Duration = Duration::from_millis(1500);
 /// From lost to given up; and, together with [`SILENT_FOR`], how long ICE looks for a way at first.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
+/// More STUN and TURN servers than this only make set-up slower.
+const MOST_SERVERS: usize = 8;
 /// The data channel's queue; frames beyond it are dropped and go by the relay.
 const UNSENT_FRAMES: usize = 256 * 1024;
 
@@ -57,13 +59,8 @@ pub(super) async fn build(
         RTCRtpCodecParameters { rtp_codec: opus(), payload_type: PAYLOAD_TYPE },
         RtpCodecKind::Audio,
     )?;
-    let ice_servers = servers.iter().map(|server| RTCIceServer {
-        urls: server.urls.clone(),
-        username: server.username.clone(),
-        credential: server.credential.clone(),
-    });
     let link = PeerConnectionBuilder::<SocketAddr>::new()
-        .with_configuration(RTCConfigurationBuilder::new().with_ice_servers(ice_servers.collect()).build())
+        .with_configuration(RTCConfigurationBuilder::new().with_ice_servers(usable(servers)).build())
         .with_media_engine(engine)
         .with_interceptor_registry(configure_rtcp_reports(Registry::new()))
         .with_setting_engine(settings())
@@ -104,6 +101,23 @@ async fn furnish(
     };
     let channel = link.create_data_channel("ahoy", Some(channel)).await?;
     Ok((track, channel))
+}
+
+/// One address that the library cannot read, or a TURN server without a name, would fail the whole path.
+fn usable(servers: &[IceServer]) -> Vec<RTCIceServer> {
+    let each = servers.iter().flat_map(|server| {
+        server.urls.iter().map(|url| RTCIceServer {
+            urls: vec![url.clone()],
+            username: server.username.clone(),
+            credential: server.credential.clone(),
+        })
+    });
+    let usable: Vec<_> = each.filter(|server| server.urls().is_ok()).take(MOST_SERVERS).collect();
+    let given: usize = servers.iter().map(|server| server.urls.len()).sum();
+    if usable.len() < given {
+        tracing::debug!(left_out = given - usable.len(), "some STUN or TURN servers are not used");
+    }
+    usable
 }
 
 /// The library's defaults take 0.2 to 1.2 s on one machine, and never connect a path that opens 1.6 s late.

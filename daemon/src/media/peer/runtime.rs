@@ -1,6 +1,6 @@
 //! The runtime under the WebRTC library, with a driver that never sleeps long while a path is set up.
 //!
-//! Lives here: the wrapper that caps the library's sleeps.
+//! Lives here: the wrapper that caps the library's sleeps and its waits for names.
 //! Must not: change anything else of what the library asks for.
 
 use std::future::Future;
@@ -15,11 +15,16 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
+use crate::clock;
+
 /// The library sends what it has just produced only when its loop wakes the next time: up to 200 ms late in a
 /// set-up, and 20 ms for each packet by TURN.
 const CAP: Duration = Duration::from_millis(5);
 
-/// The library's own runtime, except that no sleep lasts longer than [`CAP`] while `hurry` is set.
+/// The library asks for the addresses of STUN and TURN servers on the very loop that also carries ICE.
+const RESOLVED_WITHIN: Duration = Duration::from_millis(500);
+
+/// The library's own runtime, except that it does not wait long for names, and that no sleep lasts longer than [`CAP`] while `hurry` is set.
 #[derive(Debug)]
 pub(super) struct Capped {
     pub(super) inner: TokioRuntime,
@@ -50,7 +55,10 @@ impl Runtime for Capped {
         &'a self,
         host: &'a str,
     ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
-        self.inner.resolve_host(host)
+        Box::pin(async move {
+            let resolved = clock::timeout(RESOLVED_WITHIN, self.inner.resolve_host(host)).await;
+            resolved.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        })
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {

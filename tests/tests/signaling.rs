@@ -1,0 +1,282 @@
+//! Do two signaling tasks reach each other through a real switchboard, and does nobody else learn anything?
+//!
+//! Lives here: whole handshakes over loopback sockets, a relay that dies and comes back, what the relay gets to see.
+//! Must not: know a rule of calling; the test plays the engine.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may unwrap like the tests")]
+
+#[path = "signaling/post.rs"]
+mod post;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahoy_call::{CallId, Event, LegId, Message, PeerId, SignalOrder};
+use ahoy_proto::envelope::Token;
+use ahoyd::clock;
+use ahoyd::identity::{self, Own};
+use ahoyd::roster::{self, Known, Roster};
+use ahoyd::signal::{self, Links, Order, Report, Setup};
+use post::Relay;
+use tokio::sync::mpsc;
+
+const CALL: CallId = CallId::from_bytes([7; 16]);
+/// Far beyond what anything here takes; only a failure waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Phone {
+    own: Arc<Own>,
+    orders: mpsc::Sender<Order>,
+    reports: mpsc::Receiver<Report>,
+    contacts: Vec<Known>,
+    token: [u8; 16],
+    links: Links,
+    mutual: Vec<PeerId>,
+    state: tempfile::TempDir,
+}
+
+impl Phone {
+    fn start(name: &str, relay: &str, token: u8) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let own = identity::open(state.path(), Some(name), &[relay.to_owned()]).unwrap();
+        let (orders, from_engine) = mpsc::channel(64);
+        let (to_engine, reports) = mpsc::channel(64);
+        let setup = Setup { state: state.path().to_owned(), ca_file: None };
+        drop(signal::spawn(setup, from_engine, to_engine));
+        Self {
+            own: Arc::new(own),
+            orders,
+            reports,
+            contacts: Vec::new(),
+            token: [token; 16],
+            links: Links::default(),
+            mutual: Vec::new(),
+            state,
+        }
+    }
+
+    fn leg(&self) -> LegId {
+        self.own.leg_id()
+    }
+
+    fn peer(&self) -> PeerId {
+        self.own.peer_id()
+    }
+
+    fn know(&mut self, other: &Phone) {
+        let card = other.own.card(other.token).unwrap();
+        self.contacts.push(Known { peer: card.peer_id(), card, blocked: false, preconnect: true });
+    }
+
+    async fn tell_roster(&self) {
+        let hash = Token::from_bytes(self.token).hash().bytes();
+        let tokens = vec![roster::Token { hash, bound: None }];
+        let roster = Roster { own: Arc::clone(&self.own), contacts: self.contacts.clone(), tokens };
+        self.orders.send(Order::Roster(Arc::new(roster))).await.unwrap();
+    }
+
+    async fn order(&self, leg: LegId, order: SignalOrder) {
+        self.orders.send(Order::Call { call: CALL, leg, order }).await.unwrap();
+    }
+
+    async fn send(&self, to: &Phone, message: Message) {
+        self.order(to.leg(), SignalOrder::Send(message)).await;
+    }
+
+    async fn ring(&self, to: &Phone) {
+        let order = SignalOrder::Ring { peer: to.peer(), lifetime: Duration::from_secs(60) };
+        self.order(to.leg(), order).await;
+    }
+
+    async fn report(&mut self) -> Report {
+        let report = clock::timeout(PATIENCE, self.reports.recv()).await;
+        report.expect("no report came").expect("the task ended")
+    }
+
+    /// The next event for the rules.
+    async fn event(&mut self) -> Event {
+        loop {
+            match self.report().await {
+                Report::Event(event) => return event,
+                Report::Links(links) => self.links = links,
+                Report::Mutual(peer) => self.mutual.push(peer),
+                Report::Frame { .. } | Report::Bound { .. } => {}
+            }
+        }
+    }
+
+    async fn until_online(&mut self, online: bool) {
+        while self.links.online != online {
+            if let Report::Links(links) = self.report().await {
+                self.links = links;
+            }
+        }
+    }
+}
+
+fn heard(from: &Phone, message: Message) -> Event {
+    Event::Received { call: CALL, leg: from.leg(), message }
+}
+
+fn offer() -> Message {
+    Message::Offer { remaining: Duration::from_secs(59), text: Some("the secret note".to_owned()) }
+}
+
+/// Ana and Ben with each other's cards, both online.
+async fn friends(relay: &Relay) -> (Phone, Phone) {
+    let mut ana = Phone::start("Ana Quelle", &relay.url(), 1);
+    let mut ben = Phone::start("Ben Ziel", &relay.url(), 2);
+    ana.know(&ben);
+    ben.know(&ana);
+    ana.tell_roster().await;
+    ben.tell_roster().await;
+    ana.until_online(true).await;
+    ben.until_online(true).await;
+    (ana, ben)
+}
+
+/// From Dial to the opened message 3.
+async fn shake_hands(ana: &mut Phone, ben: &mut Phone) {
+    ana.ring(ben).await;
+    assert_eq!(ana.event().await, Event::Carried { call: CALL, leg: ben.leg() });
+    assert!(matches!(ben.event().await, Event::Rung { call: CALL, peer, .. } if peer == ana.peer()));
+    ben.send(ana, Message::Ready).await;
+    assert_eq!(ana.event().await, heard(ben, Message::Ready));
+    ana.send(ben, offer()).await;
+    assert_eq!(ben.event().await, heard(ana, offer()));
+}
+
+#[tokio::test]
+async fn a_handshake_goes_through_the_relay_and_both_know_each_other_then() {
+    let relay = Relay::start().await;
+    let (mut ana, mut ben) = friends(&relay).await;
+    shake_hands(&mut ana, &mut ben).await;
+    ben.send(&ana, Message::Ringing).await;
+    assert_eq!(ana.event().await, heard(&ben, Message::Ringing));
+    assert_eq!((ana.mutual, ben.mutual), (vec![ben.own.peer_id()], vec![ana.own.peer_id()]));
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn the_relay_never_sees_who_talks_or_what_is_said() {
+    let mut relay = Relay::start().await;
+    let (mut ana, mut ben) = friends(&relay).await;
+    shake_hands(&mut ana, &mut ben).await;
+    let mut frames = String::new();
+    while let Ok(frame) = relay.heard.try_recv() {
+        frames += &frame;
+    }
+    assert!(frames.contains("\"kind\":\"send\""), "the record holds frames");
+    // Bodies travel as base64: what is searched is searched in what they decode to as well.
+    let bodies: Vec<u8> = frames
+        .split("\"body\":\"")
+        .skip(1)
+        .filter_map(|rest| data_encoding::BASE64URL_NOPAD.decode(rest.split('"').next()?.as_bytes()).ok())
+        .flatten()
+        .collect();
+    assert!(bodies.len() > 1_500, "three messages were decoded: {} bytes", bodies.len());
+    let holds = |needle: &[u8]| {
+        frames.as_bytes().windows(needle.len()).any(|it| it == needle)
+            || bodies.windows(needle.len()).any(|it| it == needle)
+    };
+    assert!(holds(b"\"id\":\""), "the search finds what is there");
+    for phone in [&ana, &ben] {
+        let certificate = &phone.own.certificate;
+        assert!(!holds(phone.own.display_name.as_bytes()));
+        assert!(!holds(certificate.account().as_bytes()) && !holds(certificate.device().as_bytes()));
+        assert!(!holds(&certificate.noise()) && !holds(&phone.own.address().into_bytes()));
+        assert!(!holds(&phone.peer().bytes()) && !holds(&phone.leg().bytes()));
+    }
+    assert!(!holds(b"the secret note") && !holds(&CALL.bytes()) && !holds(b"offer"));
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_relay_that_comes_back_is_used_again_and_what_was_said_meanwhile_arrives() {
+    let relay = Relay::start().await;
+    let (mut ana, mut ben) = friends(&relay).await;
+    shake_hands(&mut ana, &mut ben).await;
+    let address = relay.address();
+    relay.stop().await;
+    ana.until_online(false).await;
+    ben.until_online(false).await;
+    assert!(!ana.links.error.is_empty(), "it says why");
+    ana.send(&ben, Message::End { reason: ahoy_call::EndReason::Completed }).await;
+    let began = clock::now();
+    let relay = Relay::start_at(address).await;
+    ana.until_online(true).await;
+    ben.until_online(true).await;
+    assert!(clock::now() - began < Duration::from_secs(5), "taken up within 5 s");
+    assert_eq!(ana.links.error, "");
+    assert_eq!(ben.event().await, heard(&ana, Message::End { reason: ahoy_call::EndReason::Completed }));
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_blocked_caller_and_one_whose_friend_is_offline_are_told_the_same() {
+    let mut relay = Relay::start().await;
+    let (mut ana, mut ben) = friends(&relay).await;
+    ben.contacts[0].blocked = true;
+    ben.tell_roster().await;
+    ana.ring(&ben).await;
+    assert_eq!(ana.event().await, Event::Carried { call: CALL, leg: ben.leg() });
+    // Ben's daemon had the ring in its hands: it told the relay to forget it.
+    while !clock::timeout(PATIENCE, relay.heard.recv()).await.unwrap().unwrap().contains("\"kind\":\"ack\"") {
+    }
+    assert!(ben.reports.try_recv().is_err(), "nothing was reported");
+
+    let mut cloe = Phone::start("Cloe", &relay.url(), 3);
+    let absent = Phone::start("Absent", &relay.url(), 4);
+    cloe.know(&absent);
+    cloe.tell_roster().await;
+    cloe.until_online(true).await;
+    cloe.ring(&absent).await;
+    assert_eq!(cloe.event().await, Event::Carried { call: CALL, leg: absent.leg() });
+    assert!(ana.reports.try_recv().is_err() && cloe.reports.try_recv().is_err(), "both hear nothing more");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_ring_waits_in_the_mailbox_of_a_friend_who_comes_online_in_time() {
+    let relay = Relay::start().await;
+    let mut ana = Phone::start("Ana", &relay.url(), 1);
+    let mut ben = Phone::start("Ben", &relay.url(), 2);
+    ana.know(&ben);
+    ben.know(&ana);
+    // Once claimed, then gone: the relay knows the list and keeps mail.
+    let before = std::mem::replace(&mut ben, Phone::start("Ben", &relay.url(), 2));
+    ben.own = Arc::clone(&before.own);
+    ben.contacts = before.contacts.clone();
+    let mut before = before;
+    before.tell_roster().await;
+    before.until_online(true).await;
+    before.orders.send(Order::Stop).await.unwrap();
+    while clock::timeout(PATIENCE, before.reports.recv()).await.unwrap().is_some() {}
+    ana.tell_roster().await;
+    ana.until_online(true).await;
+    ana.ring(&ben).await;
+    assert_eq!(ana.event().await, Event::Carried { call: CALL, leg: ben.leg() });
+    ben.tell_roster().await;
+    assert!(matches!(ben.event().await, Event::Rung { call: CALL, .. }));
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_relay_the_ring_is_not_carried_and_the_links_say_why() {
+    let relay = Relay::start().await;
+    let url = relay.url();
+    relay.stop().await;
+    let mut ana = Phone::start("Ana", &url, 1);
+    let ben = Phone::start("Ben", &url, 2);
+    ana.know(&ben);
+    ana.tell_roster().await;
+    ana.ring(&ben).await;
+    let mut errors = Vec::new();
+    while errors.last().is_none_or(String::is_empty) {
+        match ana.report().await {
+            Report::Links(links) => errors.push(links.error),
+            other => panic!("nothing else can be known: {other:?}"),
+        }
+    }
+    assert!(!errors.concat().contains("127.0.0.1"), "no address in what is shown");
+    assert!(ana.state.path().exists());
+}
