@@ -3,6 +3,8 @@
 //! Lives here: what a link does when the relay comes, goes, refuses, or is not who it should be.
 //! Must not: wait for real limits, or know sessions and calls.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails its test")]
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,24 +96,21 @@ impl Line {
     }
 
     async fn down(&mut self) -> String {
-        match self.next().await {
-            FromLink::Down { why } => why,
-            other => panic!("not down: {other:?}"),
-        }
+        let report = self.next().await;
+        let FromLink::Down { why } = &report else { panic!("not down: {report:?}") };
+        why.clone()
     }
 
     async fn delivered(&mut self) -> u8 {
-        match self.next().await {
-            FromLink::Deliver(deliver) => deliver.id.bytes()[0],
-            other => panic!("not delivered: {other:?}"),
-        }
+        let report = self.next().await;
+        let FromLink::Deliver(deliver) = &report else { panic!("not delivered: {report:?}") };
+        deliver.id.bytes()[0]
     }
 
     async fn accepted(&mut self) -> u8 {
-        match self.next().await {
-            FromLink::Accepted { id } => id.bytes()[0],
-            other => panic!("not accepted: {other:?}"),
-        }
+        let report = self.next().await;
+        let FromLink::Accepted { id } = &report else { panic!("not accepted: {report:?}") };
+        id.bytes()[0]
     }
 
     /// Everything that was said before is done at the relay when this returns.
