@@ -3,6 +3,8 @@
 //! Lives here: what a link does when the relay comes, goes, refuses, or is not who it should be.
 //! Must not: wait for real limits, or know sessions and calls.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails its test")]
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

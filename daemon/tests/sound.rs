@@ -56,6 +56,7 @@ fn outside(way: &str) -> Outcome {
 }
 
 fn inside(lab: &str) -> Outcome {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).without_time().init();
     let wave = format!("{lab}/tone.wav");
     std::fs::write(&wave, tone())?;
     let mut handle = Device::spawn(Wish::default())?;
@@ -91,8 +92,10 @@ fn inside(lab: &str) -> Outcome {
     expect(told.delay <= Duration::from_millis(250), "the delay is bounded, however busy the machine")?;
 
     handle.pause_capture();
-    loops.pass(&mut handle, 500);
-    expect(ear.captures()? == quiet_in, "paused: the server lists no capture of ours")?;
+    let gone = loops.until(&mut handle, 3_000, |_| ear.captures().is_ok_and(|count| count == quiet_in));
+    gone.ok_or("failed: paused: the server lists no capture of ours")?;
+    // What was said before is still under way, and its end is faded out.
+    loops.pass(&mut handle, 700);
     let before = handle.counts().captured;
     ear.forget();
     loops.pass(&mut handle, 500);
@@ -119,11 +122,29 @@ fn inside(lab: &str) -> Outcome {
     told.ok_or("failed: and no problem is told")?;
 
     handle.close();
+    let left = || Ok::<_, Box<dyn std::error::Error>>((streams("source-outputs")?, streams("sink-inputs")?));
+    let gone = loops.until(&mut handle, 3_000, |_| left().is_ok_and(|left| left == (quiet_in, quiet_out)));
+    gone.ok_or("failed: closed: nothing of ours is left")?;
+
+    // By name, and by a name that nobody has.
+    handle.wish(Wish { input: Some("mic".into()), output: Some("speaker".into()) });
+    handle.warm();
+    let heard = answer(&mut loops, &mut handle, &mut ear)?;
+    eprintln!("  by name, answer to heard: {} ms", heard.as_millis());
+    expect(handle.state().borrow().problems.is_empty(), "both names are known")?;
+    handle.close();
+    handle.wish(Wish { input: Some("nothing".into()), output: Some("mic_in".into()) });
+    handle.warm();
+    handle.open_capture();
+    let told = loops.until(&mut handle, 3_000, |handle| {
+        let state = handle.state().borrow().clone();
+        state.problems.len() == 1 && state.capturing
+    });
+    told.ok_or("failed: the default microphone takes the place of an unknown one, and that is told")?;
+    loops.pass(&mut handle, 300);
+    ear.forget();
     loops.pass(&mut handle, 500);
-    expect(
-        ear.captures()? == quiet_in && streams("sink-inputs")? == quiet_out,
-        "closed: nothing of ours is left",
-    )?;
+    expect(ear.judge().0 < 1e-3, "another loudspeaker is really another one")?;
     drop(mouth);
     Ok(())
 }

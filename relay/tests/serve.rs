@@ -3,6 +3,8 @@
 //! Lives here: what only sockets can show: sizes, slow readers, time limits, certificates.
 //! Must not: repeat what the switchboard's tests show, or wait for real limits.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails its test")]
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 """A real call between Ana and Ben, told as it happens and measured at the other one's speaker.
 
-    demo.py TARGET_FOLDER      (run by `make demo`, which prepares everything)
+    demo.py TARGET_FOLDER [debug]      (run by `make demo`, which prepares everything)
 
 Two private desktops with a bus, a sound server and a daemon each, and a relay between them, in a network of their own.
 Ends with 0 only if all of the story was so; target/demo/ keeps the recordings and report.json.
@@ -37,7 +37,6 @@ BEN_SAYS = (
     "Bring warm clothes on Saturday, since the house by the sea has no heating at all."
 )
 TONE_OF = {"Ana": 600, "Ben": 950}
-RELEASE = "release"
 
 
 class Story:
@@ -63,7 +62,7 @@ def main(target):
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="ahoy-"))
     running = []
     try:
-        report = call(story, target / RELEASE, out, scratch, running)
+        report = call(story, target / ("debug" if "debug" in sys.argv else "release"), out, scratch, running)
         (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     except (RuntimeError, subprocess.SubprocessError, OSError) as error:
         story.must(False, str(error))
@@ -202,7 +201,7 @@ def hang_up(story, ana, ben, report):
         rows, _ = desk.call(f"{ROOT}/history", "History", "List", "a{sv}a{sv}", {}, {})[0:2]
         report[key] = len(rows)
         story.must(len(rows) == 1, f"{desk.name}'s history has {len(rows)} row:")
-        print("\n".join("               " + line for line in desk.ctl("history", "list").rstrip().splitlines()))
+        print("\n".join("               " + line for line in desk.ctl("history").rstrip().splitlines()))
 
 
 def raw(desk, name, samples):

@@ -74,10 +74,10 @@ def pitch(samples):
 
 
 def align(original, recording):
-    """What of the recording is the original, as long as it; by the peak of their correlation."""
+    """What of the recording is the original, as long as it: by the peak of their correlation in its first 3 s."""
     size = 1 << int(numpy.ceil(numpy.log2(len(original) + len(recording))))
     product = numpy.fft.rfft(recording, size) * numpy.conj(numpy.fft.rfft(original, size))
-    at = int(numpy.argmax(numpy.fft.irfft(product, size)[: len(recording)]))
+    at = int(numpy.argmax(numpy.fft.irfft(product, size)[: 3 * RATE]))
     cut = recording[at : at + len(original)]
     return numpy.pad(cut, (0, len(original) - len(cut)))
 

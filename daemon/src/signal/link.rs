@@ -33,6 +33,7 @@ use crate::ice::IceServer;
 pub struct LinkId(pub u32);
 
 /// What a link is for.
+#[expect(clippy::large_enum_variant, reason = "made once for each link, and never kept")]
 pub enum Role {
     /// Takes the mail of our inbox there. Is always connected.
     Claimed {

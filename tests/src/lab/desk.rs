@@ -333,16 +333,18 @@ fn describe(message: &Message) -> anyhow::Result<String> {
         Some(_) | None => vec![],
     };
     let call = changes.into_iter().filter(|(interface, _)| interface == interface::CALL);
-    Ok(call.map(|(_, changed)| format!("{}\n", words(&changed).join(" "))).collect())
+    let lines = call.map(|(_, changed)| words(&changed).join(" ")).filter(|line| !line.is_empty());
+    Ok(lines.map(|line| line + "\n").collect())
 }
 
-/// What changed, sorted: names, and for states and reasons their words.
+/// What changed, sorted: names, and for states and reasons their words. When its row was committed is left out: that
+/// depends on the disk here, not on the other side.
 fn words(changed: &Dict) -> Vec<String> {
     let told = ["State", "StateReason", "EndedBy"];
     let word = |key: &String| {
         if told.contains(&key.as_str()) { format!("{key}={}", text(changed, key)) } else { key.clone() }
     };
-    let mut words: Vec<String> = changed.keys().map(word).collect();
+    let mut words: Vec<String> = changed.keys().filter(|key| *key != "HistoryId").map(word).collect();
     words.sort();
     words
 }

@@ -5,7 +5,8 @@
 
 use std::f64::consts::TAU;
 use std::io::{self, ErrorKind, Read, Write};
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -50,21 +51,32 @@ fn sample(frequency: f64, at: u32) -> i16 {
     (11_600.0 * (TAU * frequency * f64::from(at) / f64::from(RATE)).sin()) as i16
 }
 
-/// What a speaker plays, step by step.
+/// What a speaker plays, step by step. Each wait begins with what is played when it begins.
 #[derive(Debug)]
 pub struct Ears {
     #[expect(dead_code, reason = "lives as long as we listen")]
     running: Running,
-    output: ChildStdout,
+    steps: Receiver<Vec<f64>>,
 }
 
 impl Ears {
     /// Listens. `recorder` is a command that writes raw samples to its output.
     pub fn open(mut recorder: Command) -> io::Result<Self> {
         let mut running = Running::start(recorder.stdout(Stdio::piped()))?;
-        let output =
+        let mut output =
             running.child().stdout.take().ok_or_else(|| io::Error::other("the recorder's output"))?;
-        Ok(Self { running, output })
+        let (ready, steps) = sync_channel(4);
+        // Reads always, so that nothing old waits in the recorder; what nobody listens to is lost.
+        let listen = move || {
+            let mut bytes = [0; STEP * 2];
+            while output.read_exact(&mut bytes).is_ok() {
+                if let Err(TrySendError::Disconnected(_)) = ready.try_send(samples(&bytes)) {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("ears".to_owned()).spawn(listen)?;
+        Ok(Self { running, steps })
     }
 
     /// Listens until the tone is there, and it alone, for 200 ms; how long that took, in sound.
@@ -80,6 +92,7 @@ impl Ears {
 
     /// The loudest 20 ms of what comes next, in dBFS.
     pub fn loudest(&mut self, lasting: Duration) -> io::Result<f64> {
+        self.attend();
         let mut loudest = f64::NEG_INFINITY;
         for _ in 0..steps(lasting) {
             loudest = loudest.max(level(&self.step()?));
@@ -93,6 +106,7 @@ impl Ears {
         within: Duration,
         fits: impl Fn(&[f64]) -> bool,
     ) -> io::Result<Duration> {
+        self.attend();
         let mut together = 0;
         let mut last = f64::NEG_INFINITY;
         for n in 0..steps(within) {
@@ -109,14 +123,18 @@ impl Ears {
         ))
     }
 
-    fn step(&mut self) -> io::Result<Vec<f64>> {
-        let mut bytes = [0; STEP * 2];
-        self.output.read_exact(&mut bytes)?;
-        Ok(bytes
-            .chunks_exact(2)
-            .map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0)
-            .collect())
+    /// Forgets what was heard before.
+    fn attend(&mut self) {
+        while self.steps.try_recv().is_ok() {}
     }
+
+    fn step(&mut self) -> io::Result<Vec<f64>> {
+        self.steps.recv().map_err(|_| io::Error::new(ErrorKind::UnexpectedEof, "the recorder ended"))
+    }
+}
+
+fn samples(bytes: &[u8]) -> Vec<f64> {
+    bytes.chunks_exact(2).map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0).collect()
 }
 
 fn steps(time: Duration) -> u32 {
