@@ -96,24 +96,21 @@ impl Line {
     }
 
     async fn down(&mut self) -> String {
-        match self.next().await {
-            FromLink::Down { why } => why,
-            other => panic!("not down: {other:?}"),
-        }
+        let report = self.next().await;
+        let FromLink::Down { why } = &report else { panic!("not down: {report:?}") };
+        why.clone()
     }
 
     async fn delivered(&mut self) -> u8 {
-        match self.next().await {
-            FromLink::Deliver(deliver) => deliver.id.bytes()[0],
-            other => panic!("not delivered: {other:?}"),
-        }
+        let report = self.next().await;
+        let FromLink::Deliver(deliver) = &report else { panic!("not delivered: {report:?}") };
+        deliver.id.bytes()[0]
     }
 
     async fn accepted(&mut self) -> u8 {
-        match self.next().await {
-            FromLink::Accepted { id } => id.bytes()[0],
-            other => panic!("not accepted: {other:?}"),
-        }
+        let report = self.next().await;
+        let FromLink::Accepted { id } = &report else { panic!("not accepted: {report:?}") };
+        id.bytes()[0]
     }
 
     /// Everything that was said before is done at the relay when this returns.

@@ -61,10 +61,17 @@ impl RelayUrl {
         if !sealed && !here(&host) {
             return Err(UrlError::PlainAbroad);
         }
-        let port = match (authority.port(), sealed) {
-            (Some(port), _) => port.as_str().parse().map_err(|_| UrlError::Malformed)?,
-            (None, true) => 443,
-            (None, false) => 80,
+        // The library's own reading of a port forgets one that is out of range.
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") => {
+                if sealed {
+                    443
+                } else {
+                    80
+                }
+            }
+            Some(rest) => rest.trim_start_matches(':').parse().map_err(|_| UrlError::Malformed)?,
+            None => return Err(UrlError::Malformed),
         };
         Ok(Self { text: text.to_owned(), host, port, sealed })
     }
@@ -265,5 +272,6 @@ mod tests {
         assert_eq!(RelayUrl::parse("wss://"), Err(UrlError::Malformed));
         assert_eq!(RelayUrl::parse("ws://127.0.0.1@relay.example"), Err(UrlError::Malformed));
         assert_eq!(RelayUrl::parse("wss://relay.example:99999"), Err(UrlError::Malformed));
+        assert_eq!(RelayUrl::parse("wss://relay.example:"), Err(UrlError::Malformed));
     }
 }
