@@ -56,6 +56,15 @@ pub async fn sleep_until(moment: Moment) {
     }
 }
 
+/// Waits that long at the runtime's own pace, which stands still in suspend: for sound, which does too. Costs no system call.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a pace, not a deadline: in suspend there is no sound to serve"
+)]
+pub async fn pace(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
 /// Waits that long, suspend included.
 pub async fn sleep(duration: Duration) {
     sleep_until(now() + duration).await;

@@ -209,6 +209,12 @@ impl Show {
         match self.board.calls.iter_mut().find(|old| old.view.id == row.view.id) {
             Some(old) => {
                 row.history_id = row.history_id.max(old.history_id);
+                // A time that was shown stays, whatever the calendar has done since.
+                let keep = |shown: i64, now: i64| if shown == 0 { now } else { shown };
+                row.created_at = keep(old.created_at, row.created_at);
+                row.ringing_at = keep(old.ringing_at, row.ringing_at);
+                row.answered_at = keep(old.answered_at, row.answered_at);
+                row.ended_at = keep(old.ended_at, row.ended_at);
                 *old = Arc::new(row);
             }
             None => self.board.calls.push(Arc::new(row)),

@@ -157,8 +157,9 @@ impl Leg {
             return;
         };
         self.begun.push(now);
-        self.replace(out, next);
+        let replaced = self.replace(out.now, next);
         self.offer(out, next);
+        self.take_down(out, replaced);
     }
 
     /// An offer of theirs. Answered at once when `may_answer`, kept otherwise. Old generations are ignored.
@@ -179,7 +180,7 @@ impl Leg {
             }
             return;
         }
-        self.replace(out, epoch);
+        let replaced = self.replace(out.now, epoch);
         self.current = Some(epoch);
         self.offerer = false;
         self.path = Path::Building;
@@ -188,6 +189,7 @@ impl Leg {
             self.retry = Some(out.now + self.jittered(WAITS[self.attempts.min(WAITS.len() - 1)]));
         }
         self.media(out, epoch, MediaOrder::Prepare(Role::Answerer(description)));
+        self.take_down(out, replaced);
         let list: Vec<Opaque> =
             self.early.extract_if(.., |(of, _)| *of == epoch).map(|(_, candidate)| candidate).collect();
         let complete = self.early_complete == Some(epoch);
@@ -346,17 +348,24 @@ impl Leg {
         self.media(out, epoch, MediaOrder::Prepare(Role::Offerer));
     }
 
-    /// Makes room for `next`: a generation that never carried sound goes at once, one that did stays until `next` is up.
-    fn replace(&mut self, out: &mut Out, next: Epoch) {
-        let Some(current) = self.current.filter(|current| *current != next) else { return };
+    /// Makes room for `next`: a generation that never carried sound is returned, to go once `next` was begun (so that
+    /// the sound devices stay open); one that did carry sound stays until `next` is up.
+    fn replace(&mut self, now: Moment, next: Epoch) -> Option<Epoch> {
+        let current = self.current.filter(|current| *current != next)?;
         if self.is_standing(current) || self.closing.is_some_and(|(epoch, _)| epoch == current) {
-            return;
+            return None;
         }
         if self.path == Path::Lost && self.closing.is_none() {
             // It carried sound until a moment ago and may come back before its successor is up.
-            self.closing = Some((current, out.now + OVERLAP));
-        } else {
-            self.media(out, current, MediaOrder::Close);
+            self.closing = Some((current, now + OVERLAP));
+            return None;
+        }
+        Some(current)
+    }
+
+    fn take_down(&self, out: &mut Out, epoch: Option<Epoch>) {
+        if let Some(epoch) = epoch {
+            self.media(out, epoch, MediaOrder::Close);
         }
     }
 

@@ -89,14 +89,16 @@ fn append(change: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(String, 
         .prepare_cached(
             "UPDATE calls SET state = ?2,
                  ringing_at = iif(ringing_at = 0, ?3, ringing_at),
-                 answered_at = iif(answered_at = 0, ?4, answered_at)
+                 answered_at = iif(answered_at = 0, ?4, answered_at),
+                 note = iif(note = '', ?5, note)
              WHERE id = ?1 AND ended_at = 0",
         )?
         .execute(params![
             row,
             words::state(view.state),
             view.ringing.map_or(0, unix),
-            view.answered.map_or(0, unix)
+            view.answered.map_or(0, unix),
+            view.note.as_deref().unwrap_or("")
         ])?;
     if let Some(end) = end {
         close(change, row, &end)?;

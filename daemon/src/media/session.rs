@@ -153,7 +153,7 @@ impl Session {
                 },
                 Some((key, one)) = told.recv() => self.hear(key, one).await,
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
-                () = pause(turn.since(clock::now())), if self.sounding() => {}
+                () = clock::pace(turn.since(clock::now())), if self.sounding() => {}
                 () = clock::sleep_until(gone), if !self.leaving.is_empty() => {}
             }
             self.leaving.retain(|(gone, ..)| *gone > clock::now());
@@ -366,12 +366,4 @@ fn voice(packet: Packet<'_>) -> Voice {
         first: packet.first,
         payload: packet.payload.to_vec(),
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a pace, not a deadline: in suspend there is no sound to serve"
-)]
-async fn pause(duration: Duration) {
-    tokio::time::sleep(duration).await;
 }

@@ -1,4 +1,7 @@
 //! The handle and the callbacks, without any device.
+//!
+//! Lives here: what holds whatever the sound server does.
+//! Must not: open a device.
 
 use rtrb::RingBuffer;
 

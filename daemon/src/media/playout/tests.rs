@@ -1,4 +1,7 @@
 //! Ten minutes of bad network in a moment: the same trace for the adaptive buffer and for a fixed one.
+//!
+//! Lives here: traces of packets, and what the buffer must make of them.
+//! Must not: take real time.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
