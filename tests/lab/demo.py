@@ -157,7 +157,7 @@ def talk(story, ana, ben, speech, out, report):
         whole, worst = sound.score(speech[one], heard[other])
         report[key] = rounded(whole, 2)
         story.must(whole >= 3.0, f"{other.name}'s speaker says what {one.name} said: PESQ {whole:.2f} (at least 3.0), worst 6 s {worst:.2f}")
-    crossed = max(sound.score(speech[desk], heard[desk])[0] for desk in (ana, ben))
+    crossed = max(sound.likeness(speech[desk], heard[desk]) for desk in (ana, ben))
     report["pesq_crossed"] = rounded(crossed, 2)
     story.must(crossed <= 1.6, f"and not what was said on its own side: PESQ {crossed:.2f} (at most 1.6)")
 

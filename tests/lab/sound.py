@@ -84,13 +84,26 @@ def align(original, recording):
 
 def score(original, recording):
     """PESQ (ITU-T P.862.2, wideband): 1.0 for nothing alike, 4.64 for the same; with the worst stretch of 6 s."""
+    spoken, heard = paired(original, recording)
+    return grade(spoken, heard), min(stretches(spoken, heard))
+
+
+def likeness(original, recording):
+    """The best PESQ of any 6 s, for speech that should not be there. Over a longer time PESQ moves the utterances of two
+    unlike recordings until they fit, and what it then gives means nothing."""
+    return max(stretches(*paired(original, recording)))
+
+
+def paired(original, recording):
+    """What was spoken and what was heard of it, as PESQ takes them."""
     heard = resample(align(original, recording), RATE, 16000)
-    spoken = resample(original, RATE, 16000)
     # PESQ refuses true silence.
-    heard = heard + numpy.random.default_rng(1).normal(0, 1e-5, len(heard))
+    return resample(original, RATE, 16000), heard + numpy.random.default_rng(1).normal(0, 1e-5, len(heard))
+
+
+def stretches(spoken, heard):
     size = 6 * 16000
-    parts = [grade(spoken[at : at + size], heard[at : at + size]) for at in range(0, len(spoken) - size + 1, size)]
-    return grade(spoken, heard), min(parts)
+    return [grade(spoken[at : at + size], heard[at : at + size]) for at in range(0, len(spoken) - size + 1, size)]
 
 
 def grade(spoken, heard):
