@@ -181,7 +181,7 @@ impl Engine {
     /// Whom a dial means, if they can be called at all.
     fn callee(&self, target: &str) -> Result<PeerId, Denied> {
         let peer = self.contacts.resolve(target)?;
-        if self.relays().is_empty() {
+        if self.own.relays().is_empty() {
             let sentence = format!(
                 "No relay is configured: put urls = [\"wss://…\"] under [relay] in {}.",
                 self.paths.config.display()

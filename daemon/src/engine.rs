@@ -10,7 +10,7 @@ use ahoy_call::{Event, Moment, Phone};
 use tokio::sync::mpsc;
 
 use crate::board::AccountRow;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::contacts::Contacts;
 use crate::identity::Own;
 use crate::paths::Paths;
@@ -51,6 +51,7 @@ pub(crate) struct Problems {
     bus: String,
     history: String,
     contacts: Vec<String>,
+    disk: String,
     media: Vec<String>,
     relay: String,
     config: String,
@@ -120,6 +121,7 @@ impl Engine {
         self.send_media_settings();
         self.refresh();
         tokio::pin!(stop);
+        let mut disk = self.contacts.disk_problem();
         loop {
             let due = self.due();
             tokio::select! {
@@ -139,6 +141,10 @@ impl Engine {
                 },
                 Some(report) = inbox.media.recv() => self.media(report),
                 Some(report) = inbox.signal.recv() => self.signal(report),
+                Ok(()) = disk.changed() => {
+                    self.problems.disk.clone_from(&disk.borrow_and_update());
+                    self.refresh();
+                }
                 else => return Ended::Stopped,
             }
         }
@@ -258,7 +264,7 @@ impl Engine {
 
     /// Brings Manager and Account up to date with what the ports said.
     pub(crate) fn refresh(&mut self) {
-        let relays = self.relays();
+        let relays = self.own.relays();
         self.problems.relay = if relays.is_empty() {
             format!(
                 "no relay is configured: put urls = [\"wss://…\"] under [relay] in {}",
@@ -307,7 +313,7 @@ impl Engine {
 
     /// Hands what a person decided about sound and paths to media.
     pub(crate) fn send_media_settings(&mut self) {
-        self.tell_media(media::Order::Settings(media_settings(&self.config)));
+        self.tell_media(media::Order::Settings(self.config.media.settings()));
     }
 
     pub(crate) fn tell_signal(&mut self, order: signal::Order) {
@@ -320,11 +326,6 @@ impl Engine {
         if let Err(error) = self.ports.media.order(order) {
             tracing::warn!(%error, "an order was dropped");
         }
-    }
-
-    /// The relays that hold an inbox of ours.
-    pub(crate) fn relays(&self) -> Vec<String> {
-        relays(&self.own)
     }
 
     /// Gives the ports at most two seconds to say goodbye and to commit.
@@ -354,7 +355,7 @@ impl Engine {
 
 impl Problems {
     fn sentences(&self) -> Vec<String> {
-        let single = [&self.config, &self.relay, &self.bus, &self.history];
+        let single = [&self.config, &self.relay, &self.bus, &self.history, &self.disk];
         let lists = self.media.iter().chain(&self.contacts);
         single.into_iter().chain(lists).filter(|sentence| !sentence.is_empty()).cloned().collect()
     }
@@ -371,25 +372,11 @@ pub fn account_row(own: &Own, connection: &'static str, error: String) -> Accoun
         id: hex(own.peer_id().bytes()),
         address: own.address(),
         display_name: own.display_name.clone(),
-        relays: relays(own),
+        relays: own.relays(),
         connection,
         connection_error: error,
         devices: vec![(own.certificate.name().to_owned(), hex(own.leg_id().bytes()), true)],
     }
-}
-
-fn relays(own: &Own) -> Vec<String> {
-    own.inboxes.iter().map(|inbox| inbox.relay.clone()).collect()
-}
-
-/// What media needs of the configuration.
-pub fn media_settings(config: &Config) -> media::Settings {
-    let config::Media { input, output, interfaces, bitrate } = config.media.clone();
-    let interfaces = match interfaces {
-        config::Interfaces::Auto => Vec::new(),
-        config::Interfaces::Only(names) => names,
-    };
-    media::Settings { bitrate, input, output, interfaces }
 }
 
 /// What the rules need of the configuration.
