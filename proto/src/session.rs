@@ -363,7 +363,7 @@ fn pad(content: &[u8]) -> Result<Vec<u8>, SessionError> {
     Ok(plain)
 }
 
-/// The content of a padded plaintext. Only the one padding that [`pad`] makes is taken.
+/// The content of a padded plaintext. Only the one padding that `pad` makes is taken.
 pub fn unpad(plain: &[u8]) -> Result<&[u8], SessionError> {
     let (length, rest) = plain.split_first_chunk::<2>().ok_or(SessionError::Padding)?;
     let (content, zeros) =

@@ -3,6 +3,8 @@
 //! Lives here: fixed seeds, the invariants after each step, how often each (phase, input) was hit.
 //! Must not: use fresh chance: a run must be repeatable.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -3,6 +3,8 @@
 //! Lives here: the rules of a call between two people, told as stories.
 //! Must not: use real time, sockets or sound.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
+
 use std::time::Duration;
 
 use ahoy_call::{EndReason, EndedBy, Event, Fact, MediaReport, Outcome, Refusal, State};
