@@ -240,10 +240,10 @@ async fn nobody_notices_that_the_relay_is_killed_in_a_call() -> Outcome {
     let Pair { ana, ben, mut ana_hears, mut ben_hears, _mouths, relay, net } = pair;
     relay.kill();
     ana.until_problem(Some("relay"), SOON).await?;
-    // Five more seconds of talk, each second of it with the tone.
+    // Five more rounds of talk, each with both tones; a loaded machine may drop a frame of sound now and then.
     for _ in 0..5 {
-        ana_hears.until_tone(BEN, Duration::from_secs(1))?;
-        ben_hears.until_tone(ANA, Duration::from_secs(1))?;
+        ana_hears.until_tone(BEN, Duration::from_secs(4))?;
+        ben_hears.until_tone(ANA, Duration::from_secs(4))?;
         ben_hears.loudest(Duration::from_millis(800))?;
     }
     for (desk, call) in [(&ana, &ours), (&ben, &theirs)] {
