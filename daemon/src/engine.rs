@@ -16,7 +16,7 @@ use crate::identity::Own;
 use crate::paths::Paths;
 use crate::perform::Step;
 use crate::request::Asked;
-use crate::show::{Focus, Show};
+use crate::show::{Focus, PhoneRow, Show};
 use crate::{bus, clock, history, media, ready, signal};
 
 /// Where orders go. Every queue is bounded; a full one is a failed port.
@@ -119,7 +119,7 @@ impl Engine {
         self.watchdog = ready::watchdog_period().map(|period| (period, clock::now() + period));
         self.send_roster();
         self.send_media_settings();
-        self.refresh();
+        Step::new(&mut self, clock::now(), "start").release(None);
         tokio::pin!(stop);
         let mut disk = self.contacts.disk_problem();
         loop {
@@ -282,17 +282,10 @@ impl Engine {
             (false, true) => "online",
             (false, false) => "connecting",
         };
-        let cannot_dial = if relays.is_empty() {
-            "no relay is configured".to_owned()
-        } else if self.phone.cannot_dial().is_some() {
-            "already in a call".to_owned()
-        } else {
-            String::new()
-        };
         let account = account_row(&self.own, connection, self.links.error.clone());
         let contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
         let problems = self.problems.sentences();
-        let (online, muted) = (self.links.online, self.phone.muted());
+        let online = self.links.online;
         let board = self.show.board();
         board.account = account;
         board.contacts = contacts;
@@ -300,9 +293,20 @@ impl Engine {
         manager.problems = problems;
         manager.online = online;
         manager.connection = connection;
-        manager.muted = muted;
-        manager.cannot_dial = cannot_dial;
         self.show.flush();
+    }
+
+    /// What Manager and Focus show of the rules now.
+    pub(crate) fn phone_row(&mut self) -> PhoneRow {
+        self.focus = self.focus.next(&self.phone.views());
+        let cannot_dial = if self.own.inboxes.is_empty() {
+            "no relay is configured".to_owned()
+        } else if self.phone.cannot_dial().is_some() {
+            "already in a call".to_owned()
+        } else {
+            String::new()
+        };
+        PhoneRow { focus: self.focus, muted: self.phone.muted(), cannot_dial }
     }
 
     /// Hands the whole roster to signaling.

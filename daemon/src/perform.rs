@@ -61,8 +61,7 @@ impl<'a> Step<'a> {
 
     /// Sends the records off and lets the rest out behind their commit, the answer last.
     pub(crate) fn release(mut self, reply: Option<(Reply, Result<Answer, Denied>)>) {
-        self.engine.focus = self.engine.focus.next(&self.engine.phone.views());
-        self.release.focus = self.engine.focus;
+        self.release.phone = self.engine.phone_row();
         self.release.reply = reply;
         let wrote = !self.entries.is_empty();
         tracing::debug!(

@@ -31,12 +31,23 @@ pub enum Change {
 pub struct Release {
     /// Calls.
     pub changes: Vec<Change>,
-    /// What else changed by then.
-    pub focus: Focus,
+    /// What the rules say of all calls by then.
+    pub phone: PhoneRow,
     /// `Manager.Event`s, after the publication.
     pub events: Vec<Order>,
     /// The answer to the request that caused it, last.
     pub reply: Option<(Reply, Result<Answer, Denied>)>,
+}
+
+/// What Manager and Focus show of the rules; let out with the calls, so that one transition is one signal an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PhoneRow {
+    /// The call that matters.
+    pub focus: Focus,
+    /// The switch for all calls.
+    pub muted: bool,
+    /// Why Dial would be refused; empty when it would not.
+    pub cannot_dial: String,
 }
 
 /// The call that matters, and how often it or its state has changed.
@@ -192,10 +203,11 @@ impl Show {
                 Change::Gone(call) => self.board.calls.retain(|row| row.view.id != call),
             }
         }
-        if release.focus.serial >= self.board.focus_serial {
-            self.board.focus = release.focus.call;
-            self.board.focus_serial = release.focus.serial;
-        }
+        let PhoneRow { focus, muted, cannot_dial } = release.phone;
+        self.board.focus = focus.call;
+        self.board.focus_serial = focus.serial;
+        self.board.manager.muted = muted;
+        self.board.manager.cannot_dial = cannot_dial;
         self.flush();
         for event in release.events {
             self.tell(event);

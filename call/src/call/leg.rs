@@ -59,8 +59,6 @@ pub(crate) struct Leg {
     own: LegId,
     pub(crate) id: LegId,
     pub(crate) stage: Stage,
-    /// A relay took our ring for it.
-    pub(crate) carried: bool,
     pub(crate) path: Path,
     /// The newest epoch, building or up.
     current: Option<Epoch>,
@@ -87,7 +85,6 @@ impl Leg {
             own,
             id,
             stage,
-            carried: false,
             path: Path::None,
             current: None,
             offerer: false,

@@ -45,12 +45,11 @@ impl Call {
         call
     }
 
-    /// A relay took our ring.
+    /// A relay took our ring to one of the devices.
     pub(crate) fn carried(&mut self, leg: LegId) {
-        if let Some(leg) = self.legs.get_mut(&leg) {
-            leg.carried = true;
-        }
-        if let Phase::Dialing { carried_by, .. } = &mut self.phase {
+        if let Phase::Dialing { carried_by, .. } = &mut self.phase
+            && self.legs.contains_key(&leg)
+        {
             *carried_by = None;
         }
     }
