@@ -102,7 +102,34 @@ async fn what_is_said_is_heard_and_mute_is_silent_and_both_histories_have_the_ca
     pair.ben.until_state("disconnected", SOON).await?;
     pair.ana_hears.until_silence(SOON)?;
     pair.ben_hears.until_silence(SOON)?;
-    pair.rows(1, "completed").await
+    pair.rows(1, "completed").await?;
+    for desk in [&pair.ana, &pair.ben] {
+        nothing_private_was_logged(desk).await?;
+    }
+    Ok(())
+}
+
+/// The most talkative log of a whole call holds no name, address, card, description or candidate.
+async fn nothing_private_was_logged(desk: &Desk) -> Outcome {
+    let log = desk.logged();
+    anyhow::ensure!(
+        log.contains("DEBUG") && log.contains("Answered"),
+        "the log is not the one that is meant"
+    );
+    let account = desk.ctl_says(&["account", "card"])?;
+    let rows = desk.history().await?;
+    let private = [
+        text(&rows[0], "address"),
+        text(&rows[0], "contact"),
+        &account[..12],
+        "fingerprint",
+        "candidate:",
+        "ufrag",
+    ];
+    for word in private.into_iter().chain(["\"Ana\"", "\"Ben\"", " Ana ", " Ben ", "=Ana", "=Ben"]) {
+        anyhow::ensure!(!word.is_empty() && !log.contains(word), "{}: {word} is in the log", desk.name);
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -38,7 +38,9 @@ impl Desk {
         let desk = Self { name: name.to_owned(), folder, daemon: None };
         desk.lab("prepare", &["--owner", &std::process::id().to_string()])?;
         fs::create_dir_all(desk.config().parent().unwrap_or(Path::new("/")))?;
-        desk.configure(&format!("[account]\nname = \"{name}\"\n[relay]\nurls = [\"{relay}\"]\n"))?;
+        desk.configure(&format!(
+            "[account]\nname = \"{name}\"\n[relay]\nurls = [\"{relay}\"]\n[log]\nlevel = \"debug\"\n"
+        ))?;
         Ok(desk)
     }
 
