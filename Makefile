@@ -10,6 +10,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARIES := ahoyd ahoyctl ahoy-relay
+# Puts the programs' folder into a service file.
+PLACED := sed 's|/usr/bin/|$(PREFIX)/bin/|; s|@bindir@|$(PREFIX)/bin|'
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -47,9 +49,9 @@ install: build
 	@install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/systemd/user lib/systemd/system share/dbus-1/services share/dbus-1/interfaces)
 	@install -m 755 $(addprefix $(TARGET)/release/,$(BINARIES)) $(DESTDIR)$(PREFIX)/bin/
 	@install -m 644 dbus/*.xml $(DESTDIR)$(PREFIX)/share/dbus-1/interfaces/
-	@sed 's|/usr/bin/|$(PREFIX)/bin/|' dbus/org.ahoyd.Calls1.service >$(DESTDIR)$(PREFIX)/share/dbus-1/services/org.ahoyd.Calls1.service
-	@sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/ahoyd.service >$(DESTDIR)$(PREFIX)/lib/systemd/user/ahoyd.service
-	@sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/ahoy-relay.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/ahoy-relay.service
+	@$(PLACED) dbus/org.ahoyd.Calls1.service >$(DESTDIR)$(PREFIX)/share/dbus-1/services/org.ahoyd.Calls1.service
+	@$(PLACED) systemd/ahoyd.service >$(DESTDIR)$(PREFIX)/lib/systemd/user/ahoyd.service
+	@$(PLACED) systemd/ahoy-relay.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/ahoy-relay.service
 	@echo "Installed in $(DESTDIR)$(PREFIX). Start with: systemctl --user enable --now ahoyd"
 
 uninstall:
