@@ -25,11 +25,15 @@ pub enum Command {
         lifetime: Duration,
         /// Shown there while it rings.
         note: Option<String>,
+        /// Hold the call that has the ear; otherwise a call that is there refuses the dial.
+        hold_others: bool,
     },
     /// Take an incoming call.
     Answer {
         /// Which.
         call: CallId,
+        /// What becomes of the call that has the ear.
+        others: Others,
     },
     /// Refuse an incoming call.
     Decline {
@@ -41,6 +45,28 @@ pub enum Command {
         scope: Scope,
         /// A short text for the caller.
         text: Option<String>,
+    },
+    /// Stop our own ringing; theirs goes on.
+    Silence {
+        /// Which.
+        call: CallId,
+    },
+    /// Put a conversation aside: neither hears the other.
+    Hold {
+        /// Which.
+        call: CallId,
+    },
+    /// Take it up again. A conversation that has the ear is held for it.
+    Resume {
+        /// Which.
+        call: CallId,
+    },
+    /// Hold the conversation that has the ear and take up the one that is held.
+    Swap,
+    /// The contact was blocked: every call with it ends, and it learns no more than that.
+    Block {
+        /// Whom.
+        peer: PeerId,
     },
     /// End a call in whatever state it is.
     HangUp {
@@ -61,6 +87,16 @@ pub enum Command {
         /// The new value.
         muted: bool,
     },
+}
+
+/// What an answer does to the call that has the ear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Others {
+    /// Hold it.
+    #[default]
+    Hold,
+    /// Hang it up.
+    Release,
 }
 
 /// Why a command was refused. Nothing has changed then.

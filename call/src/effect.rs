@@ -69,6 +69,11 @@ pub enum SignalOrder {
     },
     /// Seal and deliver, over every path that the message needs.
     Send(Message),
+    /// Seal a note into the device's mailbox: we called in vain. It is not acknowledged.
+    Missed {
+        /// The contact that owns the device.
+        peer: PeerId,
+    },
     /// The call lingered long enough: drop its session.
     Forget,
 }
@@ -100,11 +105,15 @@ pub enum MediaOrder {
     Open {
         /// Send encoded silence.
         muted: bool,
+        /// As [`MediaOrder::SetHeld`].
+        held: bool,
     },
     /// The path is gone while the call goes on: read no sample from the microphone until the next `Open`.
     Pause,
     /// Mute or unmute without touching the stream.
     SetMuted(bool),
+    /// While held: send encoded silence, play nothing. The stream stays as it is.
+    SetHeld(bool),
     /// Take this path down. The last one of a call closes the sound devices.
     Close,
 }
@@ -118,6 +127,8 @@ pub struct Record {
     pub fact: Fact,
     /// The call after it.
     pub view: CallView,
+    /// When it happened by the calendar, where `at` is only when we learned of it. Microseconds since the Unix epoch.
+    pub at_unix_us: Option<i64>,
 }
 
 /// What an event-log entry says.
@@ -139,6 +150,18 @@ pub enum Fact {
     PathLost,
     /// The path is back.
     PathRestored,
+    /// We put it aside.
+    Held,
+    /// We took it up again.
+    Resumed,
+    /// They put it aside.
+    HeldThere,
+    /// They took it up again.
+    ResumedThere,
+    /// Both called each other: the two calls became this one.
+    GlareMerged,
+    /// A note told that they had called while we were away.
+    Noted,
     /// The call is over; the view says why.
     Ended,
 }

@@ -26,6 +26,17 @@ pub enum Event {
         lifetime: Duration,
         /// The path may be set up before the phone rings: the caller may learn our network address.
         preconnect: bool,
+        /// What our phone does about it.
+        policy: RingPolicy,
+    },
+    /// A note came in: a contact called while we were away. Does nothing if the call is known.
+    MissedNote {
+        /// The call.
+        call: CallId,
+        /// Who called.
+        peer: PeerId,
+        /// When, by our calendar: microseconds since the Unix epoch.
+        at_unix_us: i64,
     },
     /// A sealed message arrived. Each at most once, in any order.
     Received {
@@ -72,6 +83,18 @@ pub enum Event {
     NetworkChanged,
     /// This daemon stops: every call ends now.
     Stopping,
+}
+
+/// What our phone does when this contact rings. What must not ring at all never becomes an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RingPolicy {
+    /// It rings.
+    #[default]
+    Normal,
+    /// It is shown and makes no sound.
+    Silent,
+    /// It answers itself, with a short tone.
+    AutoAnswer,
 }
 
 /// What happened to a path.

@@ -26,9 +26,9 @@ mod phone;
 mod time;
 mod view;
 
-pub use command::{Command, Refusal};
+pub use command::{Command, Others, Refusal};
 pub use effect::{Effect, Effects, Fact, MediaOrder, Record, Role, SignalOrder};
-pub use event::{Event, MediaFault, MediaReport};
+pub use event::{Event, MediaFault, MediaReport, RingPolicy};
 pub use id::{CallId, Epoch, LegId, PeerId};
 pub use message::{CancelReason, DeclineReason, Description, Message, Opaque, Scope, SdpKind};
 pub use phone::{Deadline, Phone, Settings};

@@ -12,7 +12,7 @@ use crate::call::{Call, Dial, End, Flow, Knock, Out};
 use crate::command::{Command, Refusal};
 use crate::effect::{Effect, Effects};
 use crate::event::Event;
-use crate::id::{CallId, LegId};
+use crate::id::{CallId, LegId, PeerId};
 use crate::message::Message;
 use crate::time::Moment;
 use crate::view::{CallView, Direction, EndReason, EndedBy};
@@ -35,11 +35,17 @@ pub struct Settings {
     pub ring_at_most: Duration,
     /// How long a broken path is mended before the call ends: 5 to 60 s.
     pub reconnect_window: Duration,
+    /// A second call rings; otherwise it gets `busy`.
+    pub call_waiting: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { ring_at_most: Duration::from_secs(180), reconnect_window: Duration::from_secs(30) }
+        Self {
+            ring_at_most: Duration::from_secs(180),
+            reconnect_window: Duration::from_secs(30),
+            call_waiting: true,
+        }
     }
 }
 
@@ -111,12 +117,18 @@ impl Phone {
         self.occupied_by_other_than(None).then_some(Refusal::Busy)
     }
 
+    /// Whether we are dialing this contact: then it is let through, whatever keeps others away.
+    pub fn dials(&self, peer: PeerId) -> bool {
+        let to = |call: &Call| call.peer() == peer && call.direction() == Direction::Outgoing;
+        self.calls.values().any(|call| to(call) && !call.is_answered())
+    }
+
     /// A person or program asks. May be refused; a refusal changes nothing.
     pub fn command(&mut self, now: Moment, command: Command) -> Result<Effects, Refusal> {
         self.pass(now);
         let mut out = Out::new(now);
         match command {
-            Command::Dial { call, peer, devices, lifetime, note } => {
+            Command::Dial { call, peer, devices, lifetime, note, hold_others: _ } => {
                 if self.occupied_by_other_than(None) {
                     return Err(Refusal::Busy);
                 }
@@ -131,7 +143,7 @@ impl Phone {
                 out.order(Effect::Publish(Box::new(made.view())));
                 self.calls.insert(call, made);
             }
-            Command::Answer { call } => match self.find(call)? {
+            Command::Answer { call, others: _ } => match self.find(call)? {
                 Found::Live(live) if live.rings_here() => {
                     self.change(&mut out, call, |call, out| {
                         call.answer(out);
@@ -154,6 +166,12 @@ impl Phone {
                 Found::Live(_) => return Err(Refusal::InvalidState),
                 Found::Ended(tomb) => return late_decline(tomb).map(|()| Effects::default()),
             },
+            Command::Silence { call } | Command::Hold { call } | Command::Resume { call } => {
+                self.find(call)?;
+                return Err(Refusal::InvalidState);
+            }
+            Command::Swap => return Err(Refusal::InvalidState),
+            Command::Block { peer: _ } => {}
             Command::HangUp { call } => match self.find(call)? {
                 Found::Live(_) => self.hang_up(&mut out, call),
                 Found::Ended(_) => {}
@@ -196,7 +214,7 @@ impl Phone {
         let mut out = Out::new(now);
         match event {
             Event::Tick => self.tick(&mut out),
-            Event::Rung { call, leg, peer, lifetime, preconnect } => {
+            Event::Rung { call, leg, peer, lifetime, preconnect, policy: _ } => {
                 if !self.knows(call) && self.calls.len() < CALLS && leg != self.own {
                     let lifetime = lifetime.min(self.settings.ring_at_most);
                     let knock = Knock { call, own: self.own, leg, peer, lifetime, preconnect };
@@ -204,6 +222,7 @@ impl Phone {
                     self.calls.insert(call, made);
                 }
             }
+            Event::MissedNote { .. } => {}
             Event::Received { call, leg, message } => self.received(&mut out, call, leg, message),
             Event::Carried { call, leg } => self.change(&mut out, call, |call, _| {
                 call.carried(leg);

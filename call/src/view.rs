@@ -26,10 +26,14 @@ pub enum State {
     Alerting,
     /// It rings here.
     Incoming,
+    /// It rings here beside another call.
+    Waiting,
     /// Answered; no sound yet.
     Connecting,
     /// Sound flows.
     Active,
+    /// We put it aside.
+    Held,
     /// The path broke and is being mended.
     Reconnecting,
     /// Over; lingers ten seconds.
@@ -128,6 +132,8 @@ pub struct Can {
     pub hang_up: bool,
     /// Mute and unmute.
     pub mute: bool,
+    /// Hold, or resume if we hold it.
+    pub hold: bool,
 }
 
 /// One call as outsiders see it.
@@ -163,6 +169,14 @@ pub struct CallView {
     pub muted: bool,
     /// Theirs is.
     pub remote_muted: bool,
+    /// We put the call aside.
+    pub local_hold: bool,
+    /// They did.
+    pub remote_hold: bool,
+    /// It makes no sound of ringing here (any more).
+    pub silenced: bool,
+    /// It was answered by itself: a rule of the contact.
+    pub auto_answered: bool,
     /// The note of the dial.
     pub note: Option<String>,
     /// The text of the decline.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Command, PeerId, Refusal, State};
+use ahoy_call::{CallId, Command, Others, PeerId, Refusal, State};
 
 use crate::config::Config;
 use crate::contacts::Added;
@@ -87,7 +87,7 @@ impl Engine {
         };
         let devices = self.contacts.legs(peer);
         let lifetime = lifetime.unwrap_or(self.config.call.lifetime);
-        let command = Command::Dial { call, peer, devices, lifetime, note };
+        let command = Command::Dial { call, peer, devices, lifetime, note, hold_others: true };
         self.command(reply, command, Answer::Call(call));
     }
 
@@ -98,7 +98,7 @@ impl Engine {
         };
         let mut answer = Answer::Done;
         let command = match verb {
-            Verb::Answer => Command::Answer { call },
+            Verb::Answer => Command::Answer { call, others: Others::Hold },
             Verb::Decline { reason, scope, text } => Command::Decline { call, reason, scope, text },
             Verb::HangUp => Command::HangUp { call },
             Verb::SetMuted(muted) => Command::SetMuted { call, muted },
@@ -275,11 +275,18 @@ fn fresh_call() -> Result<CallId, Denied> {
 
 fn about(command: &Command) -> Option<CallId> {
     match command {
-        Command::Answer { call }
+        Command::Answer { call, .. }
+        | Command::Silence { call }
+        | Command::Hold { call }
+        | Command::Resume { call }
         | Command::Decline { call, .. }
         | Command::HangUp { call }
         | Command::SetMuted { call, .. } => Some(*call),
-        Command::Dial { .. } | Command::HangUpAll | Command::SetAllMuted { .. } => None,
+        Command::Dial { .. }
+        | Command::Swap
+        | Command::Block { .. }
+        | Command::HangUpAll
+        | Command::SetAllMuted { .. } => None,
     }
 }
 
@@ -288,8 +295,10 @@ fn in_words(state: State) -> &'static str {
         State::Dialing => "is being dialed",
         State::Alerting => "rings there",
         State::Incoming => "rings here",
+        State::Waiting => "waits",
         State::Connecting => "is being connected",
         State::Active => "is active",
+        State::Held => "is held",
         State::Reconnecting => "is reconnecting",
         State::Disconnected => "is over",
     }

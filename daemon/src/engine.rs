@@ -400,6 +400,7 @@ fn name(event: &Event) -> &'static str {
     match event {
         Event::Tick => "tick",
         Event::Rung { .. } => "rung",
+        Event::MissedNote { .. } => "missed note",
         Event::Received { .. } => "received",
         Event::Carried { .. } => "carried",
         Event::Undeliverable { .. } => "undeliverable",

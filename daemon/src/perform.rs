@@ -101,9 +101,10 @@ impl<'a> Step<'a> {
             }
         }
         if record.fact == Fact::Ended {
-            self.engine.contacts.called(record.view.peer, clock::to_unix(record.at));
+            let at = record.at_unix_us.unwrap_or_else(|| clock::to_unix(record.at));
+            self.engine.contacts.called(record.view.peer, at);
         }
-        let at_unix_us = clock::to_unix(record.at);
+        let at_unix_us = record.at_unix_us.unwrap_or_else(|| clock::to_unix(record.at));
         self.entries.push(Entry { record, at_unix_us, name, address });
     }
 
@@ -148,6 +149,12 @@ fn event_kinds(record: &Record) -> Option<Vec<&'static str>> {
         | Fact::RingingThere
         | Fact::Connected
         | Fact::PathLost
-        | Fact::PathRestored => None,
+        | Fact::PathRestored
+        | Fact::Held
+        | Fact::Resumed
+        | Fact::HeldThere
+        | Fact::ResumedThere
+        | Fact::GlareMerged
+        | Fact::Noted => None,
     }
 }

@@ -65,7 +65,8 @@ impl Focus {
     pub fn next(self, views: &[CallView]) -> Self {
         let first = |wanted: &[State]| views.iter().find(|view| wanted.contains(&view.state));
         let chosen = first(&[State::Active, State::Reconnecting, State::Connecting])
-            .or_else(|| first(&[State::Incoming]))
+            .or_else(|| first(&[State::Held]))
+            .or_else(|| first(&[State::Incoming, State::Waiting]))
             .or_else(|| first(&[State::Dialing, State::Alerting]));
         let (call, state) = (chosen.map(|view| view.id), chosen.map(|view| view.state));
         if (call, state) == (self.call, self.state) {

@@ -54,7 +54,7 @@ impl MediaModel {
                 }
                 vec![(CONNECT, MediaReport::Up)]
             }
-            MediaOrder::Candidates { .. } | MediaOrder::SetMuted(_) => Vec::new(),
+            MediaOrder::Candidates { .. } | MediaOrder::SetMuted(_) | MediaOrder::SetHeld(_) => Vec::new(),
             MediaOrder::Open { .. } => {
                 if let Some(path) = self.paths.get_mut(&key) {
                     path.open = true;

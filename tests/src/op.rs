@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ahoy_call::{Command, DeclineReason, Event, Fact, Scope, State};
+use ahoy_call::{Command, DeclineReason, Event, Fact, Others, Scope, State};
 
 use crate::network::Chance;
 use crate::world::{World, device, peer};
@@ -74,11 +74,14 @@ impl Op {
                 let call = world.fresh_call();
                 let (peer, devices) = (peer(b), vec![device(b)]);
                 let lifetime = Duration::from_secs(30);
-                return world.command(a, Command::Dial { call, peer, devices, lifetime, note: None });
+                return world.command(
+                    a,
+                    Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true },
+                );
             }
             Self::Answer(who) => {
                 let call = world.last_call(who);
-                return world.command(who, Command::Answer { call });
+                return world.command(who, Command::Answer { call, others: Others::Hold });
             }
             Self::Decline(who) => {
                 let call = world.last_call(who);
@@ -174,6 +177,11 @@ impl World {
 fn speaks(state: State) -> bool {
     match state {
         State::Connecting | State::Active | State::Reconnecting => true,
-        State::Dialing | State::Alerting | State::Incoming | State::Disconnected => false,
+        State::Dialing
+        | State::Alerting
+        | State::Incoming
+        | State::Waiting
+        | State::Held
+        | State::Disconnected => false,
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use ahoy_call::{
     CallId, CallView, Command, DeclineReason, Effect, Effects, Epoch, Event, Fact, LegId, MediaOrder,
-    MediaReport, Message, Moment, PeerId, Phone, Record, Refusal, Scope, Settings, SignalOrder,
+    MediaReport, Message, Moment, Others, PeerId, Phone, Record, Refusal, RingPolicy, Scope, Settings,
+    SignalOrder,
 };
 
 use crate::media::MediaModel;
@@ -139,7 +140,14 @@ impl World {
     pub fn dial_for(&mut self, a: &str, b: &str, lifetime: Duration) -> Result<CallId, Refusal> {
         let (a, b) = (self.who(a), self.who(b));
         let call = self.fresh_call();
-        let command = Command::Dial { call, peer: peer(b), devices: vec![device(b)], lifetime, note: None };
+        let command = Command::Dial {
+            call,
+            peer: peer(b),
+            devices: vec![device(b)],
+            lifetime,
+            note: None,
+            hold_others: true,
+        };
         self.command(a, command).map(|()| call)
     }
 
@@ -147,7 +155,7 @@ impl World {
     pub fn answer(&mut self, who: &str) -> Result<(), Refusal> {
         let who = self.who(who);
         let call = self.last_call(who);
-        self.command(who, Command::Answer { call })
+        self.command(who, Command::Answer { call, others: Others::Hold })
     }
 
     /// The person declines the call that rings.
@@ -229,7 +237,13 @@ impl World {
                 | Fact::Answered
                 | Fact::Connected
                 | Fact::PathLost
-                | Fact::PathRestored => {
+                | Fact::PathRestored
+                | Fact::Held
+                | Fact::Resumed
+                | Fact::HeldThere
+                | Fact::ResumedThere
+                | Fact::GlareMerged
+                | Fact::Noted => {
                     if !open.contains(&record.view.id) {
                         open.push(record.view.id);
                     }
@@ -274,6 +288,11 @@ impl World {
             Command::Dial { .. } => "Dial",
             Command::Answer { .. } => "Answer",
             Command::Decline { .. } => "Decline",
+            Command::Silence { .. } => "Silence",
+            Command::Hold { .. } => "Hold",
+            Command::Resume { .. } => "Resume",
+            Command::Swap => "Swap",
+            Command::Block { .. } => "Block",
             Command::HangUp { .. } => "HangUp",
             Command::HangUpAll => "HangUpAll",
             Command::SetMuted { .. } => "SetMuted",
@@ -300,6 +319,7 @@ impl World {
         let input = match &event {
             Event::Tick => "Tick",
             Event::Rung { .. } => "Rung",
+            Event::MissedNote { .. } => "MissedNote",
             Event::Received { message, .. } => spoken(message),
             Event::Carried { .. } => "Carried",
             Event::Undeliverable { .. } => "Undeliverable",
@@ -434,7 +454,17 @@ impl World {
             What::Ring { lifetime } => {
                 self.people[to].sessions.insert((call, leg), from);
                 let preconnect = self.preconnect;
-                self.event(to, Event::Rung { call, leg, peer: peer(from), lifetime, preconnect });
+                self.event(
+                    to,
+                    Event::Rung {
+                        call,
+                        leg,
+                        peer: peer(from),
+                        lifetime,
+                        preconnect,
+                        policy: RingPolicy::Normal,
+                    },
+                );
             }
             What::Say(message) => {
                 if first && self.people[to].sessions.contains_key(&(call, leg)) {
@@ -462,6 +492,7 @@ impl World {
                         SignalOrder::Send(message) => {
                             self.post(who, to, call, What::Say(message), REPEAT_FOR);
                         }
+                        SignalOrder::Missed { .. } => {}
                         SignalOrder::Forget => {
                             self.people[who].sessions.remove(&(call, leg));
                         }

@@ -137,7 +137,7 @@ impl Call {
             leg.stage = Stage::Chosen;
             leg.send(out, Message::Accept);
             leg.admit(out);
-            leg.tell_media(out, MediaOrder::Open { muted });
+            leg.tell_media(out, MediaOrder::Open { muted, held: false });
             up |= leg.path == Path::Up;
         }
         self.answer_phase(out, up);

@@ -109,7 +109,7 @@ impl Call {
     pub(super) fn sound(&mut self, out: &mut Out, on: LegId) {
         let muted = self.effective_mute();
         let Some(leg) = self.legs.get(&on).filter(|leg| leg.stage == Stage::Chosen) else { return };
-        leg.tell_media(out, MediaOrder::Open { muted });
+        leg.tell_media(out, MediaOrder::Open { muted, held: false });
         match self.phase {
             Phase::Connecting { .. } => {
                 self.connected = true;

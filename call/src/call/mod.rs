@@ -48,7 +48,7 @@ impl Out {
     }
 
     fn record(&mut self, fact: Fact, view: CallView) {
-        self.records.push(Effect::Record(Box::new(Record { at: self.now, fact, view })));
+        self.records.push(Effect::Record(Box::new(Record { at: self.now, fact, view, at_unix_us: None })));
     }
 
     pub(crate) fn into_effects(self) -> Effects {
@@ -143,6 +143,10 @@ impl Call {
     /// Whether message 3 has yet to come.
     pub(crate) fn is_knocking(&self) -> bool {
         matches!(self.phase, Phase::Knocking { .. })
+    }
+
+    pub(crate) fn peer(&self) -> PeerId {
+        self.peer
     }
 
     pub(crate) fn direction(&self) -> Direction {
@@ -399,6 +403,10 @@ impl Call {
             ended: None,
             muted: self.effective_mute(),
             remote_muted: self.remote_muted,
+            local_hold: false,
+            remote_hold: false,
+            silenced: false,
+            auto_answered: false,
             note: self.note.clone(),
             message: self.message.clone(),
             can: Can {
@@ -406,6 +414,7 @@ impl Call {
                 decline: self.rings_here(),
                 hang_up: self.is_public(),
                 mute: self.is_public(),
+                hold: false,
             },
         }
     }

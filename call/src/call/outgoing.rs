@@ -158,7 +158,7 @@ impl Call {
         let muted = self.effective_mute();
         let Some(leg) = self.legs.get_mut(&winner) else { return };
         leg.stage = Stage::Chosen;
-        leg.tell_media(out, MediaOrder::Open { muted });
+        leg.tell_media(out, MediaOrder::Open { muted, held: false });
         let up = leg.path == Path::Up;
         self.answer_phase(out, up);
     }

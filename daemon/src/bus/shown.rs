@@ -254,8 +254,8 @@ impl History {
 /// The call in which somebody has answered, and which is not over.
 fn active(board: &Board) -> Option<CallId> {
     let answered = |state| match state {
-        State::Connecting | State::Active | State::Reconnecting => true,
-        State::Dialing | State::Alerting | State::Incoming | State::Disconnected => false,
+        State::Connecting | State::Active | State::Held | State::Reconnecting => true,
+        State::Dialing | State::Alerting | State::Incoming | State::Waiting | State::Disconnected => false,
     };
     board.calls.iter().find(|row| answered(row.view.state)).map(|row| row.view.id)
 }

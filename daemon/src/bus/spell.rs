@@ -47,8 +47,10 @@ pub(super) fn state(state: State) -> &'static str {
         State::Dialing => "dialing",
         State::Alerting => "alerting",
         State::Incoming => "incoming",
+        State::Waiting => "waiting",
         State::Connecting => "connecting",
         State::Active => "active",
+        State::Held => "held",
         State::Reconnecting => "reconnecting",
         State::Disconnected => "disconnected",
     }

@@ -65,7 +65,7 @@ fn append(change: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(String, 
         duration: view.answered.zip(view.ended).map_or(Duration::ZERO, |(answered, ended)| ended - answered),
     });
     let data = match (entry.record.fact, &end) {
-        (Fact::Dialed | Fact::Offered, _) => json!({
+        (Fact::Dialed | Fact::Offered | Fact::Noted, _) => json!({
             "direction": words::direction(view.direction),
             "contact": HEXLOWER.encode(&view.peer.bytes()),
             "name": entry.name,
@@ -80,6 +80,11 @@ fn append(change: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(String, 
             | Fact::Connected
             | Fact::PathLost
             | Fact::PathRestored
+            | Fact::Held
+            | Fact::Resumed
+            | Fact::HeldThere
+            | Fact::ResumedThere
+            | Fact::GlareMerged
             | Fact::Ended,
             _,
         ) => json!({}),

@@ -95,6 +95,10 @@ fn view(call: u8, direction: Direction) -> CallView {
         ended: None,
         muted: false,
         remote_muted: false,
+        local_hold: false,
+        remote_hold: false,
+        silenced: false,
+        auto_answered: false,
         note: Some("lunch?".into()),
         message: None,
         can: Can::default(),
@@ -107,7 +111,7 @@ fn at(second: u64) -> Moment {
 
 fn entry(fact: Fact, second: u64, view: &CallView) -> Entry {
     Entry {
-        record: Record { at: at(second), fact, view: view.clone() },
+        record: Record { at: at(second), fact, view: view.clone(), at_unix_us: None },
         at_unix_us: BOOT + i64::try_from(second).unwrap() * SECOND,
         name: "Ben".into(),
         address: "benaddress".into(),

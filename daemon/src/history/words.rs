@@ -31,8 +31,10 @@ pub(super) fn state(state: State) -> &'static str {
         State::Dialing => "dialing",
         State::Alerting => "alerting",
         State::Incoming => "incoming",
+        State::Waiting => "waiting",
         State::Connecting => "connecting",
         State::Active => "active",
+        State::Held => "held",
         State::Reconnecting => "reconnecting",
         State::Disconnected => "disconnected",
     }
@@ -96,6 +98,12 @@ pub(super) fn fact(fact: Fact) -> &'static str {
         Fact::Connected => "connected",
         Fact::PathLost => "path-lost",
         Fact::PathRestored => "path-restored",
+        Fact::Held => "held",
+        Fact::Resumed => "resumed",
+        Fact::HeldThere => "held-there",
+        Fact::ResumedThere => "resumed-there",
+        Fact::GlareMerged => "glare-merged",
+        Fact::Noted => "noted",
         Fact::Ended => "ended",
     }
 }

@@ -278,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn the_thread_begins_with_the_first_call_and_ends_with_stop() {
         let (mut media, mut heard) = media();
-        media.order(order(1, MediaOrder::Open { muted: false })).unwrap();
+        media.order(order(1, MediaOrder::Open { muted: false, held: false })).unwrap();
         media.order(Order::IceServers(Vec::new())).unwrap();
         assert!(media.thread.is_none(), "what belongs to no call begins nothing");
         for call in [1, 2] {

@@ -78,7 +78,18 @@ pub async fn run(
     let (told_in, told) = mpsc::channel(TOLD);
     let (legs, tasks, keys) = (BTreeMap::new(), JoinSet::new(), HashMap::new());
     let pump = Pump::new(sound, capture);
-    let mut session = Session { call, legs, leaving: Vec::new(), pump, tasks, keys, told_in, reports };
+    let mut session = Session {
+        call,
+        legs,
+        leaving: Vec::new(),
+        pump,
+        muted: false,
+        held: false,
+        tasks,
+        keys,
+        told_in,
+        reports,
+    };
     session.work(&mut asks, told).await;
     let Session { mut tasks, pump, legs, leaving, .. } = session;
     // The devices close first, then every path, whose handles lie in the legs.
@@ -132,6 +143,8 @@ struct Session {
     /// Closed paths, oldest first: without sound, open for frames until then.
     leaving: Vec<(Moment, LegId, Peer)>,
     pump: Pump,
+    muted: bool,
+    held: bool,
     tasks: JoinSet<()>,
     keys: HashMap<Id, Key>,
     told_in: mpsc::Sender<(Key, Told)>,
@@ -176,9 +189,10 @@ impl Session {
             MediaOrder::Prepare(_) => Ok(()),
             MediaOrder::Remote(answer) => path.peer.remote(answer),
             MediaOrder::Candidates { list, complete: _ } => path.peer.candidates(list),
-            MediaOrder::Open { muted } => {
+            MediaOrder::Open { muted, held } => {
                 path.opened = true;
-                self.pump.mute(muted);
+                (self.muted, self.held) = (muted, held);
+                self.pump.mute(muted || held);
                 self.pump.open(clock::now());
                 Ok(())
             }
@@ -187,7 +201,13 @@ impl Session {
                 Ok(())
             }
             MediaOrder::SetMuted(muted) => {
-                self.pump.mute(muted);
+                self.muted = muted;
+                self.pump.mute(muted || self.held);
+                Ok(())
+            }
+            MediaOrder::SetHeld(held) => {
+                self.held = held;
+                self.pump.mute(self.muted || held);
                 Ok(())
             }
             MediaOrder::Close => {

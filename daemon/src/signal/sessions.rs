@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId, SignalOrder};
+use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId, RingPolicy, SignalOrder};
 use ahoy_proto::envelope::{EnvelopeId, TokenHash};
 use ahoy_proto::hello::{Hello, HelloKind, VERSION};
 use ahoy_proto::session::{Called, Calling, Ephemeral, FrameKind, Header, SessionId};
@@ -93,6 +93,8 @@ impl Sessions {
                     }
                 }
                 SignalOrder::Send(message) => self.send(time.now, (call, leg), &message, &mut out),
+                // Not acknowledged: an old peer that does not know it is no fault.
+                SignalOrder::Missed { peer: _ } => {}
                 SignalOrder::Forget => self.forget((call, leg)),
             },
             Order::Frame { call, leg, bytes } => self.frame((call, leg), time.now, &bytes, &mut out),
@@ -365,6 +367,7 @@ impl Sessions {
             peer: sender.peer,
             lifetime: hello.lifetime,
             preconnect: sender.preconnect,
+            policy: RingPolicy::Normal,
         })));
         Ok(())
     }

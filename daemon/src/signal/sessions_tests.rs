@@ -195,6 +195,7 @@ fn a_ring_is_opened_answered_and_followed_by_message_3() {
         peer: ana.peer(),
         lifetime: Duration::from_secs(60),
         preconnect: true,
+        policy: ahoy_call::RingPolicy::Normal,
     };
     assert_eq!(events(&out), [rung]);
     let bound = out.iter().any(|it| {

@@ -80,7 +80,7 @@ impl Side {
     }
 
     pub(crate) fn open(&mut self, epoch: Epoch, muted: bool) {
-        self.order(epoch, MediaOrder::Open { muted });
+        self.order(epoch, MediaOrder::Open { muted, held: false });
     }
 
     pub(crate) fn frame(&mut self, bytes: &[u8]) {

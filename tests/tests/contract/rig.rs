@@ -192,11 +192,16 @@ pub(crate) fn idle() -> Board {
 /// The same with the call in this state.
 pub(crate) fn with_call(state: State) -> Board {
     let over = state == State::Disconnected;
-    let answered = matches!(state, State::Connecting | State::Active | State::Reconnecting) || over;
+    let answered =
+        matches!(state, State::Connecting | State::Active | State::Held | State::Reconnecting) || over;
     let view = CallView {
         id: CALL,
         peer: PeerId::from_bytes([0xbe; 16]),
-        direction: if state == State::Incoming { Direction::Incoming } else { Direction::Outgoing },
+        direction: if matches!(state, State::Incoming | State::Waiting) {
+            Direction::Incoming
+        } else {
+            Direction::Outgoing
+        },
         state,
         reason: over.then_some(EndReason::Completed),
         ended_by: over.then_some(EndedBy::Local),
@@ -209,13 +214,18 @@ pub(crate) fn with_call(state: State) -> Board {
         ended: None,
         muted: false,
         remote_muted: false,
+        local_hold: false,
+        remote_hold: false,
+        silenced: false,
+        auto_answered: false,
         note: None,
         message: None,
         can: Can {
-            answer: state == State::Incoming,
-            decline: state == State::Incoming,
+            answer: matches!(state, State::Incoming | State::Waiting),
+            decline: matches!(state, State::Incoming | State::Waiting),
             hang_up: !over,
             mute: !over,
+            hold: answered && !over,
         },
     };
     let row = CallRow {
@@ -255,5 +265,7 @@ fn state_number(state: State) -> u64 {
         State::Active => 5,
         State::Reconnecting => 6,
         State::Disconnected => 7,
+        State::Waiting => 8,
+        State::Held => 9,
     }
 }
