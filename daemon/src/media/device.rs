@@ -14,6 +14,7 @@
 mod choice;
 mod presence;
 mod rings;
+mod speakers;
 mod streams;
 #[cfg(test)]
 mod strict;
@@ -27,6 +28,7 @@ use rtrb::{Consumer, Producer};
 use tokio::sync::watch;
 
 use self::rings::Meters;
+pub use self::speakers::{Clip, Speakers};
 use self::worker::{Command, Worker};
 
 /// Streams whose far end nobody has fetched yet.

@@ -11,7 +11,7 @@ use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, DeviceId, ErrorKind, HostId, StreamConfig, SupportedBufferSize};
 
 use super::choice::{Choice, Way, clamp};
-use super::rings::{Feed, Meters, Tap};
+use super::rings::Meters;
 use crate::media::codec::RATE;
 
 /// A server that does not answer must not hold the thread.
@@ -51,16 +51,17 @@ impl Hosts {
         &mut self,
         choice: Choice,
         name: Option<&str>,
-        mut tap: Tap,
+        meters: &Arc<Meters>,
+        mut take: impl FnMut(&[f32]) + Send + 'static,
     ) -> Result<Stream, OpenError> {
         self.with_host(choice.way(), |host| {
             let (device, as_wished) = find(host, choice.way(), name, HostTrait::default_input_device)?;
             let range = device.supported_input_configs().ok().and_then(|mut all| all.next());
-            let config = config(choice, range.map(|range| *range.buffer_size()), tap.channels);
-            let (broken, on_error) = errors(&tap.meters);
+            let config = config(choice, range.map(|range| *range.buffer_size()));
+            let (broken, on_error) = errors(meters);
             let stream = device.build_input_stream(
                 config,
-                move |block: &[f32], _: &cpal::InputCallbackInfo| tap.captured(block),
+                move |block: &[f32], _: &cpal::InputCallbackInfo| take(block),
                 on_error,
                 Some(TIMEOUT),
             )?;
@@ -74,16 +75,17 @@ impl Hosts {
         &mut self,
         choice: Choice,
         name: Option<&str>,
-        mut feed: Feed,
+        meters: &Arc<Meters>,
+        mut give: impl FnMut(&mut [f32]) + Send + 'static,
     ) -> Result<Stream, OpenError> {
         self.with_host(choice.way(), |host| {
             let (device, as_wished) = find(host, choice.way(), name, HostTrait::default_output_device)?;
             let range = device.supported_output_configs().ok().and_then(|mut all| all.next());
-            let config = config(choice, range.map(|range| *range.buffer_size()), feed.channels);
-            let (broken, on_error) = errors(&feed.meters);
+            let config = config(choice, range.map(|range| *range.buffer_size()));
+            let (broken, on_error) = errors(meters);
             let stream = device.build_output_stream(
                 config,
-                move |block: &mut [f32], _: &cpal::OutputCallbackInfo| feed.play(block),
+                move |block: &mut [f32], _: &cpal::OutputCallbackInfo| give(block),
                 on_error,
                 Some(TIMEOUT),
             )?;
@@ -143,13 +145,21 @@ fn find(
     Ok((device.ok_or(OpenError::NoDevice)?, name.is_none()))
 }
 
-fn config(choice: Choice, size: Option<SupportedBufferSize>, channels: usize) -> StreamConfig {
+/// The sound servers mix voices to any number of loudspeakers; a bare card is asked for what most have.
+pub(super) fn channels(choice: Choice) -> usize {
+    match choice.way() {
+        Way::PipeWire | Way::PulseAudio | Way::AlsaPulse => 1,
+        Way::AlsaDefault => 2,
+    }
+}
+
+fn config(choice: Choice, size: Option<SupportedBufferSize>) -> StreamConfig {
     let range = match size {
         Some(SupportedBufferSize::Range { min, max }) => Some((min, max)),
         Some(SupportedBufferSize::Unknown) | None => None,
     };
     StreamConfig {
-        channels: u16::try_from(channels).unwrap_or(1),
+        channels: u16::try_from(channels(choice)).unwrap_or(1),
         sample_rate: RATE,
         buffer_size: BufferSize::Fixed(clamp(choice.frames(), range)),
     }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::choice::{Choice, Watchdog, Way};
 use super::rings::{Feed, Meters, Tap};
-use super::streams::{Hosts, OpenError, Stream};
+use super::streams::{Hosts, OpenError, Stream, channels};
 use super::{DeviceState, End, Wish, presence};
 use crate::clock;
 
@@ -168,8 +168,9 @@ impl Worker {
         let began_at = meters.played.load(Ordering::Relaxed);
         output.open(now, began_at, *server, "playback", |choice| {
             let (samples, ring) = RingBuffer::new(PLAYBACK_RING);
-            let feed = Feed { ring, meters: Arc::clone(meters), channels: channels(choice) };
-            let stream = hosts.open_output(choice, wish.output.as_deref(), feed)?;
+            let mut feed = Feed { ring, meters: Arc::clone(meters), channels: channels(choice) };
+            let give = move |block: &mut [f32]| feed.play(block);
+            let stream = hosts.open_output(choice, wish.output.as_deref(), meters, give)?;
             // A full queue means that nobody plays; the next attempt finds room.
             ends.try_send(End::Playback { samples }).map_err(|_| OpenError::NoDevice)?;
             Ok(stream)
@@ -182,8 +183,9 @@ impl Worker {
         let began_at = meters.captured.load(Ordering::Relaxed);
         input.open(now, began_at, *server, "capture", |choice| {
             let (ring, samples) = RingBuffer::new(CAPTURE_RING);
-            let tap = Tap { ring, meters: Arc::clone(meters), channels: channels(choice) };
-            let stream = hosts.open_input(choice, wish.input.as_deref(), tap)?;
+            let mut tap = Tap { ring, meters: Arc::clone(meters), channels: channels(choice) };
+            let take = move |block: &[f32]| tap.captured(block);
+            let stream = hosts.open_input(choice, wish.input.as_deref(), meters, take)?;
             ends.try_send(End::Capture { opened, samples }).map_err(|_| OpenError::NoDevice)?;
             Ok(stream)
         });
@@ -271,13 +273,5 @@ impl Side {
                 return;
             }
         }
-    }
-}
-
-/// The sound servers mix voices to any number of loudspeakers; a bare card is asked for what most have.
-fn channels(choice: Choice) -> usize {
-    match choice.way() {
-        Way::PipeWire | Way::PulseAudio | Way::AlsaPulse => 1,
-        Way::AlsaDefault => 2,
     }
 }

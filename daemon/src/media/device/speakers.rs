@@ -1,0 +1,233 @@
+//! Sounds that are no call's voice (a ring, a tone), on any set of output devices.
+//!
+//! Lives here: the thread that plays one sound at a time, its end when the sound ends or is stopped.
+//! Must not: choose a sound, decode one, or know why it plays.
+//!
+//! The shape: `Speakers::default()` once, which costs nothing; `play` replaces what plays now; `stop` ends it. None waits. The
+//! thread begins with the first `play` and sleeps without a timer while nothing plays.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use super::choice::{Choice, Way};
+use super::presence;
+use super::rings::Meters;
+use super::streams::{Hosts, Stream, channels};
+
+/// How often a sound that plays is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Orders that wait for the thread.
+const ORDERS: usize = 16;
+/// What the devices still hold when the last sample was taken.
+const TAIL_LOOKS: u32 = 3;
+
+/// A sound: mono, 48 kHz.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clip {
+    /// Its samples, −1 to 1.
+    pub samples: Arc<[f32]>,
+    /// From the beginning again when it is over, until it is stopped.
+    pub repeat: bool,
+}
+
+/// Plays one sound at a time. Dropping it ends the sound.
+#[derive(Debug, Default)]
+pub struct Speakers {
+    orders: Option<SyncSender<Order>>,
+    /// Bits of an `f32`.
+    volume: Arc<AtomicU32>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Play { clip: Clip, on: Vec<String> },
+    Stop,
+}
+
+impl Speakers {
+    /// Plays on these devices (ids as in [`super::Wish`]), of which those that are not there are left out; on the system's
+    /// default if the list is empty or none is there. `volume`: 0 to 1. What played before stops.
+    pub fn play(&mut self, clip: Clip, on: &[String], volume: f32) {
+        self.set_volume(volume);
+        if clip.samples.is_empty() {
+            return self.stop();
+        }
+        if self.orders.is_none() {
+            let (orders, taken) = sync_channel(ORDERS);
+            let player = Player { orders: taken, volume: Arc::clone(&self.volume), hosts: Hosts::default() };
+            match std::thread::Builder::new().name("tones".into()).spawn(move || player.run()) {
+                Ok(_runs) => self.orders = Some(orders),
+                Err(error) => return tracing::error!(%error, "the thread of tones does not begin"),
+            }
+        }
+        self.order(Order::Play { clip, on: on.to_vec() });
+    }
+
+    /// Louder or softer, at once. 0 to 1; what lies outside is cut off.
+    pub fn set_volume(&self, volume: f32) {
+        self.volume.store(volume.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
+    }
+
+    /// Silence.
+    pub fn stop(&mut self) {
+        self.order(Order::Stop);
+    }
+
+    fn order(&self, order: Order) {
+        if self.orders.as_ref().is_some_and(|orders| orders.try_send(order).is_err()) {
+            tracing::error!("the thread of tones takes no orders");
+        }
+    }
+}
+
+/// The thread.
+struct Player {
+    orders: Receiver<Order>,
+    volume: Arc<AtomicU32>,
+    hosts: Hosts,
+}
+
+/// A sound that plays.
+struct Playing {
+    clip: Clip,
+    on: Vec<String>,
+    streams: Vec<Stream>,
+    /// Set by the callback of the first stream that came to the end.
+    over: Arc<AtomicBool>,
+    looks_since: u32,
+}
+
+impl Player {
+    fn run(mut self) {
+        let mut now: Option<Playing> = None;
+        loop {
+            let order = match &now {
+                Some(_) => self.orders.recv_timeout(LOOK),
+                None => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match order {
+                Ok(Order::Play { clip, on }) => {
+                    drop(now.take());
+                    now = self.begin(clip, on);
+                }
+                Ok(Order::Stop) => now = None,
+                Err(RecvTimeoutError::Timeout) => now = now.and_then(|playing| self.look(playing)),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn look(&mut self, mut playing: Playing) -> Option<Playing> {
+        if playing.over.load(Ordering::Relaxed) {
+            playing.looks_since += 1;
+            return (playing.looks_since <= TAIL_LOOKS).then_some(playing);
+        }
+        if playing.streams.iter().any(|stream| stream.broken.load(Ordering::Relaxed)) {
+            return self.begin(playing.clip, playing.on);
+        }
+        Some(playing)
+    }
+
+    fn begin(&mut self, clip: Clip, on: Vec<String>) -> Option<Playing> {
+        let over = Arc::new(AtomicBool::new(false));
+        let mut streams: Vec<Stream> = Vec::new();
+        for id in &on {
+            let stream = self.open(Some(id), &clip, &over);
+            streams.extend(stream.filter(|stream| stream.as_wished));
+        }
+        if streams.is_empty() {
+            streams.extend(self.open(None, &clip, &over));
+        }
+        if streams.is_empty() {
+            tracing::warn!("no loudspeaker plays the tone");
+            return None;
+        }
+        Some(Playing { clip, on, streams, over, looks_since: 0 })
+    }
+
+    fn open(&mut self, id: Option<&str>, clip: &Clip, over: &Arc<AtomicBool>) -> Option<Stream> {
+        let mut choice = Choice::default();
+        loop {
+            let mut reader = Reader {
+                clip: clip.clone(),
+                at: 0,
+                channels: channels(choice),
+                volume: Arc::clone(&self.volume),
+                over: Arc::clone(over),
+            };
+            let meters = Arc::new(Meters::default());
+            let play = move |block: &mut [f32]| reader.play(block);
+            // The library of ALSA complains at length on standard error where it finds no card.
+            if choice.way() != Way::AlsaDefault || presence::card_exists() {
+                match self.hosts.open_output(choice, id, &meters, play) {
+                    Ok(stream) => return Some(stream),
+                    Err(error) => tracing::debug!(way = ?choice.way(), %error, "a tone does not begin"),
+                }
+            }
+            if !choice.next_way() {
+                return None;
+            }
+        }
+    }
+}
+
+/// Inside the playback callback: only copies, and atomics.
+struct Reader {
+    clip: Clip,
+    at: usize,
+    channels: usize,
+    volume: Arc<AtomicU32>,
+    over: Arc<AtomicBool>,
+}
+
+impl Reader {
+    fn play(&mut self, block: &mut [f32]) {
+        let volume = f32::from_bits(self.volume.load(Ordering::Relaxed));
+        for frame in block.chunks_exact_mut(self.channels) {
+            if self.at >= self.clip.samples.len() && self.clip.repeat {
+                self.at = 0;
+            }
+            let sample = self.clip.samples.get(self.at).copied();
+            frame.fill(sample.unwrap_or(0.0) * volume);
+            match sample {
+                Some(_) => self.at += 1,
+                None => self.over.store(true, Ordering::Relaxed),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::device::strict::allocations;
+
+    fn reader(repeat: bool, channels: usize) -> Reader {
+        let volume = Arc::new(AtomicU32::new(0.5_f32.to_bits()));
+        let clip = Clip { samples: Arc::from([0.2, 0.4, 0.6]), repeat };
+        Reader { clip, at: 0, channels, volume, over: Arc::new(AtomicBool::new(false)) }
+    }
+
+    #[test]
+    fn a_sound_plays_once_at_its_volume_and_says_that_it_is_over() {
+        let mut reader = reader(false, 2);
+        let mut block = [9.0; 4];
+        reader.play(&mut block);
+        assert_eq!(block, [0.1, 0.1, 0.2, 0.2]);
+        assert!(!reader.over.load(Ordering::Relaxed));
+        reader.play(&mut block);
+        assert_eq!(block, [0.3, 0.3, 0.0, 0.0]);
+        assert!(reader.over.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_repeated_sound_has_no_gap_and_no_end_and_takes_no_memory() {
+        let mut reader = reader(true, 1);
+        let mut block = [9.0; 5];
+        assert_eq!(allocations(|| reader.play(&mut block)), 0);
+        assert_eq!(block, [0.1, 0.2, 0.3, 0.1, 0.2]);
+        assert!(!reader.over.load(Ordering::Relaxed));
+    }
+}
