@@ -42,6 +42,14 @@ impl Props {
         }
     }
 
+    /// A number with a fraction, 0 if there is none.
+    pub(crate) fn real(&self, name: &str) -> f64 {
+        match self.0.get(name).map(|value| &**value) {
+            Some(Variant::F64(number)) => *number,
+            Some(_) | None => 0.0,
+        }
+    }
+
     /// A time in microseconds since the Unix epoch, 0 if there is none.
     pub(crate) fn at(&self, name: &str) -> i64 {
         match self.0.get(name).map(|value| &**value) {

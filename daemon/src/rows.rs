@@ -3,6 +3,8 @@
 //! Lives here: the values that travel between the stores, the engine and the bus.
 //! Must not: know SQL, files or D-Bus.
 
+use crate::manner::{Manner, MannerChange};
+
 /// Which contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContactFilter {
@@ -10,6 +12,8 @@ pub struct ContactFilter {
     pub text: Option<String>,
     /// Only blocked or only not.
     pub blocked: Option<bool>,
+    /// Only favourites or only others.
+    pub favorite: Option<bool>,
     /// At most so many, 1 to 1000; 100 if none.
     pub limit: Option<u32>,
     /// Go on after this id.
@@ -17,16 +21,18 @@ pub struct ContactFilter {
 }
 
 /// What to change of a contact.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContactChange {
     /// A new name, 1 to 64 characters.
     pub name: Option<String>,
     /// Block or unblock.
     pub blocked: Option<bool>,
+    /// How it may ring, and the rest that a person decides.
+    pub manner: MannerChange,
 }
 
 /// One contact. Times are microseconds since the Unix epoch, 0: never.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContactRow {
     /// 32 hex digits.
     pub id: String,
@@ -38,6 +44,10 @@ pub struct ContactRow {
     pub blocked: bool,
     /// A handshake was once completed: they have our card.
     pub mutual: bool,
+    /// What a person decided about them.
+    pub manner: Manner,
+    /// Sixty digits that both see alike, to be compared over another channel.
+    pub safety_number: String,
     /// When it was added.
     pub added_at: i64,
     /// The last call with them.

@@ -184,6 +184,7 @@ pub trait Contacts {
     fn find(&self, text: &str, options: &Dict) -> zbus::Result<Vec<Dict>>;
     fn add(&self, card: &str, options: &Dict) -> zbus::Result<String>;
     fn set(&self, id: &str, changes: &Dict, options: &Dict) -> zbus::Result<()>;
+    fn verify(&self, id: &str, verified: bool, options: &Dict) -> zbus::Result<()>;
     fn block(&self, id: &str, options: &Dict) -> zbus::Result<()>;
     fn unblock(&self, id: &str, options: &Dict) -> zbus::Result<()>;
     fn remove(&self, id: &str, options: &Dict) -> zbus::Result<()>;

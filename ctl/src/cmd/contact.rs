@@ -14,6 +14,7 @@ use crate::bus::ask;
 use crate::fault::{Exit, Fault};
 use crate::pick;
 use crate::print::FormArgs;
+use crate::time;
 use crate::world::{Props, row_json};
 
 /// The people you know
@@ -44,6 +45,9 @@ enum What {
         /// Only blocked ones
         #[arg(long)]
         blocked: bool,
+        /// Only favourites
+        #[arg(long)]
+        favorites: bool,
         #[command(flatten)]
         form: FormArgs,
     },
@@ -73,6 +77,20 @@ enum What {
         #[command(flatten)]
         form: FormArgs,
     },
+    /// Decide how a contact rings here, how loud they are, and more
+    #[command(after_help = "Example: ahoyctl contact set ana --favorite on --ring always")]
+    Set(SetArgs),
+    /// Say that the safety number of `contact show` fits
+    #[command(after_help = "Example: ahoyctl contact verify ana")]
+    Verify {
+        /// Id, address or name, or a unique beginning of one
+        contact: String,
+        /// Take it back
+        #[arg(long)]
+        undo: bool,
+        #[command(flatten)]
+        form: FormArgs,
+    },
     /// Block a contact: to them you look offline
     #[command(after_help = "Example: ahoyctl contact block ana")]
     Block {
@@ -99,6 +117,69 @@ enum What {
     },
 }
 
+/// What `contact set` can change.
+#[derive(Debug, clap::Args)]
+struct SetArgs {
+    /// Id, address or name, or a unique beginning of one
+    contact: String,
+    /// Rings through `ahoyctl dnd favorites`
+    #[arg(long, value_name = "on|off", value_parser = switch)]
+    favorite: Option<bool>,
+    /// normal, always, silent, never, auto-answer
+    #[arg(long, value_name = "HOW", value_parser = ["normal", "always", "silent", "never", "auto-answer"], hide_possible_values = true)]
+    ring: Option<String>,
+    /// May learn your address before you answer: default, always, trusted, never
+    #[arg(long, value_name = "WHEN", value_parser = ["default", "always", "trusted", "never"], hide_possible_values = true)]
+    preconnect: Option<String>,
+    /// A file, or a name of the sound theme; '' for the usual
+    #[arg(long, value_name = "TONE")]
+    ring_tone: Option<String>,
+    /// A file, or a name of the icon theme; '' for none
+    #[arg(long, value_name = "ICON")]
+    icon: Option<String>,
+    /// How loud they are played, 0 to 2
+    #[arg(long, value_name = "FACTOR")]
+    volume: Option<f64>,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+impl SetArgs {
+    fn changes(&self) -> Result<Dict, Fault> {
+        let mut changes = Dict::new();
+        if let Some(favorite) = self.favorite {
+            changes.insert("favorite".to_owned(), favorite.into());
+        }
+        let texts = [
+            ("ring-policy", &self.ring),
+            ("preconnect", &self.preconnect),
+            ("ring-tone", &self.ring_tone),
+            ("icon", &self.icon),
+        ];
+        for (key, text) in texts {
+            if let Some(text) = text {
+                changes.insert(key.to_owned(), Variant::from(text.clone()).try_into()?);
+            }
+        }
+        if let Some(volume) = self.volume {
+            changes.insert("volume".to_owned(), volume.into());
+        }
+        if changes.is_empty() {
+            return Err(Fault::new(Exit::Usage, "Nothing to set. See: ahoyctl contact set --help"));
+        }
+        Ok(changes)
+    }
+}
+
+/// `on` or `off`.
+fn switch(word: &str) -> Result<bool, String> {
+    match word {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("say on or off".to_owned()),
+    }
+}
+
 impl Args {
     /// The form that was asked for.
     pub(crate) fn form(&self) -> FormArgs {
@@ -110,7 +191,9 @@ impl Args {
             | What::Rename { form, .. }
             | What::Block { form, .. }
             | What::Unblock { form, .. }
+            | What::Verify { form, .. }
             | What::Rm { form, .. } => *form,
+            What::Set(args) => args.form,
         }
     }
 }
@@ -125,7 +208,7 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
             let id = ask(contacts.add(&read_card(&file)?, &none)).await?;
             show_id(desk, &id).await?;
         }
-        What::List { blocked, .. } => list(desk, blocked).await?,
+        What::List { blocked, favorites, .. } => list(desk, blocked, favorites).await?,
         What::Find { text, .. } => {
             let rows = ask(contacts.find(&text, &none)).await?;
             if rows.is_empty() {
@@ -137,7 +220,18 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
             show_rows(desk, rows)?;
         }
         What::Show { contact, .. } => {
-            show_id(desk, pick::contact(&desk.bus, &contact).await?.text("id")).await?
+            show_all(desk, pick::contact(&desk.bus, &contact).await?.text("id")).await?
+        }
+        What::Set(args) => {
+            let changes = args.changes()?;
+            let row = pick::contact(&desk.bus, &args.contact).await?;
+            ask(contacts.set(row.text("id"), &changes, &none)).await?;
+            show_id(desk, row.text("id")).await?;
+        }
+        What::Verify { contact, undo, .. } => {
+            let row = pick::contact(&desk.bus, &contact).await?;
+            ask(contacts.verify(row.text("id"), !undo, &none)).await?;
+            show_id(desk, row.text("id")).await?;
         }
         What::Rename { contact, name, .. } => {
             let row = pick::contact(&desk.bus, &contact).await?;
@@ -173,11 +267,14 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
 }
 
 /// All pages of the list.
-async fn list(desk: &Desk, blocked: bool) -> Result<(), Fault> {
+async fn list(desk: &Desk, blocked: bool, favorites: bool) -> Result<(), Fault> {
     let contacts = desk.bus.contacts().await?;
     let mut filter = Dict::from([("limit".to_owned(), 1000_u32.into())]);
     if blocked {
         filter.insert("blocked".to_owned(), true.into());
+    }
+    if favorites {
+        filter.insert("favorite".to_owned(), true.into());
     }
     let mut all = Vec::new();
     loop {
@@ -207,6 +304,29 @@ async fn show_id(desk: &Desk, id: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Everything about one contact, a line each.
+async fn show_all(desk: &Desk, id: &str) -> Result<(), Fault> {
+    let row = ask(desk.bus.contacts().await?.get(id, &Dict::new())).await?;
+    if desk.out.is_json() {
+        return desk.out.object(json!({"contact": Value::Object(row_json(&row))}));
+    }
+    let row = Props::from(row);
+    let yes_or_no = |name: &str| if row.flag(name) { "yes" } else { "no" }.to_owned();
+    let mut pairs: Vec<(&str, String)> =
+        ["name", "id", "address", "safety-number"].map(|key| (key, row.text(key).to_owned())).to_vec();
+    pairs.extend(["verified", "mutual", "favorite", "blocked"].map(|key| (key, yes_or_no(key))));
+    pairs.extend(["ring-policy", "preconnect"].map(|key| (key, row.text(key).to_owned())));
+    let usual = |key: &str| if row.text(key).is_empty() { "usual" } else { row.text(key) }.to_owned();
+    pairs.extend(["ring-tone", "icon"].map(|key| (key, usual(key))));
+    pairs.push(("volume", row.real("volume").to_string()));
+    pairs.push(("last call", time::local(row.at("last-call-at"))));
+    desk.out.pairs(&pairs)?;
+    if !row.flag("mutual") {
+        desk.out.hint("They may lack your card: send them one of `ahoyctl account card`.");
+    }
+    Ok(())
+}
+
 fn show_rows(desk: &Desk, rows: Vec<Dict>) -> Result<(), Fault> {
     let items = rows.iter().map(|row| Value::Object(row_json(row))).collect();
     let lines: Vec<Vec<String>> = rows.into_iter().map(|row| line(&row.into())).collect();
@@ -215,8 +335,16 @@ fn show_rows(desk: &Desk, rows: Vec<Dict>) -> Result<(), Fault> {
 
 fn line(row: &Props) -> Vec<String> {
     let mut remarks = Vec::new();
-    if row.flag("blocked") {
-        remarks.push("blocked");
+    for remark in ["blocked", "favorite", "verified"] {
+        if row.flag(remark) {
+            remarks.push(remark);
+        }
+    }
+    let policy = row.text("ring-policy");
+    let rings;
+    if !["", "normal"].contains(&policy) {
+        rings = format!("rings: {policy}");
+        remarks.push(&rings);
     }
     if row.flag("mutual") {
         remarks.push("mutual");

@@ -12,6 +12,7 @@ use super::desk::{Desk, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::shown::Contacts;
+use crate::manner::{MannerChange, Preconnect, RingPolicy};
 use crate::request::{Answer, Request};
 use crate::rows::{ContactChange, ContactFilter, ContactRow};
 
@@ -54,18 +55,33 @@ impl ContactsObject {
         Options::none(options)?;
         let mut changes = Options::from(changes);
         let name = changes.string("name")?;
+        let manner = MannerChange {
+            favorite: changes.flag("favorite")?,
+            ring_policy: changes.word("ring-policy", RingPolicy::WORDS, RingPolicy::parse)?,
+            preconnect: changes.word("preconnect", Preconnect::WORDS, Preconnect::parse)?,
+            ring_tone: changes.string("ring-tone")?,
+            icon: changes.string("icon")?,
+            volume: changes.f64("volume")?,
+            verified: None,
+        };
         changes.finish()?;
-        self.change(id, ContactChange { name, blocked: None }).await
+        self.change(id, ContactChange { name, blocked: None, manner }).await
+    }
+
+    async fn verify(&self, id: String, verified: bool, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        let manner = MannerChange { verified: Some(verified), ..MannerChange::default() };
+        self.change(id, ContactChange { manner, ..ContactChange::default() }).await
     }
 
     async fn block(&self, id: String, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
-        self.change(id, ContactChange { name: None, blocked: Some(true) }).await
+        self.change(id, ContactChange { blocked: Some(true), ..ContactChange::default() }).await
     }
 
     async fn unblock(&self, id: String, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
-        self.change(id, ContactChange { name: None, blocked: Some(false) }).await
+        self.change(id, ContactChange { blocked: Some(false), ..ContactChange::default() }).await
     }
 
     async fn remove(&self, id: String, options: Dictionary) -> Result<(), Fault> {
@@ -100,6 +116,7 @@ fn read_filter(filter: Dictionary) -> Result<ContactFilter, Fault> {
     let read = ContactFilter {
         text: filter.string("text")?,
         blocked: filter.flag("blocked")?,
+        favorite: filter.flag("favorite")?,
         limit: filter.limit()?,
         after: filter.string("after")?,
     };
@@ -108,12 +125,21 @@ fn read_filter(filter: Dictionary) -> Result<ContactFilter, Fault> {
 }
 
 fn row(contact: ContactRow) -> Row {
+    let manner = contact.manner;
     BTreeMap::from([
         ("id", contact.id.into()),
         ("address", contact.address.into()),
         ("name", contact.name.into()),
         ("blocked", contact.blocked.into()),
         ("mutual", contact.mutual.into()),
+        ("favorite", manner.favorite.into()),
+        ("verified", manner.verified.into()),
+        ("ring-policy", manner.ring_policy.word().into()),
+        ("preconnect", manner.preconnect.word().into()),
+        ("ring-tone", manner.ring_tone.into()),
+        ("icon", manner.icon.into()),
+        ("volume", manner.volume.into()),
+        ("safety-number", contact.safety_number.into()),
         ("added-at", contact.added_at.into()),
         ("last-call-at", contact.last_call_at.into()),
     ])

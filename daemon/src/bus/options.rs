@@ -72,6 +72,24 @@ impl Options {
         self.typed(key, "b", |value| value.downcast_ref::<bool>().ok())
     }
 
+    /// A number, `d`.
+    pub(super) fn f64(&mut self, key: &'static str) -> Result<Option<f64>, Fault> {
+        self.typed(key, "d", |value| value.downcast_ref::<f64>().ok())
+    }
+
+    /// One of a few words, `s`.
+    pub(super) fn word<T>(
+        &mut self,
+        key: &'static str,
+        words: &[&str],
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
+        let Some(word) = self.string(key)? else { return Ok(None) };
+        parse(&word).map(Some).ok_or_else(|| {
+            Fault::option(format!("Option '{key}' is one of {}, not '{word}'.", words.join(", ")))
+        })
+    }
+
     /// A number, `u`.
     pub(super) fn u32(&mut self, key: &'static str) -> Result<Option<u32>, Fault> {
         self.typed(key, "u", |value| value.downcast_ref::<u32>().ok())

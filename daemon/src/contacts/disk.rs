@@ -14,6 +14,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::manner::Manner;
 use crate::{clock, file};
 
 /// The version of the files that this program writes and understands.
@@ -33,6 +34,8 @@ pub(super) struct ContactFile {
     pub(super) mutual: bool,
     pub(super) added_at: i64,
     pub(super) last_call_at: i64,
+    #[serde(flatten)]
+    pub(super) manner: Manner,
 }
 
 /// The file of one token that we gave out, `tokens/<hash>.json`. The token itself is kept by its holder alone.

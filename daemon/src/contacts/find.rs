@@ -59,6 +59,7 @@ impl Contacts {
         let text = filter.text.as_deref().unwrap_or("").to_lowercase();
         let mut fitting = self.those(|peer, row| {
             filter.blocked.is_none_or(|blocked| row.blocked == blocked)
+                && filter.favorite.is_none_or(|favorite| row.is_favorite() == favorite)
                 && (text.is_empty() || holds(peer, row, &text))
         });
         fitting.sort_by_cached_key(|(peer, row)| key(*peer, row));
@@ -77,7 +78,7 @@ impl Contacts {
             }
         };
         let page: Vec<ContactRow> =
-            fitting.iter().skip(begin).take(limit).map(|(peer, row)| row.shown(*peer)).collect();
+            fitting.iter().skip(begin).take(limit).map(|(peer, row)| self.shown(*peer, row)).collect();
         let more = begin + page.len() < fitting.len();
         let next = page.last().filter(|_| more).map_or_else(String::new, |row| row.id.clone());
         Ok((page, next))

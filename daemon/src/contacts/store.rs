@@ -18,6 +18,7 @@ use super::disk::{self, ContactFile, Disk, TokenFile, VERSION, hex};
 use super::{ContactChange, ContactRow, Known, Roster, Token};
 use crate::config::{Preconnect, is_display_name};
 use crate::identity::Own;
+use crate::manner::{self, Manner};
 use crate::request::{Denied, DeniedKind};
 
 /// As many tokens as a relay lists for one inbox.
@@ -45,6 +46,8 @@ pub(super) struct Row {
     mutual: bool,
     added_at: i64,
     last_call_at: i64,
+    /// What a person decided, if it is not the usual: most contacts pay nothing for it.
+    manner: Option<Box<Manner>>,
 }
 
 /// What adding a card brought.
@@ -72,8 +75,9 @@ impl Contacts {
     pub fn open(dir: &Path, own: Arc<Own>, preconnect: Preconnect) -> io::Result<Self> {
         let loaded = disk::load(dir)?;
         let row = |(file, card): (ContactFile, Card)| {
-            let ContactFile { name, blocked, mutual, added_at, last_call_at, .. } = file;
-            (card.peer_id(), Row { card, name, blocked, mutual, added_at, last_call_at })
+            let ContactFile { name, blocked, mutual, added_at, last_call_at, manner, .. } = file;
+            let manner = boxed(manner);
+            (card.peer_id(), Row { card, name, blocked, mutual, added_at, last_call_at, manner })
         };
         Ok(Self {
             dir: dir.to_owned(),
@@ -109,13 +113,11 @@ impl Contacts {
         if let Some(roster) = &self.roster {
             return Arc::clone(roster);
         }
-        // `trusted` asks for a compared safety number, which no contact has yet.
-        let preconnect = matches!(self.preconnect, Preconnect::Always);
         let known = |(&peer, row): (&PeerId, &Row)| Known {
             peer,
             card: row.card.clone(),
             blocked: row.blocked,
-            preconnect,
+            preconnect: row.preconnect(self.preconnect),
         };
         let token = |(&hash, file): (&[u8; 16], &TokenFile)| Token {
             hash,
@@ -142,7 +144,26 @@ impl Contacts {
 
     /// One contact.
     pub fn get(&self, peer: PeerId) -> Option<ContactRow> {
-        self.rows.get(&peer).map(|row| row.shown(peer))
+        self.rows.get(&peer).map(|row| self.shown(peer, row))
+    }
+
+    /// What a person decided about a contact, and whether it is blocked; `None` for somebody we do not know.
+    pub fn manner(&self, peer: PeerId) -> Option<(Manner, bool)> {
+        self.rows.get(&peer).map(|row| (row.manner(), row.blocked))
+    }
+
+    pub(super) fn shown(&self, peer: PeerId, row: &Row) -> ContactRow {
+        ContactRow {
+            id: hex(peer.bytes()),
+            address: identity::address(&row.card.account),
+            name: row.name.clone(),
+            blocked: row.blocked,
+            mutual: row.mutual,
+            manner: row.manner(),
+            safety_number: identity::safety_number(&self.own.account.verifying_key(), &row.card.account),
+            added_at: row.added_at,
+            last_call_at: row.last_call_at,
+        }
     }
 
     /// The contact's name and address, for a row of history or a call; its id and no address if it was removed.
@@ -178,11 +199,12 @@ impl Contacts {
             Some(old) if old.card.revision >= card.revision => return Ok(Added::Known(peer)),
             Some(old) => {
                 let name = if old.name == old.card.name { card.name.clone() } else { old.name.clone() };
-                (Row { card, name, ..*old }, Added::Updated(peer))
+                (Row { card, name, manner: old.manner.clone(), ..*old }, Added::Updated(peer))
             }
             None => {
                 let name = card.name.clone();
-                let row = Row { card, name, blocked: false, mutual: false, added_at: at, last_call_at: 0 };
+                let (blocked, mutual) = (false, false);
+                let row = Row { card, name, blocked, mutual, added_at: at, last_call_at: 0, manner: None };
                 (row, Added::New(peer))
             }
         };
@@ -192,7 +214,7 @@ impl Contacts {
         Ok(added)
     }
 
-    /// Renames, blocks, unblocks. What is not named stays.
+    /// Renames, blocks, unblocks, decides how they ring. What is not named stays.
     pub fn change(&mut self, peer: PeerId, change: &ContactChange) -> Result<(), Denied> {
         let Some(old) = self.rows.get(&peer) else { return Err(no_such_contact()) };
         if change.name.as_deref().is_some_and(|name| !is_display_name(name)) {
@@ -201,8 +223,11 @@ impl Contacts {
                 "a contact's name has 1 to 64 characters on one line",
             ));
         }
+        let manner = old.manner().changed(&change.manner);
+        let manner = manner.map_err(|sentence| Denied::new(DeniedKind::InvalidOption, sentence))?;
         let row = Row {
             card: old.card.clone(),
+            manner: boxed(manner),
             name: change.name.clone().unwrap_or_else(|| old.name.clone()),
             blocked: change.blocked.unwrap_or(old.blocked),
             ..*old
@@ -318,15 +343,26 @@ impl Contacts {
 }
 
 impl Row {
-    pub(super) fn shown(&self, peer: PeerId) -> ContactRow {
-        ContactRow {
-            id: hex(peer.bytes()),
-            address: identity::address(&self.card.account),
-            name: self.name.clone(),
-            blocked: self.blocked,
-            mutual: self.mutual,
-            added_at: self.added_at,
-            last_call_at: self.last_call_at,
+    pub(super) fn is_favorite(&self) -> bool {
+        self.manner.as_ref().is_some_and(|manner| manner.favorite)
+    }
+
+    fn manner(&self) -> Manner {
+        self.manner.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// Whether this contact may learn our network address before we answer; its own setting wins.
+    fn preconnect(&self, for_all: Preconnect) -> bool {
+        let verified = self.manner.as_ref().is_some_and(|manner| manner.verified);
+        match self.manner.as_ref().map_or(manner::Preconnect::Default, |manner| manner.preconnect) {
+            manner::Preconnect::Always => true,
+            manner::Preconnect::Trusted => verified,
+            manner::Preconnect::Never => false,
+            manner::Preconnect::Default => match for_all {
+                Preconnect::Always => true,
+                Preconnect::Trusted => verified,
+                Preconnect::Never => false,
+            },
         }
     }
 
@@ -339,6 +375,7 @@ impl Row {
             mutual: self.mutual,
             added_at: self.added_at,
             last_call_at: self.last_call_at,
+            manner: self.manner(),
         })?)
     }
 }
@@ -347,6 +384,10 @@ impl std::fmt::Debug for Contacts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Contacts({} contacts, {} tokens)", self.rows.len(), self.tokens.len())
     }
+}
+
+fn boxed(manner: Manner) -> Option<Box<Manner>> {
+    (manner != Manner::default()).then(|| Box::new(manner))
 }
 
 pub(super) fn no_such_contact() -> Denied {

@@ -12,6 +12,7 @@ use ahoy_proto::card::Card;
 use super::*;
 use crate::config::Preconnect;
 use crate::identity::{self, Own};
+use crate::manner::{self, MannerChange, RingPolicy};
 use crate::request::DeniedKind;
 
 struct Somebody {
@@ -94,7 +95,8 @@ fn a_newer_card_updates_and_an_older_one_does_not() {
     assert_eq!(contacts.add(&old, 3).unwrap(), Added::Known(ben.own.peer_id()));
     let row = contacts.get(ben.own.peer_id()).unwrap();
     assert_eq!((row.name.as_str(), row.added_at), ("Benjamin", 1), "a name from the card follows the card");
-    let change = ContactChange { name: Some("my Ben".into()), blocked: Some(true) };
+    let change =
+        ContactChange { name: Some("my Ben".into()), blocked: Some(true), ..ContactChange::default() };
     contacts.change(ben.own.peer_id(), &change).unwrap();
     contacts.add(&ben.renamed("B."), 4).unwrap();
     let row = contacts.get(ben.own.peer_id()).unwrap();
@@ -106,14 +108,18 @@ fn a_blocked_contact_is_blocked_in_the_roster_and_after_a_restart() {
     let (ana, ben) = (somebody("Ana"), somebody("Ben"));
     let mut contacts = ana.contacts();
     contacts.add(&ben.card(1), 1).unwrap();
-    contacts.change(ben.own.peer_id(), &ContactChange { blocked: Some(true), name: None }).unwrap();
+    contacts
+        .change(ben.own.peer_id(), &ContactChange { blocked: Some(true), ..ContactChange::default() })
+        .unwrap();
     assert!(contacts.roster().contacts[0].blocked);
     drop(contacts);
     let mut contacts = ana.contacts();
     assert!(contacts.roster().contacts[0].blocked);
-    contacts.change(ben.own.peer_id(), &ContactChange { blocked: Some(false), name: None }).unwrap();
+    contacts
+        .change(ben.own.peer_id(), &ContactChange { blocked: Some(false), ..ContactChange::default() })
+        .unwrap();
     assert!(!contacts.roster().contacts[0].blocked);
-    let bad = ContactChange { name: Some("two\nlines".into()), blocked: None };
+    let bad = ContactChange { name: Some("two\nlines".into()), ..ContactChange::default() };
     assert_eq!(kind(contacts.change(ben.own.peer_id(), &bad)), DeniedKind::InvalidOption);
     assert_eq!(kind(contacts.change(ana.own.peer_id(), &bad)), DeniedKind::NoSuchContact);
 }
@@ -248,4 +254,58 @@ fn what_the_disk_does_not_take_is_denied_and_not_in_memory() {
     assert_eq!(kind(contacts.export("x", 1)), DeniedKind::Failed);
     assert!(contacts.roster().tokens.is_empty());
     assert!(contacts.disk_problem().borrow().contains("cannot be written"));
+}
+
+#[test]
+fn how_a_contact_rings_outlives_a_restart_and_a_new_card() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let mut contacts = ana.contacts();
+    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
+    let manner = MannerChange {
+        favorite: Some(true),
+        ring_policy: Some(RingPolicy::Always),
+        ring_tone: Some("bell".into()),
+        volume: Some(1.5),
+        ..MannerChange::default()
+    };
+    contacts.change(peer, &ContactChange { manner, ..ContactChange::default() }).unwrap();
+    contacts.add(&ben.renamed("Benno"), 2).unwrap();
+    drop(contacts);
+    let contacts = ana.contacts();
+    let row = contacts.get(peer).unwrap();
+    assert_eq!(row.name, "Benno");
+    assert!(row.manner.favorite && !row.manner.verified);
+    assert_eq!((row.manner.ring_policy, row.manner.ring_tone.as_str()), (RingPolicy::Always, "bell"));
+    let favorites = ContactFilter { favorite: Some(true), ..ContactFilter::default() };
+    assert_eq!(contacts.list(&favorites).unwrap().0.len(), 1);
+    let others = ContactFilter { favorite: Some(false), ..ContactFilter::default() };
+    assert_eq!(contacts.list(&others).unwrap().0.len(), 0);
+}
+
+#[test]
+fn who_learns_our_address_is_decided_by_the_contact_s_own_setting_and_trust_is_a_compared_number() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let mut contacts = ana.contacts();
+    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
+    let number = contacts.get(peer).unwrap().safety_number;
+    assert_eq!(number.len(), 71, "{number}");
+    let mut theirs = ben.contacts();
+    let us = theirs.add(&ana.card(1), 1).unwrap().peer();
+    assert_eq!(theirs.get(us).unwrap().safety_number, number, "both see the same");
+
+    let mut decide = |for_all, own: manner::Preconnect, verified| {
+        contacts.set_own(Arc::clone(&ana.own), for_all);
+        let manner =
+            MannerChange { preconnect: Some(own), verified: Some(verified), ..MannerChange::default() };
+        contacts.change(peer, &ContactChange { manner, ..ContactChange::default() }).unwrap();
+        contacts.roster().contacts[0].preconnect
+    };
+    use manner::Preconnect as Their;
+    assert!(decide(Preconnect::Always, Their::Default, false));
+    assert!(!decide(Preconnect::Always, Their::Trusted, false));
+    assert!(!decide(Preconnect::Always, Their::Never, true));
+    assert!(!decide(Preconnect::Trusted, Their::Default, false));
+    assert!(decide(Preconnect::Trusted, Their::Default, true));
+    assert!(decide(Preconnect::Never, Their::Always, false));
+    assert!(!decide(Preconnect::Never, Their::Default, true));
 }

@@ -1,0 +1,185 @@
+//! How a contact may ring here, and what else a person decided about it.
+//!
+//! Lives here: the values, their words, what stands in a contact's file, and how a change is judged.
+//! Must not: know a call, a file's place or D-Bus.
+
+use serde::{Deserialize, Serialize};
+
+/// The longest icon or ring tone: a path or a name of a theme, in bytes.
+const LONGEST: usize = 1024;
+/// How loud a contact may be played at most: twice as loud as it comes.
+pub const LOUDEST: f64 = 2.0;
+
+/// What a person decided about a contact. The default is what a new contact gets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Manner {
+    /// Rings through do-not-disturb of mode `favorites`.
+    pub favorite: bool,
+    /// The safety number was compared.
+    pub verified: bool,
+    /// What their ring does here.
+    pub ring_policy: RingPolicy,
+    /// Whether they may learn our network address before we answer.
+    pub preconnect: Preconnect,
+    /// Their own ring tone: a file or a name of the sound theme; empty for the usual one.
+    pub ring_tone: String,
+    /// A picture: a file or a name of the icon theme; empty for none.
+    pub icon: String,
+    /// How loud they are played, 0 to 2; 1 is as loud as they come.
+    pub volume: f64,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            favorite: false,
+            verified: false,
+            ring_policy: RingPolicy::default(),
+            preconnect: Preconnect::default(),
+            ring_tone: String::new(),
+            icon: String::new(),
+            volume: 1.0,
+        }
+    }
+}
+
+/// What a contact's ring does here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RingPolicy {
+    /// It rings, unless we are not to be disturbed.
+    #[default]
+    Normal,
+    /// It rings through do-not-disturb.
+    Always,
+    /// It shows and makes no sound.
+    Silent,
+    /// Nothing at all happens, and to them we look offline.
+    Never,
+    /// It is answered by itself, with a tone that cannot be switched off.
+    AutoAnswer,
+}
+
+/// A contact's own setting for the path before the ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preconnect {
+    /// As the configuration says for all.
+    #[default]
+    Default,
+    /// Yes.
+    Always,
+    /// Once the safety number was compared.
+    Trusted,
+    /// No.
+    Never,
+}
+
+/// A change of it; what is not named stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MannerChange {
+    /// See [`Manner`].
+    pub favorite: Option<bool>,
+    /// See [`Manner`].
+    pub verified: Option<bool>,
+    /// See [`Manner`].
+    pub ring_policy: Option<RingPolicy>,
+    /// See [`Manner`].
+    pub preconnect: Option<Preconnect>,
+    /// See [`Manner`].
+    pub ring_tone: Option<String>,
+    /// See [`Manner`].
+    pub icon: Option<String>,
+    /// See [`Manner`].
+    pub volume: Option<f64>,
+}
+
+impl Manner {
+    /// What it is after a change, or the sentence that says what would be right.
+    pub fn changed(&self, change: &MannerChange) -> Result<Self, &'static str> {
+        let text = |text: &String| text.len() <= LONGEST && !text.chars().any(char::is_control);
+        if !change.ring_tone.as_ref().is_none_or(text) || !change.icon.as_ref().is_none_or(text) {
+            return Err("`ring-tone` and `icon` are a file or a name, at most 1024 bytes on one line");
+        }
+        if change.volume.is_some_and(|volume| !(0.0..=LOUDEST).contains(&volume)) {
+            return Err("`volume` is 0 to 2; 1 is as loud as they come");
+        }
+        Ok(Self {
+            favorite: change.favorite.unwrap_or(self.favorite),
+            verified: change.verified.unwrap_or(self.verified),
+            ring_policy: change.ring_policy.unwrap_or(self.ring_policy),
+            preconnect: change.preconnect.unwrap_or(self.preconnect),
+            ring_tone: change.ring_tone.clone().unwrap_or_else(|| self.ring_tone.clone()),
+            icon: change.icon.clone().unwrap_or_else(|| self.icon.clone()),
+            volume: change.volume.unwrap_or(self.volume),
+        })
+    }
+}
+
+/// Words, both ways; one list for the bus and for sentences.
+macro_rules! words {
+    ($name:ident { $($variant:ident = $word:literal,)* }) => {
+        impl $name {
+            /// All words.
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
+
+            /// As the bus spells it.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// By its word.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+words!(RingPolicy {
+    Normal = "normal",
+    Always = "always",
+    Silent = "silent",
+    Never = "never",
+    AutoAnswer = "auto-answer",
+});
+words!(Preconnect { Default = "default", Always = "always", Trusted = "trusted", Never = "never", });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_out_of_range_is_refused_and_the_rest_stays() {
+        let usual = Manner::default();
+        for volume in [-0.1, 2.1, f64::NAN, f64::INFINITY] {
+            assert!(
+                usual.changed(&MannerChange { volume: Some(volume), ..MannerChange::default() }).is_err()
+            );
+        }
+        let tone = Some("a\nb".to_owned());
+        assert!(usual.changed(&MannerChange { ring_tone: tone, ..MannerChange::default() }).is_err());
+        let loud = usual.changed(&MannerChange { volume: Some(2.0), ..MannerChange::default() }).unwrap();
+        assert_eq!(loud, Manner { volume: 2.0, ..Manner::default() });
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_file() {
+        for word in RingPolicy::WORDS {
+            let policy = RingPolicy::parse(word).unwrap();
+            assert_eq!(policy.word(), *word);
+            assert_eq!(serde_json::to_value(policy).unwrap(), *word);
+        }
+        for word in Preconnect::WORDS {
+            let preconnect = Preconnect::parse(word).unwrap();
+            assert_eq!(preconnect.word(), *word);
+            assert_eq!(serde_json::to_value(preconnect).unwrap(), *word);
+        }
+    }
+
+    #[test]
+    fn an_older_file_without_any_of_it_reads_as_the_default() {
+        assert_eq!(serde_json::from_str::<Manner>("{}").unwrap(), Manner::default());
+    }
+}
