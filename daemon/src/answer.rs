@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use ahoy_call::{CallId, Command, Others, PeerId, Refusal, State};
 
-use crate::config::Config;
+use crate::config::{self, Config, EditError, Setting};
 use crate::contacts::Added;
 use crate::engine::{Engine, settings};
 use crate::identity::{self, Own};
 use crate::perform::Step;
 use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Reply, Request, Verb, Which};
-use crate::{bus, clock, history};
+use crate::{bus, clock, history, log};
 
 /// What a request made of itself: an answer now, or one that another port gives.
 type Outcome = Result<Answer, Denied>;
@@ -31,6 +31,14 @@ impl Engine {
             }
             Request::Reload => {
                 let outcome = self.reload();
+                self.answer(reply, outcome);
+            }
+            Request::GetSettings => {
+                let settings = self.config.listed();
+                self.answer(reply, Ok(Answer::Settings(settings)));
+            }
+            Request::SetSetting { key, value } => {
+                let outcome = self.set_setting(&key, value.as_ref());
                 self.answer(reply, outcome);
             }
             Request::ExportCard { name } => {
@@ -234,6 +242,18 @@ impl Engine {
         }
     }
 
+    /// Writes one setting into the configuration, and goes by it from now on. A refused one changes nothing.
+    pub(crate) fn set_setting(&mut self, key: &str, value: Option<&Setting>) -> Outcome {
+        config::write(&self.paths.config, key, value).map_err(|error| {
+            let kind = match error {
+                EditError::Unknown(_) | EditError::Refused(_) => DeniedKind::InvalidOption,
+                EditError::File(_) | EditError::NotWritten { .. } => DeniedKind::Failed,
+            };
+            Denied::new(kind, error.to_string())
+        })?;
+        self.reload()
+    }
+
     /// Reads the configuration again; a wrong one changes nothing but `Problems`.
     fn reload(&mut self) -> Outcome {
         let config = match Config::load(&self.paths.config) {
@@ -247,6 +267,7 @@ impl Engine {
         let own = identity::open(&self.paths.identity(), config.name.as_deref(), &config.relay.urls);
         let own = own.map_err(failed)?;
         self.problems.set_config(String::new());
+        log::level(config.log);
         self.phone.configure(settings(&config));
         self.config = config;
         self.become_own(own);

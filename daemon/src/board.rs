@@ -41,6 +41,8 @@ pub struct ManagerRow {
     pub problems: Vec<String>,
     /// The switch for all calls.
     pub muted: bool,
+    /// Where the configuration lies; never changes while the daemon runs.
+    pub config_file: String,
     /// Why Dial would be refused now; empty when it would not.
     pub cannot_dial: String,
 }

@@ -293,6 +293,7 @@ impl Engine {
         manager.problems = problems;
         manager.online = online;
         manager.connection = connection;
+        manager.config_file = self.paths.config.display().to_string();
         self.show.flush();
     }
 

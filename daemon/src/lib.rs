@@ -15,6 +15,7 @@ pub mod history;
 pub mod ice;
 pub mod identity;
 pub mod lock;
+pub mod log;
 pub mod manner;
 pub mod media;
 pub mod paths;

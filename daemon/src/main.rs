@@ -14,14 +14,11 @@ use ahoyd::engine::{self, Ended, Engine, Inbox, Ports};
 use ahoyd::lock::{LockError, StateLock};
 use ahoyd::paths::Paths;
 use ahoyd::show::Show;
-use ahoyd::{bus, clock, history, identity, media, ready, signal};
+use ahoyd::{bus, clock, history, identity, log, media, ready, signal};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
 use tokio::sync::mpsc;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The call service of this user. Normally started by the session bus through systemd.
 #[derive(Debug, Parser)]
@@ -31,9 +28,6 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
-
-/// The media library prints packets of sound in its errors.
-const SILENCED: [&str; 2] = ["webrtc=off", "rtc=off"];
 
 /// What a second daemon says before it ends well.
 const SECOND: &str = "another ahoyd of this user runs already and goes on";
@@ -59,7 +53,7 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let paths = Paths::find(arguments.config)?;
     let config = Config::load(&paths.config)?;
-    log(&config);
+    log::begin(config.log);
 
     let _lock = match StateLock::take(&paths.lock()) {
         Ok(lock) => lock,
@@ -130,18 +124,4 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
             _ = int.recv() => {}
         }
     })
-}
-
-/// Logs to standard error.
-fn log(config: &Config) {
-    let mut filter = EnvFilter::new("warn");
-    let ours = format!("ahoyd={}", config.log.to_string().to_lowercase());
-    for directive in std::iter::once(ours.as_str()).chain(SILENCED) {
-        match directive.parse() {
-            Ok(directive) => filter = filter.add_directive(directive),
-            Err(error) => eprintln!("ahoyd: the log filter {directive:?} is wrong: {error}"),
-        }
-    }
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
-    tracing_subscriber::registry().with(filter).with(lines).init();
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ahoy_call::{CallId, DeclineReason, Scope};
 use tokio::sync::oneshot;
 
+use crate::config::Setting;
 use crate::rows::{ContactChange, ContactFilter, ContactRow, HistoryFilter, HistoryRow};
 
 /// A request with the place for its answer. The bus fills in the answer's effect before it lets the reply go.
@@ -49,6 +50,15 @@ pub enum Request {
     SetAllMuted(bool),
     /// Read the configuration again.
     Reload,
+    /// Every setting with the value in force.
+    GetSettings,
+    /// Write one setting into the configuration and apply it.
+    SetSetting {
+        /// `table.key`, as in the file.
+        key: String,
+        /// `None`: back to the default.
+        value: Option<Setting>,
+    },
     /// A fresh card of ours for somebody (`name` is a reminder for whom).
     ExportCard {
         /// For whom.
@@ -133,6 +143,8 @@ pub enum Answer {
     Flag(bool),
     /// A card, an id.
     Text(String),
+    /// Settings by `table.key`, each with the value in force.
+    Settings(Vec<(&'static str, Setting)>),
     /// Contacts, and from where to go on (empty: no more).
     Contacts(Vec<ContactRow>, String),
     /// One contact.

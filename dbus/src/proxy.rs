@@ -11,8 +11,8 @@
     reason = "the macro makes public types without comments; each member is documented in the XML"
 )]
 
-use zbus::OwnedObjectPath;
 use zbus::proxy;
+use zbus::{OwnedObjectPath, Variant};
 
 use crate::Dict;
 
@@ -30,10 +30,15 @@ pub trait Manager {
     fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
     fn reload(&self, options: &Dict) -> zbus::Result<()>;
+    fn get_settings(&self, options: &Dict) -> zbus::Result<Dict>;
+    fn set_setting(&self, key: &str, value: &Variant<'_>, options: &Dict) -> zbus::Result<()>;
+    fn reset_setting(&self, key: &str, options: &Dict) -> zbus::Result<()>;
     #[zbus(signal)]
     fn event(&self, r#type: &str, serial: u64, data: Dict) -> zbus::Result<()>;
     #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn config_file(&self) -> zbus::Result<String>;
     #[zbus(property)]
     fn ready(&self) -> zbus::Result<bool>;
     #[zbus(property)]

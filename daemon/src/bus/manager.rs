@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use zbus::object_server::SignalEmitter;
 use zbus::wire::OwnedObjectPath;
-use zbus::{Variant, interface};
+use zbus::{OwnedVariant, Variant, interface};
 
 use super::desk::{Desk, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::shown::Manager;
-use super::spell;
+use super::{settings, spell};
 use crate::request::{Answer, Request};
 
 /// The object at the root.
@@ -49,6 +49,26 @@ impl ManagerObject {
         self.0.done(Request::Reload).await
     }
 
+    #[zbus(out_args("settings"))]
+    async fn get_settings(&self, options: Dictionary) -> Result<BTreeMap<String, Variant<'static>>, Fault> {
+        Options::none(options)?;
+        let Answer::Settings(listed) = self.0.ask(Request::GetSettings).await? else {
+            return Err(surprised());
+        };
+        Ok(listed.into_iter().map(|(key, value)| (key.to_owned(), settings::spelled(value))).collect())
+    }
+
+    async fn set_setting(&self, key: String, value: OwnedVariant, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        let value = Some(settings::parsed(&value)?);
+        self.0.done(Request::SetSetting { key, value }).await
+    }
+
+    async fn reset_setting(&self, key: String, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::SetSetting { key, value: None }).await
+    }
+
     /// Something happened, for hooks and loggers.
     #[zbus(signal)]
     pub(super) async fn event(
@@ -61,6 +81,11 @@ impl ManagerObject {
     #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn config_file(&self) -> String {
+        self.0.board().manager.config_file.clone()
     }
 
     #[zbus(property)]

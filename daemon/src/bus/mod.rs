@@ -17,6 +17,7 @@ mod history;
 mod manager;
 mod options;
 mod publish;
+mod settings;
 mod shown;
 mod spell;
 mod tree;

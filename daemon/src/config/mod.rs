@@ -1,9 +1,11 @@
 //! What a person decides: `config.toml`.
 //!
-//! Lives here: the keys, their defaults and ranges; a `Config` that exists is right.
-//! Must not: know where the file lies, act on a value, or write the file.
+//! Lives here: the keys, their defaults and ranges; a `Config` that exists is right; changing one key of the file.
+//! Must not: know where the file lies, or act on a value.
 
+mod edit;
 mod file;
+mod listed;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +16,9 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::media;
+pub use edit::{EditError, write};
 use file::{File, Wrong};
+pub use listed::Setting;
 
 /// The whole configuration, every value within its range.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -86,3 +86,100 @@ fn plain_websockets_are_taken_on_this_machine_only() {
     }
     assert!(parse("[relay]\nurls = [\"wss://a\", \"wss://a\"]").is_err(), "the same relay twice");
 }
+
+const COMMENTED: &str = "# mine\n[call] # calls\nlifetime = 60   # a minute\n# the last word\n";
+
+fn set(text: &str, key: &str, value: Setting) -> Result<String, String> {
+    edit::changed(text, Path::new("config.toml"), key, Some(&value)).map_err(|error| error.to_string())
+}
+
+fn words(text: &str) -> Setting {
+    Setting::Text(text.to_owned())
+}
+
+#[test]
+fn one_key_is_changed_and_every_comment_stays() {
+    let changed = set(COMMENTED, "call.lifetime", Setting::Whole(90)).unwrap();
+    assert_eq!(changed, COMMENTED.replace("60 ", "90 "));
+    let more = set(&changed, "media.bitrate", Setting::Whole(24_000)).unwrap();
+    assert!(more.starts_with("# mine\n[call] # calls\nlifetime = 90   # a minute\n"), "{more}");
+    assert!(more.contains("\n[media]\nbitrate = 24000\n") && more.contains("# the last word"), "{more}");
+    let back = edit::changed(&more, Path::new("config.toml"), "call.lifetime", None).unwrap();
+    assert_eq!(parse(&back).unwrap().call, Config::default().call);
+    assert!(back.contains("# mine") && back.contains("bitrate = 24000"), "{back}");
+}
+
+#[test]
+fn a_text_is_read_as_the_file_would_spell_it() {
+    let of = |key, text| set("", key, words(text)).and_then(|text| parse(&text));
+    assert_eq!(of("call.lifetime", "90").unwrap().call.lifetime, Duration::from_secs(90));
+    assert_eq!(
+        of("account.name", "007").unwrap().name.as_deref(),
+        Some("007"),
+        "a name of digits stays a text"
+    );
+    assert_eq!(of("relay.urls", "wss://a").unwrap().relay.urls, ["wss://a"]);
+    assert_eq!(of("relay.urls", "[\"wss://a\", \"wss://b\"]").unwrap().relay.urls, ["wss://a", "wss://b"]);
+    assert_eq!(
+        of("media.interfaces", "eth0").unwrap().media.interfaces,
+        Interfaces::Only(vec!["eth0".into()])
+    );
+    assert_eq!(of("media.interfaces", "auto").unwrap().media.interfaces, Interfaces::Auto);
+    assert_eq!(of("account.name", "{ a = 1 }").unwrap().name.as_deref(), Some("{ a = 1 }"));
+}
+
+#[test]
+fn a_wrong_key_value_or_file_is_refused_with_a_sentence_and_nothing_is_written() {
+    assert!(set("", "call.lifetime", Setting::Whole(5)).unwrap_err().contains("10 to 180"));
+    assert!(set("", "call.lifetime", words("long")).unwrap_err().contains("10 to 180"));
+    for key in ["call.lifetme", "lifetime", "", "call", "call.lifetime.x", "a\nb.c"] {
+        assert!(set("", key, words("1")).unwrap_err().contains("there is no setting"), "{key}");
+    }
+    assert!(
+        set("[call]\nlifetime = 3\n", "media.bitrate", Setting::Whole(24_000))
+            .unwrap_err()
+            .contains("config.toml:2:12")
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    std::fs::write(&path, COMMENTED).unwrap();
+    assert!(write(&path, "call.lifetime", Some(&words("long"))).is_err());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), COMMENTED);
+}
+
+#[test]
+fn a_missing_file_is_made_and_a_link_is_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ahoy/config.toml");
+    write(&path, "log.level", Some(&words("debug"))).unwrap();
+    assert_eq!(Config::load(&path).unwrap().log, Level::DEBUG);
+    let link = dir.path().join("link.toml");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    write(&link, "log.level", Some(&words("warn"))).unwrap();
+    assert!(link.is_symlink(), "the person's own arrangement of files stays");
+    assert_eq!(Config::load(&path).unwrap().log, Level::WARN);
+}
+
+#[test]
+fn every_key_of_the_file_is_listed_and_takes_what_is_listed() {
+    let listed = Config::default().listed();
+    let mut known: Vec<String> = listed.iter().map(|(key, _)| (*key).to_owned()).collect();
+    // What the file itself knows, by its own words about a key that it does not know.
+    let expected = |text: &str| -> Vec<String> {
+        let error = parse(text).unwrap_err();
+        error.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let mut spelled: Vec<String> = expected("zzz = 1")
+        .iter()
+        .flat_map(|table| {
+            expected(&format!("[{table}]\nzzz = 1")).into_iter().map(move |key| format!("{table}.{key}"))
+        })
+        .collect();
+    known.sort();
+    spelled.sort();
+    assert_eq!(known, spelled);
+    for (key, value) in listed.into_iter().filter(|(_, value)| *value != words("")) {
+        let text = set("", key, value.clone()).unwrap_or_else(|why| panic!("{key}: {why}"));
+        assert!(parse(&text).unwrap().listed().contains(&(key, value)), "{key}");
+    }
+}

@@ -61,6 +61,7 @@ pub(crate) fn with_unknown_option(arguments: &str) -> zbus::wire::Structure<'sta
             ("s", _) => body.add_field("x"),
             ("b", _) => body.add_field(true),
             ("t", _) => body.add_field(1_u64),
+            ("v", _) => body.add_field(Variant::from("x")),
             other => panic!("no argument for {other:?}"),
         };
     }

@@ -1,0 +1,66 @@
+//! Every setting with its value, for who shows or changes them one by one.
+//!
+//! Lives here: the names of all settings, `table.key` as in the file, and the value of each in a `Config`.
+//! Must not: judge a value; the file does.
+
+use super::{Config, Interfaces, Preconnect};
+
+/// A setting's value, as people and programs write it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Setting {
+    /// A text or a word.
+    Text(String),
+    /// On or off.
+    Flag(bool),
+    /// A whole number.
+    Whole(i64),
+    /// Any other number.
+    Real(f64),
+    /// A list of texts.
+    Texts(Vec<String>),
+}
+
+impl Config {
+    /// Every setting with the value in force; what is not set and has no default is empty.
+    pub fn listed(&self) -> Vec<(&'static str, Setting)> {
+        let text = |value: &Option<String>| Setting::Text(value.clone().unwrap_or_default());
+        let seconds = |value: std::time::Duration| whole(value.as_secs());
+        let ca_file = self.relay.ca_file.as_ref().map(|path| path.display().to_string());
+        vec![
+            ("account.name", text(&self.name)),
+            ("relay.urls", Setting::Texts(self.relay.urls.clone())),
+            ("relay.ca-file", text(&ca_file)),
+            ("call.lifetime", seconds(self.call.lifetime)),
+            ("call.reconnect-window", seconds(self.call.reconnect_window)),
+            ("call.preconnect", word(preconnect(self.call.preconnect))),
+            ("media.input", text(&self.media.input)),
+            ("media.output", text(&self.media.output)),
+            ("media.interfaces", interfaces(&self.media.interfaces)),
+            ("media.bitrate", whole(self.media.bitrate.into())),
+            ("log.level", word(&self.log.as_str().to_ascii_lowercase())),
+        ]
+    }
+}
+
+fn word(word: &str) -> Setting {
+    Setting::Text(word.to_owned())
+}
+
+fn whole(number: u64) -> Setting {
+    Setting::Whole(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn preconnect(value: Preconnect) -> &'static str {
+    match value {
+        Preconnect::Always => "always",
+        Preconnect::Trusted => "trusted",
+        Preconnect::Never => "never",
+    }
+}
+
+fn interfaces(value: &Interfaces) -> Setting {
+    match value {
+        Interfaces::Auto => word("auto"),
+        Interfaces::Only(names) => Setting::Texts(names.clone()),
+    }
+}
