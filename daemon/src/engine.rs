@@ -96,7 +96,7 @@ impl Engine {
         ports: Ports,
     ) -> Self {
         let phone = Phone::new(own.leg_id(), settings(&config));
-        let problems = Problems { contacts: contacts.problems().to_vec(), ..Problems::default() };
+        let problems = Problems { contacts: contacts.problems().borrow().clone(), ..Problems::default() };
         Self {
             phone,
             show,
@@ -122,6 +122,7 @@ impl Engine {
         Step::new(&mut self, clock::now(), "start").release(None);
         tokio::pin!(stop);
         let mut disk = self.contacts.disk_problem();
+        let mut damaged = self.contacts.problems();
         loop {
             let due = self.due();
             tokio::select! {
@@ -143,6 +144,10 @@ impl Engine {
                 Some(report) = inbox.signal.recv() => self.signal(report),
                 Ok(()) = disk.changed() => {
                     self.problems.disk.clone_from(&disk.borrow_and_update());
+                    self.refresh();
+                }
+                Ok(()) = damaged.changed() => {
+                    self.problems.contacts.clone_from(&damaged.borrow_and_update());
                     self.refresh();
                 }
                 else => return Ended::Stopped,

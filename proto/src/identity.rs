@@ -190,6 +190,50 @@ impl<'de> Deserialize<'de> for DeviceCertificate {
     }
 }
 
+/// The bytes of an account's key, unproved: what a row of contacts keeps, without the cost of a point of the curve.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct AccountBytes(pub [u8; 32]);
+
+impl AccountBytes {
+    /// The id of a contact with this key.
+    pub fn peer_id(&self) -> PeerId {
+        PeerId::from_bytes(first16(&self.0))
+    }
+
+    /// Its address.
+    pub fn address(&self) -> String {
+        z_base_32().encode(&self.0)
+    }
+
+    /// Sixty digits in twelve groups that both sides see alike, to be compared over another channel.
+    pub fn safety_number(self, other: Self) -> String {
+        let (low, high) = if self.0 <= other.0 { (self.0, other.0) } else { (other.0, self.0) };
+        let digest = |part: u8| {
+            Blake2s256::new()
+                .chain_update(b"ahoy safety number 1\0")
+                .chain_update([part])
+                .chain_update(low)
+                .chain_update(high)
+                .finalize()
+        };
+        let bytes: Vec<u8> = digest(0).iter().chain(digest(1).iter()).copied().collect();
+        let groups: Vec<String> = bytes
+            .chunks_exact(5)
+            .take(12)
+            .map(|five| five.iter().fold(0_u64, |n, byte| n << 8 | u64::from(*byte)) % 100_000)
+            .map(|group| format!("{group:05}"))
+            .collect();
+        groups.join(" ")
+    }
+}
+
+impl std::fmt::Debug for AccountBytes {
+    /// Shows nothing that a log may not hold.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccountBytes({:?})", self.peer_id())
+    }
+}
+
 /// A contact's id: the first 16 bytes of BLAKE2s-256 of the account key.
 pub fn peer_id(account: &VerifyingKey) -> PeerId {
     PeerId::from_bytes(first16(account.as_bytes()))
@@ -213,23 +257,7 @@ pub fn parse_address(text: &str) -> Option<VerifyingKey> {
 
 /// Sixty digits in twelve groups that both sides see alike, to be compared over another channel.
 pub fn safety_number(one: &VerifyingKey, other: &VerifyingKey) -> String {
-    let (low, high) = if one.as_bytes() <= other.as_bytes() { (one, other) } else { (other, one) };
-    let digest = |part: u8| {
-        Blake2s256::new()
-            .chain_update(b"ahoy safety number 1\0")
-            .chain_update([part])
-            .chain_update(low.as_bytes())
-            .chain_update(high.as_bytes())
-            .finalize()
-    };
-    let bytes: Vec<u8> = digest(0).iter().chain(digest(1).iter()).copied().collect();
-    let groups: Vec<String> = bytes
-        .chunks_exact(5)
-        .take(12)
-        .map(|five| five.iter().fold(0_u64, |n, byte| n << 8 | u64::from(*byte)) % 100_000)
-        .map(|group| format!("{group:05}"))
-        .collect();
-    groups.join(" ")
+    AccountBytes(one.to_bytes()).safety_number(AccountBytes(other.to_bytes()))
 }
 
 /// Signature over domain and body, then the body.

@@ -7,10 +7,12 @@
 #[path = "signaling/post.rs"]
 mod post;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Event, LegId, Message, PeerId, SignalOrder};
+use ahoy_proto::card::Card;
 use ahoy_proto::envelope::Token;
 use ahoyd::clock;
 use ahoyd::identity::{self, Own};
@@ -28,6 +30,7 @@ struct Phone {
     orders: mpsc::Sender<Order>,
     reports: mpsc::Receiver<Report>,
     contacts: Vec<Known>,
+    cards: BTreeMap<PeerId, Card>,
     token: [u8; 16],
     links: Links,
     mutual: Vec<PeerId>,
@@ -47,6 +50,7 @@ impl Phone {
             orders,
             reports,
             contacts: Vec::new(),
+            cards: BTreeMap::new(),
             token: [token; 16],
             links: Links::default(),
             mutual: Vec::new(),
@@ -64,13 +68,15 @@ impl Phone {
 
     fn know(&mut self, other: &Phone) {
         let card = other.own.card(other.token).unwrap();
-        self.contacts.push(Known { peer: card.peer_id(), card, blocked: false, preconnect: true });
+        self.contacts.push(Known { peer: card.peer_id(), blocked: false, preconnect: true });
+        self.cards.insert(card.peer_id(), card);
     }
 
     async fn tell_roster(&self) {
         let hash = Token::from_bytes(self.token).hash().bytes();
-        let tokens = vec![roster::Token { hash, bound: None }];
-        let roster = Roster { own: Arc::clone(&self.own), contacts: self.contacts.clone(), tokens };
+        let tokens = Box::new([roster::Token { hash, bound: None }]);
+        let (contacts, cards) = (self.contacts.as_slice().into(), Arc::new(self.cards.clone()));
+        let roster = Roster::new(Arc::clone(&self.own), contacts, cards, tokens);
         self.orders.send(Order::Roster(Arc::new(roster))).await.unwrap();
     }
 
@@ -245,7 +251,7 @@ async fn a_ring_waits_in_the_mailbox_of_a_friend_who_comes_online_in_time() {
     // Once claimed, then gone: the relay knows the list and keeps mail.
     let before = std::mem::replace(&mut ben, Phone::start("Ben", &relay.url(), 2));
     ben.own = Arc::clone(&before.own);
-    ben.contacts = before.contacts.clone();
+    (ben.contacts, ben.cards) = (before.contacts.clone(), before.cards.clone());
     let mut before = before;
     before.tell_roster().await;
     before.until_online(true).await;

@@ -3,6 +3,7 @@
 //! Lives here: what stands in a file, reading all of them at the start, the thread that writes them in order.
 //! Must not: decide what is written.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -11,9 +12,11 @@ use std::time::Duration;
 use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
 use data_encoding::HEXLOWER;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::row::Row;
 use crate::manner::Manner;
 use crate::{clock, file};
 
@@ -39,7 +42,7 @@ pub(super) struct ContactFile {
 }
 
 /// The file of one token that we gave out, `tokens/<hash>.json`. The token itself is kept by its holder alone.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct TokenFile {
     pub(super) version: u32,
     /// For whom, as the person said.
@@ -50,58 +53,58 @@ pub(super) struct TokenFile {
 }
 
 /// All that could be read, and what is to be told about the rest.
-#[derive(Default)]
 pub(super) struct Loaded {
-    pub(super) contacts: Vec<(ContactFile, Card)>,
-    pub(super) tokens: Vec<([u8; 16], TokenFile)>,
+    pub(super) rows: BTreeMap<PeerId, Row>,
+    /// To whom each is bound.
+    pub(super) tokens: BTreeMap<[u8; 16], Option<PeerId>>,
     pub(super) problems: Vec<String>,
 }
 
 /// Reads everything in `dir`, making it if it is missing. A file that cannot be understood is set aside, the others live.
+/// The signature of a card is checked when the card is used.
 pub(super) fn load(dir: &Path) -> io::Result<Loaded> {
-    let mut loaded = Loaded::default();
+    let mut problems = Vec::new();
     file::make_dir(&dir.join("tokens"))?;
-    for path in files(dir)? {
-        match understand(&path, contact) {
-            Ok(contact) => loaded.contacts.push(contact),
-            Err(fault) => loaded.problems.push(aside(&path, fault, "a contact", "add its card again")),
-        }
-    }
-    for path in files(&dir.join("tokens"))? {
-        match understand(&path, token) {
-            Ok(token) => loaded.tokens.push(token),
-            Err(fault) => {
-                loaded.problems.push(aside(
-                    &path,
-                    fault,
-                    "the note of a card that was given out",
-                    "give out a new one",
-                ));
-            }
-        }
-    }
-    Ok(loaded)
+    let rows = read_all(dir, contact, |path, fault| problems.push(contact_aside(path, fault)))?;
+    let tokens = read_all(&dir.join("tokens"), token, |path, fault| {
+        problems.push(aside(path, fault, "the note of a card that was given out", "give out a new one"));
+    })?;
+    problems.sort();
+    Ok(Loaded { rows, tokens, problems })
 }
 
-enum Fault {
+fn read_all<F: DeserializeOwned, K: Ord, V>(
+    dir: &Path,
+    read: impl Fn(&str, F) -> Option<(K, V)>,
+    mut wrong: impl FnMut(&Path, Fault),
+) -> io::Result<BTreeMap<K, V>> {
+    // In one piece: a map that is built at once has no half-empty nodes.
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "json") || entry.file_type()?.is_dir() {
+            continue;
+        }
+        match understand(&path, &read) {
+            Ok(one) => all.push(one),
+            Err(fault) => wrong(&path, fault),
+        }
+    }
+    Ok(all.into_iter().collect())
+}
+
+pub(super) enum Fault {
     Damaged,
     Newer,
     Unreadable(io::Error),
 }
 
-fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "json") && path.is_file() {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-fn understand<T>(path: &Path, read: impl FnOnce(&str, &str) -> Option<T>) -> Result<T, Fault> {
+/// What is in a file of this program; `read` gets the name without its ending.
+pub(super) fn understand<F: DeserializeOwned, T>(
+    path: &Path,
+    read: impl FnOnce(&str, F) -> Option<T>,
+) -> Result<T, Fault> {
     #[derive(Deserialize)]
     struct Version {
         version: u32,
@@ -115,21 +118,27 @@ fn understand<T>(path: &Path, read: impl FnOnce(&str, &str) -> Option<T>) -> Res
         return Err(Fault::Newer);
     }
     let stem = path.file_stem().and_then(|stem| stem.to_str()).ok_or(Fault::Damaged)?;
-    read(stem, &text).ok_or(Fault::Damaged)
+    let file = serde_json::from_str(&text).map_err(|_| Fault::Damaged)?;
+    read(stem, file).ok_or(Fault::Damaged)
 }
 
-fn contact(stem: &str, text: &str) -> Option<(ContactFile, Card)> {
-    let file: ContactFile = serde_json::from_str(text).ok()?;
-    let card = Card::parse(&file.card).ok()?;
-    (hex(card.peer_id().bytes()) == stem).then_some((file, card))
+fn contact(stem: &str, file: ContactFile) -> Option<(PeerId, Row)> {
+    let account = Card::peek(&file.card)?;
+    let peer = account.peer_id();
+    (hex(peer.bytes()) == stem).then(|| (peer, Row::of(account, file)))
 }
 
-fn token(stem: &str, text: &str) -> Option<([u8; 16], TokenFile)> {
-    let file: TokenFile = serde_json::from_str(text).ok()?;
-    if file.bound.as_deref().is_some_and(|bound| unhex(bound).is_none()) {
-        return None;
-    }
-    Some((unhex(stem)?, file))
+fn token(stem: &str, file: TokenFile) -> Option<([u8; 16], Option<PeerId>)> {
+    let bound = match file.bound {
+        Some(bound) => Some(peer(&bound)?),
+        None => None,
+    };
+    Some((unhex(stem)?, bound))
+}
+
+/// The sentence about a contact's file that was not taken.
+pub(super) fn contact_aside(path: &Path, fault: Fault) -> String {
+    aside(path, fault, "a contact", "add its card again")
 }
 
 /// The sentence about a file that was not taken. A damaged one is renamed, so that it is told once.
@@ -149,6 +158,20 @@ fn aside(path: &Path, fault: Fault, what: &str, advice: &str) -> String {
     }
 }
 
+/// What shall become of a file.
+pub(super) enum Content {
+    /// A contact with a new card.
+    Contact(Box<ContactFile>),
+    /// The contact's row; the card in the file stays.
+    Row(Box<Row>),
+    /// A new token.
+    Token(TokenFile),
+    /// The token belongs to this contact from now on.
+    Bound(PeerId),
+    /// Removed.
+    Nothing,
+}
+
 /// The thread that writes, in the order in which it was told. Dropping this waits for what is queued.
 pub(super) struct Disk {
     orders: Option<SyncSender<Order>>,
@@ -158,8 +181,7 @@ pub(super) struct Disk {
 
 struct Order {
     path: PathBuf,
-    /// The new content; `None` removes the file.
-    content: Option<Vec<u8>>,
+    content: Content,
     done: Option<SyncSender<io::Result<()>>>,
 }
 
@@ -177,16 +199,16 @@ impl Disk {
         self.problem.clone()
     }
 
-    /// Writes (or, with no content, removes) and waits for the disk: for what a person asked for.
-    pub(super) fn write_and_wait(&self, path: PathBuf, content: Option<Vec<u8>>) -> io::Result<()> {
+    /// Writes and waits for the disk: for what a person asked for.
+    pub(super) fn write_and_wait(&self, path: PathBuf, content: Content) -> io::Result<()> {
         let (done, answer) = sync_channel(1);
         self.send(Order { path, content, done: Some(done) })?;
         answer.recv_timeout(PATIENCE).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
     /// Writes some time soon: for what the daemon notes by itself.
-    pub(super) fn write_soon(&self, path: PathBuf, content: Vec<u8>) {
-        if let Err(error) = self.send(Order { path, content: Some(content), done: None }) {
+    pub(super) fn write_soon(&self, path: PathBuf, content: Content) {
+        if let Err(error) = self.send(Order { path, content, done: None }) {
             tracing::warn!(%error, "a note about a contact is not kept over a restart");
         }
     }
@@ -209,10 +231,7 @@ impl Drop for Disk {
 
 fn write_all(inbox: &Receiver<Order>, tell: &watch::Sender<String>) {
     for Order { path, content, done } in inbox {
-        let result = match content {
-            Some(content) => file::write(&path, &content),
-            None => file::remove(&path),
-        };
+        let result = put(&path, content);
         let sentence = match &result {
             Ok(()) => String::new(),
             Err(error) => {
@@ -230,6 +249,23 @@ fn write_all(inbox: &Receiver<Order>, tell: &watch::Sender<String>) {
             drop(done.try_send(result));
         }
     }
+}
+
+fn put(path: &Path, content: Content) -> io::Result<()> {
+    let bytes = match content {
+        Content::Contact(file) => serde_json::to_vec(&file)?,
+        Content::Row(row) => {
+            let now: ContactFile = serde_json::from_slice(&std::fs::read(path)?)?;
+            serde_json::to_vec(&row.file(now.card))?
+        }
+        Content::Token(file) => serde_json::to_vec(&file)?,
+        Content::Bound(peer) => {
+            let now: TokenFile = serde_json::from_slice(&std::fs::read(path)?)?;
+            serde_json::to_vec(&TokenFile { bound: Some(hex(peer.bytes())), ..now })?
+        }
+        Content::Nothing => return file::remove(path),
+    };
+    file::write(path, &bytes)
 }
 
 pub(super) fn hex(id: [u8; 16]) -> String {

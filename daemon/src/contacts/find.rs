@@ -7,7 +7,8 @@ use ahoy_call::PeerId;
 use ahoy_proto::identity;
 
 use super::disk::{self, hex};
-use super::store::{Contacts, Row, no_such_contact};
+use super::row::Row;
+use super::store::{Contacts, no_such_contact};
 use super::{ContactFilter, ContactRow};
 use crate::request::{Denied, DeniedKind};
 
@@ -96,13 +97,13 @@ fn key(peer: PeerId, row: &Row) -> (String, PeerId) {
 fn begins(peer: PeerId, row: &Row, lower: &str) -> bool {
     row.name.to_lowercase().starts_with(lower)
         || (lower.len() >= SHORTEST_KEY
-            && (hex(peer.bytes()).starts_with(lower) || row.card.address().starts_with(lower)))
+            && (hex(peer.bytes()).starts_with(lower) || row.account.address().starts_with(lower)))
 }
 
 fn holds(peer: PeerId, row: &Row, lower: &str) -> bool {
     row.name.to_lowercase().contains(lower)
         || hex(peer.bytes()).contains(lower)
-        || row.card.address().contains(lower)
+        || row.account.address().contains(lower)
 }
 
 fn ambiguous(several: &[(PeerId, &Row)]) -> Denied {

@@ -5,6 +5,8 @@
 
 mod disk;
 mod find;
+mod row;
+mod shelf;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -11,43 +11,35 @@ use std::sync::Arc;
 use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
 use ahoy_proto::envelope;
-use ahoy_proto::identity;
+use ahoy_proto::identity::AccountBytes;
 use tokio::sync::watch;
 
-use super::disk::{self, ContactFile, Disk, TokenFile, VERSION, hex};
+use super::disk::{self, Content, Disk, TokenFile, VERSION, hex};
+use super::row::{Row, boxed};
+use super::shelf::Shelf;
 use super::{ContactChange, ContactRow, Known, Roster, Token};
 use crate::config::{Preconnect, is_display_name};
 use crate::identity::Own;
-use crate::manner::{self, Manner};
+use crate::manner::Manner;
 use crate::request::{Denied, DeniedKind};
+use crate::roster::Cards;
 
 /// As many tokens as a relay lists for one inbox.
 const MAX_TOKENS: usize = 16_384;
 
-/// Contacts and tokens in memory, and the thread that keeps their files. Owned by the engine.
+/// Rows of contacts and tokens in memory, their cards in files, and the thread that keeps the files. Owned by the engine.
 /// What a person asks for is on the disk when the method returns (at most 2 s); what the daemon notes by itself follows soon.
 pub struct Contacts {
     dir: PathBuf,
     own: Arc<Own>,
     preconnect: Preconnect,
     pub(super) rows: BTreeMap<PeerId, Row>,
-    tokens: BTreeMap<[u8; 16], TokenFile>,
+    shelf: Arc<Shelf>,
+    /// To whom each is bound.
+    tokens: BTreeMap<[u8; 16], Option<PeerId>>,
     /// Made anew after a change, at the next question.
     roster: Option<Arc<Roster>>,
     disk: Disk,
-    problems: Vec<String>,
-}
-
-/// One contact.
-pub(super) struct Row {
-    pub(super) card: Card,
-    pub(super) name: String,
-    pub(super) blocked: bool,
-    mutual: bool,
-    added_at: i64,
-    last_call_at: i64,
-    /// What a person decided, if it is not the usual: most contacts pay nothing for it.
-    manner: Option<Box<Manner>>,
 }
 
 /// What adding a card brought.
@@ -74,26 +66,21 @@ impl Contacts {
     /// Reads the contacts in `dir`. Files that cannot be understood are set aside; [`Self::problems`] tells.
     pub fn open(dir: &Path, own: Arc<Own>, preconnect: Preconnect) -> io::Result<Self> {
         let loaded = disk::load(dir)?;
-        let row = |(file, card): (ContactFile, Card)| {
-            let ContactFile { name, blocked, mutual, added_at, last_call_at, manner, .. } = file;
-            let manner = boxed(manner);
-            (card.peer_id(), Row { card, name, blocked, mutual, added_at, last_call_at, manner })
-        };
         Ok(Self {
             dir: dir.to_owned(),
             own,
             preconnect,
-            rows: loaded.contacts.into_iter().map(row).collect(),
-            tokens: loaded.tokens.into_iter().collect(),
+            rows: loaded.rows,
+            shelf: Arc::new(Shelf::new(dir, loaded.problems)),
+            tokens: loaded.tokens,
             roster: None,
             disk: Disk::spawn()?,
-            problems: loaded.problems,
         })
     }
 
-    /// One sentence for each file that was not taken at the start.
-    pub fn problems(&self) -> &[String] {
-        &self.problems
+    /// One sentence for each file that was not taken, at the start or when it was needed.
+    pub fn problems(&self) -> watch::Receiver<Vec<String>> {
+        self.shelf.problems()
     }
 
     /// A sentence while the last write failed; empty when all is well.
@@ -115,19 +102,16 @@ impl Contacts {
         }
         let known = |(&peer, row): (&PeerId, &Row)| Known {
             peer,
-            card: row.card.clone(),
             blocked: row.blocked,
             preconnect: row.preconnect(self.preconnect),
         };
-        let token = |(&hash, file): (&[u8; 16], &TokenFile)| Token {
-            hash,
-            bound: file.bound.as_deref().and_then(disk::peer),
-        };
-        let roster = Arc::new(Roster {
-            own: Arc::clone(&self.own),
-            contacts: self.rows.iter().map(known).collect(),
-            tokens: self.tokens.iter().map(token).collect(),
-        });
+        let token = |(&hash, &bound): (&[u8; 16], &Option<PeerId>)| Token { hash, bound };
+        let roster = Arc::new(Roster::new(
+            Arc::clone(&self.own),
+            self.rows.iter().map(known).collect(),
+            Arc::clone(&self.shelf) as Arc<dyn Cards>,
+            self.tokens.iter().map(token).collect(),
+        ));
         self.roster = Some(Arc::clone(&roster));
         roster
     }
@@ -153,35 +137,25 @@ impl Contacts {
     }
 
     pub(super) fn shown(&self, peer: PeerId, row: &Row) -> ContactRow {
-        ContactRow {
-            id: hex(peer.bytes()),
-            address: identity::address(&row.card.account),
-            name: row.name.clone(),
-            blocked: row.blocked,
-            mutual: row.mutual,
-            manner: row.manner(),
-            safety_number: identity::safety_number(&self.own.account.verifying_key(), &row.card.account),
-            added_at: row.added_at,
-            last_call_at: row.last_call_at,
-        }
+        row.shown(peer, AccountBytes(self.own.account.verifying_key().to_bytes()))
     }
 
     /// The contact's name and address, for a row of history or a call; its id and no address if it was removed.
     pub fn name_and_address(&self, peer: PeerId) -> (String, String) {
         match self.rows.get(&peer) {
-            Some(row) => (row.name.clone(), row.card.address()),
+            Some(row) => (row.name.to_string(), row.account.address()),
             None => (hex(peer.bytes()), String::new()),
         }
     }
 
-    /// The newest card of this contact.
-    pub fn card(&self, peer: PeerId) -> Option<&Card> {
-        self.rows.get(&peer).map(|row| &row.card)
+    /// The newest card of this contact, read from its file and verified.
+    pub fn card(&self, peer: PeerId) -> Option<Card> {
+        self.rows.get(&peer).and_then(|_| self.shelf.card(peer))
     }
 
     /// The devices that a call to this contact rings. Empty when its card has none with an inbox.
     pub fn legs(&self, peer: PeerId) -> Vec<ahoy_call::LegId> {
-        let devices = self.rows.get(&peer).map_or(&[][..], |row| &row.card.devices);
+        let devices = self.card(peer).map_or_else(Vec::new, |card| card.devices);
         let reachable = devices.iter().filter(|device| !device.inboxes.is_empty());
         reachable.map(|device| device.certificate.leg_id()).collect()
     }
@@ -196,19 +170,22 @@ impl Contacts {
             return Err(Denied::new(DeniedKind::Failed, "this is your own card: give it to others"));
         }
         let (row, added) = match self.rows.get(&peer) {
-            Some(old) if old.card.revision >= card.revision => return Ok(Added::Known(peer)),
-            Some(old) => {
-                let name = if old.name == old.card.name { card.name.clone() } else { old.name.clone() };
-                (Row { card, name, manner: old.manner.clone(), ..*old }, Added::Updated(peer))
+            Some(row) => {
+                // None: the file was damaged and is set aside; the new card mends the contact.
+                let old = self.shelf.card(peer);
+                if old.as_ref().is_some_and(|old| old.revision >= card.revision) {
+                    return Ok(Added::Known(peer));
+                }
+                let follows = old.is_some_and(|old| *row.name == *old.name);
+                let name = if follows { card.name.as_str().into() } else { row.name.clone() };
+                (Row { name, ..row.clone() }, Added::Updated(peer))
             }
             None => {
-                let name = card.name.clone();
-                let (blocked, mutual) = (false, false);
-                let row = Row { card, name, blocked, mutual, added_at: at, last_call_at: 0, manner: None };
-                (row, Added::New(peer))
+                let account = AccountBytes(card.account.to_bytes());
+                (Row::new(account, &card.name, at), Added::New(peer))
             }
         };
-        self.keep(peer, &row)?;
+        self.keep(peer, Content::Contact(Box::new(row.file(card.to_text()))))?;
         self.rows.insert(peer, row);
         self.roster = None;
         Ok(added)
@@ -226,13 +203,12 @@ impl Contacts {
         let manner = old.manner().changed(&change.manner);
         let manner = manner.map_err(|sentence| Denied::new(DeniedKind::InvalidOption, sentence))?;
         let row = Row {
-            card: old.card.clone(),
-            manner: boxed(manner),
-            name: change.name.clone().unwrap_or_else(|| old.name.clone()),
+            name: change.name.as_deref().map_or_else(|| old.name.clone(), Into::into),
             blocked: change.blocked.unwrap_or(old.blocked),
-            ..*old
+            manner: boxed(manner),
+            ..old.clone()
         };
-        self.keep(peer, &row)?;
+        self.keep(peer, Content::Row(Box::new(row.clone())))?;
         self.rows.insert(peer, row);
         self.roster = None;
         Ok(())
@@ -243,17 +219,17 @@ impl Contacts {
         if !self.rows.contains_key(&peer) {
             return Err(no_such_contact());
         }
-        let id = hex(peer.bytes());
         // The tokens go first: should the disk fail in between, a contact without a token is the harmless half.
-        let held =
-            |(&hash, file): (&[u8; 16], &TokenFile)| (file.bound.as_deref() == Some(&id)).then_some(hash);
+        let held = |(&hash, &bound): (&[u8; 16], &Option<PeerId>)| (bound == Some(peer)).then_some(hash);
         let hashes: Vec<[u8; 16]> = self.tokens.iter().filter_map(held).collect();
         for hash in hashes {
-            self.disk.write_and_wait(self.token_path(hash), None).map_err(|error| not_kept(&error))?;
+            self.disk
+                .write_and_wait(self.token_path(hash), Content::Nothing)
+                .map_err(|error| not_kept(&error))?;
             self.tokens.remove(&hash);
             self.roster = None;
         }
-        self.disk.write_and_wait(self.row_path(peer), None).map_err(|error| not_kept(&error))?;
+        self.keep(peer, Content::Nothing)?;
         self.rows.remove(&peer);
         self.roster = None;
         Ok(())
@@ -279,9 +255,10 @@ impl Contacts {
         let card = self.own.card(token).map_err(|error| failed(format!("no card can be made: {error}")))?;
         let hash = envelope::Token::from_bytes(token).hash().bytes();
         let file = TokenFile { version: VERSION, name: name.to_owned(), bound: None, issued_at: at };
-        let content = serde_json::to_vec(&file).map_err(|error| not_kept(&error.into()))?;
-        self.disk.write_and_wait(self.token_path(hash), Some(content)).map_err(|error| not_kept(&error))?;
-        self.tokens.insert(hash, file);
+        self.disk
+            .write_and_wait(self.token_path(hash), Content::Token(file))
+            .map_err(|error| not_kept(&error))?;
+        self.tokens.insert(hash, None);
         self.roster = None;
         Ok(card.to_text())
     }
@@ -289,15 +266,12 @@ impl Contacts {
     /// A sealed message of `peer` came with this token: from now on it is theirs alone. False if it was another's already,
     /// or is none of ours.
     pub fn bind(&mut self, hash: [u8; 16], peer: PeerId) -> bool {
-        let id = hex(peer.bytes());
         match self.tokens.get_mut(&hash) {
             None => false,
-            Some(file) if file.bound.is_some() => file.bound == Some(id),
-            Some(file) => {
-                file.bound = Some(id);
-                if let Ok(content) = serde_json::to_vec(file) {
-                    self.disk.write_soon(self.token_path(hash), content);
-                }
+            Some(Some(owner)) => *owner == peer,
+            Some(free) => {
+                *free = Some(peer);
+                self.disk.write_soon(self.token_path(hash), Content::Bound(peer));
                 self.roster = None;
                 true
             }
@@ -321,20 +295,14 @@ impl Contacts {
     /// Applies a change of the daemon's own and writes it if it says that there was one. Nothing that the roster shows.
     fn note(&mut self, peer: PeerId, change: impl FnOnce(&mut Row) -> bool) {
         let Some(row) = self.rows.get_mut(&peer) else { return };
-        if change(row)
-            && let Ok(content) = row.content()
-        {
-            self.disk.write_soon(self.row_path(peer), content);
+        if change(row) {
+            let content = Content::Row(Box::new(row.clone()));
+            self.disk.write_soon(self.shelf.path(peer), content);
         }
     }
 
-    fn keep(&self, peer: PeerId, row: &Row) -> Result<(), Denied> {
-        let content = row.content().map_err(|error| not_kept(&error))?;
-        self.disk.write_and_wait(self.row_path(peer), Some(content)).map_err(|error| not_kept(&error))
-    }
-
-    fn row_path(&self, peer: PeerId) -> PathBuf {
-        self.dir.join(hex(peer.bytes())).with_extension("json")
+    fn keep(&self, peer: PeerId, content: Content) -> Result<(), Denied> {
+        self.disk.write_and_wait(self.shelf.path(peer), content).map_err(|error| not_kept(&error))
     }
 
     fn token_path(&self, hash: [u8; 16]) -> PathBuf {
@@ -342,52 +310,10 @@ impl Contacts {
     }
 }
 
-impl Row {
-    pub(super) fn is_favorite(&self) -> bool {
-        self.manner.as_ref().is_some_and(|manner| manner.favorite)
-    }
-
-    fn manner(&self) -> Manner {
-        self.manner.as_deref().cloned().unwrap_or_default()
-    }
-
-    /// Whether this contact may learn our network address before we answer; its own setting wins.
-    fn preconnect(&self, for_all: Preconnect) -> bool {
-        let verified = self.manner.as_ref().is_some_and(|manner| manner.verified);
-        match self.manner.as_ref().map_or(manner::Preconnect::Default, |manner| manner.preconnect) {
-            manner::Preconnect::Always => true,
-            manner::Preconnect::Trusted => verified,
-            manner::Preconnect::Never => false,
-            manner::Preconnect::Default => match for_all {
-                Preconnect::Always => true,
-                Preconnect::Trusted => verified,
-                Preconnect::Never => false,
-            },
-        }
-    }
-
-    fn content(&self) -> io::Result<Vec<u8>> {
-        Ok(serde_json::to_vec(&ContactFile {
-            version: VERSION,
-            card: self.card.to_text(),
-            name: self.name.clone(),
-            blocked: self.blocked,
-            mutual: self.mutual,
-            added_at: self.added_at,
-            last_call_at: self.last_call_at,
-            manner: self.manner(),
-        })?)
-    }
-}
-
 impl std::fmt::Debug for Contacts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Contacts({} contacts, {} tokens)", self.rows.len(), self.tokens.len())
     }
-}
-
-fn boxed(manner: Manner) -> Option<Box<Manner>> {
-    (manner != Manner::default()).then(|| Box::new(manner))
 }
 
 pub(super) fn no_such_contact() -> Denied {

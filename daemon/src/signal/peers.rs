@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ahoy_call::{LegId, PeerId};
-use ahoy_proto::card::{CardDevice, InboxAt};
+use ahoy_proto::card::InboxAt;
 use ahoy_proto::envelope::{Token, TokenHash};
 use ahoy_proto::identity::DeviceCertificate;
 
 use crate::identity::Own;
-use crate::roster::{Known, Roster};
+use crate::roster::Roster;
 use crate::signal::dropped::Cause;
 
 /// How a device is reached.
@@ -45,7 +45,7 @@ pub(super) struct Peers {
 impl Peers {
     /// Replaces what was known. Bindings made meanwhile stay.
     pub(super) fn replace(&mut self, roster: Arc<Roster>) {
-        self.bound.retain(|hash, _| roster.tokens.iter().any(|it| it.hash == hash.bytes()));
+        self.bound.retain(|hash, _| roster.token(hash.bytes()).is_some());
         self.roster = Some(roster);
     }
 
@@ -57,14 +57,18 @@ impl Peers {
     /// What relays list as ours.
     pub(super) fn tokens(&self) -> Vec<TokenHash> {
         let roster = self.roster.iter();
-        roster.flat_map(|it| &it.tokens).map(|it| TokenHash::from_bytes(it.hash)).collect()
+        roster.flat_map(|it| it.tokens()).map(|it| TokenHash::from_bytes(it.hash)).collect()
     }
 
     /// A contact's devices that can be reached, with the way to each.
     pub(super) fn devices(&self, peer: PeerId) -> Vec<(DeviceCertificate, Route)> {
-        let Some(known) = self.known(peer) else { return Vec::new() };
-        let devices = known.card.devices.iter();
-        devices.filter_map(|it| Some((it.certificate.clone(), route(known, it)?))).collect()
+        let Some(card) = self.roster.as_ref().and_then(|it| it.card(peer)) else { return Vec::new() };
+        let token = Token::from_bytes(card.token);
+        let devices = card.devices.into_iter();
+        devices
+            .filter(|it| !it.inboxes.is_empty())
+            .map(|it| (it.certificate, Route { token, inboxes: it.inboxes }))
+            .collect()
     }
 
     /// Whether the sender of an opened message 1 may speak to us, and how it is answered. The token is bound to it
@@ -75,52 +79,44 @@ impl Peers {
         token: TokenHash,
         certificate: &DeviceCertificate,
     ) -> Result<Admitted, Cause> {
-        let known = self.known(certificate.peer_id()).ok_or(Cause::UnknownSender)?;
-        if known.card.account != *certificate.account() {
-            return Err(Cause::UnknownSender);
-        }
+        let roster = self.roster.as_ref().ok_or(Cause::UnknownSender)?;
+        let known = *roster.contact(certificate.peer_id()).ok_or(Cause::UnknownSender)?;
         if known.blocked {
             return Err(Cause::Blocked);
         }
         if !certificate.is_valid_at(unix_s) {
             return Err(Cause::Expired);
         }
-        let device = known
-            .card
-            .devices
-            .iter()
-            .find(|it| it.certificate.device() == certificate.device())
-            .filter(|it| it.certificate.noise() == certificate.noise())
-            .ok_or(Cause::UnknownDevice)?;
-        let route = route(known, device).ok_or(Cause::UnknownDevice)?;
+        // Before the card, which costs a file and signatures.
         let owner = self.owner(token)?;
         if owner.is_some_and(|owner| owner != known.peer) {
             return Err(Cause::ForeignToken);
         }
+        let card = roster.card(known.peer).ok_or(Cause::UnknownSender)?;
+        if card.account != *certificate.account() {
+            return Err(Cause::UnknownSender);
+        }
+        let device = card
+            .devices
+            .into_iter()
+            .find(|it| it.certificate.device() == certificate.device())
+            .filter(|it| it.certificate.noise() == certificate.noise() && !it.inboxes.is_empty())
+            .ok_or(Cause::UnknownDevice)?;
         let admitted = Admitted {
             peer: known.peer,
             leg: certificate.leg_id(),
             preconnect: known.preconnect,
-            route,
+            route: Route { token: Token::from_bytes(card.token), inboxes: device.inboxes },
             newly_bound: owner.is_none(),
         };
         self.bound.insert(token, admitted.peer);
         Ok(admitted)
     }
 
-    fn known(&self, peer: PeerId) -> Option<&Known> {
-        self.roster.as_ref()?.contacts.iter().find(|it| it.peer == peer)
-    }
-
     /// To whom a token of ours is bound.
     fn owner(&self, token: TokenHash) -> Result<Option<PeerId>, Cause> {
-        let mut tokens = self.roster.iter().flat_map(|it| &it.tokens);
-        let listed = tokens.find(|it| it.hash == token.bytes()).ok_or(Cause::UnknownToken)?;
+        let listed =
+            self.roster.as_ref().and_then(|it| it.token(token.bytes())).ok_or(Cause::UnknownToken)?;
         Ok(listed.bound.or_else(|| self.bound.get(&token).copied()))
     }
-}
-
-fn route(known: &Known, device: &CardDevice) -> Option<Route> {
-    let inboxes = device.inboxes.clone();
-    (!inboxes.is_empty()).then(|| Route { token: Token::from_bytes(known.card.token), inboxes })
 }

@@ -3,6 +3,7 @@
 //! Lives here: the tests of `sessions.rs` and `line.rs`, with a relay that is a list.
 //! Must not: open a socket or read a clock.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ struct Phone {
     own: Arc<Own>,
     table: Sessions,
     contacts: Vec<Known>,
+    cards: BTreeMap<PeerId, Card>,
     tokens: Vec<roster::Token>,
 }
 
@@ -54,7 +56,7 @@ impl Phone {
             revision: 1,
         };
         let table = Sessions::new(Replay::default());
-        Self { own: Arc::new(own), table, contacts: Vec::new(), tokens: Vec::new() }
+        Self { own: Arc::new(own), table, contacts: Vec::new(), cards: BTreeMap::new(), tokens: Vec::new() }
     }
 
     fn peer(&self) -> PeerId {
@@ -79,14 +81,15 @@ impl Phone {
     }
 
     fn add(&mut self, card: Card) {
-        let known = Known { peer: card.peer_id(), card, blocked: false, preconnect: true };
-        self.contacts.push(known);
+        self.contacts.push(Known { peer: card.peer_id(), blocked: false, preconnect: true });
+        self.cards.insert(card.peer_id(), card);
         self.tell();
     }
 
     fn tell(&mut self) {
-        let (contacts, tokens) = (self.contacts.clone(), self.tokens.clone());
-        self.table.set_roster(Arc::new(Roster { own: Arc::clone(&self.own), contacts, tokens }));
+        let (contacts, tokens) = (self.contacts.as_slice().into(), self.tokens.as_slice().into());
+        let cards = Arc::new(self.cards.clone());
+        self.table.set_roster(Arc::new(Roster::new(Arc::clone(&self.own), contacts, cards, tokens)));
     }
 
     fn ring(&mut self, ms: u64, peer: PeerId, leg: LegId) -> Vec<Out> {
@@ -294,7 +297,7 @@ fn a_token_serves_the_first_contact_that_used_it_alone() {
     let mut eve = Phone::new(3);
     let card_of_eve = eve.card(33);
     ben.add(card_of_eve);
-    let stolen = ana.contacts[0].card.clone();
+    let stolen = ana.cards[&ben.peer()].clone();
     eve.add(stolen);
     shake_hands(&mut ana, &mut ben);
     let from_eve = posts(&eve.ring(0, ben.peer(), ben.leg())).remove(0);
@@ -312,7 +315,7 @@ fn a_device_that_is_not_on_the_card_gets_nothing() {
     let public = PublicKey::from(&other.own.noise);
     let certificate = DeviceCertificate::sign(&account, &device, &public, "new", 1, 2_000).unwrap();
     other.own = Arc::new(Own { account, certificate, ..(*other.own).clone() });
-    other.add(ana.contacts.remove(0).card);
+    other.add(ana.cards.remove(&ben.peer()).unwrap());
     let message_1 = posts(&other.ring(0, ben.peer(), ben.leg())).remove(0);
     ben.drops(Cause::UnknownDevice, |ben| ben.take(1, &message_1));
 }
@@ -438,7 +441,7 @@ fn a_ring_that_cannot_be_sent_is_undeliverable() {
     assert_eq!(events(&ana.ring(0, stranger, ben.leg())), undeliverable(ben.leg()));
     let no_device = LegId::from_bytes([9; 16]);
     assert_eq!(events(&ana.ring(0, ben.peer(), no_device)), undeliverable(no_device));
-    ana.contacts[0].card.devices[0].inboxes.clear();
+    ana.cards.get_mut(&ben.peer()).unwrap().devices[0].inboxes.clear();
     ana.tell();
     assert_eq!(events(&ana.ring(0, ben.peer(), ben.leg())), undeliverable(ben.leg()));
 }

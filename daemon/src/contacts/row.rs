@@ -1,0 +1,107 @@
+//! One contact in memory: all but its card.
+//!
+//! Lives here: what a row holds, to and from its file, and as clients see it.
+//! Must not: grow. Ten thousand rows take 2 MiB at most; what is seldom asked for is read from the file.
+
+use ahoy_call::PeerId;
+use ahoy_proto::identity::AccountBytes;
+
+use super::ContactRow;
+use super::disk::{ContactFile, VERSION, hex};
+use crate::config::Preconnect;
+use crate::manner::{self, Manner};
+
+/// One contact. Times are microseconds since the Unix epoch.
+#[derive(Clone)]
+pub(super) struct Row {
+    pub(super) account: AccountBytes,
+    pub(super) name: Box<str>,
+    pub(super) blocked: bool,
+    pub(super) mutual: bool,
+    pub(super) added_at: i64,
+    pub(super) last_call_at: i64,
+    /// What a person decided, if it is not the usual: most contacts pay nothing for it.
+    pub(super) manner: Option<Box<Manner>>,
+}
+
+impl Row {
+    /// Somebody who was added just now.
+    pub(super) fn new(account: AccountBytes, name: &str, added_at: i64) -> Self {
+        let (blocked, mutual) = (false, false);
+        Self { account, name: name.into(), blocked, mutual, added_at, last_call_at: 0, manner: None }
+    }
+
+    /// From its file.
+    pub(super) fn of(account: AccountBytes, file: ContactFile) -> Self {
+        let ContactFile { version: _, card: _, name, blocked, mutual, added_at, last_call_at, manner } = file;
+        let manner = boxed(manner);
+        Self { account, name: name.into(), blocked, mutual, added_at, last_call_at, manner }
+    }
+
+    /// As its file, with the text of the card.
+    pub(super) fn file(&self, card: String) -> ContactFile {
+        ContactFile {
+            version: VERSION,
+            card,
+            name: self.name.to_string(),
+            blocked: self.blocked,
+            mutual: self.mutual,
+            added_at: self.added_at,
+            last_call_at: self.last_call_at,
+            manner: self.manner(),
+        }
+    }
+
+    /// As clients see it, who are at that account.
+    pub(super) fn shown(&self, peer: PeerId, own: AccountBytes) -> ContactRow {
+        ContactRow {
+            id: hex(peer.bytes()),
+            address: self.account.address(),
+            name: self.name.to_string(),
+            blocked: self.blocked,
+            mutual: self.mutual,
+            manner: self.manner(),
+            safety_number: own.safety_number(self.account),
+            added_at: self.added_at,
+            last_call_at: self.last_call_at,
+        }
+    }
+
+    pub(super) fn is_favorite(&self) -> bool {
+        self.manner.as_ref().is_some_and(|manner| manner.favorite)
+    }
+
+    pub(super) fn manner(&self) -> Manner {
+        self.manner.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// Whether this contact may learn our network address before we answer; its own setting wins.
+    pub(super) fn preconnect(&self, for_all: Preconnect) -> bool {
+        let verified = self.manner.as_ref().is_some_and(|manner| manner.verified);
+        match self.manner.as_ref().map_or(manner::Preconnect::Default, |manner| manner.preconnect) {
+            manner::Preconnect::Always => true,
+            manner::Preconnect::Trusted => verified,
+            manner::Preconnect::Never => false,
+            manner::Preconnect::Default => match for_all {
+                Preconnect::Always => true,
+                Preconnect::Trusted => verified,
+                Preconnect::Never => false,
+            },
+        }
+    }
+}
+
+/// What is usual is not kept.
+pub(super) fn boxed(manner: Manner) -> Option<Box<Manner>> {
+    (manner != Manner::default()).then(|| Box::new(manner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_and_its_place_take_no_more_than_104_bytes() {
+        assert!(size_of::<(PeerId, Row)>() <= 104, "{}", size_of::<(PeerId, Row)>());
+    }
+}
