@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Command, Others, PeerId, Refusal, State};
+use ahoy_call::{CallId, Command, PeerId, Refusal, State};
 
 use crate::config::{self, Config, EditError, Setting};
 use crate::contacts::Added;
@@ -23,9 +23,19 @@ impl Engine {
     /// One request, from the queue to its answer.
     pub(crate) fn asked(&mut self, Asked { what, reply }: Asked) {
         match what {
-            Request::Dial { target, lifetime, note } => self.dial(reply, &target, lifetime, note),
+            Request::Dial { target, lifetime, note, hold_others } => {
+                self.dial(reply, &target, lifetime, note, hold_others);
+            }
             Request::Verb { call, verb, guard } => self.verb(reply, call, verb, guard),
             Request::HangUpAll => self.command(reply, Command::HangUpAll, Answer::Done),
+            Request::Swap => self.command(reply, Command::Swap, Answer::Done),
+            Request::AnswerNext(others) => {
+                self.verb(reply, Which::FocusRinging, Verb::Answer(others), Guard::default());
+            }
+            Request::SetDnd(dnd) => {
+                let outcome = self.set_dnd(dnd);
+                self.answer(reply, outcome);
+            }
             Request::SetAllMuted(muted) => {
                 self.command(reply, Command::SetAllMuted { muted }, Answer::Done);
             }
@@ -72,6 +82,9 @@ impl Engine {
             Request::SetContact { id, change } => {
                 let changed = self.contacts.resolve(&id);
                 let changed = changed.and_then(|peer| self.contacts.change(peer, &change).map(|()| peer));
+                if let (Ok(peer), Some(true)) = (&changed, change.blocked) {
+                    self.block(*peer);
+                }
                 self.contact_changed(reply, changed, false);
             }
             Request::RemoveContact(id) => {
@@ -84,7 +97,14 @@ impl Engine {
         }
     }
 
-    fn dial(&mut self, reply: Reply, target: &str, lifetime: Option<Duration>, note: Option<String>) {
+    fn dial(
+        &mut self,
+        reply: Reply,
+        target: &str,
+        lifetime: Option<Duration>,
+        note: Option<String>,
+        hold_others: bool,
+    ) {
         let peer = match self.callee(target) {
             Ok(peer) => peer,
             Err(denied) => return self.answer(reply, Err(denied)),
@@ -93,9 +113,14 @@ impl Engine {
             Ok(call) => call,
             Err(denied) => return self.answer(reply, Err(denied)),
         };
+        let now = self.now();
+        if !self.door.dial(now) {
+            let sentence = "You have dialed twenty times in a minute: wait a moment.";
+            return self.answer(reply, Err(Denied::new(DeniedKind::RateLimited, sentence)));
+        }
         let devices = self.contacts.legs(peer);
         let lifetime = lifetime.unwrap_or(self.config.call.lifetime);
-        let command = Command::Dial { call, peer, devices, lifetime, note, hold_others: true };
+        let command = Command::Dial { call, peer, devices, lifetime, note, hold_others };
         self.command(reply, command, Answer::Call(call));
     }
 
@@ -106,7 +131,15 @@ impl Engine {
         };
         let mut answer = Answer::Done;
         let command = match verb {
-            Verb::Answer => Command::Answer { call, others: Others::Hold },
+            Verb::Answer(others) => Command::Answer { call, others },
+            Verb::Silence => Command::Silence { call },
+            Verb::Hold => Command::Hold { call },
+            Verb::Resume => Command::Resume { call },
+            Verb::ToggleHold => {
+                let held = self.phone.views().iter().any(|view| view.id == call && view.local_hold);
+                answer = Answer::Flag(!held);
+                if held { Command::Resume { call } } else { Command::Hold { call } }
+            }
             Verb::Decline { reason, scope, text } => Command::Decline { call, reason, scope, text },
             Verb::HangUp => Command::HangUp { call },
             Verb::SetMuted(muted) => Command::SetMuted { call, muted },
@@ -124,6 +157,7 @@ impl Engine {
         let views = self.phone.views();
         let (call, serial) = match which {
             Which::Focus => (self.focus.call, Some(self.focus.serial)),
+            Which::FocusRinging => (self.focus.waiting.or(self.focus.call), Some(self.focus.serial)),
             Which::Id(id) => (Some(id), views.iter().find(|view| view.id == id).map(|view| view.serial)),
         };
         let stale = guard.call.is_some_and(|seen| Some(seen) != call)
@@ -168,7 +202,9 @@ impl Engine {
             Refusal::AnsweredElsewhere => {
                 Denied::new(DeniedKind::AnsweredElsewhere, "Another of your devices has answered.")
             }
-            Refusal::Busy => Denied::new(DeniedKind::Busy, "You are in a call already: hang up first."),
+            Refusal::Busy => {
+                Denied::new(DeniedKind::Busy, "You are in a call already: hang up first, or let it be held.")
+            }
             Refusal::NoDevice => Denied::new(
                 DeniedKind::NoDevice,
                 "The contact's card names no device that could be called: ask for a new card.",
@@ -203,6 +239,14 @@ impl Engine {
             }
             Some(_) => Ok(peer),
             None => Err(no_contact(target)),
+        }
+    }
+
+    /// Whoever is blocked is out of every call, and learns no more than that it is over.
+    fn block(&mut self, peer: PeerId) {
+        let now = self.now();
+        if let Ok(effects) = self.phone.command(now, Command::Block { peer }) {
+            Step::new(self, now, "block").perform(effects).release(None);
         }
     }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, CallView};
 
+use crate::door::Dnd;
+
 /// Everything that the bus shows at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Board {
@@ -16,7 +18,9 @@ pub struct Board {
     pub calls: Vec<Arc<CallRow>>,
     /// The call that Focus shows: the active one, else the oldest that rings here, else the one in dialing. Never an ended one.
     pub focus: Option<CallId>,
-    /// Rises by one when the focused call or its state changes.
+    /// A second call that rings beside it.
+    pub waiting: Option<CallId>,
+    /// Rises by one when the focused or the waiting call or its state changes.
     pub focus_serial: u64,
     /// The account of this user.
     pub account: AccountRow,
@@ -43,6 +47,8 @@ pub struct ManagerRow {
     pub muted: bool,
     /// Where the configuration lies; never changes while the daemon runs.
     pub config_file: String,
+    /// Do-not-disturb.
+    pub dnd: Dnd,
     /// Why Dial would be refused now; empty when it would not.
     pub cannot_dial: String,
 }
@@ -54,6 +60,10 @@ pub struct CallRow {
     pub view: CallView,
     /// The contact's name, else its address.
     pub name: String,
+    /// The contact's picture and own ring tone; empty for the usual.
+    pub icon: String,
+    /// See there.
+    pub ring_tone: String,
     /// The contact's address (z-base-32 of the account key).
     pub address: String,
     /// Its history row; 0 until it is committed.

@@ -40,7 +40,7 @@ pub async fn sleep_until(moment: Moment) {
         tokio::task::yield_now().await;
         return;
     }
-    match armed(moment) {
+    match timer(TimerfdClockId::Boottime, moment.micros()) {
         Ok(timer) => {
             // An error here means that the runtime shuts down, which drops this future anyway.
             let _fired = timer.readable().await;
@@ -52,6 +52,26 @@ pub async fn sleep_until(moment: Moment) {
                 reason = "the one fallback when no file descriptor is free"
             )]
             tokio::time::sleep(moment - now()).await;
+        }
+    }
+}
+
+/// Waits until the calendar says so, microseconds since the Unix epoch, also if it is set meanwhile; at once if it has passed.
+/// Needs a tokio runtime with its I/O driver.
+pub async fn sleep_until_unix(unix_us: i64) {
+    let micros = u64::try_from(unix_us).unwrap_or(0);
+    if unix_us <= self::unix_us() {
+        tokio::task::yield_now().await;
+        return;
+    }
+    match timer(TimerfdClockId::Realtime, micros) {
+        Ok(timer) => {
+            let _fired = timer.readable().await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no timer of the kernel is left");
+            sleep(Duration::from_micros(micros.saturating_sub(u64::try_from(self::unix_us()).unwrap_or(0))))
+                .await;
         }
     }
 }
@@ -84,9 +104,8 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
     }
 }
 
-fn armed(moment: Moment) -> std::io::Result<AsyncFd<OwnedFd>> {
-    let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-    let micros = moment.micros();
+fn timer(of: TimerfdClockId, micros: u64) -> std::io::Result<AsyncFd<OwnedFd>> {
+    let timer = timerfd_create(of, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
     let at = Timespec {
         tv_sec: i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX),
         tv_nsec: i64::try_from(micros % 1_000_000).unwrap_or(0) * 1_000,
@@ -123,6 +142,14 @@ mod tests {
         let due = now() + Duration::from_millis(20);
         sleep_until(due).await;
         assert!(now() >= due, "it must not wake early");
+    }
+
+    #[tokio::test]
+    async fn a_time_of_the_calendar_is_waited_for_and_not_less() {
+        let due = unix_us() + 20_000;
+        sleep_until_unix(due).await;
+        assert!(unix_us() >= due, "it must not wake early");
+        sleep_until_unix(1).await;
     }
 
     #[tokio::test]

@@ -12,12 +12,13 @@ use tokio::sync::mpsc;
 use crate::board::AccountRow;
 use crate::config::Config;
 use crate::contacts::Contacts;
+use crate::door::Door;
 use crate::identity::Own;
 use crate::paths::Paths;
 use crate::perform::Step;
 use crate::request::Asked;
 use crate::show::{Focus, PhoneRow, Show};
-use crate::{bus, clock, history, media, ready, signal};
+use crate::{bus, clock, history, media, policy, ready, signal};
 
 /// Where orders go. Every queue is bounded; a full one is a failed port.
 #[derive(Debug)]
@@ -78,6 +79,7 @@ pub struct Engine {
     pub(crate) paths: Paths,
     pub(crate) problems: Problems,
     pub(crate) focus: Focus,
+    pub(crate) door: Door,
     links: signal::Links,
     watchdog: Option<(Duration, Moment)>,
     announced: bool,
@@ -96,6 +98,7 @@ impl Engine {
         ports: Ports,
     ) -> Self {
         let phone = Phone::new(own.leg_id(), settings(&config));
+        let door = policy::open(&paths.dnd());
         let problems = Problems { contacts: contacts.problems().borrow().clone(), ..Problems::default() };
         Self {
             phone,
@@ -107,6 +110,7 @@ impl Engine {
             paths,
             problems,
             focus: Focus::default(),
+            door,
             links: signal::Links::default(),
             watchdog: None,
             announced: false,
@@ -124,7 +128,7 @@ impl Engine {
         let mut disk = self.contacts.disk_problem();
         let mut damaged = self.contacts.problems();
         loop {
-            let due = self.due();
+            let (due, dnd_ends) = (self.due(), self.dnd_ends());
             tokio::select! {
                 biased;
                 () = &mut stop => {
@@ -134,6 +138,7 @@ impl Engine {
                 }
                 Some(asked) = inbox.commands.recv() => self.asked(asked),
                 () = sleep_until(due) => self.on_time(),
+                () = dnd_ends => self.refresh(),
                 Some(report) = inbox.history.recv() => self.history(report),
                 Some(report) = inbox.bus.recv() => match report {
                     bus::Report::NameTaken => return Ended::NameTaken,
@@ -192,7 +197,7 @@ impl Engine {
 
     fn signal(&mut self, report: signal::Report) {
         match report {
-            signal::Report::Event(event) => self.feed(event),
+            signal::Report::Event(event) => self.rung(event),
             signal::Report::Frame { call, leg, bytes } => {
                 if self.ports.media.order(media::Order::Frame { call, leg, bytes }).is_err() {
                     tracing::debug!("a frame for the data channel was dropped: the media queue is full");
@@ -269,6 +274,7 @@ impl Engine {
 
     /// Brings Manager and Account up to date with what the ports said.
     pub(crate) fn refresh(&mut self) {
+        self.end_dnd();
         let relays = self.own.relays();
         self.problems.relay = if relays.is_empty() {
             format!(
@@ -291,6 +297,7 @@ impl Engine {
         let contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
         let problems = self.problems.sentences();
         let online = self.links.online;
+        let dnd = self.door.dnd;
         let board = self.show.board();
         board.account = account;
         board.contacts = contacts;
@@ -298,6 +305,7 @@ impl Engine {
         manager.problems = problems;
         manager.online = online;
         manager.connection = connection;
+        manager.dnd = dnd;
         manager.config_file = self.paths.config.display().to_string();
         self.show.flush();
     }

@@ -51,6 +51,11 @@ impl Paths {
         self.state.join("history.db")
     }
 
+    /// What do-not-disturb was set to.
+    pub fn dnd(&self) -> PathBuf {
+        self.state.join("dnd")
+    }
+
     /// What signaling has seen and must not take twice.
     pub fn replay(&self) -> PathBuf {
         self.state.join("replay")

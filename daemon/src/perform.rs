@@ -110,9 +110,12 @@ impl<'a> Step<'a> {
 
     fn row(&self, view: CallView) -> CallRow {
         let (name, address) = self.engine.contacts.name_and_address(view.peer);
+        let manner = self.engine.contacts.manner(view.peer).map(|(manner, _)| manner).unwrap_or_default();
         let unix = |moment: Option<Moment>| moment.map_or(0, clock::to_unix);
         CallRow {
             name,
+            icon: manner.icon,
+            ring_tone: manner.ring_tone,
             address,
             history_id: 0,
             created_at: clock::to_unix(view.created),

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use ahoy_call::{CallId, DeclineReason, Scope};
+use ahoy_call::{CallId, DeclineReason, Others, Scope};
 use tokio::sync::oneshot;
 
 use crate::config::Setting;
+use crate::door::Dnd;
 use crate::rows::{ContactChange, ContactFilter, ContactRow, HistoryFilter, HistoryRow};
 
 /// A request with the place for its answer. The bus fills in the answer's effect before it lets the reply go.
@@ -34,6 +35,8 @@ pub enum Request {
         lifetime: Option<Duration>,
         /// Shown there while it rings.
         note: Option<String>,
+        /// Hold the call that is there; otherwise the dial is refused while there is one.
+        hold_others: bool,
     },
     /// A verb on one call.
     Verb {
@@ -46,6 +49,12 @@ pub enum Request {
     },
     /// End all calls.
     HangUpAll,
+    /// Hold the call that has the ear, and take up the one that is held.
+    Swap,
+    /// Answer the call that rings or waits; what becomes of the one that has the ear.
+    AnswerNext(Others),
+    /// Do-not-disturb.
+    SetDnd(Dnd),
     /// The switch for all calls.
     SetAllMuted(bool),
     /// Read the configuration again.
@@ -99,13 +108,23 @@ pub enum Which {
     Id(CallId),
     /// The one Focus shows.
     Focus,
+    /// The one that waits beside it, if there is one, else the same.
+    FocusRinging,
 }
 
 /// What to do to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Answer.
-    Answer,
+    Answer(Others),
+    /// Stop our own ringing.
+    Silence,
+    /// Put it aside.
+    Hold,
+    /// Take it up again.
+    Resume,
+    /// The contrary of what it is; answered with `Answer::Flag(held)`.
+    ToggleHold,
     /// Decline.
     Decline {
         /// The word the caller hears.

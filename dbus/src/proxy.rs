@@ -25,6 +25,13 @@ use crate::Dict;
 pub trait Manager {
     fn dial(&self, target: &str, options: &Dict) -> zbus::Result<OwnedObjectPath>;
     #[zbus(no_autostart)]
+    fn swap_calls(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn hold_and_answer(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn release_and_answer(&self, options: &Dict) -> zbus::Result<()>;
+    fn set_dnd(&self, mode: &str, until: i64, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
     fn hangup_all(&self, options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
     fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
@@ -39,6 +46,10 @@ pub trait Manager {
     fn version(&self) -> zbus::Result<String>;
     #[zbus(property(emits_changed_signal = "const"))]
     fn config_file(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn dnd(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn dnd_until(&self) -> zbus::Result<i64>;
     #[zbus(property)]
     fn ready(&self) -> zbus::Result<bool>;
     #[zbus(property)]
@@ -77,11 +88,31 @@ pub trait Focus {
     #[zbus(no_autostart)]
     fn hangup(&self, options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
+    fn silence(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn toggle_hold(&self, options: &Dict) -> zbus::Result<bool>;
+    #[zbus(no_autostart)]
     fn toggle_mute(&self, options: &Dict) -> zbus::Result<bool>;
     #[zbus(property)]
     fn state(&self) -> zbus::Result<String>;
     #[zbus(property)]
     fn call(&self) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(property)]
+    fn peer_icon(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn waiting(&self) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(property)]
+    fn waiting_name(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn held(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn silenced(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn others(&self) -> zbus::Result<u32>;
+    #[zbus(property)]
+    fn dnd(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn can_hold(&self) -> zbus::Result<bool>;
     #[zbus(property)]
     fn peer_name(&self) -> zbus::Result<String>;
     #[zbus(property)]
@@ -120,7 +151,23 @@ pub trait Call {
     #[zbus(no_autostart)]
     fn hangup(&self, options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
+    fn silence(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn hold(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn resume(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
     fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
+    #[zbus(property)]
+    fn local_hold(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn remote_hold(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn silenced(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn auto_answered(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn can_hold(&self) -> zbus::Result<bool>;
     #[zbus(property)]
     fn state(&self) -> zbus::Result<String>;
     #[zbus(property)]

@@ -11,7 +11,7 @@ mod speech;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use ahoy_call::State;
+use ahoy_call::{Others, State};
 use ahoy_tests::bus::PrivateBus;
 use ahoy_tests::introspection::interfaces;
 use ahoyd::bus::{Order, Report};
@@ -125,7 +125,11 @@ async fn a_method_returns_after_the_properties_show_its_effect() {
     };
     let board = with_call(State::Connecting);
     let (_, asked) = tokio::join!(answer, rig.port.serve_one(&board, Ok(Answer::Done)));
-    let expected = Request::Verb { call: Which::Focus, verb: Verb::Answer, guard: Guard::default() };
+    let expected = Request::Verb {
+        call: Which::FocusRinging,
+        verb: Verb::Answer(Others::Hold),
+        guard: Guard::default(),
+    };
     assert_eq!(asked.what, expected);
     let focus = rig.properties(FOCUS, "Focus").await;
     assert_eq!(focus["State"], Variant::from("connecting").try_into_owned().unwrap());

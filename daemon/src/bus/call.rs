@@ -27,12 +27,25 @@ pub(super) struct CallObject {
 #[interface(name = "org.ahoyd.Calls1.Call", spawn = false, introspection_docs = false)]
 impl CallObject {
     async fn answer(&self, options: Dictionary) -> Result<(), Fault> {
-        self.desk.verb(self.which(), Verb::Answer, Options::guard_only(options)?).await
+        let (others, guard) = Options::answer(options)?;
+        self.desk.verb(self.which(), Verb::Answer(others), guard).await
     }
 
     async fn decline(&self, reason: String, options: Dictionary) -> Result<(), Fault> {
         let (verb, guard) = verbs::decline(&reason, options)?;
         self.desk.verb(self.which(), verb, guard).await
+    }
+
+    async fn silence(&self, options: Dictionary) -> Result<(), Fault> {
+        self.desk.verb(self.which(), Verb::Silence, Options::guard_only(options)?).await
+    }
+
+    async fn hold(&self, options: Dictionary) -> Result<(), Fault> {
+        self.desk.verb(self.which(), Verb::Hold, Options::guard_only(options)?).await
+    }
+
+    async fn resume(&self, options: Dictionary) -> Result<(), Fault> {
+        self.desk.verb(self.which(), Verb::Resume, Options::guard_only(options)?).await
     }
 
     async fn hangup(&self, options: Dictionary) -> Result<(), Fault> {
@@ -137,6 +150,26 @@ impl CallObject {
     }
 
     #[zbus(property)]
+    fn local_hold(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.local_hold)
+    }
+
+    #[zbus(property)]
+    fn remote_hold(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.remote_hold)
+    }
+
+    #[zbus(property)]
+    fn silenced(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.silenced)
+    }
+
+    #[zbus(property)]
+    fn auto_answered(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.auto_answered)
+    }
+
+    #[zbus(property)]
     fn can_answer(&self) -> fdo::Result<bool> {
         Ok(self.now()?.can_answer)
     }
@@ -149,6 +182,11 @@ impl CallObject {
     #[zbus(property)]
     fn can_hangup(&self) -> fdo::Result<bool> {
         Ok(self.now()?.can_hangup)
+    }
+
+    #[zbus(property)]
+    fn can_hold(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.can_hold)
     }
 
     #[zbus(property)]

@@ -20,12 +20,17 @@ pub(super) struct FocusObject(pub(super) Desk);
 #[interface(name = "org.ahoyd.Calls1.Focus", spawn = false, introspection_docs = false)]
 impl FocusObject {
     async fn answer(&self, options: Dictionary) -> Result<(), Fault> {
-        self.0.verb(Which::Focus, Verb::Answer, Options::guard_only(options)?).await
+        let (others, guard) = Options::answer(options)?;
+        self.0.verb(Which::FocusRinging, Verb::Answer(others), guard).await
     }
 
     async fn decline(&self, reason: String, options: Dictionary) -> Result<(), Fault> {
         let (verb, guard) = verbs::decline(&reason, options)?;
-        self.0.verb(Which::Focus, verb, guard).await
+        self.0.verb(Which::FocusRinging, verb, guard).await
+    }
+
+    async fn silence(&self, options: Dictionary) -> Result<(), Fault> {
+        self.0.verb(Which::FocusRinging, Verb::Silence, Options::guard_only(options)?).await
     }
 
     async fn hangup(&self, options: Dictionary) -> Result<(), Fault> {
@@ -38,6 +43,14 @@ impl FocusObject {
         let what = Request::Verb { call: Which::Focus, verb: Verb::ToggleMute, guard };
         let Answer::Flag(muted) = self.0.ask(what).await? else { return Err(surprised()) };
         Ok(muted)
+    }
+
+    #[zbus(out_args("held"))]
+    async fn toggle_hold(&self, options: Dictionary) -> Result<bool, Fault> {
+        let guard = Options::guard_only(options)?;
+        let what = Request::Verb { call: Which::Focus, verb: Verb::ToggleHold, guard };
+        let Answer::Flag(held) = self.0.ask(what).await? else { return Err(surprised()) };
+        Ok(held)
     }
 
     #[zbus(property)]
@@ -56,6 +69,21 @@ impl FocusObject {
     }
 
     #[zbus(property)]
+    fn peer_icon(&self) -> String {
+        self.now().peer_icon
+    }
+
+    #[zbus(property)]
+    fn waiting(&self) -> OwnedObjectPath {
+        self.now().waiting
+    }
+
+    #[zbus(property)]
+    fn waiting_name(&self) -> String {
+        self.now().waiting_name
+    }
+
+    #[zbus(property)]
     fn direction(&self) -> &'static str {
         self.now().direction
     }
@@ -71,6 +99,16 @@ impl FocusObject {
     }
 
     #[zbus(property)]
+    fn held(&self) -> bool {
+        self.now().held
+    }
+
+    #[zbus(property)]
+    fn silenced(&self) -> bool {
+        self.now().silenced
+    }
+
+    #[zbus(property)]
     fn since_monotonic(&self) -> u64 {
         self.now().since_monotonic
     }
@@ -83,6 +121,16 @@ impl FocusObject {
     #[zbus(property)]
     fn deadline_monotonic(&self) -> u64 {
         self.now().deadline_monotonic
+    }
+
+    #[zbus(property)]
+    fn others(&self) -> u32 {
+        self.now().others
+    }
+
+    #[zbus(property)]
+    fn dnd(&self) -> &'static str {
+        self.now().dnd
     }
 
     #[zbus(property)]
@@ -103,6 +151,11 @@ impl FocusObject {
     #[zbus(property)]
     fn can_hangup(&self) -> bool {
         self.now().can_hangup
+    }
+
+    #[zbus(property)]
+    fn can_hold(&self) -> bool {
+        self.now().can_hold
     }
 
     #[zbus(property)]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ahoy_call::Others;
 use zbus::object_server::SignalEmitter;
 use zbus::wire::OwnedObjectPath;
 use zbus::{OwnedVariant, Variant, interface};
@@ -15,6 +16,7 @@ use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::shown::Manager;
 use super::{settings, spell};
+use crate::door::{Dnd, DndMode};
 use crate::request::{Answer, Request};
 
 /// The object at the root.
@@ -28,8 +30,9 @@ impl ManagerObject {
         let mut options = Options::from(options);
         let lifetime = options.u32("lifetime")?.map(|seconds| Duration::from_secs(seconds.into()));
         let note = options.string("note")?;
+        let hold_others = options.flag("hold-others")?.unwrap_or(true);
         options.finish()?;
-        let answer = self.0.ask(Request::Dial { target, lifetime, note }).await?;
+        let answer = self.0.ask(Request::Dial { target, lifetime, note, hold_others }).await?;
         let Answer::Call(id) = answer else { return Err(surprised()) };
         Ok(spell::call_path(id))
     }
@@ -37,6 +40,29 @@ impl ManagerObject {
     async fn hangup_all(&self, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         self.0.done(Request::HangUpAll).await
+    }
+
+    async fn swap_calls(&self, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::Swap).await
+    }
+
+    async fn hold_and_answer(&self, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::AnswerNext(Others::Hold)).await
+    }
+
+    async fn release_and_answer(&self, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::AnswerNext(Others::Release)).await
+    }
+
+    async fn set_dnd(&self, mode: String, until: i64, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        let Some(mode) = DndMode::parse(&mode) else {
+            return Err(Fault::arguments("The mode is 'off', 'all' or 'favorites'."));
+        };
+        self.0.done(Request::SetDnd(Dnd { mode, until })).await
     }
 
     async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {
@@ -141,6 +167,16 @@ impl ManagerObject {
     #[zbus(property)]
     fn muted(&self) -> bool {
         self.now().muted
+    }
+
+    #[zbus(property)]
+    fn dnd(&self) -> &'static str {
+        self.now().dnd
+    }
+
+    #[zbus(property)]
+    fn dnd_until(&self) -> i64 {
+        self.now().dnd_until
     }
 }
 

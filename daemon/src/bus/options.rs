@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use ahoy_call::Others;
 use zbus::{OwnedVariant, Variant};
 
 use super::fault::Fault;
@@ -60,6 +61,15 @@ impl Options {
             }
         };
         Ok(Guard { call, serial: self.u64("expect-serial")? })
+    }
+
+    /// The guards of an answer, and `hold-others` (b, default true): what becomes of the call that has the ear.
+    pub(super) fn answer(dictionary: Dictionary) -> Result<(Others, Guard), Fault> {
+        let mut options = Self::from(dictionary);
+        let guard = options.guard()?;
+        let hold = options.flag("hold-others")?.unwrap_or(true);
+        options.finish()?;
+        Ok((if hold { Others::Hold } else { Others::Release }, guard))
     }
 
     /// A string, `s`.

@@ -141,7 +141,7 @@ mod tests {
         let row = call(1, State::Incoming);
         let difference = difference(&board_of(vec![]), &board_of(vec![Arc::clone(&row)]));
         assert_eq!(difference.come, [row]);
-        assert_eq!(paths(&difference), [spell::ROOT], "Manager counts it, and nothing else changed");
+        assert_eq!(paths(&difference), [spell::ROOT, spell::FOCUS], "both count it, and nothing else changed");
     }
 
     #[test]
@@ -219,6 +219,8 @@ mod tests {
         Arc::new(CallRow {
             view,
             name: "Ben".to_owned(),
+            icon: String::new(),
+            ring_tone: String::new(),
             address: "ben-address".to_owned(),
             history_id: 0,
             created_at: 0,

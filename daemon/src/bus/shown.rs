@@ -4,6 +4,7 @@
 //! Must not: emit, wait, or ask.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ahoy_call::{CallId, State};
 use zbus::Variant;
@@ -50,6 +51,8 @@ properties! {
         can_dial: bool = "CanDial",
         cannot_dial_reason: String = "CannotDialReason",
         muted: bool = "Muted",
+        dnd: &'static str = "Dnd",
+        dnd_until: i64 = "DndUntil",
     }
 }
 
@@ -59,16 +62,24 @@ properties! {
         state: &'static str = "State",
         call: OwnedObjectPath = "Call",
         peer_name: String = "PeerName",
+        peer_icon: String = "PeerIcon",
+        waiting: OwnedObjectPath = "Waiting",
+        waiting_name: String = "WaitingName",
         direction: &'static str = "Direction",
         muted: bool = "Muted",
         remote_muted: bool = "RemoteMuted",
+        held: bool = "Held",
+        silenced: bool = "Silenced",
         since_monotonic: u64 = "SinceMonotonic",
         since_at: i64 = "SinceAt",
         deadline_monotonic: u64 = "DeadlineMonotonic",
+        others: u32 = "Others",
         missed: u32 = "Missed",
+        dnd: &'static str = "Dnd",
         can_answer: bool = "CanAnswer",
         can_decline: bool = "CanDecline",
         can_hangup: bool = "CanHangup",
+        can_hold: bool = "CanHold",
         can_mute: bool = "CanMute",
         serial: u64 = "Serial",
     }
@@ -87,9 +98,14 @@ properties! {
         message: String = "Message",
         muted: bool = "Muted",
         remote_muted: bool = "RemoteMuted",
+        local_hold: bool = "LocalHold",
+        remote_hold: bool = "RemoteHold",
+        silenced: bool = "Silenced",
+        auto_answered: bool = "AutoAnswered",
         can_answer: bool = "CanAnswer",
         can_decline: bool = "CanDecline",
         can_hangup: bool = "CanHangup",
+        can_hold: bool = "CanHold",
         can_mute: bool = "CanMute",
         created_at: i64 = "CreatedAt",
         ringing_at: i64 = "RingingAt",
@@ -135,11 +151,15 @@ impl Manager {
             connection_state: manager.connection.to_owned(),
             problems: manager.problems.clone(),
             active_call: active(board).map_or_else(spell::nowhere, spell::call_path),
-            incoming_count: count(board.calls.iter().filter(|row| row.view.state == State::Incoming)),
+            incoming_count: count(
+                board.calls.iter().filter(|row| matches!(row.view.state, State::Incoming | State::Waiting)),
+            ),
             missed_count: board.missed,
             can_dial: manager.cannot_dial.is_empty(),
             cannot_dial_reason: manager.cannot_dial.clone(),
             muted: manager.muted,
+            dnd: manager.dnd.mode.word(),
+            dnd_until: manager.dnd.until,
         }
     }
 }
@@ -147,41 +167,41 @@ impl Manager {
 impl Focus {
     /// Of this board.
     pub(super) fn of(board: &Board) -> Self {
-        let focused = board.focus.and_then(|id| board.calls.iter().find(|row| row.view.id == id));
-        let Some(row) = focused else {
-            return Self {
-                state: "idle",
-                call: spell::nowhere(),
-                peer_name: String::new(),
-                direction: "",
-                muted: board.manager.muted,
-                remote_muted: false,
-                since_monotonic: 0,
-                since_at: 0,
-                deadline_monotonic: 0,
-                missed: board.missed,
-                can_answer: false,
-                can_decline: false,
-                can_hangup: false,
-                can_mute: false,
-                serial: board.focus_serial,
-            };
-        };
-        let can = row.view.can;
+        let at = |id: Option<CallId>| board.calls.iter().find(|row| Some(row.view.id) == id);
+        let (row, waiting) = (at(board.focus), at(board.waiting));
+        let path =
+            |row: Option<&Arc<CallRow>>| row.map_or_else(spell::nowhere, |row| spell::call_path(row.view.id));
+        let name = |row: Option<&Arc<CallRow>>| row.map_or_else(String::new, |row| row.name.clone());
+        let view = row.map(|row| &row.view);
+        let can = view.map(|view| view.can).unwrap_or_default();
+        // What rings beside the call is what answering and declining are about.
+        let rings = waiting.or(row).map(|row| row.view.can).unwrap_or_default();
+        let others = board.calls.iter().filter(|other| {
+            other.view.state != State::Disconnected && Some(other.view.id) != view.map(|view| view.id)
+        });
+        let (since_monotonic, since_at) = row.map_or((0, 0), |row| since(row));
         Self {
-            state: spell::state(row.view.state),
-            call: spell::call_path(row.view.id),
-            peer_name: row.name.clone(),
-            direction: spell::direction(row.view.direction),
-            muted: row.view.muted,
-            remote_muted: row.view.remote_muted,
-            since_monotonic: since(row).0,
-            since_at: since(row).1,
-            deadline_monotonic: row.deadline_boot,
+            state: view.map_or("idle", |view| spell::state(view.state)),
+            call: path(row),
+            peer_name: name(row),
+            peer_icon: row.map_or_else(String::new, |row| row.icon.clone()),
+            waiting: path(waiting),
+            waiting_name: name(waiting),
+            direction: view.map_or("", |view| spell::direction(view.direction)),
+            muted: view.map_or(board.manager.muted, |view| view.muted),
+            remote_muted: view.is_some_and(|view| view.remote_muted),
+            held: view.is_some_and(|view| view.local_hold),
+            silenced: waiting.or(row).is_some_and(|row| row.view.silenced),
+            since_monotonic,
+            since_at,
+            deadline_monotonic: row.map_or(0, |row| row.deadline_boot),
+            others: count(others),
             missed: board.missed,
-            can_answer: can.answer,
-            can_decline: can.decline,
+            dnd: board.manager.dnd.mode.word(),
+            can_answer: rings.answer,
+            can_decline: rings.decline,
             can_hangup: can.hang_up,
+            can_hold: can.hold,
             can_mute: can.mute,
             serial: board.focus_serial,
         }
@@ -203,9 +223,14 @@ impl Call {
             message: view.message.clone().unwrap_or_default(),
             muted: view.muted,
             remote_muted: view.remote_muted,
+            local_hold: view.local_hold,
+            remote_hold: view.remote_hold,
+            silenced: view.silenced,
+            auto_answered: view.auto_answered,
             can_answer: view.can.answer,
             can_decline: view.can.decline,
             can_hangup: view.can.hang_up,
+            can_hold: view.can.hold,
             can_mute: view.can.mute,
             created_at: row.created_at,
             ringing_at: row.ringing_at,
@@ -251,13 +276,14 @@ impl History {
     }
 }
 
-/// The call in which somebody has answered, and which is not over.
+/// The call in which somebody has answered, and which is not over; one that we hold only if there is no other.
 fn active(board: &Board) -> Option<CallId> {
     let answered = |state| match state {
         State::Connecting | State::Active | State::Held | State::Reconnecting => true,
         State::Dialing | State::Alerting | State::Incoming | State::Waiting | State::Disconnected => false,
     };
-    board.calls.iter().find(|row| answered(row.view.state)).map(|row| row.view.id)
+    let live = board.calls.iter().filter(|row| answered(row.view.state));
+    live.min_by_key(|row| row.view.local_hold).map(|row| row.view.id)
 }
 
 /// Where to count from, in both clocks: the answer; before it the ring, before that the dialing.

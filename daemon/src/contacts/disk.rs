@@ -168,6 +168,8 @@ pub(super) enum Content {
     Token(TokenFile),
     /// The token belongs to this contact from now on.
     Bound(PeerId),
+    /// These bytes.
+    Bytes(Vec<u8>),
     /// Removed.
     Nothing,
 }
@@ -263,6 +265,7 @@ fn put(path: &Path, content: Content) -> io::Result<()> {
             let now: TokenFile = serde_json::from_slice(&std::fs::read(path)?)?;
             serde_json::to_vec(&TokenFile { bound: Some(hex(peer.bytes())), ..now })?
         }
+        Content::Bytes(bytes) => bytes,
         Content::Nothing => return file::remove(path),
     };
     file::write(path, &bytes)

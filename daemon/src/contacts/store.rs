@@ -301,6 +301,11 @@ impl Contacts {
         }
     }
 
+    /// Puts a small file of the engine's own on the disk, by the same thread and with the same patience.
+    pub fn keep_beside(&self, path: PathBuf, content: Vec<u8>) -> Result<(), Denied> {
+        self.disk.write_and_wait(path, Content::Bytes(content)).map_err(|error| not_kept(&error))
+    }
+
     fn keep(&self, peer: PeerId, content: Content) -> Result<(), Denied> {
         self.disk.write_and_wait(self.shelf.path(peer), content).map_err(|error| not_kept(&error))
     }

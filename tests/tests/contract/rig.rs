@@ -231,6 +231,8 @@ pub(crate) fn with_call(state: State) -> Board {
     let row = CallRow {
         view,
         name: "Ben".to_owned(),
+        icon: String::new(),
+        ring_tone: String::new(),
         address: "ben-address".to_owned(),
         history_id: 7,
         created_at: 1_000_000,

@@ -58,9 +58,11 @@ pub(crate) fn with_unknown_option(arguments: &str) -> zbus::wire::Structure<'sta
             ("a{sv}", "options") => body.add_field(BTreeMap::from([("no-such-option", Variant::from(true))])),
             ("a{sv}", _) => body.add_field(NOTHING.clone()),
             ("s", "reason") => body.add_field("declined"),
+            ("s", "mode") => body.add_field("all"),
             ("s", _) => body.add_field("x"),
             ("b", _) => body.add_field(true),
             ("t", _) => body.add_field(1_u64),
+            ("x", _) => body.add_field(0_i64),
             ("v", _) => body.add_field(Variant::from("x")),
             other => panic!("no argument for {other:?}"),
         };

@@ -1,0 +1,273 @@
+//! The door: who may ring now, and how often we may dial.
+//!
+//! Lives here: do-not-disturb with its end by the calendar, what a contact's policy makes of a ring, counts of the last minute.
+//! Must not: know a call, send anything, write a file.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ahoy_call::{Moment, PeerId, RingPolicy};
+use serde::{Deserialize, Serialize};
+
+use crate::manner::{self, Manner};
+
+/// The span in which rings and dials are counted.
+const MINUTE: Duration = Duration::from_secs(60);
+/// Rings of one contact that are heard in a minute; further ones are as if we were not there.
+const RINGS: usize = 5;
+/// Notes of missed calls that are taken from one contact in a minute: a full mailbox.
+const NOTES: usize = 64;
+/// Dials of ours in a minute.
+const DIALS: usize = 20;
+/// Rings and notes that are remembered, over all contacts. Who is behind that has been away for most of a minute.
+const REMEMBERED: usize = 1024;
+
+/// Whom do-not-disturb keeps away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DndMode {
+    /// Nobody.
+    #[default]
+    Off,
+    /// Everybody but those whose policy is `always`.
+    All,
+    /// The same, and favourites come through too.
+    Favorites,
+}
+
+impl DndMode {
+    /// All words.
+    pub const WORDS: &'static [&'static str] = &["off", "all", "favorites"];
+
+    /// As the bus spells it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::All => "all",
+            Self::Favorites => "favorites",
+        }
+    }
+
+    /// By its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "off" => Some(Self::Off),
+            "all" => Some(Self::All),
+            "favorites" => Some(Self::Favorites),
+            _ => None,
+        }
+    }
+}
+
+/// Do-not-disturb.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dnd {
+    /// Whom it keeps away.
+    pub mode: DndMode,
+    /// When it ends by itself, microseconds since the Unix epoch; 0: when somebody ends it.
+    pub until: i64,
+}
+
+impl Dnd {
+    /// It ended by itself.
+    pub fn is_over(self, unix_us: i64) -> bool {
+        self.mode != DndMode::Off && self.until != 0 && self.until <= unix_us
+    }
+}
+
+/// Who stands at the door.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// Which contact.
+    pub peer: PeerId,
+    /// What a person decided about it.
+    pub manner: &'a Manner,
+    /// We are dialing it at this moment.
+    pub dialed: bool,
+}
+
+/// The door.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    /// Do-not-disturb as it was set last; it may be over.
+    pub dnd: Dnd,
+    rings: VecDeque<(Moment, PeerId)>,
+    notes: VecDeque<(Moment, PeerId)>,
+    dials: VecDeque<Moment>,
+}
+
+impl Door {
+    /// With what was kept over a restart: the file's content. What cannot be read is as if nothing was set.
+    pub fn open(kept: Option<&[u8]>) -> Self {
+        let dnd = kept.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+        Self { dnd, ..Self::default() }
+    }
+
+    /// What a ring does here; `None`: nothing at all, and nothing is sent.
+    pub fn ring(&mut self, now: Moment, unix_us: i64, caller: Caller<'_>) -> Option<RingPolicy> {
+        let often = often(&mut self.rings, now, caller.peer, RINGS);
+        let how = match caller.manner.ring_policy {
+            manner::RingPolicy::Normal | manner::RingPolicy::Always | manner::RingPolicy::Never => {
+                RingPolicy::Normal
+            }
+            manner::RingPolicy::Silent => RingPolicy::Silent,
+            manner::RingPolicy::AutoAnswer => RingPolicy::AutoAnswer,
+        };
+        if caller.dialed {
+            return Some(how);
+        }
+        if often || caller.manner.ring_policy == manner::RingPolicy::Never {
+            return None;
+        }
+        let through = caller.manner.ring_policy == manner::RingPolicy::Always
+            || self.dnd.is_over(unix_us)
+            || match self.dnd.mode {
+                DndMode::Off => true,
+                DndMode::Favorites => caller.manner.favorite,
+                DndMode::All => false,
+            };
+        through.then_some(how)
+    }
+
+    /// Whether a note of a missed call is taken.
+    pub fn note(&mut self, now: Moment, peer: PeerId) -> bool {
+        !often(&mut self.notes, now, peer, NOTES)
+    }
+
+    /// Whether one more dial of ours is taken; it counts if so.
+    pub fn dial(&mut self, now: Moment) -> bool {
+        self.dials.retain(|at| now.since(*at) < MINUTE);
+        let free = self.dials.len() < DIALS;
+        if free {
+            self.dials.push_back(now);
+        }
+        free
+    }
+}
+
+/// Counts one more of `peer`, and tells whether that is more than `most` in a minute.
+fn often(seen: &mut VecDeque<(Moment, PeerId)>, now: Moment, peer: PeerId, most: usize) -> bool {
+    seen.retain(|(at, _)| now.since(*at) < MINUTE);
+    if seen.len() == REMEMBERED {
+        seen.pop_front();
+    }
+    seen.push_back((now, peer));
+    seen.iter().filter(|(_, of)| *of == peer).count() > most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANA: PeerId = PeerId::from_bytes([1; 16]);
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_micros(1_000_000 * seconds)
+    }
+
+    fn manner(ring_policy: manner::RingPolicy, favorite: bool) -> Manner {
+        Manner { ring_policy, favorite, ..Manner::default() }
+    }
+
+    /// What a single ring of such a contact does under this mode.
+    fn ring(mode: DndMode, manner: &Manner, dialed: bool) -> Option<RingPolicy> {
+        let mut door = Door { dnd: Dnd { mode, until: 0 }, ..Door::default() };
+        door.ring(at(1), 1, Caller { peer: ANA, manner, dialed })
+    }
+
+    #[test]
+    fn every_mode_and_policy_has_its_answer() {
+        use manner::RingPolicy::{Always, AutoAnswer, Never, Normal, Silent};
+        let rings = Some(RingPolicy::Normal);
+        let (quiet, itself) = (Some(RingPolicy::Silent), Some(RingPolicy::AutoAnswer));
+        // policy, favourite, then the answers for off, favorites, all.
+        let table = [
+            (Normal, false, [rings, None, None]),
+            (Normal, true, [rings, rings, None]),
+            (Always, false, [rings, rings, rings]),
+            (Always, true, [rings, rings, rings]),
+            (Silent, false, [quiet, None, None]),
+            (Silent, true, [quiet, quiet, None]),
+            (Never, false, [None, None, None]),
+            (Never, true, [None, None, None]),
+            (AutoAnswer, false, [itself, None, None]),
+            (AutoAnswer, true, [itself, itself, None]),
+        ];
+        for (policy, favorite, answers) in table {
+            let manner = manner(policy, favorite);
+            for (mode, answer) in [DndMode::Off, DndMode::Favorites, DndMode::All].into_iter().zip(answers) {
+                assert_eq!(ring(mode, &manner, false), answer, "{mode:?} {policy:?} {favorite}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_dialed_comes_through_whatever_keeps_others_away() {
+        for policy in [manner::RingPolicy::Normal, manner::RingPolicy::Never] {
+            assert_eq!(ring(DndMode::All, &manner(policy, false), true), Some(RingPolicy::Normal));
+        }
+    }
+
+    #[test]
+    fn do_not_disturb_ends_by_the_calendar_and_comes_back_with_it() {
+        let mut door = Door { dnd: Dnd { mode: DndMode::All, until: 1_000 }, ..Door::default() };
+        let manner = Manner::default();
+        let caller = Caller { peer: ANA, manner: &manner, dialed: false };
+        assert_eq!(door.ring(at(1), 999, caller), None);
+        assert_eq!(door.ring(at(2), 1_000, caller), Some(RingPolicy::Normal));
+        assert!(!door.dnd.is_over(999) && door.dnd.is_over(1_000));
+    }
+
+    #[test]
+    fn the_sixth_ring_in_a_minute_is_not_heard_and_a_quiet_minute_forgives() {
+        let mut door = Door::default();
+        let manner = manner(manner::RingPolicy::Always, true);
+        let caller = Caller { peer: ANA, manner: &manner, dialed: false };
+        for second in 0..5 {
+            assert!(door.ring(at(second), 1, caller).is_some(), "{second}");
+        }
+        assert_eq!(door.ring(at(5), 1, caller), None);
+        let other = Caller { peer: PeerId::from_bytes([2; 16]), ..caller };
+        assert!(door.ring(at(6), 1, other).is_some(), "others are not in it");
+        assert!(door.ring(at(66), 1, caller).is_some());
+    }
+
+    #[test]
+    fn twenty_dials_in_a_minute_are_enough() {
+        let mut door = Door::default();
+        assert!((0..20).all(|second| door.dial(at(second))));
+        assert!(!door.dial(at(59)));
+        assert!(door.dial(at(60)), "the first is a minute old");
+        assert!(!door.dial(at(60)));
+    }
+
+    #[test]
+    fn what_is_kept_is_read_again_and_nonsense_is_nothing() {
+        let dnd = Dnd { mode: DndMode::Favorites, until: 77 };
+        let kept = serde_json::to_vec(&dnd).unwrap();
+        assert_eq!(Door::open(Some(&kept)).dnd, dnd);
+        assert_eq!(Door::open(Some(b"{\"mode\":\"sometimes\"}")).dnd, Dnd::default());
+        assert_eq!(Door::open(None).dnd, Dnd::default());
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_file() {
+        for word in DndMode::WORDS {
+            let mode = DndMode::parse(word).unwrap();
+            assert_eq!((mode.word(), serde_json::to_value(mode).unwrap()), (*word, (*word).into()));
+        }
+    }
+
+    #[test]
+    fn the_memory_of_rings_is_bounded() {
+        let mut door = Door::default();
+        for n in 0..3000_u16 {
+            let [high, low] = n.to_be_bytes();
+            let mut id = [0; 16];
+            (id[0], id[1]) = (high, low);
+            door.note(at(1), PeerId::from_bytes(id));
+        }
+        assert_eq!(door.notes.len(), REMEMBERED);
+    }
+}

@@ -1,0 +1,88 @@
+//! The engine at the door: rings that are let in or not, do-not-disturb, what a person says of a contact.
+//!
+//! Lives here: asking the door before the rules hear of a ring; keeping and ending do-not-disturb.
+//! Must not: decide who may ring (`door.rs` does), or know D-Bus.
+
+use std::path::Path;
+
+use ahoy_call::{Event, Moment, PeerId, RingPolicy, SignalOrder};
+
+use crate::door::{Caller, Dnd, DndMode, Door};
+use crate::engine::Engine;
+use crate::request::{Answer, Denied, DeniedKind};
+use crate::{clock, signal};
+
+/// The door as it was kept over a restart.
+pub(crate) fn open(path: &Path) -> Door {
+    match std::fs::read(path) {
+        Ok(kept) => Door::open(Some(&kept)),
+        Err(error) => {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                tracing::warn!(%error, "what do-not-disturb was set to cannot be read: it is off");
+            }
+            Door::open(None)
+        }
+    }
+}
+
+impl Engine {
+    /// A ring came in. Whom the door keeps away gets nothing: the session is dropped unanswered.
+    pub(crate) fn rung(&mut self, event: Event) {
+        let Event::Rung { call, leg, peer, lifetime, preconnect, policy: _ } = event else {
+            return self.feed(event);
+        };
+        let now = self.now();
+        match self.door_answers(now, peer) {
+            Some(policy) => {
+                self.feed(Event::Rung { call, leg, peer, lifetime, preconnect, policy });
+            }
+            None => {
+                tracing::debug!(?call, "a ring was kept away");
+                self.tell_signal(signal::Order::Call { call, leg, order: SignalOrder::Forget });
+            }
+        }
+    }
+
+    fn door_answers(&mut self, now: Moment, peer: PeerId) -> Option<RingPolicy> {
+        // Signaling has asked already; since then the contact may have been blocked or removed.
+        let (manner, blocked) = self.contacts.manner(peer)?;
+        let caller = Caller { peer, manner: &manner, dialed: self.phone.dials(peer) };
+        if blocked { None } else { self.door.ring(now, clock::unix_us(), caller) }
+    }
+
+    /// Sets do-not-disturb, or ends it.
+    pub(crate) fn set_dnd(&mut self, dnd: Dnd) -> Result<Answer, Denied> {
+        if dnd.until != 0 && dnd.until <= clock::unix_us() {
+            let sentence = "The time until which nobody may disturb has passed: name a later one.";
+            return Err(Denied::new(DeniedKind::InvalidOption, sentence));
+        }
+        let dnd = if dnd.mode == DndMode::Off { Dnd::default() } else { dnd };
+        let kept = serde_json::to_vec(&dnd).map_err(|error| failed(&error))?;
+        self.contacts.keep_beside(self.paths.dnd(), kept)?;
+        self.door.dnd = dnd;
+        Ok(Answer::Done)
+    }
+
+    /// Ends do-not-disturb whose time is over. At the next start it would be over too, so that nothing needs the disk.
+    pub(crate) fn end_dnd(&mut self) {
+        if self.door.dnd.is_over(clock::unix_us()) {
+            tracing::info!("do-not-disturb is over");
+            self.door.dnd = Dnd::default();
+        }
+    }
+
+    /// Resolves when do-not-disturb ends by the calendar; never, if it does not.
+    pub(crate) fn dnd_ends(&self) -> impl Future<Output = ()> + use<> {
+        let until = self.door.dnd.until;
+        async move {
+            match until {
+                0 => std::future::pending().await,
+                until => clock::sleep_until_unix(until).await,
+            }
+        }
+    }
+}
+
+fn failed(error: &serde_json::Error) -> Denied {
+    Denied::new(DeniedKind::Failed, error.to_string())
+}
