@@ -3,8 +3,9 @@
 //! Lives here: "02:11", local calendar time, and the present moment of CLOCK_BOOTTIME to count from.
 //! Must not: judge anything by a time.
 
-use jiff::Timestamp;
+use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp, Zoned};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Microseconds of CLOCK_BOOTTIME, the clock of the `…Monotonic` properties.
@@ -41,6 +42,50 @@ pub(crate) fn utc(unix_us: i64) -> String {
     stamp(unix_us).map_or_else(String::new, |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
+/// A time to come, as a person says it: `18:30` is the next half past six, the rest is a local date and time, or one with its
+/// zone. Microseconds since the Unix epoch; else the sentence that says what would be right.
+pub(crate) fn ahead(text: &str) -> Result<i64, String> {
+    ahead_of(&Zoned::now(), text)
+}
+
+fn ahead_of(now: &Zoned, text: &str) -> Result<i64, String> {
+    let wrong = || format!("'{text}' is no time: say 18:30, or 2026-12-24T08:00.");
+    let at = if let Ok(at) = text.parse::<Timestamp>() {
+        at
+    } else {
+        // A date has dashes; without one a time of day is meant.
+        let day = if text.contains('-') { None } else { text.parse::<Time>().ok() };
+        let zoned = match (day, text.parse::<DateTime>()) {
+            (Some(time), _) => {
+                let today = now.date().to_datetime(time).to_zoned(now.time_zone().clone());
+                let today = today.map_err(|_| wrong())?;
+                if today > *now {
+                    today
+                } else {
+                    let tomorrow = now.date().tomorrow().map_err(|_| wrong())?;
+                    tomorrow.to_datetime(time).to_zoned(now.time_zone().clone()).map_err(|_| wrong())?
+                }
+            }
+            (None, Ok(whole)) => whole.to_zoned(now.time_zone().clone()).map_err(|_| wrong())?,
+            (None, Err(_)) => return Err(wrong()),
+        };
+        zoned.timestamp()
+    };
+    if at <= now.timestamp() { Err(format!("'{text}' has passed.")) } else { Ok(at.as_microsecond()) }
+}
+
+/// The time that lies a span ahead, `45m`, `2h`, `1h30m`; as [`ahead`].
+pub(crate) fn after(span: &str) -> Result<i64, String> {
+    after_from(&Zoned::now(), span)
+}
+
+fn after_from(now: &Zoned, text: &str) -> Result<i64, String> {
+    let wrong = || format!("'{text}' is no span of time: say 45m, 2h or 1h30m.");
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    let at = now.checked_add(span).map_err(|_| wrong())?;
+    if at <= *now { Err(wrong()) } else { Ok(at.timestamp().as_microsecond()) }
+}
+
 fn stamp(unix_us: i64) -> Option<Timestamp> {
     if unix_us == 0 { None } else { Timestamp::from_microsecond(unix_us).ok() }
 }
@@ -54,6 +99,32 @@ mod tests {
         assert_eq!(span_ms(0), "00:00");
         assert_eq!(span_ms(131_999), "02:11");
         assert_eq!(span_ms(3_731_000), "1:02:11");
+    }
+
+    #[test]
+    fn a_time_of_day_is_the_next_one_and_what_has_passed_is_refused() {
+        let now = "2026-11-03T14:05:00Z".parse::<Timestamp>().unwrap().to_zoned(TimeZone::UTC);
+        let said = |text: &str| ahead_of(&now, text).map(utc);
+        assert_eq!(said("18:30").unwrap(), "2026-11-03T18:30:00Z");
+        assert_eq!(said("08:00").unwrap(), "2026-11-04T08:00:00Z");
+        assert_eq!(said("2026-12-24T08:00").unwrap(), "2026-12-24T08:00:00Z");
+        assert_eq!(said("2026-12-24 08:00").unwrap(), "2026-12-24T08:00:00Z");
+        assert_eq!(said("2026-11-03T15:05:00+00:30").unwrap(), "2026-11-03T14:35:00Z");
+        for wrong in ["2026-11-03T14:00", "later", "", "25:00"] {
+            assert!(said(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_span_lies_ahead_and_over_days_the_clock_on_the_wall_counts() {
+        let now = "2026-11-03T14:05:00Z".parse::<Timestamp>().unwrap().to_zoned(TimeZone::UTC);
+        let said = |text: &str| after_from(&now, text).map(utc);
+        assert_eq!(said("45m").unwrap(), "2026-11-03T14:50:00Z");
+        assert_eq!(said("1h30m").unwrap(), "2026-11-03T15:35:00Z");
+        assert_eq!(said("2d").unwrap(), "2026-11-05T14:05:00Z");
+        for wrong in ["", "0m", "-1h", "soon", "5"] {
+            assert!(said(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -18,6 +18,9 @@ use crate::print::FormArgs;
 pub(crate) struct AnswerArgs {
     /// Which call, if several ring: its id or the peer's name, or a beginning of it
     call: Option<String>,
+    /// Hang up the call you talk in; without it that one is held
+    #[arg(long)]
+    release: bool,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -46,7 +49,11 @@ pub(crate) async fn answer(desk: &Desk, args: AnswerArgs) -> Result<Exit, Fault>
     let world = desk.bus.look().await?;
     let fits = |call: &crate::world::Call| call.props.flag("CanAnswer");
     let call = pick::call(&world, args.call.as_deref(), fits, "No call rings here.")?;
-    ask(desk.bus.call(&call.path).await?.answer(&Dict::new())).await?;
+    let mut options = Dict::new();
+    if args.release {
+        options.insert("hold-others".to_owned(), false.into());
+    }
+    ask(desk.bus.call(&call.path).await?.answer(&options)).await?;
     desk.show_effect(&call.path).await?;
     Ok(Exit::Ok)
 }

@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// A short text, shown there while it rings
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
+    /// Do not hold the call you are in; fail as busy while there is one
+    #[arg(long)]
+    no_hold: bool,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -50,6 +53,9 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     let mut options = Dict::new();
     if let Some(seconds) = args.lifetime {
         options.insert("lifetime".to_owned(), seconds.into());
+    }
+    if args.no_hold {
+        options.insert("hold-others".to_owned(), false.into());
     }
     if let Some(note) = args.note {
         options.insert("note".to_owned(), Variant::from(note).try_into()?);

@@ -7,8 +7,10 @@ pub(crate) mod account;
 pub(crate) mod answer;
 pub(crate) mod call;
 pub(crate) mod contact;
+pub(crate) mod dnd;
 pub(crate) mod hangup;
 pub(crate) mod history;
+pub(crate) mod hold;
 pub(crate) mod mute;
 pub(crate) mod show;
 pub(crate) mod status;
@@ -16,6 +18,7 @@ pub(crate) mod version;
 pub(crate) mod wait;
 pub(crate) mod watch;
 
+use ahoy_dbus::types::State;
 use serde_json::json;
 
 use crate::bus::Bus;
@@ -57,7 +60,7 @@ impl Desk {
     }
 }
 
-/// The end reason with the decline's text, or the time it has lasted, and mutes.
+/// The end reason with the decline's text, or the time it has lasted, and what is special about it.
 fn remark(call: &Call) -> String {
     let mut words = Vec::new();
     if call.is_over() {
@@ -71,6 +74,18 @@ fn remark(call: &Call) -> String {
         }
         if call.props.flag("RemoteMuted") {
             words.push("muted there".to_owned());
+        }
+        if call.props.flag("LocalHold") && call.state() != State::Held {
+            words.push("held".to_owned());
+        }
+        if call.props.flag("RemoteHold") {
+            words.push("held there".to_owned());
+        }
+        if call.props.flag("AutoAnswered") {
+            words.push("answered by itself".to_owned());
+        }
+        if call.props.flag("CanAnswer") && call.props.flag("Silenced") {
+            words.push("silenced".to_owned());
         }
     }
     words.retain(|word| !word.is_empty());

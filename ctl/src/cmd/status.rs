@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::Desk;
+use super::{Desk, dnd};
 use crate::fault::{Exit, Fault};
 use crate::print::FormArgs;
 use crate::time;
@@ -71,6 +71,13 @@ fn pairs(world: &World) -> Vec<(&'static str, String)> {
     }
     call.retain(|word| !word.is_empty());
     pairs.push(("call", call.join(" ")));
+    if !focus.text("WaitingName").is_empty() {
+        pairs.push(("waiting", focus.text("WaitingName").to_owned()));
+    }
+    if !["", "off"].contains(&manager.text("Dnd")) {
+        let words = [dnd::words(manager.text("Dnd")).to_owned(), dnd::ends(manager.at("DndUntil"))];
+        pairs.push(("dnd", words.join(" ").trim_end().to_owned()));
+    }
     if manager.flag("Muted") {
         pairs.push(("all calls", "muted".to_owned()));
     }

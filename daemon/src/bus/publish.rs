@@ -141,7 +141,11 @@ mod tests {
         let row = call(1, State::Incoming);
         let difference = difference(&board_of(vec![]), &board_of(vec![Arc::clone(&row)]));
         assert_eq!(difference.come, [row]);
-        assert_eq!(paths(&difference), [spell::ROOT, spell::FOCUS], "both count it, and nothing else changed");
+        assert_eq!(
+            paths(&difference),
+            [spell::ROOT, spell::FOCUS],
+            "both count it, and nothing else changed"
+        );
     }
 
     #[test]
