@@ -230,6 +230,7 @@ impl Engine {
             media::Report::Channel { call, leg, open } => {
                 self.tell_signal(signal::Order::Channel { call, leg, open });
             }
+            media::Report::Devices(_found) => {}
             media::Report::Problems(problems) => {
                 for problem in &problems {
                     tracing::warn!(problem, "sound");

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod contacts;
 pub mod door;
+pub mod devices;
 pub mod engine;
 pub mod file;
 pub mod history;

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use ahoy_call::Moment;
 use ahoyd::clock;
-use ahoyd::media::device::{Device, DeviceHandle, Wish};
+use ahoyd::media::device::{DeviceHandle, Wish, roster};
 use ahoyd::media::pipeline::{Capture, Playback};
+use tokio::sync::watch;
 
 const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/lab/soundlab.sh");
 /// The tone's frequency and its root mean square in the microphone.
@@ -59,7 +60,10 @@ fn inside(lab: &str) -> Outcome {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).without_time().init();
     let wave = format!("{lab}/tone.wav");
     std::fs::write(&wave, tone())?;
-    let mut handle = Device::spawn(Wish::default())?;
+    let (wish, wished) = watch::channel(Wish::default());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let roster = runtime.block_on(async { roster::follow() });
+    let mut handle = DeviceHandle::spawn(wished, roster.found.clone())?;
     let mut loops = Loop::new()?;
 
     // The microphone hears a tone from here on; nobody may listen to it before the call is answered.
@@ -127,13 +131,13 @@ fn inside(lab: &str) -> Outcome {
     gone.ok_or("failed: closed: nothing of ours is left")?;
 
     // By name, and by a name that nobody has.
-    handle.wish(Wish { input: Some("mic".into()), output: Some("speaker".into()) });
+    wish.send_replace(Wish { input: Some("mic".into()), output: Some("speaker".into()) });
     handle.warm();
     let heard = answer(&mut loops, &mut handle, &mut ear)?;
     eprintln!("  by name, answer to heard: {} ms", heard.as_millis());
     expect(handle.state().borrow().problems.is_empty(), "both names are known")?;
     handle.close();
-    handle.wish(Wish { input: Some("nothing".into()), output: Some("mic_in".into()) });
+    wish.send_replace(Wish { input: Some("nothing".into()), output: Some("mic_in".into()) });
     handle.warm();
     handle.open_capture();
     let told = loops.until(&mut handle, 3_000, |handle| {

@@ -54,6 +54,7 @@ struct CallTable {
 struct MediaTable {
     input: Field,
     output: Field,
+    ring: Field,
     interfaces: Field,
     bitrate: Field,
 }
@@ -108,6 +109,12 @@ impl File {
             media: Media {
                 input: read(self.media.input, "`input` must be the name of a device", text)?,
                 output: read(self.media.output, "`output` must be the name of a device", text)?,
+                ring: read(
+                    self.media.ring,
+                    "`ring` must be a list of at most 8 names of devices",
+                    |v| texts(v).filter(|names| names.len() <= 8),
+                )?
+                .unwrap_or_default(),
                 interfaces: read(
                     self.media.interfaces,
                     "`interfaces` must be \"auto\" or a list of interface names such as [\"eth0\"]",

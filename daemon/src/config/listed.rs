@@ -35,6 +35,7 @@ impl Config {
             ("call.preconnect", word(preconnect(self.call.preconnect))),
             ("media.input", text(&self.media.input)),
             ("media.output", text(&self.media.output)),
+            ("media.ring", Setting::Texts(self.media.ring.clone())),
             ("media.interfaces", interfaces(&self.media.interfaces)),
             ("media.bitrate", whole(self.media.bitrate.into())),
             ("log.level", word(&self.log.as_str().to_ascii_lowercase())),

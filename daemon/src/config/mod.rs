@@ -73,6 +73,8 @@ pub struct Media {
     pub input: Option<String>,
     /// The speaker; the system's default if none.
     pub output: Option<String>,
+    /// Where it rings; the system's default if empty.
+    pub ring: Vec<String>,
     /// Over which network interfaces paths may go.
     pub interfaces: Interfaces,
     /// Bits a second of the voice codec. 12,000–64,000.
@@ -124,7 +126,13 @@ impl Default for Config {
                 reconnect_window: Duration::from_secs(30),
                 preconnect: Preconnect::Always,
             },
-            media: Media { input: None, output: None, interfaces: Interfaces::Auto, bitrate: 32_000 },
+            media: Media {
+                input: None,
+                output: None,
+                ring: Vec::new(),
+                interfaces: Interfaces::Auto,
+                bitrate: 32_000,
+            },
             log: Level::INFO,
         }
     }
@@ -164,6 +172,7 @@ impl Media {
             bitrate: self.bitrate,
             input: self.input.clone(),
             output: self.output.clone(),
+            ring: self.ring.clone(),
             interfaces,
         }
     }

@@ -22,7 +22,7 @@ fn every_key_is_taken() {
     let config = parse(
         "[account]\nname = \"Ana\"\n[relay]\nurls = [\"ws://127.0.0.1:1234\", \"wss://relay.example/x\"]\nca-file = \"/ca.pem\"\n\
          [call]\nlifetime = 180\nreconnect-window = 5\npreconnect = \"never\"\n\
-         [media]\ninput = \"mic\"\noutput = \"out\"\ninterfaces = [\"lo\"]\nbitrate = 64000\n[log]\nlevel = \"debug\"\n",
+         [media]\ninput = \"mic\"\noutput = \"out\"\nring = [\"a\", \"b\"]\ninterfaces = [\"lo\"]\nbitrate = 64000\n[log]\nlevel = \"debug\"\n",
     )
     .unwrap();
     assert_eq!(config.name.as_deref(), Some("Ana"));
@@ -32,6 +32,7 @@ fn every_key_is_taken() {
     assert_eq!(config.call.reconnect_window, Duration::from_secs(5));
     assert_eq!(config.call.preconnect, Preconnect::Never);
     assert_eq!(config.media.interfaces, Interfaces::Only(vec!["lo".into()]));
+    assert_eq!(config.media.ring, ["a", "b"]);
     assert_eq!((config.media.bitrate, config.log), (64_000, Level::DEBUG));
 }
 

@@ -3,9 +3,10 @@
 //! Lives here: the handle, the rings' far ends, how much playback wants.
 //! Must not: encode, decode, or know calls. Nothing outside this file and its folder knows the sound library.
 //!
-//! The shape: `Device::spawn` once; `warm` when a call begins (playback runs with silence, no capture exists), `open_capture`
+//! The shape: `DeviceHandle::spawn` once; `warm` when a call begins (playback runs with silence, no capture exists), `open_capture`
 //! when it is answered, `pause_capture` while its path is gone, `close` after the last call. None of them waits. Failures never
-//! end anything: the thread tries again at least once a second until it works, and `state` says what is missing.
+//! end anything: the thread tries again until it works, goes where the wish and the roster of devices lead, and `state` says
+//! what is missing.
 //!
 //! How the media task is woken: it is not. The callbacks must not call the kernel, so the task polls `read` and `wanted` every
 //! 5 ms while a call has sound (and after each packet, if it likes). 200 wake-ups a second cost about 0.3 % of a core, and a
@@ -14,6 +15,7 @@
 mod choice;
 mod presence;
 mod rings;
+pub mod roster;
 mod speakers;
 mod streams;
 #[cfg(test)]
@@ -28,8 +30,10 @@ use rtrb::{Consumer, Producer};
 use tokio::sync::watch;
 
 use self::rings::Meters;
+pub use self::roster::Roster;
 pub use self::speakers::{Clip, Speakers};
-use self::worker::{Command, Worker};
+use self::worker::{Command, Worker, World};
+use crate::devices::{Device, Flow, Found, Server};
 
 /// Streams whose far end nobody has fetched yet.
 const ENDS: usize = 64;
@@ -51,13 +55,17 @@ pub struct Wish {
 }
 
 /// How the devices are now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceState {
     /// Playback runs (if it was asked for).
     pub playing: bool,
     /// Samples come from the microphone (if it was asked for).
     pub capturing: bool,
-    /// One sentence for each thing that is missing. True without a call, too: no sound server.
+    /// The microphone in use, where it is known which.
+    pub input: Option<Device>,
+    /// The loudspeaker in use, where it is known which.
+    pub output: Option<Device>,
+    /// One sentence for each thing that is missing to the call; without one empty.
     pub problems: Vec<String>,
 }
 
@@ -76,24 +84,40 @@ pub struct DeviceCounts {
     pub errors: u64,
 }
 
+/// What a person should know of the devices while no call needs them.
+pub fn missing(found: &Found) -> Option<String> {
+    let there = |flow| found.devices.iter().any(|device| device.flow == flow);
+    match found.server {
+        Server::Unknown | Server::PipeWire | Server::Card => None,
+        Server::None => Some(worker::NO_SERVER.to_owned()),
+        Server::PulseAudio => match (there(Flow::Input), there(Flow::Output)) {
+            (true, true) => None,
+            (false, true) => Some("No microphone is there: you can hear, but not be heard.".to_owned()),
+            (true, false) => Some("No loudspeaker is there: calls cannot be heard.".to_owned()),
+            (false, false) => {
+                Some("No microphone and no loudspeaker is there: calls have no sound.".to_owned())
+            }
+        },
+    }
+}
+
 /// The far end of a new stream's ring.
 enum End {
     Capture { opened: u64, samples: Consumer<f32> },
     Playback { samples: Producer<f32> },
 }
 
-/// The device thread.
-#[derive(Debug)]
-pub struct Device;
-
-impl Device {
-    /// Begin the thread. It ends when the handle is dropped.
-    pub fn spawn(wish: Wish) -> std::io::Result<DeviceHandle> {
+impl DeviceHandle {
+    /// Begin the thread, which serves what is wished while it is found. It ends when the handle is dropped.
+    pub fn spawn(
+        wish: watch::Receiver<Wish>,
+        found: watch::Receiver<Arc<Found>>,
+    ) -> std::io::Result<DeviceHandle> {
         let (commands, orders) = sync_channel(COMMANDS);
         let (ends_out, ends) = sync_channel(ENDS);
         let (state_out, state) = watch::channel(DeviceState::default());
         let meters = Arc::new(Meters::default());
-        let worker = Worker::new(wish, orders, ends_out, state_out, Arc::clone(&meters));
+        let worker = Worker::new(World { wish, found }, orders, ends_out, state_out, Arc::clone(&meters));
         std::thread::Builder::new().name("sound".into()).spawn(move || worker.run())?;
         Ok(DeviceHandle {
             commands,
@@ -129,11 +153,6 @@ pub struct DeviceHandle {
 }
 
 impl DeviceHandle {
-    /// Other devices, for streams that are opened from now on.
-    pub fn wish(&mut self, wish: Wish) {
-        self.order(Command::Wish(wish));
-    }
-
     /// Let playback run with silence, so that an answer is heard at once. No capture is created: the sound server lists none.
     pub fn warm(&mut self) {
         self.order(Command::Warm);

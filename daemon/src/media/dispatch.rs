@@ -4,17 +4,20 @@
 //! Must not: touch sound or paths itself.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::device::{self, DeviceState, Roster, Wish};
 use super::peer::Setup;
 use super::session::{self, Ask};
 use super::{OpenSound, Order, Report, Settings, sound};
 use crate::clock;
+use crate::devices::Found;
 use crate::ice::IceServer;
 
 /// Orders that wait for the media thread.
@@ -35,6 +38,8 @@ pub enum Refused {
 
 /// The handle of the media port.
 pub struct Media {
+    /// The wish that calls follow, and what is there.
+    devices: Option<(watch::Sender<Wish>, Roster)>,
     waiting: Option<Waiting>,
     orders: mpsc::Sender<Order>,
     thread: Option<JoinHandle<()>>,
@@ -53,41 +58,44 @@ impl Media {
     /// With the machine's sound devices; what is missing about them is told without a call, too.
     /// Must be called within a runtime.
     pub fn spawn(settings: Settings, reports: mpsc::Sender<Report>) -> Self {
-        let (open_sound, mut state) = sound::devices(&settings);
-        let problems = reports.clone();
+        let sound::Devices { open, state, wishes, roster } = sound::devices(&settings);
+        let found = roster.found.clone();
         #[expect(clippy::disallowed_methods, reason = "the media port's own task; it ends with the devices")]
-        tokio::spawn(async move {
-            let mut told = Vec::new();
-            loop {
-                let now = state.borrow_and_update().problems.clone();
-                if now != told {
-                    told.clone_from(&now);
-                    if problems.send(Report::Problems(now)).await.is_err() {
-                        return;
-                    }
-                }
-                if state.changed().await.is_err() {
-                    return;
-                }
-            }
-        });
-        Self::with_sound(settings, open_sound, reports)
+        tokio::spawn(tell(state, found, reports.clone()));
+        let media = Self::with_sound(settings, open, reports);
+        Self { devices: Some((wishes, roster)), ..media }
     }
 
     /// With this sound. The media thread begins with the first call. What happens comes by `reports`, which must be read all the time.
     pub fn with_sound(settings: Settings, open_sound: OpenSound, reports: mpsc::Sender<Report>) -> Self {
         let (orders, waiting) = mpsc::channel(QUEUE);
         let waiting = Waiting { settings, ice_servers: Vec::new(), open_sound, orders: waiting, reports };
-        Self { waiting: Some(waiting), orders, thread: None }
+        Self { devices: None, waiting: Some(waiting), orders, thread: None }
     }
 
     /// Gives an order, without waiting. The first [`MediaOrder::Prepare`] begins the thread.
     pub fn order(&mut self, order: Order) -> Result<(), Refused> {
+        match (&order, &self.devices) {
+            (Order::Settings(settings), Some((wishes, _))) => {
+                wishes.send_if_modified(|wish| {
+                    let new = settings.wish();
+                    let other = *wish != new;
+                    *wish = new;
+                    other
+                });
+            }
+            (Order::Adjust(adjust), devices) => {
+                let roster = devices.as_ref().map(|(_, roster)| roster);
+                let taken = roster.is_some_and(|roster| roster.adjust(adjust.clone()));
+                return if taken { Ok(()) } else { Err(Refused::Full) };
+            }
+            _ => {}
+        }
         if let Some(waiting) = &mut self.waiting {
             match order {
                 Order::IceServers(servers) => waiting.ice_servers = servers,
                 Order::Settings(settings) => waiting.settings = settings,
-                Order::Frame { .. } | Order::Stop => {}
+                Order::Frame { .. } | Order::Adjust(_) | Order::Stop => {}
                 Order::Call { order: MediaOrder::Prepare(_), .. } => {
                     self.begin()?;
                     return self.pass(order);
@@ -103,7 +111,8 @@ impl Media {
     pub fn stop(self) {
         // A full queue ends by the drop of its sender.
         let _full = self.orders.try_send(Order::Stop);
-        let Self { orders, thread, .. } = self;
+        let Self { orders, thread, devices, .. } = self;
+        drop(devices);
         drop(orders);
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the media thread broke");
@@ -136,6 +145,41 @@ impl Media {
                 tracing::error!(%error, "the media thread does not begin");
                 Err(Refused::Gone)
             }
+        }
+    }
+}
+
+/// Passes on what the devices say, and what their absence means without a call.
+async fn tell(
+    mut state: watch::Receiver<DeviceState>,
+    mut found: watch::Receiver<Arc<Found>>,
+    reports: mpsc::Sender<Report>,
+) {
+    let (mut told, mut shown) = (Vec::new(), Arc::default());
+    loop {
+        let mut problems = state.borrow_and_update().problems.clone();
+        let now = Arc::clone(&found.borrow_and_update());
+        if problems.is_empty() {
+            problems.extend(device::missing(&now));
+        }
+        if problems != told {
+            told.clone_from(&problems);
+            if reports.send(Report::Problems(problems)).await.is_err() {
+                return;
+            }
+        }
+        if now != shown {
+            shown = Arc::clone(&now);
+            if reports.send(Report::Devices(now)).await.is_err() {
+                return;
+            }
+        }
+        let changed = tokio::select! {
+            changed = state.changed() => changed,
+            changed = found.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
         }
     }
 }
@@ -186,6 +230,7 @@ impl Waiting {
                 }
                 Some(Order::IceServers(servers)) => self.ice_servers = servers,
                 Some(Order::Settings(settings)) => self.settings = settings,
+                Some(Order::Adjust(_)) => {}
                 Some(Order::Stop) | None => break,
             }
         }

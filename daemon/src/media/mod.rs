@@ -17,8 +17,12 @@ pub mod stretch;
 pub use dispatch::{Media, Refused};
 pub use sound::{OpenSound, Sound};
 
+use std::sync::Arc;
+
 use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 
+use self::device::Wish;
+use crate::devices::{Adjust, Found};
 use crate::ice::IceServer;
 
 /// What the engine asks.
@@ -46,8 +50,10 @@ pub enum Order {
     },
     /// STUN and TURN servers for paths that begin from now on.
     IceServers(Vec<IceServer>),
-    /// New settings for calls that begin from now on.
+    /// New settings: devices for every call, the rest for calls that begin from now on.
     Settings(Settings),
+    /// Change a sound device for every program.
+    Adjust(Adjust),
     /// Close everything and end.
     Stop,
 }
@@ -86,6 +92,8 @@ pub enum Report {
     },
     /// Sentences about what is missing (no sound server, no microphone); empty when all is well.
     Problems(Vec<String>),
+    /// The sound devices that are there.
+    Devices(Arc<Found>),
 }
 
 /// What a person decides about sound and paths.
@@ -97,12 +105,21 @@ pub struct Settings {
     pub input: Option<String>,
     /// Sound server node to play to; the server's default if none.
     pub output: Option<String>,
+    /// Sound server nodes to ring on; the server's default if empty.
+    pub ring: Vec<String>,
     /// Network interfaces that paths may use; every one but loopback if empty (loopback too if there is nothing else).
     pub interfaces: Vec<String>,
 }
 
+impl Settings {
+    /// The devices that calls use.
+    pub fn wish(&self) -> Wish {
+        Wish { input: self.input.clone(), output: self.output.clone() }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self { bitrate: 32_000, input: None, output: None, interfaces: Vec::new() }
+        Self { bitrate: 32_000, input: None, output: None, ring: Vec::new(), interfaces: Vec::new() }
     }
 }

@@ -9,7 +9,7 @@ use ahoy_call::Moment;
 use tokio::sync::watch;
 
 use super::Settings;
-use super::device::{Device, DeviceHandle, DeviceState, Wish};
+use super::device::{DeviceHandle, DeviceState, Roster, Wish, roster};
 
 /// The microphone and the speaker of a call, as queues of samples: mono, 48 kHz. Dropping it closes both.
 ///
@@ -36,33 +36,49 @@ pub type OpenSound = Box<dyn FnMut(&Settings) -> Box<dyn Sound> + Send>;
 /// Handles of devices that no call uses are kept for the next one.
 const KEPT: usize = 4;
 
-/// The machine's devices, and what is missing about them, also without a call.
-pub fn devices(settings: &Settings) -> (OpenSound, watch::Receiver<DeviceState>) {
+/// The machine's devices, as the media port holds them.
+pub struct Devices {
+    /// Opens the sound of a call.
+    pub open: OpenSound,
+    /// What is missing about the devices of a call.
+    pub state: watch::Receiver<DeviceState>,
+    /// What a person wants; whatever runs follows within 100 ms.
+    pub wishes: watch::Sender<Wish>,
+    /// What is there.
+    pub roster: Roster,
+}
+
+/// The machine's devices. Must be called within a runtime.
+pub fn devices(settings: &Settings) -> Devices {
     let (back, idle) = sync_channel(KEPT);
-    match Device::spawn(wish(settings)) {
+    let (wishes, wish) = watch::channel(settings.wish());
+    let roster = roster::follow();
+    let found = roster.found.clone();
+    let spawn = move || DeviceHandle::spawn(wish.clone(), found.clone());
+    match spawn() {
         Ok(handle) => {
             let state = handle.state();
             // The queue is empty and has room for it.
             let _kept = back.try_send(handle);
-            (Box::new(move |settings| lend(settings, &idle, &back)), state)
+            let open: OpenSound = Box::new(move |_settings| lend(&spawn, &idle, &back));
+            Devices { open, state, wishes, roster }
         }
         Err(error) => {
             tracing::error!(%error, "the thread of the sound devices does not begin");
             let problems = vec!["sound: its thread cannot begin".to_owned()];
             let (_ended, state) = watch::channel(DeviceState { problems, ..DeviceState::default() });
-            (Box::new(|_| Box::new(NoSound)), state)
+            Devices { open: Box::new(|_| Box::new(NoSound)), state, wishes, roster }
         }
     }
 }
 
 fn lend(
-    settings: &Settings,
+    spawn: impl Fn() -> std::io::Result<DeviceHandle>,
     idle: &Receiver<DeviceHandle>,
     back: &SyncSender<DeviceHandle>,
 ) -> Box<dyn Sound> {
-    match idle.try_recv().map_or_else(|_| Device::spawn(wish(settings)), Ok) {
+    match idle.try_recv().map_or_else(|_| spawn(), Ok) {
         Ok(mut handle) => {
-            handle.wish(wish(settings));
             handle.warm();
             Box::new(Lent { handle: Some(handle), back: back.clone() })
         }
@@ -71,10 +87,6 @@ fn lend(
             Box::new(NoSound)
         }
     }
-}
-
-fn wish(settings: &Settings) -> Wish {
-    Wish { input: settings.input.clone(), output: settings.output.clone() }
 }
 
 /// Devices in a call. They close with it, but their thread stays for the next.

@@ -98,7 +98,7 @@ impl Side {
             },
             Report::Frame { bytes, .. } => self.frames.push(bytes),
             Report::Channel { open, .. } => self.channel = open,
-            Report::Problems(_) => {}
+            Report::Problems(_) | Report::Devices(_) => {}
         }
         None
     }

@@ -8,30 +8,67 @@ use std::path::{Path, PathBuf};
 
 /// A PipeWire or PulseAudio server can be reached.
 pub(super) fn server_listens() -> bool {
-    let listening = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    sockets(|name| std::env::var(name).ok()).iter().any(|path| listens(&listening, path))
+    any_listens(&[pipewire(&environment), pulse(&environment)].concat())
 }
 
-/// The kernel has a sound card, so that one could be opened without a server.
+/// Somebody speaks PulseAudio's protocol here.
+pub(super) fn pulse_listens() -> bool {
+    any_listens(&pulse(&environment))
+}
+
+/// Where PulseAudio, or PipeWire in its place, would listen.
+pub(super) fn pulse_sockets() -> Vec<PathBuf> {
+    pulse(&environment)
+}
+
+/// Where sockets of servers and files of sound cards appear; of a folder that is not there, where it would.
+pub(super) fn folders() -> Vec<PathBuf> {
+    let sockets = [pipewire(&environment), pulse(&environment)].concat();
+    let above = |path: PathBuf| path.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned);
+    sockets.into_iter().chain([PathBuf::from("/dev/snd/controlC0")]).filter_map(above).collect()
+}
+
+/// ALSA can reach something without a server on this machine: a sound card of the kernel, or what a person has set up for it.
 pub(super) fn card_exists() -> bool {
-    Path::new("/proc/asound/card0").exists() || Path::new("/proc/asound/card1").exists()
+    let cards = ["/proc/asound/card0", "/proc/asound/card1", "/etc/asound.conf"].map(PathBuf::from);
+    let own = environment("HOME").map(|home| PathBuf::from(home).join(".asoundrc"));
+    cards.into_iter().chain(own).any(|path| path.exists())
 }
 
-/// Where servers listen, by the environment.
-fn sockets(variable: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
-    let directory = |name: &str| variable(name).map(PathBuf::from);
+/// PulseAudio's own library is told of a server that we cannot see: on another machine, or by its configuration.
+pub(super) fn elsewhere() -> bool {
+    let named = environment("PULSE_SERVER").is_some_and(|server| !server.starts_with("unix:"));
+    let home = environment("HOME").map(PathBuf::from);
+    let settings =
+        environment("XDG_CONFIG_HOME").map(PathBuf::from).or(home.map(|home| home.join(".config")));
+    let text = settings.and_then(|at| std::fs::read_to_string(at.join("pulse/client.conf")).ok());
+    named || text.is_some_and(|text| text.lines().any(|line| line.trim_start().starts_with("default-server")))
+}
+
+fn any_listens(sockets: &[PathBuf]) -> bool {
+    let listening = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    sockets.iter().any(|path| listens(&listening, path))
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn pipewire(variable: &impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     let remote = PathBuf::from(variable("PIPEWIRE_REMOTE").unwrap_or_else(|| "pipewire-0".into()));
-    let runtime = directory("XDG_RUNTIME_DIR");
-    let pulse = variable("PULSE_SERVER").and_then(|server| server.strip_prefix("unix:").map(PathBuf::from));
-    [
-        directory("PIPEWIRE_RUNTIME_DIR").or(runtime.clone()).map(|at| at.join(remote)),
-        pulse,
-        directory("PULSE_RUNTIME_PATH").map(|at| at.join("native")),
-        runtime.map(|at| at.join("pulse/native")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let folder = variable("PIPEWIRE_RUNTIME_DIR").or_else(|| variable("XDG_RUNTIME_DIR"));
+    folder.map(|at| PathBuf::from(at).join(remote)).into_iter().collect()
+}
+
+fn pulse(variable: &impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let server = variable("PULSE_SERVER");
+    if let Some(server) = server.filter(|server| !server.is_empty()) {
+        // Where it names a server, no other is looked for.
+        return server.strip_prefix("unix:").map(PathBuf::from).into_iter().collect();
+    }
+    let own = variable("PULSE_RUNTIME_PATH").map(|at| PathBuf::from(at).join("native"));
+    let usual = variable("XDG_RUNTIME_DIR").map(|at| PathBuf::from(at).join("pulse/native"));
+    own.into_iter().chain(usual).collect()
 }
 
 /// The kernel's list of sockets says so. One that is not in it may still belong to another network namespace.
@@ -72,8 +109,14 @@ mod tests {
             "PULSE_SERVER" => Some("unix:/p/native".to_owned()),
             _ => None,
         };
-        let found: Vec<_> = sockets(environment).iter().map(|path| path.display().to_string()).collect();
-        assert_eq!(found, ["/run/user/7/pipewire-9", "/p/native", "/run/user/7/pulse/native"]);
-        assert!(sockets(|_| None).is_empty());
+        let names = |found: Vec<PathBuf>| found.iter().map(|p| p.display().to_string()).collect::<Vec<_>>();
+        assert_eq!(names(pipewire(&environment)), ["/run/user/7/pipewire-9"]);
+        assert_eq!(names(pulse(&environment)), ["/p/native"]);
+        let without = |name: &str| environment(name).filter(|_| name != "PULSE_SERVER");
+        assert_eq!(names(pulse(&without)), ["/run/user/7/pulse/native"]);
+        let remote =
+            |name: &str| if name == "PULSE_SERVER" { Some("tcp:far".to_owned()) } else { environment(name) };
+        assert!(pulse(&remote).is_empty());
+        assert!(pipewire(&|_| None).is_empty() && pulse(&|_| None).is_empty());
     }
 }

@@ -3,7 +3,7 @@
 //! Lives here: the thread that plays one sound at a time, its end when the sound ends or is stopped.
 //! Must not: choose a sound, decode one, or know why it plays.
 //!
-//! The shape: `Speakers::default()` once, which costs nothing; `play` replaces what plays now; `stop` ends it. None waits. The
+//! The shape: `Speakers::new` once, which costs nothing; `play` replaces what plays now; `stop` ends it. None waits. The
 //! thread begins with the first `play` and sleeps without a timer while nothing plays.
 
 use std::sync::Arc;
@@ -11,10 +11,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::choice::{Choice, Way};
 use super::presence;
 use super::rings::Meters;
 use super::streams::{Hosts, Stream, channels};
+use crate::devices::Found;
 
 /// How often a sound that plays is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -33,8 +36,9 @@ pub struct Clip {
 }
 
 /// Plays one sound at a time. Dropping it ends the sound.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Speakers {
+    found: watch::Receiver<Arc<Found>>,
     orders: Option<SyncSender<Order>>,
     /// Bits of an `f32`.
     volume: Arc<AtomicU32>,
@@ -47,8 +51,14 @@ enum Order {
 }
 
 impl Speakers {
+    /// Silent so far. `found`: a roster's.
+    pub fn new(found: watch::Receiver<Arc<Found>>) -> Self {
+        Self { found, orders: None, volume: Arc::default() }
+    }
+
     /// Plays on these devices (ids as in [`super::Wish`]), of which those that are not there are left out; on the system's
-    /// default if the list is empty or none is there. `volume`: 0 to 1. What played before stops.
+    /// default if the list is empty or none is there; devices that come and go while it plays are followed. `volume`: 0 to 1. What
+    /// played before stops.
     pub fn play(&mut self, clip: Clip, on: &[String], volume: f32) {
         self.set_volume(volume);
         if clip.samples.is_empty() {
@@ -56,7 +66,8 @@ impl Speakers {
         }
         if self.orders.is_none() {
             let (orders, taken) = sync_channel(ORDERS);
-            let player = Player { orders: taken, volume: Arc::clone(&self.volume), hosts: Hosts::default() };
+            let (volume, found) = (Arc::clone(&self.volume), self.found.clone());
+            let player = Player { orders: taken, volume, found, hosts: Hosts::default() };
             match std::thread::Builder::new().name("tones".into()).spawn(move || player.run()) {
                 Ok(_runs) => self.orders = Some(orders),
                 Err(error) => return tracing::error!(%error, "the thread of tones does not begin"),
@@ -86,6 +97,7 @@ impl Speakers {
 struct Player {
     orders: Receiver<Order>,
     volume: Arc<AtomicU32>,
+    found: watch::Receiver<Arc<Found>>,
     hosts: Hosts,
 }
 
@@ -93,6 +105,8 @@ struct Player {
 struct Playing {
     clip: Clip,
     on: Vec<String>,
+    /// Where it plays, by the roster.
+    places: Vec<String>,
     streams: Vec<Stream>,
     /// Set by the callback of the first stream that came to the end.
     over: Arc<AtomicBool>,
@@ -124,16 +138,25 @@ impl Player {
             playing.looks_since += 1;
             return (playing.looks_since <= TAIL_LOOKS).then_some(playing);
         }
-        if playing.streams.iter().any(|stream| stream.broken.load(Ordering::Relaxed)) {
+        let broken = playing.streams.iter().any(|stream| stream.broken.load(Ordering::Relaxed));
+        if broken || playing.places != self.places(&playing.on) {
+            // Dropped first: a bare card has one user at a time.
+            drop(playing.streams);
             return self.begin(playing.clip, playing.on);
         }
         Some(playing)
     }
 
+    /// Which devices it should be; empty where nobody can tell.
+    fn places(&self, on: &[String]) -> Vec<String> {
+        self.found.borrow().ringing(on).iter().map(|device| device.id.clone()).collect()
+    }
+
     fn begin(&mut self, clip: Clip, on: Vec<String>) -> Option<Playing> {
         let over = Arc::new(AtomicBool::new(false));
         let mut streams: Vec<Stream> = Vec::new();
-        for id in &on {
+        let places = self.places(&on);
+        for id in if places.is_empty() { &on } else { &places } {
             let stream = self.open(Some(id), &clip, &over);
             streams.extend(stream.filter(|stream| stream.as_wished));
         }
@@ -144,7 +167,7 @@ impl Player {
             tracing::warn!("no loudspeaker plays the tone");
             return None;
         }
-        Some(Playing { clip, on, streams, over, looks_since: 0 })
+        Some(Playing { clip, on, places, streams, over, looks_since: 0 })
     }
 
     fn open(&mut self, id: Option<&str>, clip: &Clip, over: &Arc<AtomicBool>) -> Option<Stream> {

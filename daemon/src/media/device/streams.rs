@@ -34,9 +34,27 @@ pub(super) enum OpenError {
     /// The host has no device of this direction.
     #[error("no such device")]
     NoDevice,
+    /// Another program has it.
+    #[error("the device is in use")]
+    Busy,
+    /// We may not.
+    #[error("permission denied")]
+    Forbidden,
     /// The library's reason.
     #[error(transparent)]
-    Library(#[from] cpal::Error),
+    Library(cpal::Error),
+}
+
+impl From<cpal::Error> for OpenError {
+    fn from(error: cpal::Error) -> Self {
+        let kinds = [
+            (ErrorKind::DeviceBusy, Self::Busy),
+            (ErrorKind::PermissionDenied, Self::Forbidden),
+            (ErrorKind::DeviceNotAvailable, Self::NoDevice),
+        ];
+        let known = kinds.into_iter().find(|(kind, _)| *kind == error.kind());
+        known.map_or(Self::Library(error), |(_, known)| known)
+    }
 }
 
 /// Hosts that must live as long as the process: each new PulseAudio host would leave threads behind.
@@ -107,15 +125,14 @@ impl Hosts {
                 Ok(Stream { _host: Some(host), ..stream })
             }
             Way::PulseAudio => {
-                let host = match self.pulse.take() {
+                // Its connection may be dead since we last used it.
+                let alive = |host: &cpal::Host| host.devices().is_ok();
+                let host = match self.pulse.take().filter(alive) {
                     Some(host) => host,
                     None => cpal::host_from_id(HostId::PulseAudio)?,
                 };
                 let result = open(&host);
-                // After an error its connection may be dead; the next attempt makes a new one.
-                if result.is_ok() {
-                    self.pulse = Some(host);
-                }
+                self.pulse = Some(host);
                 result
             }
             Way::AlsaPulse | Way::AlsaDefault => open(&cpal::host_from_id(HostId::Alsa)?),

@@ -17,15 +17,12 @@ use super::rings::{Feed, Meters, Tap};
 use super::streams::{Hosts, OpenError, Stream, channels};
 use super::{DeviceState, End, Wish, presence};
 use crate::clock;
+use crate::devices::{Flow, Found, Server};
 
 /// How often streams are looked at while any should run.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often we look for a sound server while none is needed, to tell that it is missing.
-const LOOK_IDLE: Duration = Duration::from_secs(3);
-/// Between attempts to open.
+/// Between attempts to open; whatever changes among the devices is tried at once.
 const RETRY: Duration = Duration::from_millis(500);
-/// How often we look for a missing server while one is needed; when it comes, everything is tried at once.
-const LOOK_SERVER: Duration = Duration::from_millis(500);
 /// Between attempts without a server: only a bare device could work.
 const RETRY_BARE: Duration = Duration::from_secs(4);
 /// A quarter of a second of captured sound may wait for the media task.
@@ -36,14 +33,31 @@ const PLAYBACK_RING: usize = 24_000;
 /// An order of the handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    /// Use these devices for streams opened from now on.
-    Wish(Wish),
     /// Run playback.
     Warm,
     /// Run playback and this opening of the microphone, or close the microphone.
     Capture(Option<u64>),
     /// Run nothing.
     Close,
+}
+
+/// What the thread reads of the world.
+pub(super) struct World {
+    /// What a person wants.
+    pub(super) wish: watch::Receiver<Wish>,
+    /// What is there.
+    pub(super) found: watch::Receiver<Arc<Found>>,
+}
+
+/// Where a stream should run, as far as we can say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Place {
+    /// The wished device; none if none is wished, or if it is not there.
+    wished: Option<String>,
+    /// The system's choice, which serves else.
+    usual: Option<String>,
+    /// There is no device at all.
+    nowhere: bool,
 }
 
 /// One direction.
@@ -54,14 +68,17 @@ struct Side {
     /// The counter when the stream was opened.
     began_at: u64,
     retry: Option<Moment>,
-    /// It was tried, and does not work.
-    failed: bool,
-    as_wished: bool,
+    /// It was tried, and does not work; why.
+    failed: Option<OpenError>,
+    /// Where the stream was opened.
+    at: Place,
+    /// This device is said to be there and did not open: not tried again before something changes.
+    refused: Option<String>,
 }
 
 /// See the head of this file.
 pub(super) struct Worker {
-    wish: Wish,
+    world: World,
     orders: Receiver<Command>,
     ends: SyncSender<End>,
     state: watch::Sender<DeviceState>,
@@ -72,19 +89,19 @@ pub(super) struct Worker {
     output: Side,
     input: Side,
     server: bool,
-    looked_at: Option<Moment>,
+    server_was: Server,
 }
 
 impl Worker {
     pub(super) fn new(
-        wish: Wish,
+        world: World,
         orders: Receiver<Command>,
         ends: SyncSender<End>,
         state: watch::Sender<DeviceState>,
         meters: Arc<Meters>,
     ) -> Self {
         Self {
-            wish,
+            world,
             orders,
             ends,
             state,
@@ -95,26 +112,28 @@ impl Worker {
             output: Side::default(),
             input: Side::default(),
             server: true,
-            looked_at: None,
+            server_was: Server::Unknown,
         }
     }
 
-    /// Until the handle is dropped.
+    /// Until the handle is dropped. Without anything to run it waits for an order, and wakes for nothing else.
     pub(super) fn run(mut self) {
         loop {
-            self.look(clock::now());
-            let wait = if self.playback { LOOK } else { LOOK_IDLE };
-            match self.orders.recv_timeout(wait) {
+            let order = match self.playback {
+                true => self.orders.recv_timeout(LOOK),
+                false => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match order {
                 Ok(order) => self.take(order),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            self.look(clock::now());
         }
     }
 
     fn take(&mut self, order: Command) {
         match order {
-            Command::Wish(wish) => self.wish = wish,
             Command::Warm => self.playback = true,
             Command::Capture(opened) => {
                 if opened != self.capture {
@@ -133,82 +152,107 @@ impl Worker {
 
     /// Bring what runs nearer to what should.
     fn look(&mut self, now: Moment) {
+        let news =
+            self.world.found.has_changed().unwrap_or(false) | self.world.wish.has_changed().unwrap_or(false);
+        let found = Arc::clone(&self.world.found.borrow_and_update());
+        let wish = self.world.wish.borrow_and_update().clone();
+        if news {
+            let came = found.server != self.server_was;
+            for side in [&mut self.output, &mut self.input] {
+                side.reconsider(came);
+            }
+            self.server_was = found.server;
+        }
+        self.server = match found.server {
+            Server::PulseAudio => true,
+            // Who has no line to a server looks for himself.
+            Server::PipeWire | Server::Unknown => {
+                self.output.running.is_some() || self.input.running.is_some() || presence::server_listens()
+            }
+            Server::None | Server::Card => presence::elsewhere(),
+        };
         let counts = self.meters.counts();
         self.output.check(now, counts.played, "playback");
         self.input.check(now, counts.captured, "capture");
-        self.look_for_server(now);
+        let (play_at, capture_at) = (
+            place(&found, Flow::Output, wish.output.as_deref()),
+            place(&found, Flow::Input, wish.input.as_deref()),
+        );
+        self.output.follow(&play_at, "playback");
+        self.input.follow(&capture_at, "capture");
         let due = |side: &Side| side.running.is_none() && side.retry.is_none_or(|at| at <= now);
-        let (open_output, open_input) =
-            (self.playback && due(&self.output), self.capture.is_some() && due(&self.input));
-        if open_output {
-            self.open_output(now);
+        if self.playback && !play_at.nowhere && due(&self.output) {
+            self.open_output(now, play_at);
         }
-        if open_input {
-            self.open_input(now);
+        if self.capture.is_some() && !capture_at.nowhere && due(&self.input) {
+            self.open_input(now, capture_at);
         }
-        self.tell();
+        self.tell(&found, &wish);
     }
 
-    /// While a stream runs there is one; else look now and then.
-    fn look_for_server(&mut self, now: Moment) {
-        let runs = self.playback && self.output.running.is_some();
-        if runs || self.looked_at.is_some_and(|at| now.since(at) < LOOK_SERVER) {
-            return;
-        }
-        self.looked_at = Some(now);
-        let came = presence::server_listens();
-        if came && !self.server {
-            (self.output.retry, self.input.retry) = (None, None);
-        }
-        self.server = came;
-    }
-
-    fn open_output(&mut self, now: Moment) {
-        let Self { hosts, wish, meters, ends, output, server, .. } = self;
+    fn open_output(&mut self, now: Moment, place: Place) {
+        let Self { hosts, meters, ends, output, server, .. } = self;
         let began_at = meters.played.load(Ordering::Relaxed);
-        output.open(now, began_at, *server, "playback", |choice| {
+        output.open(now, began_at, *server, place, "playback", |choice, wished| {
             let (samples, ring) = RingBuffer::new(PLAYBACK_RING);
             let mut feed = Feed { ring, meters: Arc::clone(meters), channels: channels(choice) };
             let give = move |block: &mut [f32]| feed.play(block);
-            let stream = hosts.open_output(choice, wish.output.as_deref(), meters, give)?;
+            let stream = hosts.open_output(choice, wished, meters, give)?;
             // A full queue means that nobody plays; the next attempt finds room.
             ends.try_send(End::Playback { samples }).map_err(|_| OpenError::NoDevice)?;
             Ok(stream)
         });
     }
 
-    fn open_input(&mut self, now: Moment) {
-        let Self { hosts, wish, meters, ends, input, server, capture, .. } = self;
+    fn open_input(&mut self, now: Moment, place: Place) {
+        let Self { hosts, meters, ends, input, server, capture, .. } = self;
         let Some(opened) = *capture else { return };
         let began_at = meters.captured.load(Ordering::Relaxed);
-        input.open(now, began_at, *server, "capture", |choice| {
+        input.open(now, began_at, *server, place, "capture", |choice, wished| {
             let (ring, samples) = RingBuffer::new(CAPTURE_RING);
             let mut tap = Tap { ring, meters: Arc::clone(meters), channels: channels(choice) };
             let take = move |block: &[f32]| tap.captured(block);
-            let stream = hosts.open_input(choice, wish.input.as_deref(), meters, take)?;
+            let stream = hosts.open_input(choice, wished, meters, take)?;
             ends.try_send(End::Capture { opened, samples }).map_err(|_| OpenError::NoDevice)?;
             Ok(stream)
         });
     }
 
-    fn tell(&self) {
+    fn tell(&self, found: &Found, wish: &Wish) {
         let mut problems = Vec::new();
-        let mut say = |is: bool, sentence: &str| {
+        let mut say = |is: bool, sentence: String| {
             if is {
-                problems.push(sentence.to_owned());
+                problems.push(sentence);
             }
         };
         let no_server = !self.server && self.output.running.is_none() && self.input.running.is_none();
-        say(no_server, "No sound server is running: calls have no sound.");
-        say(!no_server && self.input.failed, "No microphone works: the other side hears silence.");
-        say(!no_server && self.output.failed, "No loudspeaker works: calls cannot be heard.");
-        let other = |side: &Side| side.running.is_some() && !side.as_wished;
-        say(other(&self.input), "The chosen microphone is not there: the sound server's default is used.");
-        say(other(&self.output), "The chosen loudspeaker is not there: the sound server's default is used.");
+        if self.playback {
+            say(no_server, NO_SERVER.to_owned());
+        }
+        let silent = self.capture.is_some() && !no_server;
+        say(
+            silent && self.input.failed.is_some(),
+            why(&self.input, "microphone", "the other side hears silence"),
+        );
+        let deaf = self.playback && !no_server;
+        say(deaf && self.output.failed.is_some(), why(&self.output, "loudspeaker", "calls cannot be heard"));
+        let other = |side: &Side, wish: &Option<String>| {
+            side.running.is_some() && *wish != side.at.wished && wish.is_some()
+        };
+        let instead =
+            |what: &str| format!("The chosen {what} is not there: the sound server's default is used.");
+        say(other(&self.input, &wish.input), instead("microphone"));
+        say(other(&self.output, &wish.output), instead("loudspeaker"));
         let counts = self.meters.counts();
+        let serves = |flow, side: &Side| {
+            let at = side.at.wished.as_deref();
+            side.running.as_ref().and_then(|_| found.serving(flow, at)).cloned()
+        };
         let state = DeviceState {
             playing: self.output.flows(counts.played),
             capturing: self.input.flows(counts.captured),
+            input: serves(Flow::Input, &self.input),
+            output: serves(Flow::Output, &self.output),
             problems,
         };
         self.state.send_if_modified(|told| {
@@ -221,25 +265,85 @@ impl Worker {
     }
 }
 
+/// What is said while there is none.
+pub(super) const NO_SERVER: &str = "No sound server is running: calls have no sound.";
+
+/// Where a stream of this direction belongs now.
+fn place(found: &Found, flow: Flow, wished: Option<&str>) -> Place {
+    let id = |device: &crate::devices::Device| device.id.clone();
+    let listed = matches!(found.server, Server::PulseAudio) || !found.devices.is_empty();
+    if !listed {
+        // Nobody can tell us what is there: the sound library finds out.
+        return Place { wished: wished.map(str::to_owned), ..Place::default() };
+    }
+    Place {
+        wished: wished.and_then(|wished| found.device(flow, wished)).map(id),
+        usual: found.usual(flow).map(id),
+        nowhere: !found.devices.iter().any(|device| device.flow == flow),
+    }
+}
+
+/// Told apart, for what a person can do about each is another thing.
+fn why(side: &Side, what: &str, so: &str) -> String {
+    match &side.failed {
+        Some(OpenError::Busy) => format!("Another program keeps the {what} for itself: {so}."),
+        Some(OpenError::Forbidden) => format!("The system does not let us use the {what}: {so}."),
+        Some(OpenError::NoDevice) if side.at.nowhere => format!("No {what} is there: {so}."),
+        Some(OpenError::NoDevice | OpenError::Library(_)) | None => format!("No {what} works: {so}."),
+    }
+}
+
 impl Side {
     fn flows(&self, frames: u64) -> bool {
         self.running.is_some() && frames > self.began_at
     }
 
+    /// Something about the devices is new; `server`: who tells of them is another one.
+    fn reconsider(&mut self, server: bool) {
+        (self.retry, self.refused) = (None, None);
+        let makeshift = matches!(self.choice.way(), Way::AlsaPulse | Way::AlsaDefault);
+        if self.running.is_none() || server && makeshift {
+            (self.running, self.choice) = (None, Choice::default());
+        }
+    }
+
     /// Drop a stream that is over or gives too little.
     fn check(&mut self, now: Moment, frames: u64, what: &str) {
         if self.flows(frames) {
-            self.failed = false;
+            self.failed = None;
         }
         let Some((stream, watchdog)) = &mut self.running else { return };
         if stream.broken.load(Ordering::Relaxed) {
             tracing::warn!("{what} ended, opening it again");
-            *self = Self { failed: self.failed, ..Self::default() };
+            *self = Self { failed: self.failed.take(), ..Self::default() };
         } else if !watchdog.content(now, frames) {
             tracing::warn!(way = ?self.choice.way(), size = self.choice.frames(), "{what} gives too few frames, opening it otherwise");
             self.running = None;
-            self.failed = frames == self.began_at;
+            if frames == self.began_at {
+                self.failed = Some(OpenError::NoDevice);
+            }
             self.choice.next_size();
+        }
+    }
+
+    /// Drop a stream that belongs elsewhere by now.
+    fn follow(&mut self, place: &Place, what: &str) {
+        if place.nowhere {
+            (self.running, self.failed) = (None, Some(OpenError::NoDevice));
+            self.at = place.clone();
+            return;
+        }
+        if self.running.is_none() || self.refused.is_some() && self.refused == place.wished {
+            return;
+        }
+        // PipeWire moves what runs on its default by itself.
+        let by_itself = self.choice.way() == Way::PipeWire;
+        let moved = place.wished != self.at.wished
+            || place.wished.is_none() && !by_itself && place.usual.is_some() && place.usual != self.at.usual;
+        if moved {
+            tracing::info!("{what} goes to another device");
+            self.running = None;
+            self.retry = None;
         }
     }
 
@@ -249,26 +353,38 @@ impl Side {
         now: Moment,
         began_at: u64,
         server: bool,
+        place: Place,
         what: &str,
-        mut attempt: impl FnMut(Choice) -> Result<Stream, OpenError>,
+        mut attempt: impl FnMut(Choice, Option<&str>) -> Result<Stream, OpenError>,
     ) {
+        let mut first = None;
         loop {
-            // The library of ALSA complains at length on standard error where it finds no card.
-            let worth_it =
-                if self.choice.way() == Way::AlsaDefault { presence::card_exists() } else { server };
+            let worth_it = match self.choice.way() {
+                // Its library also reaches servers that we cannot see.
+                Way::AlsaPulse => server || presence::elsewhere(),
+                // The library of ALSA complains at length on standard error where it finds no card.
+                Way::AlsaDefault => presence::card_exists(),
+                Way::PipeWire | Way::PulseAudio => server,
+            };
             if worth_it {
-                match attempt(self.choice) {
+                match attempt(self.choice, place.wished.as_deref()) {
                     Ok(stream) => {
                         tracing::info!(way = ?self.choice.way(), size = self.choice.frames(), "{what} runs");
-                        (self.began_at, self.retry, self.as_wished) = (began_at, None, stream.as_wished);
+                        (self.began_at, self.retry) = (began_at, None);
+                        self.refused = place.wished.clone().filter(|_| !stream.as_wished);
+                        self.at = Place { wished: place.wished.filter(|_| stream.as_wished), ..place };
                         self.running = Some((stream, Watchdog::new(clock::now(), began_at)));
                         return;
                     }
-                    Err(error) => tracing::debug!(way = ?self.choice.way(), %error, "{what} does not open"),
+                    Err(error) => {
+                        tracing::debug!(way = ?self.choice.way(), %error, "{what} does not open");
+                        first = first.or(Some(error));
+                    }
                 }
             }
             if !self.choice.next_way() {
-                self.failed = true;
+                self.failed = Some(first.unwrap_or(OpenError::NoDevice));
+                self.at = place;
                 self.retry = Some(now + if server { RETRY } else { RETRY_BARE });
                 return;
             }
