@@ -76,7 +76,10 @@ impl Bus {
         match ask(bus.start_service_by_name(name, 0)).await {
             Ok(_) => Ok(()),
             // A unit that fails again and again, or a program that ends at once: the bus says nothing for long.
-            Err(fault) if fault.exit == Exit::Timeout => Err(Fault::not_running()),
+            Err(fault) if fault.exit == Exit::Timeout => Err(Fault::new(
+                Exit::NotRunning,
+                "ahoyd does not start. Why: ahoyctl logs, systemctl --user status ahoyd",
+            )),
             Err(fault) => Err(fault),
         }
     }

@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Write};
 use serde_json::Value;
 
 use crate::fault::{Exit, Fault};
+use crate::template;
 
 /// Which form a person or program asked for.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -18,6 +19,9 @@ pub(crate) struct FormArgs {
     /// JSON lines: a stream, or one line an item
     #[arg(long)]
     jsonl: bool,
+    /// By a template, such as '{{ peer }} {{ state }}'
+    #[arg(long, value_name = "TEMPLATE", value_parser = template::parse, conflicts_with_all = ["json", "jsonl"])]
+    format: Option<&'static str>,
 }
 
 /// The form of the output.
@@ -31,6 +35,8 @@ pub(crate) enum Form {
     Json,
     /// One object a line.
     JsonLines,
+    /// One text an object, by a template.
+    Template(&'static str),
 }
 
 /// Standard output in a form.
@@ -47,6 +53,8 @@ impl Printer {
             Form::Json
         } else if args.jsonl {
             Form::JsonLines
+        } else if let Some(template) = args.format {
+            Form::Template(template)
         } else if std::io::stdout().is_terminal() {
             Form::Table
         } else {
@@ -55,13 +63,16 @@ impl Printer {
         Self { form }
     }
 
-    /// A program reads it.
+    /// Objects are wanted: a program reads them, or a template does.
     pub(crate) fn is_json(&self) -> bool {
-        matches!(self.form, Form::Json | Form::JsonLines)
+        matches!(self.form, Form::Json | Form::JsonLines | Form::Template(_))
     }
 
-    /// One JSON object on one line; `"v":1` is put in.
+    /// One JSON object on one line, `"v":1` put in; or what the template makes of it.
     pub(crate) fn object(&self, mut object: Value) -> Result<(), Fault> {
+        if let Form::Template(template) = self.form {
+            return line(&template::render(template, &object)?);
+        }
         if let Value::Object(map) = &mut object {
             map.insert("v".into(), 1.into());
         }
@@ -84,7 +95,11 @@ impl Printer {
             Form::Table => {
                 let heads = heads.iter().map(|head| (*head).to_owned()).collect::<Vec<_>>();
                 let all: Vec<&Vec<String>> = std::iter::once(&heads).chain(rows).collect();
-                align(&all).iter().try_for_each(|text| line(text))
+                let mut lines = align(&all);
+                if let Some(head) = lines.first_mut() {
+                    *head = bold(head);
+                }
+                lines.iter().try_for_each(|text| line(text))
             }
             Form::Tabs => rows.iter().try_for_each(|row| line(&tabs(row))),
             Form::Json => {
@@ -94,7 +109,7 @@ impl Printer {
                 }
                 self.object(object)
             }
-            Form::JsonLines => items.into_iter().try_for_each(|item| self.object(item)),
+            Form::JsonLines | Form::Template(_) => items.into_iter().try_for_each(|item| self.object(item)),
         }
     }
 
@@ -146,6 +161,13 @@ fn line(text: &str) -> Result<(), Fault> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Fault::new(Exit::Ok, "")),
         Err(error) => Err(Fault::new(Exit::Error, format!("Cannot write to standard output: {error}."))),
     }
+}
+
+/// Bold on a terminal that can, unless the person wants none of it (<https://no-color.org>).
+fn bold(text: &str) -> String {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    if unwanted || dumb { text.to_owned() } else { format!("\u{1b}[1m{text}\u{1b}[0m") }
 }
 
 fn tabs(row: &[String]) -> String {

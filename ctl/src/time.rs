@@ -3,6 +3,8 @@
 //! Lives here: "02:11", local calendar time, and the present moment of CLOCK_BOOTTIME to count from.
 //! Must not: judge anything by a time.
 
+use std::time::Duration;
+
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
@@ -18,6 +20,12 @@ pub(crate) fn boot_us() -> u64 {
 /// Time since a moment of CLOCK_BOOTTIME, as `02:11`; empty for 0.
 pub(crate) fn since(boot: u64) -> String {
     if boot == 0 { String::new() } else { span_ms(boot_us().saturating_sub(boot) / 1000) }
+}
+
+/// How long until the time since then shows another second.
+pub(crate) fn to_next_second(boot: u64) -> Duration {
+    let into = boot_us().saturating_sub(boot) % 1_000_000;
+    Duration::from_micros(1_000_000 - into)
 }
 
 /// A span, as `02:11` or `1:02:11`.

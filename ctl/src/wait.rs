@@ -4,10 +4,12 @@
 //! Must not: print, or decide what a change means to a command.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use ahoy_dbus::types::State;
 use ahoy_dbus::{BUS_NAME, ROOT, interface};
 use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
 use zbus::fdo::DBusProxy;
 use zbus::message::{Flags, Type};
 use zbus::{MatchRule, Message, MessageStream};
@@ -93,17 +95,36 @@ impl Follower {
 
     /// The next change.
     pub(crate) async fn next(&mut self) -> Result<Next, Fault> {
-        while let Some(message) = self.messages.next().await {
-            let message = message?;
-            if self.is_from_daemon(&message) {
-                if let Some(change) = self.world.apply(&message) {
-                    return Ok(Next::Change(change));
-                }
-            } else if let Some(next) = self.owner_changed(&message).await? {
+        loop {
+            if let Some(next) = self.next_within(None).await? {
                 return Ok(next);
             }
         }
-        Err(Fault::new(Exit::NotRunning, "The session bus went away."))
+    }
+
+    /// The next change, or `None` when it has not come within the limit.
+    pub(crate) async fn next_within(&mut self, limit: Option<Duration>) -> Result<Option<Next>, Fault> {
+        let until = limit.map(|limit| Instant::now() + limit);
+        loop {
+            // Only the wait for a message ends early: what a message begins is finished.
+            let message = match until {
+                None => self.messages.next().await,
+                Some(until) => match timeout_at(until, self.messages.next()).await {
+                    Ok(message) => message,
+                    Err(_elapsed) => return Ok(None),
+                },
+            };
+            let Some(message) = message.transpose()? else {
+                return Err(Fault::new(Exit::NotRunning, "The session bus went away."));
+            };
+            if self.is_from_daemon(&message) {
+                if let Some(change) = self.world.apply(&message) {
+                    return Ok(Some(Next::Change(change)));
+                }
+            } else if let Some(next) = self.owner_changed(&message).await? {
+                return Ok(Some(next));
+            }
+        }
     }
 
     /// A signal of the daemon itself: nobody else may tell of its calls.

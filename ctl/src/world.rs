@@ -187,6 +187,11 @@ impl World {
         self.first(interface::ACCOUNT).map(|(path, props)| (path.clone(), props.clone()))
     }
 
+    /// How many contacts there are, if the daemon says.
+    pub(crate) fn contact_count(&self) -> Option<u64> {
+        self.first(interface::CONTACTS).map(|(_, contacts)| contacts.number("Count"))
+    }
+
     /// All calls, oldest first, lingering ones too.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let mut calls: Vec<Call> = self.objects.keys().filter_map(|path| self.call(path)).collect();

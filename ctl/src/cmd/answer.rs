@@ -17,6 +17,7 @@ use crate::print::FormArgs;
 #[command(after_help = "Example: ahoyctl answer")]
 pub(crate) struct AnswerArgs {
     /// Which call, if several ring: its id or the peer's name, or a beginning of it
+    #[arg(add = crate::complete::calls())]
     call: Option<String>,
     /// Hang up the call you talk in; without it that one is held
     #[arg(long)]
@@ -30,6 +31,7 @@ pub(crate) struct AnswerArgs {
 #[command(after_help = "Example: ahoyctl decline --reason later --message 'in ten minutes'")]
 pub(crate) struct DeclineArgs {
     /// Which call, if several ring: its id or the peer's name, or a beginning of it
+    #[arg(add = crate::complete::calls())]
     call: Option<String>,
     /// The word that they hear
     #[arg(long, default_value = "declined", value_parser = ["declined", "busy", "later"])]

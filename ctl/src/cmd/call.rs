@@ -23,6 +23,7 @@ elsewhere, 1 others. Ctrl-C leaves the call alone.
 Example: ahoyctl call ana --wait --note 'about lunch'")]
 pub(crate) struct Args {
     /// Name, id or address of a contact (a unique beginning will do), or history:ID
+    #[arg(add = crate::complete::contacts())]
     target: String,
     /// Follow the call until it has ended, or until sound flows
     #[arg(long, value_name = "UNTIL", num_args = 0..=1, require_equals = true, default_missing_value = "ended", value_enum)]

@@ -55,6 +55,7 @@ enum What {
     #[command(after_help = "Example: ahoyctl contact show ana")]
     Show {
         /// Id, address or name, or a unique beginning of one
+        #[arg(add = crate::complete::contacts())]
         contact: String,
         #[command(flatten)]
         form: FormArgs,
@@ -71,6 +72,7 @@ enum What {
     #[command(after_help = "Example: ahoyctl contact rename ana 'Ana at work'")]
     Rename {
         /// Id, address or name, or a unique beginning of one
+        #[arg(add = crate::complete::contacts())]
         contact: String,
         /// 1 to 64 characters
         name: String,
@@ -84,6 +86,7 @@ enum What {
     #[command(after_help = "Example: ahoyctl contact verify ana")]
     Verify {
         /// Id, address or name, or a unique beginning of one
+        #[arg(add = crate::complete::contacts())]
         contact: String,
         /// Take it back
         #[arg(long)]
@@ -95,6 +98,7 @@ enum What {
     #[command(after_help = "Example: ahoyctl contact block ana")]
     Block {
         /// Id, address or name, or a unique beginning of one
+        #[arg(add = crate::complete::contacts())]
         contact: String,
         #[command(flatten)]
         form: FormArgs,
@@ -103,6 +107,7 @@ enum What {
     #[command(after_help = "Example: ahoyctl contact unblock ana")]
     Unblock {
         /// Id, address or name, or a unique beginning of one
+        #[arg(add = crate::complete::contacts())]
         contact: String,
         #[command(flatten)]
         form: FormArgs,
@@ -111,6 +116,7 @@ enum What {
     #[command(after_help = "Example: ahoyctl contact rm ana")]
     Rm {
         /// Id, address or name, or a unique beginning of one
+        #[arg(add = crate::complete::contacts())]
         contact: String,
         #[command(flatten)]
         form: FormArgs,

@@ -17,6 +17,7 @@ use crate::print::FormArgs;
 #[command(after_help = "Example: ahoyctl hangup --all")]
 pub(crate) struct Args {
     /// Which call, if there are several: its id or the peer's name, or a beginning
+    #[arg(add = crate::complete::calls())]
     call: Option<String>,
     /// All calls; succeeds with none
     #[arg(long, conflicts_with = "call")]

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long)]
     missed: bool,
     /// Only with this contact
-    #[arg(long, value_name = "CONTACT")]
+    #[arg(long, value_name = "CONTACT", add = crate::complete::contacts())]
     with: Option<String>,
     /// Only with this text in name, address or note
     #[arg(long, value_name = "TEXT")]

@@ -18,6 +18,7 @@ use crate::world::Call;
 #[command(after_help = "Example: ahoyctl hold && ahoyctl call ben")]
 pub(crate) struct HoldArgs {
     /// Which call, if there are several: its id or the peer's name, or a beginning
+    #[arg(add = crate::complete::calls())]
     call: Option<String>,
     #[command(flatten)]
     pub(crate) form: FormArgs,
@@ -28,6 +29,7 @@ pub(crate) struct HoldArgs {
 #[command(after_help = "Example: ahoyctl resume ana")]
 pub(crate) struct ResumeArgs {
     /// Which call, if several are held: its id or the peer's name, or a beginning
+    #[arg(add = crate::complete::calls())]
     call: Option<String>,
     #[command(flatten)]
     pub(crate) form: FormArgs,
@@ -46,6 +48,7 @@ pub(crate) struct SwapArgs {
 #[command(after_help = "Example: ahoyctl silence")]
 pub(crate) struct SilenceArgs {
     /// Which call, if several ring: its id or the peer's name, or a beginning
+    #[arg(add = crate::complete::calls())]
     call: Option<String>,
     #[command(flatten)]
     pub(crate) form: FormArgs,

@@ -6,11 +6,15 @@
 pub(crate) mod account;
 pub(crate) mod answer;
 pub(crate) mod call;
+pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod contact;
 pub(crate) mod dnd;
+pub(crate) mod events;
 pub(crate) mod hangup;
 pub(crate) mod history;
 pub(crate) mod hold;
+pub(crate) mod logs;
 pub(crate) mod mute;
 pub(crate) mod show;
 pub(crate) mod status;

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(value_enum, default_value_t = What::Toggle)]
     what: What,
     /// Which call, if there are several: its id or the peer's name, or a beginning
-    #[arg(long, value_name = "CALL")]
+    #[arg(long, value_name = "CALL", add = crate::complete::calls())]
     call: Option<String>,
     /// The switch for all calls, later ones too
     #[arg(long, conflicts_with = "call")]

@@ -27,6 +27,7 @@ pub(crate) struct ListArgs {
 #[command(after_help = "Example: ahoyctl show ana --json")]
 pub(crate) struct ShowArgs {
     /// Which call, if there are several: its id or the peer's name, or a beginning
+    #[arg(add = crate::complete::calls())]
     call: Option<String>,
     #[command(flatten)]
     pub(crate) form: FormArgs,

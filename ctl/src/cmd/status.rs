@@ -36,6 +36,12 @@ pub(crate) async fn run(desk: &Desk) -> Result<Exit, Fault> {
         desk.out.object(json(&world))?;
     } else {
         desk.out.pairs(&pairs(&world))?;
+        let steps = next_steps(&world);
+        if !steps.is_empty() {
+            desk.out.hint("\nWhat to do next, in this order:");
+            desk.out.pairs(&steps)?;
+            desk.out.hint("\nEverything else: man ahoyctl, or --help with any command.");
+        }
     }
     Ok(Exit::Ok)
 }
@@ -50,6 +56,33 @@ pub(crate) fn json(world: &World) -> Value {
         world.account().map_or(Value::Null, |(_, account)| Value::Object(account.json())),
     );
     Value::Object(object)
+}
+
+/// What a newcomer still has to do before a call is possible, each with the command that does it.
+fn next_steps(world: &World) -> Vec<(&'static str, String)> {
+    let Some((_, account)) = world.account() else { return Vec::new() };
+    let relays = account.list("Relays");
+    let lonely = world.contact_count() == Some(0);
+    let mut steps = Vec::new();
+    let mut step = |what: &'static str, how: String| steps.push((what, how));
+    if relays.is_empty() && lonely {
+        step(
+            "your name",
+            format!("ahoyctl account name '{}'", account.text("DisplayName").replace('\'', "'\\''")),
+        );
+    }
+    if relays.is_empty() {
+        step(
+            "a relay",
+            "ahoyctl config set relay.urls wss://relay.example    (any; see: man ahoy-relay)".to_owned(),
+        );
+    }
+    if lonely {
+        step("your card, to give away", "ahoyctl account card --for Ben > for-ben.card".to_owned());
+        step("the card you got", "ahoyctl contact add from-ben.card".to_owned());
+        step("call", "ahoyctl call Ben --wait".to_owned());
+    }
+    steps
 }
 
 fn pairs(world: &World) -> Vec<(&'static str, String)> {

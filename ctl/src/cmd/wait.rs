@@ -22,6 +22,7 @@ exit code is its end reason (see `call --help`), or 5.
 Example: ahoyctl wait --state incoming --timeout 60 && ahoyctl answer")]
 pub(crate) struct Args {
     /// Which call: its id or the peer's name, or a beginning of it
+    #[arg(add = crate::complete::calls())]
     call: Option<String>,
     /// idle, dialing, alerting, incoming, connecting, active, reconnecting or
     /// disconnected [default: idle, with CALL disconnected]

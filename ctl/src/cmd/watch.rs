@@ -8,23 +8,37 @@ use serde_json::{Value, json};
 
 use super::{Desk, remark, status};
 use crate::fault::{Exit, Fault};
-use crate::print::FormArgs;
+use crate::print::{Form, FormArgs};
 use crate::wait::{Follower, Next};
 use crate::world::{Call, Change, Props, World};
+use crate::{bar, template, time};
 
 /// Follow everything that happens
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The full state first, then each change. It outlives ahoyd: it says \"gone\", and
 gives the full state again when ahoyd is back. It never starts ahoyd.
-JSON lines say \"event\": state, changed, added, removed, event, contact,\nhistory or gone.\nExample: ahoyctl watch --jsonl | jq -c 'select(.event==\"added\")'")]
+JSON lines say \"event\": state, changed, added, removed, event, contact,\nhistory or gone. A template sees what `status` shows, and prints what differs.\nExample: ahoyctl watch --jsonl | jq -c 'select(.event==\"added\")'")]
 pub(crate) struct Args {
+    /// Lines for a waybar module: the call, its time, classes for its style
+    #[arg(long, conflicts_with_all = ["json", "jsonl", "format"])]
+    waybar: bool,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
 
 /// Runs it. Ends only with the bus, or when nobody reads any more.
-pub(crate) async fn run(desk: &Desk) -> Result<Exit, Fault> {
+pub(crate) async fn run(desk: &Desk, args: &Args) -> Result<Exit, Fault> {
     let mut follower = Follower::subscribe(&desk.bus).await?;
+    if args.waybar {
+        let line = |world: Option<&World>| Ok(bar::waybar(world.map(World::focus).as_ref()).to_string());
+        return ticking(desk, &mut follower, line).await;
+    }
+    if let Form::Template(template) = desk.out.form {
+        let line = |world: Option<&World>| {
+            world.map_or_else(|| Ok(String::new()), |world| template::render(template, &status::json(world)))
+        };
+        return ticking(desk, &mut follower, line).await;
+    }
     match follower.refresh().await {
         Ok(()) => state(desk, &follower.world)?,
         Err(fault) if fault.exit == Exit::NotRunning => gone(desk)?,
@@ -36,6 +50,34 @@ pub(crate) async fn run(desk: &Desk) -> Result<Exit, Fault> {
             Next::Change(change) => line(desk, &follower.world, &change)?,
             Next::Here => state(desk, &follower.world)?,
             Next::Gone => gone(desk)?,
+        }
+    }
+}
+
+/// A line for each change of what `line` makes of the state (`None`: no daemon), and for each second of a call.
+async fn ticking(
+    desk: &Desk,
+    follower: &mut Follower,
+    line: impl Fn(Option<&World>) -> Result<String, Fault>,
+) -> Result<Exit, Fault> {
+    let mut here = match follower.refresh().await {
+        Ok(()) => true,
+        Err(fault) if fault.exit == Exit::NotRunning => false,
+        Err(fault) => return Err(fault),
+    };
+    let mut shown = None;
+    loop {
+        let text = line(here.then_some(&follower.world))?;
+        if shown.as_ref() != Some(&text) {
+            desk.out.text(&text)?;
+            shown = Some(text);
+        }
+        let since = follower.world.focus().number("SinceMonotonic");
+        let limit = (here && since != 0).then(|| time::to_next_second(since));
+        match follower.next_within(limit).await? {
+            Some(Next::Gone) => here = false,
+            Some(Next::Here) => here = true,
+            Some(Next::Change(_)) | None => {}
         }
     }
 }

@@ -1,0 +1,159 @@
+//! One call in the few words that a bar has room for.
+//!
+//! Lives here: what Focus says as text, class and tooltip of a waybar module.
+//! Must not: ask the bus, or look beyond Focus.
+
+use serde_json::{Value, json};
+
+use crate::time;
+use crate::world::Props;
+
+/// Focus as waybar takes it from a module with `return-type: json`: no text hides the module. `None`: there is no daemon.
+///
+/// Waybar reads text and tooltip as Pango markup, so what others wrote is escaped.
+pub(crate) fn waybar(focus: Option<&Props>) -> Value {
+    let Some(focus) = focus else {
+        return json!({"text": "", "alt": "off", "class": ["off"], "tooltip": "ahoyd is not running"});
+    };
+    let state = if focus.text("State").is_empty() { "idle" } else { focus.text("State") };
+    json!({
+        "text": escaped(&text(focus, state)),
+        "alt": state,
+        "class": classes(focus, state),
+        "tooltip": escaped(&tooltip(focus, state)),
+    })
+}
+
+fn text(focus: &Props, state: &str) -> String {
+    let name = focus.text("PeerName");
+    let mut text = match state {
+        "idle" if focus.number("Missed") > 0 => format!("{} missed", focus.number("Missed")),
+        "idle" => String::new(),
+        "incoming" | "waiting" => format!("{name} calls"),
+        "dialing" | "alerting" | "connecting" => format!("{name} …"),
+        _ => format!("{name} {}", time::since(focus.number("SinceMonotonic"))).trim_end().to_owned(),
+    };
+    if !focus.text("WaitingName").is_empty() {
+        text.push_str(&format!(" · {} waits", focus.text("WaitingName")));
+    }
+    text
+}
+
+fn classes(focus: &Props, state: &str) -> Vec<String> {
+    let mut classes = vec![state.to_owned()];
+    let flags = [
+        ("muted", focus.flag("Muted")),
+        ("remote-muted", focus.flag("RemoteMuted")),
+        ("held", focus.flag("Held")),
+        ("waiting", !focus.text("WaitingName").is_empty()),
+        ("missed", focus.number("Missed") > 0),
+        ("dnd", !matches!(focus.text("Dnd"), "" | "off")),
+    ];
+    for (class, _) in flags.into_iter().filter(|(_, on)| *on) {
+        if !classes.iter().any(|known| known == class) {
+            classes.push(class.to_owned());
+        }
+    }
+    classes
+}
+
+fn tooltip(focus: &Props, state: &str) -> String {
+    let name = focus.text("PeerName");
+    let mut lines = vec![match state {
+        "idle" => "no call".to_owned(),
+        "incoming" | "waiting" => format!("{name} is calling"),
+        "dialing" => format!("calling {name}"),
+        "alerting" => format!("it rings at {name}'s"),
+        "connecting" => format!("connecting with {name}"),
+        "active" => format!("in a call with {name}"),
+        "held" => format!("{name} is on hold"),
+        "reconnecting" => format!("the path to {name} is being mended"),
+        other => format!("{other}: {name}"),
+    }];
+    if focus.at("SinceAt") != 0 {
+        lines.push(format!("since {}", time::local(focus.at("SinceAt"))));
+    }
+    let remarks = [
+        (focus.flag("Muted"), "your microphone is muted".to_owned()),
+        (focus.flag("RemoteMuted"), format!("{name} is muted")),
+        (!focus.text("WaitingName").is_empty(), format!("{} is calling too", focus.text("WaitingName"))),
+        (focus.number("Missed") > 0, format!("{} missed", focus.number("Missed"))),
+        (!matches!(focus.text("Dnd"), "" | "off"), format!("do not disturb: {}", focus.text("Dnd"))),
+    ];
+    lines.extend(remarks.into_iter().filter(|(on, _)| *on).map(|(_, line)| line));
+    lines.join("\n")
+}
+
+/// As text within Pango markup, whatever it holds; line ends stay, other control characters do not.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&#39;"),
+            '"' => out.push_str("&quot;"),
+            letter if letter.is_control() && letter != '\n' => out.push(' '),
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use ahoy_dbus::Dict;
+    use zbus::Variant;
+
+    use super::*;
+
+    fn focus(pairs: Vec<(&str, Variant<'static>)>) -> Props {
+        let owned = |(name, value): (&str, Variant<'static>)| (name.to_owned(), value.try_into().unwrap());
+        Props::from(pairs.into_iter().map(owned).collect::<Dict>())
+    }
+
+    #[test]
+    fn nothing_to_show_hides_the_module() {
+        let idle = focus(vec![("State", "idle".into())]);
+        assert_eq!(waybar(Some(&idle))["text"], "");
+        assert_eq!(waybar(None)["alt"], "off");
+        let missed = focus(vec![("State", "idle".into()), ("Missed", 2_u32.into())]);
+        assert_eq!(waybar(Some(&missed))["text"], "2 missed");
+        assert_eq!(waybar(Some(&missed))["class"], json!(["idle", "missed"]));
+    }
+
+    #[test]
+    fn a_call_is_its_name_and_its_time() {
+        let since = time::boot_us() - 131_500_000;
+        let call = focus(vec![
+            ("State", "active".into()),
+            ("PeerName", "Ana".into()),
+            ("SinceMonotonic", since.into()),
+            ("Muted", true.into()),
+        ]);
+        let shown = waybar(Some(&call));
+        assert_eq!((&shown["text"], &shown["alt"]), (&json!("Ana 02:11"), &json!("active")));
+        assert_eq!(shown["class"], json!(["active", "muted"]));
+        assert_eq!(shown["tooltip"], "in a call with Ana\nyour microphone is muted");
+    }
+
+    #[test]
+    fn a_name_cannot_be_markup() {
+        let call = focus(vec![("State", "incoming".into()), ("PeerName", "<b>&'\u{7}".into())]);
+        assert_eq!(waybar(Some(&call))["text"], "&lt;b&gt;&amp;&#39;  calls");
+    }
+
+    #[test]
+    fn who_waits_is_shown_beside_the_call() {
+        let call = focus(vec![
+            ("State", "held".into()),
+            ("PeerName", "Ana".into()),
+            ("Held", true.into()),
+            ("WaitingName", "Ben".into()),
+        ]);
+        let shown = waybar(Some(&call));
+        assert_eq!(shown["text"], "Ana · Ben waits");
+        assert_eq!(shown["class"], json!(["held", "waiting"]));
+    }
+}

@@ -1,0 +1,280 @@
+//! `ahoyctl config …`.
+//!
+//! Lives here: showing and changing settings by their names, and the editor for the whole file.
+//! Must not: know a setting, or read the file: the daemon does both.
+
+use std::path::Path;
+
+use ahoy_dbus::Dict;
+use serde_json::json;
+use zbus::Variant;
+
+use super::Desk;
+use crate::bus::ask;
+use crate::fault::{Exit, Fault};
+use crate::print::FormArgs;
+use crate::world::row_json;
+
+/// Your settings: show, change, edit
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "KEY is a name such as call.lifetime, or a unique beginning of one. Changes hold at\n\
+once and are written to config.toml, which keeps your comments.\n\
+Example: ahoyctl config set call.lifetime 90"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Show all settings, or one value
+    #[command(after_help = "Example: ahoyctl config get relay.urls")]
+    Get {
+        /// Which one
+        #[arg(add = crate::complete::settings())]
+        key: Option<String>,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Change a setting
+    #[command(after_help = "Example: ahoyctl config set relay.urls wss://one.example wss://two.example")]
+    Set {
+        /// Which one
+        #[arg(add = crate::complete::settings())]
+        key: String,
+        /// The value; several for a list
+        #[arg(required = true, allow_hyphen_values = true)]
+        value: Vec<String>,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Go back to the default of a setting
+    #[command(after_help = "Example: ahoyctl config reset call.lifetime")]
+    Reset {
+        /// Which one
+        #[arg(add = crate::complete::settings())]
+        key: String,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Open the file in your editor, then apply it
+    #[command(
+        after_help = "Takes $VISUAL, else $EDITOR, else what is there.\nExample: EDITOR=nano ahoyctl config edit"
+    )]
+    Edit {
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Say where the file is
+    #[command(after_help = "Example: cat \"$(ahoyctl config path)\"")]
+    Path {
+        #[command(flatten)]
+        form: FormArgs,
+    },
+}
+
+impl Args {
+    /// The form that was asked for.
+    pub(crate) fn form(&self) -> FormArgs {
+        match &self.what {
+            What::Get { form, .. }
+            | What::Set { form, .. }
+            | What::Reset { form, .. }
+            | What::Edit { form }
+            | What::Path { form } => *form,
+        }
+    }
+}
+
+/// Runs it.
+pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
+    desk.bus.wake().await?;
+    let manager = desk.bus.manager().await?;
+    let none = Dict::new();
+    match args.what {
+        What::Get { key: None, .. } => all(desk).await?,
+        What::Get { key: Some(key), .. } => {
+            let key = pick(&settings(desk).await?, &key)?;
+            show(desk, &key).await?;
+        }
+        What::Set { key, value, .. } => {
+            let known = settings(desk).await?;
+            let key = pick(&known, &key)?;
+            ask(manager.set_setting(&key, &typed(&known, &key, value), &none)).await?;
+            show(desk, &key).await?;
+        }
+        What::Reset { key, .. } => {
+            let key = pick(&settings(desk).await?, &key)?;
+            ask(manager.reset_setting(&key, &none)).await?;
+            show(desk, &key).await?;
+        }
+        What::Edit { .. } => {
+            let file = path(desk).await?;
+            edit(&file)?;
+            if let Err(fault) = ask(manager.reload(&none)).await {
+                let sentence = format!(
+                    "{}\nThe settings before it stay in force. ahoyd would not start with this file: ahoyctl config edit",
+                    fault.sentence
+                );
+                return Err(Fault::new(Exit::Usage, sentence));
+            }
+            desk.out.hint("Applied.");
+        }
+        What::Path { .. } => {
+            let file = path(desk).await?;
+            if desk.out.is_json() {
+                desk.out.object(json!({"path": file}))?;
+            } else {
+                desk.out.text(&file)?;
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+async fn settings(desk: &Desk) -> Result<Dict, Fault> {
+    ask(desk.bus.manager().await?.get_settings(&Dict::new())).await
+}
+
+async fn path(desk: &Desk) -> Result<String, Fault> {
+    ask(desk.bus.manager().await?.config_file()).await
+}
+
+async fn all(desk: &Desk) -> Result<(), Fault> {
+    let settings = settings(desk).await?;
+    if desk.out.is_json() {
+        // Names with dots and hyphens as they are: they are keys of the file, not of ours.
+        let object = settings.keys().map(|key| (key.clone(), value_of(&settings, key))).collect();
+        return desk.out.object(json!({"settings": serde_json::Value::Object(object)}));
+    }
+    let mut keys: Vec<&String> = settings.keys().collect();
+    keys.sort();
+    let pairs: Vec<(&str, String)> =
+        keys.into_iter().map(|key| (key.as_str(), text(&value_of(&settings, key)).join(" "))).collect();
+    desk.out.pairs(&pairs)
+}
+
+async fn show(desk: &Desk, key: &str) -> Result<(), Fault> {
+    let value = value_of(&settings(desk).await?, key);
+    if desk.out.is_json() {
+        return desk.out.object(json!({"key": key, "value": value}));
+    }
+    text(&value).iter().try_for_each(|line| desk.out.text(line))
+}
+
+fn value_of(settings: &Dict, key: &str) -> serde_json::Value {
+    let row = settings.get(key).and_then(|value| value.try_clone().ok());
+    let row = row.map(|value| row_json(&Dict::from([("value".to_owned(), value)])));
+    row.and_then(|mut row| row.remove("value")).unwrap_or_default()
+}
+
+/// One line for a plain value, as many as a list has.
+fn text(value: &serde_json::Value) -> Vec<String> {
+    match value {
+        serde_json::Value::String(text) => vec![text.clone()],
+        serde_json::Value::Array(items) => items.iter().flat_map(text).collect(),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::Object(_) => vec![value.to_string()],
+    }
+}
+
+/// The setting that is meant: its whole name, or the only one that begins so, with or without its table.
+fn pick(settings: &Dict, named: &str) -> Result<String, Fault> {
+    if settings.contains_key(named) {
+        return Ok(named.to_owned());
+    }
+    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
+    let whole: Vec<&String> = settings.keys().filter(|key| last(key) == named).collect();
+    let mut found = if whole.is_empty() {
+        settings.keys().filter(|key| key.starts_with(named) || last(key).starts_with(named)).collect()
+    } else {
+        whole
+    };
+    found.sort();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => {
+            Err(Fault::new(Exit::NoSuch, format!("There is no setting '{named}'. See: ahoyctl config get")))
+        }
+        several => {
+            let list: String = several.iter().map(|key| format!("\n  {key}")).collect();
+            Err(Fault::new(Exit::Usage, format!("Several settings fit '{named}'; name one:{list}")))
+        }
+    }
+}
+
+/// What was typed, as a list where there is one now or several were given; the daemon reads a text as the file would.
+fn typed(settings: &Dict, key: &str, mut value: Vec<String>) -> Variant<'static> {
+    let is_list = matches!(settings.get(key).map(|value| &**value), Some(Variant::Array(_)));
+    let spelled = value.first().is_some_and(|first| first.trim_start().starts_with('[')) || value == ["auto"];
+    if value.len() > 1 || (is_list && !spelled) {
+        Variant::from(value)
+    } else {
+        Variant::from(value.pop().unwrap_or_default())
+    }
+}
+
+/// Lets the person edit the file and waits for the end of it.
+fn edit(file: &str) -> Result<(), Fault> {
+    if let Some(dir) = Path::new(file).parent() {
+        std::fs::create_dir_all(dir)
+            .map_err(|error| Fault::new(Exit::Error, format!("Cannot make {}: {error}.", dir.display())))?;
+    }
+    let chosen = ["VISUAL", "EDITOR"].into_iter().find_map(|name| std::env::var(name).ok());
+    let chosen = chosen.filter(|editor| !editor.trim().is_empty());
+    let usual = ["sensible-editor", "nano", "vi"].map(str::to_owned);
+    for editor in chosen.map_or_else(|| usual.to_vec(), |editor| vec![editor]) {
+        // An editor may come with arguments, `code --wait`: the shell takes it apart as everywhere.
+        let run = std::process::Command::new("/bin/sh")
+            .args(["-c", &format!("exec {editor} \"$1\""), "sh", file])
+            .status();
+        match run.map(|status| status.code()) {
+            Ok(Some(0)) => return Ok(()),
+            // Not found, says the shell: the next one.
+            Ok(Some(127)) => {}
+            Ok(_) => return Err(Fault::new(Exit::Error, format!("{editor} failed; nothing was applied."))),
+            Err(error) => return Err(Fault::new(Exit::Error, format!("Cannot start a shell: {error}."))),
+        }
+    }
+    Err(Fault::new(Exit::Error, format!("No editor was found. Set EDITOR, or change {file} yourself.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Dict {
+        let owned = |value: Variant<'static>| value.try_into().unwrap();
+        Dict::from([
+            ("call.lifetime".to_owned(), owned(Variant::from(60_i64))),
+            ("log.level".to_owned(), owned(Variant::from("info"))),
+            ("log.lines".to_owned(), owned(Variant::from(7_i64))),
+            ("relay.urls".to_owned(), owned(Variant::from(vec!["a".to_owned()]))),
+        ])
+    }
+
+    #[test]
+    fn a_unique_beginning_of_a_name_is_enough() {
+        assert_eq!(pick(&some(), "call.l").unwrap(), "call.lifetime");
+        assert_eq!(pick(&some(), "urls").unwrap(), "relay.urls");
+        assert_eq!(pick(&some(), "level").unwrap(), "log.level");
+        let fault = pick(&some(), "log").unwrap_err();
+        assert_eq!(fault.exit, Exit::Usage);
+        assert!(fault.sentence.ends_with("\n  log.level\n  log.lines"), "{}", fault.sentence);
+        assert_eq!(pick(&some(), "x").unwrap_err().exit, Exit::NoSuch);
+    }
+
+    #[test]
+    fn one_word_for_a_list_is_a_list_of_one() {
+        let typed = |key: &str, words: &[&str]| {
+            typed(&some(), key, words.iter().map(|word| (*word).to_owned()).collect())
+        };
+        assert_eq!(typed("relay.urls", &["wss://a"]), Variant::from(vec!["wss://a".to_owned()]));
+        assert_eq!(typed("relay.urls", &["[]"]), Variant::from("[]"));
+        assert_eq!(typed("call.lifetime", &["90"]), Variant::from("90"));
+    }
+}

@@ -1,0 +1,173 @@
+//! ahoyctl: the command line of ahoy, a client of the bus like any other.
+//!
+//! Lives here: parsing, connecting, choosing the command, the exit code.
+//! Must not: know more than the bus tells; read the daemon's files.
+
+mod bar;
+mod bus;
+mod cmd;
+mod complete;
+mod fault;
+mod pick;
+mod print;
+mod template;
+mod time;
+mod wait;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::bus::Bus;
+use crate::cmd::Desk;
+use crate::fault::{Exit, Fault};
+use crate::print::{FormArgs, Printer};
+
+/// Make and steer calls with ahoy
+#[derive(Debug, Parser)]
+#[command(
+    name = "ahoyctl",
+    version,
+    term_width = 80,
+    disable_help_subcommand = true,
+    help_template = "{about}\n\n{usage-heading} {usage}{after-help}",
+    // By hand, to fit a screen; a test sees that no command is left out.
+    after_help = "Calls      call answer decline silence hangup hold resume swap mute list show wait
+To watch   status watch events history logs version
+People     contact account
+Settings   dnd config completions
+
+Each tells more with --help, and gives an example. A call need not be named if
+only one fits; else its id, the other's name, or a beginning of one will do.
+In a pipe: tabs, and no heads; or take --json, --jsonl, --format.
+Exit codes: 0 ok, 1 error, 2 usage or ambiguous, 3 timeout, 4 not registered,
+5 no call in that state, 6 declined, 7 busy, 8 ahoyd not running, 9 unreachable,
+10 no such thing, 11 no device, 12 handled by another.
+Example: ahoyctl call ana --wait"
+)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Call(cmd::call::Args),
+    Answer(cmd::answer::AnswerArgs),
+    Decline(cmd::answer::DeclineArgs),
+    Silence(cmd::hold::SilenceArgs),
+    Hangup(cmd::hangup::Args),
+    Hold(cmd::hold::HoldArgs),
+    Resume(cmd::hold::ResumeArgs),
+    Swap(cmd::hold::SwapArgs),
+    Mute(cmd::mute::Args),
+    Dnd(cmd::dnd::Args),
+    Status(cmd::status::Args),
+    List(cmd::show::ListArgs),
+    Show(cmd::show::ShowArgs),
+    Watch(cmd::watch::Args),
+    Events(cmd::events::Args),
+    Wait(cmd::wait::Args),
+    History(cmd::history::Args),
+    Contact(cmd::contact::Args),
+    Account(cmd::account::Args),
+    Config(cmd::config::Args),
+    Logs(cmd::logs::Args),
+    Completions(cmd::completions::Args),
+    Version(cmd::version::Args),
+}
+
+impl Command {
+    fn form(&self) -> FormArgs {
+        match self {
+            Self::Call(args) => args.form,
+            Self::Answer(args) => args.form,
+            Self::Decline(args) => args.form,
+            Self::Silence(args) => args.form,
+            Self::Hangup(args) => args.form,
+            Self::Hold(args) => args.form,
+            Self::Resume(args) => args.form,
+            Self::Swap(args) => args.form,
+            Self::Mute(args) => args.form,
+            Self::Dnd(args) => args.form,
+            Self::Status(args) => args.form,
+            Self::List(args) => args.form,
+            Self::Show(args) => args.form,
+            Self::Watch(args) => args.form,
+            Self::Events(args) => args.form,
+            Self::Wait(args) => args.form,
+            Self::History(args) => args.form,
+            Self::Contact(args) => args.form(),
+            Self::Account(args) => args.form(),
+            Self::Config(args) => args.form(),
+            Self::Logs(args) => args.form,
+            Self::Completions(args) => args.form,
+            Self::Version(args) => args.form,
+        }
+    }
+}
+
+/// The whole command line, for man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
+/// Answers a shell that asks for completions, and ends the program then. To be called before any runtime and thread is there.
+pub fn answer_the_shell() {
+    complete::answer_the_shell::<Args>();
+}
+
+/// The program: reads its arguments, runs the command, tells how it ended.
+#[tokio::main(flavor = "current_thread")]
+pub async fn main() -> ExitCode {
+    let args = Args::parse();
+    let exit = match run(args.command).await {
+        Ok(exit) => exit,
+        Err(fault) => {
+            if !fault.sentence.is_empty() {
+                print::complain(&format!("ahoyctl: {}", fault.sentence));
+            }
+            fault.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+async fn run(command: Command) -> Result<Exit, Fault> {
+    let out = Printer::new(command.form());
+    // These need no bus.
+    if let Command::Logs(args) = &command {
+        return cmd::logs::run(args, out.is_json());
+    }
+    if let Command::Completions(args) = &command {
+        return cmd::completions::run(args);
+    }
+    let desk = Desk { bus: Bus::connect().await?, out };
+    match command {
+        Command::Call(args) => cmd::call::run(&desk, args).await,
+        Command::Answer(args) => cmd::answer::answer(&desk, args).await,
+        Command::Decline(args) => cmd::answer::decline(&desk, args).await,
+        Command::Silence(args) => cmd::hold::silence(&desk, args).await,
+        Command::Hangup(args) => cmd::hangup::run(&desk, args).await,
+        Command::Hold(args) => cmd::hold::hold(&desk, args).await,
+        Command::Resume(args) => cmd::hold::resume(&desk, args).await,
+        Command::Swap(_) => cmd::hold::swap(&desk).await,
+        Command::Mute(args) => cmd::mute::run(&desk, args).await,
+        Command::Dnd(args) => cmd::dnd::run(&desk, args).await,
+        Command::Status(_) => cmd::status::run(&desk).await,
+        Command::List(_) => cmd::show::list(&desk).await,
+        Command::Show(args) => cmd::show::show(&desk, args).await,
+        Command::Watch(args) => cmd::watch::run(&desk, &args).await,
+        Command::Events(args) => cmd::events::run(&desk, args).await,
+        Command::Wait(args) => cmd::wait::run(&desk, args).await,
+        Command::History(args) => cmd::history::run(&desk, args).await,
+        Command::Contact(args) => cmd::contact::run(&desk, args).await,
+        Command::Account(args) => cmd::account::run(&desk, args).await,
+        Command::Config(args) => cmd::config::run(&desk, args).await,
+        Command::Logs(args) => cmd::logs::run(&args, desk.out.is_json()),
+        Command::Completions(args) => cmd::completions::run(&args),
+        Command::Version(_) => cmd::version::run(&desk).await,
+    }
+}
