@@ -94,6 +94,12 @@ impl Engine {
             }
             Request::ListHistory(filter) => self.ask_history(history::Order::List(filter, reply)),
             Request::GetHistory(id) => self.ask_history(history::Order::Get(id, reply)),
+            Request::HistoryEvents(id) => self.ask_history(history::Order::Events(id, reply)),
+            Request::SeeHistory(ids) => self.ask_history(history::Order::MarkSeen(ids, reply)),
+            Request::DeleteHistory(ids) => self.ask_history(history::Order::Delete(ids, reply)),
+            Request::ExportHistory { format, filter, into } => {
+                self.ask_history(history::Order::Export { format, filter, into, reply });
+            }
         }
     }
 
@@ -278,10 +284,13 @@ impl Engine {
         if let Err(error) = self.ports.history.try_send(order) {
             let denied = Denied::new(DeniedKind::Failed, "The history is busy: try again.");
             match error.into_inner() {
-                history::Order::List(_, reply) | history::Order::Get(_, reply) => {
-                    self.answer(reply, Err(denied));
-                }
-                history::Order::Write { .. } | history::Order::Stop => {}
+                history::Order::List(_, reply)
+                | history::Order::Get(_, reply)
+                | history::Order::Events(_, reply)
+                | history::Order::MarkSeen(_, reply)
+                | history::Order::Delete(_, reply)
+                | history::Order::Export { reply, .. } => self.answer(reply, Err(denied)),
+                history::Order::Write { .. } | history::Order::Keep(_) | history::Order::Stop => {}
             }
         }
     }
@@ -316,6 +325,9 @@ impl Engine {
         self.config = config;
         self.become_own(own);
         self.send_media_settings();
+        if self.ports.history.try_send(history::Order::Keep(self.config.history)).is_err() {
+            tracing::warn!("the history queue is full: rows are kept as long as before");
+        }
         Ok(Answer::Done)
     }
 }

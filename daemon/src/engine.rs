@@ -246,6 +246,9 @@ impl Engine {
             history::Report::Committed { ticket, rows, missed, last_id } => {
                 self.show.committed(ticket, &rows, missed, last_id);
             }
+            history::Report::Changed { rows, missed, last_id, reply } => {
+                self.show.rows_changed(&rows, missed, last_id, reply.map(|it| (it.reply, it.outcome)));
+            }
             history::Report::Interrupted(calls) => {
                 for unfinished in calls {
                     self.tell_signal(signal::Order::Bye { call: unfinished.call, peer: unfinished.peer });

@@ -76,7 +76,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (history_out, history_reports) = mpsc::channel(64);
 
     let show = Show::new(bus_orders, engine::account_row(&own, "offline", String::new()));
-    history::spawn(paths.history(), history_in, history_out).context("starting history")?;
+    history::spawn(paths.history(), config.history, history_in, history_out).context("starting history")?;
     let setup = signal::Setup { state: paths.state.clone(), ca_file: config.relay.ca_file.clone() };
     let signaling = signal::spawn(setup, signal_in, signal_out);
     let media = media::Media::spawn(config.media.settings(), media_out);

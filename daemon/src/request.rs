@@ -3,6 +3,7 @@
 //! Lives here: requests, guards, answers and denials, as values.
 //! Must not: know D-Bus: `bus/` spells them.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use ahoy_call::{CallId, DeclineReason, Others, Scope};
@@ -10,7 +11,9 @@ use tokio::sync::oneshot;
 
 use crate::config::Setting;
 use crate::door::Dnd;
-use crate::rows::{ContactChange, ContactFilter, ContactRow, HistoryFilter, HistoryRow};
+use crate::rows::{
+    ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow,
+};
 
 /// A request with the place for its answer. The bus fills in the answer's effect before it lets the reply go.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub struct Asked {
 pub type Reply = oneshot::Sender<Result<Answer, Denied>>;
 
 /// A wish of a client.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Request {
     /// Call somebody.
     Dial {
@@ -99,6 +102,21 @@ pub enum Request {
     ListHistory(HistoryFilter),
     /// One row of history.
     GetHistory(u64),
+    /// The event log of one row.
+    HistoryEvents(u64),
+    /// Missed rows that a person has seen; none: all.
+    SeeHistory(Vec<u64>),
+    /// Rows that go for good.
+    DeleteHistory(Vec<u64>),
+    /// Rows into a file.
+    ExportHistory {
+        /// How.
+        format: ExportFormat,
+        /// Which.
+        filter: HistoryFilter,
+        /// Where to.
+        into: OwnedFd,
+    },
 }
 
 /// Which call a verb is for.
@@ -172,6 +190,10 @@ pub enum Answer {
     History(Vec<HistoryRow>, u64),
     /// One history row.
     Row(Box<HistoryRow>),
+    /// The events of one history row, in order.
+    Events(Vec<HistoryEvent>),
+    /// How many.
+    Count(u32),
 }
 
 /// Why a request was denied: one D-Bus error name each, and one sentence that says what to do.

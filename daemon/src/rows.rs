@@ -67,7 +67,7 @@ pub struct HistoryFilter {
     pub direction: Option<String>,
     /// An outcome's spelling.
     pub outcome: Option<String>,
-    /// A part of the name, the address or the note.
+    /// A part of the name, the address, the note or the message; large and small letters are alike.
     pub text: Option<String>,
     /// At most so many, 1 to 1000; 50 if none.
     pub limit: Option<u32>,
@@ -100,6 +100,8 @@ pub struct HistoryRow {
     pub ended_by: String,
     /// The dial's note.
     pub note: String,
+    /// The text of the decline.
+    pub message: String,
     /// When it was made.
     pub created_at: i64,
     /// When it first rang.
@@ -112,4 +114,52 @@ pub struct HistoryRow {
     pub duration_ms: u64,
     /// Somebody has seen it.
     pub seen: bool,
+}
+
+/// One event of a call's log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryEvent {
+    /// When, microseconds since the Unix epoch, as the calendar stood then.
+    pub at: i64,
+    /// How long after the first event, milliseconds. The calendar has no say in it.
+    pub after_ms: u64,
+    /// What: `dialed`, `offered`, `ringing-there`, …
+    pub event: String,
+    /// Who made it so: `local`, `remote`, `network`, `policy` or `restart`.
+    pub source: String,
+    /// The call's state after it.
+    pub state: String,
+    /// What else it tells, by name.
+    pub data: Vec<(String, Told)>,
+}
+
+/// A value that an event tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A word or a text.
+    Text(String),
+    /// A number without a sign.
+    Number(u64),
+    /// A time, microseconds since the Unix epoch.
+    Time(i64),
+}
+
+/// How an export is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// One JSON object.
+    Json,
+    /// Comma-separated values, RFC 4180.
+    Csv,
+    /// A calendar, RFC 5545.
+    Ics,
+}
+
+/// How long rows are kept; `None`: for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Rows that ended longer ago go. 1 to 36,500.
+    pub days: Option<u32>,
+    /// The oldest rows beyond that many go. 1 to 10,000,000.
+    pub rows: Option<u32>,
 }

@@ -185,6 +185,25 @@ impl Show {
         self.flush();
     }
 
+    /// Rows changed outside of a call; an answer that waits for it comes after it is shown.
+    pub fn rows_changed(
+        &mut self,
+        rows: &[u64],
+        missed: u32,
+        last_id: u64,
+        reply: Option<(Reply, Result<Answer, Denied>)>,
+    ) {
+        self.board.missed = missed;
+        self.board.last_history = last_id;
+        self.flush();
+        for row in rows {
+            self.tell(Order::HistoryChanged(*row));
+        }
+        if let Some((reply, result)) = reply {
+            self.tell(Order::Reply(reply, result));
+        }
+    }
+
     /// Lets out what has waited long enough.
     pub fn tick(&mut self, now: Moment) {
         while self.line.front().is_some_and(|waiting| waiting.due <= now) {

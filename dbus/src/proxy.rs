@@ -289,7 +289,11 @@ pub mod history {
     pub trait History {
         fn list(&self, filter: &Dict, options: &Dict) -> zbus::Result<(Vec<Dict>, u64)>;
         fn get(&self, id: u64, options: &Dict) -> zbus::Result<Dict>;
-        #[zbus(signal)]
+        fn events(&self, id: u64, options: &Dict) -> zbus::Result<Vec<Dict>>;
+    fn mark_seen(&self, ids: &[u64], options: &Dict) -> zbus::Result<()>;
+    fn delete(&self, ids: &[u64], options: &Dict) -> zbus::Result<()>;
+    fn export(&self, format: &str, into: zbus::Fd<'_>, options: &Dict) -> zbus::Result<u32>;
+    #[zbus(signal)]
         fn changed(&self, id: u64) -> zbus::Result<()>;
         #[zbus(property)]
         fn missed(&self) -> zbus::Result<u32>;

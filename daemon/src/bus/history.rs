@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use zbus::object_server::SignalEmitter;
-use zbus::{Variant, interface};
+use zbus::{OwnedFd, Variant, interface};
 
 use super::desk::{Desk, surprised};
 use super::fault::Fault;
@@ -14,16 +14,17 @@ use super::options::{Dictionary, Options};
 use super::shown::History;
 use super::spell;
 use crate::request::{Answer, Request};
-use crate::rows::{HistoryFilter, HistoryRow};
+use crate::rows::{ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Told};
 
 /// A row as it is sent, `a{sv}`.
-type Row = BTreeMap<&'static str, Variant<'static>>;
+type Row = BTreeMap<String, Variant<'static>>;
 
 /// The object of the whole history.
 #[derive(Debug)]
 pub(super) struct HistoryObject(pub(super) Desk);
 
-#[interface(name = "org.ahoyd.Calls1.History", spawn = false, introspection_docs = false)]
+// Its methods are spawned, in the order of their coming: an export whose reader is slow must not hold up the others.
+#[interface(name = "org.ahoyd.Calls1.History", spawn = true, introspection_docs = false)]
 impl HistoryObject {
     #[zbus(out_args("rows", "next"))]
     async fn list(&self, filter: Dictionary, options: Dictionary) -> Result<(Vec<Row>, u64), Fault> {
@@ -39,6 +40,43 @@ impl HistoryObject {
         let answer = self.0.ask(Request::GetHistory(id)).await?;
         let Answer::Row(found) = answer else { return Err(surprised()) };
         Ok(row(*found))
+    }
+
+    #[zbus(out_args("events"))]
+    async fn events(&self, id: u64, options: Dictionary) -> Result<Vec<Row>, Fault> {
+        Options::none(options)?;
+        let Answer::Events(events) = self.0.ask(Request::HistoryEvents(id)).await? else {
+            return Err(surprised());
+        };
+        Ok(events.into_iter().map(event).collect())
+    }
+
+    async fn mark_seen(&self, ids: Vec<u64>, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::SeeHistory(ids)).await
+    }
+
+    async fn delete(&self, ids: Vec<u64>, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::DeleteHistory(ids)).await
+    }
+
+    #[zbus(out_args("count"))]
+    async fn export(&self, format: &str, into: OwnedFd, options: Dictionary) -> Result<u32, Fault> {
+        let mut options = Options::from(options);
+        let filter = narrow(&mut options)?;
+        options.finish()?;
+        let format = match format {
+            "json" => ExportFormat::Json,
+            "csv" => ExportFormat::Csv,
+            "ics" => ExportFormat::Ics,
+            _ => return Err(Fault::arguments("The format of an export is json, csv or ics.")),
+        };
+        let into = into.into();
+        match self.0.ask(Request::ExportHistory { format, filter, into }).await? {
+            Answer::Count(count) => Ok(count),
+            _ => Err(surprised()),
+        }
     }
 
     /// A row came or changed.
@@ -58,23 +96,50 @@ impl HistoryObject {
 
 fn read_filter(filter: Dictionary) -> Result<HistoryFilter, Fault> {
     let mut filter = Options::from(filter);
-    let read = HistoryFilter {
+    let mut read = narrow(&mut filter)?;
+    read.limit = filter.limit()?;
+    read.before = filter.u64("before")?;
+    filter.finish()?;
+    Ok(read)
+}
+
+/// What narrows a list and an export alike.
+fn narrow(filter: &mut Options) -> Result<HistoryFilter, Fault> {
+    Ok(HistoryFilter {
         since: filter.time("since")?,
         until: filter.time("until")?,
         contact: filter.string("contact")?,
         direction: filter.string("direction")?,
         outcome: filter.string("outcome")?,
         text: filter.string("text")?,
-        limit: filter.limit()?,
-        before: filter.u64("before")?,
-    };
-    filter.finish()?;
-    Ok(read)
+        limit: None,
+        before: None,
+    })
+}
+
+/// What an event tells besides stands beside it, under its own name.
+fn event(event: HistoryEvent) -> Row {
+    let mut row = Row::from([
+        ("at".to_owned(), event.at.into()),
+        ("after-ms".to_owned(), event.after_ms.into()),
+        ("event".to_owned(), event.event.into()),
+        ("source".to_owned(), event.source.into()),
+        ("state".to_owned(), event.state.into()),
+    ]);
+    for (key, told) in event.data {
+        let value = match told {
+            Told::Text(text) => text.into(),
+            Told::Number(number) => number.into(),
+            Told::Time(at) => at.into(),
+        };
+        row.entry(key).or_insert(value);
+    }
+    row
 }
 
 /// `call` is spelled as the `Id` of the call's object was.
 fn row(row: HistoryRow) -> Row {
-    BTreeMap::from([
+    let pairs: [(&str, Variant<'static>); 18] = [
         ("id", row.id.into()),
         ("call", spell::parse_call(&row.call).map_or(row.call, spell::uuid).into()),
         ("direction", row.direction.into()),
@@ -86,11 +151,13 @@ fn row(row: HistoryRow) -> Row {
         ("reason", row.reason.into()),
         ("ended-by", row.ended_by.into()),
         ("note", row.note.into()),
+        ("message", row.message.into()),
         ("created-at", row.created_at.into()),
         ("ringing-at", row.ringing_at.into()),
         ("answered-at", row.answered_at.into()),
         ("ended-at", row.ended_at.into()),
         ("duration-ms", row.duration_ms.into()),
         ("seen", row.seen.into()),
-    ])
+    ];
+    pairs.map(|(key, value)| (key.to_owned(), value)).into()
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 use tracing::Level;
 
-use super::{Call, Config, Interfaces, Media, Preconnect, Relay, is_display_name};
+use super::{Call, Config, Interfaces, Media, Preconnect, Relay, Retention, is_display_name};
 
 /// The file as it is spelled: every key once, every value still unjudged.
 #[derive(Default, Deserialize)]
@@ -23,6 +23,7 @@ pub(super) struct File {
     relay: RelayTable,
     call: CallTable,
     media: MediaTable,
+    history: HistoryTable,
     log: LogTable,
 }
 
@@ -57,6 +58,13 @@ struct MediaTable {
     ring: Field,
     interfaces: Field,
     bitrate: Field,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct HistoryTable {
+    keep_days: Field,
+    keep_rows: Field,
 }
 
 #[derive(Default, Deserialize)]
@@ -128,6 +136,14 @@ impl File {
                 )?
                 .unwrap_or(usual.media.bitrate),
             },
+            history: Retention {
+                days: read(self.history.keep_days, "`keep-days` must be a number from 1 to 36500", |v| {
+                    number(v, 1..=36_500)
+                })?,
+                rows: read(self.history.keep_rows, "`keep-rows` must be a number from 1 to 10000000", |v| {
+                    number(v, 1..=10_000_000)
+                })?,
+            },
             log: read(
                 self.log.level,
                 "`level` must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
@@ -156,6 +172,10 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 
 fn display_name(value: &Value) -> Option<String> {
     text(value).filter(|name| is_display_name(name))
+}
+
+fn number(value: &Value, range: RangeInclusive<i64>) -> Option<u32> {
+    value.as_integer().filter(|n| range.contains(n)).and_then(|n| u32::try_from(n).ok())
 }
 
 fn seconds(value: &Value, range: RangeInclusive<i64>) -> Option<Duration> {

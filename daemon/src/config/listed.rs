@@ -38,6 +38,8 @@ impl Config {
             ("media.ring", Setting::Texts(self.media.ring.clone())),
             ("media.interfaces", interfaces(&self.media.interfaces)),
             ("media.bitrate", whole(self.media.bitrate.into())),
+            ("history.keep-days", kept(self.history.days)),
+            ("history.keep-rows", kept(self.history.rows)),
             ("log.level", word(&self.log.as_str().to_ascii_lowercase())),
         ]
     }
@@ -49,6 +51,11 @@ fn word(word: &str) -> Setting {
 
 fn whole(number: u64) -> Setting {
     Setting::Whole(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// Empty: for ever.
+fn kept(limit: Option<u32>) -> Setting {
+    limit.map_or_else(|| word(""), |limit| whole(limit.into()))
 }
 
 fn preconnect(value: Preconnect) -> &'static str {

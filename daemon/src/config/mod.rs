@@ -16,6 +16,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::media;
+use crate::rows::Retention;
 pub use edit::{EditError, write};
 use file::{File, Wrong};
 pub use listed::Setting;
@@ -31,6 +32,8 @@ pub struct Config {
     pub call: Call,
     /// `[media]`.
     pub media: Media,
+    /// `[history]`: how long rows are kept; for ever unless a person says otherwise.
+    pub history: Retention,
     /// `[log] level`.
     pub log: Level,
 }
@@ -133,6 +136,7 @@ impl Default for Config {
                 interfaces: Interfaces::Auto,
                 bitrate: 32_000,
             },
+            history: Retention::default(),
             log: Level::INFO,
         }
     }

@@ -3,14 +3,14 @@
 //! Lives here: appending an event and bringing its call's row up to date, in one transaction; closing what a crash left open.
 //! Must not: change or drop an event, or give a call a second row.
 
-use std::time::Duration;
-
-use ahoy_call::{CallId, Direction, EndReason, EndedBy, Fact, Moment, Outcome, PeerId, State};
+use ahoy_call::{CallId, Direction, EndReason, EndedBy, Fact, Outcome, PeerId, State};
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::{Entry, Unfinished, words};
+use super::fold::{Event, Folded};
+use super::{Entry, Unfinished, query, schema, words};
+use crate::rows::HistoryRow;
 
 /// Appends the entries and answers with the row of each call in them.
 pub(super) fn write(db: &mut Connection, entries: &[Entry]) -> rusqlite::Result<Vec<(String, u64)>> {
@@ -26,183 +26,224 @@ pub(super) fn write(db: &mut Connection, entries: &[Entry]) -> rusqlite::Result<
     Ok(rows)
 }
 
-/// The first event makes the row, later ones fill what is still empty in it, the end closes it for good. Times that stand
-/// in the row stay, so that a step of the calendar clock in a call does not move what has happened.
+/// The first event of a call makes its row and tells whom it is with.
 fn append(change: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(String, i64)> {
     let view = &entry.record.view;
     let call = HEXLOWER.encode(&view.id.bytes());
-    let known: Option<i64> = change
-        .prepare_cached("SELECT id FROM calls WHERE call = ?1")?
-        .query_row([&call], |row| row.get(0))
-        .optional()?;
-    let unix = |moment: Moment| entry.at_unix_us.saturating_sub(micros(entry.record.at.since(moment)));
-    let row = match known {
-        Some(row) => row,
-        None => {
-            change
-                .prepare_cached(
-                    "INSERT INTO calls (call, direction, kind, contact, name, address, state, note, created_at)
-                     VALUES (?1, ?2, 'direct', ?3, ?4, ?5, ?6, ?7, ?8)",
-                )?
-                .execute(params![
-                    call,
-                    words::direction(view.direction),
-                    HEXLOWER.encode(&view.peer.bytes()),
-                    entry.name,
-                    entry.address,
-                    words::state(view.state),
-                    view.note.as_deref().unwrap_or(""),
-                    unix(view.created),
-                ])?;
-            change.last_insert_rowid()
-        }
-    };
-    let end = view.ended.is_some().then(|| End {
-        outcome: view.outcome.unwrap_or(Outcome::Failed),
-        reason: view.reason.unwrap_or(EndReason::Internal),
-        by: view.ended_by.unwrap_or(EndedBy::Local),
-        at: view.ended.map_or(entry.at_unix_us, unix),
-        duration: view.answered.zip(view.ended).map_or(Duration::ZERO, |(answered, ended)| ended - answered),
-    });
-    let data = match (entry.record.fact, &end) {
-        (Fact::Dialed | Fact::Offered | Fact::Noted, _) => json!({
-            "direction": words::direction(view.direction),
-            "contact": HEXLOWER.encode(&view.peer.bytes()),
-            "name": entry.name,
-            "address": entry.address,
-            "note": view.note.as_deref().unwrap_or(""),
-        }),
-        (Fact::Ended, Some(end)) => end.data(),
-        (
-            Fact::RingingThere
-            | Fact::RingingHere
-            | Fact::Answered
-            | Fact::Connected
-            | Fact::PathLost
-            | Fact::PathRestored
-            | Fact::Held
-            | Fact::Resumed
-            | Fact::HeldThere
-            | Fact::ResumedThere
-            | Fact::GlareMerged
-            | Fact::Ended,
-            _,
-        ) => json!({}),
-    };
-    log(change, row, entry.at_unix_us, entry.record.fact, view.state, &data)?;
-    change
-        .prepare_cached(
-            "UPDATE calls SET state = ?2,
-                 ringing_at = iif(ringing_at = 0, ?3, ringing_at),
-                 answered_at = iif(answered_at = 0, ?4, answered_at),
-                 note = iif(note = '', ?5, note)
-             WHERE id = ?1 AND ended_at = 0",
-        )?
-        .execute(params![
-            row,
-            words::state(view.state),
-            view.ringing.map_or(0, unix),
-            view.answered.map_or(0, unix),
-            view.note.as_deref().unwrap_or("")
-        ])?;
-    if let Some(end) = end {
-        close(change, row, &end)?;
+    let known = load(change, &call)?;
+    let mut data = Map::new();
+    let mut tell = |key: &str, value: &str| data.insert(key.to_owned(), value.into());
+    let before = known.as_ref().map(|(_, folded)| &folded.row);
+    if before.is_none() {
+        tell("direction", words::direction(view.direction));
+        tell("contact", &HEXLOWER.encode(&view.peer.bytes()));
+        tell("name", &entry.name);
+        tell("address", &entry.address);
     }
+    if let Some(note) = view.note.as_deref().filter(|_| before.is_none_or(|row| row.note.is_empty())) {
+        tell("note", note);
+    }
+    if let Some(text) = view.message.as_deref().filter(|_| before.is_none_or(|row| row.message.is_empty())) {
+        tell("message", text);
+    }
+    if entry.record.fact == Fact::Ended {
+        tell("outcome", words::outcome(view.outcome.unwrap_or(Outcome::Failed)));
+        tell("reason", words::reason(view.reason.unwrap_or(EndReason::Internal)));
+        tell("ended-by", words::ended_by(view.ended_by.unwrap_or(EndedBy::Local)));
+    }
+    let event = Event {
+        at: entry.at_unix_us,
+        boot: i64::try_from(entry.record.at.micros()).unwrap_or(i64::MAX),
+        fact: words::fact(entry.record.fact).to_owned(),
+        source: words::source(entry.record.fact, view).to_owned(),
+        state: words::state(view.state).to_owned(),
+        data: Value::Object(data),
+    };
+    let row = match known {
+        Some((row, folded)) => {
+            take(change, row, folded, &event)?;
+            row
+        }
+        None => begin(change, call.clone(), &event)?,
+    };
     Ok((call, row))
 }
 
-struct End {
-    outcome: Outcome,
-    reason: EndReason,
-    by: EndedBy,
-    at: i64,
-    duration: Duration,
-}
-
-impl End {
-    fn data(&self) -> serde_json::Value {
-        json!({
-            "outcome": words::outcome(self.outcome),
-            "reason": words::reason(self.reason),
-            "ended-by": words::ended_by(self.by),
-            "duration-ms": u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
+/// A call's row with what the fold needs besides.
+pub(super) fn load(db: &Connection, call: &str) -> rusqlite::Result<Option<(i64, Folded)>> {
+    db.prepare_cached(&format!("SELECT {}, state, answered_boot FROM calls WHERE call = ?1", query::COLUMNS))?
+        .query_row([call], |found| {
+            let row = query::read(found)?;
+            let folded =
+                Folded { state: found.get("state")?, answered_boot: found.get("answered_boot")?, row };
+            Ok((found.get("id")?, folded))
         })
-    }
+        .optional()
 }
 
-fn log(
-    change: &Transaction<'_>,
-    row: i64,
-    at: i64,
-    fact: Fact,
-    state: State,
-    data: &serde_json::Value,
-) -> rusqlite::Result<()> {
+/// A new row with its first event.
+fn begin(change: &Transaction<'_>, call: String, event: &Event) -> rusqlite::Result<i64> {
+    let mut folded = Folded {
+        row: HistoryRow { call, kind: "direct".into(), ..HistoryRow::default() },
+        ..Folded::default()
+    };
+    folded.apply(event);
+    let row = &folded.row;
+    let person = person(change, row)?;
     change
         .prepare_cached(
-            "INSERT INTO events (row, n, at, fact, state, data)
-             VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM events WHERE row = ?1), ?2, ?3, ?4, ?5)",
+            "INSERT INTO calls (call, direction, kind, contact, name, address, state, created_at, person, late)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?8 < (SELECT max(created_at) FROM calls), 0))",
         )?
-        .execute(params![row, at, words::fact(fact), words::state(state), data.to_string()])?;
+        .execute(params![
+            row.call,
+            row.direction,
+            row.kind,
+            row.contact,
+            row.name,
+            row.address,
+            folded.state,
+            row.created_at,
+            person
+        ])?;
+    let id = change.last_insert_rowid();
+    log(change, id, event)?;
+    save(change, id, &folded)?;
+    search_by(change, id, row)?;
+    Ok(id)
+}
+
+/// One more event of a row that is there.
+pub(super) fn take(
+    change: &Transaction<'_>,
+    id: i64,
+    mut folded: Folded,
+    event: &Event,
+) -> rusqlite::Result<()> {
+    log(change, id, event)?;
+    let before = folded.clone();
+    folded.apply(event);
+    if folded != before {
+        save(change, id, &folded)?;
+    }
+    if (&folded.row.note, &folded.row.message) != (&before.row.note, &before.row.message) {
+        search_by(change, id, &folded.row)?;
+    }
     Ok(())
 }
 
-/// Nobody has to be told of a call that they took part in: only what was missed is unseen.
-fn close(change: &Transaction<'_>, row: i64, end: &End) -> rusqlite::Result<()> {
+fn person(change: &Transaction<'_>, row: &HistoryRow) -> rusqlite::Result<i64> {
+    let known = change
+        .prepare_cached("SELECT id FROM people WHERE contact = ?1 AND name = ?2 AND address = ?3")?
+        .query_row([&row.contact, &row.name, &row.address], |found| found.get(0))
+        .optional()?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let folded = schema::fold(&format!("{}\n{}", row.name, row.address));
+    change
+        .prepare_cached("INSERT INTO people (contact, name, address, folded) VALUES (?1, ?2, ?3, ?4)")?
+        .execute([&row.contact, &row.name, &row.address, &folded])?;
+    Ok(change.last_insert_rowid())
+}
+
+/// What events change in a row.
+fn save(change: &Transaction<'_>, id: i64, folded: &Folded) -> rusqlite::Result<()> {
+    let row = &folded.row;
     change
         .prepare_cached(
-            "UPDATE calls SET state = 'disconnected', outcome = ?2, reason = ?3, ended_by = ?4, ended_at = ?5,
-                 duration_ms = ?6, seen = ?7
-             WHERE id = ?1 AND ended_at = 0",
+            "UPDATE calls SET state = ?2, note = ?3, message = ?4, ringing_at = ?5, answered_at = ?6,
+                 answered_boot = ?7, ended_at = ?8, outcome = ?9, reason = ?10, ended_by = ?11, duration_ms = ?12,
+                 seen = ?13
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            id,
+            folded.state,
+            row.note,
+            row.message,
+            row.ringing_at,
+            row.answered_at,
+            folded.answered_boot,
+            row.ended_at,
+            row.outcome,
+            row.reason,
+            row.ended_by,
+            i64::try_from(row.duration_ms).unwrap_or(i64::MAX),
+            row.seen
+        ])?;
+    Ok(())
+}
+
+/// Keeps the words that are searched beside the row.
+fn search_by(change: &Transaction<'_>, id: i64, row: &HistoryRow) -> rusqlite::Result<()> {
+    if row.note.is_empty() && row.message.is_empty() {
+        return Ok(());
+    }
+    let folded = schema::fold(&format!("{}\n{}", row.note, row.message));
+    change
+        .prepare_cached(
+            "INSERT INTO told (id, folded) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET folded = excluded.folded",
+        )?
+        .execute(params![id, folded])?;
+    Ok(())
+}
+
+fn log(change: &Transaction<'_>, row: i64, event: &Event) -> rusqlite::Result<()> {
+    change
+        .prepare_cached(
+            "INSERT INTO events (row, n, at, boot, fact, source, state, data)
+             VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM events WHERE row = ?1), ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             row,
-            words::outcome(end.outcome),
-            words::reason(end.reason),
-            words::ended_by(end.by),
-            end.at,
-            i64::try_from(end.duration.as_millis()).unwrap_or(i64::MAX),
-            end.outcome != Outcome::Missed,
+            event.at,
+            event.boot,
+            event.fact,
+            event.source,
+            event.state,
+            event.data.to_string()
         ])?;
     Ok(())
 }
 
 /// Closes rows that the last run left open. Nobody saw their end, so the last event that was logged stands for it:
-/// the time and the duration are what is certain, never more.
-pub(super) fn close_open(db: &mut Connection) -> rusqlite::Result<Vec<Unfinished>> {
+/// the time and the duration are what is certain, never more. `now` is when it was noticed.
+pub(super) fn close_open(db: &mut Connection, now: i64) -> rusqlite::Result<Vec<Unfinished>> {
     let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut open: Vec<(i64, String, String, String, i64, i64)> = Vec::new();
-    {
-        let mut rows = change.prepare(
-            "SELECT id, call, contact, direction, answered_at,
-                 max(created_at, (SELECT coalesce(max(at), 0) FROM events WHERE row = calls.id))
-             FROM calls WHERE ended_at = 0 ORDER BY id",
-        )?;
-        let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()? {
-            open.push((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?));
-        }
-    }
+    let open: Vec<(String, i64, i64)> = change
+        .prepare(
+            "SELECT c.call, e.at, e.boot FROM calls c
+             JOIN events e ON e.row = c.id AND e.n = (SELECT max(n) FROM events WHERE row = c.id)
+             WHERE c.ended_at = 0 ORDER BY c.id",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
     let mut unfinished = Vec::new();
-    for (row, call, contact, direction, answered_at, last) in open {
-        let incoming = direction == words::direction(Direction::Incoming);
-        let outcome = match (answered_at != 0, incoming) {
+    for (call, at, boot) in open {
+        let Some((id, folded)) = load(&change, &call)? else { continue };
+        let incoming = folded.row.direction == words::direction(Direction::Incoming);
+        let outcome = match (folded.row.answered_at != 0, incoming) {
             (true, _) => Outcome::Answered,
             (false, true) => Outcome::Missed,
             (false, false) => Outcome::Interrupted,
         };
-        let talked =
-            if answered_at == 0 { 0 } else { u64::try_from(last.saturating_sub(answered_at)).unwrap_or(0) };
-        let end = End {
-            outcome,
-            reason: EndReason::Interrupted,
-            by: EndedBy::Local,
-            at: last,
-            duration: Duration::from_micros(talked),
+        let event = Event {
+            at,
+            boot,
+            fact: words::fact(Fact::Ended).to_owned(),
+            source: words::RESTART.to_owned(),
+            state: words::state(State::Disconnected).to_owned(),
+            data: json!({
+                "outcome": words::outcome(outcome),
+                "reason": words::reason(EndReason::Interrupted),
+                "ended-by": words::ended_by(EndedBy::Local),
+                "noticed-at": now,
+            }),
         };
-        log(&change, row, last, Fact::Ended, State::Disconnected, &end.data())?;
-        close(&change, row, &end)?;
-        if let (Some(call), Some(peer)) = (id(&call), id(&contact)) {
+        let contact = id_bytes(&folded.row.contact);
+        take(&change, id, folded, &event)?;
+        if let (Some(call), Some(peer)) = (id_bytes(&call), contact) {
             unfinished.push(Unfinished { call: CallId::from_bytes(call), peer: PeerId::from_bytes(peer) });
         }
     }
@@ -210,10 +251,6 @@ pub(super) fn close_open(db: &mut Connection) -> rusqlite::Result<Vec<Unfinished
     Ok(unfinished)
 }
 
-fn id(hex: &str) -> Option<[u8; 16]> {
+fn id_bytes(hex: &str) -> Option<[u8; 16]> {
     HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

@@ -3,30 +3,39 @@
 //! Lives here: its loop, and what becomes of a database that is damaged, newer, or that the disk does not take.
 //! Must not: let anybody wait for a write that cannot succeed; delete a database.
 
-use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use tokio::sync::mpsc;
 
-use super::schema::{self, Belongs};
-use super::{Entry, Order, Report, Unfinished, events, query};
+use super::file::{self, Fault};
+use super::{
+    Entry, HistoryFilter, Order, Report, Retention, Unfinished, Waiting, events, export, prune, query,
+};
 use crate::clock;
-use crate::request::{Answer, Denied, DeniedKind};
+use crate::request::{Answer, Denied, DeniedKind, Reply};
+use crate::rows::ExportFormat;
 
 /// Entries that are kept for a disk that may come back; more are dropped and counted.
 const KEPT: usize = 1_000;
-/// How long a write waits for another program that holds the file.
-const HELD_BY_OTHERS: Duration = Duration::from_millis(250);
-/// A larger database is not read through at the start; damage in it shows at the first use.
-const READ_THROUGH: u64 = 16 * 1024 * 1024;
+/// Exports that may run at once.
+const EXPORTS: usize = 2;
+/// A disk that may be back is tried again after this.
+const AGAIN: Duration = Duration::from_secs(4);
+/// Rows that have grown too old are looked for after this, and after the first write that comes later.
+const OLD: Duration = Duration::from_secs(6 * 3_600);
 
-pub(super) fn run(path: PathBuf, mut orders: mpsc::Receiver<Order>, reports: &mpsc::Sender<Report>) {
-    let mut keeper = Keeper::new(path);
+pub(super) fn run(
+    path: PathBuf,
+    keep: Retention,
+    mut orders: mpsc::Receiver<Order>,
+    reports: &mpsc::Sender<Report>,
+) {
+    let mut keeper = Keeper::new(path, keep);
     keeper.open();
     let mut told = String::new();
     let mut answers = vec![keeper.committed(0, Vec::new())];
@@ -44,22 +53,29 @@ pub(super) fn run(path: PathBuf, mut orders: mpsc::Receiver<Order>, reports: &mp
                 return;
             }
         }
-        match orders.blocking_recv() {
-            Some(Order::Write { ticket, entries }) => {
-                let rows = keeper.write(entries);
-                answers.push(keeper.committed(ticket, rows));
-            }
-            // Whoever asked may have left meanwhile.
-            Some(Order::List(filter, reply)) => drop(reply.send(keeper.ask(|db| query::list(db, &filter)))),
-            Some(Order::Get(id, reply)) => drop(reply.send(keeper.ask(|db| query::get(db, id)))),
-            Some(Order::Stop) | None => return,
+        match keeper.next(&mut orders) {
+            Next::Order(Order::Stop) | Next::End => return,
+            Next::Order(order) => answers.extend(keeper.obey(order)),
+            Next::Idle => answers.extend(keeper.tidy()),
         }
     }
+}
+
+enum Next {
+    Order(Order),
+    /// Nobody wants anything, and there is something to do.
+    Idle,
+    End,
 }
 
 struct Keeper {
     path: PathBuf,
     base: Base,
+    keep: Retention,
+    /// Rows may be too old or too many.
+    look_for_old: bool,
+    /// When they were last looked for.
+    looked_at: i64,
     /// What was not written yet.
     waiting: Vec<Entry>,
     /// How many were given up.
@@ -70,6 +86,7 @@ struct Keeper {
     notice: String,
     /// Calls that the last run left open, closed now and not told yet.
     left_open: Vec<Unfinished>,
+    exports: Arc<AtomicUsize>,
     missed: u32,
     last_id: u64,
 }
@@ -82,37 +99,116 @@ enum Base {
     Missing,
 }
 
-/// Why a database is not open.
-enum Fault {
-    Damaged(String),
-    Newer,
-    Sql(rusqlite::Error),
-    Disk(io::Error),
-}
-
 impl Keeper {
-    fn new(path: PathBuf) -> Self {
+    fn new(path: PathBuf, keep: Retention) -> Self {
         Self {
             path,
             base: Base::Missing,
+            keep,
+            look_for_old: true,
+            looked_at: clock::unix_us(),
             waiting: Vec::new(),
             lost: 0,
             failure: String::new(),
             notice: String::new(),
             left_open: Vec::new(),
+            exports: Arc::default(),
             missed: 0,
             last_id: 0,
         }
     }
 
+    /// The next order, or the time to do something without one.
+    fn next(&self, orders: &mut mpsc::Receiver<Order>) -> Next {
+        match orders.try_recv() {
+            Ok(order) => return Next::Order(order),
+            Err(mpsc::error::TryRecvError::Disconnected) => return Next::End,
+            Err(mpsc::error::TryRecvError::Empty) => {}
+        }
+        if self.look_for_old && self.waiting.is_empty() && matches!(self.base, Base::Open(_)) {
+            return Next::Idle;
+        }
+        let trouble = !self.waiting.is_empty() || matches!(self.base, Base::Missing);
+        let pause = if trouble {
+            AGAIN
+        } else if self.keep.days.is_some() {
+            OLD
+        } else {
+            return orders.blocking_recv().map_or(Next::End, Next::Order);
+        };
+        // A wait with an end needs a timer, and this thread has no runtime but for that.
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else {
+            return orders.blocking_recv().map_or(Next::End, Next::Order);
+        };
+        match runtime.block_on(clock::timeout(pause, orders.recv())) {
+            Ok(order) => order.map_or(Next::End, Next::Order),
+            Err(clock::TimeIsOver) => Next::Idle,
+        }
+    }
+
+    fn obey(&mut self, order: Order) -> Option<Report> {
+        match order {
+            Order::Write { ticket, entries } => {
+                let rows = self.write(entries);
+                return Some(self.committed(ticket, rows));
+            }
+            // Whoever asked may have left meanwhile.
+            Order::List(filter, reply) => drop(reply.send(self.ask(|db| query::list(db, &filter)))),
+            Order::Get(id, reply) => drop(reply.send(self.ask(|db| query::get(db, id)))),
+            Order::Events(id, reply) => drop(reply.send(self.ask(|db| query::events(db, id)))),
+            Order::MarkSeen(ids, reply) => {
+                let now = (clock::unix_us(), i64::try_from(clock::now().micros()).unwrap_or(i64::MAX));
+                let changed = self.ask(|db| prune::mark_seen(db, &ids, now));
+                return Some(self.changed(changed, reply));
+            }
+            Order::Delete(ids, reply) => {
+                let changed = self.ask(|db| prune::delete(db, &ids)).map(|()| ids);
+                return Some(self.changed(changed, reply));
+            }
+            Order::Export { format, filter, into, reply } => self.export(format, filter, into, reply),
+            Order::Keep(keep) => (self.keep, self.look_for_old) = (keep, true),
+            Order::Stop => {}
+        }
+        None
+    }
+
+    /// What is done when nobody asks: a disk that was away is tried, old rows go.
+    fn tidy(&mut self) -> Option<Report> {
+        if !self.waiting.is_empty() || matches!(self.base, Base::Missing) {
+            let rows = self.write(Vec::new());
+            // Of no ticket that anybody waits for.
+            return Some(self.committed(0, rows));
+        }
+        self.look_for_old = false;
+        self.looked_at = clock::unix_us();
+        let Base::Open(db) = &mut self.base else { return None };
+        match prune::bite(db, self.keep, self.looked_at) {
+            Ok(0) => None,
+            Ok(_) => {
+                self.look_for_old = true;
+                self.count();
+                Some(Report::Changed {
+                    rows: vec![0],
+                    missed: self.missed,
+                    last_id: self.last_id,
+                    reply: None,
+                })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "old rows of the history cannot be removed now");
+                None
+            }
+        }
+    }
+
     /// Opens the database, a damaged one after setting it aside.
     fn open(&mut self) {
-        let opened = match open(&self.path) {
+        let opened = match file::open(&self.path) {
             Err(Fault::Damaged(why)) => {
                 if !self.set_aside(&why) {
                     return;
                 }
-                open(&self.path)
+                file::open(&self.path)
             }
             other => other,
         };
@@ -135,9 +231,9 @@ impl Keeper {
             self.open();
         }
         let rows = match self.try_write() {
-            Err(error) if is_damage(&error) => {
+            Err(error) if file::is_damage(&error) => {
                 self.base = Base::Missing;
-                if self.set_aside(&error.to_string()) {
+                if self.set_aside(&file::in_words(&error)) {
                     self.open();
                 }
                 self.try_write()
@@ -148,11 +244,17 @@ impl Keeper {
             Ok(Some(rows)) => {
                 self.waiting.clear();
                 self.failure.clear();
+                let idle = clock::unix_us().saturating_sub(self.looked_at).unsigned_abs();
+                self.look_for_old |= u128::from(idle) >= OLD.as_micros();
                 rows
             }
             Ok(None) => self.give_up_some(),
             Err(error) => {
-                self.failure = format!("the history cannot be written ({error}): {}", self.path.display());
+                self.failure = format!(
+                    "the history cannot be written ({}): {}",
+                    file::in_words(&error),
+                    self.path.display()
+                );
                 self.give_up_some()
             }
         }
@@ -174,24 +276,60 @@ impl Keeper {
     }
 
     fn committed(&mut self, ticket: u64, rows: Vec<(String, u64)>) -> Report {
+        self.count();
+        Report::Committed { ticket, rows, missed: self.missed, last_id: self.last_id }
+    }
+
+    fn changed(&mut self, changed: Result<Vec<u64>, Denied>, reply: Reply) -> Report {
+        self.count();
+        let (rows, outcome) = match changed {
+            Ok(rows) if rows.len() > prune::A_FEW => (vec![0], Ok(Answer::Done)),
+            Ok(rows) => (rows, Ok(Answer::Done)),
+            Err(denied) => (Vec::new(), Err(denied)),
+        };
+        let reply = Some(Waiting { reply, outcome });
+        Report::Changed { rows, missed: self.missed, last_id: self.last_id, reply }
+    }
+
+    fn count(&mut self) {
         if let Base::Open(db) = &self.base
             && let Ok((missed, last_id)) = query::figures(db)
         {
             (self.missed, self.last_id) = (missed, last_id);
         }
-        Report::Committed { ticket, rows, missed: self.missed, last_id: self.last_id }
     }
 
-    fn ask(
-        &mut self,
-        question: impl FnOnce(&Connection) -> Result<Answer, Denied>,
-    ) -> Result<Answer, Denied> {
+    fn ask<T>(&mut self, question: impl FnOnce(&mut Connection) -> Result<T, Denied>) -> Result<T, Denied> {
         if matches!(self.base, Base::Missing) {
             self.open();
         }
-        match &self.base {
+        match &mut self.base {
             Base::Open(db) => question(db),
             Base::Newer | Base::Missing => Err(Denied::new(DeniedKind::Failed, self.problem())),
+        }
+    }
+
+    /// A reader may be slow, so that nobody else waits for it here.
+    fn export(&mut self, format: ExportFormat, filter: HistoryFilter, into: OwnedFd, reply: Reply) {
+        let running = Arc::clone(&self.exports);
+        if running.load(Ordering::Relaxed) >= EXPORTS {
+            let sentence = "Two exports run already: wait for one to end.";
+            return drop(reply.send(Err(Denied::new(DeniedKind::RateLimited, sentence))));
+        }
+        if let Err(denied) = self.ask(|_| Ok(())) {
+            return drop(reply.send(Err(denied)));
+        }
+        running.fetch_add(1, Ordering::Relaxed);
+        let path = self.path.clone();
+        let work = move || {
+            let outcome = export::write(&path, format, filter, &into);
+            drop(into);
+            running.fetch_sub(1, Ordering::Relaxed);
+            drop(reply.send(outcome));
+        };
+        if let Err(error) = std::thread::Builder::new().name("export".into()).spawn(work) {
+            self.exports.fetch_sub(1, Ordering::Relaxed);
+            tracing::warn!(%error, "no thread for an export");
         }
     }
 
@@ -208,6 +346,7 @@ impl Keeper {
 
     fn fail(&mut self, fault: Fault) {
         let path = self.path.display();
+        let cannot = |why: String| format!("the history cannot be opened ({why}): {path}");
         (self.base, self.failure) = match fault {
             Fault::Newer => (
                 Base::Newer,
@@ -215,73 +354,30 @@ impl Keeper {
                     "the history was written by a newer ahoyd, it is left alone and calls are not recorded: {path}"
                 ),
             ),
-            Fault::Sql(error) => (Base::Missing, format!("the history cannot be opened ({error}): {path}")),
-            Fault::Disk(error) => (Base::Missing, format!("the history cannot be opened ({error}): {path}")),
+            Fault::Sql(error) => (Base::Missing, cannot(file::in_words(&error))),
+            Fault::Disk(error) => (Base::Missing, cannot(error.to_string())),
             Fault::Damaged(why) => (Base::Missing, format!("the history is damaged ({why}): {path}")),
         };
     }
 
-    /// Renames the damaged database with what belongs to it. Nothing of it is ever deleted.
+    /// Nothing of a damaged database is ever deleted.
     fn set_aside(&mut self, why: &str) -> bool {
-        let kept = with_suffix(&self.path, &format!(".damaged-{}", clock::unix_us() / 1_000_000));
-        if let Err(error) = std::fs::rename(&self.path, &kept) {
-            self.failure = format!(
-                "the history is damaged ({why}) and cannot be set aside ({error}): {}",
-                self.path.display()
-            );
-            return false;
-        }
-        for suffix in ["-wal", "-shm"] {
-            match std::fs::rename(with_suffix(&self.path, suffix), with_suffix(&kept, suffix)) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    tracing::warn!(%error, suffix, "a part of the damaged history stays where it is")
-                }
+        match file::set_aside(&self.path) {
+            Ok(kept) => {
+                self.notice = format!(
+                    "the history was damaged ({why}) and is kept as {}; a new one was begun",
+                    kept.display()
+                );
+                tracing::warn!("the history was damaged; it is kept and a new one was begun");
+                true
+            }
+            Err(error) => {
+                self.failure = format!(
+                    "the history is damaged ({why}) and cannot be set aside ({error}): {}",
+                    self.path.display()
+                );
+                false
             }
         }
-        self.notice =
-            format!("the history was damaged ({why}) and is kept as {}; a new one was begun", kept.display());
-        tracing::warn!("the history was damaged; it is kept and a new one was begun");
-        true
     }
-}
-
-fn open(path: &Path) -> Result<(Connection, Vec<Unfinished>), Fault> {
-    // Made by us first, so that it and the files beside it are readable by this user only.
-    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(Fault::Disk(error)),
-    }
-    let size = std::fs::metadata(path).map_err(Fault::Disk)?.len();
-    let mut db = Connection::open(path).map_err(sort)?;
-    db.busy_timeout(HELD_BY_OTHERS).map_err(sort)?;
-    match schema::prepare(&mut db).map_err(sort)? {
-        Belongs::Ready => {}
-        Belongs::Newer => return Err(Fault::Newer),
-        Belongs::Foreign => return Err(Fault::Damaged("it is another program's database".into())),
-    }
-    if size <= READ_THROUGH {
-        let found: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(sort)?;
-        if found != "ok" {
-            return Err(Fault::Damaged(found.replace('\n', " ")));
-        }
-    }
-    let left_open = events::close_open(&mut db).map_err(sort)?;
-    Ok((db, left_open))
-}
-
-fn sort(error: rusqlite::Error) -> Fault {
-    if is_damage(&error) { Fault::Damaged(error.to_string()) } else { Fault::Sql(error) }
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name: OsString = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

@@ -3,32 +3,44 @@
 //! Lives here: the thread that owns the connection; orders in, reports out.
 //! Must not: decide anything about a call, or know who asks.
 
+mod calendar;
 mod events;
+mod export;
+mod file;
+mod fold;
 mod keeper;
+mod prune;
 mod query;
 mod schema;
+mod search;
 #[cfg(test)]
 mod tests;
 mod words;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use ahoy_call::Record;
 use tokio::sync::mpsc;
 
-use crate::request::Reply;
+use crate::request::{Answer, Denied, Reply};
+use crate::rows::ExportFormat;
 
-pub use crate::rows::{HistoryFilter, HistoryRow};
+pub use crate::rows::{HistoryFilter, HistoryRow, Retention};
 
 /// Starts the thread `history` on the database at `path`, making it if it is missing. It first reports `Committed` of
 /// ticket 0 with what the database holds, then what a crash left open. It ends at `Order::Stop` or when nobody orders any more.
+/// `keep` is how long rows stay.
 pub fn spawn(
     path: PathBuf,
+    keep: Retention,
     orders: mpsc::Receiver<Order>,
     reports: mpsc::Sender<Report>,
 ) -> io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("history".into()).spawn(move || keeper::run(path, orders, &reports))
+    std::thread::Builder::new()
+        .name("history".into())
+        .spawn(move || keeper::run(path, keep, orders, &reports))
 }
 
 /// What the engine asks.
@@ -45,6 +57,25 @@ pub enum Order {
     List(HistoryFilter, Reply),
     /// One row. Answers by itself.
     Get(u64, Reply),
+    /// The events of a row, in order. Answers by itself.
+    Events(u64, Reply),
+    /// Missed rows that a person has seen; none: all of them. Answered through `Report::Changed`.
+    MarkSeen(Vec<u64>, Reply),
+    /// Rows that go for good, with their events. Answered through `Report::Changed`.
+    Delete(Vec<u64>, Reply),
+    /// Write the rows that fit into a file, on a thread of its own. Answers by itself with their number.
+    Export {
+        /// How.
+        format: ExportFormat,
+        /// Which; `limit` and `before` do not count.
+        filter: HistoryFilter,
+        /// Where to; closed when all is written.
+        into: OwnedFd,
+        /// Who waits.
+        reply: Reply,
+    },
+    /// From now on rows stay so long.
+    Keep(Retention),
     /// Commit and end.
     Stop,
 }
@@ -63,7 +94,7 @@ pub struct Entry {
 }
 
 /// What the engine hears.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Report {
     /// A write is safe (or its failure was reported once as a problem).
     Committed {
@@ -76,10 +107,30 @@ pub enum Report {
         /// The newest row now.
         last_id: u64,
     },
+    /// A person, or the time that rows are kept, has changed rows. Show it, then answer who waits.
+    Changed {
+        /// Which rows; 0 alone: many.
+        rows: Vec<u64>,
+        /// Unseen missed calls now.
+        missed: u32,
+        /// The newest row now.
+        last_id: u64,
+        /// Who waits, and for what.
+        reply: Option<Waiting>,
+    },
     /// Rows that were open when the daemon was last killed, now closed: say `bye` to these contacts.
     Interrupted(Vec<Unfinished>),
     /// A sentence about what is wrong with the history; empty when all is well.
     Problem(String),
+}
+
+/// An answer that comes after the publication of what it did.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Who waits.
+    pub reply: Reply,
+    /// For what.
+    pub outcome: Result<Answer, Denied>,
 }
 
 /// A call that a crash cut off.

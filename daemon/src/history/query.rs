@@ -1,18 +1,28 @@
 //! Reading rows.
 //!
-//! Lives here: lists with filters and a cursor, single rows, the two figures that everybody sees.
+//! Lives here: lists with filters and a cursor, single rows and their events, the two figures that everybody sees.
 //! Must not: write.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::{HistoryFilter, HistoryRow, words};
+use super::{HistoryFilter, HistoryRow, search, words};
 use crate::request::{Answer, Denied, DeniedKind};
+use crate::rows::{HistoryEvent, Told};
 
-const COLUMNS: &str = "id, call, direction, kind, contact, name, address, outcome, reason, ended_by, note,
+/// What [`read`] reads, in its order.
+pub(super) const COLUMNS: &str =
+    "calls.id, call, direction, kind, contact, name, address, outcome, reason, ended_by, note, message,
      created_at, ringing_at, answered_at, ended_at, duration_ms, seen";
 
 /// Rows that fit, newest first, and the id to go on before (0: no more).
 pub(super) fn list(db: &Connection, filter: &HistoryFilter) -> Result<Answer, Denied> {
+    let (rows, next) = page(db, filter)?;
+    Ok(Answer::History(rows, next))
+}
+
+/// The same, as values.
+pub(super) fn page(db: &Connection, filter: &HistoryFilter) -> Result<(Vec<HistoryRow>, u64), Denied> {
     let limit = filter.limit.unwrap_or(50);
     let invalid = |sentence: &str| Err(Denied::new(DeniedKind::InvalidOption, sentence));
     if !(1..=1000).contains(&limit) {
@@ -24,22 +34,52 @@ pub(super) fn list(db: &Connection, filter: &HistoryFilter) -> Result<Answer, De
     if filter.outcome.as_deref().is_some_and(|word| !words::OUTCOMES.contains(&word)) {
         return invalid(&format!("`outcome` is one of {}.", words::OUTCOMES.join(", ")));
     }
-    let (mut rows, more) = select(db, filter, limit).map_err(|error| unreadable(&error))?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let text = filter.text.as_deref().filter(|text| !text.is_empty());
+    let found = Where::of(db, filter).and_then(|fits| match text {
+        None => fits.select(db, "calls", "calls.id", wanted + 1),
+        Some(text) => search::rows(db, text, &fits, wanted + 1),
+    });
+    let mut rows = found.map_err(|error| unreadable(&error))?;
+    let more = rows.len() > wanted;
+    rows.truncate(wanted);
     let next = if more { rows.last().map_or(0, |row| row.id) } else { 0 };
     rows.shrink_to_fit();
-    Ok(Answer::History(rows, next))
+    Ok((rows, next))
 }
 
 /// One row.
 pub(super) fn get(db: &Connection, id: u64) -> Result<Answer, Denied> {
-    let nothing =
-        || Denied::new(DeniedKind::NoSuchRecord, "There is no such row: `ahoyctl history` lists them.");
-    let id = i64::try_from(id).map_err(|_| nothing())?;
     let row = db
         .prepare_cached(&format!("SELECT {COLUMNS} FROM calls WHERE id = ?1"))
-        .and_then(|mut rows| rows.query_row([id], read).optional())
+        .and_then(|mut rows| rows.query_row([signed(id)], read).optional())
         .map_err(|error| unreadable(&error))?;
-    row.map(|row| Answer::Row(Box::new(row))).ok_or_else(nothing)
+    row.map(|row| Answer::Row(Box::new(row))).ok_or_else(no_such_row)
+}
+
+/// The event log of one row, in order.
+pub(super) fn events(db: &Connection, id: u64) -> Result<Answer, Denied> {
+    let events = db
+        .prepare_cached("SELECT at, boot, fact, source, state, data FROM events WHERE row = ?1 ORDER BY n")
+        .and_then(|mut found| {
+            let mut first = None;
+            found
+                .query_map([signed(id)], |row| {
+                    let boot: i64 = row.get(1)?;
+                    let after = boot.saturating_sub(*first.get_or_insert(boot)) / 1_000;
+                    Ok(HistoryEvent {
+                        at: row.get(0)?,
+                        after_ms: u64::try_from(after).unwrap_or(0),
+                        event: row.get(2)?,
+                        source: row.get(3)?,
+                        state: row.get(4)?,
+                        data: told(&row.get::<_, String>(5)?),
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })
+        .map_err(|error| unreadable(&error))?;
+    if events.is_empty() { Err(no_such_row()) } else { Ok(Answer::Events(events)) }
 }
 
 /// Unseen missed calls, and the newest row.
@@ -52,55 +92,91 @@ pub(super) fn figures(db: &Connection) -> rusqlite::Result<(u32, u64)> {
     Ok((u32::try_from(missed).unwrap_or(u32::MAX), u64::try_from(last).unwrap_or(0)))
 }
 
-fn select(db: &Connection, filter: &HistoryFilter, limit: u32) -> rusqlite::Result<(Vec<HistoryRow>, bool)> {
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let text = filter.text.as_deref().filter(|text| !text.is_empty()).map(pattern);
-    let before = filter.before.filter(|&id| id != 0).map(|id| i64::try_from(id).unwrap_or(i64::MAX));
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM calls
-         WHERE (:before IS NULL OR id < :before)
-           AND (:since IS NULL OR created_at >= :since)
-           AND (:until IS NULL OR created_at < :until)
-           AND (:contact IS NULL OR contact = :contact)
-           AND (:direction IS NULL OR direction = :direction)
-           AND (:outcome IS NULL OR outcome = :outcome)
-           AND (:text IS NULL OR name LIKE :text ESCAPE '\\' OR address LIKE :text ESCAPE '\\'
-                OR note LIKE :text ESCAPE '\\')
-         ORDER BY id DESC LIMIT :limit"
-    ))?;
-    let found = statement.query_map(
-        named_params! {
-            ":before": before,
-            ":since": filter.since,
-            ":until": filter.until,
-            ":contact": filter.contact,
-            ":direction": filter.direction,
-            ":outcome": filter.outcome,
-            ":text": text,
-            ":limit": i64::from(limit) + 1,
-        },
-        read,
-    )?;
-    let mut rows = found.collect::<rusqlite::Result<Vec<HistoryRow>>>()?;
-    let more = rows.len() > wanted;
-    rows.truncate(wanted);
-    Ok((rows, more))
+/// The conditions of a filter, text aside.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Where {
+    conditions: Vec<String>,
+    values: Vec<Value>,
 }
 
-/// A part of a text as a pattern of LIKE, in which nothing that a person types is special.
-fn pattern(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for letter in text.chars() {
-        if matches!(letter, '%' | '_' | '\\') {
-            pattern.push('\\');
+impl Where {
+    fn of(db: &Connection, filter: &HistoryFilter) -> rusqlite::Result<Self> {
+        let mut fits = Self::default();
+        if let Some(before) = filter.before.filter(|&id| id != 0) {
+            fits.and("calls.id < ?", signed(before));
         }
-        pattern.push(letter);
+        if let Some(since) = filter.since {
+            // Only rows that are not late ascend in time; a late one lies behind a row that is newer than itself.
+            let first = db
+                .prepare_cached(
+                    "SELECT id FROM calls WHERE created_at >= ? AND late = 0 ORDER BY created_at, id LIMIT 1",
+                )?
+                .query_row([since], |row| row.get::<_, i64>(0))
+                .optional()?;
+            fits.and("calls.id >= ?", first.unwrap_or(i64::MAX));
+            fits.and("+created_at >= ?", since);
+        }
+        if let Some(until) = filter.until {
+            let last = db
+                .prepare_cached(
+                    "SELECT max(
+                         coalesce((SELECT id FROM calls WHERE created_at < ?1 AND late = 0 ORDER BY created_at DESC, id DESC LIMIT 1), 0),
+                         coalesce((SELECT id FROM calls WHERE late = 1 AND +created_at < ?1 ORDER BY id DESC LIMIT 1), 0))",
+                )?
+                .query_row([until], |row| row.get::<_, i64>(0))?;
+            fits.and("calls.id <= ?", last);
+            fits.and("+created_at < ?", until);
+        }
+        if let Some(contact) = &filter.contact {
+            fits.and("contact = ?", contact.clone());
+        }
+        if let Some(direction) = &filter.direction {
+            fits.and("direction = ?", direction.clone());
+        }
+        if let Some(outcome) = &filter.outcome {
+            fits.and("outcome = ?", outcome.clone());
+        }
+        Ok(fits)
     }
-    pattern.push('%');
-    pattern
+
+    /// One more condition with one value.
+    pub(super) fn and(&mut self, condition: impl Into<String>, value: impl Into<Value>) {
+        self.conditions.push(condition.into());
+        self.values.push(value.into());
+    }
+
+    /// At most so many rows that fit, the highest `key` first.
+    pub(super) fn select(
+        &self,
+        db: &Connection,
+        from: &str,
+        key: &str,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<HistoryRow>> {
+        let all = if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") };
+        let sql = format!("SELECT {COLUMNS} FROM {from} WHERE {all} ORDER BY {key} DESC LIMIT {limit}");
+        let mut statement = db.prepare_cached(&sql)?;
+        let values = rusqlite::params_from_iter(self.values.iter());
+        statement.query_map(values, read)?.collect()
+    }
+
+    /// Nothing but the cursor narrows the list.
+    pub(super) fn is_wide(&self) -> bool {
+        self.conditions.iter().all(|condition| condition == "calls.id < ?")
+    }
+
+    /// The cursor; the end if there is none.
+    pub(super) fn before(&self) -> i64 {
+        let at = self.conditions.iter().position(|condition| condition == "calls.id < ?");
+        match at.and_then(|at| self.values.get(at)) {
+            Some(Value::Integer(id)) => *id,
+            Some(Value::Null | Value::Real(_) | Value::Text(_) | Value::Blob(_)) | None => i64::MAX,
+        }
+    }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
+/// A row in the order of [`COLUMNS`].
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
     let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
     Ok(HistoryRow {
         id: unsigned(row.get(0)?),
@@ -114,15 +190,40 @@ fn read(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
         reason: row.get(8)?,
         ended_by: row.get(9)?,
         note: row.get(10)?,
-        created_at: row.get(11)?,
-        ringing_at: row.get(12)?,
-        answered_at: row.get(13)?,
-        ended_at: row.get(14)?,
-        duration_ms: unsigned(row.get(15)?),
-        seen: row.get(16)?,
+        message: row.get(11)?,
+        created_at: row.get(12)?,
+        ringing_at: row.get(13)?,
+        answered_at: row.get(14)?,
+        ended_at: row.get(15)?,
+        duration_ms: unsigned(row.get(16)?),
+        seen: row.get(17)?,
     })
 }
 
-fn unreadable(error: &rusqlite::Error) -> Denied {
+/// What an event tells, for clients. A name that ends with `-at` is a time.
+fn told(data: &str) -> Vec<(String, Told)> {
+    let Ok(serde_json::Value::Object(data)) = serde_json::from_str(data) else { return Vec::new() };
+    let value = |key: &str, value: serde_json::Value| match value {
+        serde_json::Value::String(text) => Some(Told::Text(text)),
+        serde_json::Value::Number(number) if key.ends_with("-at") => number.as_i64().map(Told::Time),
+        serde_json::Value::Number(number) => number.as_u64().map(Told::Number),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_) => None,
+    };
+    data.into_iter().filter_map(|(key, it)| value(&key, it).map(|it| (key, it))).collect()
+}
+
+/// An id as SQLite has it; one that is too high for it is no row's.
+pub(super) fn signed(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
+}
+
+pub(super) fn no_such_row() -> Denied {
+    Denied::new(DeniedKind::NoSuchRecord, "There is no such row: `ahoyctl history` lists them.")
+}
+
+pub(super) fn unreadable(error: &rusqlite::Error) -> Denied {
     Denied::new(DeniedKind::Failed, format!("The history cannot be read: {error}."))
 }

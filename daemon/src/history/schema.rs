@@ -3,48 +3,14 @@
 //! Lives here: who a file belongs to, its version, and the steps from each version to the next.
 //! Must not: change a step that was ever released; go back.
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// `application_id` of our databases: "ahoy".
 const APPLICATION: i32 = 0x6168_6f79;
 
 /// Step `n` leads from version `n` to `n + 1`. Frozen: a database in the world has run them.
-const STEPS: [&str; 1] = [
-    "CREATE TABLE calls (
-         id INTEGER PRIMARY KEY AUTOINCREMENT,
-         call TEXT NOT NULL UNIQUE,
-         direction TEXT NOT NULL,
-         kind TEXT NOT NULL,
-         contact TEXT NOT NULL,
-         name TEXT NOT NULL,
-         address TEXT NOT NULL,
-         state TEXT NOT NULL,
-         outcome TEXT NOT NULL DEFAULT '',
-         reason TEXT NOT NULL DEFAULT '',
-         ended_by TEXT NOT NULL DEFAULT '',
-         note TEXT NOT NULL DEFAULT '',
-         created_at INTEGER NOT NULL,
-         ringing_at INTEGER NOT NULL DEFAULT 0,
-         answered_at INTEGER NOT NULL DEFAULT 0,
-         ended_at INTEGER NOT NULL DEFAULT 0,
-         duration_ms INTEGER NOT NULL DEFAULT 0,
-         seen INTEGER NOT NULL DEFAULT 0
-     ) STRICT;
-     CREATE INDEX calls_by_contact ON calls (contact, id);
-     CREATE INDEX calls_by_time ON calls (created_at);
-     CREATE INDEX calls_open ON calls (id) WHERE ended_at = 0;
-     CREATE INDEX calls_missed ON calls (id) WHERE outcome = 'missed' AND seen = 0;
-     CREATE TABLE events (
-         row INTEGER NOT NULL REFERENCES calls (id),
-         n INTEGER NOT NULL,
-         at INTEGER NOT NULL,
-         fact TEXT NOT NULL,
-         state TEXT NOT NULL,
-         data TEXT NOT NULL,
-         PRIMARY KEY (row, n)
-     ) STRICT, WITHOUT ROWID;
-     CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;",
-];
+pub(super) const STEPS: [&str; 2] = [include_str!("steps/1.sql"), include_str!("steps/2.sql")];
 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,9 +37,7 @@ pub(super) fn prepare(db: &mut Connection) -> rusqlite::Result<Belongs> {
     if done > STEPS.len() {
         return Ok(Belongs::Newer);
     }
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    db.pragma_update(None, "synchronous", "NORMAL")?;
-    db.pragma_update(None, "foreign_keys", true)?;
+    settle(db)?;
     for (step, to) in STEPS.iter().zip(1_i32..).skip(done) {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         change.execute_batch(step)?;
@@ -82,4 +46,33 @@ pub(super) fn prepare(db: &mut Connection) -> rusqlite::Result<Belongs> {
         change.commit()?;
     }
     Ok(Belongs::Ready)
+}
+
+/// A killed process loses nothing with these; a loss of power may cost the last moments, never the file.
+fn settle(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    // What a person deletes is overwritten.
+    db.pragma_update(None, "secure_delete", true)?;
+    db.pragma_update(None, "journal_size_limit", 1_048_576)?;
+    lean(db)
+}
+
+/// For every connection: little memory, however large the database.
+pub(super) fn lean(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "cache_size", -256)?;
+    db.pragma_update(None, "mmap_size", 0)?;
+    db.set_prepared_statement_cache_capacity(24);
+    db.create_scalar_function(
+        "ahoy_fold",
+        1,
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
+        |call| call.get::<String>(0).map(|text| fold(&text)),
+    )
+}
+
+/// Text as it is searched: large and small letters alike.
+pub(super) fn fold(text: &str) -> String {
+    text.to_lowercase()
 }

@@ -3,7 +3,12 @@
 //! Lives here: one function a vocabulary, the spellings of DBUS.md, written by hand.
 //! Must not: change a word that a database may hold already; be shared with the bus.
 
-use ahoy_call::{Direction, EndReason, EndedBy, Fact, Outcome, State};
+use ahoy_call::{CallView, Direction, EndReason, EndedBy, Fact, Outcome, State};
+
+/// The event of a person having seen a missed call.
+pub(super) const SEEN: &str = "seen";
+/// The source of an end that nobody saw, made up for at the next start.
+pub(super) const RESTART: &str = "restart";
 
 /// All outcomes, as a filter may name them.
 pub(super) const OUTCOMES: [&str; 10] = [
@@ -105,5 +110,26 @@ pub(super) fn fact(fact: Fact) -> &'static str {
         Fact::GlareMerged => "glare-merged",
         Fact::Noted => "noted",
         Fact::Ended => "ended",
+    }
+}
+
+/// Who made it so: `local`, `remote`, `network` or `policy`.
+pub(super) fn source(fact: Fact, view: &CallView) -> &'static str {
+    match (fact, view.direction) {
+        (Fact::Answered, Direction::Incoming) if view.auto_answered => "policy",
+        (Fact::Dialed | Fact::RingingHere | Fact::Held | Fact::Resumed, _)
+        | (Fact::Answered, Direction::Incoming) => "local",
+        (
+            Fact::Offered
+            | Fact::RingingThere
+            | Fact::HeldThere
+            | Fact::ResumedThere
+            | Fact::GlareMerged
+            | Fact::Noted,
+            _,
+        )
+        | (Fact::Answered, Direction::Outgoing) => "remote",
+        (Fact::Connected | Fact::PathLost | Fact::PathRestored, _) => "network",
+        (Fact::Ended, _) => view.ended_by.map_or("local", ended_by),
     }
 }

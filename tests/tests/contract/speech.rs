@@ -64,6 +64,11 @@ pub(crate) fn with_unknown_option(arguments: &str) -> zbus::wire::Structure<'sta
             ("t", _) => body.add_field(1_u64),
             ("x", _) => body.add_field(0_i64),
             ("v", _) => body.add_field(Variant::from("x")),
+            ("at", _) => body.add_field(vec![1_u64]),
+            ("h", _) => {
+                let nowhere: std::os::fd::OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+                body.add_field(zbus::Fd::from(nowhere))
+            }
             other => panic!("no argument for {other:?}"),
         };
     }

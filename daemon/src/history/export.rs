@@ -1,0 +1,226 @@
+//! Rows as files that other programs read.
+//!
+//! Lives here: JSON, CSV (RFC 4180) and a calendar (RFC 5545), page by page into a file descriptor that may be a pipe.
+//! Must not: hold all rows at once, or wait for a reader that does not read.
+
+use std::fmt::Write as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{HistoryFilter, HistoryRow, calendar, query, schema};
+use crate::request::{Answer, Denied, DeniedKind};
+use crate::rows::ExportFormat;
+
+/// Rows that are read together.
+const PAGE: u32 = 500;
+/// A pipe that takes anything takes that much without blocking (PIPE_BUF).
+const PIECE: usize = 4_096;
+/// A reader that takes nothing for so long is given up, in seconds.
+const PATIENCE: i64 = 10;
+
+/// Writes all rows that fit; answers with their number. Reads by a connection of its own, beside the writer.
+pub(super) fn write(
+    path: &Path,
+    format: ExportFormat,
+    filter: HistoryFilter,
+    into: &OwnedFd,
+) -> Result<Answer, Denied> {
+    let db = open(path).map_err(|error| query::unreadable(&error))?;
+    let mut filter = HistoryFilter { limit: Some(PAGE), before: None, ..filter };
+    put(into, head(format))?;
+    let mut count: u32 = 0;
+    loop {
+        let (rows, next) = query::page(&db, &filter)?;
+        let mut text = String::new();
+        for row in &rows {
+            item(&mut text, format, row, count == 0);
+            count += 1;
+        }
+        put(into, &text)?;
+        if next == 0 {
+            break;
+        }
+        filter.before = Some(next);
+    }
+    put(into, tail(format))?;
+    Ok(Answer::Count(count))
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    schema::lean(&db)?;
+    // One moment for all pages.
+    db.execute_batch("BEGIN")?;
+    Ok(db)
+}
+
+fn put(into: &OwnedFd, text: &str) -> Result<(), Denied> {
+    let failed =
+        |what: &str| Err(Denied::new(DeniedKind::Failed, format!("The export was broken off: {what}.")));
+    let mut left = text.as_bytes();
+    while !left.is_empty() {
+        let mut waits = [PollFd::from_borrowed_fd(into.as_fd(), PollFlags::OUT)];
+        match poll(&mut waits, Some(&Timespec { tv_sec: PATIENCE, tv_nsec: 0 })) {
+            Ok(0) => return failed("the reader took nothing for ten seconds"),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return failed(&error.to_string()),
+        }
+        match rustix::io::write(into, left.get(..PIECE).unwrap_or(left)) {
+            Ok(taken) => left = left.get(taken..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
+            Err(error) => return failed(&error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+fn head(format: ExportFormat) -> &'static str {
+    match format {
+        ExportFormat::Json => "{\"v\":1,\"rows\":[",
+        ExportFormat::Csv => {
+            "id,call,direction,kind,contact,name,address,outcome,reason,ended_by,note,message,created_at,ringing_at,answered_at,ended_at,duration_ms,seen\r\n"
+        }
+        ExportFormat::Ics => {
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//ahoy//history//EN\r\nCALSCALE:GREGORIAN\r\n"
+        }
+    }
+}
+
+fn tail(format: ExportFormat) -> &'static str {
+    match format {
+        ExportFormat::Json => "\n]}\n",
+        ExportFormat::Csv => "",
+        ExportFormat::Ics => "END:VCALENDAR\r\n",
+    }
+}
+
+fn item(text: &mut String, format: ExportFormat, row: &HistoryRow, first: bool) {
+    match format {
+        ExportFormat::Json => {
+            text.push_str(if first { "\n" } else { ",\n" });
+            text.push_str(&json(row).to_string());
+        }
+        ExportFormat::Csv => csv(text, row),
+        ExportFormat::Ics => ics(text, row),
+    }
+}
+
+/// The names that `ahoyctl history --json` has; times in microseconds since the Unix epoch.
+fn json(row: &HistoryRow) -> serde_json::Value {
+    serde_json::json!({
+        "id": row.id, "call": row.call, "direction": row.direction, "kind": row.kind, "contact": row.contact,
+        "name": row.name, "address": row.address, "outcome": row.outcome, "reason": row.reason,
+        "ended_by": row.ended_by, "note": row.note, "message": row.message, "created_at": row.created_at,
+        "ringing_at": row.ringing_at, "answered_at": row.answered_at, "ended_at": row.ended_at,
+        "duration_ms": row.duration_ms, "seen": row.seen,
+    })
+}
+
+fn csv(text: &mut String, row: &HistoryRow) {
+    let cells = [
+        row.id.to_string(),
+        cell(&row.call),
+        cell(&row.direction),
+        cell(&row.kind),
+        cell(&row.contact),
+        cell(&row.name),
+        cell(&row.address),
+        cell(&row.outcome),
+        cell(&row.reason),
+        cell(&row.ended_by),
+        cell(&row.note),
+        cell(&row.message),
+        calendar::iso(row.created_at),
+        calendar::iso(row.ringing_at),
+        calendar::iso(row.answered_at),
+        calendar::iso(row.ended_at),
+        row.duration_ms.to_string(),
+        row.seen.to_string(),
+    ];
+    text.push_str(&cells.join(","));
+    text.push_str("\r\n");
+}
+
+/// Quoted where it must be. A text that a spreadsheet would take for a formula gets an apostrophe: others wrote it.
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+fn ics(text: &mut String, row: &HistoryRow) {
+    let who = if row.name.is_empty() { &row.address } else { &row.name };
+    let way = if row.direction == "incoming" { "from" } else { "to" };
+    let outcome = if row.outcome.is_empty() { "going on" } else { &row.outcome };
+    let told: Vec<&str> =
+        [&row.note, &row.message].into_iter().map(String::as_str).filter(|told| !told.is_empty()).collect();
+    let mut lines = vec![
+        "BEGIN:VEVENT".to_owned(),
+        format!("UID:{}-{}@history.ahoy.invalid", row.call, row.id),
+        format!("DTSTAMP:{}", calendar::basic(row.created_at)),
+        format!("DTSTART:{}", calendar::basic(row.created_at)),
+    ];
+    if row.ended_at.div_euclid(1_000_000) > row.created_at.div_euclid(1_000_000) {
+        lines.push(format!("DTEND:{}", calendar::basic(row.ended_at)));
+    }
+    lines.push(format!("SUMMARY:{}", value(&format!("Call {way} {who}: {outcome}"))));
+    if !told.is_empty() {
+        lines.push(format!("DESCRIPTION:{}", value(&told.join("\n"))));
+    }
+    lines.push(format!("CATEGORIES:{}", value(outcome)));
+    lines.extend(["CLASS:PRIVATE", "TRANSP:TRANSPARENT", "END:VEVENT"].map(str::to_owned));
+    for line in lines {
+        fold(text, &line);
+    }
+}
+
+/// A text value: what has a meaning of its own is escaped, control characters are not allowed.
+fn value(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        match letter {
+            '\\' | ';' | ',' => escaped.extend(['\\', letter]),
+            '\n' => escaped.push_str("\\n"),
+            letter if letter.is_control() => escaped.push(' '),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+/// A line has at most 75 octets; a longer one goes on in the next, after a space.
+fn fold(text: &mut String, line: &str) {
+    let mut used = 0;
+    for letter in line.chars() {
+        if used + letter.len_utf8() > 75 {
+            text.push_str("\r\n ");
+            used = 1;
+        }
+        used += letter.len_utf8();
+        let _never_fails = text.write_char(letter);
+    }
+    text.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_folded_between_characters() {
+        let mut text = String::new();
+        fold(&mut text, &"ü".repeat(100));
+        assert!(text.split("\r\n").all(|line| line.len() <= 75));
+        assert_eq!(text.replace("\r\n ", "").trim_end(), "ü".repeat(100));
+    }
+
+    #[test]
+    fn what_others_wrote_is_no_formula() {
+        assert_eq!(cell("=1+1"), "'=1+1");
+        assert_eq!(cell("a \"b\", c"), "\"a \"\"b\"\", c\"");
+    }
+}

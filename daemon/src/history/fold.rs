@@ -1,0 +1,131 @@
+//! State is the fold of events: what one event makes of a call's row.
+//!
+//! Lives here: the event as it is logged, and the one function that brings a row up to date by it.
+//! Must not: know SQL, a clock, or the rules' own types.
+
+use serde_json::Value;
+
+use super::words;
+use crate::rows::HistoryRow;
+
+/// An event as it is logged.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Event {
+    /// When, microseconds since the Unix epoch.
+    pub(super) at: i64,
+    /// When, microseconds of CLOCK_BOOTTIME of the boot in which the call was. Durations are counted with it.
+    pub(super) boot: i64,
+    /// What.
+    pub(super) fact: String,
+    /// Who made it so.
+    pub(super) source: String,
+    /// The call's state after it.
+    pub(super) state: String,
+    /// What else it tells: an object.
+    pub(super) data: Value,
+}
+
+/// A row while it is folded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Folded {
+    /// What is shown.
+    pub(super) row: HistoryRow,
+    /// The state after the last event that counted.
+    pub(super) state: String,
+    /// `boot` of the answer; 0 for none.
+    pub(super) answered_boot: i64,
+}
+
+impl Folded {
+    /// Takes one event in. Times that stand in the row stay, so that a step of the calendar moves nothing that has
+    /// happened. An ended row is closed for good: after that it can only be seen.
+    pub(super) fn apply(&mut self, event: &Event) {
+        if event.fact == words::SEEN {
+            self.row.seen = true;
+            return;
+        }
+        if self.row.ended_at != 0 {
+            return;
+        }
+        self.state.clone_from(&event.state);
+        for (field, key) in [
+            (&mut self.row.direction, "direction"),
+            (&mut self.row.contact, "contact"),
+            (&mut self.row.name, "name"),
+            (&mut self.row.address, "address"),
+            (&mut self.row.note, "note"),
+            (&mut self.row.message, "message"),
+        ] {
+            if field.is_empty()
+                && let Some(text) = event.data.get(key).and_then(Value::as_str)
+            {
+                text.clone_into(field);
+            }
+        }
+        if self.row.created_at == 0 {
+            self.row.created_at = event.at;
+        }
+        match event.fact.as_str() {
+            "ringing-there" | "ringing-here" if self.row.ringing_at == 0 => self.row.ringing_at = event.at,
+            "answered" if self.row.answered_at == 0 => {
+                (self.row.answered_at, self.answered_boot) = (event.at, event.boot);
+            }
+            "ended" => self.end(event),
+            _ => {}
+        }
+    }
+
+    /// Nobody has to be told of a call that they took part in: only what was missed is unseen.
+    fn end(&mut self, event: &Event) {
+        let text = |key: &str| event.data.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let row = &mut self.row;
+        (row.outcome, row.reason, row.ended_by) = (text("outcome"), text("reason"), text("ended-by"));
+        row.ended_at = event.at;
+        row.seen = row.outcome != "missed";
+        if row.answered_at != 0 {
+            let talked = event.boot.saturating_sub(self.answered_boot) / 1_000;
+            row.duration_ms = u64::try_from(talked).unwrap_or(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(fact: &str, second: i64, data: Value) -> Event {
+        Event {
+            at: 1_000_000_000 + second * 1_000_000,
+            boot: second * 1_000_000,
+            fact: fact.into(),
+            source: "local".into(),
+            state: "active".into(),
+            data,
+        }
+    }
+
+    #[test]
+    fn a_duration_is_counted_between_events_whatever_the_calendar_does() {
+        let mut folded = Folded::default();
+        folded.apply(&event("dialed", 10, json!({"name": "Ben"})));
+        folded.apply(&event("answered", 15, json!({})));
+        let mut end = event("ended", 75, json!({"outcome": "answered"}));
+        end.at -= 3_600_000_000;
+        folded.apply(&end);
+        assert_eq!((folded.row.duration_ms, folded.row.name.as_str()), (60_000, "Ben"));
+    }
+
+    #[test]
+    fn what_comes_after_the_end_changes_nothing_but_that_it_was_seen() {
+        let mut folded = Folded::default();
+        folded.apply(&event("offered", 1, json!({})));
+        folded.apply(&event("ended", 2, json!({"outcome": "missed"})));
+        let ended = folded.clone();
+        folded.apply(&event("answered", 3, json!({"message": "late"})));
+        assert_eq!(folded, ended);
+        folded.apply(&event(words::SEEN, 4, json!({})));
+        assert!(folded.row.seen && !ended.row.seen);
+    }
+}

@@ -1,0 +1,88 @@
+//! What a newer program makes of an older database.
+//!
+//! Lives here: a file of every older version, as that version left it, and what stands in it afterwards.
+//! Must not: make an old file by today's steps alone: the rows in it are what the old program wrote.
+
+use super::*;
+use crate::history::schema::STEPS;
+
+/// What version 1 wrote of a missed call, an answered one, one that a crash cut off, and one that it left open;
+/// the calendar was set back before the second.
+const VERSION_1: &str = r#"
+INSERT INTO calls (id, call, direction, kind, contact, name, address, state, outcome, reason, ended_by, note,
+    created_at, ringing_at, answered_at, ended_at, duration_ms, seen) VALUES
+    (1, '01010101010101010101010101010101', 'incoming', 'direct', '09090909090909090909090909090909', 'ÉMILE', 'adr', 'disconnected',
+     'missed', 'missed', 'remote', 'Über morgen', 9000000, 11000000, 0, 71000000, 0, 0),
+    (2, '02020202020202020202020202020202', 'outgoing', 'direct', '09090909090909090909090909090909', 'ÉMILE', 'adr', 'disconnected',
+     'answered', 'completed', 'remote', '', 8000000, 8500000, 9000000, 5000000, 60000, 1),
+    (3, '03030303030303030303030303030303', 'outgoing', 'direct', '09090909090909090909090909090909', 'Ben', 'adr', 'dialing',
+     '', '', '', '', 90000000, 0, 0, 0, 0, 0);
+INSERT INTO events (row, n, at, fact, state, data) VALUES
+    (1, 1, 9000000, 'offered', 'incoming', '{"direction":"incoming","contact":"09090909090909090909090909090909","name":"ÉMILE","address":"adr","note":"Über morgen"}'),
+    (1, 2, 11000000, 'ringing-here', 'incoming', '{}'),
+    (1, 3, 71000000, 'ended', 'disconnected', '{"outcome":"missed","reason":"missed","ended-by":"remote","duration-ms":0}'),
+    (2, 1, 8000000, 'dialed', 'dialing', '{"direction":"outgoing","contact":"09090909090909090909090909090909","name":"ÉMILE","address":"adr","note":""}'),
+    (2, 2, 8500000, 'ringing-there', 'alerting', '{}'),
+    (2, 3, 9000000, 'answered', 'connecting', '{}'),
+    (2, 4, 5000000, 'ended', 'disconnected', '{"outcome":"answered","reason":"completed","ended-by":"remote","duration-ms":60000}'),
+    (3, 1, 90000000, 'dialed', 'dialing', '{"direction":"outgoing","contact":"09090909090909090909090909090909","name":"Ben","address":"adr","note":""}');
+"#;
+
+/// What each version left behind, by its number.
+const LEFT: [&str; 1] = [VERSION_1];
+
+/// A file as that version left it.
+fn old_file(path: &Path, version: usize) {
+    let db = Connection::open(path).unwrap();
+    db.pragma_update(None, "journal_mode", "WAL").unwrap();
+    for step in &STEPS[..version] {
+        db.execute_batch(step).unwrap();
+    }
+    db.execute_batch(LEFT[version - 1]).unwrap();
+    db.pragma_update(None, "application_id", 0x6168_6f79).unwrap();
+    db.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
+}
+
+#[test]
+fn a_file_of_every_older_version_is_brought_up_with_nothing_lost() {
+    assert_eq!(LEFT.len(), STEPS.len() - 1, "each older version has its file here");
+    for version in 1..STEPS.len() {
+        let (_dir, path) = scratch();
+        old_file(&path, version);
+        let (mut history, found) = start(&path);
+        assert!(matches!(found[1..], [Report::Interrupted(_)]), "{found:?}");
+        for row in 1..=3 {
+            let (shown, folded) = row_and_fold(&history, &path, row);
+            assert_eq!(shown, folded, "version {version}");
+        }
+        let find = |text: &str| {
+            let found = history.list(HistoryFilter { text: Some(text.into()), ..HistoryFilter::default() });
+            found.iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        assert_eq!(find("émile"), [2, 1], "names are found");
+        assert_eq!(find("über"), [1], "and notes");
+        let until = HistoryFilter { until: Some(8_500_000), ..HistoryFilter::default() };
+        assert_eq!(history.list(until).iter().map(|row| row.id).collect::<Vec<_>>(), [2], "and times");
+        let Ok(Answer::Events(events)) = history.ask(|reply| Order::Events(2, reply)) else { panic!() };
+        let sources: Vec<&str> = events.iter().map(|event| event.source.as_str()).collect();
+        assert_eq!(sources, ["local", "remote", "remote", "remote"]);
+        history.write(1, missed(7));
+        history.drop_dead();
+        let db = Connection::open(&path).unwrap();
+        let broken: Option<String> = db.query_row("PRAGMA foreign_key_check", [], |row| row.get(0)).ok();
+        assert_eq!(broken, None);
+        db.execute("INSERT INTO told_index (told_index) VALUES ('integrity-check')", []).unwrap();
+        assert_eq!(start(&path).1.len(), 1, "the next start has nothing to do");
+    }
+}
+
+#[test]
+fn the_steps_that_databases_have_run_are_never_changed() {
+    // A changed step would leave two kinds of databases of one version in the world: add a new one instead.
+    let sums = STEPS[..1].iter().map(|step| {
+        step.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+            (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    });
+    assert_eq!(sums.collect::<Vec<_>>(), [11_120_637_667_850_811_139]);
+}
