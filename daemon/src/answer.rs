@@ -98,7 +98,7 @@ impl Engine {
             Request::SeeHistory(ids) => self.ask_history(history::Order::MarkSeen(ids, reply)),
             Request::DeleteHistory(ids) => self.ask_history(history::Order::Delete(ids, reply)),
             Request::ExportHistory { format, filter, into } => {
-                self.ask_history(history::Order::Export { format, filter, into, reply });
+                self.ask_history(history::Order::Export { format, filter, into: into.0, reply });
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Lives here: requests, guards, answers and denials, as values.
 //! Must not: know D-Bus: `bus/` spells them.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use ahoy_call::{CallId, DeclineReason, Others, Scope};
@@ -28,7 +28,7 @@ pub struct Asked {
 pub type Reply = oneshot::Sender<Result<Answer, Denied>>;
 
 /// A wish of a client.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum Request {
     /// Call somebody.
     Dial {
@@ -115,8 +115,19 @@ pub enum Request {
         /// Which.
         filter: HistoryFilter,
         /// Where to.
-        into: OwnedFd,
+        into: Lease,
     },
+}
+
+/// An open file of a client's, closed when it is dropped.
+#[derive(Debug)]
+pub struct Lease(pub OwnedFd);
+
+impl PartialEq for Lease {
+    /// The same descriptor.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_raw_fd() == other.0.as_raw_fd()
+    }
 }
 
 /// Which call a verb is for.

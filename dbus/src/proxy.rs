@@ -290,10 +290,10 @@ pub mod history {
         fn list(&self, filter: &Dict, options: &Dict) -> zbus::Result<(Vec<Dict>, u64)>;
         fn get(&self, id: u64, options: &Dict) -> zbus::Result<Dict>;
         fn events(&self, id: u64, options: &Dict) -> zbus::Result<Vec<Dict>>;
-    fn mark_seen(&self, ids: &[u64], options: &Dict) -> zbus::Result<()>;
-    fn delete(&self, ids: &[u64], options: &Dict) -> zbus::Result<()>;
-    fn export(&self, format: &str, into: zbus::Fd<'_>, options: &Dict) -> zbus::Result<u32>;
-    #[zbus(signal)]
+        fn mark_seen(&self, ids: &[u64], options: &Dict) -> zbus::Result<()>;
+        fn delete(&self, ids: &[u64], options: &Dict) -> zbus::Result<()>;
+        fn export(&self, format: &str, into: zbus::Fd<'_>, options: &Dict) -> zbus::Result<u32>;
+        #[zbus(signal)]
         fn changed(&self, id: u64) -> zbus::Result<()>;
         #[zbus(property)]
         fn missed(&self) -> zbus::Result<u32>;

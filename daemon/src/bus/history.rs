@@ -13,7 +13,7 @@ use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::shown::History;
 use super::spell;
-use crate::request::{Answer, Request};
+use crate::request::{Answer, Lease, Request};
 use crate::rows::{ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Told};
 
 /// A row as it is sent, `a{sv}`.
@@ -72,11 +72,11 @@ impl HistoryObject {
             "ics" => ExportFormat::Ics,
             _ => return Err(Fault::arguments("The format of an export is json, csv or ics.")),
         };
-        let into = into.into();
-        match self.0.ask(Request::ExportHistory { format, filter, into }).await? {
-            Answer::Count(count) => Ok(count),
-            _ => Err(surprised()),
-        }
+        let into = Lease(into.into());
+        let Answer::Count(count) = self.0.ask(Request::ExportHistory { format, filter, into }).await? else {
+            return Err(surprised());
+        };
+        Ok(count)
     }
 
     /// A row came or changed.

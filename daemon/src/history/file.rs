@@ -85,7 +85,6 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 
 /// Why SQLite cannot, as a person says it.
 pub(super) fn in_words(error: &rusqlite::Error) -> String {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "SQLite's errors are an open set")]
     let known = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds it",
