@@ -197,7 +197,7 @@ impl Engine {
 
     fn signal(&mut self, report: signal::Report) {
         match report {
-            signal::Report::Event(event) => self.rung(event),
+            signal::Report::Event(event) => self.heard(event),
             signal::Report::Frame { call, leg, bytes } => {
                 if self.ports.media.order(media::Order::Frame { call, leg, bytes }).is_err() {
                     tracing::debug!("a frame for the data channel was dropped: the media queue is full");
@@ -403,7 +403,11 @@ pub fn account_row(own: &Own, connection: &'static str, error: String) -> Accoun
 
 /// What the rules need of the configuration.
 pub(crate) fn settings(config: &Config) -> ahoy_call::Settings {
-    ahoy_call::Settings { reconnect_window: config.call.reconnect_window, ..ahoy_call::Settings::default() }
+    ahoy_call::Settings {
+        ring_at_most: config.call.ring_at_most,
+        reconnect_window: config.call.reconnect_window,
+        call_waiting: config.call.call_waiting,
+    }
 }
 
 async fn sleep_until(due: Option<Moment>) {

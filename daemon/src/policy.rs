@@ -26,8 +26,20 @@ pub(crate) fn open(path: &Path) -> Door {
 }
 
 impl Engine {
+    /// Something came in. A note of a contact that sends too many, or that was blocked meanwhile, is dropped.
+    pub(crate) fn heard(&mut self, event: Event) {
+        if let Event::MissedNote { peer, .. } = event {
+            let now = self.now();
+            let known = self.contacts.manner(peer).is_some_and(|(_, blocked)| !blocked);
+            if !known || !self.door.note(now, peer) {
+                return;
+            }
+        }
+        self.rung(event);
+    }
+
     /// A ring came in. Whom the door keeps away gets nothing: the session is dropped unanswered.
-    pub(crate) fn rung(&mut self, event: Event) {
+    fn rung(&mut self, event: Event) {
         let Event::Rung { call, leg, peer, lifetime, preconnect, policy: _ } = event else {
             return self.feed(event);
         };

@@ -32,7 +32,7 @@ pub type Reply = oneshot::Sender<Result<Answer, Denied>>;
 pub enum Request {
     /// Call somebody.
     Dial {
-        /// A contact's name, id or address, or `history:<id>`.
+        /// A contact's name, id or address.
         target: String,
         /// How long to ring; the configured time if none.
         lifetime: Option<Duration>,

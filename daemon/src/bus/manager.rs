@@ -32,6 +32,7 @@ impl ManagerObject {
         let note = options.string("note")?;
         let hold_others = options.flag("hold-others")?.unwrap_or(true);
         options.finish()?;
+        let target = self.whom(target).await?;
         let answer = self.0.ask(Request::Dial { target, lifetime, note, hold_others }).await?;
         let Answer::Call(id) = answer else { return Err(surprised()) };
         Ok(spell::call_path(id))
@@ -181,6 +182,14 @@ impl ManagerObject {
 }
 
 impl ManagerObject {
+    /// Whom a dial means: the contact of a row for `history:<id>`, else as it was said.
+    async fn whom(&self, target: String) -> Result<String, Fault> {
+        let Some(id) = target.strip_prefix("history:") else { return Ok(target) };
+        let id = id.parse().map_err(|_| Fault::option("history:<id> needs the number of a row."))?;
+        let Answer::Row(row) = self.0.ask(Request::GetHistory(id)).await? else { return Err(surprised()) };
+        Ok(row.contact)
+    }
+
     fn now(&self) -> Manager {
         Manager::of(&self.0.board())
     }

@@ -47,6 +47,8 @@ struct RelayTable {
 struct CallTable {
     lifetime: Field,
     reconnect_window: Field,
+    ring_at_most: Field,
+    call_waiting: Field,
     preconnect: Field,
 }
 
@@ -97,9 +99,7 @@ impl File {
                 })?,
             },
             call: Call {
-                lifetime: read(self.call.lifetime, "`lifetime` must be a number of seconds from 10 to 180", |v| {
-                    seconds(v, 10..=180)
-                })?
+                lifetime: read(self.call.lifetime, RINGS, ringing)?
                 .unwrap_or(usual.call.lifetime),
                 reconnect_window: read(
                     self.call.reconnect_window,
@@ -107,6 +107,18 @@ impl File {
                     |v| seconds(v, 5..=60),
                 )?
                 .unwrap_or(usual.call.reconnect_window),
+                ring_at_most: read(
+                    self.call.ring_at_most,
+                    "`ring-at-most` must be a number of seconds from 10 to 180, or \"short\", \"normal\" or \"long\"",
+                    ringing,
+                )?
+                .unwrap_or(usual.call.ring_at_most),
+                call_waiting: read(
+                    self.call.call_waiting,
+                    "`call-waiting` must be true or false",
+                    Value::as_bool,
+                )?
+                .unwrap_or(usual.call.call_waiting),
                 preconnect: read(
                     self.call.preconnect,
                     "`preconnect` must be \"always\", \"trusted\" or \"never\"",
@@ -181,6 +193,20 @@ fn number(value: &Value, range: RangeInclusive<i64>) -> Option<u32> {
 fn seconds(value: &Value, range: RangeInclusive<i64>) -> Option<Duration> {
     let n = value.as_integer().filter(|n| range.contains(n))?;
     u64::try_from(n).ok().map(Duration::from_secs)
+}
+
+/// What is said of a wrong `lifetime`.
+const RINGS: &str = "`lifetime` must be a number of seconds from 10 to 180, or \"short\" (30), \"normal\" (60) or \"long\" (90)";
+
+/// Seconds, or a profile by its name.
+fn ringing(value: &Value) -> Option<Duration> {
+    match value.as_str() {
+        Some("short") => Some(Duration::from_secs(30)),
+        Some("normal") => Some(Duration::from_secs(60)),
+        Some("long") => Some(Duration::from_secs(90)),
+        Some(_) => None,
+        None => seconds(value, 10..=180),
+    }
 }
 
 fn preconnect(value: &Value) -> Option<Preconnect> {

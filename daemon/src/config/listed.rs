@@ -32,6 +32,8 @@ impl Config {
             ("relay.ca-file", text(&ca_file)),
             ("call.lifetime", seconds(self.call.lifetime)),
             ("call.reconnect-window", seconds(self.call.reconnect_window)),
+            ("call.ring-at-most", seconds(self.call.ring_at_most)),
+            ("call.call-waiting", Setting::Flag(self.call.call_waiting)),
             ("call.preconnect", word(preconnect(self.call.preconnect))),
             ("media.input", text(&self.media.input)),
             ("media.output", text(&self.media.output)),

@@ -54,6 +54,10 @@ pub struct Call {
     pub lifetime: Duration,
     /// How long a broken path is mended before the call ends. 5–60 s.
     pub reconnect_window: Duration,
+    /// The longest an incoming call rings here, whatever the caller asked for. 10–180 s.
+    pub ring_at_most: Duration,
+    /// A second call rings; otherwise its caller hears busy.
+    pub call_waiting: bool,
     /// Who may learn our network address before we answer.
     pub preconnect: Preconnect,
 }
@@ -127,6 +131,8 @@ impl Default for Config {
             call: Call {
                 lifetime: Duration::from_secs(60),
                 reconnect_window: Duration::from_secs(30),
+                ring_at_most: Duration::from_secs(180),
+                call_waiting: true,
                 preconnect: Preconnect::Always,
             },
             media: Media {

@@ -21,7 +21,7 @@ fn an_empty_and_a_missing_file_are_all_defaults() {
 fn every_key_is_taken() {
     let config = parse(
         "[account]\nname = \"Ana\"\n[relay]\nurls = [\"ws://127.0.0.1:1234\", \"wss://relay.example/x\"]\nca-file = \"/ca.pem\"\n\
-         [call]\nlifetime = 180\nreconnect-window = 5\npreconnect = \"never\"\n\
+         [call]\nlifetime = 180\nreconnect-window = 5\nring-at-most = \"short\"\ncall-waiting = false\npreconnect = \"never\"\n\
          [media]\ninput = \"mic\"\noutput = \"out\"\nring = [\"a\", \"b\"]\ninterfaces = [\"lo\"]\nbitrate = 64000\n[log]\nlevel = \"debug\"\n",
     )
     .unwrap();
@@ -30,6 +30,7 @@ fn every_key_is_taken() {
     assert_eq!(config.relay.ca_file.as_deref(), Some(Path::new("/ca.pem")));
     assert_eq!(config.call.lifetime, Duration::from_secs(180));
     assert_eq!(config.call.reconnect_window, Duration::from_secs(5));
+    assert_eq!((config.call.ring_at_most, config.call.call_waiting), (Duration::from_secs(30), false));
     assert_eq!(config.call.preconnect, Preconnect::Never);
     assert_eq!(config.media.interfaces, Interfaces::Only(vec!["lo".into()]));
     assert_eq!(config.media.ring, ["a", "b"]);
@@ -43,7 +44,8 @@ fn a_wrong_key_or_value_is_named_with_line_and_column_and_what_would_be_right() 
         ("[calls]\n", "config.toml:1:2: ", ["`calls`", "`call`"]),
         ("[call]\n\n  lifetime = 9\n", "config.toml:3:14: ", ["`lifetime`", "10 to 180"]),
         ("[call]\nlifetime = 181\n", "config.toml:2:12: ", ["`lifetime`", "10 to 180"]),
-        ("[call]\nlifetime = \"long\"\n", "config.toml:2:12: ", ["`lifetime`", "seconds"]),
+        ("[call]\nlifetime = \"ages\"\n", "config.toml:2:12: ", ["`lifetime`", "seconds"]),
+        ("[call]\ncall-waiting = \"no\"\n", "config.toml:2:16: ", ["`call-waiting`", "true or false"]),
         ("[call]\nreconnect-window = 61\n", "config.toml:2:20: ", ["`reconnect-window`", "5 to 60"]),
         ("[call]\npreconnect = true\n", "config.toml:2:14: ", ["`preconnect`", "\"trusted\""]),
         ("[media]\nbitrate = 6000\n", "config.toml:2:11: ", ["`bitrate`", "12000"]),
@@ -132,7 +134,7 @@ fn a_text_is_read_as_the_file_would_spell_it() {
 #[test]
 fn a_wrong_key_value_or_file_is_refused_with_a_sentence_and_nothing_is_written() {
     assert!(set("", "call.lifetime", Setting::Whole(5)).unwrap_err().contains("10 to 180"));
-    assert!(set("", "call.lifetime", words("long")).unwrap_err().contains("10 to 180"));
+    assert!(set("", "call.lifetime", words("ages")).unwrap_err().contains("10 to 180"));
     for key in ["call.lifetme", "lifetime", "", "call", "call.lifetime.x", "a\nb.c"] {
         assert!(set("", key, words("1")).unwrap_err().contains("there is no setting"), "{key}");
     }
@@ -144,7 +146,7 @@ fn a_wrong_key_value_or_file_is_refused_with_a_sentence_and_nothing_is_written()
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.toml");
     std::fs::write(&path, COMMENTED).unwrap();
-    assert!(write(&path, "call.lifetime", Some(&words("long"))).is_err());
+    assert!(write(&path, "call.lifetime", Some(&words("ages"))).is_err());
     assert_eq!(std::fs::read_to_string(&path).unwrap(), COMMENTED);
 }
 
@@ -182,5 +184,13 @@ fn every_key_of_the_file_is_listed_and_takes_what_is_listed() {
     for (key, value) in listed.into_iter().filter(|(_, value)| *value != words("")) {
         let text = set("", key, value.clone()).unwrap_or_else(|why| panic!("{key}: {why}"));
         assert!(parse(&text).unwrap().listed().contains(&(key, value)), "{key}");
+    }
+}
+
+#[test]
+fn how_long_it_rings_has_three_names() {
+    for (name, seconds) in [("short", 30), ("normal", 60), ("long", 90)] {
+        let config = parse(&format!("[call]\nlifetime = \"{name}\"\n")).unwrap();
+        assert_eq!(config.call.lifetime, Duration::from_secs(seconds));
     }
 }

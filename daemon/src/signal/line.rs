@@ -48,6 +48,8 @@ pub(super) struct Repeat {
     pub(super) route: Route,
     frame: Vec<u8>,
     until: Moment,
+    /// How long a relay keeps it; until the repeats end if none.
+    kept: Option<Duration>,
     next: Option<Moment>,
     tries: usize,
 }
@@ -56,7 +58,12 @@ impl Repeat {
     /// Due at once.
     pub(super) fn new(route: Route, frame: Vec<u8>, now: Moment, lives: Duration) -> Option<Self> {
         let id = EnvelopeId::from_bytes(chance()?);
-        Some(Self { id, route, frame, until: now + lives, next: Some(now), tries: 0 })
+        Some(Self { id, route, frame, until: now + lives, kept: None, next: Some(now), tries: 0 })
+    }
+
+    /// A relay keeps it that long, however short the repeats are.
+    pub(super) fn kept(self, kept: Duration) -> Self {
+        Self { kept: Some(kept), ..self }
     }
 
     /// Sends if it is time.
@@ -68,7 +75,8 @@ impl Repeat {
             self.next = None;
             return;
         }
-        post(&self.route, self.id, &self.frame, self.until.since(now), out);
+        let lives = self.kept.unwrap_or_else(|| self.until.since(now));
+        post(&self.route, self.id, &self.frame, lives, out);
         self.next = Some(now + Duration::from_millis(PAUSES_MS[self.tries.min(PAUSES_MS.len() - 1)]));
         self.tries += 1;
     }
@@ -114,6 +122,8 @@ pub(super) struct Line {
     pub(super) peer: PeerId,
     pub(super) route: Route,
     pub(super) stage: Stage,
+    /// When it began.
+    pub(super) begun: Moment,
     /// The data channel is open.
     pub(super) channel: bool,
     /// Message 3 was opened, or message 2: they have our card.
@@ -126,12 +136,13 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(key: (CallId, LegId), peer: PeerId, route: Route, stage: Stage) -> Self {
+    pub(super) fn new(key: (CallId, LegId), peer: PeerId, route: Route, stage: Stage, begun: Moment) -> Self {
         Self {
             key,
             peer,
             route,
             stage,
+            begun,
             channel: false,
             mutual: false,
             reliable: Reliable::default(),

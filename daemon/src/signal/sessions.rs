@@ -10,6 +10,7 @@ use std::time::Duration;
 use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId, RingPolicy, SignalOrder};
 use ahoy_proto::envelope::{EnvelopeId, TokenHash};
 use ahoy_proto::hello::{Hello, HelloKind, VERSION};
+use ahoy_proto::limits;
 use ahoy_proto::session::{Called, Calling, Ephemeral, FrameKind, Header, SessionId};
 
 use crate::roster::Roster;
@@ -23,6 +24,8 @@ use crate::signal::{Order, Report};
 const MOST_UNANSWERED: usize = 32;
 /// How long a `bye` is of use: the other's own window is over by then.
 const BYE_LIVES: Duration = Duration::from_secs(60);
+/// How long a note of a missed call is offered to a relay that does not take it.
+const NOTE_TRIED: Duration = Duration::from_secs(600);
 /// Errands on their way at once.
 const MOST_ERRANDS: usize = 64;
 
@@ -93,8 +96,7 @@ impl Sessions {
                     }
                 }
                 SignalOrder::Send(message) => self.send(time.now, (call, leg), &message, &mut out),
-                // Not acknowledged: an old peer that does not know it is no fault.
-                SignalOrder::Missed { peer: _ } => {}
+                SignalOrder::Missed { peer } => self.note_missed(time.now, (call, leg), peer, &mut out),
                 SignalOrder::Forget => self.forget((call, leg)),
             },
             Order::Frame { call, leg, bytes } => self.frame((call, leg), time.now, &bytes, &mut out),
@@ -110,13 +112,19 @@ impl Sessions {
         out
     }
 
-    /// An envelope came to an inbox of ours.
-    pub(super) fn delivered(&mut self, time: Time, token: TokenHash, body: &[u8]) -> Vec<Out> {
+    /// An envelope came to an inbox of ours. `held`: how long it waited at the relay, as the relay says.
+    pub(super) fn delivered(
+        &mut self,
+        time: Time,
+        token: TokenHash,
+        held: Duration,
+        body: &[u8],
+    ) -> Vec<Out> {
         let mut out = Vec::new();
         let done = match Header::read(body) {
             Err(error) => Err(error.into()),
             Ok(header) => match header.kind {
-                FrameKind::Hello => self.hello(time, token, header.session, body, &mut out),
+                FrameKind::Hello => self.hello(time, token, held, header.session, body, &mut out),
                 FrameKind::Reply => self.reply(time.now, header.session, body, &mut out),
                 FrameKind::Sealed => match self.line(header.session) {
                     Some(line) => line.receive(time.now, body, true, &mut out),
@@ -209,7 +217,7 @@ impl Sessions {
         let repeat = Repeat::new(route.clone(), calling.message_1().to_vec(), now, lifetime)?;
         self.by_session.insert(calling.id(), key);
         let stage = Stage::Calling { calling, repeat, taken: false, carried: false };
-        let mut line = Line::new(key, peer, route, stage);
+        let mut line = Line::new(key, peer, route, stage, now);
         line.flush(now, out);
         self.lines.insert(key, line);
         Some(())
@@ -284,6 +292,23 @@ impl Sessions {
         }
     }
 
+    /// Seals a note into the mailbox of a device that is not known to have rung: it will be read when that device is back.
+    /// Nobody acknowledges it.
+    fn note_missed(&mut self, now: Moment, key: Key, peer: PeerId, out: &mut Vec<Out>) {
+        if self.errands.len() >= MOST_ERRANDS {
+            return;
+        }
+        let ago = self.lines.get(&key).map_or(Duration::ZERO, |line| now.since(line.begun));
+        let sealed = self.begin(key, peer, ago.min(limits::RING_LIFETIME), HelloKind::Missed);
+        let errand = sealed.and_then(|(calling, route)| {
+            Some(Repeat::new(route, calling.message_1().to_vec(), now, NOTE_TRIED)?.kept(limits::TTL))
+        });
+        if let Some(mut errand) = errand {
+            errand.due(now, out);
+            self.errands.push(errand);
+        }
+    }
+
     fn frame(&mut self, key: Key, now: Moment, frame: &[u8], out: &mut Vec<Out>) {
         let done = match self.lines.get_mut(&key) {
             Some(line) => line.receive(now, frame, false, out),
@@ -299,6 +324,7 @@ impl Sessions {
         &mut self,
         time: Time,
         token: TokenHash,
+        held: Duration,
         session: SessionId,
         frame: &[u8],
         out: &mut Vec<Out>,
@@ -338,7 +364,14 @@ impl Sessions {
                 let (call, leg) = (hello.call, sender.leg);
                 out.push(Out::Report(Report::Event(Event::Bye { call, leg })));
             }
-            HelloKind::Missed | HelloKind::Ping | HelloKind::Card(_) => return Err(Cause::Unsupported),
+            HelloKind::Missed => {
+                // The lifetime of a note is how long ago the call began when it was sealed.
+                let ago = i64::try_from((held + hello.lifetime).as_micros()).unwrap_or(i64::MAX);
+                let at_unix_us = time.unix_s.saturating_mul(1_000_000).saturating_sub(ago);
+                let note = Event::MissedNote { call: hello.call, peer: sender.peer, at_unix_us };
+                out.push(Out::Report(Report::Event(note)));
+            }
+            HelloKind::Ping | HelloKind::Card(_) => return Err(Cause::Unsupported),
         }
         self.replay.insert(handshake);
         Ok(())
@@ -360,7 +393,7 @@ impl Sessions {
         }
         self.by_session.insert(called.id(), key);
         let stage = Stage::Called { called: Some(called), until: now + hello.lifetime };
-        self.lines.insert(key, Line::new(key, sender.peer, sender.route, stage));
+        self.lines.insert(key, Line::new(key, sender.peer, sender.route, stage, now));
         out.push(Out::Report(Report::Event(Event::Rung {
             call: hello.call,
             leg: sender.leg,

@@ -103,7 +103,12 @@ impl Phone {
 
     fn take(&mut self, ms: u64, envelope: &Envelope) -> Vec<Out> {
         assert_eq!(envelope.inbox, self.inbox(), "the envelope is for this phone");
-        self.table.delivered(at(ms), envelope.token.hash(), envelope.body.bytes())
+        self.take_after(ms, Duration::ZERO, envelope)
+    }
+
+    /// Takes an envelope that a relay has held.
+    fn take_after(&mut self, ms: u64, held: Duration, envelope: &Envelope) -> Vec<Out> {
+        self.table.delivered(at(ms), envelope.token.hash(), held, envelope.body.bytes())
     }
 
     /// Everything that can be seen from outside after an input that must be dropped.
@@ -277,10 +282,12 @@ fn who_is_unknown_blocked_or_without_a_right_token_gets_exactly_nothing() {
     ben.contacts[0].blocked = false;
     ben.tell();
     let body = message_1.body.bytes();
-    ben.drops(Cause::UnknownToken, |ben| ben.table.delivered(at(3), TokenHash::from_bytes([0; 16]), body));
+    ben.drops(Cause::UnknownToken, |ben| {
+        ben.table.delivered(at(3), TokenHash::from_bytes([0; 16]), Duration::ZERO, body)
+    });
     ben.drops(Cause::Expired, |ben| {
         let late = Time { unix_s: 2_000, ..at(4) };
-        ben.table.delivered(late, message_1.token.hash(), body)
+        ben.table.delivered(late, message_1.token.hash(), Duration::ZERO, body)
     });
     ben.tokens[0].bound = Some(PeerId::from_bytes([9; 16]));
     ben.tell();
@@ -327,7 +334,7 @@ fn hostile_envelopes_change_nothing_and_are_counted() {
     let token = message_1.token.hash();
     let body = message_1.body.bytes().to_vec();
     let hit = |ben: &mut Phone, cause, bytes: &[u8]| {
-        ben.drops(cause, |ben| ben.table.delivered(at(1), token, bytes));
+        ben.drops(cause, |ben| ben.table.delivered(at(1), token, Duration::ZERO, bytes));
     };
     hit(&mut ben, Cause::Malformed, b"");
     hit(&mut ben, Cause::Malformed, &body[..26]);
@@ -346,7 +353,7 @@ fn hostile_envelopes_change_nothing_and_are_counted() {
         hit(&mut ben, Cause::UnknownSession, &stray);
     }
     let reflected = message_1.body.bytes();
-    ana.drops(Cause::Replayed, |ana| ana.table.delivered(at(1), token, reflected));
+    ana.drops(Cause::Replayed, |ana| ana.table.delivered(at(1), token, Duration::ZERO, reflected));
     assert_eq!(ben.table.deadline(), None);
     assert_eq!(events(&ben.take(2, &message_1)).len(), 1, "the true one still rings");
 }
@@ -477,4 +484,58 @@ fn an_unanswered_ring_is_dropped_when_its_lifetime_ends() {
     assert!(ben.table.tick(at(60_010).now).is_empty());
     assert_eq!(ben.table.deadline(), None);
     assert!(ben.send(60_020, ana.leg(), Message::Ready).is_empty());
+}
+
+#[test]
+fn a_missed_call_leaves_a_note_that_waits_a_week_and_is_read_once_with_its_own_time() {
+    let (mut ana, mut ben) = friends();
+    ana.ring(0, ben.peer(), ben.leg());
+    let order = SignalOrder::Missed { peer: ben.peer() };
+    let note = ana.table.order(at(40_000), Order::Call { call: CALL, leg: ben.leg(), order });
+    let note = posts(&note).remove(0);
+    assert_eq!(note.ttl.duration(), Duration::from_secs(7 * 24 * 3_600));
+
+    // Ben is back an hour later: the call began an hour and forty seconds ago.
+    let out = ben.take_after(50_000, Duration::from_secs(3_600), &note);
+    let at_unix_us = (UNIX_S - 3_640) * 1_000_000;
+    assert_eq!(events(&out), [Event::MissedNote { call: CALL, peer: ana.peer(), at_unix_us }]);
+    assert!(posts(&out).is_empty(), "nobody learns that it was read");
+    ben.drops(Cause::Replayed, |ben| ben.take(60_000, &note));
+}
+
+#[test]
+fn a_note_is_offered_to_the_relay_until_it_is_taken_or_ten_minutes_are_over() {
+    let (mut ana, ben) = friends();
+    let note = |ana: &mut Phone| {
+        let order = SignalOrder::Missed { peer: ben.peer() };
+        posts(&ana.table.order(at(0), Order::Call { call: CALL, leg: ben.leg(), order })).remove(0)
+    };
+    let first = note(&mut ana);
+    assert!(!ana.table.is_idle());
+    assert!(ana.table.accepted(RELAY, first.id).is_empty());
+    assert!(ana.table.is_idle(), "taken: nothing more to do");
+
+    let second = note(&mut ana);
+    let mut last = 0;
+    while let Some(due) = ana.table.deadline() {
+        for again in posts(&ana.table.tick(due)) {
+            assert_eq!((again.id, again.body.bytes()), (second.id, second.body.bytes()));
+        }
+        last = due.micros() / 1_000_000;
+    }
+    assert!((600..610).contains(&last), "{last}");
+}
+
+#[test]
+fn a_note_of_somebody_blocked_or_unknown_gets_exactly_nothing() {
+    let (mut ana, mut ben) = friends();
+    let order = SignalOrder::Missed { peer: ben.peer() };
+    let note = ana.table.order(at(0), Order::Call { call: CALL, leg: ben.leg(), order });
+    let note = posts(&note).remove(0);
+    ben.contacts[0].blocked = true;
+    ben.tell();
+    ben.drops(Cause::Blocked, |ben| ben.take(1, &note));
+    ben.contacts.clear();
+    ben.tell();
+    ben.drops(Cause::UnknownSender, |ben| ben.take(2, &note));
 }

@@ -111,7 +111,12 @@ impl Task {
                 self.sessions.accepted(relay, id)
             }
             News::Deliver(deliver) => {
-                let out = self.sessions.delivered(time(), deliver.token, deliver.body.bytes());
+                let out = self.sessions.delivered(
+                    time(),
+                    deliver.token,
+                    Duration::from_millis(deliver.held_ms),
+                    deliver.body.bytes(),
+                );
                 self.sessions.save();
                 self.links.ack(link, deliver.id);
                 out
