@@ -335,7 +335,7 @@ impl Engine {
 
     /// Hands what a person decided about sound and paths to media.
     pub(crate) fn send_media_settings(&mut self) {
-        self.tell_media(media::Order::Settings(self.config.media.settings()));
+        self.tell_media(media::Order::Settings(self.config.media_settings()));
     }
 
     pub(crate) fn tell_signal(&mut self, order: signal::Order) {

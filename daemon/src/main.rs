@@ -79,7 +79,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     history::spawn(paths.history(), config.history, history_in, history_out).context("starting history")?;
     let setup = signal::Setup { state: paths.state.clone(), ca_file: config.relay.ca_file.clone() };
     let signaling = signal::spawn(setup, signal_in, signal_out);
-    let media = media::Media::spawn(config.media.settings(), media_out);
+    let media = media::Media::spawn(config.media_settings(), media_out);
     #[expect(clippy::disallowed_methods, reason = "the bus port's task, ended by its orders")]
     let serving = tokio::spawn(bus::serve(None, command_in, bus_in, bus_out));
 

@@ -14,6 +14,7 @@ use toml::{Spanned, Value};
 use tracing::Level;
 
 use super::{Call, Config, Interfaces, Media, Preconnect, Relay, Retention, is_display_name};
+use crate::media::voice::{Switch, Wishes};
 
 /// The file as it is spelled: every key once, every value still unjudged.
 #[derive(Default, Deserialize)]
@@ -24,6 +25,7 @@ pub(super) struct File {
     call: CallTable,
     media: MediaTable,
     history: HistoryTable,
+    voice: VoiceTable,
     log: LogTable,
 }
 
@@ -67,6 +69,14 @@ struct MediaTable {
 struct HistoryTable {
     keep_days: Field,
     keep_rows: Field,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct VoiceTable {
+    echo: Field,
+    noise: Field,
+    gain: Field,
 }
 
 #[derive(Default, Deserialize)]
@@ -156,6 +166,14 @@ impl File {
                     number(v, 1..=10_000_000)
                 })?,
             },
+            voice: Wishes {
+                echo: read(self.voice.echo, "`echo` must be \"on\", \"off\" or \"auto\"", switch)?
+                    .unwrap_or_default(),
+                noise: read(self.voice.noise, "`noise` must be \"on\", \"off\" or \"auto\"", switch)?
+                    .unwrap_or_default(),
+                gain: read(self.voice.gain, "`gain` must be \"on\", \"off\" or \"auto\"", switch)?
+                    .unwrap_or_default(),
+            },
             log: read(
                 self.log.level,
                 "`level` must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
@@ -223,6 +241,10 @@ fn interfaces(value: &Value) -> Option<Interfaces> {
         return Some(Interfaces::Auto);
     }
     texts(value).filter(|names| !names.is_empty()).map(Interfaces::Only)
+}
+
+fn switch(value: &Value) -> Option<Switch> {
+    value.as_str().and_then(Switch::of)
 }
 
 fn level(value: &Value) -> Option<Level> {

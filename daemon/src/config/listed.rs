@@ -42,6 +42,9 @@ impl Config {
             ("media.bitrate", whole(self.media.bitrate.into())),
             ("history.keep-days", kept(self.history.days)),
             ("history.keep-rows", kept(self.history.rows)),
+            ("voice.echo", word(self.voice.echo.word())),
+            ("voice.noise", word(self.voice.noise.word())),
+            ("voice.gain", word(self.voice.gain.word())),
             ("log.level", word(&self.log.as_str().to_ascii_lowercase())),
         ]
     }

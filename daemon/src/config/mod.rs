@@ -16,6 +16,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::media;
+use crate::media::voice::Wishes;
 use crate::rows::Retention;
 pub use edit::{EditError, write};
 use file::{File, Wrong};
@@ -34,6 +35,8 @@ pub struct Config {
     pub media: Media,
     /// `[history]`: how long rows are kept; for ever unless a person says otherwise.
     pub history: Retention,
+    /// `[voice]`: what is done to the voice of the microphone.
+    pub voice: Wishes,
     /// `[log] level`.
     pub log: Level,
 }
@@ -143,6 +146,7 @@ impl Default for Config {
                 bitrate: 32_000,
             },
             history: Retention::default(),
+            voice: Wishes::default(),
             log: Level::INFO,
         }
     }
@@ -171,19 +175,20 @@ impl Config {
     }
 }
 
-impl Media {
-    /// As the media port takes them.
-    pub fn settings(&self) -> media::Settings {
-        let interfaces = match &self.interfaces {
+impl Config {
+    /// What concerns sound and paths, as the media port takes it.
+    pub fn media_settings(&self) -> media::Settings {
+        let interfaces = match &self.media.interfaces {
             Interfaces::Auto => Vec::new(),
             Interfaces::Only(names) => names.clone(),
         };
         media::Settings {
-            bitrate: self.bitrate,
-            input: self.input.clone(),
-            output: self.output.clone(),
-            ring: self.ring.clone(),
+            bitrate: self.media.bitrate,
+            input: self.media.input.clone(),
+            output: self.media.output.clone(),
+            ring: self.media.ring.clone(),
             interfaces,
+            voice: self.voice,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use super::file::is_relay_url;
 use super::*;
+use crate::media::voice::Switch;
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse(text, Path::new("config.toml")).map_err(|error| error.to_string())
@@ -22,7 +23,7 @@ fn every_key_is_taken() {
     let config = parse(
         "[account]\nname = \"Ana\"\n[relay]\nurls = [\"ws://127.0.0.1:1234\", \"wss://relay.example/x\"]\nca-file = \"/ca.pem\"\n\
          [call]\nlifetime = 180\nreconnect-window = 5\nring-at-most = \"short\"\ncall-waiting = false\npreconnect = \"never\"\n\
-         [media]\ninput = \"mic\"\noutput = \"out\"\nring = [\"a\", \"b\"]\ninterfaces = [\"lo\"]\nbitrate = 64000\n[log]\nlevel = \"debug\"\n",
+         [media]\ninput = \"mic\"\noutput = \"out\"\nring = [\"a\", \"b\"]\ninterfaces = [\"lo\"]\nbitrate = 64000\n[voice]\necho = \"off\"\nnoise = \"on\"\ngain = \"auto\"\n[log]\nlevel = \"debug\"\n",
     )
     .unwrap();
     assert_eq!(config.name.as_deref(), Some("Ana"));
@@ -34,6 +35,8 @@ fn every_key_is_taken() {
     assert_eq!(config.call.preconnect, Preconnect::Never);
     assert_eq!(config.media.interfaces, Interfaces::Only(vec!["lo".into()]));
     assert_eq!(config.media.ring, ["a", "b"]);
+    let wishes = Wishes { echo: Switch::Off, noise: Switch::On, gain: Switch::Auto };
+    assert_eq!(config.voice, wishes);
     assert_eq!((config.media.bitrate, config.log), (64_000, Level::DEBUG));
 }
 
@@ -50,6 +53,7 @@ fn a_wrong_key_or_value_is_named_with_line_and_column_and_what_would_be_right() 
         ("[call]\npreconnect = true\n", "config.toml:2:14: ", ["`preconnect`", "\"trusted\""]),
         ("[media]\nbitrate = 6000\n", "config.toml:2:11: ", ["`bitrate`", "12000"]),
         ("[media]\ninterfaces = \"eth0\"\n", "config.toml:2:14: ", ["`interfaces`", "\"auto\""]),
+        ("[voice]\necho = true\n", "config.toml:2:8: ", ["`echo`", "\"auto\""]),
         ("[log]\nlevel = \"loud\"\n", "config.toml:2:9: ", ["`level`", "\"debug\""]),
         ("[account]\nname = \"\"\n", "config.toml:2:8: ", ["`name`", "64"]),
         ("[relay]\nca-file = \"ca.pem\"\n", "config.toml:2:11: ", ["`ca-file`", "absolute"]),

@@ -104,7 +104,7 @@ pub fn missing(found: &Found) -> Option<String> {
 /// The far end of a new stream's ring.
 enum End {
     Capture { opened: u64, samples: Consumer<f32> },
-    Playback { samples: Producer<f32> },
+    Playback { samples: Producer<f32>, played: Consumer<f32> },
 }
 
 impl DeviceHandle {
@@ -126,6 +126,7 @@ impl DeviceHandle {
             meters,
             capture: None,
             playback: None,
+            played: None,
             opened: 0,
             open: false,
             margin: MARGIN_LEAST,
@@ -144,6 +145,7 @@ pub struct DeviceHandle {
     meters: Arc<Meters>,
     capture: Option<Consumer<f32>>,
     playback: Option<Producer<f32>>,
+    played: Option<Consumer<f32>>,
     /// Which `open_capture` is in force; samples of an earlier one are never read.
     opened: u64,
     open: bool,
@@ -175,7 +177,7 @@ impl DeviceHandle {
 
     /// Close everything.
     pub fn close(&mut self) {
-        (self.open, self.capture, self.playback) = (false, None, None);
+        (self.open, self.capture, self.playback, self.played) = (false, None, None, None);
         self.order(Command::Close);
     }
 
@@ -214,6 +216,20 @@ impl DeviceHandle {
         }
     }
 
+    /// What the speaker was really given since the last call, oldest first, as much as fits. What nobody fetched for a quarter
+    /// of a second is lost.
+    pub fn played(&mut self, out: &mut [f32]) -> usize {
+        self.fetch();
+        let Some(samples) = &mut self.played else { return 0 };
+        let (taken, _rest) = samples.pop_partial_slice(out);
+        taken.len()
+    }
+
+    /// The loudspeaker in use is one that only its owner hears, as far as is known.
+    pub fn at_the_ear(&self) -> bool {
+        self.state.borrow().output.as_ref().is_some_and(|device| device.kind.at_the_ear())
+    }
+
     /// How the devices are, now and at each change.
     pub fn state(&self) -> watch::Receiver<DeviceState> {
         self.state.clone()
@@ -231,7 +247,9 @@ impl DeviceHandle {
                     self.capture = Some(samples);
                 }
                 End::Capture { .. } => {}
-                End::Playback { samples } => self.playback = Some(samples),
+                End::Playback { samples, played } => {
+                    (self.playback, self.played) = (Some(samples), Some(played));
+                }
             }
         }
     }

@@ -229,7 +229,7 @@ impl Waiting {
                     }
                 }
                 Some(Order::IceServers(servers)) => self.ice_servers = servers,
-                Some(Order::Settings(settings)) => self.settings = settings,
+                Some(Order::Settings(settings)) => self.set(settings, &calls),
                 Some(Order::Adjust(_)) => {}
                 Some(Order::Stop) | None => break,
             }
@@ -242,6 +242,18 @@ impl Waiting {
         if clock::timeout(FAREWELL, all).await.is_err() {
             tracing::warn!("a call took too long to close");
         }
+    }
+
+    /// Paths and devices are for calls that begin later; what is done to the voice is for all.
+    fn set(&mut self, settings: Settings, calls: &HashMap<CallId, Running>) {
+        if settings.voice != self.settings.voice {
+            for session in calls.values() {
+                if session.asks.try_send(Ask::Voice(settings.voice)).is_err() {
+                    tracing::debug!("a call that is overrun or over does not hear of new settings");
+                }
+            }
+        }
+        self.settings = settings;
     }
 
     /// `begins`: the path that this order builds. An order that builds none, for a call that does not run, is late and
@@ -264,7 +276,8 @@ impl Waiting {
         let (asks, waiting) = mpsc::channel(session::QUEUE);
         asks.try_send(ask).map_err(|_| Refused::Full)?;
         let sound = (self.open_sound)(&self.settings);
-        let session = session::run(call, self.settings.bitrate, sound, waiting, self.reports.clone());
+        let Settings { bitrate, voice, .. } = self.settings;
+        let session = session::run(call, bitrate, voice, sound, waiting, self.reports.clone());
         let task = sessions.spawn(session).id();
         calls.insert(call, Running { asks, last, task });
         Ok(())

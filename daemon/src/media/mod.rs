@@ -13,6 +13,7 @@ mod pump;
 pub mod session;
 pub mod sound;
 pub mod stretch;
+pub mod voice;
 
 pub use dispatch::{Media, Refused};
 pub use sound::{OpenSound, Sound};
@@ -50,7 +51,7 @@ pub enum Order {
     },
     /// STUN and TURN servers for paths that begin from now on.
     IceServers(Vec<IceServer>),
-    /// New settings: devices for every call, the rest for calls that begin from now on.
+    /// New settings: devices and the treatment of the voice for every call, the rest for calls that begin from now on.
     Settings(Settings),
     /// Change a sound device for every program.
     Adjust(Adjust),
@@ -109,6 +110,8 @@ pub struct Settings {
     pub ring: Vec<String>,
     /// Network interfaces that paths may use; every one but loopback if empty (loopback too if there is nothing else).
     pub interfaces: Vec<String>,
+    /// What is done to the voice of the microphone.
+    pub voice: voice::Wishes,
 }
 
 impl Settings {
@@ -120,6 +123,13 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { bitrate: 32_000, input: None, output: None, ring: Vec::new(), interfaces: Vec::new() }
+        Self {
+            bitrate: 32_000,
+            input: None,
+            output: None,
+            ring: Vec::new(),
+            interfaces: Vec::new(),
+            voice: voice::Wishes::default(),
+        }
     }
 }

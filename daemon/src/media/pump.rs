@@ -11,6 +11,7 @@ use ahoy_call::Moment;
 use super::Sound;
 use super::codec::FRAME;
 use super::pipeline::{Capture, Packet, Playback};
+use super::voice::{Cleaner, Wishes};
 
 /// How long one packet lasts.
 const PACKET: Duration = Duration::from_millis(20);
@@ -22,6 +23,8 @@ const CATCH_UP: u64 = 50;
 /// The sound of one call.
 pub(super) struct Pump {
     sound: Box<dyn Sound>,
+    wishes: Wishes,
+    cleaner: Cleaner,
     capture: Capture,
     reading: bool,
     /// Until when sound was given to the encoder; from `missing` on by the clock.
@@ -29,20 +32,24 @@ pub(super) struct Pump {
     missing: bool,
     /// Samples that were replaced by silence while the microphone stalled, and must not be sent twice.
     replaced: usize,
+    muted: bool,
     block: [f32; FRAME],
     mixed: [f32; FRAME],
 }
 
 impl Pump {
     /// The microphone is not read yet.
-    pub(super) fn new(sound: Box<dyn Sound>, capture: Capture) -> Self {
+    pub(super) fn new(sound: Box<dyn Sound>, wishes: Wishes, capture: Capture) -> Self {
         Self {
             sound,
+            wishes,
+            cleaner: Cleaner::default(),
             capture,
             reading: false,
             given_until: Moment::default(),
             missing: false,
             replaced: 0,
+            muted: false,
             block: [0.0; FRAME],
             mixed: [0.0; FRAME],
         }
@@ -53,6 +60,8 @@ impl Pump {
         if !self.reading {
             self.reading = true;
             (self.given_until, self.missing, self.replaced) = (now, false, 0);
+            // What was played before the microphone heard anything has no echo in it.
+            while self.sound.played(&mut self.mixed) > 0 {}
             self.sound.capture(true);
         }
     }
@@ -64,19 +73,35 @@ impl Pump {
             self.sound.capture(false);
             // What it gave before is nobody's any more.
             while self.sound.read(now, &mut self.block) > 0 {}
+            self.cleaner.pause();
             self.capture.pause();
         }
     }
 
     /// Send encoded silence, from the very next sample.
     pub(super) fn mute(&mut self, muted: bool) {
-        self.capture.set_muted(muted);
+        if muted != self.muted {
+            self.muted = muted;
+            // While muted the echo's way is followed on; what was said then must not come out of the processor afterwards.
+            self.cleaner.hush();
+            self.capture.set_muted(muted);
+        }
+    }
+
+    /// What is done to the voice from now on.
+    pub(super) fn clean(&mut self, wishes: Wishes) {
+        self.wishes = wishes;
     }
 
     /// Microphone to packets. Call it every 5 ms or so.
     pub(super) fn capture(&mut self, now: Moment, mut send: impl FnMut(Packet<'_>)) {
         if !self.reading {
             return;
+        }
+        self.cleaner.set(self.wishes, self.sound.headset());
+        // An echo comes after its sound.
+        while let count @ 1.. = self.sound.played(&mut self.mixed).min(FRAME) {
+            self.cleaner.played(&self.mixed[..count]);
         }
         let mut came = false;
         loop {
@@ -87,7 +112,8 @@ impl Pump {
             came = true;
             let old = self.replaced.min(count);
             self.replaced -= old;
-            self.capture.feed(&self.block[old..count], &mut send);
+            let Self { cleaner, capture, .. } = self;
+            cleaner.said(&self.block[old..count], |block| capture.feed(block, &mut send));
         }
         if came {
             (self.given_until, self.missing, self.replaced) = (now, false, 0);
@@ -150,6 +176,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+    use super::super::voice::Switch;
     use super::*;
 
     struct Fake {
@@ -174,7 +201,15 @@ mod tests {
             0
         }
         fn write(&mut self, _samples: &[f32]) {}
+        fn played(&mut self, _block: &mut [f32]) -> usize {
+            0
+        }
+        fn headset(&mut self) -> bool {
+            false
+        }
     }
+
+    const OFF: Wishes = Wishes { echo: Switch::Off, noise: Switch::Off, gain: Switch::Off };
 
     fn at(ms: u64) -> Moment {
         Moment::from_micros(10_000_000 + ms * 1000)
@@ -184,7 +219,8 @@ mod tests {
         let (give, given) = sync_channel(64);
         let (on, heard) = sync_channel(64);
         let sound = Fake { given, waiting: VecDeque::new(), on };
-        (Pump::new(Box::new(sound), Capture::new(32_000, 0, 0).unwrap()), give, heard)
+        let capture = Capture::new(32_000, 0, 0).unwrap();
+        (Pump::new(Box::new(sound), OFF, capture), give, heard)
     }
 
     fn sent(pump: &mut Pump, now: Moment) -> Vec<u16> {

@@ -14,6 +14,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::peer::{Peer, Setup, Told, Voice};
 use super::pipeline::{Capture, Packet, Playback};
 use super::pump::Pump;
+use super::voice::Wishes;
 use super::{Report, Sound};
 use crate::clock;
 
@@ -51,6 +52,8 @@ pub enum Ask {
         /// The frame.
         bytes: Vec<u8>,
     },
+    /// Another treatment of the voice.
+    Voice(Wishes),
     /// Close everything.
     Stop,
 }
@@ -62,6 +65,7 @@ type Key = (LegId, Epoch);
 pub async fn run(
     call: CallId,
     bitrate: u32,
+    wishes: Wishes,
     sound: Box<dyn Sound>,
     mut asks: mpsc::Receiver<Ask>,
     reports: mpsc::Sender<Report>,
@@ -77,7 +81,7 @@ pub async fn run(
     };
     let (told_in, told) = mpsc::channel(TOLD);
     let (legs, tasks, keys) = (BTreeMap::new(), JoinSet::new(), HashMap::new());
-    let pump = Pump::new(sound, capture);
+    let pump = Pump::new(sound, wishes, capture);
     let mut session = Session {
         call,
         legs,
@@ -162,6 +166,7 @@ impl Session {
                 ask = asks.recv() => match ask {
                     Some(Ask::Path { leg, epoch, order, setup }) => self.obey((leg, epoch), order, setup).await,
                     Some(Ask::Frame { leg, bytes }) => self.frame(leg, bytes),
+                    Some(Ask::Voice(wishes)) => self.pump.clean(wishes),
                     Some(Ask::Stop) | None => return,
                 },
                 Some((key, one)) = told.recv() => self.hear(key, one).await,

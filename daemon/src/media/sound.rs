@@ -27,6 +27,13 @@ pub trait Sound: Send {
 
     /// Samples to play, right after those before.
     fn write(&mut self, samples: &[f32]);
+
+    /// What the speaker really played since the last call, silence where it ran dry too; returns how many samples are in
+    /// `block` now. Without it no echo can be cancelled.
+    fn played(&mut self, block: &mut [f32]) -> usize;
+
+    /// Whether the speaker lies at a person's ear, so that the microphone does not hear it.
+    fn headset(&mut self) -> bool;
 }
 
 /// Opens the sound of a call, with the speaker warm and the microphone not read. Never fails: what is missing is taken
@@ -118,6 +125,14 @@ impl Sound for Lent {
             handle.write(samples);
         }
     }
+
+    fn played(&mut self, block: &mut [f32]) -> usize {
+        self.handle.as_mut().map_or(0, |handle| handle.played(block))
+    }
+
+    fn headset(&mut self) -> bool {
+        self.handle.as_ref().is_some_and(DeviceHandle::at_the_ear)
+    }
 }
 
 impl Drop for Lent {
@@ -145,4 +160,12 @@ impl Sound for NoSound {
     }
 
     fn write(&mut self, _samples: &[f32]) {}
+
+    fn played(&mut self, _block: &mut [f32]) -> usize {
+        0
+    }
+
+    fn headset(&mut self) -> bool {
+        false
+    }
 }

@@ -13,6 +13,7 @@ use ahoy_call::{CallId, Description, Epoch, LegId, MediaOrder, MediaReport, Mome
 use ahoyd::clock;
 use ahoyd::media::peer::Setup;
 use ahoyd::media::session::{self, Ask};
+use ahoyd::media::voice::{Switch, Wishes};
 use ahoyd::media::{Report, Sound};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -22,6 +23,8 @@ pub(crate) type Voice = u32;
 pub(crate) const ANA: Voice = 300;
 pub(crate) const BEN: Voice = 700;
 
+/// These people's voices are steady tones, which are noise to a noise suppressor.
+const PLAIN: Wishes = Wishes { echo: Switch::Off, noise: Switch::Off, gain: Switch::Off };
 const PATIENCE: Duration = Duration::from_secs(15);
 /// A quarter of a second: what an ear judges.
 const WINDOW: usize = 12_000;
@@ -75,7 +78,7 @@ impl Side {
         let setup = Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new() };
         self.asks.try_send(Ask::Path { leg: self.leg, epoch, order, setup }).unwrap();
         if let Some((sound, asked, reports)) = self.waiting.take() {
-            self.task.spawn(session::run(CallId::from_bytes([1; 16]), 32_000, sound, asked, reports));
+            self.task.spawn(session::run(CallId::from_bytes([1; 16]), 32_000, PLAIN, sound, asked, reports));
         }
     }
 
@@ -279,6 +282,14 @@ impl Sound for Hum {
     fn write(&mut self, samples: &[f32]) {
         self.wrote += samples.len();
         self.played.try_send(samples.to_vec()).unwrap();
+    }
+
+    fn played(&mut self, _block: &mut [f32]) -> usize {
+        0
+    }
+
+    fn headset(&mut self) -> bool {
+        false
     }
 }
 

@@ -81,6 +81,8 @@ impl Tap {
 /// Inside the playback callback.
 pub(super) struct Feed {
     pub(super) ring: Consumer<f32>,
+    /// What was really played goes back here, silence of underruns too. A full one loses what comes.
+    pub(super) played: Producer<f32>,
     pub(super) meters: Arc<Meters>,
     pub(super) channels: usize,
 }
@@ -102,10 +104,23 @@ impl Feed {
             }
         };
         block[there * self.channels..].fill(0.0);
+        self.tell_played(block);
         self.meters.played.fetch_add(frames as u64, Ordering::Relaxed);
         self.meters.block.store(frames, Ordering::Relaxed);
         if there < frames && self.meters.primed.swap(false, Ordering::Acquire) {
             self.meters.underruns.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// All channels hold the same.
+    fn tell_played(&mut self, block: &[f32]) {
+        if self.channels == 1 {
+            let (_kept, _lost) = self.played.push_partial_slice(block);
+        } else {
+            let room = (block.len() / self.channels).min(self.played.slots());
+            if let Ok(chunk) = self.played.write_chunk_uninit(room) {
+                let _kept = chunk.fill_from_iter(block.chunks_exact(self.channels).map(|frame| frame[0]));
+            }
         }
     }
 }

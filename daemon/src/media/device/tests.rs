@@ -21,6 +21,7 @@ fn handle() -> (DeviceHandle, SyncSender<End>, Receiver<Command>) {
         meters: Arc::new(Meters::default()),
         capture: None,
         playback: None,
+        played: None,
         opened: 0,
         open: false,
         margin: MARGIN_LEAST,
@@ -35,7 +36,8 @@ fn tap(ring: Producer<f32>, channels: usize) -> Tap {
 }
 
 fn feed(ring: Consumer<f32>, channels: usize) -> Feed {
-    Feed { ring, meters: Arc::new(Meters::default()), channels }
+    let (played, _nobody) = RingBuffer::new(1_000);
+    Feed { ring, played, meters: Arc::new(Meters::default()), channels }
 }
 
 #[test]
@@ -75,6 +77,27 @@ fn callbacks_copy_the_voice_and_fill_up_with_silence() {
 }
 
 #[test]
+fn what_was_played_comes_back_with_the_silence_of_an_underrun() {
+    for channels in [1, 2] {
+        let (mut samples, consumer) = RingBuffer::new(100);
+        let (tell, mut played) = RingBuffer::new(6);
+        let meters = Arc::new(Meters::default());
+        let mut feed = Feed { ring: consumer, played: tell, meters, channels };
+        samples.push_entire_slice(&[0.1, 0.2, 0.3]).unwrap();
+        feed.play(&mut vec![7.0; 4 * channels]);
+        samples.push_entire_slice(&[0.4]).unwrap();
+        feed.play(&mut vec![7.0; 4 * channels]);
+        let mut heard = [9.0; 6];
+        played.pop_entire_slice(&mut heard).unwrap();
+        assert_eq!(
+            heard,
+            [0.1, 0.2, 0.3, 0.0, 0.4, 0.0],
+            "{channels} channels, and a full ring loses the rest"
+        );
+    }
+}
+
+#[test]
 fn nothing_of_an_earlier_opening_is_ever_read() {
     let (mut handle, ends, orders) = handle();
     let mut out = [0.0; 960];
@@ -99,7 +122,8 @@ fn playback_wants_a_block_and_a_margin_that_grows_with_underruns() {
     let (mut handle, ends, _orders) = handle();
     assert_eq!(handle.wanted(), 0, "no speaker");
     let (samples, mut ring) = RingBuffer::new(24_000);
-    ends.send(End::Playback { samples }).unwrap();
+    let (_tell, played) = RingBuffer::new(1);
+    ends.send(End::Playback { samples, played }).unwrap();
     assert_eq!(handle.wanted(), 512 + MARGIN_LEAST);
     handle.write(&[0.1; 512 + MARGIN_LEAST]);
     assert_eq!(handle.wanted(), 0, "enough");

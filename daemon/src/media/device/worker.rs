@@ -27,6 +27,8 @@ const RETRY: Duration = Duration::from_millis(500);
 const RETRY_BARE: Duration = Duration::from_secs(4);
 /// A quarter of a second of captured sound may wait for the media task.
 const CAPTURE_RING: usize = 12_000;
+/// A quarter of a second of played sound may wait for the media task.
+const PLAYED_RING: usize = 12_000;
 /// More than any block and margin.
 const PLAYBACK_RING: usize = 24_000;
 
@@ -195,11 +197,13 @@ impl Worker {
         let began_at = meters.played.load(Ordering::Relaxed);
         output.open(now, began_at, *server, place, "playback", |choice, wished| {
             let (samples, ring) = RingBuffer::new(PLAYBACK_RING);
-            let mut feed = Feed { ring, meters: Arc::clone(meters), channels: channels(choice) };
+            let (tell, played) = RingBuffer::new(PLAYED_RING);
+            let mut feed =
+                Feed { ring, played: tell, meters: Arc::clone(meters), channels: channels(choice) };
             let give = move |block: &mut [f32]| feed.play(block);
             let stream = hosts.open_output(choice, wished, meters, give)?;
             // A full queue means that nobody plays; the next attempt finds room.
-            ends.try_send(End::Playback { samples }).map_err(|_| OpenError::NoDevice)?;
+            ends.try_send(End::Playback { samples, played }).map_err(|_| OpenError::NoDevice)?;
             Ok(stream)
         });
     }
