@@ -88,6 +88,32 @@ async fn a_muted_side_goes_on_sending_silence() {
 }
 
 #[tokio::test]
+async fn a_held_side_leaves_the_devices_to_others_and_sends_silence_until_it_resumes() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::talking(FIRST).await;
+    for side in [&mut w.ana, &mut w.ben] {
+        side.order(FIRST, MediaOrder::SetHeld(true));
+    }
+    w.until("free devices", |w| w.ana.mic.is_left_to_others() && w.ben.mic.is_left_to_others()).await;
+    let before = (w.voices(ANA), w.voices(BEN));
+    w.until("half a second of packets each way", |w| {
+        w.voices(ANA) >= before.0 + 25 && w.voices(BEN) >= before.1 + 25
+    })
+    .await;
+    // Mute and hold do not undo each other.
+    w.ana.order(FIRST, MediaOrder::SetMuted(true));
+    for side in [&mut w.ana, &mut w.ben] {
+        side.ear.start_over();
+        side.order(FIRST, MediaOrder::SetHeld(false));
+    }
+    w.until("Ben's voice again", |w| w.ana.ear.hears(BEN)).await;
+    w.until("nothing of the muted Ana", |w| w.ben.ear.is_silent()).await;
+    w.ana.order(FIRST, MediaOrder::SetMuted(false));
+    w.until("Ana's voice again", |w| w.ben.ear.hears(ANA)).await;
+    w.end().await;
+}
+
+#[tokio::test]
 async fn without_a_microphone_encoded_silence_flows() {
     let _shared = COMPANY.read().await;
     let mut w = Between::new();

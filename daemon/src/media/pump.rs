@@ -27,6 +27,8 @@ pub(super) struct Pump {
     cleaner: Cleaner,
     capture: Capture,
     reading: bool,
+    /// The devices are left to other calls; encoded silence flows by the clock.
+    held: bool,
     /// Until when sound was given to the encoder; from `missing` on by the clock.
     given_until: Moment,
     missing: bool,
@@ -46,6 +48,7 @@ impl Pump {
             cleaner: Cleaner::default(),
             capture,
             reading: false,
+            held: false,
             given_until: Moment::default(),
             missing: false,
             replaced: 0,
@@ -62,7 +65,7 @@ impl Pump {
             (self.given_until, self.missing, self.replaced) = (now, false, 0);
             // What was played before the microphone heard anything has no echo in it.
             while self.sound.played(&mut self.mixed) > 0 {}
-            self.sound.capture(true);
+            self.sound.capture(!self.held);
         }
     }
 
@@ -76,6 +79,26 @@ impl Pump {
             self.cleaner.pause();
             self.capture.pause();
         }
+    }
+
+    /// Leave the devices to other calls: nothing is read, nothing is played, encoded silence flows. Or take them up again.
+    pub(super) fn hold(&mut self, now: Moment, held: bool) {
+        if self.held == held {
+            return;
+        }
+        self.held = held;
+        if held {
+            self.sound.capture(false);
+            while self.sound.read(now, &mut self.block) > 0 {}
+            self.cleaner.pause();
+            self.sound.rest(true);
+        } else {
+            self.sound.rest(false);
+            while self.sound.played(&mut self.mixed) > 0 {}
+            self.sound.capture(self.reading);
+        }
+        // Silence takes over without a gap, and the microphone takes over from it whenever it comes.
+        (self.given_until, self.missing, self.replaced) = (now, true, 0);
     }
 
     /// Send encoded silence, from the very next sample.
@@ -104,7 +127,7 @@ impl Pump {
             self.cleaner.played(&self.mixed[..count]);
         }
         let mut came = false;
-        loop {
+        while !self.held {
             let count = self.sound.read(now, &mut self.block).min(FRAME);
             if count == 0 {
                 break;
@@ -153,6 +176,9 @@ impl Pump {
     /// Packets to the speaker: every leg's voice, added up.
     pub(super) fn play<'a>(&mut self, now: Moment, legs: impl Iterator<Item = &'a mut Playback>) {
         let mut legs: Vec<&mut Playback> = legs.collect();
+        if self.held {
+            return;
+        }
         // A speaker that wants more than this at once would never be satisfied.
         for _ in 0..CATCH_UP {
             let count = self.sound.wanted().min(FRAME);
@@ -189,6 +215,7 @@ mod tests {
         fn capture(&mut self, on: bool) {
             self.on.send(on).unwrap();
         }
+        fn rest(&mut self, _resting: bool) {}
         fn read(&mut self, _now: Moment, block: &mut [f32]) -> usize {
             self.waiting.extend(self.given.try_iter().flatten());
             let count = block.len().min(self.waiting.len());
@@ -264,6 +291,30 @@ mod tests {
         assert_eq!(sent(&mut pump, at(120)), [5], "five frames of silence, the last one sent");
         give.send(vec![0.1; 6 * 960]).unwrap();
         assert_eq!(sent(&mut pump, at(125)), [6], "six frames came, five were replaced");
+    }
+
+    #[test]
+    fn a_held_call_reads_nothing_and_silence_flows_without_a_gap() {
+        let (mut pump, give, on) = pump();
+        pump.open(at(0));
+        give.send(vec![0.1; 960]).unwrap();
+        assert_eq!(sent(&mut pump, at(20)), [0]);
+        pump.hold(at(20), true);
+        pump.hold(at(20), true);
+        give.send(vec![0.1; 4_800]).unwrap();
+        let mut all = Vec::new();
+        for ms in (20..=220).step_by(5) {
+            all.extend(sent(&mut pump, at(ms)));
+        }
+        assert_eq!(all, (1..=10).collect::<Vec<u16>>(), "a packet every 20 ms");
+        pump.hold(at(220), false);
+        assert_eq!(on.try_iter().collect::<Vec<_>>(), [true, false, true]);
+        pump.pause(at(230));
+        pump.hold(at(240), true);
+        pump.open(at(250));
+        assert!(on.try_iter().all(|on| !on), "what is opened while it is held stays closed");
+        pump.hold(at(260), false);
+        assert_eq!(on.try_iter().last(), Some(true));
     }
 
     #[test]

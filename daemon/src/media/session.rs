@@ -196,8 +196,8 @@ impl Session {
             MediaOrder::Candidates { list, complete: _ } => path.peer.candidates(list),
             MediaOrder::Open { muted, held } => {
                 path.opened = true;
-                (self.muted, self.held) = (muted, held);
-                self.pump.mute(muted || held);
+                self.muted = muted;
+                self.hold(held);
                 self.pump.open(clock::now());
                 Ok(())
             }
@@ -211,8 +211,7 @@ impl Session {
                 Ok(())
             }
             MediaOrder::SetHeld(held) => {
-                self.held = held;
-                self.pump.mute(self.muted || held);
+                self.hold(held);
                 Ok(())
             }
             MediaOrder::Close => {
@@ -223,6 +222,21 @@ impl Session {
         if done.is_err() {
             self.report(key, MediaReport::Failed(MediaFault::Media)).await;
         }
+    }
+
+    /// Leaves the devices to other calls, or takes them up again. What was heard and not played yet is nobody's any more.
+    fn hold(&mut self, held: bool) {
+        if held && !self.held {
+            for leg in self.legs.values_mut() {
+                match Playback::new() {
+                    Ok(fresh) => leg.playback = fresh,
+                    Err(error) => tracing::debug!(%error, "a decoder is used on"),
+                }
+            }
+        }
+        self.held = held;
+        self.pump.mute(self.muted || held);
+        self.pump.hold(clock::now(), held);
     }
 
     async fn prepare(&mut self, key: Key, role: Role, setup: Setup) {
@@ -297,7 +311,7 @@ impl Session {
             Told::Failed(fault) => self.down(key, MediaReport::Failed(fault)).await,
             Told::Voice(voice) => {
                 // Before the answer nobody is heard; a sender that cannot wait is not kept for later either.
-                if path.opened {
+                if path.opened && !self.held {
                     let now = clock::now();
                     leg.playback.receive(now, voice.sequence, voice.timestamp, &voice.payload);
                     self.play(now);

@@ -18,6 +18,9 @@ pub trait Sound: Send {
     /// Read the microphone, or stop reading it: no sample is taken from it until the next `true`.
     fn capture(&mut self, on: bool);
 
+    /// Close microphone and speaker and keep them for later, or take them up again: a call that is held leaves them to others.
+    fn rest(&mut self, resting: bool);
+
     /// Samples that the microphone gave since the last call; returns how many are in `block` now. Zero if there are
     /// none yet, and if there is no microphone.
     fn read(&mut self, now: Moment, block: &mut [f32]) -> usize;
@@ -112,6 +115,15 @@ impl Sound for Lent {
         }
     }
 
+    fn rest(&mut self, resting: bool) {
+        if let Some(handle) = &mut self.handle {
+            match resting {
+                true => handle.close(),
+                false => handle.warm(),
+            }
+        }
+    }
+
     fn read(&mut self, _now: Moment, block: &mut [f32]) -> usize {
         self.handle.as_mut().map_or(0, |handle| handle.read(block))
     }
@@ -150,6 +162,8 @@ pub(super) struct NoSound;
 
 impl Sound for NoSound {
     fn capture(&mut self, _on: bool) {}
+
+    fn rest(&mut self, _resting: bool) {}
 
     fn read(&mut self, _now: Moment, _block: &mut [f32]) -> usize {
         0

@@ -159,6 +159,7 @@ pub(crate) struct Mic {
     on: Arc<AtomicBool>,
     ever: Arc<AtomicBool>,
     unplugged: Arc<AtomicBool>,
+    resting: Arc<AtomicBool>,
 }
 
 impl Mic {
@@ -167,6 +168,9 @@ impl Mic {
     }
     pub(crate) fn was_read(&self) -> bool {
         self.ever.load(Ordering::Relaxed)
+    }
+    pub(crate) fn is_left_to_others(&self) -> bool {
+        self.resting.load(Ordering::Relaxed) && !self.is_read()
     }
     pub(crate) fn unplug(&self) {
         self.unplugged.store(true, Ordering::Relaxed);
@@ -258,6 +262,11 @@ impl Sound for Hum {
         (self.since, self.given) = (None, 0);
     }
 
+    fn rest(&mut self, resting: bool) {
+        self.mic.resting.store(resting, Ordering::Relaxed);
+        (self.asked, self.wrote) = (None, 0);
+    }
+
     fn read(&mut self, now: Moment, block: &mut [f32]) -> usize {
         if !self.mic.is_read() || self.mic.unplugged.load(Ordering::Relaxed) {
             self.since = None;
@@ -280,6 +289,7 @@ impl Sound for Hum {
     }
 
     fn write(&mut self, samples: &[f32]) {
+        assert!(!self.mic.resting.load(Ordering::Relaxed), "a held call plays nothing");
         self.wrote += samples.len();
         self.played.try_send(samples.to_vec()).unwrap();
     }
