@@ -1,7 +1,13 @@
 //! The phone: all calls of one person, and what each command and event does to them.
 //!
-//! Lives here: dispatch by call, one voice at a time, tombstones of ended calls.
+//! Lives here: dispatch by call; what a step leaves to be seen.
 //! Must not: know what happens inside one call (`call/`).
+
+mod dial;
+mod ear;
+mod glare;
+mod notes;
+mod tombs;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -9,24 +15,20 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::call::{Call, Dial, End, Flow, Knock, Out};
-use crate::command::{Command, Refusal};
+use crate::command::{Command, Others, Refusal};
 use crate::effect::{Effect, Effects};
 use crate::event::Event;
 use crate::id::{CallId, LegId, PeerId};
+use crate::kind::PhaseKind;
 use crate::message::Message;
 use crate::time::Moment;
 use crate::view::{CallView, Direction, EndReason, EndedBy};
+use tombs::{LastVerb, Tombstone};
 
-/// How long an ended call stays, with its reason.
-const LINGER: Duration = Duration::from_secs(10);
-/// Ended calls that stay at most; the oldest goes first.
-const TOMBSTONES: usize = 32;
-/// Calls at most, those nobody has heard of yet included. A ring beyond is ignored.
+/// Calls at most, those nobody has heard of yet included. A ring beyond is ignored, a dial refused.
 const CALLS: usize = 16;
-/// Devices of one contact at most.
-const DEVICES: usize = 8;
-/// How long a dial may ask to ring, in seconds.
-const LIFETIME: core::ops::RangeInclusive<u64> = 10..=180;
+/// Paths that are set up at once for phones that may ring: a further call rings without one.
+const EARLY_PATHS: usize = 2;
 
 /// What a person decides about all calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,35 +60,29 @@ pub struct Deadline {
     pub why: &'static str,
 }
 
-/// A verb that an ended call remembers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LastVerb {
-    Answer,
-    Decline,
-    HangUp,
-}
-
-/// What is left of a call: its last view, and what it takes to answer a late verb.
-#[derive(Clone, Debug)]
-struct Tombstone {
-    view: CallView,
-    /// Outsiders knew of it.
-    public: bool,
-    legs: Vec<LegId>,
-    verb: Option<LastVerb>,
-    until: Moment,
-}
-
 /// All calls of one person on one device.
 #[derive(Clone, Debug)]
 pub struct Phone {
     own: LegId,
     settings: Settings,
     muted: bool,
+    /// By the id under which this person knows them.
     calls: BTreeMap<CallId, Call>,
     tombstones: VecDeque<Tombstone>,
     /// The latest `now`: time never runs back.
     last: Moment,
+}
+
+/// Two phones are equal if they decide alike; when they last decided does not matter.
+impl PartialEq for Phone {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { own, settings, muted, calls, tombstones, last: _ } = self;
+        *own == other.own
+            && *settings == other.settings
+            && *muted == other.muted
+            && *calls == other.calls
+            && *tombstones == other.tombstones
+    }
 }
 
 impl Phone {
@@ -114,46 +110,53 @@ impl Phone {
 
     /// Why a dial would be refused now.
     pub fn cannot_dial(&self) -> Option<Refusal> {
-        self.occupied_by_other_than(None).then_some(Refusal::Busy)
+        (self.dialing().is_some() || self.calls.len() >= CALLS).then_some(Refusal::Busy)
     }
 
     /// Whether we are dialing this contact: then it is let through, whatever keeps others away.
     pub fn dials(&self, peer: PeerId) -> bool {
-        let to = |call: &Call| call.peer() == peer && call.direction() == Direction::Outgoing;
-        self.calls.values().any(|call| to(call) && !call.is_answered())
+        self.dialing().is_some_and(|call| call.peer() == peer)
+    }
+
+    /// The call of this contact that a dial would answer: to dial who rings here is to answer.
+    pub fn ringing_from(&self, peer: PeerId) -> Option<CallId> {
+        let mut of = self.calls.values().filter(|call| call.peer() == peer);
+        of.find(|call| call.rings_here() || call.is_arriving()).map(Call::id)
+    }
+
+    /// The id by which signaling and media know a call. Another one than its own after two calls became one.
+    pub fn on_wire(&self, call: CallId) -> CallId {
+        self.calls.get(&call).map_or(call, Call::wire)
+    }
+
+    /// Where a call stands; by its own id, or by the one that signaling and media know.
+    pub fn phase(&self, call: CallId) -> PhaseKind {
+        let live = self.calls.get(&call).or_else(|| self.calls.values().find(|live| live.wire() == call));
+        match live {
+            Some(live) => live.kind(),
+            None if self.tombstones.iter().any(|tomb| tomb.is_of(call)) => PhaseKind::Ended,
+            None => PhaseKind::Nothing,
+        }
+    }
+
+    /// Every living call, also those that outsiders do not know of, oldest first: its id on the wire and where it stands.
+    pub fn standing(&self) -> Vec<(CallId, PhaseKind)> {
+        let mut all: Vec<&Call> = self.calls.values().collect();
+        all.sort_by_key(|call| (call.created(), call.id()));
+        all.into_iter().map(|call| (call.wire(), call.kind())).collect()
     }
 
     /// A person or program asks. May be refused; a refusal changes nothing.
     pub fn command(&mut self, now: Moment, command: Command) -> Result<Effects, Refusal> {
         self.pass(now);
+        let before = self.shown();
         let mut out = Out::new(now);
         match command {
-            Command::Dial { call, peer, devices, lifetime, note, hold_others: _ } => {
-                if self.occupied_by_other_than(None) {
-                    return Err(Refusal::Busy);
-                }
-                if devices.is_empty() || devices.len() > DEVICES {
-                    return Err(Refusal::NoDevice);
-                }
-                if !LIFETIME.contains(&lifetime.as_secs()) || self.knows(call) {
-                    return Err(Refusal::OutOfRange);
-                }
+            Command::Dial { call, peer, devices, lifetime, note, hold_others } => {
                 let dial = Dial { call, own: self.own, peer, devices, lifetime, note };
-                let made = Call::dial(&mut out, dial, self.settings.reconnect_window, self.muted);
-                out.order(Effect::Publish(Box::new(made.view())));
-                self.calls.insert(call, made);
+                self.dial(&mut out, dial, hold_others)?;
             }
-            Command::Answer { call, others: _ } => match self.find(call)? {
-                Found::Live(live) if live.rings_here() => {
-                    self.change(&mut out, call, |call, out| {
-                        call.answer(out);
-                        None
-                    });
-                }
-                Found::Live(live) if live.direction() == Direction::Incoming => {}
-                Found::Live(_) => return Err(Refusal::InvalidState),
-                Found::Ended(tomb) => return late_answer(tomb).map(|()| Effects::default()),
-            },
+            Command::Answer { call, others } => self.take(&mut out, call, others)?,
             Command::Decline { call, reason, scope, text } => match self.find(call)? {
                 Found::Live(live) if live.rings_here() => {
                     let end = Call::decline(reason, scope, text);
@@ -164,45 +167,48 @@ impl Phone {
                     return Err(Refusal::AlreadyHandled);
                 }
                 Found::Live(_) => return Err(Refusal::InvalidState),
-                Found::Ended(tomb) => return late_decline(tomb).map(|()| Effects::default()),
+                Found::Ended(tomb) => tomb.late_decline()?,
             },
-            Command::Silence { call } | Command::Hold { call } | Command::Resume { call } => {
-                self.find(call)?;
-                return Err(Refusal::InvalidState);
+            Command::Silence { call } => match self.find(call)? {
+                Found::Live(live) if live.rings_here() => {
+                    self.change(&mut out, call, |call, _| call.silence());
+                }
+                Found::Live(_) | Found::Ended(_) => return Err(Refusal::InvalidState),
+            },
+            Command::Hold { call } => {
+                self.find_answered(call)?;
+                self.hold(&mut out, call);
             }
-            Command::Swap => return Err(Refusal::InvalidState),
-            Command::Block { peer: _ } => {}
+            Command::Resume { call } => {
+                self.find_answered(call)?;
+                self.resume(&mut out, call)?;
+            }
+            Command::Swap => self.swap(&mut out)?,
+            Command::Block { peer } => self.block(&mut out, peer),
             Command::HangUp { call } => match self.find(call)? {
                 Found::Live(_) => self.hang_up(&mut out, call),
                 Found::Ended(_) => {}
             },
             Command::HangUpAll => {
-                let public = self.calls.iter().filter(|(_, call)| call.is_public());
-                for call in public.map(|(id, _)| *id).collect::<Vec<_>>() {
+                for call in self.ids(Call::is_public) {
                     self.hang_up(&mut out, call);
                 }
             }
             Command::SetMuted { call, muted } => match self.find(call)? {
                 Found::Live(_) => {
                     let everywhere = self.muted;
-                    self.change(&mut out, call, |call, out| {
-                        call.mute(out, Some(muted), everywhere);
-                        None
-                    });
+                    self.change(&mut out, call, |call, out| call.mute(out, Some(muted), everywhere));
                 }
                 Found::Ended(_) => return Err(Refusal::InvalidState),
             },
             Command::SetAllMuted { muted } => {
                 self.muted = muted;
-                for call in self.calls.keys().copied().collect::<Vec<_>>() {
-                    self.change(&mut out, call, |call, out| {
-                        call.mute(out, None, muted);
-                        None
-                    });
+                for call in self.ids(|_| true) {
+                    self.change(&mut out, call, |call, out| call.mute(out, None, muted));
                 }
             }
         }
-        Ok(out.into_effects())
+        Ok(self.leave(out, &before))
     }
 
     /// The world reports. Never fails; a report that no longer applies does nothing.
@@ -211,61 +217,64 @@ impl Phone {
             self.pass(now);
         }
         self.last = self.last.max(now);
+        let before = self.shown();
         let mut out = Out::new(now);
         match event {
             Event::Tick => self.tick(&mut out),
-            Event::Rung { call, leg, peer, lifetime, preconnect, policy: _ } => {
+            Event::Rung { call, leg, peer, lifetime, preconnect, policy } => {
                 if !self.knows(call) && self.calls.len() < CALLS && leg != self.own {
-                    let lifetime = lifetime.min(self.settings.ring_at_most);
-                    let knock = Knock { call, own: self.own, leg, peer, lifetime, preconnect };
+                    let limit = lifetime.min(self.settings.ring_at_most);
+                    let knock = Knock { call, own: self.own, leg, peer, limit, preconnect, policy };
                     let made = Call::knock(&mut out, &knock, self.settings.reconnect_window, self.muted);
                     self.calls.insert(call, made);
                 }
             }
-            Event::MissedNote { .. } => {}
-            Event::Received { call, leg, message } => self.received(&mut out, call, leg, message),
-            Event::Carried { call, leg } => self.change(&mut out, call, |call, _| {
-                call.carried(leg);
-                None
-            }),
-            Event::Undeliverable { call, leg } => {
-                self.change(&mut out, call, |call, out| call.undeliverable(out, leg));
+            Event::MissedNote { call, peer, at_unix_us } => {
+                if !self.knows(call) {
+                    self.noted(&mut out, call, peer, at_unix_us);
+                }
             }
-            Event::Bye { call, leg } => self.change(&mut out, call, |call, out| call.bye(out, leg)),
+            Event::Received { call, leg, message } => self.received(&mut out, call, leg, message),
+            Event::Carried { call, leg } => self.about(&mut out, (call, leg), |call, _| call.carried()),
+            Event::Undeliverable { call, leg } => {
+                self.about(&mut out, (call, leg), |call, out| call.undeliverable(out, leg));
+            }
+            Event::Bye { call, leg } => self.bye(&mut out, call, leg),
             Event::Media { call, leg, epoch, report } => {
-                self.change(&mut out, call, |call, out| call.media(out, leg, epoch, report));
+                self.about(&mut out, (call, leg), |call, out| call.media(out, leg, epoch, report));
             }
             Event::NetworkChanged => {
-                for call in self.calls.keys().copied().collect::<Vec<_>>() {
-                    self.change(&mut out, call, |call, out| {
-                        call.network_changed(out);
-                        None
-                    });
+                for call in self.ids(|_| true) {
+                    self.change(&mut out, call, Call::network_changed);
                 }
             }
             Event::Stopping => {
-                for call in self.calls.keys().copied().collect::<Vec<_>>() {
+                for call in self.ids(|_| true) {
                     self.change(&mut out, call, |_, _| Some(End::told(EndReason::Shutdown, EndedBy::Local)));
                 }
             }
         }
-        out.into_effects()
+        self.leave(out, &before)
     }
 
     /// When [`Event::Tick`] is next due. Feed it before any later input.
     pub fn deadline(&self) -> Option<Deadline> {
         let calls = self.calls.values().map(|call| Deadline { at: call.deadline(), why: "call" });
-        let tombs = self.tombstones.iter().map(|tomb| Deadline { at: tomb.until, why: "linger" });
+        let tombs = self.tombstones.iter().map(|tomb| Deadline { at: tomb.until(), why: "linger" });
         calls.chain(tombs).min_by_key(|deadline| deadline.at).filter(|d| d.at.micros() < u64::MAX)
     }
 
     /// Every call that outsiders may know of, the lingering ones too, oldest first.
     pub fn views(&self) -> Vec<CallView> {
-        let tombs = self.tombstones.iter().filter(|tomb| tomb.public).map(|tomb| tomb.view.clone());
-        let live = self.calls.values().filter(|call| call.is_public()).map(Call::view);
-        let mut all: Vec<CallView> = tombs.chain(live).collect();
+        let tombs = self.tombstones.iter().filter_map(Tombstone::view).cloned();
+        let mut all: Vec<CallView> = tombs.chain(self.shown()).collect();
         all.sort_by_key(|view| (view.created, view.id));
         all
+    }
+
+    /// Living calls as outsiders see them.
+    fn shown(&self) -> Vec<CallView> {
+        self.calls.values().filter(|call| call.is_public()).map(Call::view).collect()
     }
 
     /// Asserts the third law.
@@ -276,94 +285,119 @@ impl Phone {
     }
 
     fn tick(&mut self, out: &mut Out) {
-        while self.tombstones.front().is_some_and(|tomb| tomb.until <= out.now) {
+        while self.tombstones.front().is_some_and(|tomb| tomb.until() <= out.now) {
             self.retire_oldest(out);
         }
-        let due = self.calls.iter().filter(|(_, call)| call.deadline() <= out.now);
-        for call in due.map(|(id, _)| *id).collect::<Vec<_>>() {
+        let now = out.now;
+        for call in self.ids(|call| call.deadline() <= now) {
             self.change(out, call, Call::tick);
         }
     }
 
     fn received(&mut self, out: &mut Out, call: CallId, leg: LegId, message: Message) {
-        let busy = self.occupied_by_other_than(Some(call));
-        self.change(out, call, |call, out| call.received(out, leg, message, busy));
+        let Some(id) = self.route(call, leg) else {
+            if message == Message::Ready {
+                self.late_ready(out, call, leg);
+            }
+            return;
+        };
+        if let Message::Offer { remaining, text } = message {
+            return self.offered(out, id, remaining, text);
+        }
+        self.change(out, id, |call, out| call.received(out, leg, message));
     }
 
-    /// One voice at a time: whether a call other than this one has or will soon have the person's ear.
-    fn occupied_by_other_than(&self, call: Option<CallId>) -> bool {
-        self.calls.iter().any(|(id, other)| Some(*id) != call && !other.is_knocking())
+    /// Lets the call of this leg take an input.
+    fn about(
+        &mut self,
+        out: &mut Out,
+        (call, leg): (CallId, LegId),
+        input: impl FnOnce(&mut Call, &mut Out) -> Flow,
+    ) {
+        if let Some(id) = self.route(call, leg) {
+            self.change(out, id, input);
+        }
+    }
+
+    /// The call that a session or a path belongs to.
+    fn route(&self, call: CallId, leg: LegId) -> Option<CallId> {
+        self.calls.values().find(|live| live.wire() == call && live.has_leg(leg)).map(Call::id)
+    }
+
+    fn ids(&self, wanted: impl Fn(&Call) -> bool) -> Vec<CallId> {
+        self.calls.values().filter(|call| wanted(call)).map(Call::id).collect()
     }
 
     fn knows(&self, call: CallId) -> bool {
-        self.calls.contains_key(&call) || self.tombstones.iter().any(|tomb| tomb.view.id == call)
+        self.calls.values().any(|live| live.is_of(call))
+            || self.tombstones.iter().any(|tomb| tomb.is_of(call))
     }
 
     fn find(&self, call: CallId) -> Result<Found<'_>, Refusal> {
         if let Some(live) = self.calls.get(&call).filter(|live| live.is_public()) {
             return Ok(Found::Live(live));
         }
-        let tomb = self.tombstones.iter().find(|tomb| tomb.view.id == call && tomb.public);
+        let tomb = self.tombstones.iter().find(|tomb| tomb.view().is_some_and(|view| view.id == call));
         tomb.map(Found::Ended).ok_or(Refusal::NoSuchCall)
     }
 
+    fn find_answered(&self, call: CallId) -> Result<(), Refusal> {
+        match self.find(call)? {
+            Found::Live(live) if live.is_answered() => Ok(()),
+            Found::Live(_) | Found::Ended(_) => Err(Refusal::InvalidState),
+        }
+    }
+
+    fn take(&mut self, out: &mut Out, call: CallId, others: Others) -> Result<(), Refusal> {
+        match self.find(call)? {
+            Found::Live(live) if live.rings_here() => self.answer(out, call, others, false),
+            Found::Live(live) if live.direction() == Direction::Incoming => {}
+            Found::Live(_) => return Err(Refusal::InvalidState),
+            Found::Ended(tomb) => tomb.late_answer()?,
+        }
+        Ok(())
+    }
+
     fn hang_up(&mut self, out: &mut Out, call: CallId) {
-        self.change(out, call, |call, _| {
-            Some(if call.rings_here() {
-                Call::decline(
-                    crate::message::DeclineReason::Declined,
-                    crate::message::Scope::ThisDevice,
-                    None,
-                )
-            } else if call.is_answered() {
-                End::told(EndReason::Completed, EndedBy::Local)
-            } else {
-                End::told(EndReason::Canceled, EndedBy::Local)
-            })
-        });
+        self.change(out, call, |call, _| Some(call.hung_up()));
         self.remember(call, LastVerb::HangUp);
     }
 
-    fn remember(&mut self, call: CallId, verb: LastVerb) {
-        if let Some(tomb) = self.tombstones.iter_mut().find(|tomb| tomb.view.id == call) {
-            tomb.verb = Some(verb);
+    /// The contact is blocked. What it can learn is what a person who hangs up tells.
+    fn block(&mut self, out: &mut Out, peer: PeerId) {
+        for call in self.ids(|call| call.peer() == peer) {
+            self.change(out, call, |call, _| {
+                Some(if call.is_public() {
+                    call.hung_up().without_note()
+                } else {
+                    End::quiet(EndReason::Missed, EndedBy::Policy)
+                })
+            });
+            self.remember(call, LastVerb::HangUp);
         }
     }
 
-    /// Lets one call take an input, and publishes or buries it.
+    /// Lets one call take an input, and buries it if that ended it.
     fn change(&mut self, out: &mut Out, id: CallId, input: impl FnOnce(&mut Call, &mut Out) -> Flow) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let before = call.is_public().then(|| call.view());
-        let end = input(call, out);
-        let public = call.is_public();
-        let Some(end) = end else {
-            let after = call.view();
-            if public && before.as_ref() != Some(&after) {
-                out.order(Effect::Publish(Box::new(after)));
-            }
-            return;
-        };
-        let Some(call) = self.calls.remove(&id) else { return };
-        let legs = call.leg_ids();
-        let verb = call.is_answered().then_some(LastVerb::Answer);
-        let mut view = call.finish(out, end);
-        let until = out.now + LINGER;
-        view.deadline = Some(until);
-        if public {
-            out.order(Effect::Publish(Box::new(view.clone())));
+        let Some(end) = input(call, out) else { return };
+        if self.is_shadowed(id, end.reason) {
+            self.drop_shadowed(out, id);
+        } else {
+            self.bury(out, id, end);
         }
-        if self.tombstones.len() == TOMBSTONES {
-            self.retire_oldest(out);
-        }
-        self.tombstones.push_back(Tombstone { view, public, legs, verb, until });
     }
 
-    fn retire_oldest(&mut self, out: &mut Out) {
-        let Some(tomb) = self.tombstones.pop_front() else { return };
-        Call::forget(out, tomb.view.id, &tomb.legs);
-        if tomb.public {
-            out.order(Effect::Retire(tomb.view.id));
+    /// What a step leaves: every call knows what is beside it, and what is seen of it is published.
+    fn leave(&mut self, mut out: Out, before: &[CallView]) -> Effects {
+        self.settle_glare(&mut out);
+        self.settle_ear(&mut out);
+        for view in self.shown() {
+            if !before.contains(&view) {
+                out.order(Effect::Publish(Box::new(view)));
+            }
         }
+        out.into_effects()
     }
 }
 
@@ -371,26 +405,4 @@ impl Phone {
 enum Found<'a> {
     Live(&'a Call),
     Ended(&'a Tombstone),
-}
-
-/// `Answer` on an ended call.
-fn late_answer(tomb: &Tombstone) -> Result<(), Refusal> {
-    match (tomb.view.direction, tomb.view.reason, tomb.verb) {
-        (Direction::Outgoing, _, _) => Err(Refusal::InvalidState),
-        (Direction::Incoming, Some(EndReason::AnsweredElsewhere), _) => Err(Refusal::AnsweredElsewhere),
-        (Direction::Incoming, _, Some(LastVerb::Answer)) => Ok(()),
-        (Direction::Incoming, _, Some(LastVerb::Decline | LastVerb::HangUp) | None) => {
-            Err(Refusal::AlreadyHandled)
-        }
-    }
-}
-
-/// `Decline` on an ended call.
-fn late_decline(tomb: &Tombstone) -> Result<(), Refusal> {
-    match (tomb.view.direction, tomb.view.reason, tomb.verb) {
-        (Direction::Outgoing, _, _) => Err(Refusal::InvalidState),
-        (Direction::Incoming, Some(EndReason::AnsweredElsewhere), _) => Err(Refusal::AnsweredElsewhere),
-        (Direction::Incoming, _, Some(LastVerb::Answer)) => Err(Refusal::AlreadyHandled),
-        (Direction::Incoming, _, Some(LastVerb::Decline | LastVerb::HangUp) | None) => Ok(()),
-    }
 }

@@ -124,10 +124,12 @@ impl Engine {
             let sentence = "You have dialed twenty times in a minute: wait a moment.";
             return self.answer(reply, Err(Denied::new(DeniedKind::RateLimited, sentence)));
         }
+        // To dial who rings here is to answer: the call that there is comes back.
+        let shown = self.phone.ringing_from(peer).unwrap_or(call);
         let devices = self.contacts.legs(peer);
         let lifetime = lifetime.unwrap_or(self.config.call.lifetime);
         let command = Command::Dial { call, peer, devices, lifetime, note, hold_others };
-        self.command(reply, command, Answer::Call(call));
+        self.command(reply, command, Answer::Call(shown));
     }
 
     fn verb(&mut self, reply: Reply, which: Which, verb: Verb, guard: Guard) {

@@ -320,7 +320,7 @@ impl Engine {
         let cannot_dial = if self.own.inboxes.is_empty() {
             "no relay is configured".to_owned()
         } else if self.phone.cannot_dial().is_some() {
-            "already in a call".to_owned()
+            "a call is being dialed already".to_owned()
         } else {
             String::new()
         };

@@ -3,7 +3,7 @@
 //! Lives here: what the media port would do with each order, and when it would report.
 //! Must not: carry sound; know why an order came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ahoy_call::{CallId, Description, Epoch, LegId, MediaOrder, MediaReport, Opaque, Role, SdpKind};
@@ -13,8 +13,8 @@ const DESCRIBE: Duration = Duration::from_millis(5);
 /// How long checks and DTLS take once both descriptions met.
 const CONNECT: Duration = Duration::from_millis(100);
 
-/// One path of one person.
-#[derive(Clone, Debug, Default)]
+/// One path of one device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathModel {
     /// Both descriptions are known here.
     pub met: bool,
@@ -24,11 +24,15 @@ pub struct PathModel {
     pub open: bool,
 }
 
-/// The media port of one person.
+/// The media port of one device.
 #[derive(Clone, Debug, Default)]
 pub struct MediaModel {
     /// By call, remote device and generation.
     pub paths: BTreeMap<(CallId, LegId, Epoch), PathModel>,
+    /// Calls that send silence and play nothing.
+    pub held: BTreeSet<CallId>,
+    /// Calls that send silence.
+    pub muted: BTreeSet<CallId>,
 }
 
 impl MediaModel {
@@ -42,24 +46,27 @@ impl MediaModel {
         match order {
             MediaOrder::Prepare(Role::Offerer) => {
                 self.paths.insert(key, PathModel::default());
-                describe(SdpKind::Offer, "offer")
+                return describe(SdpKind::Offer, "offer");
             }
             MediaOrder::Prepare(Role::Answerer(_)) => {
                 self.paths.insert(key, PathModel { met: true, ..PathModel::default() });
-                describe(SdpKind::Answer, "answer")
+                return describe(SdpKind::Answer, "answer");
             }
             MediaOrder::Remote(_) => {
                 if let Some(path) = self.paths.get_mut(&key) {
                     path.met = true;
                 }
-                vec![(CONNECT, MediaReport::Up)]
+                return vec![(CONNECT, MediaReport::Up)];
             }
-            MediaOrder::Candidates { .. } | MediaOrder::SetMuted(_) | MediaOrder::SetHeld(_) => Vec::new(),
-            MediaOrder::Open { .. } => {
+            MediaOrder::Candidates { .. } => {}
+            MediaOrder::SetMuted(muted) => set(&mut self.muted, key.0, muted),
+            MediaOrder::SetHeld(held) => set(&mut self.held, key.0, held),
+            MediaOrder::Open { muted, held } => {
                 if let Some(path) = self.paths.get_mut(&key) {
                     path.open = true;
+                    set(&mut self.muted, key.0, muted);
+                    set(&mut self.held, key.0, held);
                 }
-                Vec::new()
             }
             MediaOrder::Pause => {
                 for (of, path) in &mut self.paths {
@@ -67,17 +74,34 @@ impl MediaModel {
                         path.open = false;
                     }
                 }
-                Vec::new()
             }
             MediaOrder::Close => {
                 self.paths.remove(&key);
-                Vec::new()
+                if !self.paths.keys().any(|of| of.0 == key.0) {
+                    self.held.remove(&key.0);
+                    self.muted.remove(&key.0);
+                }
             }
         }
+        Vec::new()
     }
 
     /// Whether the microphone may be read in some call.
     pub fn microphone_open(&self) -> bool {
         self.paths.values().any(|path| path.open)
+    }
+
+    /// Calls in which sound is sent or played now.
+    pub fn audible(&self) -> BTreeSet<CallId> {
+        let open = self.paths.iter().filter(|(_, path)| path.open && path.up).map(|(key, _)| key.0);
+        open.filter(|call| !self.held.contains(call)).collect()
+    }
+}
+
+fn set(of: &mut BTreeSet<CallId>, call: CallId, value: bool) {
+    if value {
+        of.insert(call);
+    } else {
+        of.remove(&call);
     }
 }

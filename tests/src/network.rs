@@ -69,9 +69,10 @@ impl Default for Network {
 }
 
 impl Network {
-    /// When each copy of something sent now arrives, counted from now. Empty: lost.
-    pub fn carry(&self, chance: &mut Chance, from: usize, to: usize) -> Vec<Duration> {
-        if self.offline.contains(&from) || self.offline.contains(&to) || chance.happens(self.loss) {
+    /// When each copy of something sent now arrives, counted from now. Empty: lost. `channel`: it does not need a relay.
+    pub fn carry(&self, chance: &mut Chance, from: usize, to: usize, channel: bool) -> Vec<Duration> {
+        let relayed = !self.offline.contains(&from) && !self.offline.contains(&to);
+        if !(relayed || channel) || chance.happens(self.loss) {
             return Vec::new();
         }
         let copies = if chance.happens(self.doubling) { 2 } else { 1 };

@@ -1,25 +1,35 @@
-//! Everything a person or the world can do, and what must hold after each of it.
+//! Everything a person or the world can do.
 //!
-//! Lives here: `Op`, random lists of it, the invariants.
-//! Must not: know how a phone decides.
+//! Lives here: `Op`, random lists of it, and the worlds that they are played in.
+//! Must not: know how a phone decides, or what must hold.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ahoy_call::{Command, DeclineReason, Event, Fact, Others, Scope, State};
+use ahoy_call::{
+    CallId, Command, DeclineReason, Event, Input, Others, PhaseKind, Refusal, RingPolicy, Scope, Settings,
+    State,
+};
 
 use crate::network::Chance;
-use crate::world::{World, device, peer};
+use crate::world::{World, peer};
 
-/// One thing that happens.
+/// One thing that happens. Devices and people are taken modulo how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// The first person dials the second.
-    Dial(usize, usize),
-    /// Answer the newest call.
-    Answer(usize),
-    /// Decline the newest call.
-    Decline(usize),
+    /// The device dials the person; the flag: others are held.
+    Dial(usize, usize, bool),
+    /// Answer what rings.
+    Answer(usize, Others),
+    /// Decline what rings.
+    Decline(usize, Scope),
+    /// Silence what rings.
+    Silence(usize),
+    /// Hold the conversation that has the ear.
+    Hold(usize),
+    /// Take up a conversation that is held.
+    Resume(usize),
+    /// Swap.
+    Swap(usize),
     /// Hang the newest call up.
     HangUp(usize),
     /// Hang up everything.
@@ -28,160 +38,321 @@ pub enum Op {
     Mute(usize, bool),
     /// The switch for all calls.
     MuteAll(usize, bool),
+    /// The device blocks the person.
+    Block(usize, usize),
     /// Time passes, milliseconds.
     Wait(u64),
-    /// The relay link of a person goes or comes.
+    /// The relay link of a device goes or comes.
     Link(usize, bool),
-    /// The path of sound between two people is cut or mended.
+    /// The path of sound between two devices is cut or mended.
     Cut(usize, usize, bool),
-    /// A person's network changes.
+    /// A device's network changes.
     Moved(usize),
-    /// A person's daemon is killed and started again.
+    /// A device's daemon is killed and started again.
     Crash(usize),
+    /// A device's daemon stops in good order.
+    Stop(usize),
+    /// A device falls asleep or wakes up.
+    Sleep(usize, bool),
+    /// An input that need not fit, about the newest call or another one. Not in honest lists.
+    Inject(usize, Input, bool),
+}
+
+/// How a list is played.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// The seed of everything.
+    pub seed: u64,
+    /// What happens.
+    pub ops: Vec<Op>,
+    /// Everybody says only what the rules say.
+    pub honest: bool,
+}
+
+impl List {
+    /// The list of this seed. Every second one has inputs that do not fit.
+    pub fn of(seed: u64, operations: usize) -> Self {
+        let mut chance = Chance::new(seed);
+        let honest = seed % 2 == 0;
+        let mut ops = Vec::new();
+        // What does not fit ends calls soon: it takes more of them to get everywhere.
+        let operations = if honest { operations } else { operations * 3 };
+        while ops.len() < operations {
+            let target = target(&mut chance);
+            if !honest {
+                ops.extend([Op::Link(1, true), Op::Cut(0, 1, false), Op::HangUpAll(0), Op::HangUpAll(1)]);
+                ops.push(Op::Wait(11_000));
+            }
+            if !honest || chance.below(3) == 0 {
+                ops.extend(way_to(target, &mut chance));
+            }
+            let burst = if honest { 8 + chance.below(24) } else { 3 + chance.below(10) };
+            ops.extend(
+                (0..burst).map(|_| if honest { Op::random(&mut chance) } else { Op::misfit(&mut chance) }),
+            );
+        }
+        Self { seed, ops, honest }
+    }
+
+    /// Two to five people with one or two devices, a network that loses, doubles and reorders.
+    pub fn world(&self) -> World {
+        let mut chance = Chance::new(self.seed ^ 0x6e6f);
+        let names = ["ada", "bob", "eve", "dan", "fay"];
+        let people = if self.honest { 2 + index(&mut chance, 4) } else { 3 };
+        let devices = |chance: &mut Chance| if self.honest && chance.below(3) == 0 { 2 } else { 1 };
+        let all: Vec<_> = names[..people].iter().map(|name| (*name, devices(&mut chance))).collect();
+        let mut world = World::with_devices(self.seed, &all);
+        world.network.loss = if self.honest { [0.0, 0.05, 0.2][index(&mut chance, 3)] } else { 0.0 };
+        world.network.doubling = 0.1;
+        world.network.jitter = Duration::from_millis(1 + chance.below(if self.honest { 300 } else { 4 }));
+        world.preconnect = chance.below(4) > 0;
+        for who in 0..world.people.len() {
+            world.people[who].policy = match chance.below(12) {
+                0 => RingPolicy::Silent,
+                1 => RingPolicy::AutoAnswer,
+                _ => RingPolicy::Normal,
+            };
+            let call_waiting = !self.honest || chance.below(5) > 0;
+            world.configure(who, Settings { call_waiting, ..Settings::default() });
+        }
+        world
+    }
+
+    /// Plays it; every invariant is checked after each step, and once more when everybody is back and all is quiet.
+    ///
+    /// # Panics
+    /// If an invariant breaks.
+    pub fn play(&self) -> World {
+        let mut world = self.world();
+        for op in &self.ops {
+            // A refusal is checked inside; it is no failure here.
+            let _ = op.run(&mut world);
+            world.check();
+        }
+        world.network.offline.clear();
+        world.network.loss = 0.0;
+        for (a, b) in world.network.cut.clone() {
+            world.cut(a, b, false);
+        }
+        for who in 0..world.people.len() {
+            world.sleep(who, false);
+        }
+        world.until_quiet();
+        world.check();
+        world.check_quiet(self.honest);
+        world
+    }
+
+    /// Leaves out what is not needed to break an invariant.
+    pub fn shortened(&self) -> Self {
+        let breaks = |list: &Self| std::panic::catch_unwind(|| drop(list.play())).is_err();
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let mut short = self.clone();
+        let mut at = 0;
+        while at < short.ops.len() {
+            let mut fewer = short.clone();
+            fewer.ops.remove(at);
+            if breaks(&fewer) {
+                short = fewer;
+            } else {
+                at += 1;
+            }
+        }
+        std::panic::set_hook(hook);
+        short
+    }
+}
+
+/// A phase to go to: oftener one that is hard to reach or soon over.
+fn target(chance: &mut Chance) -> PhaseKind {
+    let again = [
+        [PhaseKind::Parked; 3],
+        [PhaseKind::Parked; 3],
+        [PhaseKind::Parked; 3],
+        [PhaseKind::Arriving; 3],
+        [PhaseKind::Dialing, PhaseKind::Alerting, PhaseKind::Knocking],
+        [PhaseKind::Waiting, PhaseKind::Held, PhaseKind::Reconnecting],
+        [PhaseKind::Waiting, PhaseKind::Held, PhaseKind::Reconnecting],
+        [PhaseKind::Ringing, PhaseKind::Dialing, PhaseKind::Alerting],
+    ]
+    .concat();
+    let all = PhaseKind::ALL.len();
+    let drawn = index(chance, all + again.len());
+    if drawn < all { PhaseKind::ALL[drawn] } else { again[drawn - all] }
+}
+
+/// What leads to this phase on device 0, if the network is kind.
+fn way_to(phase: PhaseKind, chance: &mut Chance) -> Vec<Op> {
+    let (called, answered) = ([Op::Dial(1, 0, true), Op::Wait(1_500)], Op::Answer(0, Others::Hold));
+    let talking = [called[0], called[1], answered, Op::Wait(500)];
+    match phase {
+        PhaseKind::Nothing => vec![Op::Wait(11_000)],
+        PhaseKind::Dialing => vec![Op::Dial(0, 1, true), Op::Wait(chance.below(60))],
+        PhaseKind::Alerting => vec![Op::Dial(0, 1, true), Op::Wait(1_500)],
+        PhaseKind::Knocking => vec![Op::Dial(1, 0, true), Op::Wait(25 + chance.below(40))],
+        PhaseKind::Parked => {
+            vec![Op::Dial(0, 1, true), Op::Dial(1, 0, true), Op::Wait(60 + chance.below(40))]
+        }
+        PhaseKind::Arriving => {
+            vec![Op::Cut(0, 1, true), Op::Dial(1, 0, true), Op::Wait(150 + chance.below(400))]
+        }
+        PhaseKind::Ringing => called.to_vec(),
+        PhaseKind::Waiting => [&talking[..], &[Op::Dial(2, 0, true), Op::Wait(1_500)]].concat(),
+        PhaseKind::Connecting => [&[Op::Cut(0, 1, true)], &called[..], &[answered]].concat(),
+        PhaseKind::Talking => [&[Op::Cut(0, 1, false)], &talking[..]].concat(),
+        PhaseKind::Held => [&[Op::Cut(0, 1, false)], &talking[..], &[Op::Hold(0)]].concat(),
+        PhaseKind::Reconnecting => [&talking[..], &[Op::Cut(0, 1, true), Op::Wait(2_500)]].concat(),
+        PhaseKind::Ended => [&talking[..], &[Op::HangUp(0)]].concat(),
+    }
+}
+
+fn index(chance: &mut Chance, n: usize) -> usize {
+    usize::try_from(chance.below(n as u64)).unwrap_or(0)
 }
 
 impl Op {
-    /// A random one among `people` people. Times are drawn so that some fall into every phase.
-    pub fn random(chance: &mut Chance, people: u64) -> Self {
-        let mut who = || usize::try_from(chance.below(people)).unwrap_or(0);
-        let (a, b) = (who(), who());
-        let yes = chance.below(2) == 0;
-        match chance.below(100) {
-            0..=19 => Self::Dial(a, if a == b { (a + 1) % 2 } else { b }),
-            20..=39 => Self::Answer(a),
-            40..=44 => Self::Decline(a),
-            45..=52 => Self::HangUp(a),
-            53 => Self::HangUpAll(a),
-            54..=58 => Self::Mute(a, yes),
-            59..=60 => Self::MuteAll(a, yes),
-            61..=66 => Self::Link(a, chance.below(3) > 0),
-            67..=72 => Self::Cut(a, if a == b { (a + 1) % 2 } else { b }, yes),
-            73..=74 => Self::Moved(a),
-            75 => Self::Crash(a),
-            _ => Self::Wait(match chance.below(5) {
-                0 => chance.below(60),
-                1 | 2 => 300 + chance.below(1_500),
-                3 => 2_000 + chance.below(8_000),
+    /// A random one. Times are drawn so that some fall into every phase.
+    pub fn random(chance: &mut Chance) -> Self {
+        let (a, b, yes) = (index(chance, 10), index(chance, 10), chance.below(2) == 0);
+        let others = if yes { Others::Hold } else { Others::Release };
+        match chance.below(120) {
+            0..=21 => Self::Dial(a, b, chance.below(6) > 0),
+            22..=43 => Self::Answer(a, others),
+            44..=46 => Self::Decline(a, Scope::ThisDevice),
+            47..=48 => Self::Decline(a, Scope::Everywhere),
+            49..=50 => Self::Silence(a),
+            51..=54 => Self::Hold(a),
+            55..=57 => Self::Resume(a),
+            58..=60 => Self::Swap(a),
+            61..=66 => Self::HangUp(a),
+            67 => Self::HangUpAll(a),
+            68..=71 => Self::Mute(a, yes),
+            72..=73 => Self::MuteAll(a, yes),
+            74 => Self::Block(a, b),
+            75..=80 => Self::Link(a, chance.below(3) > 0),
+            81..=86 => Self::Cut(a, b, yes),
+            87..=88 => Self::Moved(a),
+            89 => Self::Crash(a),
+            90 => Self::Stop(a),
+            91..=93 => Self::Sleep(a, chance.below(3) == 0),
+            _ => Self::Wait(match chance.below(6) {
+                0 | 1 => chance.below(60),
+                2 | 3 => 300 + chance.below(1_500),
+                4 => 2_000 + chance.below(8_000),
                 _ => 10_000 + chance.below(70_000),
             }),
         }
     }
 
-    /// Does it. `Err` tells that a command was refused.
-    pub fn run(self, world: &mut World) -> Result<(), ahoy_call::Refusal> {
+    /// A random input for device 0, whether it fits or not; sometimes a little time.
+    fn misfit(chance: &mut Chance) -> Self {
+        if chance.below(8) == 0 {
+            return Self::Wait(chance.below(900));
+        }
+        Self::Inject(0, Input::ALL[index(chance, Input::ALL.len())], chance.below(5) > 0)
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// If it is a command, and refused.
+    pub fn run(self, world: &mut World) -> Result<(), Refusal> {
+        let (devices, people) = (world.people.len(), world.owners());
+        let awake = |world: &World, who: usize| !world.people[who % devices].asleep;
         match self {
-            Self::Dial(a, b) => {
-                let call = world.fresh_call();
-                let (peer, devices) = (peer(b), vec![device(b)]);
-                let lifetime = Duration::from_secs(30);
-                return world.command(
-                    a,
-                    Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true },
-                );
-            }
-            Self::Answer(who) => {
-                let call = world.last_call(who);
-                return world.command(who, Command::Answer { call, others: Others::Hold });
-            }
-            Self::Decline(who) => {
-                let call = world.last_call(who);
-                let (reason, scope) = (DeclineReason::Declined, Scope::Everywhere);
-                return world.command(who, Command::Decline { call, reason, scope, text: None });
-            }
-            Self::HangUp(who) => {
-                let call = world.last_call(who);
-                return world.command(who, Command::HangUp { call });
-            }
-            Self::HangUpAll(who) => return world.command(who, Command::HangUpAll),
-            Self::Mute(who, muted) => {
-                let call = world.last_call(who);
-                return world.command(who, Command::SetMuted { call, muted });
-            }
-            Self::MuteAll(who, muted) => return world.command(who, Command::SetAllMuted { muted }),
             Self::Wait(ms) => world.pass(Duration::from_millis(ms)),
             Self::Link(who, true) => {
-                world.network.offline.remove(&who);
+                world.network.offline.remove(&(who % devices));
             }
             Self::Link(who, false) => {
-                world.network.offline.insert(who);
+                world.network.offline.insert(who % devices);
             }
-            Self::Cut(a, b, cut) => world.cut(a, b, cut),
-            Self::Moved(who) => world.event(who, Event::NetworkChanged),
-            Self::Crash(who) => world.crash(who),
+            Self::Cut(a, b, cut) => world.cut(a % devices, b % devices, cut),
+            Self::Sleep(who, asleep) => world.sleep(who % devices, asleep),
+            Self::Crash(who) => world.crash(who % devices),
+            Self::Moved(who) if awake(world, who) => world.event(who % devices, Event::NetworkChanged),
+            Self::Stop(who) if awake(world, who) => world.event(who % devices, Event::Stopping),
+            Self::Inject(who, input, newest) if awake(world, who) => {
+                return world.inject(who % devices, input, newest);
+            }
+            Self::Dial(who, whom, _) | Self::Block(who, whom)
+                if !awake(world, who) || world.people[who % devices].owner == whom % people => {}
+            Self::Dial(who, whom, hold_others) => {
+                let (call, whom) = (world.fresh_call(), whom % people);
+                let (devices_of, lifetime) = (world.devices_of(whom), Duration::from_secs(30));
+                let (peer, devices_of) = (peer(whom), devices_of);
+                let note = None;
+                let dial = Command::Dial { call, peer, devices: devices_of, lifetime, note, hold_others };
+                return world.command(who % devices, dial);
+            }
+            Self::Block(who, whom) => {
+                return world.command(who % devices, Command::Block { peer: peer(whom % people) });
+            }
+            Self::Answer(who, _)
+            | Self::Decline(who, _)
+            | Self::Silence(who)
+            | Self::Hold(who)
+            | Self::Resume(who)
+            | Self::Swap(who)
+            | Self::HangUp(who)
+            | Self::HangUpAll(who)
+            | Self::Mute(who, _)
+            | Self::MuteAll(who, _)
+                if awake(world, who) =>
+            {
+                let command = self.command(world, who % devices);
+                return world.command(who % devices, command);
+            }
+            Self::Moved(_)
+            | Self::Stop(_)
+            | Self::Inject(..)
+            | Self::Answer(..)
+            | Self::Decline(..)
+            | Self::Silence(_)
+            | Self::Hold(_)
+            | Self::Resume(_)
+            | Self::Swap(_)
+            | Self::HangUp(_)
+            | Self::HangUpAll(_)
+            | Self::Mute(..)
+            | Self::MuteAll(..) => {}
         }
         Ok(())
     }
-}
 
-impl World {
-    /// What must hold after every step.
-    ///
-    /// # Panics
-    /// If something does not.
-    pub fn check(&self) {
-        for person in &self.people {
-            let views = person.phone.views();
-            let voices = views.iter().filter(|view| speaks(view.state)).count();
-            assert!(voices <= 1, "{} has {voices} voices", person.name);
-            let living = views.iter().filter(|view| view.state != State::Disconnected).count();
-            assert!(living <= 1, "{}: one call at a time, not {living}", person.name);
-            for view in &views {
-                assert_eq!(
-                    person.published.get(&view.id),
-                    Some(view),
-                    "{}: the bus shows the truth",
-                    person.name
-                );
+    /// The command of a verb, for the call that a person would mean.
+    fn command(self, world: &World, who: usize) -> Command {
+        let views = world.people[who].phone.views();
+        let newest = views.last().map_or(CallId::from_bytes([0; 16]), |view| view.id);
+        let meant = |states: &[State]| {
+            views.iter().find(|view| states.contains(&view.state)).map_or(newest, |view| view.id)
+        };
+        let rings = meant(&[State::Waiting, State::Incoming]);
+        match self {
+            Self::Answer(_, others) => Command::Answer { call: rings, others },
+            Self::Decline(_, scope) => {
+                let (reason, text) = (DeclineReason::Declined, None);
+                Command::Decline { call: rings, reason, scope, text }
             }
-            assert_eq!(person.published.len(), views.len(), "{}: nothing else is shown", person.name);
-            if person.media.microphone_open() {
-                assert!(voices == 1, "{}: the microphone is open without a call", person.name);
-            }
-            let mut ended = BTreeSet::new();
-            for record in person.records.iter().filter(|record| record.fact == Fact::Ended) {
-                assert!(ended.insert(record.view.id), "{}: a call ends once", person.name);
-                assert!(record.view.outcome.is_some() && record.view.reason.is_some());
-            }
+            Self::Silence(_) => Command::Silence { call: rings },
+            Self::Hold(_) => Command::Hold { call: meant(&[State::Active, State::Connecting]) },
+            Self::Resume(_) => Command::Resume { call: meant(&[State::Held]) },
+            Self::HangUp(_) => Command::HangUp { call: newest },
+            Self::HangUpAll(_) => Command::HangUpAll,
+            Self::Mute(_, muted) => Command::SetMuted { call: newest, muted },
+            Self::MuteAll(_, muted) => Command::SetAllMuted { muted },
+            Self::Swap(_)
+            | Self::Dial(..)
+            | Self::Block(..)
+            | Self::Wait(_)
+            | Self::Link(..)
+            | Self::Cut(..)
+            | Self::Moved(_)
+            | Self::Crash(_)
+            | Self::Stop(_)
+            | Self::Sleep(..)
+            | Self::Inject(..) => Command::Swap,
         }
-    }
-
-    /// What must hold once nobody is cut off and time has passed.
-    ///
-    /// # Panics
-    /// If something does not.
-    pub fn check_quiet(&self) {
-        for (number, person) in self.people.iter().enumerate() {
-            for view in person.phone.views() {
-                if view.state == State::Disconnected {
-                    continue;
-                }
-                assert_eq!(view.state, State::Active, "{}: only a conversation lasts", person.name);
-                let other = self.people.iter().enumerate().find(|(of, _)| peer(*of) == view.peer);
-                let there = other
-                    .and_then(|(_, other)| other.phone.views().into_iter().find(|there| there.id == view.id));
-                assert_eq!(
-                    there.map(|there| there.state),
-                    Some(State::Active),
-                    "both ends of {number} agree"
-                );
-                assert!(person.media.microphone_open(), "{}: a conversation has a microphone", person.name);
-            }
-            let begun: BTreeSet<_> = person.records.iter().map(|record| record.view.id).collect();
-            let ended = person.records.iter().filter(|record| record.fact == Fact::Ended).count();
-            let active = person.phone.views().iter().filter(|v| v.state == State::Active).count();
-            assert_eq!(begun.len(), ended + active, "{}: every call has one row that ends", person.name);
-        }
-    }
-}
-
-fn speaks(state: State) -> bool {
-    match state {
-        State::Connecting | State::Active | State::Reconnecting => true,
-        State::Dialing
-        | State::Alerting
-        | State::Incoming
-        | State::Waiting
-        | State::Held
-        | State::Disconnected => false,
     }
 }

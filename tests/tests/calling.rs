@@ -164,34 +164,6 @@ fn a_cancel_that_crosses_the_answer_wins() {
 }
 
 #[test]
-fn a_second_dial_is_refused_and_a_second_ring_gets_busy() {
-    let mut w = World::new(3, &["ada", "bob", "eve"]);
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
-    assert_eq!(w.dial("ada", "eve"), Err(Refusal::Busy));
-    w.dial("eve", "bob").unwrap();
-    w.pass(SECOND);
-    assert_eq!(end(&w, "eve"), (EndReason::Busy, EndedBy::Remote, Outcome::Busy));
-    assert_eq!(end(&w, "bob"), (EndReason::Busy, EndedBy::Policy, Outcome::Missed));
-    assert_eq!(state(&w, "bob"), Some(State::Active), "the first call is untouched");
-    assert_eq!(w.people[1].published.len(), 1, "the second one was never shown");
-}
-
-#[test]
-fn two_people_dialing_each_other_both_hear_busy() {
-    let mut w = ada_and_bob();
-    w.dial("ada", "bob").unwrap();
-    w.dial("bob", "ada").unwrap();
-    w.pass(5 * SECOND);
-    for who in ["ada", "bob"] {
-        let reasons: Vec<_> = w.rows(who).iter().map(|row| row.view.reason.unwrap()).collect();
-        assert_eq!(reasons, [EndReason::Busy, EndReason::Busy], "{who}");
-    }
-}
-
-#[test]
 fn a_path_cut_for_three_seconds_is_mended_in_the_same_call() {
     let mut w = talking();
     let id = w.view("ada").unwrap().id;

@@ -5,8 +5,10 @@
 
 use alloc::string::String;
 
+use crate::call::{Call, Out, Stage};
+use crate::effect::{Fact, SignalOrder};
 use crate::message::{CancelReason, DeclineReason, Message, Scope};
-use crate::view::{Direction, EndReason, EndedBy, Outcome};
+use crate::view::{CallView, Can, Direction, EndReason, EndedBy, Outcome, State};
 
 /// A decided end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub(crate) struct End {
     pub(crate) reason: EndReason,
     pub(crate) by: EndedBy,
     pub(crate) tell: Tell,
+    /// Devices that never rang get a note of a call in vain.
+    pub(super) note: bool,
 }
 
 /// What the other side hears of it.
@@ -29,11 +33,77 @@ pub(crate) enum Tell {
 
 impl End {
     pub(crate) fn quiet(reason: EndReason, by: EndedBy) -> Self {
-        Self { reason, by, tell: Tell::Nothing }
+        Self { reason, by, tell: Tell::Nothing, note: true }
     }
 
     pub(crate) fn told(reason: EndReason, by: EndedBy) -> Self {
-        Self { reason, by, tell: Tell::Word }
+        Self { reason, by, tell: Tell::Word, note: true }
+    }
+
+    pub(crate) fn without_note(self) -> Self {
+        Self { note: false, ..self }
+    }
+}
+
+impl Call {
+    /// What hanging up means now.
+    pub(crate) fn hung_up(&self) -> End {
+        if self.rings_here() {
+            Self::decline(DeclineReason::Declined, Scope::ThisDevice, None)
+        } else if self.is_answered() {
+            End::told(EndReason::Completed, EndedBy::Local)
+        } else {
+            End::told(EndReason::Canceled, EndedBy::Local)
+        }
+    }
+
+    /// Ends the call: tells the others, takes the paths down, writes the last record. Returns the final view.
+    pub(crate) fn finish(mut self, out: &mut Out, end: End) -> CallView {
+        if !self.recorded {
+            self.record(out, Fact::Offered);
+        }
+        self.leave_notes(out, &end);
+        for leg in self.legs.values_mut() {
+            let word = match &end.tell {
+                Tell::Nothing => None,
+                Tell::Decline { reason, scope, text } => {
+                    Some(Message::Decline { reason: *reason, scope: *scope, text: text.clone() })
+                }
+                Tell::Word if leg.stage == Stage::Chosen => Some(Message::End { reason: end.reason }),
+                Tell::Word if self.answered.is_some() => None,
+                Tell::Word if self.caller => Some(cancel_word(end.reason)),
+                Tell::Word => Some(Message::End { reason: end.reason }),
+            };
+            if let Some(word) = word {
+                leg.send(out, word);
+            }
+            leg.close(out);
+        }
+        self.serial += 1;
+        let view = CallView {
+            state: State::Disconnected,
+            reason: Some(end.reason),
+            ended_by: Some(end.by),
+            outcome: Some(outcome(self.direction, self.answered.is_some(), self.connected, end.reason)),
+            deadline: None,
+            ended: Some(out.now),
+            can: Can::default(),
+            ..self.view()
+        };
+        out.record(Fact::Ended, view.clone());
+        view
+    }
+
+    /// Who called in vain leaves a note with each device that is not known to have rung.
+    fn leave_notes(&self, out: &mut Out, end: &End) {
+        if !self.caller || !end.note || self.answered.is_some() || end.reason == EndReason::Declined {
+            return;
+        }
+        let silent = self.legs.values().filter(|leg| leg.is_not_known_to_have_rung()).map(|leg| leg.id);
+        for leg in silent.chain(self.unrung.iter().copied()) {
+            let order = SignalOrder::Missed { peer: self.peer };
+            out.order(crate::effect::Effect::Signal { call: self.wire, leg, order });
+        }
     }
 }
 
@@ -118,6 +188,31 @@ pub(crate) fn stronger(a: EndReason, b: EndReason) -> EndReason {
         | EndReason::Internal => 0,
     };
     if rank(b) > rank(a) { b } else { a }
+}
+
+/// Whether a peer may give this as the reason why its side broke.
+pub(crate) fn is_failure(reason: EndReason) -> bool {
+    match reason {
+        EndReason::MediaFailed
+        | EndReason::NegotiationFailed
+        | EndReason::IceFailed
+        | EndReason::ConnectionLost
+        | EndReason::SecurityFailed
+        | EndReason::SignalingFailed => true,
+        EndReason::Completed
+        | EndReason::Canceled
+        | EndReason::Declined
+        | EndReason::Busy
+        | EndReason::NoAnswer
+        | EndReason::Missed
+        | EndReason::AnsweredElsewhere
+        | EndReason::DeclinedElsewhere
+        | EndReason::Unreachable
+        | EndReason::Unavailable
+        | EndReason::Shutdown
+        | EndReason::Interrupted
+        | EndReason::Internal => false,
+    }
 }
 
 #[cfg(test)]

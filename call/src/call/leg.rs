@@ -53,13 +53,19 @@ pub(crate) enum Path {
 }
 
 /// One remote device.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leg {
     call: CallId,
     own: LegId,
     pub(crate) id: LegId,
     pub(crate) stage: Stage,
     pub(crate) path: Path,
+    /// The number of the flags that it last sent.
+    pub(crate) heard: u32,
+    /// Its microphone is muted.
+    pub(crate) muted: bool,
+    /// It holds the call.
+    pub(crate) held: bool,
     /// The newest epoch, building or up.
     current: Option<Epoch>,
     /// We made the offer of the current epoch.
@@ -86,6 +92,9 @@ impl Leg {
             id,
             stage,
             path: Path::None,
+            heard: 0,
+            muted: false,
+            held: false,
             current: None,
             offerer: false,
             standing: None,
@@ -97,6 +106,14 @@ impl Leg {
             attempts: 0,
             retry: None,
             begun: Vec::new(),
+        }
+    }
+
+    /// Whether a person there may have heard nothing of the call.
+    pub(crate) fn is_not_known_to_have_rung(&self) -> bool {
+        match self.stage {
+            Stage::Invited | Stage::Ready => true,
+            Stage::Ringing | Stage::Chosen => false,
         }
     }
 

@@ -1,13 +1,16 @@
-//! One call: its phase, its legs, and the snapshot outsiders see.
+//! One call: its phase, its legs, and the dispatch of each input to the file that knows the phase.
 //!
-//! Lives here: the phases and what they hold; dispatch of each input to the file that knows the phase.
+//! Lives here: the phases and what they hold; the orders of one step.
 //! Must not: know other calls.
 
 mod end;
+mod flags;
 mod incoming;
 mod leg;
 mod live;
 mod outgoing;
+mod paths;
+mod show;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -15,17 +18,18 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::effect::{Effect, Effects, Fact, MediaOrder, Record};
-use crate::event::{MediaFault, MediaReport};
-use crate::id::{CallId, Epoch, LegId, PeerId};
+use crate::effect::{Effect, Effects, Fact, Record, SignalOrder};
+use crate::event::RingPolicy;
+use crate::id::{CallId, LegId, PeerId};
 use crate::message::Message;
 use crate::time::Moment;
-use crate::view::{CallView, Can, Direction, EndReason, State};
+use crate::view::{CallView, Direction, EndReason};
 
-pub(crate) use end::{End, Tell};
-pub(crate) use incoming::Knock;
+pub(crate) use end::End;
+pub(crate) use incoming::{Around, Knock};
 pub(crate) use leg::{Leg, Path, Stage};
 pub(crate) use outgoing::Dial;
+pub(crate) use show::noted;
 
 /// How long a set-up may take after the answer.
 const SET_UP: Duration = Duration::from_secs(15);
@@ -48,7 +52,11 @@ impl Out {
     }
 
     fn record(&mut self, fact: Fact, view: CallView) {
-        self.records.push(Effect::Record(Box::new(Record { at: self.now, fact, view, at_unix_us: None })));
+        self.record_at(fact, view, None);
+    }
+
+    pub(crate) fn record_at(&mut self, fact: Fact, view: CallView, at_unix_us: Option<i64>) {
+        self.records.push(Effect::Record(Box::new(Record { at: self.now, fact, view, at_unix_us })));
     }
 
     pub(crate) fn into_effects(self) -> Effects {
@@ -67,6 +75,8 @@ pub(crate) enum Phase {
     Alerting { give_up: Moment },
     /// They called; message 3 has not come, so nobody may hear of it.
     Knocking { give_up: Moment },
+    /// Message 3 came while we call them, and our call comes first: at `decide_at` it is looked whether it reached them.
+    Parked { decide_at: Option<Moment>, give_up: Moment },
     /// Message 3 came; the path is set up before the phone rings.
     Arriving { ring_at: Moment, give_up: Moment },
     /// Our phone rings.
@@ -80,15 +90,37 @@ pub(crate) enum Phase {
 }
 
 /// One call of this phone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     id: CallId,
+    /// The id by which the legs know it: another one after a merge.
+    wire: CallId,
     peer: PeerId,
+    /// Who began it, for this person.
     direction: Direction,
+    /// We are the caller on the wire.
+    caller: bool,
     phase: Phase,
     legs: BTreeMap<LegId, Leg>,
+    /// Sessions that the call has left and that live until it is forgotten.
+    left: Vec<(CallId, LegId)>,
+    /// Devices that are out and never rang.
+    unrung: Vec<LegId>,
     /// The path may be set up before our phone rings.
     preconnect: bool,
+    policy: RingPolicy,
+    /// It answers by itself if nothing else is there; decided once, when it rings.
+    due_to_answer: bool,
+    auto_answered: bool,
+    silenced: bool,
+    /// Another call is there: what rings waits.
+    beside: bool,
+    /// A call is being dialed: what is held stays so.
+    dialing_beside: bool,
+    /// The longest it may ring here.
+    limit: Duration,
+    /// History knows of it.
+    recorded: bool,
     serial: u64,
     created: Moment,
     ringing: Option<Moment>,
@@ -96,9 +128,9 @@ pub(crate) struct Call {
     connected: bool,
     muted: bool,
     muted_everywhere: bool,
+    /// Since when we hold it.
+    held: Option<Moment>,
     state_sent: u32,
-    state_heard: u32,
-    remote_muted: bool,
     note: Option<String>,
     message: Option<String>,
     /// The strongest word of legs that are gone.
@@ -113,11 +145,23 @@ impl Call {
     fn new(id: CallId, peer: PeerId, direction: Direction, phase: Phase, now: Moment) -> Self {
         Self {
             id,
+            wire: id,
             peer,
             direction,
+            caller: direction == Direction::Outgoing,
             phase,
             legs: BTreeMap::new(),
+            left: Vec::new(),
+            unrung: Vec::new(),
             preconnect: false,
+            policy: RingPolicy::Normal,
+            due_to_answer: false,
+            auto_answered: false,
+            silenced: false,
+            beside: false,
+            dialing_beside: false,
+            limit: Duration::MAX,
+            recorded: false,
             serial: 1,
             created: now,
             ringing: None,
@@ -125,9 +169,8 @@ impl Call {
             connected: false,
             muted: false,
             muted_everywhere: false,
+            held: None,
             state_sent: 0,
-            state_heard: 0,
-            remote_muted: false,
             note: None,
             message: None,
             word: EndReason::Unavailable,
@@ -135,45 +178,15 @@ impl Call {
         }
     }
 
-    /// Whether outsiders may know of it.
-    pub(crate) fn is_public(&self) -> bool {
-        !matches!(self.phase, Phase::Knocking { .. } | Phase::Arriving { .. })
-    }
-
-    /// Whether message 3 has yet to come.
-    pub(crate) fn is_knocking(&self) -> bool {
-        matches!(self.phase, Phase::Knocking { .. })
-    }
-
-    pub(crate) fn peer(&self) -> PeerId {
-        self.peer
-    }
-
-    pub(crate) fn direction(&self) -> Direction {
-        self.direction
-    }
-
-    pub(crate) fn is_answered(&self) -> bool {
-        self.answered.is_some()
-    }
-
-    /// Whether our phone rings.
-    pub(crate) fn rings_here(&self) -> bool {
-        matches!(self.phase, Phase::RingingHere { .. })
-    }
-
-    pub(crate) fn leg_ids(&self) -> Vec<LegId> {
-        self.legs.keys().copied().collect()
-    }
-
-    fn effective_mute(&self) -> bool {
-        self.muted || self.muted_everywhere
-    }
-
     /// Moves to a phase: what a verb would act on has changed.
     fn enter(&mut self, out: &mut Out, phase: Phase, fact: Fact) {
         self.phase = phase;
         self.serial += 1;
+        self.record(out, fact);
+    }
+
+    fn record(&mut self, out: &mut Out, fact: Fact) {
+        self.recorded = true;
         out.record(fact, self.view());
     }
 
@@ -188,6 +201,7 @@ impl Call {
             | Phase::RingingHere { give_up }
             | Phase::Connecting { give_up }
             | Phase::Reconnecting { give_up } => Some(*give_up),
+            Phase::Parked { decide_at, give_up } => Some(decide_at.map_or(*give_up, |at| at.min(*give_up))),
             Phase::Arriving { ring_at, give_up } => Some(*ring_at.min(give_up)),
             Phase::Talking => None,
         };
@@ -200,222 +214,34 @@ impl Call {
         for leg in self.legs.values_mut() {
             leg.tick(out);
         }
-        match self.phase.clone() {
+        match self.phase {
             Phase::Dialing { .. } | Phase::Alerting { .. } => self.tick_outgoing(out),
-            Phase::Knocking { .. } | Phase::Arriving { .. } | Phase::RingingHere { .. } => {
-                self.tick_incoming(out)
-            }
+            Phase::Knocking { .. }
+            | Phase::Parked { .. }
+            | Phase::Arriving { .. }
+            | Phase::RingingHere { .. } => self.tick_incoming(out),
             Phase::Connecting { .. } | Phase::Talking | Phase::Reconnecting { .. } => self.tick_live(out),
         }
     }
 
-    /// A sealed message of one of the devices of this call.
-    pub(crate) fn received(&mut self, out: &mut Out, leg: LegId, message: Message, busy: bool) -> Flow {
-        if !self.legs.contains_key(&leg) {
-            return None;
-        }
+    /// A sealed message of one of the devices of this call, other than message 3.
+    pub(crate) fn received(&mut self, out: &mut Out, leg: LegId, message: Message) -> Flow {
         match self.phase {
             Phase::Dialing { .. } | Phase::Alerting { .. } => self.received_outgoing(out, leg, message),
-            Phase::Knocking { .. } | Phase::Arriving { .. } | Phase::RingingHere { .. } => {
-                self.received_incoming(out, leg, message, busy)
-            }
+            Phase::Knocking { .. }
+            | Phase::Parked { .. }
+            | Phase::Arriving { .. }
+            | Phase::RingingHere { .. } => self.received_incoming(out, leg, message),
             Phase::Connecting { .. } | Phase::Talking | Phase::Reconnecting { .. } => {
                 self.received_live(out, leg, message)
             }
         }
     }
 
-    /// A report about one path.
-    pub(crate) fn media(&mut self, out: &mut Out, leg_id: LegId, epoch: Epoch, report: MediaReport) -> Flow {
-        let leg = self.legs.get_mut(&leg_id)?;
-        match report {
-            MediaReport::Described(description) => leg.described_here(out, epoch, description),
-            MediaReport::Candidates { list, complete } => leg.candidates_here(out, epoch, &list, complete),
-            MediaReport::Up => {
-                if leg.is_current(epoch) {
-                    leg.up(out, epoch);
-                    return self.path_up(out, leg_id);
-                }
-            }
-            MediaReport::Lost => {
-                if leg.is_current(epoch) || leg.is_standing(epoch) {
-                    let mend = leg.is_current(epoch);
-                    if leg.lost(out, epoch) {
-                        self.path_lost(out, leg_id);
-                    }
-                    if mend && let Some(leg) = self.legs.get_mut(&leg_id) {
-                        leg.repair(out);
-                    }
-                }
-            }
-            MediaReport::Stuck => {
-                if !leg.stuck(out, epoch) {
-                    return self.path_failed(out, leg_id, EndReason::MediaFailed);
-                }
-            }
-            MediaReport::Failed(fault) => {
-                if leg.is_current(epoch) && !self.connected {
-                    let reason = match fault {
-                        MediaFault::Negotiation => EndReason::NegotiationFailed,
-                        MediaFault::Media => EndReason::MediaFailed,
-                    };
-                    return self.path_failed(out, leg_id, reason);
-                }
-            }
-        }
-        None
-    }
-
-    fn path_up(&mut self, out: &mut Out, leg: LegId) -> Flow {
-        match self.phase {
-            Phase::Dialing { .. }
-            | Phase::Alerting { .. }
-            | Phase::Knocking { .. }
-            | Phase::RingingHere { .. } => {}
-            Phase::Arriving { give_up, .. } => self.ring(out, give_up),
-            Phase::Connecting { .. } | Phase::Talking | Phase::Reconnecting { .. } => self.sound(out, leg),
-        }
-        None
-    }
-
-    fn path_lost(&mut self, out: &mut Out, leg: LegId) {
-        match self.phase {
-            Phase::Dialing { .. }
-            | Phase::Alerting { .. }
-            | Phase::Knocking { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. }
-            | Phase::Connecting { .. }
-            | Phase::Reconnecting { .. } => {}
-            Phase::Talking => self.silence(out, leg),
-        }
-    }
-
-    fn path_failed(&mut self, out: &mut Out, leg: LegId, reason: EndReason) -> Flow {
-        match self.phase {
-            Phase::Dialing { .. } | Phase::Alerting { .. } => self.leg_gone(out, leg, reason),
-            Phase::Knocking { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. }
-            | Phase::Connecting { .. }
-            | Phase::Talking
-            | Phase::Reconnecting { .. } => Some(End::told(reason, crate::view::EndedBy::Network)),
-        }
-    }
-
-    /// Our own network changed: begin the next generation while the old one may still carry sound.
-    pub(crate) fn network_changed(&mut self, out: &mut Out) {
-        for leg in self.legs.values_mut().filter(|leg| leg.path != Path::None) {
-            leg.repair(out);
-        }
-    }
-
-    /// The switch of this call; `None` leaves it.
-    pub(crate) fn mute(&mut self, out: &mut Out, own: Option<bool>, everywhere: bool) {
-        let before = self.effective_mute();
-        self.muted = own.unwrap_or(self.muted);
-        self.muted_everywhere = everywhere;
-        let muted = self.effective_mute();
-        if muted == before {
-            return;
-        }
-        for leg in self.legs.values().filter(|leg| leg.stage == Stage::Chosen) {
-            leg.tell_media(out, MediaOrder::SetMuted(muted));
-        }
-        self.send_state(out);
-    }
-
-    fn send_state(&mut self, out: &mut Out) {
-        if self.answered.is_none() {
-            return;
-        }
-        self.state_sent += 1;
-        let state = Message::State {
-            serial: self.state_sent,
-            muted: self.effective_mute(),
-            held: false,
-            camera: false,
-        };
-        for leg in self.legs.values().filter(|leg| leg.stage == Stage::Chosen) {
-            leg.send(out, state.clone());
-        }
-    }
-
-    /// Ends the call: tells the others, takes the paths down, writes the last record. Returns the final view.
-    pub(crate) fn finish(mut self, out: &mut Out, end: End) -> CallView {
-        for leg in self.legs.values_mut() {
-            let word = match &end.tell {
-                Tell::Nothing => None,
-                Tell::Decline { reason, scope, text } => {
-                    Some(Message::Decline { reason: *reason, scope: *scope, text: text.clone() })
-                }
-                Tell::Word if leg.stage == Stage::Chosen => Some(Message::End { reason: end.reason }),
-                Tell::Word if self.answered.is_some() => None,
-                Tell::Word => match self.direction {
-                    Direction::Outgoing => Some(end::cancel_word(end.reason)),
-                    Direction::Incoming => Some(Message::End { reason: end.reason }),
-                },
-            };
-            if let Some(word) = word {
-                leg.send(out, word);
-            }
-            leg.close(out);
-        }
-        self.serial += 1;
-        let mut view = self.view();
-        view.state = State::Disconnected;
-        view.reason = Some(end.reason);
-        view.ended_by = Some(end.by);
-        view.outcome =
-            Some(end::outcome(self.direction, self.answered.is_some(), self.connected, end.reason));
-        view.deadline = None;
-        view.ended = Some(out.now);
-        view.can = Can::default();
-        out.record(Fact::Ended, view.clone());
-        view
-    }
-
-    /// The snapshot.
-    pub(crate) fn view(&self) -> CallView {
-        let (state, deadline) = match &self.phase {
-            Phase::Dialing { give_up, .. } => (State::Dialing, Some(*give_up)),
-            Phase::Alerting { give_up } => (State::Alerting, Some(*give_up)),
-            Phase::Knocking { give_up }
-            | Phase::Arriving { give_up, .. }
-            | Phase::RingingHere { give_up } => (State::Incoming, Some(*give_up)),
-            Phase::Connecting { give_up } => (State::Connecting, Some(*give_up)),
-            Phase::Talking => (State::Active, None),
-            Phase::Reconnecting { give_up } => (State::Reconnecting, Some(*give_up)),
-        };
-        CallView {
-            id: self.id,
-            peer: self.peer,
-            direction: self.direction,
-            state,
-            reason: None,
-            ended_by: None,
-            outcome: None,
-            serial: self.serial,
-            deadline,
-            created: self.created,
-            ringing: self.ringing,
-            answered: self.answered,
-            ended: None,
-            muted: self.effective_mute(),
-            remote_muted: self.remote_muted,
-            local_hold: false,
-            remote_hold: false,
-            silenced: false,
-            auto_answered: false,
-            note: self.note.clone(),
-            message: self.message.clone(),
-            can: Can {
-                answer: self.rings_here(),
-                decline: self.rings_here(),
-                hang_up: self.is_public(),
-                mute: self.is_public(),
-                hold: false,
-            },
+    /// Drops the sessions of a call that lingered long enough.
+    pub(crate) fn forget(out: &mut Out, sessions: &[(CallId, LegId)]) {
+        for (call, leg) in sessions {
+            out.order(Effect::Signal { call: *call, leg: *leg, order: SignalOrder::Forget });
         }
     }
 }

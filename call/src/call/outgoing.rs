@@ -1,17 +1,18 @@
 //! The outgoing side of a call, from the dial to an answer or silence.
 //!
-//! Lives here: what each input does while we call, and the choice between several answers.
+//! Lives here: what each input does while we call; the choice between several answers; becoming the other's call.
 //! Must not: know how a ring travels, or what happens once somebody answered.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::call::end::{End, stronger};
+use crate::call::end::{End, is_failure, stronger};
 use crate::call::{Call, Flow, Leg, Out, Path, Phase, SET_UP, Stage};
-use crate::effect::{Fact, MediaOrder, SignalOrder};
+use crate::effect::{Fact, SignalOrder};
 use crate::id::{CallId, LegId, PeerId};
 use crate::message::{CancelReason, DeclineReason, Message, Scope};
+use crate::time::Moment;
 use crate::view::{Direction, EndReason, EndedBy};
 
 /// A ring that no relay has taken by then ends the call.
@@ -41,20 +42,19 @@ impl Call {
             leg.signal(out, SignalOrder::Ring { peer: dial.peer, lifetime: dial.lifetime });
             call.legs.insert(device, leg);
         }
-        out.record(Fact::Dialed, call.view());
+        call.record(out, Fact::Dialed);
         call
     }
 
     /// A relay took our ring to one of the devices.
-    pub(crate) fn carried(&mut self, leg: LegId) {
-        if let Phase::Dialing { carried_by, .. } = &mut self.phase
-            && self.legs.contains_key(&leg)
-        {
+    pub(crate) fn carried(&mut self) -> Flow {
+        if let Phase::Dialing { carried_by, .. } = &mut self.phase {
             *carried_by = None;
         }
+        None
     }
 
-    pub(super) fn tick_outgoing(&mut self, out: &mut Out) -> Flow {
+    pub(super) fn tick_outgoing(&mut self, out: &Out) -> Flow {
         match self.phase {
             Phase::Dialing { give_up, .. } if give_up <= out.now => {
                 Some(End::told(stronger(EndReason::Unavailable, self.word), EndedBy::Policy))
@@ -63,11 +63,12 @@ impl Call {
                 Some(End::told(EndReason::Unreachable, EndedBy::Network))
             }
             Phase::Alerting { give_up } if give_up <= out.now => {
-                Some(End::told(EndReason::NoAnswer, EndedBy::Policy))
+                Some(End::told(stronger(EndReason::NoAnswer, self.word), EndedBy::Policy))
             }
             Phase::Dialing { .. }
             | Phase::Alerting { .. }
             | Phase::Knocking { .. }
+            | Phase::Parked { .. }
             | Phase::Arriving { .. }
             | Phase::RingingHere { .. }
             | Phase::Connecting { .. }
@@ -88,15 +89,7 @@ impl Call {
                     leg.begin(out);
                 }
             }
-            Message::Ringing => {
-                if matches!(leg.stage, Stage::Ready | Stage::Invited) {
-                    leg.stage = Stage::Ringing;
-                }
-                if matches!(self.phase, Phase::Dialing { .. }) {
-                    self.ringing = Some(out.now);
-                    self.enter(out, Phase::Alerting { give_up }, Fact::RingingThere);
-                }
-            }
+            Message::Ringing => self.rings_there(out, from, give_up),
             Message::Accept => self.choose(out, from),
             Message::Decline { reason, scope, text } => {
                 let reason = match reason {
@@ -112,18 +105,36 @@ impl Call {
                 }
                 return self.leg_gone(out, from, reason);
             }
+            Message::End {
+                reason: reason @ (EndReason::Completed | EndReason::IceFailed | EndReason::ConnectionLost),
+            } => {
+                // It has overtaken the accept: only who answered says so.
+                self.answered_by(out, from);
+                self.record(out, Fact::Answered);
+                return Some(End::quiet(reason, EndedBy::Remote));
+            }
             Message::End { reason } => {
-                let reason = if failed(reason) { reason } else { EndReason::Unavailable };
+                let reason = if is_failure(reason) { reason } else { EndReason::Unavailable };
                 return self.leg_gone(out, from, reason);
             }
             Message::Description { epoch, description } => leg.described_there(out, epoch, description, true),
             Message::Candidates { epoch, list, complete } => {
                 leg.candidates_there(out, epoch, list, complete);
             }
-            Message::State { serial, muted, .. } => self.hear_state(serial, muted),
+            Message::State { serial, muted, held, .. } => self.hear_state(out, from, serial, muted, held),
             Message::Offer { .. } | Message::Cancel { .. } => {}
         }
         None
+    }
+
+    fn rings_there(&mut self, out: &mut Out, from: LegId, give_up: Moment) {
+        if let Some(leg) = self.legs.get_mut(&from) {
+            leg.stage = Stage::Ringing;
+        }
+        if matches!(self.phase, Phase::Dialing { .. }) {
+            self.ringing = Some(out.now);
+            self.enter(out, Phase::Alerting { give_up }, Fact::RingingThere);
+        }
     }
 
     /// This device is out. When it was the last one the strongest word stands.
@@ -138,6 +149,29 @@ impl Call {
         Some(End::quiet(reason, EndedBy::Remote))
     }
 
+    /// A device that cannot be reached any more must not ring on: it is told, and its session is kept until it has heard.
+    pub(super) fn take_back(&mut self, out: &mut Out, from: LegId) {
+        let Some(mut leg) = self.legs.remove(&from) else { return };
+        leg.send(out, Message::Cancel { reason: CancelReason::Canceled });
+        leg.close(out);
+        self.not_rung(&leg);
+        self.left.push((self.wire, from));
+    }
+
+    /// The session of a device can carry nothing more.
+    pub(super) fn cut_off(&mut self, out: &mut Out, leg: LegId) -> Flow {
+        if let Some(leg) = self.legs.get(&leg).cloned() {
+            self.not_rung(&leg);
+        }
+        self.leg_gone(out, leg, EndReason::SignalingFailed)
+    }
+
+    fn not_rung(&mut self, leg: &Leg) {
+        if leg.is_not_known_to_have_rung() {
+            self.unrung.push(leg.id);
+        }
+    }
+
     fn drop_leg(&mut self, out: &mut Out, gone: LegId) {
         if let Some(mut leg) = self.legs.remove(&gone) {
             leg.close(out);
@@ -147,20 +181,39 @@ impl Call {
 
     /// The first answer wins; every other device is told at once.
     fn choose(&mut self, out: &mut Out, winner: LegId) {
+        self.answered_by(out, winner);
+        let order = self.open_order();
+        let Some(leg) = self.legs.get(&winner) else { return };
+        leg.tell_media(out, order);
+        let up = leg.path == Path::Up;
+        self.answer_phase(out, up);
+    }
+
+    fn answered_by(&mut self, out: &mut Out, winner: LegId) {
         for (id, leg) in &mut self.legs {
-            if *id != winner {
+            if *id == winner {
+                leg.stage = Stage::Chosen;
+            } else {
                 leg.send(out, Message::Cancel { reason: CancelReason::AnsweredElsewhere });
                 leg.close(out);
             }
         }
         self.ringing.get_or_insert(out.now);
         self.answered = Some(out.now);
-        let muted = self.effective_mute();
-        let Some(leg) = self.legs.get_mut(&winner) else { return };
-        leg.stage = Stage::Chosen;
-        leg.tell_media(out, MediaOrder::Open { muted, held: false });
-        let up = leg.path == Path::Up;
-        self.answer_phase(out, up);
+    }
+
+    /// Our call goes on as theirs: their ring is answered at once, our own ring is taken back everywhere.
+    pub(crate) fn become_theirs(&mut self, out: &mut Out, theirs: Self) -> Flow {
+        for leg in self.legs.values_mut() {
+            leg.send(out, Message::Cancel { reason: CancelReason::AnsweredElsewhere });
+            leg.close(out);
+        }
+        self.left = self.sessions();
+        self.left.extend(theirs.left);
+        (self.wire, self.caller, self.legs) = (theirs.wire, false, theirs.legs);
+        self.ringing.get_or_insert(out.now);
+        self.record(out, Fact::GlareMerged);
+        self.answer(out, false)
     }
 
     /// From an answer on, ours or theirs.
@@ -168,7 +221,7 @@ impl Call {
         if up {
             self.phase = Phase::Talking;
             self.connected = true;
-            out.record(Fact::Answered, self.view());
+            self.record(out, Fact::Answered);
             self.enter(out, Phase::Talking, Fact::Connected);
         } else {
             self.enter(out, Phase::Connecting { give_up: out.now + SET_UP }, Fact::Answered);
@@ -177,16 +230,4 @@ impl Call {
             self.send_state(out);
         }
     }
-}
-
-/// Whether a peer may give this as the reason why its side broke.
-fn failed(reason: EndReason) -> bool {
-    matches!(
-        reason,
-        EndReason::MediaFailed
-            | EndReason::NegotiationFailed
-            | EndReason::IceFailed
-            | EndReason::SecurityFailed
-            | EndReason::SignalingFailed
-    )
 }

@@ -1,0 +1,102 @@
+//! What the reports about paths mean to a call.
+//!
+//! Lives here: each media report, by phase.
+//! Must not: know how a path is mended (`leg.rs`).
+
+use crate::call::{Call, End, Flow, Leg, Out, Path, Phase};
+use crate::event::{MediaFault, MediaReport};
+use crate::id::{Epoch, LegId};
+use crate::view::{EndReason, EndedBy};
+
+impl Call {
+    /// A report about one path.
+    pub(crate) fn media(&mut self, out: &mut Out, leg_id: LegId, epoch: Epoch, report: MediaReport) -> Flow {
+        let leg = self.legs.get_mut(&leg_id)?;
+        match report {
+            MediaReport::Described(description) => leg.described_here(out, epoch, description),
+            MediaReport::Candidates { list, complete } => leg.candidates_here(out, epoch, &list, complete),
+            MediaReport::Up => {
+                if leg.is_current(epoch) {
+                    leg.up(out, epoch);
+                    self.path_up(out, leg_id);
+                }
+            }
+            MediaReport::Lost => {
+                if leg.is_current(epoch) || leg.is_standing(epoch) {
+                    let mend = leg.is_current(epoch);
+                    if leg.lost(out, epoch) {
+                        self.path_lost(out, leg_id);
+                    }
+                    if mend && let Some(leg) = self.legs.get_mut(&leg_id) {
+                        leg.repair(out);
+                    }
+                }
+            }
+            MediaReport::Stuck => {
+                if !leg.stuck(out, epoch) {
+                    return self.path_failed(out, leg_id, EndReason::MediaFailed);
+                }
+            }
+            MediaReport::Failed(fault) => {
+                if leg.is_current(epoch) && !self.connected {
+                    let reason = match fault {
+                        MediaFault::Negotiation => EndReason::NegotiationFailed,
+                        MediaFault::Media => EndReason::MediaFailed,
+                    };
+                    return self.path_failed(out, leg_id, reason);
+                }
+            }
+        }
+        None
+    }
+
+    fn path_up(&mut self, out: &mut Out, leg: LegId) {
+        match self.phase {
+            Phase::Dialing { .. }
+            | Phase::Alerting { .. }
+            | Phase::Knocking { .. }
+            | Phase::Parked { .. }
+            | Phase::RingingHere { .. } => {}
+            Phase::Arriving { give_up, .. } => self.ring(out, give_up),
+            Phase::Connecting { .. } | Phase::Talking | Phase::Reconnecting { .. } => self.sound(out, leg),
+        }
+    }
+
+    fn path_lost(&mut self, out: &mut Out, leg: LegId) {
+        match self.phase {
+            Phase::Dialing { .. }
+            | Phase::Alerting { .. }
+            | Phase::Knocking { .. }
+            | Phase::Parked { .. }
+            | Phase::Arriving { .. }
+            | Phase::RingingHere { .. }
+            | Phase::Connecting { .. }
+            | Phase::Reconnecting { .. } => {}
+            Phase::Talking => self.silent(out, leg),
+        }
+    }
+
+    fn path_failed(&mut self, out: &mut Out, leg: LegId, reason: EndReason) -> Flow {
+        match self.phase {
+            Phase::Dialing { .. } | Phase::Alerting { .. } => {
+                self.take_back(out, leg);
+                self.leg_gone(out, leg, reason)
+            }
+            Phase::Knocking { .. }
+            | Phase::Parked { .. }
+            | Phase::Arriving { .. }
+            | Phase::RingingHere { .. }
+            | Phase::Connecting { .. }
+            | Phase::Talking
+            | Phase::Reconnecting { .. } => Some(End::told(reason, EndedBy::Network)),
+        }
+    }
+
+    /// Our own network changed: begin the next generation while the old one may still carry sound.
+    pub(crate) fn network_changed(&mut self, out: &mut Out) -> Flow {
+        for leg in self.legs.values_mut().filter(|leg: &&mut Leg| leg.path != Path::None) {
+            leg.repair(out);
+        }
+        None
+    }
+}

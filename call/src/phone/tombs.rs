@@ -1,0 +1,132 @@
+//! Ended calls, while they are remembered.
+//!
+//! Lives here: tombstones, and what a late verb meets.
+//! Must not: bring a call back.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Phone;
+use crate::call::{Call, End, Out};
+use crate::command::Refusal;
+use crate::effect::Effect;
+use crate::id::{CallId, LegId};
+use crate::time::Moment;
+use crate::view::{CallView, Direction, EndReason};
+
+/// How long an ended call stays, with its reason.
+const LINGER: Duration = Duration::from_secs(10);
+/// Ended calls that stay at most; the oldest goes first.
+const TOMBSTONES: usize = 32;
+
+/// A verb that an ended call remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastVerb {
+    Answer,
+    Decline,
+    HangUp,
+}
+
+/// What is left of a call: its last view, and what it takes to answer a late verb.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tombstone {
+    view: CallView,
+    /// The id by which its sessions knew it.
+    wire: CallId,
+    /// Outsiders knew of it.
+    public: bool,
+    /// Sessions that are dropped with it.
+    pub(super) sessions: Vec<(CallId, LegId)>,
+    /// The device that the conversation was with.
+    pub(super) chosen: Option<LegId>,
+    verb: Option<LastVerb>,
+    until: Moment,
+}
+
+impl Tombstone {
+    /// The last view, if outsiders knew of the call.
+    pub(super) fn view(&self) -> Option<&CallView> {
+        self.public.then_some(&self.view)
+    }
+
+    pub(super) fn until(&self) -> Moment {
+        self.until
+    }
+
+    pub(super) fn is_of(&self, call: CallId) -> bool {
+        self.view.id == call || self.wire == call || self.sessions.iter().any(|(of, _)| *of == call)
+    }
+
+    /// Whether it left this session when it became another's call.
+    pub(super) fn left_behind(&self, session: (CallId, LegId)) -> bool {
+        session.0 != self.wire && self.sessions.contains(&session)
+    }
+
+    /// `Answer` on an ended call.
+    pub(super) fn late_answer(&self) -> Result<(), Refusal> {
+        match (self.view.direction, self.view.reason, self.verb) {
+            (Direction::Outgoing, _, _) => Err(Refusal::InvalidState),
+            (Direction::Incoming, Some(EndReason::AnsweredElsewhere), _) => Err(Refusal::AnsweredElsewhere),
+            (Direction::Incoming, _, Some(LastVerb::Answer)) => Ok(()),
+            (Direction::Incoming, _, Some(LastVerb::Decline | LastVerb::HangUp) | None) => {
+                Err(Refusal::AlreadyHandled)
+            }
+        }
+    }
+
+    /// `Decline` on an ended call.
+    pub(super) fn late_decline(&self) -> Result<(), Refusal> {
+        match (self.view.direction, self.view.reason, self.verb) {
+            (Direction::Outgoing, _, _) => Err(Refusal::InvalidState),
+            (Direction::Incoming, Some(EndReason::AnsweredElsewhere), _) => Err(Refusal::AnsweredElsewhere),
+            (Direction::Incoming, _, Some(LastVerb::Answer)) => Err(Refusal::AlreadyHandled),
+            (Direction::Incoming, _, Some(LastVerb::Decline | LastVerb::HangUp) | None) => Ok(()),
+        }
+    }
+}
+
+impl Phone {
+    /// Ends a call and keeps what is left of it.
+    pub(super) fn bury(&mut self, out: &mut Out, id: CallId, end: End) {
+        let Some(call) = self.calls.remove(&id) else { return };
+        let (wire, public, sessions, chosen) =
+            (call.wire(), call.is_public(), call.sessions(), call.chosen());
+        let verb = call.is_answered().then_some(LastVerb::Answer);
+        let mut view = call.finish(out, end);
+        let until = out.now + LINGER;
+        view.deadline = Some(until);
+        if public {
+            out.order(Effect::Publish(Box::new(view.clone())));
+        }
+        if self.tombstones.len() == TOMBSTONES {
+            self.retire_oldest(out);
+        }
+        self.tombstones.push_back(Tombstone { view, wire, public, sessions, chosen, verb, until });
+    }
+
+    /// Remembers a call of which nothing is left but that it was.
+    pub(super) fn remember_note(&mut self, now: Moment, view: CallView) {
+        // A full row of tombstones is not worth losing one: history knows the call, too.
+        if self.tombstones.len() < TOMBSTONES {
+            let (sessions, until) = (Vec::new(), now + LINGER);
+            let wire = view.id;
+            let tomb = Tombstone { view, wire, public: false, sessions, chosen: None, verb: None, until };
+            self.tombstones.push_back(tomb);
+        }
+    }
+
+    pub(super) fn remember(&mut self, call: CallId, verb: LastVerb) {
+        if let Some(tomb) = self.tombstones.iter_mut().find(|tomb| tomb.view.id == call) {
+            tomb.verb = Some(verb);
+        }
+    }
+
+    pub(super) fn retire_oldest(&mut self, out: &mut Out) {
+        let Some(tomb) = self.tombstones.pop_front() else { return };
+        Call::forget(out, &tomb.sessions);
+        if tomb.public {
+            out.order(Effect::Retire(tomb.view.id));
+        }
+    }
+}

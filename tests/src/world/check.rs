@@ -1,0 +1,137 @@
+//! What must hold after every step, and what must hold once the world is quiet.
+//!
+//! Lives here: the invariants.
+//! Must not: know how a phone decides.
+
+use std::collections::BTreeSet;
+
+use ahoy_call::{CallView, Fact, PhaseKind, State};
+
+use super::{Device, World, peer};
+
+impl World {
+    /// What must hold after every step.
+    ///
+    /// # Panics
+    /// If something does not.
+    pub fn check(&self) {
+        for person in &self.people {
+            let (name, views) = (&person.name, person.phone.views());
+            let ears = views.iter().filter(|view| is_conversation(view.state) && !view.local_hold).count();
+            let dialed = views.iter().filter(|view| is_dialed(view.state)).count();
+            assert!(ears + dialed <= 1, "{name}: one ear, not {ears} conversations and {dialed} dialed");
+            let ringing = views.iter().filter(|view| view.state == State::Incoming).count();
+            let living = views.iter().filter(|view| view.state != State::Disconnected).count();
+            assert!(ringing <= 1, "{name}: of several that ring all but one wait");
+            assert!(
+                ringing == 0 || living == person.ringing_calls(),
+                "{name}: what rings beside a call waits"
+            );
+            for view in &views {
+                check_view(name, view);
+                assert_eq!(person.published.get(&view.id), Some(view), "{name}: the bus shows the truth");
+            }
+            assert_eq!(person.published.len(), views.len(), "{name}: nothing else is shown");
+            person.check_sound(&views);
+            let mut ended = BTreeSet::new();
+            for record in person.records.iter().filter(|record| record.fact == Fact::Ended) {
+                assert!(ended.insert(record.view.id), "{name}: a call ends once");
+                assert!(record.view.outcome.is_some() && record.view.reason.is_some());
+            }
+        }
+    }
+
+    /// What must hold once nobody is cut off and time has passed. `honest`: every message was one that the rules sent.
+    ///
+    /// # Panics
+    /// If something does not.
+    pub fn check_quiet(&self, honest: bool) {
+        for person in &self.people {
+            let (name, views) = (&person.name, person.phone.views());
+            for view in &views {
+                assert!(
+                    matches!(view.state, State::Active | State::Held),
+                    "{name}: only a conversation lasts"
+                );
+                if honest {
+                    self.check_agreement(person, view);
+                }
+            }
+            let begun: BTreeSet<_> = person.records.iter().map(|record| record.view.id).collect();
+            let ended = person.records.iter().filter(|record| record.fact == Fact::Ended).count();
+            assert_eq!(begun.len(), ended + views.len(), "{name}: every call has one row that ends");
+            assert_eq!(person.phone.standing().len(), views.len(), "{name}: nothing is hidden for ever");
+        }
+    }
+
+    fn check_agreement(&self, here: &Device, view: &CallView) {
+        let wire = here.phone.on_wire(view.id);
+        let there = self.people.iter().filter(|there| peer(there.owner) == view.peer).find_map(|there| {
+            let mut views = there.phone.views().into_iter();
+            views.find(|other| there.phone.on_wire(other.id) == wire)
+        });
+        let there = there.unwrap_or_else(|| panic!("{}: the other end of {wire:?} is gone", here.name));
+        assert!(is_conversation(there.state), "{}: the other end is {:?}", here.name, there.state);
+        assert_eq!(view.remote_hold, there.local_hold, "{}: hold is told", here.name);
+        assert_eq!(view.remote_muted, there.muted, "{}: mute is told", here.name);
+    }
+}
+
+impl Device {
+    fn ringing_calls(&self) -> usize {
+        let rings = |phase| matches!(phase, PhaseKind::Ringing | PhaseKind::Waiting);
+        self.phone.standing().iter().filter(|(_, phase)| rings(*phase)).count()
+    }
+
+    /// Sound flows exactly in the conversation that has the ear, while nobody holds it.
+    fn check_sound(&self, views: &[CallView]) {
+        let name = &self.name;
+        let audible = self.media.audible();
+        assert!(audible.len() <= 1, "{name}: {} voices at once", audible.len());
+        let wants =
+            views.iter().find(|view| is_conversation(view.state) && !view.local_hold && !view.remote_hold);
+        for call in &audible {
+            let of = wants.is_some_and(|view| self.phone.on_wire(view.id) == *call);
+            assert!(of, "{name}: sound without a conversation");
+        }
+        if let Some(view) = wants.filter(|view| view.state == State::Active) {
+            let wire = self.phone.on_wire(view.id);
+            let open = self.media.paths.iter().any(|(key, path)| key.0 == wire && path.open);
+            assert!(open, "{name}: a conversation has a microphone");
+            assert_eq!(self.media.muted.contains(&wire), view.muted, "{name}: mute reaches the sound");
+        }
+        let conversation = views.iter().any(|view| is_conversation(view.state));
+        assert!(
+            conversation || !self.media.microphone_open(),
+            "{name}: the microphone is open without a call"
+        );
+        let living = self.phone.standing();
+        for key in self.media.paths.keys() {
+            assert!(living.iter().any(|(call, _)| *call == key.0), "{name}: a path without a call");
+        }
+    }
+}
+
+/// What one view says fits together.
+fn check_view(name: &str, view: &CallView) {
+    let over = view.state == State::Disconnected;
+    let rings = matches!(view.state, State::Incoming | State::Waiting);
+    assert_eq!(over, view.reason.is_some() && view.ended.is_some(), "{name}: only an ended call says why");
+    assert_eq!((view.can.answer, view.can.decline), (rings, rings), "{name}: what rings can be answered");
+    assert_eq!((view.can.hang_up, view.can.mute), (!over, !over), "{name}: what lives can be ended");
+    assert!(!view.can.hold || is_conversation(view.state), "{name}: a conversation can be held");
+    assert!(view.state != State::Held || view.local_hold, "{name}: held is what we hold");
+    assert!(view.state != State::Active || !view.local_hold, "{name}: what we hold is held");
+    assert_eq!(is_conversation(view.state), view.answered.is_some() && !over, "{name}: answered is answered");
+}
+
+fn is_conversation(state: State) -> bool {
+    match state {
+        State::Connecting | State::Active | State::Held | State::Reconnecting => true,
+        State::Dialing | State::Alerting | State::Incoming | State::Waiting | State::Disconnected => false,
+    }
+}
+
+fn is_dialed(state: State) -> bool {
+    matches!(state, State::Dialing | State::Alerting)
+}

@@ -1,0 +1,218 @@
+//! Inputs that no honest peer and no healthy port would give just now.
+//!
+//! Lives here: each kind of input for a call of a device, whatever its phase.
+//! Must not: choose only what fits.
+
+use std::time::Duration;
+
+use ahoy_call::{
+    CallId, CancelReason, Command, DeclineReason, Description, EndReason, Epoch, Event, Input, LegId,
+    MediaFault, MediaReport, Message, Opaque, Others, PeerId, Refusal, RingPolicy, Scope, SdpKind,
+};
+
+use super::{World, device, peer};
+
+impl World {
+    /// Gives this kind of input to a device: about its newest call, or about another one it has to do with.
+    ///
+    /// # Errors
+    /// If it is a command, and refused.
+    pub fn inject(&mut self, who: usize, input: Input, newest: bool) -> Result<(), Refusal> {
+        let (call, leg, peer) = self.target(who, newest);
+        match self.command_of(who, input, (call, peer)) {
+            Some(command) => self.command(who, command),
+            None => {
+                if let Some(event) = self.event_of(who, input, (call, leg, peer)) {
+                    self.event(who, event);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn target(&mut self, who: usize, newest: bool) -> (CallId, LegId, PeerId) {
+        let phone = &self.people[who].phone;
+        let living: Vec<CallId> = phone.standing().into_iter().map(|(call, _)| call).collect();
+        let ended: Vec<CallId> =
+            self.people[who].sessions.keys().map(|key| key.0).filter(|call| !living.contains(call)).collect();
+        let all = if newest { living } else { [living, ended].concat() };
+        let call = match (newest, all.len()) {
+            (_, 0) => self.fresh_call(),
+            (true, _) => all[all.len() - 1],
+            (false, n) => all[usize::try_from(self.chance.below(n as u64)).unwrap_or(0)],
+        };
+        let legs = self.people[who].sessions.iter().filter(|((of, _), _)| *of == call);
+        let legs: Vec<(LegId, usize)> = legs.map(|((_, leg), to)| (*leg, *to)).collect();
+        let other = (who + 1) % self.people.len();
+        let (leg, to) = legs.first().copied().unwrap_or((device(other), other));
+        (call, leg, peer(self.people[to].owner))
+    }
+
+    fn command_of(&mut self, who: usize, input: Input, (call, peer): (CallId, PeerId)) -> Option<Command> {
+        // The command names the call as this person knows it.
+        let views = self.people[who].phone.views();
+        let call = views
+            .iter()
+            .find(|view| self.people[who].phone.on_wire(view.id) == call)
+            .map_or(call, |view| view.id);
+        let yes = self.chance.below(2) == 0;
+        Some(match input {
+            Input::Dial => {
+                let owner = usize::from(peer.bytes()[0]);
+                let owner = if owner == self.people[who].owner { (owner + 1) % self.owners() } else { owner };
+                Command::Dial {
+                    call: self.fresh_call(),
+                    peer: super::peer(owner),
+                    devices: self.devices_of(owner),
+                    lifetime: Duration::from_secs(30),
+                    note: None,
+                    hold_others: yes,
+                }
+            }
+            Input::Answer => {
+                Command::Answer { call, others: if yes { Others::Hold } else { Others::Release } }
+            }
+            Input::Decline => Command::Decline {
+                call,
+                reason: if yes { DeclineReason::Declined } else { DeclineReason::Busy },
+                scope: if yes { Scope::Everywhere } else { Scope::ThisDevice },
+                text: yes.then(|| "later".to_owned()),
+            },
+            Input::Silence => Command::Silence { call },
+            Input::Hold => Command::Hold { call },
+            Input::Resume => Command::Resume { call },
+            Input::Swap => Command::Swap,
+            Input::Block => Command::Block { peer },
+            Input::HangUp => Command::HangUp { call },
+            Input::HangUpAll => Command::HangUpAll,
+            Input::SetMuted => Command::SetMuted { call, muted: yes },
+            Input::SetAllMuted => Command::SetAllMuted { muted: yes },
+            Input::Tick
+            | Input::Rung
+            | Input::MissedNote
+            | Input::Ready
+            | Input::Offer
+            | Input::Description
+            | Input::Candidates
+            | Input::Rings
+            | Input::Accept
+            | Input::Declined
+            | Input::Cancel
+            | Input::End
+            | Input::State
+            | Input::Carried
+            | Input::Undeliverable
+            | Input::Bye
+            | Input::Described
+            | Input::Gathered
+            | Input::Up
+            | Input::Lost
+            | Input::Stuck
+            | Input::Failed
+            | Input::NetworkChanged
+            | Input::Stopping => return None,
+        })
+    }
+
+    fn event_of(
+        &mut self,
+        who: usize,
+        input: Input,
+        (call, leg, peer): (CallId, LegId, PeerId),
+    ) -> Option<Event> {
+        let chance = self.chance.below(8);
+        let yes = chance % 2 == 0;
+        let list = vec![Opaque(b"host".to_vec())];
+        let offered = Duration::from_secs(30);
+        let description = |offer| Description {
+            kind: if offer { SdpKind::Offer } else { SdpKind::Answer },
+            body: Opaque(Vec::new()),
+        };
+        let paths = self.people[who].media.paths.keys().filter(|key| key.0 == call && key.1 == leg);
+        let epoch = paths.map(|key| key.2).max().unwrap_or(Epoch(u16::try_from(chance).unwrap_or(0)));
+        let said = |message| Some(Event::Received { call, leg, message });
+        let reported = |report| Some(Event::Media { call, leg, epoch, report });
+        match input {
+            Input::Rung => Some(Event::Rung {
+                call,
+                leg,
+                peer,
+                lifetime: offered,
+                preconnect: yes,
+                policy: RingPolicy::Normal,
+            }),
+            Input::MissedNote => Some(Event::MissedNote { call, peer, at_unix_us: 1 }),
+            Input::Ready => said(Message::Ready),
+            Input::Offer => said(Message::Offer { remaining: offered, text: None }),
+            Input::Description => said(Message::Description {
+                epoch: Epoch(epoch.0.saturating_add(u16::try_from(chance).unwrap_or(0))),
+                description: description(yes),
+            }),
+            Input::Candidates => said(Message::Candidates { epoch, list, complete: yes }),
+            Input::Rings => said(Message::Ringing),
+            Input::Accept => said(Message::Accept),
+            Input::Declined => said(Message::Decline {
+                reason: if chance < 4 { DeclineReason::Declined } else { DeclineReason::Busy },
+                scope: if yes { Scope::Everywhere } else { Scope::ThisDevice },
+                text: yes.then(|| "later".to_owned()),
+            }),
+            Input::Cancel => said(Message::Cancel {
+                reason: match chance {
+                    0 => CancelReason::NoAnswer,
+                    1 => CancelReason::AnsweredElsewhere,
+                    2 => CancelReason::DeclinedElsewhere,
+                    _ => CancelReason::Canceled,
+                },
+            }),
+            Input::End => {
+                said(Message::End { reason: if yes { EndReason::Completed } else { EndReason::MediaFailed } })
+            }
+            Input::State => {
+                let serial = u32::try_from(chance).unwrap_or(0);
+                said(Message::State { serial, muted: yes, held: chance < 4, camera: false })
+            }
+            Input::Carried => Some(Event::Carried { call, leg }),
+            Input::Undeliverable => Some(Event::Undeliverable { call, leg }),
+            Input::Bye => Some(Event::Bye { call, leg }),
+            Input::Described => reported(MediaReport::Described(description(yes))),
+            Input::Gathered => reported(MediaReport::Candidates { list, complete: yes }),
+            Input::Up => {
+                if let Some(path) = self.people[who].media.paths.get_mut(&(call, leg, epoch)) {
+                    path.up = true;
+                }
+                reported(MediaReport::Up)
+            }
+            Input::Lost => {
+                if let Some(path) = self.people[who].media.paths.get_mut(&(call, leg, epoch)) {
+                    path.up = false;
+                }
+                reported(MediaReport::Lost)
+            }
+            Input::Stuck => reported(MediaReport::Stuck),
+            Input::Failed => {
+                reported(MediaReport::Failed(if yes { MediaFault::Negotiation } else { MediaFault::Media }))
+            }
+            Input::NetworkChanged => Some(Event::NetworkChanged),
+            Input::Stopping => Some(Event::Stopping),
+            // A tick comes when it is due and not otherwise; commands are not events.
+            Input::Tick
+            | Input::Dial
+            | Input::Answer
+            | Input::Decline
+            | Input::Silence
+            | Input::Hold
+            | Input::Resume
+            | Input::Swap
+            | Input::Block
+            | Input::HangUp
+            | Input::HangUpAll
+            | Input::SetMuted
+            | Input::SetAllMuted => None,
+        }
+    }
+
+    /// How many people there are.
+    pub fn owners(&self) -> usize {
+        self.people.iter().map(|person| person.owner + 1).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,89 @@
+//! The ports of a device as models: effects in, parcels and reports out.
+//!
+//! Lives here: what each effect does in the world; a crash.
+//! Must not: decide anything.
+
+use ahoy_call::{CallId, Effect, Effects, Fact, LegId, MediaOrder, Phone, SignalOrder};
+
+use super::carry::{Happening, NOTE_FOR, REPEAT_FOR, What};
+use super::{World, device};
+use crate::media::MediaModel;
+
+impl World {
+    pub(super) fn perform(&mut self, who: usize, effects: Effects) {
+        for effect in effects {
+            match effect {
+                Effect::Signal { call, leg, order } => self.signal(who, call, leg, order),
+                Effect::Media { call, leg, epoch, order } => {
+                    let key = (call, leg, epoch);
+                    let closing = order == MediaOrder::Close;
+                    for (after, report) in self.people[who].media.order(key, order) {
+                        self.later(after, Happening::Report { to: who, key, report });
+                    }
+                    if closing {
+                        self.far_end_goes(who, key);
+                    }
+                }
+                Effect::Record(record) => self.people[who].records.push(*record),
+                Effect::Publish(view) => {
+                    self.people[who].published.insert(view.id, *view);
+                }
+                Effect::Retire(call) => {
+                    self.people[who].published.remove(&call);
+                }
+            }
+        }
+    }
+
+    fn signal(&mut self, who: usize, call: CallId, leg: LegId, order: SignalOrder) {
+        let Some(to) = self.number(leg) else { return };
+        match order {
+            SignalOrder::Ring { lifetime, .. } => {
+                self.people[who].sessions.insert((call, leg), to);
+                self.post(who, to, call, What::Ring { lifetime }, lifetime);
+            }
+            SignalOrder::Send(message) => self.post(who, to, call, What::Say(message), REPEAT_FOR),
+            SignalOrder::Missed { .. } => {
+                let sent = self.now;
+                self.post(who, to, call, What::Note { sent }, NOTE_FOR);
+            }
+            SignalOrder::Forget => {
+                self.people[who].sessions.remove(&(call, leg));
+            }
+        }
+    }
+
+    /// The daemon of a device is killed and started again: it forgets every call and says so.
+    pub fn crash(&mut self, who: usize) {
+        let keys: Vec<_> = self.people[who].media.paths.keys().copied().collect();
+        let settings = self.people[who].settings.clone();
+        let sessions = std::mem::take(&mut self.people[who].sessions);
+        let person = &mut self.people[who];
+        let mut open: Vec<CallId> = Vec::new();
+        for record in &person.records {
+            let call = record.view.id;
+            if record.fact == Fact::Ended {
+                open.retain(|it| *it != call);
+            } else if !open.contains(&call) {
+                open.push(call);
+            }
+        }
+        person.phone = Phone::new(device(who), settings);
+        person.media = MediaModel::default();
+        person.published.clear();
+        // The next start closes open rows; here they leave the books.
+        person.records.retain(|record| !open.contains(&record.view.id));
+        self.forget_happenings(who);
+        for key in keys {
+            self.far_end_goes(who, key);
+        }
+        for call in open {
+            // History knows the contact, not the device: every one of them is told.
+            let told: std::collections::BTreeSet<usize> =
+                sessions.iter().filter(|((of, _), _)| *of == call).map(|(_, to)| *to).collect();
+            for to in told {
+                self.post(who, to, call, What::Bye, REPEAT_FOR);
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Verbs and questions that a test reads like prose.
+//!
+//! Lives here: what a person does to the call they mean, and what is to be seen of it.
+//! Must not: do more than a client of the bus could.
+
+use std::time::Duration;
+
+use ahoy_call::{
+    CallId, CallView, Command, DeclineReason, EndReason, EndedBy, Fact, Others, Outcome, Record, Refusal,
+    Scope, State,
+};
+
+use super::{World, peer};
+
+impl World {
+    /// The number of a device.
+    ///
+    /// # Panics
+    /// If there is no such device.
+    pub fn who(&self, name: &str) -> usize {
+        self.people.iter().position(|person| person.name == name).expect("a device of this world")
+    }
+
+    /// `a` dials `b`.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn dial(&mut self, a: &str, b: &str) -> Result<CallId, Refusal> {
+        self.dial_for(a, b, Duration::from_secs(60))
+    }
+
+    /// `a` dials `b` and lets it ring so long.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn dial_for(&mut self, a: &str, b: &str, lifetime: Duration) -> Result<CallId, Refusal> {
+        self.dial_with(a, b, lifetime, None, true)
+    }
+
+    /// `a` dials `b` with everything that can be said.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn dial_with(
+        &mut self,
+        a: &str,
+        b: &str,
+        lifetime: Duration,
+        note: Option<&str>,
+        hold_others: bool,
+    ) -> Result<CallId, Refusal> {
+        let call = self.fresh_call();
+        self.dial_as(call, a, b, lifetime, note, hold_others).map(|()| call)
+    }
+
+    /// `a` dials `b`; the call has this id.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn dial_as(
+        &mut self,
+        call: CallId,
+        a: &str,
+        b: &str,
+        lifetime: Duration,
+        note: Option<&str>,
+        hold_others: bool,
+    ) -> Result<(), Refusal> {
+        let (a, owner) = (self.who(a), self.people[self.who(b)].owner);
+        let (peer, devices, note) = (peer(owner), self.devices_of(owner), note.map(str::to_owned));
+        self.command(a, Command::Dial { call, peer, devices, lifetime, note, hold_others })
+    }
+
+    /// The person takes the call that rings, holding the others.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn answer(&mut self, who: &str) -> Result<(), Refusal> {
+        self.answer_and(who, Others::Hold)
+    }
+
+    /// The person takes the call that rings.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn answer_and(&mut self, who: &str, others: Others) -> Result<(), Refusal> {
+        let who = self.who(who);
+        let call = self.last_call(who);
+        self.command(who, Command::Answer { call, others })
+    }
+
+    /// The person declines the newest call, on this device.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn decline(&mut self, who: &str) -> Result<(), Refusal> {
+        self.decline_with(who, DeclineReason::Declined, Scope::ThisDevice, None)
+    }
+
+    /// The person declines the newest call with everything that can be said.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn decline_with(
+        &mut self,
+        who: &str,
+        reason: DeclineReason,
+        scope: Scope,
+        text: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let who = self.who(who);
+        let (call, text) = (self.last_call(who), text.map(str::to_owned));
+        self.command(who, Command::Decline { call, reason, scope, text })
+    }
+
+    /// The person hangs the newest call up.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn hang_up(&mut self, who: &str) -> Result<(), Refusal> {
+        let who = self.who(who);
+        let call = self.last_call(who);
+        self.command(who, Command::HangUp { call })
+    }
+
+    /// The person mutes or unmutes the newest call.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn mute(&mut self, who: &str, muted: bool) -> Result<(), Refusal> {
+        let who = self.who(who);
+        let call = self.last_call(who);
+        self.command(who, Command::SetMuted { call, muted })
+    }
+
+    /// The person silences the newest call.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn silence(&mut self, who: &str) -> Result<(), Refusal> {
+        let who = self.who(who);
+        let call = self.last_call(who);
+        self.command(who, Command::Silence { call })
+    }
+
+    /// The person holds a call.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn hold(&mut self, who: &str, call: CallId) -> Result<(), Refusal> {
+        self.command(self.who(who), Command::Hold { call })
+    }
+
+    /// The person takes a call up again.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn resume(&mut self, who: &str, call: CallId) -> Result<(), Refusal> {
+        self.command(self.who(who), Command::Resume { call })
+    }
+
+    /// The person swaps the call that has the ear with the one that is held.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn swap(&mut self, who: &str) -> Result<(), Refusal> {
+        self.command(self.who(who), Command::Swap)
+    }
+
+    /// The person blocks another one on this device.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn block(&mut self, who: &str, whom: &str) -> Result<(), Refusal> {
+        let owner = self.people[self.who(whom)].owner;
+        self.command(self.who(who), Command::Block { peer: peer(owner) })
+    }
+
+    /// The newest call that this device may know of, an unknown one if there is none.
+    pub fn last_call(&self, who: usize) -> CallId {
+        let views = self.people[who].phone.views();
+        views.last().map_or(CallId::from_bytes([0; 16]), |view| view.id)
+    }
+
+    /// The newest view of this device.
+    pub fn view(&self, who: &str) -> Option<CallView> {
+        self.people[self.who(who)].phone.views().pop()
+    }
+
+    /// The view of one call on this device.
+    pub fn view_of(&self, who: &str, call: CallId) -> Option<CallView> {
+        self.people[self.who(who)].phone.views().into_iter().find(|view| view.id == call)
+    }
+
+    /// The state of the newest call.
+    pub fn state(&self, who: &str) -> Option<State> {
+        self.view(who).map(|view| view.state)
+    }
+
+    /// The state of one call.
+    pub fn state_of(&self, who: &str, call: CallId) -> Option<State> {
+        self.view_of(who, call).map(|view| view.state)
+    }
+
+    /// The facts of all records of a device, oldest first.
+    pub fn facts(&self, who: &str) -> Vec<Fact> {
+        self.people[self.who(who)].records.iter().map(|record| record.fact).collect()
+    }
+
+    /// The final records of a device, one for each ended call.
+    pub fn rows(&self, who: &str) -> Vec<&Record> {
+        let person = &self.people[self.who(who)];
+        person.records.iter().filter(|record| record.fact == Fact::Ended).collect()
+    }
+
+    /// How the call that ended last on this device is filed.
+    ///
+    /// # Panics
+    /// If none has ended.
+    pub fn end(&self, who: &str) -> (EndReason, EndedBy, Outcome) {
+        let rows = self.rows(who);
+        let view = &rows.last().expect("a call has ended").view;
+        let all = view.reason.zip(view.ended_by).zip(view.outcome);
+        let ((reason, by), outcome) = all.expect("an ended call says why");
+        (reason, by, outcome)
+    }
+
+    /// The reasons of all ended calls of a device, in the order of their ends.
+    pub fn reasons(&self, who: &str) -> Vec<EndReason> {
+        self.rows(who).iter().filter_map(|row| row.view.reason).collect()
+    }
+}
