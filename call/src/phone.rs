@@ -381,7 +381,7 @@ impl Phone {
     fn change(&mut self, out: &mut Out, id: CallId, input: impl FnOnce(&mut Call, &mut Out) -> Flow) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(end) = input(call, out) else { return };
-        if self.is_shadowed(id, end.reason) {
+        if self.is_shadowed(id, &end) {
             self.drop_shadowed(out, id);
         } else {
             self.bury(out, id, end);

@@ -73,7 +73,7 @@ impl List {
     /// The list of this seed. Every second one has inputs that do not fit.
     pub fn of(seed: u64, operations: usize) -> Self {
         let mut chance = Chance::new(seed);
-        let honest = seed % 2 == 0;
+        let honest = seed.is_multiple_of(2);
         let mut ops = Vec::new();
         // What does not fit ends calls soon: it takes more of them to get everywhere.
         let operations = if honest { operations } else { operations * 3 };

@@ -48,6 +48,10 @@ pub struct Device {
     rung: BTreeSet<CallId>,
     /// Calls whose note was taken, likewise.
     noted: BTreeSet<CallId>,
+    /// Rings that were not answered by a session yet.
+    calling: BTreeSet<(CallId, LegId)>,
+    /// Those of them that are repeated no more.
+    taken_back: BTreeSet<(CallId, LegId)>,
     /// Sessions that stand, with the device at the other end.
     sessions: BTreeMap<(CallId, LegId), usize>,
 }
@@ -110,6 +114,8 @@ impl World {
                     taken: BTreeSet::new(),
                     rung: BTreeSet::new(),
                     noted: BTreeSet::new(),
+                    calling: BTreeSet::new(),
+                    taken_back: BTreeSet::new(),
                     sessions: BTreeMap::new(),
                 });
             }

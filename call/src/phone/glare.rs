@@ -11,11 +11,11 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::{EARLY_PATHS, Phone};
-use crate::call::{Around, Call, Out};
+use crate::call::{Around, Call, End, Out};
 use crate::effect::{Effect, SignalOrder};
 use crate::id::{CallId, LegId};
 use crate::message::{CancelReason, Message};
-use crate::view::EndReason;
+use crate::view::{Direction, EndReason, EndedBy};
 
 impl Phone {
     /// Message 3 came: the caller lives now.
@@ -23,6 +23,7 @@ impl Phone {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.is_knocking()) else { return };
         call.prove(out.now, remaining, note);
         match self.rival(id).map(|own| (own.id(), own.wire() > id)) {
+            None if self.was_answered_for(id) => self.drop_shadowed(out, id),
             None => self.let_in(out, id),
             Some((_, true)) => self.change(out, id, Call::park),
             Some((own, false)) => self.merge(out, own, id),
@@ -51,12 +52,11 @@ impl Phone {
         self.change(out, own, |own, out| own.become_theirs(out, theirs));
     }
 
-    /// What a merge leaves: their call is waited for no longer than ours can still win.
+    /// What became of our own call to them says what becomes of theirs that waits for it.
     pub(super) fn settle_glare(&mut self, out: &mut Out) {
-        for id in self.ids(Call::is_unproved_or_parked) {
+        for id in self.ids(Call::is_parked) {
             let Some(call) = self.calls.get(&id) else { continue };
-            let (parked, due, leg) = (call.is_parked(), call.is_tired_of_waiting(out.now), call.first_leg());
-            let answered_by = |own: &Call| own.is_answered() && own.chosen() == leg;
+            let (due, leg) = (call.is_tired_of_waiting(out.now), call.first_leg());
             if let Some(own) = self.rival(id) {
                 let reached = leg.is_some_and(|leg| own.is_reached(leg));
                 let own = own.id();
@@ -65,25 +65,37 @@ impl Phone {
                 } else if due {
                     self.change(out, id, |call, _| call.wait_on());
                 }
-            } else if self.calls.values().any(|own| answered_by(own) && own.answered_since(call)) {
+            } else if self.was_answered_for(id) {
                 self.drop_shadowed(out, id);
-            } else if parked {
+            } else {
                 self.let_in(out, id);
             }
         }
     }
 
-    /// Whether the end of a call that nobody has heard of is a part of another call's story: we call that contact, or
-    /// talk with that device, or just did.
-    pub(super) fn is_shadowed(&self, id: CallId, reason: EndReason) -> bool {
+    /// Whether our own call to them was answered by the very device that calls here, after it had begun to.
+    fn was_answered_for(&self, id: CallId) -> bool {
+        let Some(call) = self.calls.get(&id) else { return false };
+        let mut own = self.calls.values().filter(|own| own.direction() == Direction::Outgoing);
+        own.any(|own| own.chosen() == call.first_leg() && own.answered_since(call))
+    }
+
+    /// Whether the end of a call that nobody has heard of is a part of another call's story. A call that was taken back
+    /// by its caller is a story of its own.
+    pub(super) fn is_shadowed(&self, id: CallId, end: &End) -> bool {
         let Some(call) = self.calls.get(&id).filter(|call| call.is_unproved_or_parked()) else {
             return false;
         };
-        let talks = |chosen: Option<LegId>| chosen.is_some() && chosen == call.first_leg();
-        self.rival(id).is_some()
-            || self.calls.values().any(|own| talks(own.chosen()))
-            || (reason == EndReason::AnsweredElsewhere
-                && self.tombstones.iter().any(|tomb| talks(tomb.chosen)))
+        let of_ours = self.rival(id).is_some() || self.was_answered_for(id);
+        match (end.reason, end.by) {
+            (EndReason::AnsweredElsewhere, _) => {
+                let talked = |chosen: Option<LegId>| chosen.is_some() && chosen == call.first_leg();
+                let mut chosen = self.calls.values().map(Call::chosen);
+                of_ours || chosen.any(talked) || self.tombstones.iter().any(|tomb| talked(tomb.chosen))
+            }
+            (_, EndedBy::Remote) => false,
+            (_, EndedBy::Local | EndedBy::Network | EndedBy::Policy) => of_ours,
+        }
     }
 
     /// It leaves no row; the call that stands for it remembers that it was.

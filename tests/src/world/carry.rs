@@ -212,6 +212,10 @@ impl World {
         if of_session && !self.people[from].sessions.contains_key(&(parcel.call, device(to))) {
             return;
         }
+        let session = (parcel.call, device(to));
+        if matches!(parcel.what, What::Ring { .. }) && self.people[from].taken_back.contains(&session) {
+            return;
+        }
         if matches!(parcel.what, What::Ring { .. }) && !self.network.offline.contains(&from) {
             self.event(from, Event::Carried { call: parcel.call, leg: device(to) });
         }
@@ -248,6 +252,7 @@ impl World {
                 self.event(to, Event::Rung { call, leg, peer, lifetime, preconnect, policy });
             }
             What::Say(message) => {
+                person.calling.remove(&(call, leg));
                 if first && person.sessions.contains_key(&(call, leg)) {
                     self.event(to, Event::Received { call, leg, message });
                 }

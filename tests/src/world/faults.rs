@@ -121,7 +121,7 @@ impl World {
         (call, leg, peer): (CallId, LegId, PeerId),
     ) -> Option<Event> {
         let chance = self.chance.below(8);
-        let yes = chance % 2 == 0;
+        let yes = chance.is_multiple_of(2);
         let list = vec![Opaque(b"host".to_vec())];
         let offered = Duration::from_secs(30);
         let description = |offer| Description {

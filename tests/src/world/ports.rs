@@ -40,7 +40,12 @@ impl World {
         match order {
             SignalOrder::Ring { lifetime, .. } => {
                 self.people[who].sessions.insert((call, leg), to);
+                self.people[who].calling.insert((call, leg));
                 self.post(who, to, call, What::Ring { lifetime }, lifetime);
+            }
+            // The ring is taken back before it was answered: it is repeated no more, and no session could say so.
+            SignalOrder::Send(_) if self.people[who].calling.contains(&(call, leg)) => {
+                self.people[who].taken_back.insert((call, leg));
             }
             SignalOrder::Send(message) => self.post(who, to, call, What::Say(message), REPEAT_FOR),
             SignalOrder::Missed { .. } => {
