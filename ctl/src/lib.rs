@@ -97,7 +97,7 @@ impl Command {
             Self::Watch(args) => args.form,
             Self::Events(args) => args.form,
             Self::Wait(args) => args.form,
-            Self::History(args) => args.form,
+            Self::History(args) => args.form(),
             Self::Contact(args) => args.form(),
             Self::Account(args) => args.form(),
             Self::Config(args) => args.form(),

@@ -94,6 +94,31 @@ fn after_from(now: &Zoned, text: &str) -> Result<i64, String> {
     if at <= *now { Err(wrong()) } else { Ok(at.timestamp().as_microsecond()) }
 }
 
+/// The same with seconds, `2026-11-03 14:05:09`.
+pub(crate) fn local_second(unix_us: i64) -> String {
+    let local = |at: Timestamp| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    stamp(unix_us).map_or_else(String::new, local)
+}
+
+/// A time that was, as a person says it: `3d` or `12h` ago, a local date, or one with a time.
+pub(crate) fn past(text: &str) -> Result<i64, String> {
+    past_of(&Zoned::now(), text)
+}
+
+fn past_of(now: &Zoned, text: &str) -> Result<i64, String> {
+    let wrong =
+        || format!("'{text}' is no time: say 2026-11-03, 2026-11-03T14:05, or 3d for three days ago.");
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at.as_microsecond());
+    }
+    let zoned = if let Ok(span) = text.parse::<Span>() {
+        now.checked_sub(span.abs())
+    } else {
+        text.parse::<DateTime>().map_err(|_| wrong())?.to_zoned(now.time_zone().clone())
+    };
+    zoned.map(|at| at.timestamp().as_microsecond()).map_err(|_| wrong())
+}
+
 fn stamp(unix_us: i64) -> Option<Timestamp> {
     if unix_us == 0 { None } else { Timestamp::from_microsecond(unix_us).ok() }
 }
@@ -139,5 +164,16 @@ mod tests {
     fn zero_is_never() {
         assert_eq!((utc(0), local(0), since(0)), (String::new(), String::new(), String::new()));
         assert_eq!(utc(1_793_714_709_000_000), "2026-11-03T14:05:09Z");
+    }
+
+    #[test]
+    fn a_past_time_is_a_span_ago_or_a_date() {
+        let now = "2026-11-03T14:05:09Z".parse::<Timestamp>().unwrap().to_zoned(TimeZone::UTC);
+        let utc = |text: &str| past_of(&now, text).map(utc);
+        assert_eq!(utc("3d").unwrap(), "2026-10-31T14:05:09Z");
+        assert_eq!(utc("12h").unwrap(), "2026-11-03T02:05:09Z");
+        assert_eq!(utc("2026-01-02").unwrap(), "2026-01-02T00:00:00Z");
+        assert_eq!(utc("2026-01-02 03:04").unwrap(), "2026-01-02T03:04:00Z");
+        assert!(utc("yesterday").is_err());
     }
 }

@@ -97,6 +97,55 @@ async fn history_is_rows_with_the_cursor_to_go_on_from() {
 }
 
 #[tokio::test]
+async fn the_story_of_a_call_is_told_line_by_line() {
+    let mut fake = Fake::start().await;
+    let row = dict! {"id": 7_u64, "direction": "outgoing", "name": "Ben", "duration-ms": 60_000_u64, "outcome": "answered"};
+    let event = |event: &'static str, source: &'static str, after: u64| {
+        dict! {"at": 1_793_714_709_000_000_i64 + i64::try_from(after).unwrap() * 1000, "after-ms": after, "event": event,
+        "source": source, "state": "active", "note": if after == 0 { "lunch?" } else { "" },
+        "reason": "completed", "ended-by": "remote"}
+    };
+    let events = vec![
+        event("dialed", "local", 0),
+        event("answered", "remote", 1500),
+        event("ended", "remote", 61_500),
+    ];
+    fake.on("History.Get", Answer::Row(row), vec![]);
+    fake.on("History.Events", Answer::Rows(events), vec![]);
+    let told = fake.ctl(&["history", "show", "7"]).await.out;
+    let expected = [
+        "2026-11-03T14:05:09Z\t0.000\tdialed\tlocal\tYou called Ben: \u{201c}lunch?\u{201d}.\n",
+        "2026-11-03T14:05:10Z\t1.500\tanswered\tremote\tBen answered.\n",
+        "2026-11-03T14:06:10Z\t61.500\tended\tremote\tBen hung up. You had talked for 01:00.\n",
+    ];
+    assert_eq!(told, expected.concat());
+    let json = fake.ctl(&["history", "show", "7", "--json"]).await.json();
+    assert_eq!((&json["v"], &json["row"]["id"]), (&json!(1), &json!(7)));
+    assert_eq!(
+        (&json["events"][1]["after_ms"], &json["events"][1]["sentence"]),
+        (&json!(1500), &json!("Ben answered."))
+    );
+}
+
+#[tokio::test]
+async fn rows_are_searched_seen_and_removed() {
+    let mut fake = Fake::start().await;
+    fake.on("History.List", Answer::History(vec![], 0), vec![]);
+    fake.ctl(&["history", "search", "lunch", "--outcome", "busy", "--since", "2026-01-02T00:00:00Z"]).await;
+    let asked = fake.asked.last().unwrap();
+    for part in ["\"lunch\"", "\"busy\"", "1767312000000000"] {
+        assert!(asked.contains(part), "{asked}");
+    }
+    fake.on("History.MarkSeen", Answer::Nothing, vec![]);
+    assert_eq!(fake.ctl(&["history", "seen"]).await.out, "seen\tall\n");
+    fake.on("History.Delete", Answer::Nothing, vec![]);
+    assert_eq!(fake.ctl(&["history", "rm", "4", "5"]).await.out, "removed\t4 5\n");
+    assert!(fake.asked.last().unwrap().contains("4"), "{:?}", fake.asked);
+    assert_eq!(fake.ctl(&["history", "rm"]).await.code, 2, "nothing named");
+    assert_eq!(fake.ctl(&["history", "rm", "--until", "soon"]).await.code, 2);
+}
+
+#[tokio::test]
 async fn contacts_are_listed_to_the_last_page() {
     let mut fake = Fake::start().await;
     let row = dict! {"id": "c1", "name": "Ben", "address": "ybnd", "blocked": true, "mutual": true, "added-at": 5_i64, "last-call-at": 0_i64};

@@ -1,0 +1,317 @@
+//! `ahoyctl history …`.
+//!
+//! Lives here: lists and searches, the story of one call, exporting, marking as seen, removing.
+//! Must not: read the database; the daemon does.
+
+mod story;
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use ahoy_dbus::{Dict, types};
+use serde_json::{Value, json};
+use zbus::Variant;
+
+use super::Desk;
+use crate::bus::ask;
+use crate::fault::{Exit, Fault};
+use crate::pick;
+use crate::print::{Form, FormArgs};
+use crate::time;
+use crate::world::{Props, row_json};
+
+/// Rows that are removed or marked with one question.
+const AT_ONCE: usize = 1_000;
+
+/// What happened, newest first
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    override_usage = "ahoyctl history [OPTIONS] | history <COMMAND>",
+    after_help = "In a pipe: row, time (UTC), direction, name, outcome, seconds.\nExample: ahoyctl history --missed --limit 5"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// One row alone
+    #[arg(hide = true)]
+    row: Option<u64>,
+    /// Only missed calls
+    #[arg(long)]
+    missed: bool,
+    /// The same as `search TEXT`
+    #[arg(long, value_name = "TEXT", hide = true)]
+    text: Option<String>,
+    #[command(flatten)]
+    page: Page,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct Page {
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Only rows older than this one: "next" of the last answer
+    #[arg(long, value_name = "ROW")]
+    before: Option<u64>,
+    /// Only with this contact
+    #[arg(long, value_name = "CONTACT")]
+    with: Option<String>,
+}
+
+/// What narrows a search and an export.
+#[derive(Debug, Default, clap::Args)]
+struct Narrow {
+    /// incoming or outgoing
+    #[arg(long, value_name = "WAY", value_parser = ["incoming", "outgoing"], hide_possible_values = true)]
+    direction: Option<String>,
+    /// answered, missed, declined, busy, no-answer, canceled, …
+    #[arg(long, value_name = "WORD")]
+    outcome: Option<String>,
+    /// From then on: 2026-11-03, "2026-11-03 14:05", or 3d, 12h ago
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Until then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Tell the story of one call, line by line
+    #[command(
+        after_help = "In a pipe: time (UTC), seconds after the first, event, source, sentence.\nExample: ahoyctl history show 12"
+    )]
+    Show {
+        /// The row
+        row: u64,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Find calls by a text, an outcome, a time
+    #[command(after_help = "Example: ahoyctl history search lunch --since 30d --outcome missed")]
+    Search {
+        /// A part of name, address, note or message
+        text: Option<String>,
+        #[command(flatten)]
+        narrow: Narrow,
+        #[command(flatten)]
+        page: Page,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Write rows to a file that other programs read
+    #[command(after_help = "Example: ahoyctl history export ics calls.ics --since 2026-01-01")]
+    Export {
+        /// json, csv or ics (a calendar)
+        #[arg(value_parser = ["json", "csv", "ics"], hide_possible_values = true)]
+        format: String,
+        /// The file, replaced if it is there; standard output if none
+        file: Option<String>,
+        /// Only with this text
+        #[arg(long, value_name = "TEXT")]
+        text: Option<String>,
+        /// Only with this contact
+        #[arg(long, value_name = "CONTACT")]
+        with: Option<String>,
+        #[command(flatten)]
+        narrow: Narrow,
+    },
+    /// Mark missed calls as seen
+    #[command(after_help = "Example: ahoyctl history seen")]
+    Seen {
+        /// These rows; all if none
+        rows: Vec<u64>,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Remove rows for good
+    #[command(after_help = "Example: ahoyctl history rm --until 365d")]
+    Rm {
+        /// These rows
+        #[arg(required_unless_present = "until")]
+        rows: Vec<u64>,
+        /// All that are older: 2026-11-03, or 90d ago
+        #[arg(long, value_name = "TIME", conflicts_with = "rows")]
+        until: Option<String>,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+}
+
+impl Args {
+    /// The form that was asked for.
+    pub(crate) fn form(&self) -> FormArgs {
+        match &self.what {
+            None => self.list.form,
+            Some(
+                What::Show { form, .. }
+                | What::Search { form, .. }
+                | What::Seen { form, .. }
+                | What::Rm { form, .. },
+            ) => *form,
+            Some(What::Export { .. }) => FormArgs::default(),
+        }
+    }
+}
+
+/// Runs it.
+pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
+    desk.bus.wake().await?;
+    let history = desk.bus.history().await?;
+    let none = Dict::new();
+    match args.what {
+        None => match args.list.row {
+            Some(row) => show_rows(desk, vec![ask(history.get(row, &none)).await?], 0)?,
+            None => {
+                let missed = args.list.missed.then(|| types::Outcome::Missed.to_string());
+                let narrow = Narrow { outcome: missed, ..Narrow::default() };
+                list(desk, args.list.text, narrow, args.list.page).await?;
+            }
+        },
+        Some(What::Search { text, narrow, page, .. }) => list(desk, text, narrow, page).await?,
+        Some(What::Show { row, .. }) => {
+            let shown = ask(history.get(row, &none)).await?;
+            let events = ask(history.events(row, &none)).await?;
+            story::tell(desk, shown, events)?;
+        }
+        Some(What::Export { format, file, text, with, narrow }) => {
+            let filter = filter(desk, text, with, narrow).await?;
+            let open = file.as_ref().map(|name| {
+                File::create(name)
+                    .map_err(|error| Fault::new(Exit::Usage, format!("Cannot write to '{name}': {error}.")))
+            });
+            let open = open.transpose()?;
+            let stdout = std::io::stdout();
+            let into: BorrowedFd<'_> = open.as_ref().map_or_else(|| stdout.as_fd(), AsFd::as_fd);
+            // As long as its reader takes it. The daemon gives up one that takes nothing.
+            let count = history.export(&format, into.into(), &filter).await?;
+            if file.is_some() {
+                desk.out.hint(&format!("{count} rows."));
+            }
+        }
+        Some(What::Seen { rows, .. }) => {
+            ask(history.mark_seen(&rows, &none)).await?;
+            done(desk, "seen", &rows)?;
+        }
+        Some(What::Rm { rows, until: None, .. }) => {
+            for some in rows.chunks(AT_ONCE) {
+                ask(history.delete(some, &none)).await?;
+            }
+            done(desk, "removed", &rows)?;
+        }
+        Some(What::Rm { until: Some(until), .. }) => {
+            let rows = remove_until(desk, until).await?;
+            done(desk, "removed", &rows)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+async fn list(desk: &Desk, text: Option<String>, narrow: Narrow, page: Page) -> Result<(), Fault> {
+    let mut filter = filter(desk, text, page.with, narrow).await?;
+    filter.insert("limit".to_owned(), page.limit.into());
+    if let Some(row) = page.before {
+        filter.insert("before".to_owned(), row.into());
+    }
+    let (rows, next) = ask(desk.bus.history().await?.list(&filter, &Dict::new())).await?;
+    if rows.is_empty() {
+        desk.out.hint("Nothing yet.");
+    }
+    show_rows(desk, rows, next)?;
+    if next != 0 {
+        desk.out.hint(&format!("More: --before {next}"));
+    }
+    Ok(())
+}
+
+/// Removes all that is older, page by page; which rows that were. A call that goes on stays.
+async fn remove_until(desk: &Desk, until: String) -> Result<Vec<u64>, Fault> {
+    let history = desk.bus.history().await?;
+    let none = Dict::new();
+    let mut filter = filter(desk, None, None, Narrow { until: Some(until), ..Narrow::default() }).await?;
+    filter.insert("limit".to_owned(), 1_000_u32.into());
+    let mut removed = Vec::new();
+    loop {
+        let (rows, next) = ask(history.list(&filter, &none)).await?;
+        let ended = rows.into_iter().map(Props::from).filter(|row| row.at("ended-at") != 0);
+        let ids: Vec<u64> = ended.map(|row| row.number("id")).collect();
+        if !ids.is_empty() {
+            ask(history.delete(&ids, &none)).await?;
+        }
+        removed.extend(ids);
+        if next == 0 {
+            return Ok(removed);
+        }
+        filter.insert("before".to_owned(), next.into());
+    }
+}
+
+async fn filter(
+    desk: &Desk,
+    text: Option<String>,
+    with: Option<String>,
+    narrow: Narrow,
+) -> Result<Dict, Fault> {
+    let value = |text: String| Variant::from(text).try_into();
+    let mut filter = Dict::new();
+    if let Some(contact) = with {
+        let row = pick::contact(&desk.bus, &contact).await?;
+        filter.insert("contact".to_owned(), value(row.text("id").to_owned())?);
+    }
+    for (key, word) in [("text", text), ("direction", narrow.direction), ("outcome", narrow.outcome)] {
+        if let Some(word) = word {
+            filter.insert(key.to_owned(), value(word)?);
+        }
+    }
+    for (key, when) in [("since", narrow.since), ("until", narrow.until)] {
+        if let Some(when) = when {
+            let at = time::past(&when).map_err(|sentence| Fault::new(Exit::Usage, sentence))?;
+            filter.insert(key.to_owned(), at.into());
+        }
+    }
+    Ok(filter)
+}
+
+fn show_rows(desk: &Desk, rows: Vec<Dict>, next: u64) -> Result<(), Fault> {
+    let items: Vec<Value> = rows.iter().map(|row| Value::Object(row_json(row))).collect();
+    let lines: Vec<Vec<String>> = rows.into_iter().map(|row| line(&row.into(), desk.out.form)).collect();
+    let heads = ["ROW", "WHEN", "DIRECTION", "NAME", "OUTCOME", "TIME"];
+    desk.out.rows(&heads, &lines, "rows", items, json!({"next": next}))
+}
+
+fn done(desk: &Desk, what: &str, rows: &[u64]) -> Result<(), Fault> {
+    if desk.out.is_json() {
+        return desk.out.object(json!({what: rows}));
+    }
+    let rows: Vec<String> = rows.iter().map(u64::to_string).collect();
+    let which = if rows.is_empty() { "all".to_owned() } else { rows.join(" ") };
+    let which = if what == "removed" && rows.is_empty() { "nothing".to_owned() } else { which };
+    desk.out.words(&[what.to_owned(), which])
+}
+
+fn line(row: &Props, form: Form) -> Vec<String> {
+    let outcome = if row.text("outcome").is_empty() { "going on" } else { row.text("outcome") };
+    let (when, lasted) = if form == Form::Table {
+        let ms = row.number("duration-ms");
+        (time::local(row.at("created-at")), if ms == 0 { String::new() } else { time::span_ms(ms) })
+    } else {
+        (time::utc(row.at("created-at")), (row.number("duration-ms") / 1000).to_string())
+    };
+    vec![
+        row.number("id").to_string(),
+        when,
+        row.text("direction").to_owned(),
+        row.text("name").to_owned(),
+        outcome.to_owned(),
+        lasted,
+    ]
+}

@@ -1,0 +1,173 @@
+//! The story of one call in words: who, what, when, and how long after.
+//!
+//! Lives here: a sentence for each event and each reason.
+//! Must not: ask the bus.
+
+use ahoy_dbus::Dict;
+use ahoy_dbus::types::Reason;
+use serde_json::{Value, json};
+
+use crate::cmd::Desk;
+use crate::fault::Fault;
+use crate::print::Form;
+use crate::time;
+use crate::world::{Props, row_json};
+
+/// Prints it.
+pub(super) fn tell(desk: &Desk, row: Dict, events: Vec<Dict>) -> Result<(), Fault> {
+    let json_row = Value::Object(row_json(&row));
+    let row = Props::from(row);
+    let mut items = Vec::new();
+    let mut lines = Vec::new();
+    for event in events {
+        let mut item = row_json(&event);
+        let event = Props::from(event);
+        let sentence = sentence(&row, &event);
+        item.insert("sentence".to_owned(), sentence.clone().into());
+        items.push(Value::Object(item));
+        let (at, after) = (event.at("at"), event.number("after-ms"));
+        lines.push(if desk.out.form == Form::Table {
+            vec![time::local_second(at), after_first(after), sentence]
+        } else {
+            let seconds = format!("{}.{:03}", after / 1_000, after % 1_000);
+            vec![
+                time::utc(at),
+                seconds,
+                event.text("event").to_owned(),
+                event.text("source").to_owned(),
+                sentence,
+            ]
+        });
+    }
+    desk.out.rows(&["WHEN", "AFTER", "WHAT"], &lines, "events", items, json!({"row": json_row}))
+}
+
+/// `+0.4 s`, `+1:05.2`; empty for the first.
+fn after_first(ms: u64) -> String {
+    match ms {
+        0 => String::new(),
+        1..60_000 => format!("+{}.{} s", ms / 1_000, ms / 100 % 10),
+        _ => format!("+{}", time::span_ms(ms)),
+    }
+}
+
+/// What one event was.
+fn sentence(row: &Props, event: &Props) -> String {
+    let name = if row.text("name").is_empty() { "They" } else { row.text("name") };
+    let note = quoted(event.text("note"));
+    match event.text("event") {
+        "dialed" => format!("You called {name}{note}."),
+        "offered" => format!("{name} called{note}."),
+        "noted" => format!("{name} had called while you were away{note}."),
+        "ringing-there" => "Their phone rang.".to_owned(),
+        "ringing-here" => "Your phone rang.".to_owned(),
+        "answered" => match event.text("source") {
+            "remote" => format!("{name} answered."),
+            "policy" => "It answered itself, as you had set it for this contact.".to_owned(),
+            _ => "You answered.".to_owned(),
+        },
+        "connected" => "The sound was there.".to_owned(),
+        "path-lost" => "The connection broke.".to_owned(),
+        "path-restored" => "The connection was back.".to_owned(),
+        "held" => "You put the call on hold.".to_owned(),
+        "resumed" => "You took the call up again.".to_owned(),
+        "held-there" => format!("{name} put you on hold."),
+        "resumed-there" => format!("{name} took the call up again."),
+        "glare-merged" => format!("{name} was calling you at the same moment: the two became one call."),
+        "seen" => "You saw that it was missed.".to_owned(),
+        "ended" => end(name, row, event),
+        other => format!("{other} ({}).", event.text("source")),
+    }
+}
+
+/// Why it was over, and how long it had been.
+fn end(name: &str, row: &Props, event: &Props) -> String {
+    let ours = event.text("ended-by") == "local";
+    let who = if ours { "You" } else { name };
+    let message = quoted(event.text("message"));
+    let why = match Reason::from(event.text("reason")) {
+        Reason::Completed => format!("{who} hung up."),
+        Reason::Canceled if ours => "You gave up before an answer.".to_owned(),
+        Reason::Canceled => format!("{name} gave up before an answer."),
+        Reason::Declined | Reason::AllDeclined => format!("{who} declined{message}."),
+        Reason::Busy if ours => "You were in another call.".to_owned(),
+        Reason::Busy => format!("{name} was in another call."),
+        Reason::NoAnswer => format!("{name} did not answer."),
+        Reason::Missed => "You missed it.".to_owned(),
+        Reason::AnsweredElsewhere => "It was answered on another device.".to_owned(),
+        Reason::DeclinedElsewhere => "It was declined on another device.".to_owned(),
+        Reason::Unreachable => "There was no relay to call over.".to_owned(),
+        Reason::Unavailable => format!("{name} could not be reached: their phone never rang."),
+        Reason::MediaFailed => "The sound failed.".to_owned(),
+        Reason::NegotiationFailed | Reason::IceFailed => "No path for the sound was found.".to_owned(),
+        Reason::ConnectionLost => "The connection was lost for good.".to_owned(),
+        Reason::SignalingFailed => "The other side could no longer be reached.".to_owned(),
+        Reason::SecurityFailed => "It was not them: the call was broken off.".to_owned(),
+        Reason::Shutdown => format!("{who} shut ahoy down."),
+        Reason::Interrupted => cut_off(event),
+        other => format!("It ended: {other}."),
+    };
+    match row.number("duration-ms") {
+        0 => why,
+        talked => format!("{why} You had talked for {}.", time::span_ms(talked)),
+    }
+}
+
+fn cut_off(event: &Props) -> String {
+    let noticed = time::local_second(event.at("noticed-at"));
+    if noticed.is_empty() {
+        return "ahoy was cut off in the call.".to_owned();
+    }
+    format!("ahoy was cut off some time after this; that was noticed at its next start, {noticed}.")
+}
+
+fn quoted(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": \u{201c}{text}\u{201d}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use zbus::Variant;
+
+    use super::*;
+
+    fn props(pairs: &[(&str, Variant<'_>)]) -> Props {
+        let owned = |value: &Variant<'_>| value.try_clone().unwrap().try_into_owned().unwrap();
+        Props::from(pairs.iter().map(|(key, value)| ((*key).to_owned(), owned(value))).collect::<Dict>())
+    }
+
+    #[test]
+    fn every_reason_and_event_has_a_sentence_of_its_own() {
+        let row = props(&[("name", "Ben".into())]);
+        for reason in Reason::WORDS {
+            let event = props(&[("event", "ended".into()), ("reason", (*reason).into())]);
+            let said = sentence(&row, &event);
+            assert!(said.ends_with('.') && said.len() > 10, "{reason}: {said}");
+        }
+        let unknown = props(&[("event", "sang".into()), ("source", "remote".into())]);
+        assert_eq!(sentence(&row, &unknown), "sang (remote).");
+    }
+
+    #[test]
+    fn a_decline_tells_who_and_with_what_words() {
+        let row = props(&[("name", "Ben".into())]);
+        let event = |by: &'static str| {
+            props(&[
+                ("event", "ended".into()),
+                ("reason", "declined".into()),
+                ("ended-by", by.into()),
+                ("message", "later".into()),
+            ])
+        };
+        assert_eq!(sentence(&row, &event("remote")), "Ben declined: \u{201c}later\u{201d}.");
+        assert_eq!(sentence(&row, &event("local")), "You declined: \u{201c}later\u{201d}.");
+    }
+
+    #[test]
+    fn how_long_after_is_seconds_and_then_minutes() {
+        assert_eq!(
+            (after_first(0), after_first(440), after_first(65_000)),
+            (String::new(), "+0.4 s".into(), "+01:05".into())
+        );
+    }
+}
