@@ -105,7 +105,14 @@ fn end(name: &str, row: &Props, event: &Props) -> String {
         Reason::SecurityFailed => "It was not them: the call was broken off.".to_owned(),
         Reason::Shutdown => format!("{who} shut ahoy down."),
         Reason::Interrupted => cut_off(event),
-        other => format!("It ended: {other}."),
+        other @ (Reason::Superseded
+        | Reason::LastLeft
+        | Reason::RoomFull
+        | Reason::RoomEnded
+        | Reason::Removed
+        | Reason::EndedByHost
+        | Reason::Internal
+        | Reason::Other(_)) => format!("It ended: {other}."),
     };
     match row.number("duration-ms") {
         0 => why,
