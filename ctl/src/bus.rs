@@ -6,7 +6,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use ahoy_dbus::proxy::{AccountProxy, CallProxy, ContactsProxy, FocusProxy, HistoryProxy, ManagerProxy};
+use ahoy_dbus::proxy::{
+    AccountProxy, AudioDeviceProxy, CallProxy, ContactsProxy, FocusProxy, HistoryProxy, ManagerProxy,
+};
 use ahoy_dbus::{BUS_NAME, Dict, ROOT, interface};
 use zbus::fdo::DBusProxy;
 use zbus::names::{BusName, WellKnownName};
@@ -109,6 +111,13 @@ impl Bus {
         let path = zbus::OwnedObjectPath::try_from(path)?;
         ask(CallProxy::builder(&self.connection).path(path).cache_properties(CacheProperties::No).build())
             .await
+    }
+
+    /// The sound device at a path.
+    pub(crate) async fn device(&self, path: &str) -> Result<AudioDeviceProxy<'static>, Fault> {
+        let path = zbus::OwnedObjectPath::try_from(path)?;
+        let proxy = AudioDeviceProxy::builder(&self.connection).path(path);
+        ask(proxy.cache_properties(CacheProperties::No).build()).await
     }
 
     /// The account at a path.

@@ -36,7 +36,7 @@ use crate::print::{FormArgs, Printer};
     after_help = "Calls      call answer decline silence hangup hold resume swap mute list show wait
 To watch   status watch events history logs version
 People     contact account
-Settings   dnd config completions
+Settings   dnd device config completions
 
 Each tells more with --help, and gives an example. A call need not be named if
 only one fits; else its id, the other's name, or a beginning of one will do.
@@ -71,6 +71,7 @@ enum Command {
     Wait(cmd::wait::Args),
     History(cmd::history::Args),
     Contact(cmd::contact::Args),
+    Device(cmd::device::Args),
     Account(cmd::account::Args),
     Config(cmd::config::Args),
     Logs(cmd::logs::Args),
@@ -99,6 +100,7 @@ impl Command {
             Self::Wait(args) => args.form,
             Self::History(args) => args.form(),
             Self::Contact(args) => args.form(),
+            Self::Device(args) => args.form(),
             Self::Account(args) => args.form(),
             Self::Config(args) => args.form(),
             Self::Logs(args) => args.form,
@@ -164,6 +166,7 @@ async fn run(command: Command) -> Result<Exit, Fault> {
         Command::Wait(args) => cmd::wait::run(&desk, args).await,
         Command::History(args) => cmd::history::run(&desk, args).await,
         Command::Contact(args) => cmd::contact::run(&desk, args).await,
+        Command::Device(args) => cmd::device::run(&desk, args).await,
         Command::Account(args) => cmd::account::run(&desk, args).await,
         Command::Config(args) => cmd::config::run(&desk, args).await,
         Command::Logs(args) => cmd::logs::run(&args, desk.out.is_json()),

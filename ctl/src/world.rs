@@ -112,6 +112,15 @@ impl Call {
     }
 }
 
+/// A sound device with its path.
+#[derive(Clone, Debug)]
+pub(crate) struct Device {
+    /// Its object.
+    pub(crate) path: String,
+    /// Its properties.
+    pub(crate) props: Props,
+}
+
 /// All that the bus shows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World {
@@ -197,6 +206,21 @@ impl World {
         let mut calls: Vec<Call> = self.objects.keys().filter_map(|path| self.call(path)).collect();
         calls.sort_by_key(|call| call.props.at("CreatedAt"));
         calls
+    }
+
+    /// All sound devices, loudspeakers first, by name.
+    pub(crate) fn devices(&self) -> Vec<Device> {
+        let device = |(path, object): (&String, &BTreeMap<String, Props>)| {
+            let props = object.get(interface::AUDIO_DEVICE)?.clone();
+            Some(Device { path: path.clone(), props })
+        };
+        let mut all: Vec<Device> = self.objects.iter().filter_map(device).collect();
+        let key = |one: &Device| {
+            let text = |name| one.props.text(name).to_owned();
+            (std::cmp::Reverse(text("Direction")), text("Name"), text("Id"))
+        };
+        all.sort_by_key(key);
+        all
     }
 
     /// The call at a path.

@@ -39,6 +39,18 @@ impl Engine {
             Request::SetAllMuted(muted) => {
                 self.command(reply, Command::SetAllMuted { muted }, Answer::Done);
             }
+            Request::SetDevice { role, ids } => {
+                let outcome = self.set_device(role, &ids);
+                self.answer(reply, outcome);
+            }
+            Request::AdjustDevice(adjust) => {
+                let outcome = self.adjust_device(adjust);
+                self.answer(reply, outcome);
+            }
+            Request::TestDevice { flow, id } => {
+                let outcome = self.test_device(flow, &id);
+                self.answer(reply, outcome);
+            }
             Request::Reload => {
                 let outcome = self.reload();
                 self.answer(reply, outcome);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, CallView};
 
+use crate::devices::Device;
 use crate::door::Dnd;
 
 /// Everything that the bus shows at one moment.
@@ -24,6 +25,8 @@ pub struct Board {
     pub focus_serial: u64,
     /// The account of this user.
     pub account: AccountRow,
+    /// The sound devices that are there, and the chosen ones that are not.
+    pub devices: Vec<Arc<DeviceRow>>,
     /// How many contacts there are.
     pub contacts: u32,
     /// History rows of outcome `missed` that nobody has seen.
@@ -49,6 +52,14 @@ pub struct ManagerRow {
     pub config_file: String,
     /// Do-not-disturb.
     pub dnd: Dnd,
+    /// Somebody here can change the volume of devices.
+    pub volumes: bool,
+    /// The chosen microphone; empty for the system's default.
+    pub input_device: String,
+    /// The chosen loudspeaker; empty for the system's default.
+    pub output_device: String,
+    /// The chosen devices to ring on; empty for the system's default.
+    pub ring_devices: Vec<String>,
     /// Why Dial would be refused now; empty when it would not.
     pub cannot_dial: String,
 }
@@ -80,6 +91,17 @@ pub struct CallRow {
     pub answered_boot: u64,
     /// When the present state ends by itself.
     pub deadline_boot: u64,
+}
+
+/// One sound device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceRow {
+    /// As it is, or as it was seen last.
+    pub device: Device,
+    /// It is there.
+    pub present: bool,
+    /// The roles that it serves now: `input`, `output`, `ring`.
+    pub roles: Vec<&'static str>,
 }
 
 /// The account of this user.

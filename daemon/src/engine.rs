@@ -10,6 +10,7 @@ use ahoy_call::{Event, Moment, Phone};
 use tokio::sync::mpsc;
 
 use crate::board::AccountRow;
+use crate::choose::Hardware;
 use crate::config::Config;
 use crate::contacts::Contacts;
 use crate::door::Door;
@@ -79,6 +80,7 @@ pub struct Engine {
     pub(crate) paths: Paths,
     pub(crate) problems: Problems,
     pub(crate) focus: Focus,
+    pub(crate) hardware: Hardware,
     pub(crate) door: Door,
     links: signal::Links,
     watchdog: Option<(Duration, Moment)>,
@@ -110,6 +112,7 @@ impl Engine {
             paths,
             problems,
             focus: Focus::default(),
+            hardware: Hardware::default(),
             door,
             links: signal::Links::default(),
             watchdog: None,
@@ -230,7 +233,7 @@ impl Engine {
             media::Report::Channel { call, leg, open } => {
                 self.tell_signal(signal::Order::Channel { call, leg, open });
             }
-            media::Report::Devices(_found) => {}
+            media::Report::Devices(found) => self.devices_found(found),
             media::Report::Problems(problems) => {
                 for problem in &problems {
                     tracing::warn!(problem, "sound");
@@ -301,6 +304,7 @@ impl Engine {
         let contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
         let problems = self.problems.sentences();
         let online = self.links.online;
+        self.show_devices();
         let dnd = self.door.dnd;
         let board = self.show.board();
         board.account = account;

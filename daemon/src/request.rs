@@ -10,6 +10,7 @@ use ahoy_call::{CallId, DeclineReason, Others, Scope};
 use tokio::sync::oneshot;
 
 use crate::config::Setting;
+use crate::devices::{Adjust, Flow};
 use crate::door::Dnd;
 use crate::rows::{
     ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow,
@@ -60,6 +61,22 @@ pub enum Request {
     SetDnd(Dnd),
     /// The switch for all calls.
     SetAllMuted(bool),
+    /// Choose devices by their ids; none is the system's default.
+    SetDevice {
+        /// For what.
+        role: Role,
+        /// Which; several only for the ring.
+        ids: Vec<String>,
+    },
+    /// Change a device in the sound server.
+    AdjustDevice(Adjust),
+    /// Let the person hear a device.
+    TestDevice {
+        /// Its direction.
+        flow: Flow,
+        /// Its id.
+        id: String,
+    },
     /// Read the configuration again.
     Reload,
     /// Every setting with the value in force.
@@ -128,6 +145,17 @@ impl PartialEq for Lease {
     fn eq(&self, other: &Self) -> bool {
         self.0.as_raw_fd() == other.0.as_raw_fd()
     }
+}
+
+/// What a sound device is chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The microphone of calls.
+    Input,
+    /// The loudspeaker of calls.
+    Output,
+    /// Where it rings.
+    Ring,
 }
 
 /// Which call a verb is for.
@@ -225,6 +253,8 @@ pub enum DeniedKind {
     NoSuchCall,
     /// No such contact.
     NoSuchContact,
+    /// No such device.
+    NoSuchDevice,
     /// No such row.
     NoSuchRecord,
     /// The call's state does not allow it.

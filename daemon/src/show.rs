@@ -142,6 +142,11 @@ impl Show {
         self.line.front().map(|waiting| waiting.due)
     }
 
+    /// What is shown now.
+    pub fn shown(&self) -> &Board {
+        &self.board
+    }
+
     /// What is shown now, to be changed in place; [`Self::flush`] shows it.
     pub fn board(&mut self) -> &mut Board {
         &mut self.board

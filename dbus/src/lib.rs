@@ -56,17 +56,20 @@ pub mod interface {
     pub const CONTACTS: &str = "org.ahoyd.Calls1.Contacts";
     /// Who we are.
     pub const ACCOUNT: &str = "org.ahoyd.Calls1.Account";
+    /// One sound device.
+    pub const AUDIO_DEVICE: &str = "org.ahoyd.Calls1.AudioDevice";
     /// Rows of history.
     pub const HISTORY: &str = "org.ahoyd.Calls1.History";
 }
 
 /// The contract: name of the interface, text of its XML.
-pub const XML: [(&str, &str); 6] = [
+pub const XML: [(&str, &str); 7] = [
     (interface::MANAGER, include_str!("../org.ahoyd.Calls1.Manager.xml")),
     (interface::FOCUS, include_str!("../org.ahoyd.Calls1.Focus.xml")),
     (interface::CALL, include_str!("../org.ahoyd.Calls1.Call.xml")),
     (interface::CONTACTS, include_str!("../org.ahoyd.Calls1.Contacts.xml")),
     (interface::ACCOUNT, include_str!("../org.ahoyd.Calls1.Account.xml")),
+    (interface::AUDIO_DEVICE, include_str!("../org.ahoyd.Calls1.AudioDevice.xml")),
     (interface::HISTORY, include_str!("../org.ahoyd.Calls1.History.xml")),
 ];
 
@@ -87,6 +90,14 @@ pub fn call_path(hex: &str) -> String {
 #[must_use]
 pub fn account_path(hex: &str) -> String {
     format!("{ROOT}/account_{hex}")
+}
+
+/// The object of a sound device. For the daemon and tests: clients get paths from the bus and treat them as opaque.
+///
+/// `hex` is 32 hex digits.
+#[must_use]
+pub fn device_path(hex: &str) -> String {
+    format!("{ROOT}/device_{hex}")
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ pub trait Manager {
     fn hangup_all(&self, options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
     fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
+    fn set_device(&self, role: &str, ids: &[&str], options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
     fn reload(&self, options: &Dict) -> zbus::Result<()>;
     fn get_settings(&self, options: &Dict) -> zbus::Result<Dict>;
@@ -72,6 +73,45 @@ pub trait Manager {
     fn cannot_dial_reason(&self) -> zbus::Result<String>;
     #[zbus(property)]
     fn muted(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn input_device(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn output_device(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn ring_devices(&self) -> zbus::Result<Vec<String>>;
+}
+
+/// One sound device.
+#[proxy(
+    interface = "org.ahoyd.Calls1.AudioDevice",
+    default_service = "org.ahoyd.Calls1",
+    assume_defaults = false
+)]
+pub trait AudioDevice {
+    fn r#use(&self, role: &str, options: &Dict) -> zbus::Result<()>;
+    fn test(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn id(&self) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn direction(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn name(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn kind(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn present(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn default(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn roles(&self) -> zbus::Result<Vec<String>>;
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn volume(&self) -> zbus::Result<f64>;
+    #[zbus(property)]
+    fn set_volume(&self, volume: f64) -> zbus::Result<()>;
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn muted(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn set_muted(&self, muted: bool) -> zbus::Result<()>;
 }
 
 /// The call that matters.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use ahoy_call::{Others, State};
 use ahoy_tests::bus::PrivateBus;
 use ahoy_tests::introspection::interfaces;
+use ahoyd::board::{Board, DeviceRow};
 use ahoyd::bus::{Order, Report};
 use ahoyd::request::{Answer, Denied, DeniedKind, Guard, Request, Verb, Which};
 use futures_util::FutureExt;
@@ -21,7 +22,10 @@ use zbus::fdo::IntrospectableProxy;
 use zbus::message::Type;
 use zbus::{OwnedVariant, Variant};
 
-use self::rig::{ACCOUNT_PATH, CALL, CALL_PATH, Port, Rig, changes, connect, idle, member, muted, with_call};
+use self::rig::{
+    ACCOUNT_PATH, CALL, CALL_PATH, DEVICE_PATH, Port, Rig, changes, connect, idle, member, muted, speaker,
+    with_call,
+};
 use self::speech::{
     NOTHING, ROOT, error_name, every_kind, managed, with_unknown_option, within_five_seconds,
 };
@@ -54,7 +58,7 @@ async fn the_object_manager_tells_the_whole_state() {
     let paths: BTreeSet<&str> = managed.keys().map(String::as_str).collect();
     let contacts = "/org/ahoyd/Calls1/contacts";
     let history = "/org/ahoyd/Calls1/history";
-    assert_eq!(paths, BTreeSet::from([ACCOUNT_PATH, CALL_PATH, FOCUS, contacts, history]));
+    assert_eq!(paths, BTreeSet::from([ACCOUNT_PATH, CALL_PATH, DEVICE_PATH, FOCUS, contacts, history]));
     for (path, interfaces) in managed {
         for (interface, properties) in interfaces {
             let short = interface.strip_prefix("org.ahoyd.Calls1.").expect("only ours are managed");
@@ -181,13 +185,62 @@ async fn setting_the_name_waits_for_no_lock_and_speaks_once() {
 }
 
 #[tokio::test]
+async fn a_volume_that_is_set_reaches_the_engine_and_its_change_is_told_once() {
+    let mut rig = Rig::up(&idle()).await;
+    let mut monitor = rig.monitor().await;
+    let proxy = rig::properties_of(&rig.client, DEVICE_PATH).await;
+    let interface = || "org.ahoyd.Calls1.AudioDevice".try_into().unwrap();
+    proxy.set(interface(), "Volume", &0.75_f64.into()).await.unwrap();
+    let asked = rig.port.asked().await.what;
+    let Request::AdjustDevice(adjust) = asked else { panic!("{asked:?}") };
+    assert_eq!((adjust.id.as_str(), adjust.volume, adjust.muted), ("usb.speaker-1", Some(0.75), None));
+    let board = Board { devices: vec![speaker(0.75)], ..idle() };
+    rig.port.publish(&board).await;
+    let seen = rig.seen(&mut monitor).await;
+    let told: Vec<_> = changes(&seen).into_iter().filter(|(path, ..)| path == DEVICE_PATH).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].2.keys().collect::<Vec<_>>(), ["Volume"]);
+    let refused = proxy.set(interface(), "Volume", &1.75_f64.into()).await.unwrap_err();
+    assert!(refused.to_string().contains("between 0 and 1.5"), "{refused}");
+    assert!(rig.port.asked.recv().now_or_never().is_none(), "a refused one reached the engine");
+}
+
+#[tokio::test]
+async fn a_device_is_an_object_while_it_is_there_or_chosen() {
+    let rig = Rig::up(&idle()).await;
+    let mut monitor = rig.monitor().await;
+    rig.port.publish(&Board { devices: Vec::new(), ..idle() }).await;
+    rig.port.publish(&idle()).await;
+    let mut away = DeviceRow::clone(&speaker(0.5));
+    (away.present, away.roles) = (false, Vec::new());
+    rig.port.publish(&Board { devices: vec![Arc::new(away)], ..idle() }).await;
+    let seen = rig.seen(&mut monitor).await;
+    let count = |name: &str| seen.iter().filter(|message| member(message) == name).count();
+    assert_eq!((count("InterfacesRemoved"), count("InterfacesAdded")), (1, 1));
+    let shown = rig.properties(DEVICE_PATH, "AudioDevice").await;
+    assert_eq!(shown["Present"], Variant::from(false).try_into_owned().unwrap());
+    let proxy = rig::properties_of(&rig.client, DEVICE_PATH).await;
+    let interface = "org.ahoyd.Calls1.AudioDevice".try_into().unwrap();
+    let refused = proxy.set(interface, "Muted", &true.into()).await.unwrap_err();
+    assert!(refused.to_string().contains("plug it in"), "{refused}");
+}
+
+#[tokio::test]
 async fn nothing_else_can_be_set() {
     let rig = Rig::up(&with_call(State::Active)).await;
-    let places = [(ROOT, "Manager"), (FOCUS, "Focus"), (CALL_PATH, "Call"), (ACCOUNT_PATH, "Account")];
+    let places = [
+        (ROOT, "Manager"),
+        (FOCUS, "Focus"),
+        (CALL_PATH, "Call"),
+        (ACCOUNT_PATH, "Account"),
+        (DEVICE_PATH, "AudioDevice"),
+    ];
     for (path, interface) in places {
         let proxy = rig::properties_of(&rig.client, path).await;
         for (name, value) in rig.properties(path, interface).await {
-            if name == "DisplayName" {
+            if ["DisplayName", "Volume"].contains(&name.as_str())
+                || interface == "AudioDevice" && name == "Muted"
+            {
                 continue;
             }
             let full = format!("org.ahoyd.Calls1.{interface}");
@@ -286,6 +339,7 @@ async fn every_method_refuses_an_unknown_option_by_its_name_and_asks_nothing() {
         ("Call", CALL_PATH),
         ("Contacts", "/org/ahoyd/Calls1/contacts"),
         ("Account", ACCOUNT_PATH),
+        ("AudioDevice", DEVICE_PATH),
         ("History", "/org/ahoyd/Calls1/history"),
     ]);
     let mut methods = 0;

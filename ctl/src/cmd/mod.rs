@@ -9,6 +9,7 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod contact;
+pub(crate) mod device;
 pub(crate) mod dnd;
 pub(crate) mod events;
 pub(crate) mod hangup;

@@ -42,6 +42,12 @@ impl Desk {
 
     /// Sends a request and waits until its effect is shown.
     pub(super) async fn ask(&self, what: Request) -> Result<Answer, Fault> {
+        let answer = self.send(what)?;
+        Ok(answer.await.map_err(|_gone| stopping())??)
+    }
+
+    /// Sends a request; its answer comes, or nobody waits for it.
+    pub(super) fn send(&self, what: Request) -> Result<oneshot::Receiver<Result<Answer, Denied>>, Fault> {
         let (reply, answer) = oneshot::channel();
         self.asked.try_send(Asked { what, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
@@ -49,7 +55,7 @@ impl Desk {
             }
             mpsc::error::TrySendError::Closed(_) => stopping(),
         })?;
-        Ok(answer.await.map_err(|_gone| stopping())??)
+        Ok(answer)
     }
 
     /// A request whose answer says nothing more than that it is done.

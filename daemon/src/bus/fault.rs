@@ -38,6 +38,7 @@ pub fn name(kind: DeniedKind) -> ErrorName {
         DeniedKind::NotReady => ErrorName::NotReady,
         DeniedKind::NoSuchCall => ErrorName::NoSuchCall,
         DeniedKind::NoSuchContact => ErrorName::NoSuchContact,
+        DeniedKind::NoSuchDevice => ErrorName::NoSuchDevice,
         DeniedKind::NoSuchRecord => ErrorName::NoSuchRecord,
         DeniedKind::InvalidState => ErrorName::InvalidState,
         DeniedKind::InvalidOption => ErrorName::InvalidOption,

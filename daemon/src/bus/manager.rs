@@ -12,6 +12,7 @@ use zbus::wire::OwnedObjectPath;
 use zbus::{OwnedVariant, Variant, interface};
 
 use super::desk::{Desk, surprised};
+use super::device::parse_role;
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::shown::Manager;
@@ -69,6 +70,12 @@ impl ManagerObject {
     async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         self.0.done(Request::SetAllMuted(muted)).await
+    }
+
+    async fn set_device(&self, role: String, ids: Vec<String>, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        let role = parse_role(&role)?;
+        self.0.done(Request::SetDevice { role, ids }).await
     }
 
     async fn reload(&self, options: Dictionary) -> Result<(), Fault> {
@@ -163,6 +170,21 @@ impl ManagerObject {
     #[zbus(property)]
     fn cannot_dial_reason(&self) -> String {
         self.now().cannot_dial_reason
+    }
+
+    #[zbus(property)]
+    fn input_device(&self) -> String {
+        self.now().input_device
+    }
+
+    #[zbus(property)]
+    fn output_device(&self) -> String {
+        self.now().output_device
+    }
+
+    #[zbus(property)]
+    fn ring_devices(&self) -> Vec<String> {
+        self.now().ring_devices
     }
 
     #[zbus(property)]

@@ -11,6 +11,7 @@ mod account;
 mod call;
 mod contacts;
 mod desk;
+mod device;
 mod fault;
 mod focus;
 mod history;

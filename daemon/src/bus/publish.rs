@@ -13,9 +13,10 @@ use zbus::{Connection, ObjectServer};
 
 use super::call::CallObject;
 use super::desk::Desk;
-use super::shown::{Account, Call, Contacts, Focus, History, Manager, Properties};
+use super::device::DeviceObject;
+use super::shown::{Account, AudioDevice, Call, Contacts, Focus, History, Manager, Properties};
 use super::spell;
-use crate::board::{Board, CallRow};
+use crate::board::{Board, CallRow, DeviceRow};
 
 /// All that differs between two boards.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +25,10 @@ pub(super) struct Difference {
     pub(super) gone: Vec<CallId>,
     /// Calls whose objects come.
     pub(super) come: Vec<Arc<CallRow>>,
+    /// Devices whose objects go.
+    pub(super) devices_gone: Vec<Arc<DeviceRow>>,
+    /// Devices whose objects come.
+    pub(super) devices_come: Vec<Arc<DeviceRow>>,
     /// Objects whose properties changed; each object at most once, none of those that go or come.
     pub(super) changed: Vec<Changed>,
 }
@@ -58,6 +63,7 @@ pub(super) fn difference(before: &Board, after: &Board) -> Difference {
             ),
         }
     }
+    difference.devices(before, after);
     let fixed = |text| OwnedObjectPath::try_from(text).unwrap_or_default();
     let manager = Manager::of(after).changed_since(&Manager::of(before));
     difference.note(fixed(spell::ROOT), "Manager", manager);
@@ -83,9 +89,16 @@ pub(super) async fn show(
     for id in difference.gone {
         server.remove::<CallObject, _>(spell::call_path(id)).await?;
     }
+    for row in difference.devices_gone {
+        let path = spell::device_path(row.device.flow, &row.device.id);
+        server.remove::<DeviceObject, _>(path).await?;
+    }
     shown.send_replace(board);
     for row in difference.come {
         add_call(server, desk, row).await?;
+    }
+    for row in difference.devices_come {
+        add_device(server, desk, &row).await?;
     }
     for changed in difference.changed {
         emit(connection, changed).await?;
@@ -97,6 +110,12 @@ pub(super) async fn show(
 pub(super) async fn add_call(server: &ObjectServer, desk: &Desk, row: Arc<CallRow>) -> zbus::Result<()> {
     let path = spell::call_path(row.view.id);
     server.at(path, CallObject::new(desk.clone(), row)).await.map(|_added| ())
+}
+
+/// Exports the object of a device that is on the board.
+pub(super) async fn add_device(server: &ObjectServer, desk: &Desk, row: &DeviceRow) -> zbus::Result<()> {
+    let path = spell::device_path(row.device.flow, &row.device.id);
+    server.at(path, DeviceObject::new(desk.clone(), row)).await.map(|_added| ())
 }
 
 async fn emit(connection: &Connection, changed: Changed) -> zbus::Result<()> {
@@ -112,6 +131,25 @@ async fn emit(connection: &Connection, changed: Changed) -> zbus::Result<()> {
 }
 
 impl Difference {
+    fn devices(&mut self, before: &Board, after: &Board) {
+        let find = |board: &Board, row: &DeviceRow| {
+            let same =
+                |one: &&Arc<DeviceRow>| one.device.flow == row.device.flow && one.device.id == row.device.id;
+            board.devices.iter().find(same).cloned()
+        };
+        self.devices_gone = before.devices.iter().filter(|row| find(after, row).is_none()).cloned().collect();
+        for row in &after.devices {
+            match find(before, row) {
+                None => self.devices_come.push(Arc::clone(row)),
+                Some(old) => {
+                    let path = spell::device_path(row.device.flow, &row.device.id);
+                    let changed = AudioDevice::of(row).changed_since(&AudioDevice::of(&old));
+                    self.note(path, "AudioDevice", changed);
+                }
+            }
+        }
+    }
+
     fn note(&mut self, path: OwnedObjectPath, interface: &'static str, properties: Properties) {
         if !properties.is_empty() {
             self.changed.push(Changed { path, interface, properties });

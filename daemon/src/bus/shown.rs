@@ -11,7 +11,7 @@ use zbus::Variant;
 use zbus::wire::OwnedObjectPath;
 
 use super::spell;
-use crate::board::{Board, CallRow};
+use crate::board::{Board, CallRow, DeviceRow};
 
 /// Properties by name.
 pub(super) type Properties = BTreeMap<&'static str, Variant<'static>>;
@@ -53,6 +53,9 @@ properties! {
         muted: bool = "Muted",
         dnd: &'static str = "Dnd",
         dnd_until: i64 = "DndUntil",
+        input_device: String = "InputDevice",
+        output_device: String = "OutputDevice",
+        ring_devices: Vec<String> = "RingDevices",
     }
 }
 
@@ -127,6 +130,19 @@ properties! {
 }
 
 properties! {
+    /// A sound device. `Id` and `Direction` never change.
+    AudioDevice {
+        name: String = "Name",
+        kind: &'static str = "Kind",
+        present: bool = "Present",
+        default: bool = "Default",
+        roles: Vec<String> = "Roles",
+        volume: f64 = "Volume",
+        muted: bool = "Muted",
+    }
+}
+
+properties! {
     /// Contacts.
     Contacts {
         count: u32 = "Count",
@@ -160,6 +176,9 @@ impl Manager {
             muted: manager.muted,
             dnd: manager.dnd.mode.word(),
             dnd_until: manager.dnd.until,
+            input_device: manager.input_device.clone(),
+            output_device: manager.output_device.clone(),
+            ring_devices: manager.ring_devices.clone(),
         }
     }
 }
@@ -258,6 +277,22 @@ impl Account {
             connection_error: account.connection_error.clone(),
             relays: account.relays.clone(),
             devices: devices.collect(),
+        }
+    }
+}
+
+impl AudioDevice {
+    /// Of this row.
+    pub(super) fn of(row: &DeviceRow) -> Self {
+        let device = &row.device;
+        Self {
+            name: device.name.clone(),
+            kind: device.kind.word(),
+            present: row.present,
+            default: device.default,
+            roles: row.roles.iter().map(|role| (*role).to_owned()).collect(),
+            volume: device.volume,
+            muted: device.muted,
         }
     }
 }

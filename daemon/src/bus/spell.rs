@@ -5,7 +5,13 @@
 
 use ahoy_call::{CallId, Direction, EndReason, EndedBy, PeerId, State};
 pub(super) use ahoy_dbus::{BUS_NAME as NAME, CONTACTS, FOCUS, HISTORY, ROOT};
+use blake2::digest::consts::U16;
+use blake2::{Blake2s, Digest};
 use zbus::wire::OwnedObjectPath;
+
+use crate::devices::Flow;
+
+type Blake2s128 = Blake2s<U16>;
 
 /// The path that stands for "none".
 pub(super) fn nowhere() -> OwnedObjectPath {
@@ -20,6 +26,23 @@ pub(super) fn call_path(id: CallId) -> OwnedObjectPath {
 /// The path of the account with this id.
 pub(super) fn account_path(id: &str) -> OwnedObjectPath {
     path(ahoy_dbus::account_path(id))
+}
+
+/// The path of a sound device: ids hold what a path may not.
+pub(super) fn device_path(flow: Flow, id: &str) -> OwnedObjectPath {
+    let mut hash = Blake2s128::new();
+    hash.update(self::flow(flow));
+    hash.update([0]);
+    hash.update(id);
+    path(ahoy_dbus::device_path(&hex(hash.finalize().into())))
+}
+
+/// `Direction` of a device.
+pub(super) fn flow(flow: Flow) -> &'static str {
+    match flow {
+        Flow::Input => "input",
+        Flow::Output => "output",
+    }
 }
 
 /// A call by its path, its `Id`, or its 32 hex digits.

@@ -17,7 +17,7 @@ use super::account::{AccountObject, AccountProperties};
 use super::desk::Desk;
 use super::focus::FocusObject;
 use super::manager::ManagerObject;
-use super::publish::{add_call, show};
+use super::publish::{add_call, add_device, show};
 use super::{EventData, Order, release, spell};
 use crate::board::Board;
 use crate::bus::contacts::ContactsObject;
@@ -105,6 +105,9 @@ impl Tree {
         server.at(&account, AccountProperties(AccountObject(desk()))).await?;
         for row in &board.calls {
             add_call(server, &self.desk, Arc::clone(row)).await?;
+        }
+        for row in &board.devices {
+            add_device(server, &self.desk, row).await?;
         }
         server.at(spell::ROOT, fdo::ObjectManager).await?;
         Ok(())

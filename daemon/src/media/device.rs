@@ -20,6 +20,7 @@ mod speakers;
 mod streams;
 #[cfg(test)]
 mod strict;
+mod trial;
 mod worker;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 use self::rings::Meters;
 pub use self::roster::Roster;
 pub use self::speakers::{Clip, Speakers};
+pub use self::trial::Trial;
 use self::worker::{Command, Worker, World};
 use crate::devices::{Device, Flow, Found, Server};
 

@@ -12,7 +12,7 @@ use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::device::{self, DeviceState, Roster, Wish};
+use super::device::{self, DeviceState, Roster, Trial, Wish};
 use super::peer::Setup;
 use super::session::{self, Ask};
 use super::{OpenSound, Order, Report, Settings, sound};
@@ -38,11 +38,20 @@ pub enum Refused {
 
 /// The handle of the media port.
 pub struct Media {
-    /// The wish that calls follow, and what is there.
-    devices: Option<(watch::Sender<Wish>, Roster)>,
+    devices: Option<Beside>,
     waiting: Option<Waiting>,
     orders: mpsc::Sender<Order>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What there is of devices beside the calls.
+struct Beside {
+    /// The wish that calls follow.
+    wishes: watch::Sender<Wish>,
+    /// What is there.
+    roster: Roster,
+    /// What a person tries.
+    trial: Trial,
 }
 
 /// What the thread needs, until it begins.
@@ -63,7 +72,8 @@ impl Media {
         #[expect(clippy::disallowed_methods, reason = "the media port's own task; it ends with the devices")]
         tokio::spawn(tell(state, found, reports.clone()));
         let media = Self::with_sound(settings, open, reports);
-        Self { devices: Some((wishes, roster)), ..media }
+        let trial = Trial::new(wishes.subscribe(), roster.found.clone());
+        Self { devices: Some(Beside { wishes, roster, trial }), ..media }
     }
 
     /// With this sound. The media thread begins with the first call. What happens comes by `reports`, which must be read all the time.
@@ -75,27 +85,31 @@ impl Media {
 
     /// Gives an order, without waiting. The first [`MediaOrder::Prepare`] begins the thread.
     pub fn order(&mut self, order: Order) -> Result<(), Refused> {
-        match (&order, &self.devices) {
-            (Order::Settings(settings), Some((wishes, _))) => {
-                wishes.send_if_modified(|wish| {
-                    let new = settings.wish();
+        let order = match (order, &mut self.devices) {
+            (Order::Settings(settings), Some(devices)) => {
+                let new = settings.wish();
+                devices.wishes.send_if_modified(|wish| {
                     let other = *wish != new;
                     *wish = new;
                     other
                 });
+                Order::Settings(settings)
             }
             (Order::Adjust(adjust), devices) => {
-                let roster = devices.as_ref().map(|(_, roster)| roster);
-                let taken = roster.is_some_and(|roster| roster.adjust(adjust.clone()));
+                let taken = devices.as_ref().is_some_and(|devices| devices.roster.adjust(adjust));
                 return if taken { Ok(()) } else { Err(Refused::Full) };
             }
-            _ => {}
-        }
+            (Order::Test { flow, id }, devices) => {
+                let begun = devices.as_mut().is_some_and(|devices| devices.trial.begin(flow, id));
+                return if begun { Ok(()) } else { Err(Refused::Gone) };
+            }
+            (order, _) => order,
+        };
         if let Some(waiting) = &mut self.waiting {
             match order {
                 Order::IceServers(servers) => waiting.ice_servers = servers,
                 Order::Settings(settings) => waiting.settings = settings,
-                Order::Frame { .. } | Order::Adjust(_) | Order::Stop => {}
+                Order::Frame { .. } | Order::Adjust(_) | Order::Test { .. } | Order::Stop => {}
                 Order::Call { order: MediaOrder::Prepare(_), .. } => {
                     self.begin()?;
                     return self.pass(order);
@@ -230,7 +244,7 @@ impl Waiting {
                 }
                 Some(Order::IceServers(servers)) => self.ice_servers = servers,
                 Some(Order::Settings(settings)) => self.set(settings, &calls),
-                Some(Order::Adjust(_)) => {}
+                Some(Order::Adjust(_) | Order::Test { .. }) => {}
                 Some(Order::Stop) | None => break,
             }
         }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 
 use self::device::Wish;
-use crate::devices::{Adjust, Found};
+use crate::devices::{Adjust, Flow, Found};
 use crate::ice::IceServer;
 
 /// What the engine asks.
@@ -55,6 +55,13 @@ pub enum Order {
     Settings(Settings),
     /// Change a sound device for every program.
     Adjust(Adjust),
+    /// Let the person hear a device: a sound on a loudspeaker, themselves from a microphone.
+    Test {
+        /// Its direction.
+        flow: Flow,
+        /// Its id.
+        id: String,
+    },
     /// Close everything and end.
     Stop,
 }

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, CallView, Can, Direction, EndReason, EndedBy, Moment, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
-use ahoyd::board::{AccountRow, Board, CallRow, ManagerRow};
+use ahoyd::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow};
 use ahoyd::bus::{EventData, Order, Report, serve};
+use ahoyd::devices::{Device, Flow, Kind};
 use ahoyd::request::{Answer, Asked, Denied};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
@@ -25,6 +26,8 @@ use zbus::{Connection, MessageStream, OwnedVariant};
 pub(crate) const CALL: CallId = CallId::from_bytes([0xc1; 16]);
 /// Its path.
 pub(crate) const CALL_PATH: &str = "/org/ahoyd/Calls1/call_c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1";
+/// The path of the loudspeaker: made of its direction and id, so that it is the same after every start.
+pub(crate) const DEVICE_PATH: &str = "/org/ahoyd/Calls1/device_4abd2270163a3933e2944b580c9bc726";
 /// The account's path.
 pub(crate) const ACCOUNT_PATH: &str = "/org/ahoyd/Calls1/account_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -176,7 +179,14 @@ pub(crate) fn changes(seen: &[Message]) -> Vec<(String, String, HashMap<String, 
 /// A board of a daemon that is online, with no call.
 pub(crate) fn idle() -> Board {
     Board {
-        manager: ManagerRow { ready: true, online: true, connection: "online", ..ManagerRow::default() },
+        manager: ManagerRow {
+            ready: true,
+            online: true,
+            connection: "online",
+            volumes: true,
+            ..ManagerRow::default()
+        },
+        devices: vec![speaker(0.5)],
         account: AccountRow {
             id: "a".repeat(32),
             address: "own-address".to_owned(),
@@ -187,6 +197,20 @@ pub(crate) fn idle() -> Board {
         },
         ..Board::default()
     }
+}
+
+/// A loudspeaker at this volume.
+pub(crate) fn speaker(volume: f64) -> Arc<DeviceRow> {
+    let device = Device {
+        id: "usb.speaker-1".to_owned(),
+        name: "Speaker".to_owned(),
+        flow: Flow::Output,
+        kind: Kind::Speaker,
+        default: true,
+        volume,
+        muted: false,
+    };
+    Arc::new(DeviceRow { device, present: true, roles: vec!["output", "ring"] })
 }
 
 /// The same with the call in this state.

@@ -59,6 +59,8 @@ pub(crate) fn with_unknown_option(arguments: &str) -> zbus::wire::Structure<'sta
             ("a{sv}", _) => body.add_field(NOTHING.clone()),
             ("s", "reason") => body.add_field("declined"),
             ("s", "mode") => body.add_field("all"),
+            ("s", "role") => body.add_field("ring"),
+            ("as", _) => body.add_field(vec!["x"]),
             ("s", _) => body.add_field("x"),
             ("b", _) => body.add_field(true),
             ("t", _) => body.add_field(1_u64),
@@ -91,6 +93,7 @@ pub(crate) fn every_kind() -> Vec<DeniedKind> {
         NotReady,
         NoSuchCall,
         NoSuchContact,
+        NoSuchDevice,
         NoSuchRecord,
         InvalidState,
         InvalidOption,
@@ -108,6 +111,7 @@ pub(crate) fn every_kind() -> Vec<DeniedKind> {
     for kind in &all {
         match kind {
             NotReady | NoSuchCall | NoSuchContact | NoSuchRecord | InvalidState | InvalidOption | Stale => {}
+            NoSuchDevice => {}
             AlreadyHandled | AnsweredElsewhere | Ambiguous | Busy | NotConnected | NoDevice => {}
             NotSupported | RateLimited | Failed => {}
         }
