@@ -47,6 +47,7 @@ else
   [ "$broken" -gt 0 ] || { tail -n 30 "$log"; failed=$((failed + 1)); }
   echo "The whole output: $log"
 fi
+grep -E '^SCORE: ' "$log" | sort -u
 grep -E '^SKIPPED: ' "$log" | sort -u
 echo "$(grep -cE '^SKIPPED: ' "$log") skipped, $ignored ignored"
 echo "$passed passed, $((failed + broken)) failed"

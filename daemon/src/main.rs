@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use ahoyd::config::Config;
+use ahoyd::config::{Config, ConfigError};
 use ahoyd::contacts::Contacts;
 use ahoyd::engine::{self, Ended, Engine, Inbox, Ports};
 use ahoyd::lock::{LockError, StateLock};
@@ -29,6 +29,9 @@ struct Arguments {
     config: Option<PathBuf>,
 }
 
+/// EX_CONFIG of sysexits(3): the unit is not to try again what only a person can mend.
+const WRONG_CONFIGURATION: u8 = 78;
+
 /// What a second daemon says before it ends well.
 const SECOND: &str = "another ahoyd of this user runs already and goes on";
 
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ahoyd: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<ConfigError>() { ExitCode::from(WRONG_CONFIGURATION) } else { ExitCode::FAILURE }
         }
     }
 }

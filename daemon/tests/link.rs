@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, TokenHash, Ttl};
+use ahoy_proto::frame::{Nonce, ToClient, ToRelay};
 use ahoy_relay::config::Limits;
 use ahoy_relay::serve::{self, Server, Settings, Timing};
 use ahoy_relay::turn::Ice;
@@ -18,9 +19,14 @@ use ahoyd::clock;
 use ahoyd::signal::link::{FromLink, Link, LinkHandle, LinkId, Role};
 use ahoyd::signal::tls::{RelayUrl, Trust};
 use ed25519_dalek::SigningKey;
+use futures_util::{SinkExt, StreamExt};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 /// Nothing here may hang for ever.
 const AT_MOST: Duration = Duration::from_secs(20);
@@ -235,6 +241,36 @@ async fn a_list_of_tokens_travels_by_its_differences() {
     ben.link.send(envelope(&key(1), 3, other)).unwrap();
     assert_eq!(ana.delivered().await, 3, "the revoked token delivers nothing, the new one does");
     relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_comes_between_claim_and_welcome_reaches_the_relay() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
+    let late = Token::from_bytes([6; 16]).hash();
+    let ana = Line::new(url, Role::Claimed { key: key(1), tokens: vec![OPEN.hash()] }, Trust::default());
+    let story = async {
+        let spoken = |_: &Request, mut response: Response| {
+            response.headers_mut().insert("sec-websocket-protocol", "ahoy.relay.1".parse().unwrap());
+            Ok(response)
+        };
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut relay = tokio_tungstenite::accept_hdr_async(socket, spoken).await.unwrap();
+        let challenge = ToClient::Challenge { nonce: Nonce([7; 32]) };
+        assert!(matches!(said(&mut relay).await, ToRelay::Hello { .. }));
+        relay.send(Message::text(challenge.to_text())).await.unwrap();
+        let ToRelay::Claim(claim) = said(&mut relay).await else { panic!("no claim") };
+        assert_eq!(claim.tokens, [OPEN.hash()]);
+        ana.link.set_tokens(vec![OPEN.hash(), late]).unwrap();
+        let next = said(&mut relay).await;
+        assert!(matches!(&next, ToRelay::Allow { tokens, .. } if *tokens == [late]), "{next:?}");
+    };
+    clock::timeout(AT_MOST, story).await.expect("the relay hears of it without a welcome");
+}
+
+async fn said(relay: &mut WebSocketStream<TcpStream>) -> ToRelay {
+    let message = relay.next().await.unwrap().unwrap();
+    ToRelay::parse(message.to_text().unwrap()).unwrap()
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ packages() {
     build) echo gcc libc6-dev make cmake pkg-config libclang-dev libasound2-dev libpipewire-0.3-dev ca-certificates ;;
     sound) echo dbus-daemon pipewire wireplumber pipewire-pulse pulseaudio-utils ;;
     demo) echo python3 python3-venv python3-dev gcc libc6-dev espeak-ng iproute2 util-linux ;;
-    test) echo iproute2 util-linux nftables ;;
+    test) echo iproute2 util-linux nftables systemd dbus-daemon python3 man-db zsh fish ;;
     *) echo "install.sh: no list is called '$1'" >&2; return 1 ;;
   esac
 }

@@ -141,6 +141,8 @@ pub struct Link {
     outbox: Outbox,
     orders: mpsc::Receiver<Order>,
     reports: mpsc::Sender<(LinkId, FromLink)>,
+    /// The relay of this connection has our list of tokens: from now on it hears the differences.
+    listed: bool,
     /// The owner is gone; everything ends then.
     ends: Option<Moment>,
     last_why: Option<String>,
@@ -182,6 +184,7 @@ impl Link {
             outbox: Outbox::default(),
             orders,
             reports,
+            listed: false,
             ends: None,
             last_why: None,
         };
@@ -278,6 +281,7 @@ impl Link {
         source: &mut Source,
         up_since: &mut Option<Moment>,
     ) -> Result<Ended, Ended> {
+        self.listed = false;
         say(sink, &ToRelay::Hello { version: VERSION }).await?;
         let mut heard = clock::now();
         let mut ping_at = heard + limits::PING_EVERY;
@@ -293,6 +297,8 @@ impl Link {
                 order = self.orders.recv(), if self.ends.is_none() => match order {
                     None => self.ends = Some(clock::now() + FINISH_WITHIN),
                     Some(order) if up_since.is_some() => self.obey(sink, order).await?,
+                    // Between our claim and its answer: the claim holds the list as it was.
+                    Some(order @ Order::Tokens(_)) if self.listed => self.obey(sink, order).await?,
                     Some(order) => self.take(order),
                 },
                 message = source.next() => {
@@ -367,6 +373,7 @@ impl Link {
         for (n, chunk) in chunks.enumerate() {
             say(sink, &ToRelay::Allow { tokens: chunk.to_vec(), more: n + 1 < last }).await?;
         }
+        self.listed = true;
         Ok(())
     }
 
