@@ -285,9 +285,7 @@ impl Phone {
     }
 
     fn tick(&mut self, out: &mut Out) {
-        while self.tombstones.front().is_some_and(|tomb| tomb.until() <= out.now) {
-            self.retire_oldest(out);
-        }
+        self.tick_tombstones(out);
         let now = out.now;
         for call in self.ids(|call| call.deadline() <= now) {
             self.change(out, call, Call::tick);

@@ -51,6 +51,8 @@ pub struct Network {
     pub doubling: f64,
     /// People whose relay link is down.
     pub offline: BTreeSet<usize>,
+    /// Rings from the first device never reach the second one; everything else does.
+    pub lost_rings: BTreeSet<(usize, usize)>,
     /// Pairs between which no sound travels.
     pub cut: BTreeSet<(usize, usize)>,
 }
@@ -63,6 +65,7 @@ impl Default for Network {
             loss: 0.0,
             doubling: 0.0,
             offline: BTreeSet::new(),
+            lost_rings: BTreeSet::new(),
             cut: BTreeSet::new(),
         }
     }

@@ -15,8 +15,10 @@ use crate::id::{CallId, LegId};
 use crate::time::Moment;
 use crate::view::{CallView, Direction, EndReason};
 
-/// How long an ended call stays, with its reason.
+/// How long an ended call stays to be seen, with its reason.
 const LINGER: Duration = Duration::from_secs(10);
+/// How long its sessions stay, so that the word that ended it is repeated until it was heard.
+const LAST_WORDS: Duration = Duration::from_secs(30);
 /// Ended calls that stay at most; the oldest goes first.
 const TOMBSTONES: usize = 32;
 
@@ -34,14 +36,14 @@ pub(super) struct Tombstone {
     view: CallView,
     /// The id by which its sessions knew it.
     wire: CallId,
-    /// Outsiders knew of it.
+    /// Outsiders know of it.
     public: bool,
     /// Sessions that are dropped with it.
     pub(super) sessions: Vec<(CallId, LegId)>,
     /// The device that the conversation was with.
     pub(super) chosen: Option<LegId>,
     verb: Option<LastVerb>,
-    until: Moment,
+    ended: Moment,
 }
 
 impl Tombstone {
@@ -50,8 +52,9 @@ impl Tombstone {
         self.public.then_some(&self.view)
     }
 
+    /// When something of it goes.
     pub(super) fn until(&self) -> Moment {
-        self.until
+        self.ended + if self.public { LINGER } else { LAST_WORDS }
     }
 
     pub(super) fn is_of(&self, call: CallId) -> bool {
@@ -94,24 +97,24 @@ impl Phone {
             (call.wire(), call.is_public(), call.sessions(), call.chosen());
         let verb = call.is_answered().then_some(LastVerb::Answer);
         let mut view = call.finish(out, end);
-        let until = out.now + LINGER;
-        view.deadline = Some(until);
+        view.deadline = Some(out.now + LINGER);
         if public {
             out.order(Effect::Publish(Box::new(view.clone())));
         }
         if self.tombstones.len() == TOMBSTONES {
             self.retire_oldest(out);
         }
-        self.tombstones.push_back(Tombstone { view, wire, public, sessions, chosen, verb, until });
+        self.tombstones.push_back(Tombstone { view, wire, public, sessions, chosen, verb, ended: out.now });
     }
 
     /// Remembers a call of which nothing is left but that it was.
     pub(super) fn remember_note(&mut self, now: Moment, view: CallView) {
         // A full row of tombstones is not worth losing one: history knows the call, too.
         if self.tombstones.len() < TOMBSTONES {
-            let (sessions, until) = (Vec::new(), now + LINGER);
+            let sessions = Vec::new();
             let wire = view.id;
-            let tomb = Tombstone { view, wire, public: false, sessions, chosen: None, verb: None, until };
+            let tomb =
+                Tombstone { view, wire, public: false, sessions, chosen: None, verb: None, ended: now };
             self.tombstones.push_back(tomb);
         }
     }
@@ -122,7 +125,19 @@ impl Phone {
         }
     }
 
-    pub(super) fn retire_oldest(&mut self, out: &mut Out) {
+    /// What is due of them: first they are seen no more, then their sessions go.
+    pub(super) fn tick_tombstones(&mut self, out: &mut Out) {
+        let now = out.now;
+        for tomb in self.tombstones.iter_mut().filter(|tomb| tomb.public && tomb.until() <= now) {
+            tomb.public = false;
+            out.order(Effect::Retire(tomb.view.id));
+        }
+        while self.tombstones.front().is_some_and(|tomb| tomb.until() <= out.now) {
+            self.retire_oldest(out);
+        }
+    }
+
+    fn retire_oldest(&mut self, out: &mut Out) {
         let Some(tomb) = self.tombstones.pop_front() else { return };
         Call::forget(out, &tomb.sessions);
         if tomb.public {

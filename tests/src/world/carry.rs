@@ -219,6 +219,10 @@ impl World {
         if matches!(parcel.what, What::Ring { .. }) && !self.network.offline.contains(&from) {
             self.event(from, Event::Carried { call: parcel.call, leg: device(to) });
         }
+        let lost = matches!(parcel.what, What::Ring { .. }) && self.network.lost_rings.contains(&(from, to));
+        if lost {
+            return;
+        }
         // What is said in a call goes by its data channel, too.
         let mut paths = self.people[from].media.paths.iter();
         let channel = matches!(parcel.what, What::Say(_))
