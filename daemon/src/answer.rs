@@ -51,6 +51,14 @@ impl Engine {
                 let outcome = self.test_device(flow, &id);
                 self.answer(reply, outcome);
             }
+            Request::RegisterAgent(client) => {
+                let new = self.agents.insert(client);
+                self.answer(reply, Ok(Answer::Flag(new)));
+            }
+            Request::UnregisterAgent(client) => {
+                self.agents.remove(&client);
+                self.answer(reply, Ok(Answer::Done));
+            }
             Request::Reload => {
                 let outcome = self.reload();
                 self.answer(reply, outcome);

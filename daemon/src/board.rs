@@ -33,6 +33,10 @@ pub struct Board {
     pub missed: u32,
     /// The newest history row; 0 for none.
     pub last_history: u64,
+    /// Clients that show the ring themselves. Not on the bus: the desktop keeps its own pop-up back for them.
+    pub agents: u32,
+    /// Sentences that a person must read now, wherever they look. Not on the bus: all problems are there.
+    pub alerts: Vec<String>,
 }
 
 /// Properties of Manager that are not in other rows.

@@ -3,10 +3,11 @@
 //! Lives here: the loop (take an input, tick if due, step, perform, reply) and what each port's report means.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{Event, Moment, Phone};
+use ahoy_call::{Event, Moment, Phone, State};
 use tokio::sync::mpsc;
 
 use crate::board::AccountRow;
@@ -19,7 +20,7 @@ use crate::paths::Paths;
 use crate::perform::Step;
 use crate::request::Asked;
 use crate::show::{Focus, PhoneRow, Show};
-use crate::{bus, clock, history, media, policy, ready, signal};
+use crate::{bus, clock, desktop, history, media, policy, ready, signal};
 
 /// Where orders go. Every queue is bounded; a full one is a failed port.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Inbox {
     pub media: mpsc::Receiver<media::Report>,
     /// Of the history port.
     pub history: mpsc::Receiver<history::Report>,
+    /// Of the desktop port.
+    pub desktop: mpsc::Receiver<desktop::Report>,
 }
 
 /// What is missing now: one sentence each, empty when all is well.
@@ -87,6 +90,8 @@ pub struct Engine {
     announced: bool,
     /// `Manager.Event`s so far.
     pub(crate) events: u64,
+    /// Clients that show the ring themselves, by their unique names on the bus.
+    pub(crate) agents: BTreeSet<String>,
 }
 
 impl Engine {
@@ -118,6 +123,7 @@ impl Engine {
             watchdog: None,
             announced: false,
             events: 0,
+            agents: BTreeSet::new(),
         }
     }
 
@@ -150,6 +156,12 @@ impl Engine {
                 },
                 Some(report) = inbox.media.recv() => self.media(report),
                 Some(report) = inbox.signal.recv() => self.signal(report),
+                Some(report) = inbox.desktop.recv() => match report {
+                    desktop::Report::NetworkChanged => {
+                        tracing::info!("the network has changed");
+                        self.feed(Event::NetworkChanged);
+                    }
+                },
                 Ok(()) = disk.changed() => {
                     self.problems.disk.clone_from(&disk.borrow_and_update());
                     self.refresh();
@@ -303,12 +315,16 @@ impl Engine {
         let account = account_row(&self.own, connection, self.links.error.clone());
         let contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
         let problems = self.problems.sentences();
+        let alerts = self.problems.alerts(self.phone.views().iter().any(|view| is_engaged(view.state)));
+        let agents = u32::try_from(self.agents.len()).unwrap_or(u32::MAX);
         let online = self.links.online;
         self.show_devices();
         let dnd = self.door.dnd;
         let board = self.show.board();
         board.account = account;
         board.contacts = contacts;
+        board.alerts = alerts;
+        board.agents = agents;
         let manager = &mut board.manager;
         manager.problems = problems;
         manager.online = online;
@@ -386,8 +402,28 @@ impl Problems {
         single.into_iter().chain(lists).filter(|sentence| !sentence.is_empty()).cloned().collect()
     }
 
+    /// What a person must read at once: calls that are not filed any more; in a call, that nothing is heard or said.
+    fn alerts(&self, engaged: bool) -> Vec<String> {
+        let sound = if engaged { self.media.as_slice() } else { &[] };
+        let all = std::iter::once(&self.history).chain(sound);
+        all.filter(|sentence| !sentence.is_empty()).cloned().collect()
+    }
+
     pub(crate) fn set_config(&mut self, sentence: String) {
         self.config = sentence;
+    }
+}
+
+/// The person called, or is in the call.
+fn is_engaged(state: State) -> bool {
+    match state {
+        State::Dialing
+        | State::Alerting
+        | State::Connecting
+        | State::Active
+        | State::Held
+        | State::Reconnecting => true,
+        State::Incoming | State::Waiting | State::Disconnected => false,
     }
 }
 

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahoyd::config::{Config, ConfigError};
 use ahoyd::contacts::Contacts;
@@ -14,7 +15,7 @@ use ahoyd::engine::{self, Ended, Engine, Inbox, Ports};
 use ahoyd::lock::{LockError, StateLock};
 use ahoyd::paths::Paths;
 use ahoyd::show::Show;
-use ahoyd::{bus, clock, history, identity, log, media, ready, signal};
+use ahoyd::{bus, clock, desktop, history, identity, log, media, ready, signal};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
@@ -31,6 +32,9 @@ struct Arguments {
 
 /// EX_CONFIG of sysexits(3): the unit is not to try again what only a person can mend.
 const WRONG_CONFIGURATION: u8 = 78;
+
+/// How long one program in `hooks.d` may run.
+const HOOK: Duration = Duration::from_secs(10);
 
 /// What a second daemon says before it ends well.
 const SECOND: &str = "another ahoyd of this user runs already and goes on";
@@ -78,11 +82,18 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (history_orders, history_in) = mpsc::channel(256);
     let (history_out, history_reports) = mpsc::channel(64);
 
+    let (desktop_out, desktop_reports) = mpsc::channel(4);
+
     let show = Show::new(bus_orders, engine::account_row(&own, "offline", String::new()));
     history::spawn(paths.history(), config.history, history_in, history_out).context("starting history")?;
     let setup = signal::Setup { state: paths.state.clone(), ca_file: config.relay.ca_file.clone() };
     let signaling = signal::spawn(setup, signal_in, signal_out);
     let media = media::Media::spawn(config.media_settings(), media_out);
+    let (boards, happened) = show.follow();
+    let hooks = desktop::Hooks { folder: paths.hooks(), limit: HOOK };
+    let setup = desktop::Setup { session_bus: None, system_bus: None, hooks };
+    let sight = desktop::Sight { boards, happened };
+    let desktop = desktop::spawn(setup, sight, command_in.clone(), desktop_out);
     #[expect(clippy::disallowed_methods, reason = "the bus port's task, ended by its orders")]
     let serving = tokio::spawn(bus::serve(None, command_in, bus_in, bus_out));
 
@@ -93,6 +104,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         signal: signal_reports,
         media: media_reports,
         history: history_reports,
+        desktop: desktop_reports,
     };
     let engine = Engine::new(config, paths, own, contacts, show, ports);
     let ended = engine.run(inbox, asked_to_stop()?).await;
@@ -100,8 +112,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         // Both end by themselves once the engine has told them to.
         let _ = serving.await;
         let _ = signaling.await;
+        let _ = desktop.await;
     };
-    if clock::timeout(std::time::Duration::from_secs(1), goodbye).await.is_err() {
+    if clock::timeout(Duration::from_secs(1), goodbye).await.is_err() {
         tracing::debug!("a port was still busy at the end");
     }
     match ended {

@@ -31,6 +31,11 @@ impl Paths {
         })
     }
 
+    /// The person's own programs for events, beside the configuration.
+    pub fn hooks(&self) -> PathBuf {
+        self.config.with_file_name("hooks.d")
+    }
+
     /// The file whose lock says that a daemon runs on this state.
     pub fn lock(&self) -> PathBuf {
         self.state.join("lock")

@@ -77,6 +77,10 @@ pub enum Request {
         /// Its id.
         id: String,
     },
+    /// A client, by its unique name on the bus, shows the ring itself; answered with whether that is new.
+    RegisterAgent(String),
+    /// It does so no longer.
+    UnregisterAgent(String),
     /// Read the configuration again.
     Reload,
     /// Every setting with the value in force.

@@ -8,14 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{CallId, CallView, Moment, State};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::board::{AccountRow, Board, CallRow, ManagerRow};
 use crate::bus::Order;
+use crate::happening::Happening;
 use crate::request::{Answer, Denied, Reply};
 
 /// A publication that waits longer than this for its commit goes out anyway, and is counted.
 const AT_MOST: Duration = Duration::from_millis(50);
+/// So many events may wait for who follows; of more the oldest are lost.
+const HAPPENINGS: usize = 64;
 
 /// A change of what is shown.
 #[derive(Debug)]
@@ -104,6 +107,9 @@ struct Waiting {
 #[derive(Debug)]
 pub struct Show {
     bus: mpsc::Sender<Order>,
+    /// The same for the desktop: the newest board, and what happened since.
+    seen: watch::Sender<Arc<Board>>,
+    happened: broadcast::Sender<Happening>,
     board: Board,
     sent: Option<Arc<Board>>,
     line: VecDeque<Waiting>,
@@ -118,7 +124,19 @@ impl Show {
     pub fn new(bus: mpsc::Sender<Order>, account: AccountRow) -> Self {
         let manager = ManagerRow { connection: account.connection, ..ManagerRow::default() };
         let board = Board { account, manager, ..Board::default() };
-        Self { bus, board, sent: None, line: VecDeque::new(), committed: 0, newest: 0, overtaken: 0 }
+        let seen = watch::Sender::new(Arc::new(board.clone()));
+        let happened = broadcast::Sender::new(HAPPENINGS);
+        Self {
+            bus,
+            seen,
+            happened,
+            board,
+            sent: None,
+            line: VecDeque::new(),
+            committed: 0,
+            newest: 0,
+            overtaken: 0,
+        }
     }
 
     /// The next ticket for a write whose publication must wait.
@@ -226,12 +244,23 @@ impl Show {
         if !unchanged {
             let board = Arc::new(self.board.clone());
             self.sent = Some(Arc::clone(&board));
+            self.seen.send_replace(Arc::clone(&board));
             self.tell(Order::Publish(board));
         }
     }
 
+    /// What is shown from now on, for a port that looks over the bus's shoulder. Nobody is waited for: who is slow
+    /// sees the newest board, and hears how much of what happened was missed.
+    pub fn follow(&self) -> (watch::Receiver<Arc<Board>>, broadcast::Receiver<Happening>) {
+        (self.seen.subscribe(), self.happened.subscribe())
+    }
+
     /// One more order for the bus, after all that was let out.
     pub fn tell(&mut self, order: Order) {
+        if let Order::Event { kind, serial, data } = &order {
+            // Nobody listens where there is no desktop port, as in tests.
+            let _listeners = self.happened.send(Happening { kind, serial: *serial, data: data.clone() });
+        }
         if self.bus.try_send(order).is_err() {
             tracing::warn!("the bus port takes nothing");
         }

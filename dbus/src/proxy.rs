@@ -37,6 +37,10 @@ pub trait Manager {
     fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
     fn set_device(&self, role: &str, ids: &[&str], options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
+    fn register_agent(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn unregister_agent(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
     fn reload(&self, options: &Dict) -> zbus::Result<()>;
     fn get_settings(&self, options: &Dict) -> zbus::Result<Dict>;
     fn set_setting(&self, key: &str, value: &Variant<'_>, options: &Dict) -> zbus::Result<()>;

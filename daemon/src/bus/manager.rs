@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ahoy_call::Others;
+use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::wire::OwnedObjectPath;
-use zbus::{OwnedVariant, Variant, interface};
+use zbus::{Connection, OwnedVariant, Variant, interface};
 
+use super::agents::{Agents, sender};
 use super::desk::{Desk, surprised};
 use super::device::parse_role;
 use super::fault::Fault;
@@ -22,7 +24,7 @@ use crate::request::{Answer, Request};
 
 /// The object at the root.
 #[derive(Debug)]
-pub(super) struct ManagerObject(pub(super) Desk);
+pub(super) struct ManagerObject(Desk, Agents);
 
 #[interface(name = "org.ahoyd.Calls1.Manager", spawn = false, introspection_docs = false)]
 impl ManagerObject {
@@ -101,6 +103,25 @@ impl ManagerObject {
     async fn reset_setting(&self, key: String, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         self.0.done(Request::SetSetting { key, value: None }).await
+    }
+
+    async fn register_agent(
+        &self,
+        options: Dictionary,
+        #[zbus(connection)] bus: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.1.register(&self.0, bus, &header).await
+    }
+
+    async fn unregister_agent(
+        &self,
+        options: Dictionary,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::UnregisterAgent(sender(&header)?)).await
     }
 
     /// Something happened, for hooks and loggers.
@@ -204,6 +225,10 @@ impl ManagerObject {
 }
 
 impl ManagerObject {
+    pub(super) fn new(desk: Desk) -> Self {
+        Self(desk, Agents::new())
+    }
+
     /// Whom a dial means: the contact of a row for `history:<id>`, else as it was said.
     async fn whom(&self, target: String) -> Result<String, Fault> {
         let Some(id) = target.strip_prefix("history:") else { return Ok(target) };

@@ -8,6 +8,7 @@
 //! publication is out, so that properties show the effect of a method when it returns.
 
 mod account;
+mod agents;
 mod call;
 mod contacts;
 mod desk;
@@ -27,13 +28,13 @@ mod verbs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, EndReason, PeerId};
 use tokio::sync::mpsc;
 
 pub use self::fault::name as error_name;
 use self::tree::{Tree, Uprooted};
 use crate::board::Board;
 use crate::clock;
+pub use crate::happening::EventData;
 use crate::request::{Answer, Asked, Denied, Reply};
 
 /// What the engine asks of the bus.
@@ -58,21 +59,6 @@ pub enum Order {
     HistoryChanged(u64),
     /// Leave the bus and end.
     Stop,
-}
-
-/// What an event is about; what does not apply is left out on the bus.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EventData {
-    /// The call.
-    pub call: Option<CallId>,
-    /// The contact.
-    pub contact: Option<PeerId>,
-    /// Its name.
-    pub name: Option<String>,
-    /// Why the call ended.
-    pub reason: Option<EndReason>,
-    /// Its history row.
-    pub history: Option<u64>,
 }
 
 /// What the engine hears.

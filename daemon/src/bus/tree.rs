@@ -96,7 +96,7 @@ impl Tree {
         let (server, desk) = (self.connection.object_server(), || self.desk.clone());
         let board = desk().board();
         let account = spell::account_path(&board.account.id);
-        server.at(spell::ROOT, ManagerObject(desk())).await?;
+        server.at(spell::ROOT, ManagerObject::new(desk())).await?;
         server.at(spell::FOCUS, FocusObject(desk())).await?;
         server.at(spell::HISTORY, HistoryObject(desk())).await?;
         server.at(spell::CONTACTS, ContactsObject(desk())).await?;

@@ -1,0 +1,91 @@
+//! Clients that show the ring themselves, for as long as they are on the bus.
+//!
+//! Lives here: the lease of an agent, which ends when its connection does.
+//! Must not: know what is kept back for them.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::sync::Semaphore;
+use zbus::message::{Header, Type};
+use zbus::{Connection, MatchRule, MessageStream};
+
+use super::desk::Desk;
+use super::fault::Fault;
+use crate::clock;
+use crate::request::{Answer, Denied, DeniedKind, Request};
+
+/// So many agents at once, and so many leases that have not ended yet.
+const MOST: usize = 16;
+/// How long the bus may take to say who is there.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The leases of one connection to the bus.
+#[derive(Clone, Debug)]
+pub(super) struct Agents(Arc<Semaphore>);
+
+impl Agents {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(MOST)))
+    }
+
+    /// The caller shows the ring from now on. Listens for its leaving before it counts.
+    pub(super) async fn register(
+        &self,
+        desk: &Desk,
+        bus: &Connection,
+        header: &Header<'_>,
+    ) -> Result<(), Fault> {
+        let client = sender(header)?;
+        let Ok(lease) = Arc::clone(&self.0).try_acquire_owned() else {
+            let sentence = "Too many clients show the ring already.";
+            return Err(Denied::new(DeniedKind::RateLimited, sentence).into());
+        };
+        let gone = clock::timeout(PATIENCE, leaving(bus, &client)).await;
+        let Ok(Ok(mut gone)) = gone else {
+            let sentence = "The bus does not say who you are: try again.";
+            return Err(Denied::new(DeniedKind::Failed, sentence).into());
+        };
+        let Answer::Flag(new) = desk.ask(Request::RegisterAgent(client.clone())).await? else {
+            return Err(super::desk::surprised());
+        };
+        if new {
+            let desk = desk.clone();
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "an agent's lease, ended by the agent or with the bus"
+            )]
+            tokio::spawn(async move {
+                let _word = gone.next().await;
+                if desk.done(Request::UnregisterAgent(client)).await.is_err() {
+                    tracing::debug!("an agent left while the daemon stopped");
+                }
+                drop(lease);
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Who calls, by its unique name.
+pub(super) fn sender(header: &Header<'_>) -> Result<String, Fault> {
+    let sender = header.sender().map(ToString::to_string);
+    sender.ok_or_else(|| Denied::new(DeniedKind::Failed, "This needs a message bus.").into())
+}
+
+/// Its leaving, as a stream that speaks once or ends with the bus. An error if it has left already.
+async fn leaving(bus: &Connection, client: &str) -> zbus::Result<MessageStream> {
+    let rule = MatchRule::builder()
+        .msg_type(Type::Signal)
+        .sender("org.freedesktop.DBus")
+        .interface("org.freedesktop.DBus")
+        .member("NameOwnerChanged")
+        .arg(0, client)
+        .arg(2, "")
+        .build()?;
+    let stream = MessageStream::for_match_rule(rule, bus, NonZero::new(4)).await?;
+    let there = zbus::fdo::DBusProxy::new(bus).await?.name_has_owner(client.try_into()?).await?;
+    if there { Ok(stream) } else { Err(zbus::Error::InvalidReply) }
+}

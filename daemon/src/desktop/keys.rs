@@ -1,0 +1,379 @@
+//! Media keys and headset buttons: while there is a call, the daemon is a player.
+//!
+//! Lives here: what the player shows of a call, and what its buttons mean; the MPRIS name, which goes with the call.
+//! Must not: let a mere `Pause` answer: programs pause all players for reasons of their own, and nobody's microphone
+//! opens for that.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use ahoy_call::{DeclineReason, Others, Scope, State};
+use tokio::sync::{mpsc, watch};
+use zbus::conn::Builder;
+use zbus::fdo::RequestNameFlags;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, ObjectPath, Variant, interface};
+
+use super::note::name;
+use super::scene::Scene;
+use crate::clock;
+use crate::request::{Guard, Request, Verb, Which};
+
+const NAME: &str = "org.mpris.MediaPlayer2.ahoy";
+const PATH: &str = "/org/mpris/MediaPlayer2";
+const PLAYER: &str = "org.mpris.MediaPlayer2.Player";
+/// How long joining the bus, or saying something there, may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the player shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Face {
+    /// `Playing` while the microphone is open. So a headset that toggles sends `Play` to a ring and to a muted call, and
+    /// `Pause` to an open one.
+    playing: bool,
+    title: String,
+    who: String,
+    track: String,
+}
+
+/// A button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Press {
+    Toggle,
+    Play,
+    Pause,
+    Stop,
+}
+
+impl Face {
+    fn of(scene: &Scene) -> Option<Self> {
+        let row = scene.rings_first().or(scene.engaged.as_ref())?;
+        let who = name(&row.name);
+        let title = match row.view.state {
+            State::Incoming | State::Waiting => format!("{who} is calling"),
+            State::Dialing | State::Alerting => format!("Calling {who}"),
+            State::Connecting | State::Active | State::Held | State::Reconnecting | State::Disconnected => {
+                format!("Call with {who}")
+            }
+        };
+        let playing = scene.ringing.is_empty() && !row.view.muted;
+        let track = ahoy_dbus::call_path(&data_encoding::HEXLOWER.encode(&row.view.id.bytes()));
+        Some(Self { playing, title, who, track })
+    }
+
+    fn status(&self) -> &'static str {
+        if self.playing { "Playing" } else { "Paused" }
+    }
+
+    fn metadata(&self) -> HashMap<&'static str, Variant<'static>> {
+        let track = ObjectPath::try_from(self.track.clone()).unwrap_or_default();
+        HashMap::from([
+            ("mpris:trackid", Variant::from(track)),
+            ("xesam:title", Variant::from(self.title.clone())),
+            ("xesam:artist", Variant::from(vec![self.who.clone()])),
+        ])
+    }
+}
+
+/// What a button means to these calls.
+fn meaning(press: Press, scene: &Scene) -> Option<Request> {
+    let of = |call, verb| Some(Request::Verb { call: Which::Id(call), verb, guard: Guard::default() });
+    let rings = scene.rings_first().map(|row| row.view.id);
+    let engaged = scene.engaged.as_ref().map(|row| (row.view.id, row.view.muted));
+    match (press, rings, engaged) {
+        (Press::Toggle | Press::Play, Some(call), _) => of(call, Verb::Answer(Others::Hold)),
+        (Press::Stop, Some(call), _) => {
+            let (reason, scope) = (DeclineReason::Declined, Scope::Everywhere);
+            of(call, Verb::Decline { reason, scope, text: None })
+        }
+        (Press::Toggle, None, Some((call, muted))) => of(call, Verb::SetMuted(!muted)),
+        (Press::Play, None, Some((call, _))) => of(call, Verb::SetMuted(false)),
+        (Press::Pause, _, Some((call, _))) => of(call, Verb::SetMuted(true)),
+        (Press::Stop, None, Some((call, _))) => of(call, Verb::HangUp),
+        (Press::Pause, _, None) | (_, None, None) => None,
+    }
+}
+
+/// Is a player while there is a call, until nobody can say so any more.
+pub(super) async fn follow(
+    bus: Option<String>,
+    mut scene: watch::Receiver<Scene>,
+    asks: mpsc::Sender<Request>,
+) {
+    while scene.wait_for(|scene| !scene.is_idle()).await.is_ok() {
+        match clock::timeout(PATIENCE, Stage::enter(bus.as_deref(), &scene)).await {
+            Ok(Ok(mut stage)) => stage.play(&mut scene, &asks).await,
+            Ok(Err(error)) => tracing::debug!(%error, "media keys do not reach the call"),
+            Err(_over) => tracing::debug!("the bus is too slow for media keys"),
+        }
+        if scene.wait_for(Scene::is_idle).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// One connection's worth of being a player.
+struct Stage {
+    bus: Connection,
+    face: watch::Sender<Face>,
+    presses: mpsc::Receiver<Press>,
+}
+
+impl Stage {
+    async fn enter(bus: Option<&str>, scene: &watch::Receiver<Scene>) -> zbus::Result<Self> {
+        let face = Face::of(&scene.borrow()).ok_or(zbus::Error::Unsupported)?;
+        let (face, shown) = watch::channel(face);
+        let (press, presses) = mpsc::channel(4);
+        let builder = bus.map_or_else(Builder::session, Builder::address);
+        let bus = builder.serve_at(PATH, Root).serve_at(PATH, Player { shown, press }).build().await?;
+        bus.request_name_with_flags(NAME, RequestNameFlags::DO_NOT_QUEUE).await?;
+        Ok(Self { bus, face, presses })
+    }
+
+    /// Until there is no call. The name goes with the connection.
+    async fn play(&mut self, scene: &mut watch::Receiver<Scene>, asks: &mpsc::Sender<Request>) {
+        loop {
+            tokio::select! {
+                changed = scene.changed() => {
+                    let now = if changed.is_ok() { scene.borrow_and_update().clone() } else { Scene::default() };
+                    let Some(face) = Face::of(&now) else { break };
+                    if face != *self.face.borrow() && self.show(face).await.is_err() {
+                        return tracing::debug!("the bus of the media keys has gone");
+                    }
+                }
+                Some(press) = self.presses.recv() => {
+                    let request = meaning(press, &scene.borrow());
+                    if let Some(request) = request && asks.try_send(request).is_err() {
+                        tracing::debug!("a media key was lost: too many at once");
+                    }
+                }
+                () = self.bus.closed() => return,
+            }
+        }
+        let left = async {
+            self.bus.release_name(NAME).await?;
+            self.bus.clone().close().await
+        };
+        if !matches!(clock::timeout(PATIENCE, left).await, Ok(Ok(()))) {
+            tracing::debug!("the bus of the media keys was left without a word");
+        }
+    }
+
+    async fn show(&self, face: Face) -> zbus::Result<()> {
+        let changed = HashMap::from([
+            ("PlaybackStatus", Variant::from(face.status())),
+            ("Metadata", Variant::from(face.metadata())),
+        ]);
+        self.face.send_replace(face);
+        let nothing: [&str; 0] = [];
+        let emitter = SignalEmitter::new(&self.bus, PATH)?;
+        let body = (PLAYER, changed, nothing.as_slice());
+        let said = emitter.emit("org.freedesktop.DBus.Properties", "PropertiesChanged", &body);
+        clock::timeout(PATIENCE, said).await.unwrap_or(Err(zbus::Error::InvalidReply))
+    }
+}
+
+struct Root;
+
+#[interface(name = "org.mpris.MediaPlayer2", spawn = false)]
+impl Root {
+    fn raise(&self) {}
+
+    fn quit(&self) {}
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn can_quit(&self) -> bool {
+        false
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn can_raise(&self) -> bool {
+        false
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn has_track_list(&self) -> bool {
+        false
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn identity(&self) -> &'static str {
+        "ahoy"
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn desktop_entry(&self) -> &'static str {
+        "ahoy"
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn supported_uri_schemes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn supported_mime_types(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+struct Player {
+    shown: watch::Receiver<Face>,
+    press: mpsc::Sender<Press>,
+}
+
+impl Player {
+    fn press(&self, press: Press) {
+        if self.press.try_send(press).is_err() {
+            tracing::debug!("a media key was lost: too many at once");
+        }
+    }
+}
+
+#[interface(name = "org.mpris.MediaPlayer2.Player", spawn = false)]
+impl Player {
+    fn play_pause(&self) {
+        self.press(Press::Toggle);
+    }
+
+    fn play(&self) {
+        self.press(Press::Play);
+    }
+
+    fn pause(&self) {
+        self.press(Press::Pause);
+    }
+
+    fn stop(&self) {
+        self.press(Press::Stop);
+    }
+
+    fn next(&self) {}
+
+    fn previous(&self) {}
+
+    fn seek(&self, _offset: i64) {}
+
+    fn set_position(&self, _track: ObjectPath<'_>, _position: i64) {}
+
+    fn open_uri(&self, _uri: &str) {}
+
+    #[zbus(property)]
+    fn playback_status(&self) -> &'static str {
+        self.shown.borrow().status()
+    }
+
+    #[zbus(property)]
+    fn metadata(&self) -> HashMap<&'static str, Variant<'static>> {
+        self.shown.borrow().metadata()
+    }
+
+    #[zbus(property)]
+    fn rate(&self) -> f64 {
+        1.0
+    }
+
+    #[zbus(property)]
+    fn minimum_rate(&self) -> f64 {
+        1.0
+    }
+
+    #[zbus(property)]
+    fn maximum_rate(&self) -> f64 {
+        1.0
+    }
+
+    #[zbus(property)]
+    fn volume(&self) -> f64 {
+        1.0
+    }
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn position(&self) -> i64 {
+        0
+    }
+
+    #[zbus(property)]
+    fn can_go_next(&self) -> bool {
+        false
+    }
+
+    #[zbus(property)]
+    fn can_go_previous(&self) -> bool {
+        false
+    }
+
+    #[zbus(property)]
+    fn can_play(&self) -> bool {
+        true
+    }
+
+    #[zbus(property)]
+    fn can_pause(&self) -> bool {
+        true
+    }
+
+    #[zbus(property)]
+    fn can_seek(&self) -> bool {
+        false
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn can_control(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::scene::tests::{call, scene};
+    use super::*;
+
+    fn verb(press: Press, scene: &Scene) -> Option<(u8, Verb)> {
+        let request = meaning(press, scene)?;
+        let Request::Verb { call: Which::Id(call), verb, .. } = request else { panic!("{request:?}") };
+        Some((call.bytes()[0], verb))
+    }
+
+    #[test]
+    fn a_ring_is_answered_by_play_and_never_by_pause() {
+        let ring = scene(vec![call(1, "Ana", State::Incoming)]);
+        for press in [Press::Toggle, Press::Play] {
+            assert_eq!(verb(press, &ring), Some((1, Verb::Answer(Others::Hold))));
+        }
+        assert_eq!(verb(Press::Pause, &ring), None);
+        assert!(matches!(verb(Press::Stop, &ring), Some((1, Verb::Decline { .. }))));
+        assert!(!Face::of(&ring).unwrap().playing, "so that a headset's button sends `Play`");
+    }
+
+    #[test]
+    fn a_call_is_muted_unmuted_and_hung_up() {
+        let mut row = call(1, "Ana", State::Active);
+        let open = scene(vec![Arc::clone(&row)]);
+        Arc::make_mut(&mut row).view.muted = true;
+        let muted = scene(vec![row]);
+        assert_eq!(verb(Press::Toggle, &open), Some((1, Verb::SetMuted(true))));
+        assert_eq!(verb(Press::Toggle, &muted), Some((1, Verb::SetMuted(false))));
+        assert_eq!(verb(Press::Play, &muted), Some((1, Verb::SetMuted(false))));
+        assert_eq!(verb(Press::Pause, &open), Some((1, Verb::SetMuted(true))));
+        assert_eq!(verb(Press::Stop, &open), Some((1, Verb::HangUp)));
+        assert_eq!((Face::of(&open).unwrap().playing, Face::of(&muted).unwrap().playing), (true, false));
+    }
+
+    #[test]
+    fn with_a_call_that_waits_the_keys_are_for_it_and_pause_still_mutes_the_other() {
+        let both = scene(vec![call(1, "Ana", State::Active), call(2, "Ben", State::Waiting)]);
+        assert_eq!(verb(Press::Toggle, &both), Some((2, Verb::Answer(Others::Hold))));
+        assert!(matches!(verb(Press::Stop, &both), Some((2, Verb::Decline { .. }))));
+        assert_eq!(verb(Press::Pause, &both), Some((1, Verb::SetMuted(true))));
+        assert_eq!(Face::of(&both).unwrap().title, "Ben is calling");
+    }
+
+    #[test]
+    fn without_a_call_there_is_no_player() {
+        assert_eq!(Face::of(&scene(vec![call(1, "Ana", State::Disconnected)])), None);
+        assert_eq!(verb(Press::Toggle, &Scene::default()), None);
+    }
+}

@@ -1,0 +1,233 @@
+//! Notices of what a person missed or must know.
+//!
+//! Lives here: missed calls gathered by contact, and plain sentences that ask nothing.
+//! Must not: know how a note is kept on the screen, or hold up anybody: a plain notice is sent and forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ahoy_call::PeerId;
+use tokio::sync::watch;
+
+use super::note::{Key, Note, Sign, WORDS, clean, name};
+use crate::clock;
+use crate::happening::Happening;
+use crate::request::Request;
+
+/// The button's key.
+const CALL_BACK: &str = "call-back";
+/// So many contacts have a notice of their own; who missed more looks into the history.
+const CONTACTS: usize = 8;
+/// A problem that stands so long is no hiccup.
+const STANDS: Duration = Duration::from_secs(3);
+/// How long the notification server may take for a plain notice.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Calls that were missed and that nobody has looked at yet.
+#[derive(Debug, Default)]
+pub(super) struct Missed {
+    by_contact: BTreeMap<PeerId, Gathered>,
+    /// How many rows of history say so.
+    unseen: u32,
+}
+
+#[derive(Debug)]
+struct Gathered {
+    name: String,
+    count: u32,
+    /// Local time of the last one, `14:05`.
+    last: String,
+    /// The note of the last dial.
+    words: Option<String>,
+}
+
+impl Missed {
+    /// Something happened; `words` are the note of that call. True if that changed the notices.
+    pub(super) fn heard(&mut self, happening: &Happening, words: Option<&str>, at_unix_us: i64) -> bool {
+        let Some(peer) = happening.data.contact else { return false };
+        match happening.kind {
+            "call.missed" => {
+                if self.by_contact.len() >= CONTACTS && !self.by_contact.contains_key(&peer) {
+                    return false;
+                }
+                let gathered = self.by_contact.entry(peer).or_insert_with(|| Gathered {
+                    name: String::new(),
+                    count: 0,
+                    last: String::new(),
+                    words: None,
+                });
+                gathered.name = name(happening.data.name.as_deref().unwrap_or_default());
+                gathered.count += 1;
+                gathered.last = local_time(at_unix_us);
+                gathered.words = words.map(|words| clean(words, WORDS)).filter(|words| !words.is_empty());
+                true
+            }
+            // Whoever is spoken to needs no notice any more.
+            "call.answered" => self.by_contact.remove(&peer).is_some(),
+            _ => false,
+        }
+    }
+
+    /// So many rows of history are unseen. True if that changed the notices: all were looked at elsewhere.
+    pub(super) fn unseen(&mut self, rows: u32) -> bool {
+        let looked_at = rows == 0 && self.unseen > 0 && !self.by_contact.is_empty();
+        self.unseen = rows;
+        if looked_at {
+            self.by_contact.clear();
+        }
+        looked_at
+    }
+
+    /// A person has seen the notice of a contact.
+    pub(super) fn seen(&mut self, peer: PeerId) {
+        self.by_contact.remove(&peer);
+    }
+
+    /// The notices that should be on the screen.
+    pub(super) fn notes(&self) -> Vec<Note> {
+        self.by_contact.iter().map(|(peer, gathered)| gathered.note(*peer)).collect()
+    }
+}
+
+impl Gathered {
+    fn note(&self, peer: PeerId) -> Note {
+        let (who, at) = (&self.name, &self.last);
+        let (summary, time) = match self.count {
+            1 => (format!("Missed call from {who}"), format!("At {at}.")),
+            count => (format!("{count} missed calls from {who}"), format!("The last at {at}.")),
+        };
+        let body = match &self.words {
+            Some(words) => format!("“{words}”\n{time}"),
+            None => time,
+        };
+        Note {
+            key: Key::Missed(peer),
+            summary,
+            body,
+            without_buttons: "To call back: ahoyctl call.",
+            buttons: vec![(CALL_BACK, "Call back".to_owned())],
+            urgent: false,
+            category: "call.unanswered",
+            sign: Sign::Missed,
+            outlives_us: true,
+        }
+    }
+}
+
+/// What a pressed button asks for.
+pub(super) fn pressed(peer: PeerId, button: &str) -> Option<Request> {
+    let target = data_encoding::HEXLOWER.encode(&peer.bytes());
+    (button == CALL_BACK).then_some(Request::Dial { target, lifetime: None, note: None, hold_others: true })
+}
+
+fn local_time(at_unix_us: i64) -> String {
+    let moment = jiff::Timestamp::from_microsecond(at_unix_us).unwrap_or_default();
+    moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string()
+}
+
+/// Tells each sentence that stands, once as long as it stands. What goes by itself at once is told to nobody.
+pub(super) async fn alerts(mut standing: watch::Receiver<Vec<String>>) {
+    let mut told = BTreeSet::new();
+    loop {
+        let now = standing.borrow_and_update().clone();
+        told.retain(|sentence| now.contains(sentence));
+        let new: Vec<String> = now.into_iter().filter(|sentence| !told.contains(sentence)).collect();
+        if new.is_empty() {
+            if standing.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
+        tokio::select! {
+            changed = standing.changed() => if changed.is_err() { return },
+            () = clock::sleep(STANDS) => {
+                for sentence in new {
+                    plain("Calls", sentence.clone()).await;
+                    told.insert(sentence);
+                }
+            }
+        }
+    }
+}
+
+/// Sends a plain notice and forgets it. No server, a slow one: it is lost, and the sentence stands in `Problems` or in
+/// the log anyhow.
+pub(super) async fn plain(summary: &'static str, sentence: String) {
+    let mut notice = notify_rust::Notification::new();
+    // Bodies may be read as markup: what looks like it is taken out, because this server is not asked.
+    let sentence: String = sentence.chars().filter(|c| !matches!(c, '<' | '>' | '&')).collect();
+    notice.appname("ahoy").summary(summary).body(&clean(&sentence, WORDS)).icon("dialog-warning");
+    match clock::timeout(PATIENCE, notice.show_async()).await {
+        Ok(Ok(_shown)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a notice was not shown"),
+        Err(_over) => tracing::debug!("the notification server does not answer"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::happening::EventData;
+
+    fn happens(kind: &'static str, who: u8) -> Happening {
+        let peer = PeerId::from_bytes([who; 16]);
+        let data =
+            EventData { contact: Some(peer), name: Some(format!("Friend {who}")), ..EventData::default() };
+        Happening { kind, serial: 1, data }
+    }
+
+    #[test]
+    fn several_missed_calls_of_one_person_gather_in_one_notice() {
+        let mut missed = Missed::default();
+        assert!(missed.heard(&happens("call.missed", 1), Some("it is\nurgent"), 0));
+        assert_eq!(missed.notes()[0].summary, "Missed call from Friend 1");
+        assert!(missed.notes()[0].body.starts_with("“it is urgent”\nAt "), "{:?}", missed.notes());
+        missed.heard(&happens("call.missed", 1), None, 0);
+        missed.heard(&happens("call.missed", 2), None, 0);
+        let notes = missed.notes();
+        assert_eq!(notes.len(), 2);
+        assert_eq!(notes[0].summary, "2 missed calls from Friend 1");
+        assert_eq!(notes[1].summary, "Missed call from Friend 2");
+    }
+
+    #[test]
+    fn a_notice_goes_when_it_was_seen_here_or_in_the_history_or_the_person_was_spoken_to() {
+        let one = PeerId::from_bytes([1; 16]);
+        let mut missed = Missed::default();
+        missed.heard(&happens("call.missed", 1), None, 0);
+        missed.seen(one);
+        assert_eq!(missed.notes(), []);
+        missed.heard(&happens("call.missed", 1), None, 0);
+        assert_eq!(missed.notes()[0].summary, "Missed call from Friend 1", "it counts anew");
+        assert!(!missed.unseen(2) && missed.unseen(0));
+        assert_eq!(missed.notes(), []);
+        missed.heard(&happens("call.missed", 1), None, 0);
+        assert!(missed.heard(&happens("call.answered", 1), None, 0));
+        assert_eq!(missed.notes(), []);
+    }
+
+    #[test]
+    fn a_row_that_is_not_yet_counted_takes_no_notice_away() {
+        let mut missed = Missed::default();
+        missed.heard(&happens("call.missed", 1), None, 0);
+        assert!(!missed.unseen(0), "the count was nought before too");
+        assert_eq!(missed.notes().len(), 1);
+    }
+
+    #[test]
+    fn strangers_by_the_dozen_do_not_fill_the_screen() {
+        let mut missed = Missed::default();
+        for who in 0..20 {
+            missed.heard(&happens("call.missed", who), None, 0);
+        }
+        assert_eq!(missed.notes().len(), CONTACTS);
+    }
+
+    #[test]
+    fn call_back_dials_that_very_contact() {
+        let peer = PeerId::from_bytes([0xab; 16]);
+        let Some(Request::Dial { target, .. }) = pressed(peer, "call-back") else { panic!("it dials") };
+        assert_eq!(target, "ab".repeat(16));
+        assert_eq!(pressed(peer, "default"), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! The pop-up of a ring.
+//!
+//! Lives here: what it says and offers while a call rings or waits, and what its buttons ask for; pure.
+//! Must not: know how it is shown, or answer anything but the button that says so.
+
+use std::sync::Arc;
+
+use ahoy_call::{CallId, DeclineReason, Others, Scope};
+
+use super::note::{Key, Note, Sign, WORDS, clean, name};
+use super::scene::Scene;
+use crate::board::CallRow;
+use crate::request::{Guard, Request, Verb, Which};
+
+/// The buttons' keys. `default`, a click on the pop-up itself, is none of them: it must not answer.
+const ANSWER: &str = "answer";
+const DECLINE: &str = "decline";
+
+/// The pop-ups that should be on the screen; none while a client of ours shows the ring itself.
+pub(super) fn notes(scene: &Scene, shown_by_an_agent: bool) -> Vec<Note> {
+    if shown_by_an_agent {
+        return Vec::new();
+    }
+    scene.ringing.iter().map(|row| note(row, scene.engaged.as_ref())).collect()
+}
+
+fn note(row: &Arc<CallRow>, engaged: Option<&Arc<CallRow>>) -> Note {
+    let mut lines = Vec::new();
+    if let Some(words) = &row.view.note {
+        lines.push(format!("“{}”", clean(words, WORDS)));
+    }
+    let answer = match engaged {
+        Some(other) => {
+            lines.push(format!("Answering puts your call with {} on hold.", name(&other.name)));
+            "Hold and answer"
+        }
+        None => "Answer",
+    };
+    if row.view.silenced {
+        lines.push("Rings without a sound.".to_owned());
+    }
+    Note {
+        key: Key::Ring(row.view.id),
+        summary: format!("{} is calling", name(&row.name)),
+        body: lines.join("\n"),
+        without_buttons: "To answer: ahoyctl answer. To refuse: ahoyctl decline.",
+        buttons: vec![(ANSWER, answer.to_owned()), (DECLINE, "Decline".to_owned())],
+        urgent: !row.view.silenced,
+        category: "call.incoming",
+        sign: Sign::Ringing,
+        outlives_us: false,
+    }
+}
+
+/// What a pressed button asks for.
+pub(super) fn pressed(call: CallId, button: &str) -> Option<Request> {
+    let verb = match button {
+        ANSWER => Verb::Answer(Others::Hold),
+        DECLINE => Verb::Decline { reason: DeclineReason::Declined, scope: Scope::Everywhere, text: None },
+        _ => return None,
+    };
+    Some(Request::Verb { call: Which::Id(call), verb, guard: Guard::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use ahoy_call::State;
+
+    use super::super::scene::tests::{call, scene};
+    use super::*;
+
+    #[test]
+    fn it_says_who_and_why_and_what_the_buttons_do() {
+        let mut ringing = call(1, "Ana", State::Incoming);
+        Arc::make_mut(&mut ringing).view.note = Some("the <b>house</b>\nis on fire".to_owned());
+        let shown = notes(&scene(vec![ringing]), false);
+        assert_eq!(shown.len(), 1);
+        assert_eq!(shown[0].summary, "Ana is calling");
+        assert_eq!(shown[0].body, "“the <b>house</b> is on fire”");
+        assert_eq!(shown[0].buttons, [(ANSWER, "Answer".to_owned()), (DECLINE, "Decline".to_owned())]);
+        assert!(shown[0].urgent);
+    }
+
+    #[test]
+    fn a_call_that_waits_says_what_its_answer_does_to_the_other_one() {
+        let calls = vec![call(1, "Ana", State::Active), call(2, "Ben", State::Waiting)];
+        let shown = notes(&scene(calls), false);
+        assert_eq!(shown[0].summary, "Ben is calling");
+        assert_eq!(shown[0].body, "Answering puts your call with Ana on hold.");
+        assert_eq!(shown[0].buttons[0].1, "Hold and answer");
+    }
+
+    #[test]
+    fn a_silent_ring_stays_on_the_screen_and_steps_back() {
+        let mut ringing = call(1, "Ana", State::Incoming);
+        Arc::make_mut(&mut ringing).view.silenced = true;
+        let shown = notes(&scene(vec![ringing]), false);
+        assert!(!shown[0].urgent && shown[0].body.contains("without a sound"));
+    }
+
+    #[test]
+    fn nothing_is_shown_while_an_agent_shows_the_ring() {
+        assert_eq!(notes(&scene(vec![call(1, "Ana", State::Incoming)]), true), []);
+    }
+
+    #[test]
+    fn only_the_button_that_says_so_answers() {
+        let call = CallId::from_bytes([1; 16]);
+        let verb = |button| match pressed(call, button) {
+            Some(Request::Verb { call: Which::Id(of), verb, .. }) if of == call => Some(verb),
+            _ => None,
+        };
+        assert_eq!(verb("answer"), Some(Verb::Answer(Others::Hold)));
+        assert!(matches!(verb("decline"), Some(Verb::Decline { text: None, .. })));
+        for other in ["default", "", "Answer", "inline-reply"] {
+            assert_eq!(pressed(call, other), None, "{other}");
+        }
+    }
+}

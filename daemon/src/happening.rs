@@ -1,0 +1,32 @@
+//! Something that happened, for hooks, loggers and notices.
+//!
+//! Lives here: the value that leaves the engine's step with what it shows, for the bus and for the desktop alike.
+//! Must not: be state: whoever starts late misses nothing that the board does not show.
+
+use ahoy_call::{CallId, EndReason, PeerId};
+
+/// An event of `Manager.Event`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// `call.incoming`, `relay.down`, …
+    pub kind: &'static str,
+    /// Rises by one with each event.
+    pub serial: u64,
+    /// What it is about.
+    pub data: EventData,
+}
+
+/// What an event is about; what does not apply is left out on the bus.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventData {
+    /// The call.
+    pub call: Option<CallId>,
+    /// The contact.
+    pub contact: Option<PeerId>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Why the call ended.
+    pub reason: Option<EndReason>,
+    /// Its history row.
+    pub history: Option<u64>,
+}
