@@ -117,6 +117,8 @@ pub enum MediaReport {
     Stuck,
     /// The path cannot be built.
     Failed(MediaFault),
+    /// Our microphone gives sound to this call, or there is none that does: we only hear.
+    Voice(bool),
 }
 
 /// Why a path cannot be built.

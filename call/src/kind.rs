@@ -123,6 +123,8 @@ kinds! {
         Stuck,
         /// [`MediaReport::Failed`]
         Failed,
+        /// [`MediaReport::Voice`]
+        Voice,
         /// [`Event::NetworkChanged`]
         NetworkChanged,
         /// [`Event::Stopping`]
@@ -184,6 +186,7 @@ impl From<&Event> for Input {
                 MediaReport::Lost => Self::Lost,
                 MediaReport::Stuck => Self::Stuck,
                 MediaReport::Failed(_) => Self::Failed,
+                MediaReport::Voice(_) => Self::Voice,
             },
             Event::NetworkChanged => Self::NetworkChanged,
             Event::Stopping => Self::Stopping,

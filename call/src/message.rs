@@ -131,5 +131,7 @@ pub enum Message {
         held: bool,
         /// The sender's camera is on.
         camera: bool,
+        /// The sender has no microphone: they only hear.
+        listening: bool,
     },
 }

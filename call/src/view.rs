@@ -169,6 +169,10 @@ pub struct CallView {
     pub muted: bool,
     /// Theirs is.
     pub remote_muted: bool,
+    /// We have no microphone: we only hear.
+    pub hears_only: bool,
+    /// They have none.
+    pub remote_hears_only: bool,
     /// We put the call aside.
     pub local_hold: bool,
     /// They did.

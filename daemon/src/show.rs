@@ -340,6 +340,8 @@ mod tests {
             ended: None,
             muted: false,
             remote_muted: false,
+            hears_only: false,
+            remote_hears_only: false,
             local_hold: state == State::Held,
             remote_hold: false,
             silenced: false,

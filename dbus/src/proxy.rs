@@ -164,6 +164,8 @@ pub trait Focus {
     #[zbus(property)]
     fn muted(&self) -> zbus::Result<bool>;
     #[zbus(property)]
+    fn remote_hears_only(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
     fn remote_muted(&self) -> zbus::Result<bool>;
     #[zbus(property)]
     fn since_monotonic(&self) -> zbus::Result<u64>;
@@ -246,6 +248,10 @@ pub trait Call {
     fn message(&self) -> zbus::Result<String>;
     #[zbus(property)]
     fn muted(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn hears_only(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn remote_hears_only(&self) -> zbus::Result<bool>;
     #[zbus(property)]
     fn remote_muted(&self) -> zbus::Result<bool>;
     #[zbus(property)]

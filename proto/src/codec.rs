@@ -69,6 +69,8 @@ enum Wire {
         held: bool,
         #[serde(default)]
         camera: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        listening: bool,
     },
     #[serde(other)]
     Unknown,
@@ -176,9 +178,13 @@ fn to_wire(message: &Message) -> Wire {
         },
         Message::Cancel { reason } => Wire::Cancel { reason: cancel_word(*reason).to_owned() },
         Message::End { reason } => Wire::End { reason: end_word(*reason).to_owned() },
-        Message::State { serial, muted, held, camera } => {
-            Wire::State { serial: *serial, muted: *muted, held: *held, camera: *camera }
-        }
+        Message::State { serial, muted, held, camera, listening } => Wire::State {
+            serial: *serial,
+            muted: *muted,
+            held: *held,
+            camera: *camera,
+            listening: *listening,
+        },
     }
 }
 
@@ -222,7 +228,9 @@ fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
         Wire::End { reason } => {
             Message::End { reason: find(&END_REASONS, end_word, &reason).unwrap_or(EndReason::Internal) }
         }
-        Wire::State { serial, muted, held, camera } => Message::State { serial, muted, held, camera },
+        Wire::State { serial, muted, held, camera, listening } => {
+            Message::State { serial, muted, held, camera, listening }
+        }
         Wire::Unknown => return Ok(None),
     }))
 }
@@ -327,7 +335,8 @@ mod tests {
             Message::Candidates { epoch: Epoch(9), list: vec![Opaque(vec![0, 255])], complete: true },
             Message::Ringing,
             Message::Accept,
-            Message::State { serial: 7, muted: true, held: false, camera: false },
+            Message::State { serial: 7, muted: true, held: false, camera: false, listening: false },
+            Message::State { serial: 8, muted: false, held: false, camera: false, listening: true },
         ];
         for reason in [DeclineReason::Declined, DeclineReason::Busy] {
             for scope in [Scope::ThisDevice, Scope::Everywhere] {

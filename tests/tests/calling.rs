@@ -287,6 +287,23 @@ fn a_mute_while_it_rings_holds_in_the_call_and_is_told() {
 }
 
 #[test]
+fn who_has_no_microphone_is_shown_there_as_hearing_only_until_one_is_found() {
+    let mut w = ringing();
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    let (call, leg, epoch) = *w.people[1].media.paths.keys().next_back().unwrap();
+    for (heard, there) in [(false, true), (true, false)] {
+        w.event(1, Event::Media { call, leg, epoch, report: MediaReport::Voice(heard) });
+        w.pass(SECOND);
+        assert_eq!(state(&w, "ada"), Some(State::Active), "the call stands");
+        let (bob, ada) = (w.view("bob").unwrap(), w.view("ada").unwrap());
+        assert_eq!((bob.hears_only, bob.remote_hears_only), (there, false));
+        assert_eq!((ada.hears_only, ada.remote_hears_only), (false, there));
+        assert!(!ada.remote_muted, "that is another thing than a mute");
+    }
+}
+
+#[test]
 fn on_a_network_that_loses_a_third_doubles_and_reorders_the_story_is_the_same() {
     for seed in 0..200 {
         let mut w = World::new(seed, &["ada", "bob"]);

@@ -8,6 +8,15 @@ use crate::effect::{Fact, MediaOrder};
 use crate::id::LegId;
 use crate::message::Message;
 
+/// What a [`Message::State`] says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said {
+    pub(super) serial: u32,
+    pub(super) muted: bool,
+    pub(super) held: bool,
+    pub(super) listening: bool,
+}
+
 impl Call {
     pub(super) fn effective_mute(&self) -> bool {
         self.muted || self.muted_everywhere
@@ -35,6 +44,14 @@ impl Call {
         None
     }
 
+    /// A microphone gives sound to it, or none does. The other side is told: else they would wait for a word.
+    pub(super) fn voice(&mut self, out: &mut Out, heard: bool) {
+        if self.hears_only == heard {
+            self.hears_only = !heard;
+            self.send_state(out);
+        }
+    }
+
     /// We hold it or take it up again.
     pub(crate) fn hold(&mut self, out: &mut Out, held: bool) -> Flow {
         if self.held.is_some() == held {
@@ -55,10 +72,11 @@ impl Call {
     }
 
     /// Their flags; an older message that comes late changes nothing. They count once that device is the one we talk to.
-    pub(super) fn hear_state(&mut self, out: &mut Out, from: LegId, serial: u32, muted: bool, held: bool) {
+    pub(super) fn hear_state(&mut self, out: &mut Out, from: LegId, said: Said) {
         let before = (self.effective_hold(), self.remote().is_some_and(|leg| leg.held));
-        let Some(leg) = self.legs.get_mut(&from).filter(|leg| serial > leg.heard) else { return };
-        (leg.heard, leg.muted, leg.held) = (serial, muted, held);
+        let Some(leg) = self.legs.get_mut(&from).filter(|leg| said.serial > leg.heard) else { return };
+        (leg.heard, leg.muted, leg.held, leg.listening) =
+            (said.serial, said.muted, said.held, said.listening);
         self.held_changed(out, before.0);
         match (before.1, self.remote().is_some_and(|leg| leg.held)) {
             (false, true) => self.record(out, Fact::HeldThere),
@@ -90,6 +108,7 @@ impl Call {
             muted: self.effective_mute(),
             held: self.held.is_some(),
             camera: false,
+            listening: self.hears_only,
         };
         for leg in self.legs.values().filter(|leg| leg.stage == Stage::Chosen) {
             leg.send(out, state.clone());

@@ -7,6 +7,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use crate::call::end::{End, Tell};
+use crate::call::flags::Said;
 use crate::call::{Call, Flow, Leg, Out, Path, Phase, Stage};
 use crate::effect::Fact;
 use crate::event::RingPolicy;
@@ -99,7 +100,9 @@ impl Call {
             }
             Message::Cancel { reason } => return Some(self.canceled(reason)),
             Message::End { .. } => return Some(End::quiet(EndReason::Missed, EndedBy::Remote)),
-            Message::State { serial, muted, held, .. } => self.hear_state(out, from, serial, muted, held),
+            Message::State { serial, muted, held, listening, .. } => {
+                self.hear_state(out, from, Said { serial, muted, held, listening });
+            }
             Message::Offer { .. }
             | Message::Ready
             | Message::Ringing

@@ -64,6 +64,8 @@ pub(crate) struct Leg {
     pub(crate) heard: u32,
     /// Its microphone is muted.
     pub(crate) muted: bool,
+    /// It has no microphone.
+    pub(crate) listening: bool,
     /// It holds the call.
     pub(crate) held: bool,
     /// The newest epoch, building or up.
@@ -94,6 +96,7 @@ impl Leg {
             path: Path::None,
             heard: 0,
             muted: false,
+            listening: false,
             held: false,
             current: None,
             offerer: false,

@@ -4,6 +4,7 @@
 //! Must not: know how a path is mended (`leg.rs`).
 
 use crate::call::end::{End, is_failure};
+use crate::call::flags::Said;
 use crate::call::{Call, Flow, Out, Phase, Stage};
 use crate::effect::{Fact, MediaOrder};
 use crate::id::LegId;
@@ -63,9 +64,9 @@ impl Call {
                     leg.candidates_there(out, epoch, list, complete);
                 }
             }
-            Message::State { serial, muted, held, .. } => {
+            Message::State { serial, muted, held, listening, .. } => {
                 if chosen {
-                    self.hear_state(out, from, serial, muted, held);
+                    self.hear_state(out, from, Said { serial, muted, held, listening });
                 }
             }
             Message::Ready | Message::Offer { .. } | Message::Ringing | Message::Decline { .. } => {}

@@ -128,6 +128,8 @@ pub(crate) struct Call {
     connected: bool,
     muted: bool,
     muted_everywhere: bool,
+    /// No microphone gives sound to it.
+    hears_only: bool,
     /// Since when we hold it.
     held: Option<Moment>,
     state_sent: u32,
@@ -169,6 +171,7 @@ impl Call {
             connected: false,
             muted: false,
             muted_everywhere: false,
+            hears_only: false,
             held: None,
             state_sent: 0,
             note: None,

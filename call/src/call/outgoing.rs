@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::call::end::{End, is_failure, stronger};
+use crate::call::flags::Said;
 use crate::call::{Call, Flow, Leg, Out, Path, Phase, SET_UP, Stage};
 use crate::effect::{Fact, SignalOrder};
 use crate::id::{CallId, LegId, PeerId};
@@ -121,7 +122,9 @@ impl Call {
             Message::Candidates { epoch, list, complete } => {
                 leg.candidates_there(out, epoch, list, complete);
             }
-            Message::State { serial, muted, held, .. } => self.hear_state(out, from, serial, muted, held),
+            Message::State { serial, muted, held, listening, .. } => {
+                self.hear_state(out, from, Said { serial, muted, held, listening });
+            }
             Message::Offer { .. } | Message::Cancel { .. } => {}
         }
         None

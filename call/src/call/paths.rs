@@ -46,6 +46,7 @@ impl Call {
                     return self.path_failed(out, leg_id, reason);
                 }
             }
+            MediaReport::Voice(heard) => self.voice(out, heard),
         }
         None
     }

@@ -80,6 +80,12 @@ fn remark(call: &Call) -> String {
         if call.props.flag("RemoteMuted") {
             words.push("muted there".to_owned());
         }
+        if call.props.flag("HearsOnly") {
+            words.push("no microphone here".to_owned());
+        }
+        if call.props.flag("RemoteHearsOnly") {
+            words.push("hears only: no microphone there".to_owned());
+        }
         if call.props.flag("LocalHold") && call.state() != State::Held {
             words.push("held".to_owned());
         }

@@ -171,5 +171,7 @@ fn line(desk: &Desk, world: &World, change: &Change) -> Result<(), Fault> {
 
 fn matters(props: &Props) -> bool {
     let changed = props.json();
-    ["state", "muted", "remote_muted"].iter().any(|name| changed.contains_key(*name))
+    ["state", "muted", "remote_muted", "hears_only", "remote_hears_only"]
+        .iter()
+        .any(|name| changed.contains_key(*name))
 }

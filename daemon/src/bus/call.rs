@@ -170,6 +170,16 @@ impl CallObject {
     }
 
     #[zbus(property)]
+    fn hears_only(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.hears_only)
+    }
+
+    #[zbus(property)]
+    fn remote_hears_only(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.remote_hears_only)
+    }
+
+    #[zbus(property)]
     fn can_answer(&self) -> fdo::Result<bool> {
         Ok(self.now()?.can_answer)
     }

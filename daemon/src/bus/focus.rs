@@ -94,6 +94,11 @@ impl FocusObject {
     }
 
     #[zbus(property)]
+    fn remote_hears_only(&self) -> bool {
+        self.now().remote_hears_only
+    }
+
+    #[zbus(property)]
     fn remote_muted(&self) -> bool {
         self.now().remote_muted
     }

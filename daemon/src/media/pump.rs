@@ -17,6 +17,8 @@ use super::voice::{Cleaner, Wishes};
 const PACKET: Duration = Duration::from_millis(20);
 /// A microphone that gave nothing for so long is taken for missing.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// One that gave nothing for so long is told to the other side: longer than devices take to change.
+const GONE: Duration = Duration::from_millis(1_500);
 /// More than this at once is not caught up with: after a suspend the past is over.
 const CATCH_UP: u64 = 50;
 
@@ -32,6 +34,8 @@ pub(super) struct Pump {
     /// Until when sound was given to the encoder; from `missing` on by the clock.
     given_until: Moment,
     missing: bool,
+    /// When the microphone gave something last, or was opened.
+    came_at: Moment,
     /// Samples that were replaced by silence while the microphone stalled, and must not be sent twice.
     replaced: usize,
     muted: bool,
@@ -51,6 +55,7 @@ impl Pump {
             held: false,
             given_until: Moment::default(),
             missing: false,
+            came_at: Moment::default(),
             replaced: 0,
             muted: false,
             block: [0.0; FRAME],
@@ -63,6 +68,7 @@ impl Pump {
         if !self.reading {
             self.reading = true;
             (self.given_until, self.missing, self.replaced) = (now, false, 0);
+            self.came_at = now;
             // What was played before the microphone heard anything has no echo in it.
             while self.sound.played(&mut self.mixed) > 0 {}
             self.sound.capture(!self.held);
@@ -99,6 +105,12 @@ impl Pump {
         }
         // Silence takes over without a gap, and the microphone takes over from it whenever it comes.
         (self.given_until, self.missing, self.replaced) = (now, true, 0);
+        self.came_at = now;
+    }
+
+    /// No microphone gives anything, and has not for a while. Known while it is read.
+    pub(super) fn voiceless(&self, now: Moment) -> Option<bool> {
+        (self.reading && !self.held).then(|| now.since(self.came_at) > GONE)
     }
 
     /// Send encoded silence, from the very next sample.
@@ -139,6 +151,7 @@ impl Pump {
             cleaner.said(&self.block[old..count], |block| capture.feed(block, &mut send));
         }
         if came {
+            self.came_at = now;
             (self.given_until, self.missing, self.replaced) = (now, false, 0);
         } else {
             self.stand_in(now, send);
@@ -280,6 +293,21 @@ mod tests {
         assert!((45..=50).contains(&all.len()), "{} packets in a second", all.len());
         assert_eq!(all.last(), Some(&49), "the time that was waited counts as lost packets");
         assert!(all.windows(2).all(|pair| pair[1] == pair[0] + 1), "and no other is");
+    }
+
+    #[test]
+    fn a_microphone_is_missed_after_a_while_and_found_with_its_first_samples() {
+        let (mut pump, give, _on) = pump();
+        assert_eq!(pump.voiceless(at(9_000)), None, "it is not read");
+        pump.open(at(0));
+        for ms in (5..=1_500).step_by(5) {
+            sent(&mut pump, at(ms));
+            assert_eq!(pump.voiceless(at(ms)), Some(false));
+        }
+        assert_eq!(pump.voiceless(at(1_505)), Some(true));
+        give.send(vec![0.1; 48]).unwrap();
+        sent(&mut pump, at(1_510));
+        assert_eq!(pump.voiceless(at(1_510)), Some(false));
     }
 
     #[test]

@@ -89,6 +89,7 @@ pub async fn run(
         pump,
         muted: false,
         held: false,
+        heard: true,
         tasks,
         keys,
         told_in,
@@ -149,6 +150,8 @@ struct Session {
     pump: Pump,
     muted: bool,
     held: bool,
+    /// A microphone gives sound, by our last word.
+    heard: bool,
     tasks: JoinSet<()>,
     keys: HashMap<Id, Key>,
     told_in: mpsc::Sender<(Key, Told)>,
@@ -177,6 +180,7 @@ impl Session {
             self.leaving.retain(|(gone, ..)| *gone > clock::now());
             if self.sounding() && clock::now() >= turn {
                 self.serve();
+                self.tell_voice().await;
                 turn = clock::now() + TURN;
             }
         }
@@ -370,6 +374,22 @@ impl Session {
             self.speak(&packet);
         }
         self.play(now);
+    }
+
+    /// Says whether a microphone gives sound, when that changed.
+    async fn tell_voice(&mut self) {
+        let Some(heard) = self.pump.voiceless(clock::now()).map(|voiceless| !voiceless) else { return };
+        if heard == self.heard {
+            return;
+        }
+        let open = |(leg, of): (&LegId, &Leg)| {
+            of.paths.iter().rev().find(|(_, path)| path.opened).map(|(epoch, _)| (*leg, *epoch))
+        };
+        let key = self.legs.iter().find_map(open);
+        if let Some(key) = key {
+            self.heard = heard;
+            self.report(key, MediaReport::Voice(heard)).await;
+        }
     }
 
     /// To every leg, over its newest path that is open and up.

@@ -395,7 +395,7 @@ fn frames_take_the_channel_when_it_is_open_and_closing_words_take_both() {
     for (phone, leg) in [(&mut ana, ben.leg()), (&mut ben, LegId::from_bytes([0; 16]))] {
         phone.table.order(at(50), Order::Channel { call: CALL, leg, open: true });
     }
-    let state = Message::State { serial: 1, muted: true, held: false, camera: false };
+    let state = Message::State { serial: 1, muted: true, held: false, camera: false, listening: false };
     let out = ana.send(60, ben.leg(), state.clone());
     assert_eq!((posts(&out).len(), frames(&out).len()), (0, 1), "the channel alone");
     let leg = ana.leg();

@@ -186,7 +186,11 @@ impl Between {
                 };
                 to.order(epoch, MediaOrder::Candidates { list, complete });
             }
-            MediaReport::Up | MediaReport::Lost | MediaReport::Stuck | MediaReport::Failed(_) => {}
+            MediaReport::Up
+            | MediaReport::Lost
+            | MediaReport::Stuck
+            | MediaReport::Failed(_)
+            | MediaReport::Voice(_) => {}
         }
     }
 

@@ -95,7 +95,11 @@ impl Side {
         match report {
             Report::Event { epoch, report, .. } => match report {
                 MediaReport::Described(_) | MediaReport::Candidates { .. } => return Some((epoch, report)),
-                MediaReport::Up | MediaReport::Lost | MediaReport::Stuck | MediaReport::Failed(_) => {
+                MediaReport::Up
+                | MediaReport::Lost
+                | MediaReport::Stuck
+                | MediaReport::Failed(_)
+                | MediaReport::Voice(_) => {
                     self.heard.push((epoch, report));
                 }
             },

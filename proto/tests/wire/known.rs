@@ -56,7 +56,7 @@ pub(crate) fn messages() -> Vec<Message> {
         Message::Decline { reason: DeclineReason::Busy, scope: Scope::Everywhere, text: None },
         Message::Cancel { reason: CancelReason::AnsweredElsewhere },
         Message::End { reason: EndReason::Completed },
-        Message::State { serial: 2, muted: true, held: false, camera: false },
+        Message::State { serial: 2, muted: true, held: false, camera: false, listening: false },
     ]
 }
 

@@ -74,6 +74,7 @@ impl World {
         assert!(is_conversation(there.state), "{}: the other end is {:?}", here.name, there.state);
         assert_eq!(view.remote_hold, there.local_hold, "{}: hold is told", here.name);
         assert_eq!(view.remote_muted, there.muted, "{}: mute is told", here.name);
+        assert_eq!(view.remote_hears_only, there.hears_only, "{}: a missing microphone is told", here.name);
     }
 }
 

@@ -109,6 +109,7 @@ impl World {
             | Input::Lost
             | Input::Stuck
             | Input::Failed
+            | Input::Voice
             | Input::NetworkChanged
             | Input::Stopping => return None,
         })
@@ -169,7 +170,7 @@ impl World {
             }
             Input::State => {
                 let serial = u32::try_from(chance).unwrap_or(0);
-                said(Message::State { serial, muted: yes, held: chance < 4, camera: false })
+                said(Message::State { serial, muted: yes, held: chance < 4, camera: false, listening: !yes })
             }
             Input::Carried => Some(Event::Carried { call, leg }),
             Input::Undeliverable => Some(Event::Undeliverable { call, leg }),
@@ -189,6 +190,7 @@ impl World {
                 reported(MediaReport::Lost)
             }
             Input::Stuck => reported(MediaReport::Stuck),
+            Input::Voice => reported(MediaReport::Voice(yes)),
             Input::Failed => {
                 reported(MediaReport::Failed(if yes { MediaFault::Negotiation } else { MediaFault::Media }))
             }

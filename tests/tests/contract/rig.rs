@@ -238,6 +238,8 @@ pub(crate) fn with_call(state: State) -> Board {
         ended: None,
         muted: false,
         remote_muted: false,
+        hears_only: false,
+        remote_hears_only: false,
         local_hold: false,
         remote_hold: false,
         silenced: false,

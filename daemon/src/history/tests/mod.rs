@@ -107,6 +107,8 @@ fn view(call: u8, direction: Direction) -> CallView {
         ended: None,
         muted: false,
         remote_muted: false,
+        hears_only: false,
+        remote_hears_only: false,
         local_hold: false,
         remote_hold: false,
         silenced: false,
