@@ -102,6 +102,8 @@ pub(super) mod tests {
             ended: None,
             muted: false,
             remote_muted: false,
+            hears_only: false,
+            remote_hears_only: false,
             local_hold: false,
             remote_hold: false,
             silenced: false,

@@ -143,6 +143,8 @@ pub(crate) fn call(id: u8, name: &str, state: State) -> CallRow {
         ended: None,
         muted: false,
         remote_muted: false,
+        hears_only: false,
+        remote_hears_only: false,
         local_hold: false,
         remote_hold: false,
         silenced: false,
