@@ -59,6 +59,10 @@ impl Engine {
                 self.agents.remove(&client);
                 self.answer(reply, Ok(Answer::Done));
             }
+            Request::SetRinger { muted, volume } => {
+                let outcome = self.set_ringer(muted, volume);
+                self.answer(reply, outcome);
+            }
             Request::Reload => {
                 let outcome = self.reload();
                 self.answer(reply, outcome);
@@ -327,6 +331,15 @@ impl Engine {
             Denied::new(kind, error.to_string())
         })?;
         self.reload()
+    }
+
+    fn set_ringer(&mut self, muted: Option<bool>, volume: Option<f64>) -> Outcome {
+        let volume = volume.map(|volume| ("ring.volume", Setting::Real(volume)));
+        let muted = muted.map(|muted| ("ring.muted", Setting::Flag(muted)));
+        for (key, value) in volume.into_iter().chain(muted) {
+            self.set_setting(key, Some(&value))?;
+        }
+        Ok(Answer::Done)
     }
 
     /// Reads the configuration again; a wrong one changes nothing but `Problems`.

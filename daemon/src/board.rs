@@ -40,7 +40,7 @@ pub struct Board {
 }
 
 /// Properties of Manager that are not in other rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ManagerRow {
     /// Every port has reported once.
     pub ready: bool,
@@ -64,6 +64,10 @@ pub struct ManagerRow {
     pub output_device: String,
     /// The chosen devices to ring on; empty for the system's default.
     pub ring_devices: Vec<String>,
+    /// It rings without a sound.
+    pub ringer_muted: bool,
+    /// How loud it rings, 0 to 1.
+    pub ring_volume: f64,
     /// Why Dial would be refused now; empty when it would not.
     pub cannot_dial: String,
 }

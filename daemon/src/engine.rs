@@ -20,7 +20,8 @@ use crate::paths::Paths;
 use crate::perform::Step;
 use crate::request::Asked;
 use crate::show::{Focus, PhoneRow, Show};
-use crate::{bus, clock, desktop, history, media, policy, ready, signal};
+use crate::tones::Tone;
+use crate::{bus, clock, desktop, history, media, policy, ready, signal, tones};
 
 /// Where orders go. Every queue is bounded; a full one is a failed port.
 #[derive(Debug)]
@@ -88,6 +89,8 @@ pub struct Engine {
     links: signal::Links,
     watchdog: Option<(Duration, Moment)>,
     announced: bool,
+    /// What sounds now.
+    tone: Option<Tone>,
     /// `Manager.Event`s so far.
     pub(crate) events: u64,
     /// Clients that show the ring themselves, by their unique names on the bus.
@@ -122,6 +125,7 @@ impl Engine {
             links: signal::Links::default(),
             watchdog: None,
             announced: false,
+            tone: None,
             events: 0,
             agents: BTreeSet::new(),
         }
@@ -320,6 +324,7 @@ impl Engine {
         let online = self.links.online;
         self.show_devices();
         let dnd = self.door.dnd;
+        let (ringer_muted, ring_volume) = (self.config.ring.muted, self.config.ring.volume.share());
         let board = self.show.board();
         board.account = account;
         board.contacts = contacts;
@@ -330,6 +335,8 @@ impl Engine {
         manager.online = online;
         manager.connection = connection;
         manager.dnd = dnd;
+        manager.ringer_muted = ringer_muted;
+        manager.ring_volume = ring_volume;
         manager.config_file = self.paths.config.display().to_string();
         self.show.flush();
     }
@@ -345,6 +352,22 @@ impl Engine {
             String::new()
         };
         PhoneRow { focus: self.focus, muted: self.phone.muted(), cannot_dial }
+    }
+
+    /// Lets sound what the calls ask for now.
+    pub(crate) fn sound(&mut self, now: Moment) {
+        let views = self.phone.views();
+        let tone = tones::now(&views, now);
+        if tone == self.tone {
+            return;
+        }
+        self.tone = tone;
+        let sounding = tone.map(|tone| {
+            let peer = views.iter().find(|view| tone == Tone::Ring(view.id)).map(|view| view.peer);
+            let row = peer.and_then(|peer| self.contacts.get(peer));
+            media::ring::Sounding { tone, own: row.map_or(String::new(), |row| row.manner.ring_tone) }
+        });
+        self.tell_media(media::Order::Tone(sounding));
     }
 
     /// Hands the whole roster to signaling.

@@ -33,3 +33,4 @@ pub mod roster;
 pub mod rows;
 pub mod show;
 pub mod signal;
+pub mod tones;

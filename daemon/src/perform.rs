@@ -79,6 +79,7 @@ impl<'a> Step<'a> {
         }
         self.engine.show.release(self.now, ticket, self.release);
         self.engine.refresh();
+        self.engine.sound(self.now);
         for event in self.failed {
             self.engine.feed(event);
         }

@@ -81,6 +81,13 @@ pub enum Request {
     RegisterAgent(String),
     /// It does so no longer.
     UnregisterAgent(String),
+    /// How it rings, from now on; what is not named stays.
+    SetRinger {
+        /// Without a sound.
+        muted: Option<bool>,
+        /// 0 to 1.
+        volume: Option<f64>,
+    },
     /// Read the configuration again.
     Reload,
     /// Every setting with the value in force.

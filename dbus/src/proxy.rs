@@ -36,6 +36,7 @@ pub trait Manager {
     #[zbus(no_autostart)]
     fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
     fn set_device(&self, role: &str, ids: &[&str], options: &Dict) -> zbus::Result<()>;
+    fn set_ringer(&self, options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
     fn register_agent(&self, options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
@@ -55,6 +56,10 @@ pub trait Manager {
     fn dnd(&self) -> zbus::Result<String>;
     #[zbus(property)]
     fn dnd_until(&self) -> zbus::Result<i64>;
+    #[zbus(property)]
+    fn ringer_muted(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn ring_volume(&self) -> zbus::Result<f64>;
     #[zbus(property)]
     fn ready(&self) -> zbus::Result<bool>;
     #[zbus(property)]

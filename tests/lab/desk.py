@@ -41,7 +41,7 @@ class Desk:
         config = self.folder / "config" / "ahoy" / "config.toml"
         config.parent.mkdir()
         config.write_text(
-            f'[account]\nname = "{name}"\n[relay]\nurls = ["{relay}"]\n[media]\ninterfaces = {interfaces}\n'
+            f'[account]\nname = "{name}"\n[relay]\nurls = ["{relay}"]\n[media]\ninterfaces = {interfaces}\n[ring]\nmuted = true\ntones = false\n'
         )
         self.log = open(self.folder / "log" / "ahoyd", "wb")
         self.daemon = self.start([str(binaries / "ahoyd")], stderr=self.log, stdout=self.log)

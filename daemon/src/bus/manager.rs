@@ -69,6 +69,16 @@ impl ManagerObject {
         self.0.done(Request::SetDnd(Dnd { mode, until })).await
     }
 
+    async fn set_ringer(&self, options: Dictionary) -> Result<(), Fault> {
+        let mut options = Options::from(options);
+        let (muted, volume) = (options.flag("muted")?, options.f64("volume")?);
+        options.finish()?;
+        if volume.is_some_and(|volume| !(0.0..=1.0).contains(&volume)) {
+            return Err(Fault::option("Option 'volume' must lie between 0 and 1."));
+        }
+        self.0.done(Request::SetRinger { muted, volume }).await
+    }
+
     async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         self.0.done(Request::SetAllMuted(muted)).await
@@ -211,6 +221,16 @@ impl ManagerObject {
     #[zbus(property)]
     fn muted(&self) -> bool {
         self.now().muted
+    }
+
+    #[zbus(property)]
+    fn ringer_muted(&self) -> bool {
+        self.now().ringer_muted
+    }
+
+    #[zbus(property)]
+    fn ring_volume(&self) -> f64 {
+        self.now().ring_volume
     }
 
     #[zbus(property)]

@@ -56,6 +56,8 @@ properties! {
         input_device: String = "InputDevice",
         output_device: String = "OutputDevice",
         ring_devices: Vec<String> = "RingDevices",
+        ringer_muted: bool = "RingerMuted",
+        ring_volume: f64 = "RingVolume",
     }
 }
 
@@ -182,6 +184,8 @@ impl Manager {
             input_device: manager.input_device.clone(),
             output_device: manager.output_device.clone(),
             ring_devices: manager.ring_devices.clone(),
+            ringer_muted: manager.ringer_muted,
+            ring_volume: manager.ring_volume,
         }
     }
 }

@@ -14,6 +14,7 @@ use toml::{Spanned, Value};
 use tracing::Level;
 
 use super::{Call, Config, Interfaces, Media, Preconnect, Relay, Retention, is_display_name};
+use crate::media::ring::{Ringing, Volume};
 use crate::media::voice::{Switch, Wishes};
 
 /// The file as it is spelled: every key once, every value still unjudged.
@@ -26,6 +27,7 @@ pub(super) struct File {
     media: MediaTable,
     history: HistoryTable,
     voice: VoiceTable,
+    ring: RingTable,
     log: LogTable,
 }
 
@@ -77,6 +79,16 @@ struct VoiceTable {
     echo: Field,
     noise: Field,
     gain: Field,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RingTable {
+    tone: Field,
+    theme: Field,
+    volume: Field,
+    muted: Field,
+    tones: Field,
 }
 
 #[derive(Default, Deserialize)]
@@ -174,6 +186,16 @@ impl File {
                 gain: read(self.voice.gain, "`gain` must be \"on\", \"off\" or \"auto\"", switch)?
                     .unwrap_or_default(),
             },
+            ring: Ringing {
+                tone: read(self.ring.tone, "`tone` must be a file or a name of the sound theme", text)?,
+                theme: read(self.ring.theme, "`theme` must be the name of a sound theme", text)?,
+                volume: read(self.ring.volume, "`volume` must be a number from 0 to 1", volume)?
+                    .unwrap_or(usual.ring.volume),
+                muted: read(self.ring.muted, "`muted` must be true or false", Value::as_bool)?
+                    .unwrap_or(usual.ring.muted),
+                tones: read(self.ring.tones, "`tones` must be true or false", Value::as_bool)?
+                    .unwrap_or(usual.ring.tones),
+            },
             log: read(
                 self.log.level,
                 "`level` must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
@@ -241,6 +263,11 @@ fn interfaces(value: &Value) -> Option<Interfaces> {
         return Some(Interfaces::Auto);
     }
     texts(value).filter(|names| !names.is_empty()).map(Interfaces::Only)
+}
+
+fn volume(value: &Value) -> Option<Volume> {
+    let whole = value.as_integer().and_then(|n| u8::try_from(n).ok()).map(f64::from);
+    value.as_float().or(whole).and_then(Volume::of)
 }
 
 fn switch(value: &Value) -> Option<Switch> {

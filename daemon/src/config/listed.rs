@@ -45,6 +45,11 @@ impl Config {
             ("voice.echo", word(self.voice.echo.word())),
             ("voice.noise", word(self.voice.noise.word())),
             ("voice.gain", word(self.voice.gain.word())),
+            ("ring.tone", text(&self.ring.tone)),
+            ("ring.theme", text(&self.ring.theme)),
+            ("ring.volume", Setting::Real(self.ring.volume.share())),
+            ("ring.muted", Setting::Flag(self.ring.muted)),
+            ("ring.tones", Setting::Flag(self.ring.tones)),
             ("log.level", word(&self.log.as_str().to_ascii_lowercase())),
         ]
     }

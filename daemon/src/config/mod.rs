@@ -16,6 +16,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::media;
+use crate::media::ring::Ringing;
 use crate::media::voice::Wishes;
 use crate::rows::Retention;
 pub use edit::{EditError, write};
@@ -37,6 +38,8 @@ pub struct Config {
     pub history: Retention,
     /// `[voice]`: what is done to the voice of the microphone.
     pub voice: Wishes,
+    /// `[ring]`: how it rings.
+    pub ring: Ringing,
     /// `[log] level`.
     pub log: Level,
 }
@@ -147,6 +150,7 @@ impl Default for Config {
             },
             history: Retention::default(),
             voice: Wishes::default(),
+            ring: Ringing::default(),
             log: Level::INFO,
         }
     }
@@ -189,6 +193,7 @@ impl Config {
             ring: self.media.ring.clone(),
             interfaces,
             voice: self.voice,
+            ringing: self.ring.clone(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use super::file::is_relay_url;
 use super::*;
+use crate::media::ring::Volume;
 use crate::media::voice::Switch;
 
 fn parse(text: &str) -> Result<Config, String> {
@@ -23,7 +24,7 @@ fn every_key_is_taken() {
     let config = parse(
         "[account]\nname = \"Ana\"\n[relay]\nurls = [\"ws://127.0.0.1:1234\", \"wss://relay.example/x\"]\nca-file = \"/ca.pem\"\n\
          [call]\nlifetime = 180\nreconnect-window = 5\nring-at-most = \"short\"\ncall-waiting = false\npreconnect = \"never\"\n\
-         [media]\ninput = \"mic\"\noutput = \"out\"\nring = [\"a\", \"b\"]\ninterfaces = [\"lo\"]\nbitrate = 64000\n[voice]\necho = \"off\"\nnoise = \"on\"\ngain = \"auto\"\n[log]\nlevel = \"debug\"\n",
+         [media]\ninput = \"mic\"\noutput = \"out\"\nring = [\"a\", \"b\"]\ninterfaces = [\"lo\"]\nbitrate = 64000\n[voice]\necho = \"off\"\nnoise = \"on\"\ngain = \"auto\"\n[ring]\ntone = \"/a.oga\"\ntheme = \"ocean\"\nvolume = 0.5\nmuted = true\ntones = false\n[log]\nlevel = \"debug\"\n",
     )
     .unwrap();
     assert_eq!(config.name.as_deref(), Some("Ana"));
@@ -37,6 +38,9 @@ fn every_key_is_taken() {
     assert_eq!(config.media.ring, ["a", "b"]);
     let wishes = Wishes { echo: Switch::Off, noise: Switch::On, gain: Switch::Auto };
     assert_eq!(config.voice, wishes);
+    let (tone, theme) = (Some("/a.oga".into()), Some("ocean".into()));
+    let volume = Volume::of(0.5).unwrap();
+    assert_eq!(config.ring, Ringing { tone, theme, volume, muted: true, tones: false });
     assert_eq!((config.media.bitrate, config.log), (64_000, Level::DEBUG));
 }
 
@@ -54,6 +58,8 @@ fn a_wrong_key_or_value_is_named_with_line_and_column_and_what_would_be_right() 
         ("[media]\nbitrate = 6000\n", "config.toml:2:11: ", ["`bitrate`", "12000"]),
         ("[media]\ninterfaces = \"eth0\"\n", "config.toml:2:14: ", ["`interfaces`", "\"auto\""]),
         ("[voice]\necho = true\n", "config.toml:2:8: ", ["`echo`", "\"auto\""]),
+        ("[ring]\nvolume = 1.5\n", "config.toml:2:10: ", ["`volume`", "0 to 1"]),
+        ("[ring]\nmuted = 1\n", "config.toml:2:9: ", ["`muted`", "false"]),
         ("[log]\nlevel = \"loud\"\n", "config.toml:2:9: ", ["`level`", "\"debug\""]),
         ("[account]\nname = \"\"\n", "config.toml:2:8: ", ["`name`", "64"]),
         ("[relay]\nca-file = \"ca.pem\"\n", "config.toml:2:11: ", ["`ca-file`", "absolute"]),

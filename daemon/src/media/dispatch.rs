@@ -14,6 +14,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use super::device::{self, DeviceState, Roster, Trial, Wish};
 use super::peer::Setup;
+use super::ring::{self, Ringer};
 use super::session::{self, Ask};
 use super::{OpenSound, Order, Report, Settings, sound};
 use crate::clock;
@@ -46,6 +47,8 @@ pub struct Media {
 
 /// What there is of devices beside the calls.
 struct Beside {
+    /// For sounds that are no voice.
+    ringer: Ringer,
     /// The wish that calls follow.
     wishes: watch::Sender<Wish>,
     /// What is there.
@@ -71,9 +74,10 @@ impl Media {
         let found = roster.found.clone();
         #[expect(clippy::disallowed_methods, reason = "the media port's own task; it ends with the devices")]
         tokio::spawn(tell(state, found, reports.clone()));
+        let ringer = Ringer::new(settings.clone(), roster.found.clone());
         let media = Self::with_sound(settings, open, reports);
         let trial = Trial::new(wishes.subscribe(), roster.found.clone());
-        Self { devices: Some(Beside { wishes, roster, trial }), ..media }
+        Self { devices: Some(Beside { wishes, roster, trial, ringer }), ..media }
     }
 
     /// With this sound. The media thread begins with the first call. What happens comes by `reports`, which must be read all the time.
@@ -87,6 +91,7 @@ impl Media {
     pub fn order(&mut self, order: Order) -> Result<(), Refused> {
         let order = match (order, &mut self.devices) {
             (Order::Settings(settings), Some(devices)) => {
+                devices.ringer.set(&settings);
                 let new = settings.wish();
                 devices.wishes.send_if_modified(|wish| {
                     let other = *wish != new;
@@ -94,6 +99,10 @@ impl Media {
                     other
                 });
                 Order::Settings(settings)
+            }
+            (Order::Tone(sounding), Some(devices)) => {
+                devices.ringer.sound(sounding.clone().filter(|one| ring::in_call(one.tone).is_none()));
+                Order::Tone(sounding)
             }
             (Order::Adjust(adjust), devices) => {
                 let taken = devices.as_ref().is_some_and(|devices| devices.roster.adjust(adjust));
@@ -109,7 +118,11 @@ impl Media {
             match order {
                 Order::IceServers(servers) => waiting.ice_servers = servers,
                 Order::Settings(settings) => waiting.settings = settings,
-                Order::Frame { .. } | Order::Adjust(_) | Order::Test { .. } | Order::Stop => {}
+                Order::Frame { .. }
+                | Order::Adjust(_)
+                | Order::Test { .. }
+                | Order::Tone(_)
+                | Order::Stop => {}
                 Order::Call { order: MediaOrder::Prepare(_), .. } => {
                     self.begin()?;
                     return self.pass(order);
@@ -244,6 +257,10 @@ impl Waiting {
                 }
                 Some(Order::IceServers(servers)) => self.ice_servers = servers,
                 Some(Order::Settings(settings)) => self.set(settings, &calls),
+                Some(Order::Tone(sounding)) => {
+                    let clip = sounding.and_then(|sounding| ring::in_call(sounding.tone));
+                    tell_all(&calls, || Ask::Tone(clip.clone()));
+                }
                 Some(Order::Adjust(_) | Order::Test { .. }) => {}
                 Some(Order::Stop) | None => break,
             }
@@ -261,11 +278,7 @@ impl Waiting {
     /// Paths and devices are for calls that begin later; what is done to the voice is for all.
     fn set(&mut self, settings: Settings, calls: &HashMap<CallId, Running>) {
         if settings.voice != self.settings.voice {
-            for session in calls.values() {
-                if session.asks.try_send(Ask::Voice(settings.voice)).is_err() {
-                    tracing::debug!("a call that is overrun or over does not hear of new settings");
-                }
-            }
+            tell_all(calls, || Ask::Voice(settings.voice));
         }
         self.settings = settings;
     }
@@ -315,6 +328,14 @@ impl Waiting {
         let report = MediaReport::Failed(MediaFault::Media);
         // An engine that is gone needs no word.
         let _unheard = self.reports.send(Report::Event { call, leg, epoch, report }).await;
+    }
+}
+
+fn tell_all(calls: &HashMap<CallId, Running>, ask: impl Fn() -> Ask) {
+    for session in calls.values() {
+        if session.asks.try_send(ask()).is_err() {
+            tracing::debug!("a call that is overrun or over does not hear of a change");
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod peer;
 pub mod pipeline;
 pub mod playout;
 mod pump;
+pub mod ring;
 pub mod session;
 pub mod sound;
 pub mod stretch;
@@ -53,6 +54,8 @@ pub enum Order {
     IceServers(Vec<IceServer>),
     /// New settings: devices and the treatment of the voice for every call, the rest for calls that begin from now on.
     Settings(Settings),
+    /// This sounds now besides voices; nothing if none.
+    Tone(Option<ring::Sounding>),
     /// Change a sound device for every program.
     Adjust(Adjust),
     /// Let the person hear a device: a sound on a loudspeaker, themselves from a microphone.
@@ -119,6 +122,8 @@ pub struct Settings {
     pub interfaces: Vec<String>,
     /// What is done to the voice of the microphone.
     pub voice: voice::Wishes,
+    /// How it rings.
+    pub ringing: ring::Ringing,
 }
 
 impl Settings {
@@ -137,6 +142,7 @@ impl Default for Settings {
             ring: Vec::new(),
             interfaces: Vec::new(),
             voice: voice::Wishes::default(),
+            ringing: ring::Ringing::default(),
         }
     }
 }

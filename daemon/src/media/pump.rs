@@ -10,6 +10,7 @@ use ahoy_call::Moment;
 
 use super::Sound;
 use super::codec::FRAME;
+use super::device::Clip;
 use super::pipeline::{Capture, Packet, Playback};
 use super::voice::{Cleaner, Wishes};
 
@@ -39,6 +40,8 @@ pub(super) struct Pump {
     /// Samples that were replaced by silence while the microphone stalled, and must not be sent twice.
     replaced: usize,
     muted: bool,
+    /// A tone beside the voices, and how much of it was played.
+    tone: Option<(Clip, usize)>,
     block: [f32; FRAME],
     mixed: [f32; FRAME],
 }
@@ -58,6 +61,7 @@ impl Pump {
             came_at: Moment::default(),
             replaced: 0,
             muted: false,
+            tone: None,
             block: [0.0; FRAME],
             mixed: [0.0; FRAME],
         }
@@ -121,6 +125,11 @@ impl Pump {
             self.cleaner.hush();
             self.capture.set_muted(muted);
         }
+    }
+
+    /// A tone beside the voices, from its beginning; none: the present one stops.
+    pub(super) fn sound(&mut self, clip: Option<Clip>) {
+        self.tone = clip.map(|clip| (clip, 0));
     }
 
     /// What is done to the voice from now on.
@@ -205,7 +214,20 @@ impl Pump {
                     *sum = (*sum + one).clamp(-1.0, 1.0);
                 }
             }
+            self.add_tone(count);
             self.sound.write(&self.mixed[..count]);
+        }
+    }
+
+    fn add_tone(&mut self, count: usize) {
+        let Some((clip, at)) = &mut self.tone else { return };
+        for sum in &mut self.mixed[..count] {
+            if *at >= clip.samples.len() && clip.repeat {
+                *at = 0;
+            }
+            let Some(sample) = clip.samples.get(*at) else { break };
+            *sum = (*sum + sample).clamp(-1.0, 1.0);
+            *at += 1;
         }
     }
 }

@@ -11,6 +11,7 @@ use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport, Momen
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::device::Clip;
 use super::peer::{Peer, Setup, Told, Voice};
 use super::pipeline::{Capture, Packet, Playback};
 use super::pump::Pump;
@@ -52,6 +53,8 @@ pub enum Ask {
         /// The frame.
         bytes: Vec<u8>,
     },
+    /// This sounds beside the voices; nothing if none.
+    Tone(Option<Clip>),
     /// Another treatment of the voice.
     Voice(Wishes),
     /// Close everything.
@@ -169,6 +172,7 @@ impl Session {
                 ask = asks.recv() => match ask {
                     Some(Ask::Path { leg, epoch, order, setup }) => self.obey((leg, epoch), order, setup).await,
                     Some(Ask::Frame { leg, bytes }) => self.frame(leg, bytes),
+                    Some(Ask::Tone(clip)) => self.pump.sound(clip),
                     Some(Ask::Voice(wishes)) => self.pump.clean(wishes),
                     Some(Ask::Stop) | None => return,
                 },

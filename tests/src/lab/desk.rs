@@ -39,7 +39,7 @@ impl Desk {
         desk.lab("prepare", &["--owner", &std::process::id().to_string()])?;
         fs::create_dir_all(desk.config().parent().unwrap_or(Path::new("/")))?;
         desk.configure(&format!(
-            "[account]\nname = \"{name}\"\n[relay]\nurls = [\"{relay}\"]\n[log]\nlevel = \"debug\"\n"
+            "[account]\nname = \"{name}\"\n[relay]\nurls = [\"{relay}\"]\n[log]\nlevel = \"debug\"\n[ring]\nmuted = true\ntones = false\n"
         ))?;
         Ok(desk)
     }

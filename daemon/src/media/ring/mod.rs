@@ -1,0 +1,286 @@
+//! The sounds of a telephone that are no voice: which file or which computed tone, on which devices, how loud.
+//!
+//! Lives here: the ringer's thread and what it plays; a ring that cannot be had from a file is computed.
+//! Must not: know why something sounds (`tones.rs` does), or open a microphone.
+
+mod decode;
+mod synth;
+mod theme;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use tokio::sync::watch;
+
+use super::Settings;
+use super::device::{Clip, Speakers};
+use crate::devices::Found;
+use crate::tones::Tone;
+use theme::Found as Named;
+
+/// Orders that wait while a file is read.
+const ORDERS: usize = 64;
+/// The sound that themes have for this.
+const RING_NAME: &str = "phone-incoming-call";
+/// The theme that is asked unless a person decided.
+const THEME: &str = "freedesktop";
+/// From one beginning of a short ring to the next at least: 3 s.
+const PERIOD: usize = 144_000;
+/// Between two turns of a long one: 0.5 s.
+const PAUSE: usize = 24_000;
+
+/// What a person decides about ringing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ringing {
+    /// A file, or a name of the sound theme; the theme's ring for incoming calls if none.
+    pub tone: Option<String>,
+    /// The sound theme; the usual one if none.
+    pub theme: Option<String>,
+    /// How loud.
+    pub volume: Volume,
+    /// It rings without a sound.
+    pub muted: bool,
+    /// Who calls hears how it goes: their phone ringing, busy, the end.
+    pub tones: bool,
+}
+
+impl Default for Ringing {
+    fn default() -> Self {
+        Self { tone: None, theme: None, volume: Volume::FULL, muted: false, tones: true }
+    }
+}
+
+/// How loud, in thousandths of full: 0 to 1000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Volume(u16);
+
+impl Volume {
+    /// As loud as the sound is.
+    pub const FULL: Self = Self(1_000);
+
+    /// From 0 (nothing) to 1 (full); none outside.
+    pub fn of(share: f64) -> Option<Self> {
+        if !(0.0..=1.0).contains(&share) {
+            return None;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 to 1000, by the line above"
+        )]
+        let thousandths = (share * 1_000.0).round() as u16;
+        Some(Self(thousandths))
+    }
+
+    /// 0 to 1.
+    pub fn share(self) -> f64 {
+        f64::from(self.0) / 1_000.0
+    }
+
+    fn factor(self) -> f32 {
+        f32::from(self.0) / 1_000.0
+    }
+}
+
+/// A tone that sounds now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sounding {
+    /// Which.
+    pub tone: Tone,
+    /// The caller's own ring, a file or a name; empty for the usual one.
+    pub own: String,
+}
+
+/// The tone as it goes into a running call; none for those that have a stream of their own.
+pub(super) fn in_call(tone: Tone) -> Option<Clip> {
+    match tone {
+        Tone::Waiting(_) => Some(synth::waiting()),
+        Tone::AutoAnswered(_) => Some(synth::auto_answered()),
+        Tone::Ring(_) | Tone::Ringback(_) | Tone::Busy(_) | Tone::Failed(_) | Tone::Ended(_) => None,
+    }
+}
+
+enum Order {
+    Sound(Option<Sounding>),
+    Settings(Box<Settings>),
+}
+
+/// The ringer's handle. Dropping it ends every sound.
+pub(super) struct Ringer {
+    found: watch::Receiver<Arc<Found>>,
+    settings: Settings,
+    orders: Option<SyncSender<Order>>,
+    /// Counts orders, so that a long file is left off when the phone no longer rings.
+    given: Arc<AtomicU64>,
+}
+
+impl Ringer {
+    /// Silent so far; the thread begins with the first sound.
+    pub(super) fn new(settings: Settings, found: watch::Receiver<Arc<Found>>) -> Self {
+        Self { found, settings, orders: None, given: Arc::default() }
+    }
+
+    /// This sounds now, instead of what sounded before.
+    pub(super) fn sound(&mut self, sounding: Option<Sounding>) {
+        if self.orders.is_none() && sounding.is_some() {
+            let (orders, waiting) = sync_channel(ORDERS);
+            let (settings, given) = (self.settings.clone(), Arc::clone(&self.given));
+            let speakers = Speakers::new(self.found.clone());
+            let player = Player { orders: waiting, given, taken: 0, settings, speakers, now: None };
+            match std::thread::Builder::new().name("ring".into()).spawn(move || player.run()) {
+                Ok(_runs) => self.orders = Some(orders),
+                Err(error) => return tracing::error!(%error, "the thread that rings does not begin"),
+            }
+        }
+        self.order(Order::Sound(sounding));
+    }
+
+    /// Other devices, another ring, louder, softer or mute: also for what sounds now.
+    pub(super) fn set(&mut self, settings: &Settings) {
+        if *settings != self.settings {
+            self.settings = settings.clone();
+            self.order(Order::Settings(Box::new(settings.clone())));
+        }
+    }
+
+    fn order(&self, order: Order) {
+        let Some(orders) = &self.orders else { return };
+        self.given.fetch_add(1, Ordering::Relaxed);
+        if orders.try_send(order).is_err() {
+            tracing::error!("the ringer takes no orders");
+        }
+    }
+}
+
+struct Player {
+    orders: Receiver<Order>,
+    given: Arc<AtomicU64>,
+    taken: u64,
+    settings: Settings,
+    speakers: Speakers,
+    now: Option<Sounding>,
+}
+
+impl Player {
+    fn run(mut self) {
+        while let Ok(order) = self.orders.recv() {
+            self.taken += 1;
+            match order {
+                Order::Sound(sounding) => {
+                    self.now = sounding;
+                    self.begin();
+                }
+                Order::Settings(settings) => {
+                    let before = std::mem::replace(&mut self.settings, *settings);
+                    self.change(&before);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        let Some(Sounding { tone, own }) = &self.now else { return self.speakers.stop() };
+        let clip = match tone {
+            Tone::Ring(_) if self.settings.ringing.muted => None,
+            Tone::Ring(_) => self.ring(own),
+            Tone::Ringback(_) | Tone::Busy(_) | Tone::Failed(_) | Tone::Ended(_)
+                if !self.settings.ringing.tones =>
+            {
+                None
+            }
+            Tone::Ringback(_) => Some(synth::ringback()),
+            Tone::Busy(_) => Some(synth::busy()),
+            Tone::Failed(_) => Some(synth::failed()),
+            Tone::Ended(_) => Some(synth::ended()),
+            Tone::Waiting(_) | Tone::AutoAnswered(_) => None,
+        };
+        let Some(clip) = clip else { return self.speakers.stop() };
+        if matches!(tone, Tone::Ring(_)) {
+            self.speakers.play(clip, &self.settings.ring, self.settings.ringing.volume.factor());
+        } else {
+            self.speakers.play(clip, self.settings.output.as_slice(), 1.0);
+        }
+    }
+
+    fn change(&mut self, before: &Settings) {
+        if before.ringing.tones && !self.settings.ringing.tones {
+            return self.begin();
+        }
+        let Some(Sounding { tone: Tone::Ring(_), .. }) = self.now else { return };
+        let louder = Ringing { volume: self.settings.ringing.volume, ..before.ringing.clone() };
+        if louder != self.settings.ringing || before.ring != self.settings.ring {
+            self.begin();
+        } else {
+            self.speakers.set_volume(self.settings.ringing.volume.factor());
+        }
+    }
+
+    /// The ring: the caller's own, else what a person decided, else the theme's, else a computed one. None where the theme
+    /// says that it is not to be heard.
+    fn ring(&self, own: &str) -> Option<Clip> {
+        let late = || self.given.load(Ordering::Relaxed) != self.taken;
+        let folders = theme::folders(|name| std::env::var(name).ok());
+        let usual = self.settings.ringing.theme.as_deref().unwrap_or(THEME);
+        let configured = self.settings.ringing.tone.as_deref().unwrap_or("");
+        for wished in [own, configured, RING_NAME].into_iter().filter(|wished| !wished.is_empty()) {
+            let path = match place(wished) {
+                Some(path) => path,
+                None => match theme::find(&folders, usual, wished) {
+                    Named::At(path) => path,
+                    Named::Disabled => return None,
+                    Named::Nowhere => continue,
+                },
+            };
+            match decode::file(&path, &late) {
+                Ok(samples) => return Some(spaced(samples)),
+                Err(decode::Unplayable::Late) => return None,
+                Err(error) => tracing::warn!(%error, "a ring tone cannot be played, the next one is tried"),
+            }
+        }
+        Some(synth::ring())
+    }
+}
+
+/// A ring that is given as a file: by its path.
+fn place(wished: &str) -> Option<PathBuf> {
+    match wished.strip_prefix("~/") {
+        Some(rest) => std::env::var("HOME").ok().map(|home| Path::new(&home).join(rest)),
+        None => wished.starts_with('/').then(|| PathBuf::from(wished)),
+    }
+}
+
+/// Rings are repeated; short ones get a pause, so that they do not become one noise.
+fn spaced(mut samples: Vec<f32>) -> Clip {
+    samples.resize((samples.len() + PAUSE).max(PERIOD), 0.0);
+    Clip { samples: Arc::from(samples), repeat: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_is_a_share_of_full() {
+        for (share, kept) in [(0.0, 0.0), (0.25, 0.25), (0.3334, 0.333), (1.0, 1.0)] {
+            assert!((Volume::of(share).unwrap().share() - kept).abs() < 1e-9, "{share}");
+        }
+        for outside in [-0.1, 1.001, f64::NAN, f64::INFINITY] {
+            assert_eq!(Volume::of(outside), None, "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_a_file_and_the_rest_a_name() {
+        assert_eq!(place("/a/b.wav"), Some(PathBuf::from("/a/b.wav")));
+        assert_eq!(place("bell"), None);
+        assert_eq!(place("../b.wav"), None, "a name of the theme, which has none such");
+    }
+
+    #[test]
+    fn a_short_ring_has_a_pause_of_seconds_and_a_long_one_a_moment() {
+        assert_eq!(spaced(vec![0.5; 10]).samples.len(), PERIOD);
+        assert_eq!(spaced(vec![0.5; 200_000]).samples.len(), 200_000 + PAUSE);
+    }
+}
