@@ -7,8 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, text};
-use zbus::Variant;
+use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, dial, introduce, text};
 
 const ANA: f64 = 600.0;
 const BEN: f64 = 950.0;
@@ -327,21 +326,4 @@ async fn seen_by_a_caller(pair: &Pair) -> anyhow::Result<String> {
     let watch = pair.ana.watch().await?;
     dial(&pair.ana, "Ben").await?;
     watch.until_end(Duration::from_secs(20)).await
-}
-
-/// Ana and Ben exchange cards, as people do.
-fn introduce(one: &Desk, other: &Desk) -> Outcome {
-    for (from, to) in [(one, other), (other, one)] {
-        let card = from.ctl_says(&["account", "card"])?;
-        to.ctl_reads(&["contact", "add", "-"], &card)?;
-    }
-    Ok(())
-}
-
-/// Dials with the shortest lifetime.
-async fn dial(from: &Desk, whom: &str) -> anyhow::Result<String> {
-    let manager = proxy::ManagerProxy::new(&from.bus().await?).await?;
-    let lifetime = Variant::from(10_u32).try_into()?;
-    let options = Dict::from([("lifetime".to_owned(), lifetime)]);
-    Ok(manager.dial(whom, &options).await?.to_string())
 }

@@ -183,6 +183,29 @@ impl Desk {
         .await
     }
 
+    /// Waits until a call is so; its properties then.
+    pub async fn until_call(
+        &self,
+        path: &str,
+        patience: Duration,
+        fits: impl Fn(&Dict) -> bool,
+    ) -> anyhow::Result<Dict> {
+        self.until(path, patience, async |bus| {
+            let found = calls(bus).await?.into_iter().find(|(at, _)| at == path);
+            Ok(found.map(|(_, row)| row).filter(|row| fits(row)))
+        })
+        .await
+    }
+
+    /// Waits until history has a row that is so.
+    pub async fn until_row(&self, patience: Duration, fits: impl Fn(&Dict) -> bool) -> anyhow::Result<Dict> {
+        self.until("such a row", patience, async |bus| {
+            let history = proxy::HistoryProxy::new(bus).await?;
+            Ok(history.list(&Dict::new(), &Dict::new()).await?.0.into_iter().find(&fits))
+        })
+        .await
+    }
+
     /// One call as the bus shows it, by its path.
     pub async fn call(&self, path: &str) -> anyhow::Result<Dict> {
         let found = calls(&self.bus().await?).await?.into_iter().find(|(at, _)| at == path);
@@ -385,8 +408,17 @@ pub fn text<'a>(row: &'a Dict, key: &str) -> &'a str {
     row.get(key).and_then(|value| <&str>::try_from(value).ok()).unwrap_or("")
 }
 
-fn number(row: &Dict, key: &str) -> i64 {
-    row.get(key).and_then(|value: &OwnedVariant| i64::try_from(value).ok()).unwrap_or(0)
+/// A number or a time of a row; 0 if there is none.
+pub fn number(row: &Dict, key: &str) -> i64 {
+    let whole = |value: &OwnedVariant| {
+        i64::try_from(value).ok().or_else(|| u64::try_from(value).ok().and_then(|n| i64::try_from(n).ok()))
+    };
+    row.get(key).and_then(whole).unwrap_or(0)
+}
+
+/// A flag of a row; false if there is none.
+pub fn flag(row: &Dict, key: &str) -> bool {
+    row.get(key).and_then(|value| bool::try_from(value).ok()).unwrap_or(false)
 }
 
 #[cfg(test)]

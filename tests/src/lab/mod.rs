@@ -5,6 +5,7 @@
 
 mod desk;
 mod net;
+mod people;
 mod sound;
 
 use std::io::{self, BufRead, BufReader};
@@ -12,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 
-pub use desk::{Desk, Watch, text};
+pub use desk::{Desk, Watch, flag, number, text};
 pub use net::Net;
+pub use people::{dial, introduce};
 pub use sound::{Ears, Mouth};
 
 /// A child process that is killed when it is dropped.

@@ -1,0 +1,191 @@
+//! Do several calls, do-not-disturb and calls that were missed do the right thing between real daemons?
+//!
+//! Lives here: days of three people, steered by ahoyctl and the bus, judged by what the speakers play and by the rows.
+//! Must not: repeat what the simulation shows better.
+
+use std::time::Duration;
+
+use ahoy_dbus::proxy;
+use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, dial, flag, introduce, number, text};
+
+const ANA: f64 = 600.0;
+const BEN: f64 = 950.0;
+const CLEO: f64 = 1_450.0;
+const SOON: Duration = Duration::from_secs(10);
+
+type Outcome = anyhow::Result<()>;
+
+/// A desk with somebody who hums and listens.
+struct Person {
+    desk: Desk,
+    hears: Ears,
+    _mouth: Mouth,
+}
+
+impl Person {
+    async fn start(name: &str, pitch: f64, relay: &Relay, net: &Net) -> anyhow::Result<Self> {
+        let desk = Desk::start(name, &relay.url, net).await?;
+        let (hears, _mouth) = (desk.listen()?, desk.hum(pitch)?);
+        Ok(Self { desk, hears, _mouth })
+    }
+}
+
+#[tokio::test]
+async fn a_second_call_waits_is_answered_and_swapped_and_the_sound_goes_with_it() -> Outcome {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let mut ana = Person::start("Ana", ANA, &relay, &net).await?;
+    let mut ben = Person::start("Ben", BEN, &relay, &net).await?;
+    let mut cleo = Person::start("Cleo", CLEO, &relay, &net).await?;
+    introduce(&ana.desk, &ben.desk)?;
+    introduce(&ana.desk, &cleo.desk)?;
+
+    let with_ben = dial(&ana.desk, "Ben").await?;
+    ben.desk.until_state("incoming", SOON).await?;
+    ben.desk.ctl_says(&["answer"])?;
+    ana.hears.until_tone(BEN, SOON)?;
+    ben.hears.until_tone(ANA, SOON)?;
+
+    // A second call rings beside the first, which goes on.
+    let at_cleo = dial(&cleo.desk, "Ana").await?;
+    let with_cleo = ana.desk.until_state("waiting", SOON).await?;
+    let focus = proxy::FocusProxy::new(&ana.desk.bus().await?).await?;
+    anyhow::ensure!(focus.call().await?.as_str() == with_ben && focus.state().await? == "active");
+    anyhow::ensure!(focus.waiting().await?.as_str() == with_cleo && focus.waiting_name().await? == "Cleo");
+    anyhow::ensure!(focus.can_answer().await? && focus.can_hold().await?);
+
+    // Answered, it takes the place of the first.
+    ana.desk.ctl_says(&["answer"])?;
+    ana.hears.until_tone(CLEO, SOON)?;
+    cleo.hears.until_tone(ANA, SOON)?;
+    ben.hears.until_silence(SOON)?;
+    anyhow::ensure!(text(&ana.desk.call(&with_ben).await?, "State") == "held");
+    let at_ben = ben.desk.until_state("active", SOON).await?;
+    until(&ben.desk, &at_ben, "RemoteHold", true).await?;
+    anyhow::ensure!(!flag(&ben.desk.call(&at_ben).await?, "LocalHold"), "only Ana holds it");
+
+    ana.desk.ctl_says(&["swap"])?;
+    ana.hears.until_tone(BEN, SOON)?;
+    ben.hears.until_tone(ANA, SOON)?;
+    cleo.hears.until_silence(SOON)?;
+    until(&ben.desk, &at_ben, "RemoteHold", false).await?;
+    until(&cleo.desk, &at_cleo, "RemoteHold", true).await?;
+
+    // The one who waits is still there when the other has gone.
+    ben.desk.ctl_says(&["hangup"])?;
+    cleo.hears.until_silence(SOON)?;
+    ana.desk.ctl_says(&["resume", "cleo"])?;
+    ana.hears.until_tone(CLEO, SOON)?;
+    cleo.hears.until_tone(ANA, SOON)?;
+    ana.desk.ctl_says(&["hangup"])?;
+    cleo.desk.until_state("disconnected", SOON).await?;
+    let rows = ana.desk.history().await?;
+    anyhow::ensure!(rows.len() == 2 && rows.iter().all(|row| text(row, "outcome") == "answered"), "{rows:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_that_was_missed_while_away_is_found_at_return_with_its_time_and_called_back() -> Outcome {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let ana = Desk::start("Ana", &relay.url, &net).await?;
+    let mut ben = Desk::start("Ben", &relay.url, &net).await?;
+    introduce(&ana, &ben)?;
+    ben.kill_daemon();
+
+    let call = dial(&ana, "Ben").await?;
+    let dialed = number(&ana.call(&call).await?, "CreatedAt");
+    ana.ctl_says(&["hangup"])?;
+    anyhow::ensure!(ana.history().await?.len() == 1);
+
+    ben.start_daemon(&net)?;
+    ben.until_online(SOON).await?;
+    let row = ben.until_row(SOON, |row| text(row, "outcome") == "missed").await?;
+    anyhow::ensure!(text(&row, "reason") == "missed" && text(&row, "name") == "Ana", "{row:?}");
+    let late = number(&row, "created-at") - dialed;
+    anyhow::ensure!(late.abs() < 3_000_000, "its own time, not that of the return: {late} µs off");
+    let manager = proxy::ManagerProxy::new(&ben.bus().await?).await?;
+    anyhow::ensure!(manager.missed_count().await? == 1);
+
+    // A restart finds the same row and no second one, whatever the mailbox still holds.
+    ben.kill_daemon();
+    ben.start_daemon(&net)?;
+    ben.until_online(SOON).await?;
+    let rows = ben.history().await?;
+    anyhow::ensure!(rows.len() == 1, "{rows:?}");
+
+    let id = format!("history:{}", number(&row, "id"));
+    ben.ctl_says(&["call", &id])?;
+    ana.until_state("incoming", SOON).await?;
+    ana.ctl_says(&["answer"])?;
+    ben.until_state("active", SOON).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_may_not_disturb_hears_what_the_offline_would_say_and_a_favourite_rings() -> Outcome {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let ana = Desk::start("Ana", &relay.url, &net).await?;
+    let mut ben = Desk::start("Ben", &relay.url, &net).await?;
+    let cleo = Desk::start("Cleo", &relay.url, &net).await?;
+    introduce(&ana, &ben)?;
+    introduce(&cleo, &ben)?;
+    ben.ctl_says(&["contact", "set", "ana", "--favorite", "on"])?;
+    ben.ctl_says(&["dnd", "favorites", "--for", "1h"])?;
+    let manager = proxy::ManagerProxy::new(&ben.bus().await?).await?;
+    let (until, now) = (manager.dnd_until().await?, ahoyd::clock::unix_us());
+    anyhow::ensure!(
+        manager.dnd().await? == "favorites" && (3_500..3_700).contains(&((until - now) / 1_000_000))
+    );
+
+    // It outlives a restart.
+    ben.kill_daemon();
+    ben.start_daemon(&net)?;
+    ben.until_online(SOON).await?;
+    anyhow::ensure!(ben.ctl_says(&["dnd"])?.contains("except favourites"));
+
+    let watch = cleo.watch().await?;
+    dial(&cleo, "Ben").await?;
+    dial(&ana, "Ben").await?;
+    ben.until_state("incoming", SOON).await?;
+    ben.ctl_says(&["decline", "--message", "in an hour"])?;
+    let ended = ana.until_state("disconnected", SOON).await?;
+    anyhow::ensure!(text(&ana.call(&ended).await?, "Message") == "in an hour");
+    let disturbed = watch.until_end(Duration::from_secs(20)).await?;
+    anyhow::ensure!(disturbed.contains("unavailable"), "{disturbed}");
+    // Nothing rang; a note says that she called.
+    let row = ben.until_row(SOON, |row| text(row, "name") == "Cleo").await?;
+    anyhow::ensure!(text(&row, "outcome") == "missed" && number(&row, "ringing-at") == 0, "{row:?}");
+
+    // The same call to somebody who is away looks the same to her.
+    ben.kill_daemon();
+    let watch = cleo.watch().await?;
+    dial(&cleo, "Ben").await?;
+    let offline = watch.until_end(Duration::from_secs(20)).await?;
+    anyhow::ensure!(disturbed == offline, "{disturbed}\n{offline}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_blocked_while_it_rings_is_told_no_more_than_that_it_is_over() -> Outcome {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let ana = Desk::start("Ana", &relay.url, &net).await?;
+    let ben = Desk::start("Ben", &relay.url, &net).await?;
+    introduce(&ana, &ben)?;
+    let call = dial(&ana, "Ben").await?;
+    let theirs = ben.until_state("incoming", SOON).await?;
+    ben.ctl_says(&["contact", "block", "ana"])?;
+    anyhow::ensure!(text(&ben.call(&theirs).await?, "State") == "disconnected", "it rings no more");
+    ana.until_state("disconnected", Duration::from_secs(15)).await?;
+    let reason = text(&ana.call(&call).await?, "StateReason").to_owned();
+    anyhow::ensure!(["declined", "no-answer"].contains(&&*reason), "{reason}");
+    anyhow::ensure!(text(&ana.call(&call).await?, "Message").is_empty());
+    Ok(())
+}
+
+/// Waits until a flag of a call is so.
+async fn until(desk: &Desk, call: &str, name: &str, value: bool) -> Outcome {
+    desk.until_call(call, SOON, |row| flag(row, name) == value).await.map(|_| ())
+}
