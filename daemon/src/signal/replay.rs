@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use blake2::{Blake2s128, Digest as _};
 
-/// How many marks are kept; a ring takes two.
+/// How many marks are kept; a ring takes three.
 const MOST: usize = 4096;
 const MARK: usize = 16;
 

@@ -261,6 +261,8 @@ impl Sessions {
                     Ok((session, message_2)) => {
                         line.post(&message_2, out);
                         line.stage = Stage::Open(session);
+                        // Whoever got message 2 rang or has a row here: a note of the same call tells nothing new.
+                        self.replay.insert(Mark::of("let in", &key.0.bytes()));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "cannot answer a handshake");
@@ -365,6 +367,9 @@ impl Sessions {
                 out.push(Out::Report(Report::Event(Event::Bye { call, leg })));
             }
             HelloKind::Missed => {
+                if self.replay.contains(Mark::of("let in", &hello.call.bytes())) {
+                    return Err(Cause::Replayed);
+                }
                 // The lifetime of a note is how long ago the call began when it was sealed.
                 let ago = i64::try_from((held + hello.lifetime).as_micros()).unwrap_or(i64::MAX);
                 let at_unix_us = time.unix_s.saturating_mul(1_000_000).saturating_sub(ago);

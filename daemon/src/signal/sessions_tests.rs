@@ -539,3 +539,19 @@ fn a_note_of_somebody_blocked_or_unknown_gets_exactly_nothing() {
     ben.tell();
     ben.drops(Cause::UnknownSender, |ben| ben.take(2, &note));
 }
+
+#[test]
+fn a_note_of_a_call_that_was_let_in_tells_nothing_new_after_a_restart_either() {
+    let (mut ana, mut ben) = friends();
+    let dir = tempfile::tempdir().unwrap();
+    ben.table = Sessions::new(Replay::open(dir.path()));
+    ben.tell();
+    shake_hands(&mut ana, &mut ben);
+    ben.table.save();
+    let order = SignalOrder::Missed { peer: ben.peer() };
+    let note = posts(&ana.table.order(at(40), Order::Call { call: CALL, leg: ben.leg(), order })).remove(0);
+    ben.tokens[0].bound = Some(ana.peer());
+    ben.table = Sessions::new(Replay::open(dir.path()));
+    ben.tell();
+    ben.drops(Cause::Replayed, |ben| ben.take(50, &note));
+}
