@@ -125,6 +125,8 @@ mod tests {
             local_hold: false,
             remote_hold: false,
             silenced: false,
+            hears_only: false,
+            remote_hears_only: false,
             auto_answered: false,
             note: None,
             message: None,
