@@ -28,6 +28,7 @@ pub struct Desk {
     /// The display name.
     pub name: String,
     folder: TempDir,
+    program: PathBuf,
     daemon: Option<Running>,
 }
 
@@ -35,7 +36,7 @@ impl Desk {
     /// A desk on which nothing runs yet; the daemon will use that relay.
     pub fn prepare(name: &str, relay: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("ahoy-").tempdir()?;
-        let desk = Self { name: name.to_owned(), folder, daemon: None };
+        let desk = Self { name: name.to_owned(), folder, program: binary("ahoyd"), daemon: None };
         desk.lab("prepare", &["--owner", &std::process::id().to_string()])?;
         fs::create_dir_all(desk.config().parent().unwrap_or(Path::new("/")))?;
         desk.configure(&format!(
@@ -71,9 +72,25 @@ impl Desk {
 
     /// The command that runs a daemon here.
     pub fn daemon_command(&self, net: &Net) -> Command {
-        let mut command = net.command(&binary("ahoyd"));
+        self.command(net, &self.program)
+    }
+
+    /// The command that runs any program here.
+    pub fn command(&self, net: &Net, program: &Path) -> Command {
+        let mut command = net.command(program);
         self.dress(&mut command);
         command
+    }
+
+    /// From now on the daemon is a copy of the program: it shares no memory with the daemon of another desk.
+    pub fn use_a_copy(&mut self) -> io::Result<()> {
+        self.program = self.folder.path().join("ahoyd");
+        fs::copy(binary("ahoyd"), &self.program).map(drop)
+    }
+
+    /// Where all of the desk lies: `run/bus` is the bus, `state/ahoy` the daemon's state.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Starts the daemon; returns at once.
@@ -97,6 +114,14 @@ impl Desk {
     /// All that the daemon has logged.
     pub fn logged(&self) -> String {
         fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    /// The last lines of it.
+    pub fn tail(&self) -> String {
+        let log = self.logged();
+        let mut lines: Vec<&str> = log.lines().rev().take(15).collect();
+        lines.reverse();
+        lines.join("\n")
     }
 
     /// Runs ahoyctl with that on its standard input.
@@ -140,6 +165,15 @@ impl Desk {
     /// Listens to the speaker.
     pub fn listen(&self) -> io::Result<Ears> {
         Ears::open(self.tool("parec", "speaker.monitor", "10"))
+    }
+
+    /// Runs `pactl` at this desk's sound server.
+    pub fn sound_control(&self, words: &[&str]) -> anyhow::Result<()> {
+        let mut command = Command::new("pactl");
+        self.dress(&mut command);
+        let done = command.args(words).output()?;
+        anyhow::ensure!(done.status.success(), "pactl {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        Ok(())
     }
 
     /// The bus of this desk.
@@ -245,16 +279,7 @@ impl Desk {
         };
         let answer = tokio::time::timeout(patience, asking).await.ok().flatten();
         answer.ok_or_else(|| {
-            let log = self.logged();
-            let tail = log
-                .lines()
-                .rev()
-                .take(15)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .rev()
-                .collect::<Vec<_>>()
-                .join("\n");
+            let tail = self.tail();
             anyhow::anyhow!("{}: not {what} within {patience:?} ({last:?}); its log ends:\n{tail}", self.name)
         })
     }
@@ -265,7 +290,8 @@ impl Desk {
         Ok(Watch { signals: Box::pin(signals(&bus).await?), _bus: bus })
     }
 
-    fn tool(&self, program: &str, device: &str, latency: &str) -> Command {
+    /// A player or recorder of raw samples, 48 kHz, mono, at one of this desk's devices. `latency` in milliseconds.
+    pub fn tool(&self, program: &str, device: &str, latency: &str) -> Command {
         let mut command = Command::new(program);
         self.dress(&mut command);
         command

@@ -1,0 +1,116 @@
+//! What a daemon costs while it waits, and while it carries a call.
+//!
+//! Lives here: memory, wake-ups and processor time, idle and in a call; the time of a call of a method.
+//! Must not: measure two daemons at once.
+
+use std::time::Duration;
+
+use ahoy_dbus::{Dict, proxy};
+use ahoy_tests::lab::{Net, Relay};
+
+use crate::calls::Talk;
+use crate::figure::{Figure, Sheet, percentile};
+use crate::pair::{Pair, Side, befriend, desk, until_all_is_over};
+use crate::process::{pss_mib, watch};
+use crate::time::{PATIENCE, now, pause};
+
+/// How long a daemon is watched while it does nothing. Longer than its relay's ping.
+const IDLE: Duration = Duration::from_secs(30);
+/// How long a call is watched, when it has settled.
+const TALK: Duration = Duration::from_secs(20);
+const SETTLE: Duration = Duration::from_secs(5);
+/// Rounds and calls of a method in each.
+const ROUNDS: usize = 10;
+const METHOD_CALLS: usize = 1000;
+
+/// One daemon that has just been started and has one contact, alone on the machine.
+pub(crate) async fn idle(sheet: &mut Sheet) -> anyhow::Result<()> {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let ana = desk("Ana", &relay, &net).await?;
+    {
+        let ben = desk("Ben", &relay, &net).await?;
+        befriend(&ana, &ben)?;
+    }
+    let ana = Side::of(ana).await?;
+    wait_and_watch(&ana, "", sheet).await
+}
+
+/// Memory, wake-ups, processor time of a daemon that waits for a call.
+async fn wait_and_watch(side: &Side, case: &str, sheet: &mut Sheet) -> anyhow::Result<()> {
+    side.desk.until_online(PATIENCE).await?;
+    let pid = side.pid().await?;
+    pause(SETTLE).await;
+    let spent = watch(pid, IDLE).await?;
+    anyhow::ensure!(proxy::ManagerProxy::new(&side.bus).await?.online().await?, "the relay link went down");
+    sheet.put(&Figure::one("idle_pss_mib", case, "MiB", pss_mib(pid)?))?;
+    sheet.put(&Figure::one("idle_switches_per_s", case, "1/s", spent.switches_per_s))?;
+    sheet.put(&Figure::one("idle_cpu_s_per_min", case, "s/min", spent.cpu_s_per_min))
+}
+
+/// A call of a method, there and back, through the daemon's engine: the list of contacts, of which there is one.
+pub(crate) async fn bus(sheet: &mut Sheet) -> anyhow::Result<()> {
+    let pair = Pair::start().await?;
+    let figures = method_calls(&pair.ana, ROUNDS).await?;
+    figures.iter().try_for_each(|figure| sheet.put(figure))
+}
+
+/// The 50th and the 99th of a hundred, of each round.
+pub(crate) async fn method_calls(side: &Side, rounds: usize) -> anyhow::Result<[Figure; 2]> {
+    let contacts = proxy::ContactsProxy::new(&side.bus).await?;
+    let (filter, options) = (Dict::new(), Dict::new());
+    let mut half = Figure::new("bus_call_us", "p50", "us");
+    let mut most = Figure::new("bus_call_us", "p99", "us");
+    for _ in 0..rounds {
+        let mut took = Vec::with_capacity(METHOD_CALLS);
+        for _ in 0..METHOD_CALLS {
+            let from = now();
+            let (rows, _) = contacts.list(&filter, &options).await?;
+            took.push(from.elapsed().as_secs_f64() * 1e6);
+            anyhow::ensure!(rows.len() == 1, "the list has {} rows", rows.len());
+        }
+        half.add(percentile(&took, 50));
+        most.add(percentile(&took, 99));
+    }
+    Ok([half, most])
+}
+
+/// A call of half a minute, both talking, with and without the processing of the voice; and what it leaves behind.
+pub(crate) async fn in_a_call(sheet: &mut Sheet) -> anyhow::Result<()> {
+    for (case, switch) in [("plain", "off"), ("voice-processing", "on")] {
+        let mut pair = Pair::start().await?;
+        for side in [&pair.ana, &pair.ben] {
+            let manager = proxy::ManagerProxy::new(&side.bus).await?;
+            for key in ["voice.echo", "voice.noise", "voice.gain"] {
+                manager.set_setting(key, &switch.into(), &Dict::new()).await?;
+            }
+        }
+        let mut talk = Talk::begin(&pair)?;
+        let (_, _, path) = pair.ring().await?;
+        pair.answer(&path).await?;
+        pause(SETTLE).await;
+        let pid = pair.ana.pid().await?;
+        let spent = watch(pid, TALK).await?;
+        let trips = talk.trips_of_late(Duration::from_secs(5));
+        anyhow::ensure!(trips.len() > 4, "they do not hear each other");
+        sheet.put(&Figure::one("call_pss_mib", case, "MiB", pss_mib(pid)?))?;
+        sheet.put(&Figure::one("call_cpu_s_per_min", case, "s/min", spent.cpu_s_per_min))?;
+        sheet.put(&Figure::one("call_switches_per_s", case, "1/s", spent.switches_per_s))?;
+        let mut late = Figure::new("mouth_to_ear_ms", format!("after 25 s, {case}"), "ms");
+        trips.into_iter().for_each(|trip| late.add(trip));
+        sheet.put(&late)?;
+        pair.hang_up().await?;
+        talk.end();
+        if case == "plain" {
+            until_all_is_over().await;
+            sheet.put(&Figure::one("idle_pss_mib", "after a call", "MiB", pss_mib(pid)?))?;
+            sheet.put(&Figure::one(
+                "idle_switches_per_s",
+                "after a call",
+                "1/s",
+                watch(pid, Duration::from_secs(20)).await?.switches_per_s,
+            ))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Two people who can call each other, as every figure of a call needs them.
+//!
+//! Lives here: their desks, what their buses say and when, calls between them.
+//! Must not: measure.
+
+use std::time::{Duration, Instant};
+
+use ahoy_dbus::{BUS_NAME, Dict, ROOT, interface, proxy};
+use ahoy_tests::lab::{Desk, Net, Relay, text};
+use anyhow::Context as _;
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+use zbus::message::Type;
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath};
+
+use crate::time::{PATIENCE, now, pause};
+
+/// The caller, the callee, and the relay between them.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) ana: Side,
+    pub(crate) ben: Side,
+    #[expect(dead_code, reason = "lives as long as they")]
+    net: Net,
+    #[expect(dead_code, reason = "lives as long as they")]
+    relay: Relay,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Side {
+    pub(crate) desk: Desk,
+    pub(crate) bus: Connection,
+    states: mpsc::Receiver<(Instant, String, String)>,
+}
+
+impl Pair {
+    /// Both online, each with the other's card. Ben runs a copy of the program: else each would pay for only half of it.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let net = Net::new()?;
+        let relay = Relay::start(&net, 0)?;
+        let ana = desk("Ana", &relay, &net).await?;
+        let mut ben = Desk::prepare("Ben", &relay.url)?;
+        ben.use_a_copy()?;
+        let ben = begin(ben, &relay, &net).await?;
+        befriend(&ana, &ben)?;
+        Ok(Self { ana: Side::of(ana).await?, ben: Side::of(ben).await?, net, relay })
+    }
+
+    /// Ana dials; when, and the call on Ben's side once it rings there, and when it did.
+    pub(crate) async fn ring(&mut self) -> anyhow::Result<(Instant, Instant, String)> {
+        let manager = proxy::ManagerProxy::new(&self.ana.bus).await?;
+        anyhow::ensure!(manager.online().await?, "Ana has no relay");
+        self.ben.forget();
+        let dialed = now();
+        manager.dial("Ben", &Dict::new()).await.context("dialing")?;
+        let (rang, path) = self.ben.until("incoming").await?;
+        Ok((dialed, rang, path))
+    }
+
+    /// Ben answers; when he did. Both are active when this returns.
+    pub(crate) async fn answer(&mut self, path: &str) -> anyhow::Result<Instant> {
+        let call = proxy::CallProxy::builder(&self.ben.bus).path(path.to_owned()).build().await?;
+        self.ana.forget();
+        let answered = now();
+        call.answer(&Dict::new()).await.context("answering")?;
+        self.ana.until("active").await?;
+        Ok(answered)
+    }
+
+    /// Ben hangs up, and both know.
+    pub(crate) async fn hang_up(&mut self) -> anyhow::Result<()> {
+        self.ana.forget();
+        self.ben.forget();
+        proxy::ManagerProxy::new(&self.ben.bus).await?.hangup_all(&Dict::new()).await?;
+        self.ben.until("disconnected").await?;
+        self.ana.until("disconnected").await?;
+        Ok(())
+    }
+}
+
+impl Side {
+    pub(crate) async fn of(desk: Desk) -> anyhow::Result<Self> {
+        let bus = desk.bus().await?;
+        let rule = MatchRule::builder().msg_type(Type::Signal).path_namespace(ROOT).build()?;
+        let mut signals = MessageStream::for_match_rule(rule, &bus, std::num::NonZero::new(256)).await?;
+        let (tell, states) = mpsc::channel(1024);
+        let follow = async move {
+            while let Some(Ok(message)) = signals.next().await {
+                let at = now();
+                for (path, state) in states_in(&message).unwrap_or_default() {
+                    if tell.send((at, path, state)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        };
+        #[expect(clippy::disallowed_methods, reason = "ends with the bus")]
+        drop(tokio::spawn(follow));
+        Ok(Self { desk, bus, states })
+    }
+
+    /// The process that owns the daemon's name.
+    pub(crate) async fn pid(&self) -> anyhow::Result<u32> {
+        let bus = zbus::fdo::DBusProxy::new(&self.bus).await?;
+        Ok(bus.get_connection_unix_process_id(BUS_NAME.try_into()?).await?)
+    }
+
+    /// When a call was first seen in that state, since the last `forget`.
+    pub(crate) async fn until(&mut self, state: &str) -> anyhow::Result<(Instant, String)> {
+        let found = async {
+            while let Some((at, path, seen)) = self.states.recv().await {
+                if seen == state {
+                    return Ok((at, path));
+                }
+            }
+            anyhow::bail!("the bus of {} has gone", self.desk.name)
+        };
+        let found = tokio::time::timeout(PATIENCE, found).await;
+        found
+            .with_context(|| format!("no call of {} became {state}:\n{}", self.desk.name, self.desk.tail()))?
+    }
+
+    pub(crate) fn forget(&mut self) {
+        while self.states.try_recv().is_ok() {}
+    }
+}
+
+/// A desk with a daemon that is online and logs as much as it does for everybody.
+pub(crate) async fn desk(name: &str, relay: &Relay, net: &Net) -> anyhow::Result<Desk> {
+    begin(Desk::prepare(name, &relay.url)?, relay, net).await
+}
+
+async fn begin(mut desk: Desk, relay: &Relay, net: &Net) -> anyhow::Result<Desk> {
+    desk.configure(&format!("[account]\nname = \"{}\"\n[relay]\nurls = [\"{}\"]\n", desk.name, relay.url))?;
+    desk.begin("bus")?;
+    desk.begin("sound")?;
+    desk.start_daemon(net)?;
+    desk.until_online(PATIENCE).await?;
+    Ok(desk)
+}
+
+/// Each holds the other's card.
+pub(crate) fn befriend(one: &Desk, other: &Desk) -> anyhow::Result<()> {
+    for (from, to) in [(one, other), (other, one)] {
+        let card = from.ctl_says(&["account", "card", "--for", &to.name])?;
+        to.ctl_reads(&["contact", "add", "-"], &card)?;
+    }
+    Ok(())
+}
+
+/// The states of calls that a signal tells.
+fn states_in(message: &zbus::Message) -> anyhow::Result<Vec<(String, String)>> {
+    let header = message.header();
+    let body = message.body();
+    let told = match header.member().map(|member| member.as_str()) {
+        Some("PropertiesChanged") => {
+            let (interface, changed, _): (String, Dict, Vec<String>) = body.deserialize()?;
+            let path = header.path().context("no path")?.to_string();
+            vec![(path, interface, changed)]
+        }
+        Some("InterfacesAdded") => {
+            let (path, added): (OwnedObjectPath, std::collections::HashMap<String, Dict>) =
+                body.deserialize()?;
+            added.into_iter().map(|(interface, row)| (path.to_string(), interface, row)).collect()
+        }
+        Some(_) | None => vec![],
+    };
+    let calls = told.into_iter().filter(|(_, interface, _)| interface == interface::CALL);
+    let states = calls.map(|(path, _, row)| (path, text(&row, "State").to_owned()));
+    Ok(states.filter(|(_, state)| !state.is_empty()).collect())
+}
+
+/// The calls of a moment ago linger for ten seconds.
+pub(crate) async fn until_all_is_over() {
+    pause(Duration::from_secs(11)).await;
+}
