@@ -51,7 +51,7 @@ impl Activated {
             format!(
                 "<busconfig><type>session</type><listen>unix:path={}</listen><auth>EXTERNAL</auth>\
                  <servicedir>{}</servicedir>\
-                 <policy context=\"default\"><allow send_destination=\"*\"/><allow own=\"*\"/></policy></busconfig>",
+                 <policy context=\"default\"><allow send_destination=\"*\"/><allow receive_sender=\"*\"/><allow own=\"*\"/></policy></busconfig>",
                 socket.display(),
                 services.display()
             ),
@@ -84,7 +84,7 @@ impl Activated {
                 "Get",
                 &(ahoy_dbus::interface::MANAGER, "Version"),
             );
-            reply.await.context("the first call")?;
+            tokio::time::timeout(PATIENCE, reply).await.context("the first call has no answer")??;
             took.add(ms(from, now()));
             self.desk.until_online(PATIENCE).await?;
             let mut owners = bus.receive_name_owner_changed().await?;

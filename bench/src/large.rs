@@ -41,7 +41,8 @@ pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
     sheet.put(&Figure::one("contacts_10000_mib", "", "MiB", many - small))?;
 
     side.desk.kill_daemon();
-    history_rows(&side.desk.folder().join("state/ahoy/history.db"))?;
+    let base = side.desk.folder().join("state/ahoy/history.db");
+    tokio::task::spawn_blocking(move || history_rows(&base)).await??;
     sheet.put(&start(&mut side, &net, "large").await?)?;
     sheet.put(&Figure::one("idle_pss_mib", "large", "MiB", rested(&side).await?))?;
     let known = side.desk.ctl_says(&["contact", "list", "--json"])?.matches("\"id\"").count();
