@@ -3,7 +3,7 @@
 //! Lives here: the handle, the rings' far ends, how much playback wants.
 //! Must not: encode, decode, or know calls. Nothing outside this file and its folder knows the sound library.
 //!
-//! The shape: `DeviceHandle::spawn` once; `warm` when a call begins (playback runs with silence, no capture exists), `open_capture`
+//! The shape: `DeviceHandle::spawn` once; `warm` when a call begins (playback runs with silence, no capture runs), `open_capture`
 //! when it is answered, `pause_capture` while its path is gone, `close` after the last call. None of them waits. Failures never
 //! end anything: the thread tries again until it works, goes where the wish and the roster of devices lead, and `state` says
 //! what is missing.
@@ -157,7 +157,7 @@ pub struct DeviceHandle {
 }
 
 impl DeviceHandle {
-    /// Let playback run with silence, so that an answer is heard at once. No capture is created: the sound server lists none.
+    /// Let playback run with silence, so that an answer is heard at once. No capture runs: at most its stream is made, and the server reads nothing for it.
     pub fn warm(&mut self) {
         self.order(Command::Warm);
     }

@@ -37,6 +37,11 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    /// The smallest buffer of one way.
+    pub(super) fn of(way: Way) -> Self {
+        Self { way: Way::ALL.iter().position(|one| *one == way).unwrap_or(0), size: 0 }
+    }
+
     pub(super) fn way(self) -> Way {
         Way::ALL[self.way]
     }

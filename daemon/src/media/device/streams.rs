@@ -23,9 +23,16 @@ pub(super) struct Stream {
     pub(super) broken: Arc<AtomicBool>,
     /// The wished device was found (or none was wished).
     pub(super) as_wished: bool,
-    _stream: cpal::Stream,
+    stream: cpal::Stream,
     /// The PipeWire library stays initialised while its host lives.
     _host: Option<cpal::Host>,
+}
+
+impl Stream {
+    /// Lets it run. Harmless when it runs.
+    pub(super) fn begin(&self) -> Result<(), OpenError> {
+        Ok(self.stream.play()?)
+    }
 }
 
 /// Why a stream did not open.
@@ -64,8 +71,8 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    /// Capture, running when this returns.
-    pub(super) fn open_input(
+    /// Capture: made, and not running before [`Stream::begin`].
+    pub(super) fn make_input(
         &mut self,
         choice: Choice,
         name: Option<&str>,
@@ -83,8 +90,7 @@ impl Hosts {
                 on_error,
                 Some(TIMEOUT),
             )?;
-            stream.play()?;
-            Ok(Stream { broken, as_wished, _stream: stream, _host: None })
+            Ok(Stream { broken, as_wished, stream, _host: None })
         })
     }
 
@@ -108,7 +114,7 @@ impl Hosts {
                 Some(TIMEOUT),
             )?;
             stream.play()?;
-            Ok(Stream { broken, as_wished, _stream: stream, _host: None })
+            Ok(Stream { broken, as_wished, stream, _host: None })
         })
     }
 

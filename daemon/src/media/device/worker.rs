@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 use ahoy_call::Moment;
-use rtrb::RingBuffer;
+use rtrb::{Consumer, RingBuffer};
 use tokio::sync::watch;
 
 use super::choice::{Choice, Watchdog, Way};
@@ -78,6 +78,14 @@ struct Side {
     refused: Option<String>,
 }
 
+/// A microphone's stream that was made while it rings and does not run: the server reads nothing for it, so neither do we.
+/// To let it run takes one block of sound; to make it takes several trips to the server.
+struct Ready {
+    stream: Stream,
+    samples: Consumer<f32>,
+    at: Place,
+}
+
 /// See the head of this file.
 pub(super) struct Worker {
     world: World,
@@ -90,6 +98,9 @@ pub(super) struct Worker {
     capture: Option<u64>,
     output: Side,
     input: Side,
+    ready: Option<Ready>,
+    /// It was tried to make one since something changed.
+    readied: bool,
     server: bool,
     server_was: Server,
 }
@@ -113,6 +124,8 @@ impl Worker {
             capture: None,
             output: Side::default(),
             input: Side::default(),
+            ready: None,
+            readied: false,
             server: true,
             server_was: Server::Unknown,
         }
@@ -144,9 +157,11 @@ impl Worker {
                 }
                 self.playback |= opened.is_some();
                 self.capture = opened;
+                self.begin_ready();
             }
             Command::Close => {
                 (self.playback, self.capture) = (false, None);
+                (self.ready, self.readied) = (None, false);
                 (self.output, self.input) = (Side::default(), Side::default());
             }
         }
@@ -164,6 +179,7 @@ impl Worker {
                 side.reconsider(came);
             }
             self.server_was = found.server;
+            (self.ready, self.readied) = (None, false);
         }
         self.server = match found.server {
             Server::PulseAudio => true,
@@ -188,6 +204,8 @@ impl Worker {
         }
         if self.capture.is_some() && !capture_at.nowhere && due(&self.input) {
             self.open_input(now, capture_at);
+        } else if self.capture.is_none() && !capture_at.nowhere && self.output.flows(counts.played) {
+            self.make_ready(capture_at);
         }
         self.tell(&found, &wish);
     }
@@ -208,6 +226,48 @@ impl Worker {
         });
     }
 
+    /// While it rings: the microphone's stream, so that an answer is not kept waiting. Only where a stream that does not run
+    /// holds nothing back from others; whatever goes wrong will be met, and told, when the microphone is opened.
+    fn make_ready(&mut self, at: Place) {
+        if self.ready.as_ref().is_some_and(|ready| ready.stream.broken.load(Ordering::Relaxed)) {
+            self.ready = None;
+        }
+        if self.readied || !matches!(self.output.choice.way(), Way::PipeWire | Way::PulseAudio) {
+            return;
+        }
+        self.readied = true;
+        // Where playback runs, there is a server of that kind.
+        let choice = Choice::of(self.output.choice.way());
+        let (ring, samples) = RingBuffer::new(CAPTURE_RING);
+        let mut tap = Tap { ring, meters: Arc::clone(&self.meters), channels: channels(choice) };
+        let take = move |block: &[f32]| tap.captured(block);
+        match self.hosts.make_input(choice, at.wished.as_deref(), &self.meters, take) {
+            Ok(stream) => {
+                let at = Place { wished: at.wished.filter(|_| stream.as_wished), ..at };
+                self.ready = Some(Ready { stream, samples, at });
+            }
+            Err(error) => tracing::debug!(%error, "no microphone is made ready"),
+        }
+    }
+
+    /// The call was answered.
+    fn begin_ready(&mut self) {
+        let Some(opened) = self.capture else {
+            self.readied = false;
+            return;
+        };
+        let Some(Ready { stream, samples, at }) = self.ready.take() else { return };
+        let broken = stream.broken.load(Ordering::Relaxed);
+        if broken || stream.begin().is_err() || self.ends.try_send(End::Capture { opened, samples }).is_err() {
+            return;
+        }
+        tracing::info!("capture runs, it was ready");
+        let began_at = self.meters.captured.load(Ordering::Relaxed);
+        let running = Some((stream, Watchdog::new(clock::now(), began_at)));
+        let choice = Choice::of(self.output.choice.way());
+        self.input = Side { choice, running, began_at, at, ..Side::default() };
+    }
+
     fn open_input(&mut self, now: Moment, place: Place) {
         let Self { hosts, meters, ends, input, server, capture, .. } = self;
         let Some(opened) = *capture else { return };
@@ -216,7 +276,8 @@ impl Worker {
             let (ring, samples) = RingBuffer::new(CAPTURE_RING);
             let mut tap = Tap { ring, meters: Arc::clone(meters), channels: channels(choice) };
             let take = move |block: &[f32]| tap.captured(block);
-            let stream = hosts.open_input(choice, wished, meters, take)?;
+            let stream = hosts.make_input(choice, wished, meters, take)?;
+            stream.begin()?;
             ends.try_send(End::Capture { opened, samples }).map_err(|_| OpenError::NoDevice)?;
             Ok(stream)
         });
