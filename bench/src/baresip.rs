@@ -70,6 +70,7 @@ pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
         }
     };
     anyhow::ensure!(heard, "two of baresip do not hear each other:\n{}", ana.log());
+    drop(ears);
     pause(Duration::from_secs(5)).await;
     let spent = watch(ben, WATCHED).await?;
     sheet.put(&Figure::one("call_pss_mib", "baresip", "MiB", pss_mib(ben)?))?;

@@ -147,8 +147,9 @@ impl Talk {
         self.trips(end - lasting, end)
     }
 
-    pub(crate) fn end(self) {
-        drop(self.mouths);
+    /// Nobody listens any more, they talk on: a recorder makes the sound server work in smaller blocks than a call asks for.
+    pub(crate) fn talk_on(self) -> [Mouth; 2] {
+        self.mouths
     }
 }
 

@@ -35,6 +35,10 @@ impl Figure {
         self.name
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.samples.len()
+    }
+
     pub(crate) fn median(&self) -> f64 {
         percentile(&self.samples, 50)
     }

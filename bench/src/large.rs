@@ -12,7 +12,8 @@ use ahoy_proto::card::{Card, CardDevice, InboxAt};
 use ahoy_proto::envelope::{Inbox, Token};
 use ahoy_proto::identity::DeviceCertificate;
 use ahoy_tests::lab::{Net, Relay};
-use ahoyd::history::{self, Entry, Order, Report};
+use ahoyd::clock;
+use ahoyd::history::{self, Entry, Order, Report, Retention};
 use anyhow::Context as _;
 use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
@@ -103,7 +104,7 @@ fn contacts(dir: &Path, relay: &str) -> anyhow::Result<()> {
 fn history_rows(path: &Path) -> anyhow::Result<()> {
     let (orders, inbox) = mpsc::channel(8);
     let (outbox, mut reports) = mpsc::channel(64);
-    let thread = history::spawn(path.to_owned(), inbox, outbox)?;
+    let thread = history::spawn(path.to_owned(), Retention::default(), inbox, outbox)?;
     let written = std::thread::Builder::new().name("reports".into()).spawn(move || {
         let mut last = 0;
         while let Some(report) = reports.blocking_recv() {
@@ -113,6 +114,8 @@ fn history_rows(path: &Path) -> anyhow::Result<()> {
         }
         last
     })?;
+    // The last one was a moment ago: none is old enough to be forgotten.
+    let first = clock::unix_us() - i64::from(ROWS + 1) * 60_000_000;
     let mut phone = Phone::new(LegId::from_bytes([1; 16]), Settings::default());
     let mut entries = Vec::new();
     for n in 0..ROWS {
@@ -126,7 +129,7 @@ fn history_rows(path: &Path) -> anyhow::Result<()> {
         let mut keep = |at: Moment, effects: Effects| {
             for effect in effects {
                 if let Effect::Record(record) = effect {
-                    let at_unix_us = 1_600_000_000_000_000 + i64::try_from(at.micros()).unwrap_or(0);
+                    let at_unix_us = first + i64::try_from(at.micros()).unwrap_or(0);
                     let (name, address) = (format!("Contact Number {}", n % 500), "y".repeat(52));
                     entries.push(Entry { record: *record, at_unix_us, name, address });
                 }

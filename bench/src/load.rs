@@ -89,18 +89,20 @@ pub(crate) async fn in_a_call(sheet: &mut Sheet) -> anyhow::Result<()> {
         let (_, _, path) = pair.ring().await?;
         pair.answer(&path).await?;
         pause(SETTLE).await;
+        let mut late = Figure::new("mouth_to_ear_ms", format!("late, {case}"), "ms");
+        pause(SETTLE).await;
+        talk.trips_of_late(SETTLE).into_iter().for_each(|trip| late.add(trip));
+        anyhow::ensure!(late.count() > 4, "they do not hear each other");
+        let mouths = talk.talk_on();
+        pause(Duration::from_secs(2)).await;
         let pid = pair.ana.pid().await?;
         let spent = watch(pid, TALK).await?;
-        let trips = talk.trips_of_late(Duration::from_secs(5));
-        anyhow::ensure!(trips.len() > 4, "they do not hear each other");
         sheet.put(&Figure::one("call_pss_mib", case, "MiB", pss_mib(pid)?))?;
         sheet.put(&Figure::one("call_cpu_s_per_min", case, "s/min", spent.cpu_s_per_min))?;
         sheet.put(&Figure::one("call_switches_per_s", case, "1/s", spent.switches_per_s))?;
-        let mut late = Figure::new("mouth_to_ear_ms", format!("after 25 s, {case}"), "ms");
-        trips.into_iter().for_each(|trip| late.add(trip));
         sheet.put(&late)?;
         pair.hang_up().await?;
-        talk.end();
+        drop(mouths);
         if case == "plain" {
             until_all_is_over().await;
             sheet.put(&Figure::one("idle_pss_mib", "after a call", "MiB", pss_mib(pid)?))?;

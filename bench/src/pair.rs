@@ -20,7 +20,6 @@ use crate::time::{PATIENCE, now, pause};
 pub(crate) struct Pair {
     pub(crate) ana: Side,
     pub(crate) ben: Side,
-    #[expect(dead_code, reason = "lives as long as they")]
     net: Net,
     #[expect(dead_code, reason = "lives as long as they")]
     relay: Relay,
@@ -45,6 +44,19 @@ impl Pair {
         let ben = begin(ben, &relay, &net).await?;
         befriend(&ana, &ben)?;
         Ok(Self { ana: Side::of(ana).await?, ben: Side::of(ben).await?, net, relay })
+    }
+
+    /// New daemons for both. Who is called more than five times in a minute by one contact does not ring: each new one
+    /// hears five calls.
+    pub(crate) async fn renew(&mut self) -> anyhow::Result<()> {
+        for side in [&mut self.ana, &mut self.ben] {
+            side.desk.kill_daemon();
+            side.desk.start_daemon(&self.net)?;
+        }
+        for side in [&self.ana, &self.ben] {
+            side.desk.until_online(PATIENCE).await?;
+        }
+        Ok(())
     }
 
     /// Ana dials; when, and the call on Ben's side once it rings there, and when it did.

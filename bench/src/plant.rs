@@ -14,7 +14,6 @@ use crate::calls::{Calls, Plain, Plant, Talk};
 use crate::figure::{Figure, tell};
 use crate::load;
 use crate::pair::Pair;
-use crate::time::pause;
 
 /// What is planted.
 const PLANTED: Duration = Duration::from_millis(50);
@@ -69,24 +68,28 @@ pub(crate) async fn check() -> anyhow::Result<()> {
 async fn calls(pair: &mut Pair) -> anyhow::Result<(Calls, Calls)> {
     let (mut plain, mut planted) = (Calls::new(), Calls::new());
     let mut talk = Talk::begin(pair)?;
-    talk.call(pair, 0, &Plain, &mut Calls::new()).await?;
-    let stopped = Stopped(pair.ben.pid().await?);
-    for n in 0..CALLS {
-        talk.call(pair, n, &Plain, &mut plain).await?;
-        talk.call(pair, n, &stopped, &mut planted).await?;
+    for n in 0..CALLS / 2 {
+        pair.renew().await?;
+        let stopped = Stopped(pair.ben.pid().await?);
+        talk.call(pair, n, &Plain, &mut Calls::new()).await?;
+        for n in [2 * n, 2 * n + 1] {
+            talk.call(pair, n, &Plain, &mut plain).await?;
+            talk.call(pair, n, &stopped, &mut planted).await?;
+        }
     }
     // Mouth to ear: now both microphones hear everything 50 ms later than we record it.
-    planted.mouth_to_ear = Figure::new("mouth_to_ear_ms", "", "ms");
     for side in [&pair.ana, &pair.ben] {
         late_microphone(&side.desk)?;
     }
-    pause(Duration::from_secs(1)).await;
     let mut late = Calls::new();
     for n in 0..CALLS {
+        if n % 5 == 0 {
+            pair.renew().await?;
+        }
         talk.call(pair, n, &Plain, &mut late).await?;
     }
     planted.mouth_to_ear = late.mouth_to_ear;
-    talk.end();
+    drop(talk);
     Ok((plain, planted))
 }
 

@@ -258,7 +258,8 @@ impl Worker {
         };
         let Some(Ready { stream, samples, at }) = self.ready.take() else { return };
         let broken = stream.broken.load(Ordering::Relaxed);
-        if broken || stream.begin().is_err() || self.ends.try_send(End::Capture { opened, samples }).is_err() {
+        if broken || stream.begin().is_err() || self.ends.try_send(End::Capture { opened, samples }).is_err()
+        {
             return;
         }
         tracing::info!("capture runs, it was ready");
