@@ -2,7 +2,7 @@
 # make test       everything that is checked, in one command; ends with `N passed, N failed`
 # make install    build and install for all users (PREFIX=/usr/local, DESTDIR=)
 # make uninstall  the same files, removed
-# make bench      figures
+# make bench      figures, in target/bench/; PART=--plant checks that they see a planted delay
 #
 # Each installs what it needs first, where it can (see tests/lab/install.sh).
 
@@ -42,8 +42,10 @@ test:
 	@tests/all.sh $(TARGET)
 
 bench:
-	@tests/lab/install.sh build rust
-	@cargo run --quiet --release --package ahoy-bench
+	@tests/lab/install.sh build sound bench rust
+	@echo "Building (the first time takes some minutes)"
+	@cargo build --quiet --release $(addprefix --package ,$(BINARIES) ahoy-bench)
+	@$(TARGET)/release/ahoy-bench $(PART)
 
 install: build
 	@install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/systemd/user lib/systemd/system share/dbus-1/services share/dbus-1/interfaces)

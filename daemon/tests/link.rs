@@ -250,6 +250,7 @@ async fn a_token_that_comes_between_claim_and_welcome_reaches_the_relay() {
     let late = Token::from_bytes([6; 16]).hash();
     let ana = Line::new(url, Role::Claimed { key: key(1), tokens: vec![OPEN.hash()] }, Trust::default());
     let story = async {
+        #[expect(clippy::result_large_err, reason = "the library's type")]
         let spoken = |_: &Request, mut response: Response| {
             response.headers_mut().insert("sec-websocket-protocol", "ahoy.relay.1".parse().unwrap());
             Ok(response)
