@@ -3,6 +3,8 @@
 # make install    build and install for all users (PREFIX=/usr/local, DESTDIR=)
 # make uninstall  the same files, removed
 # make bench      figures, in target/bench/; PART=--plant checks that they see a planted delay
+# make deb        a Debian package, in target/debian/
+# make look-waybar  a bar with a call in it, as a picture
 #
 # Each installs what it needs first, where it can (see tests/lab/install.sh).
 
@@ -10,15 +12,13 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARIES := ahoyd ahoyctl ahoy-relay
-# Puts the programs' folder into a service file.
-PLACED := sed 's|/usr/bin/|$(PREFIX)/bin/|; s|@bindir@|$(PREFIX)/bin|'
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test build bench install uninstall
+.PHONY: help demo test build bench papers install uninstall deb look-waybar
 
 help:
-	@sed -n '1,5s/^# //p' Makefile
+	@sed -n '1,7s/^# //p' Makefile
 
 demo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET)
@@ -47,17 +47,22 @@ bench:
 	@cargo build --quiet --release $(addprefix --package ,$(BINARIES) ahoy-bench)
 	@$(TARGET)/release/ahoy-bench $(PART)
 
-install: build
-	@install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/systemd/user lib/systemd/system share/dbus-1/services share/dbus-1/interfaces)
-	@install -m 755 $(addprefix $(TARGET)/release/,$(BINARIES)) $(DESTDIR)$(PREFIX)/bin/
-	@install -m 644 dbus/*.xml $(DESTDIR)$(PREFIX)/share/dbus-1/interfaces/
-	@$(PLACED) dbus/org.ahoyd.Calls1.service >$(DESTDIR)$(PREFIX)/share/dbus-1/services/org.ahoyd.Calls1.service
-	@$(PLACED) systemd/ahoyd.service >$(DESTDIR)$(PREFIX)/lib/systemd/user/ahoyd.service
-	@$(PLACED) systemd/ahoy-relay.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/ahoy-relay.service
-	@echo "Installed in $(DESTDIR)$(PREFIX). Start with: systemctl --user enable --now ahoyd"
+# Man pages and completions, out of the programs' own command lines.
+papers: build
+	@cargo run --quiet --release --package ahoy-papers -- $(TARGET)/papers
+
+install: papers
+	@packaging/files.sh install $(PREFIX) "$(DESTDIR)" $(TARGET)
+	@echo "Installed in $(DESTDIR)$(PREFIX). To be reachable from login on: systemctl --user enable --now ahoyd. Then: ahoyctl status"
 
 uninstall:
-	@rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(BINARIES))
-	@rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/dbus-1/interfaces/,$(notdir $(wildcard dbus/*.xml)))
-	@rm -f $(DESTDIR)$(PREFIX)/share/dbus-1/services/org.ahoyd.Calls1.service
-	@rm -f $(DESTDIR)$(PREFIX)/lib/systemd/user/ahoyd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/ahoy-relay.service
+	@packaging/files.sh uninstall $(PREFIX) "$(DESTDIR)" $(TARGET)
+
+deb: papers
+	@tests/lab/install.sh deb
+	@cargo deb --quiet --package ahoyd --no-build --output $(TARGET)/debian/ >/dev/null
+	@packaging/check-deb.sh $(TARGET) $(TARGET)/debian/ahoy_*.deb
+
+look-waybar: build
+	@tests/lab/install.sh demo sound look
+	@tests/lab/look-waybar.sh $(TARGET)

@@ -116,6 +116,12 @@ pub fn command() -> clap::Command {
     Args::command()
 }
 
+/// The script by which a shell (`bash`, `zsh`, `fish`) completes our command lines.
+#[must_use]
+pub fn completion_script(shell: &str) -> Option<Vec<u8>> {
+    complete::script(shell)
+}
+
 /// Answers a shell that asks for completions, and ends the program then. To be called before any runtime and thread is there.
 pub fn answer_the_shell() {
     complete::answer_the_shell::<Args>();

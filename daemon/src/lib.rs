@@ -7,6 +7,7 @@ mod answer;
 pub mod board;
 pub mod bus;
 mod choose;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod contacts;

@@ -4,11 +4,11 @@
 //! Must not: decide or do anything that a part could.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ahoyd::cli::Arguments;
 use ahoyd::config::{Config, ConfigError};
 use ahoyd::contacts::Contacts;
 use ahoyd::engine::{self, Ended, Engine, Inbox, Ports};
@@ -20,15 +20,6 @@ use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
 use tokio::sync::mpsc;
-
-/// The call service of this user. Normally started by the session bus through systemd.
-#[derive(Debug, Parser)]
-#[command(version, about)]
-struct Arguments {
-    /// Read this instead of $XDG_CONFIG_HOME/ahoy/config.toml
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
 
 /// EX_CONFIG of sysexits(3): the unit is not to try again what only a person can mend.
 const WRONG_CONFIGURATION: u8 = 78;

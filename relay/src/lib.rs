@@ -10,6 +10,8 @@ pub mod time;
 pub mod turn;
 
 #[cfg(feature = "serve")]
+pub mod cli;
+#[cfg(feature = "serve")]
 pub mod clock;
 #[cfg(feature = "serve")]
 pub mod config;

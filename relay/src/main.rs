@@ -4,10 +4,9 @@
 //! Must not: hold anything that a test of the library could not reach.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
+use ahoy_relay::cli::Options;
 use ahoy_relay::config::Config;
 use ahoy_relay::serve::{self, Server, Settings, Timing};
 use anyhow::{Context as _, Result, bail};
@@ -17,24 +16,6 @@ use tracing_subscriber::EnvFilter;
 
 /// Where it listens if nobody says.
 const USUAL: &str = "127.0.0.1:8790";
-
-/// Carries sealed envelopes between phones.
-#[derive(Parser)]
-#[command(name = "ahoy-relay", version)]
-struct Options {
-    /// Address and port; port 0 takes any free one [default: 127.0.0.1:8790]
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
-    /// Configuration file
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Certificate with its chain (PEM); without one only loopback is listened on
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// Private key of the certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-}
 
 /// One thread: what a client is answered then always leaves before the look-up that follows it.
 #[tokio::main(flavor = "current_thread")]

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what this machine lacks for one purpose, on Debian and what derives from it. Does nothing where nothing is missing.
 #
-#   install.sh build|sound|demo|bench|test|rust...
+#   install.sh build|sound|demo|bench|test|deb|look|rust...
 #
 # Lives here: the package lists, and where a compiler comes from.
 # Must not: remove or replace a package, or touch anything but packages and the compiler.
@@ -13,7 +13,9 @@ packages() {
     sound) echo dbus-daemon pipewire wireplumber pipewire-pulse pulseaudio-utils ;;
     demo) echo python3 python3-venv python3-dev gcc libc6-dev espeak-ng iproute2 util-linux ;;
     bench) echo iproute2 util-linux nftables ;;
-    test) echo iproute2 util-linux nftables systemd dbus-daemon python3 man-db zsh fish ;;
+    test) echo iproute2 util-linux nftables systemd dbus-daemon python3 man-db zsh fish nodejs qt6-declarative-dev-tools ;;
+    deb) echo dpkg-dev ;;
+    look) echo sway waybar grim fonts-dejavu-core ;;
     *) echo "install.sh: no list is called '$1'" >&2; return 1 ;;
   esac
 }
@@ -81,3 +83,4 @@ if [ ${#lists[@]} -gt 0 ]; then
   fi
 fi
 case " $* " in *" rust "*) install_rust ;; esac
+case " $* " in *" deb "*) cargo deb --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-deb ;; esac

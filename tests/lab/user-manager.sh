@@ -3,7 +3,7 @@
 #
 #   user-manager.sh UNITS PROGRAMS CMD...
 #
-# UNITS: a folder with *.service, *.d/, dbus-1/*.service, and home/ for what shall lie in the user's home. PROGRAMS: a folder that
+# UNITS: a folder with *.service, *.d/, dbus-1/*.service, and files/ for what shall lie in the user's home. PROGRAMS: a folder that
 # stands at /srv/lab/bin inside. CMD runs as that user, in that home.
 # Needs root, for a mount namespace and a cgroup of its own. CMD finds HOME, XDG_RUNTIME_DIR, the session bus, `systemctl --user`
 # and `journalctl --user-unit` as on a desktop. Everything ends and goes with it.
@@ -28,7 +28,7 @@ mount -t tmpfs -o mode=755 tmpfs /run/systemd
 mkdir -p /run/systemd/system /run/systemd/journal /run/systemd/unit-root /run/log
 mount -t tmpfs -o mode=755 tmpfs /run/log
 
-{ cat /etc/passwd; echo "newcomer:x:$uid:$uid:Nora Newcomer:$scratch/home:/bin/bash"; } >"$scratch/passwd"
+{ cat /etc/passwd; echo "newcomer:x:$uid:$uid:Nora Newcomer:$scratch/nora:/bin/bash"; } >"$scratch/passwd"
 { cat /etc/group; echo "newcomer:x:$uid:"; } >"$scratch/group"
 mount --bind "$scratch/passwd" /etc/passwd
 mount --bind "$scratch/group" /etc/group
@@ -46,7 +46,7 @@ for folder in "${hierarchies[@]}"; do
 done
 
 # The distribution's targets, a session bus, and the units under test: nothing else of this machine.
-home=$scratch/home; run=$scratch/run; mine=$home/.config/systemd/user; base=$scratch/base
+home=$scratch/nora; run=$scratch/run; mine=$home/.config/systemd/user; base=$scratch/base
 mkdir -p "$mine" "$home/.local/share/dbus-1/services" "$run" "$base/sockets.target.wants"; chmod 700 "$run"
 cp /usr/lib/systemd/user/*.target /usr/lib/systemd/user/*.slice /usr/lib/systemd/user/systemd-exit.service "$base/"
 cat >"$base/dbus.socket" <<UNIT
@@ -73,7 +73,7 @@ cat >"$scratch/bus.conf" <<CONF
 CONF
 cp -r "$units"/. "$mine/"
 [ ! -d "$mine/dbus-1" ] || mv "$mine"/dbus-1/*.service "$home/.local/share/dbus-1/services/"
-[ ! -d "$mine/home" ] || { cp -r "$mine/home/." "$home/"; rm -r "$mine/home"; }
+[ ! -d "$mine/files" ] || { cp -r "$mine/files/." "$home/"; rm -r "$mine/files"; }
 chown -R "$uid:$uid" "$home" "$run" "$base"
 
 mkdir -p /run/log/journal; chgrp systemd-journal /run/log/journal; chmod 2755 /run/log/journal

@@ -77,16 +77,16 @@ fn play(scenario: &str, drop_in: &str) {
     let units = tempfile::tempdir().unwrap();
     let at = |name: &str| units.path().join(name);
     let inside = "/srv/lab/bin/";
-    for folder in ["dbus-1", "home/.local/state", "home/.config", "ahoyd.service.d"] {
+    for folder in ["dbus-1", "files/.local/state", "files/.config", "ahoyd.service.d"] {
         fs::create_dir_all(at(folder)).unwrap();
     }
     fs::write(at("ahoyd.service"), UNIT.replace("/usr/bin/", inside)).unwrap();
     fs::write(at("ahoyd.service.d/test.conf"), drop_in).unwrap();
     fs::write(at("dbus-1/org.ahoyd.Calls1.service"), ACTIVATION.replace("@bindir@/", inside)).unwrap();
-    fs::copy(root().join("tests/lab/service.sh"), at("home/service.sh")).unwrap();
+    fs::copy(root().join("tests/lab/service.sh"), at("files/service.sh")).unwrap();
     let output = Command::new(root().join("tests/lab/user-manager.sh"))
         .args([units.path(), &programs])
-        .args(["bash", "/srv/lab/home/service.sh", scenario])
+        .args(["bash", "/srv/lab/nora/service.sh", scenario])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
