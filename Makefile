@@ -5,6 +5,7 @@
 # make bench      figures, in target/bench/; PART=--plant checks that they see a planted delay
 # make deb        a Debian package, in target/debian/
 # make look-waybar  a bar with a call in it, as a picture
+# make crash      kills daemons in the middle of calls and looks what is left; crash-nightly: a thousand times
 #
 # Each installs what it needs first, where it can (see tests/lab/install.sh).
 
@@ -15,10 +16,10 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test build bench papers install uninstall deb look-waybar
+.PHONY: help demo test build bench crash crash-nightly papers install uninstall deb look-waybar
 
 help:
-	@sed -n '1,7s/^# //p' Makefile
+	@sed -n '1,9s/^# //p' Makefile
 
 demo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET)
@@ -40,6 +41,15 @@ $(TARGET)/lab-python/ready: tests/lab/requirements.txt tests/lab/install.sh
 test:
 	@tests/lab/install.sh build sound test rust
 	@tests/all.sh $(TARGET)
+
+# Kills daemons in the middle of calls, 200 times; the report is target/crash/report.json.
+crash:
+	@tests/lab/install.sh build test sound rust
+	@cargo run --quiet --package ahoy-tests --bin crash -- 200
+
+crash-nightly:
+	@tests/lab/install.sh build test sound rust
+	@cargo run --quiet --package ahoy-tests --bin crash -- 1000
 
 bench:
 	@tests/lab/install.sh build sound bench rust

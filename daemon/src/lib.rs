@@ -15,6 +15,7 @@ pub mod desktop;
 pub mod devices;
 pub mod door;
 pub mod engine;
+pub mod failpoint;
 pub mod file;
 pub mod happening;
 pub mod history;

@@ -30,7 +30,7 @@ const HOOK: Duration = Duration::from_secs(10);
 /// What a second daemon says before it ends well.
 const SECOND: &str = "another ahoyd of this user runs already and goes on";
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.context("starting the runtime").and_then(|runtime| {

@@ -11,6 +11,7 @@ use crate::board::CallRow;
 use crate::bus;
 use crate::clock;
 use crate::engine::Engine;
+use crate::failpoint;
 use crate::history::{self, Entry};
 use crate::media;
 use crate::request::{Answer, Denied, Reply};
@@ -73,6 +74,7 @@ impl<'a> Step<'a> {
         let ticket = wrote.then(|| self.engine.show.ticket());
         if let Some(ticket) = ticket {
             let entries = std::mem::take(&mut self.entries);
+            entries.iter().for_each(|entry| failpoint::reached("record", entry.record.fact));
             if self.engine.ports.history.try_send(history::Order::Write { ticket, entries }).is_err() {
                 tracing::warn!("the history queue is full: a record was dropped");
             }

@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::board::{AccountRow, Board, CallRow, ManagerRow};
 use crate::bus::Order;
+use crate::failpoint;
 use crate::happening::Happening;
 use crate::request::{Answer, Denied, Reply};
 
@@ -269,7 +270,10 @@ impl Show {
     fn let_out(&mut self, release: Release) {
         for change in release.changes {
             match change {
-                Change::Row(row) => self.put(*row),
+                Change::Row(row) => {
+                    failpoint::reached("publish", row.view.state);
+                    self.put(*row);
+                }
                 Change::Gone(call) => self.board.calls.retain(|row| row.view.id != call),
             }
         }

@@ -4,6 +4,7 @@
 //! Must not: hold a test of the project itself.
 
 pub mod bus;
+pub mod crash;
 pub mod introspection;
 pub mod lab;
 pub mod media;

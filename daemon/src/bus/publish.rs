@@ -17,6 +17,7 @@ use super::device::DeviceObject;
 use super::shown::{Account, AudioDevice, Call, Contacts, Focus, History, Manager, Properties};
 use super::spell;
 use crate::board::{Board, CallRow, DeviceRow};
+use crate::failpoint;
 
 /// All that differs between two boards.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,6 +104,7 @@ pub(super) async fn show(
     for changed in difference.changed {
         emit(connection, changed).await?;
     }
+    desk.board().calls.iter().for_each(|row| failpoint::reached("published", row.view.state));
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::fold::{Event, Folded};
 use super::{Entry, Unfinished, query, schema, words};
+use crate::failpoint;
 use crate::rows::HistoryRow;
 
 /// Appends the entries and answers with the row of each call in them.
@@ -22,7 +23,9 @@ pub(super) fn write(db: &mut Connection, entries: &[Entry]) -> rusqlite::Result<
             rows.push((call, u64::try_from(row).unwrap_or(0)));
         }
     }
+    entries.iter().for_each(|entry| failpoint::reached("commit", entry.record.fact));
     change.commit()?;
+    entries.iter().for_each(|entry| failpoint::reached("committed", entry.record.fact));
     Ok(rows)
 }
 

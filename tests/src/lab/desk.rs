@@ -60,6 +60,21 @@ impl Desk {
         fs::write(self.config(), text)
     }
 
+    /// From now on the daemon is that program.
+    pub fn set_program(&mut self, program: PathBuf) {
+        self.program = program;
+    }
+
+    /// Where its daemon keeps what must survive a restart.
+    pub fn state_folder(&self) -> PathBuf {
+        self.folder.path().join("state/ahoy")
+    }
+
+    /// Its `XDG_RUNTIME_DIR`.
+    pub fn runtime_folder(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
     /// Starts the `bus` or the `sound`; returns when it is there.
     pub fn begin(&self, part: &str) -> io::Result<()> {
         self.lab("start", &[part])
@@ -103,6 +118,21 @@ impl Desk {
     /// Kills the daemon as `kill -9` does.
     pub fn kill_daemon(&mut self) {
         self.daemon = None;
+    }
+
+    /// The daemon's process.
+    pub fn pid(&self) -> Option<u32> {
+        self.daemon.as_ref().map(Running::id)
+    }
+
+    /// Asks the daemon to stop, and waits until it has.
+    pub fn stop_daemon(&mut self) -> io::Result<()> {
+        if let Some(mut running) = self.daemon.take() {
+            let pid = rustix::process::Pid::from_child(running.child());
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+            running.child().wait()?;
+        }
+        Ok(())
     }
 
     /// The daemon's process, and how it ended if it did.

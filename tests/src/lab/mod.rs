@@ -28,6 +28,11 @@ impl Running {
         command.spawn().map(Self)
     }
 
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// The process.
     pub fn child(&mut self) -> &mut Child {
         &mut self.0
@@ -99,6 +104,25 @@ pub fn binary(name: &str) -> PathBuf {
         assert!(built.is_ok_and(|status| status.success()), "the programs under test do not build");
     });
     folder.join(name)
+}
+
+/// The daemon with points at which a test may end it, built beside the others.
+pub fn daemon_with_failpoints() -> PathBuf {
+    static BUILT: Once = Once::new();
+    const NAME: &str = "ahoyd-with-failpoints";
+    let folder = binary(NAME).parent().expect("a program lies in a folder").to_owned();
+    let profile: &[&str] = if folder.ends_with("release") { &["--release"] } else { &[] };
+    BUILT.call_once(|| {
+        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["build", "--quiet", "--package", "ahoyd", "--features", "failpoints", "--bin", NAME])
+            .arg("--target-dir")
+            .arg(folder.parent().expect("the profile's folder lies in the target folder"))
+            .args(profile)
+            .current_dir(root())
+            .status();
+        assert!(built.is_ok_and(|status| status.success()), "the daemon with failpoints does not build");
+    });
+    folder.join(NAME)
 }
 
 /// The root of the workspace.
