@@ -113,8 +113,7 @@ impl Found {
                 .row(path)
                 .is_some_and(|row| wanted.is_empty() || wanted.iter().any(|fact| has(row, fact)));
             // An end that the restart made up is not the one that was announced.
-            let made_up =
-                left.row(path).is_some_and(|row| closed_by_restart(row)) && wanted.contains(&"ended");
+            let made_up = left.row(path).is_some_and(closed_by_restart) && wanted.contains(&"ended");
             if !recorded || made_up {
                 self.lost_events += 1;
                 self.note(format!("announced and not recorded: {it:?}"));

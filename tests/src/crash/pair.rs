@@ -158,15 +158,14 @@ impl Pair {
 
     /// Who was called calls back, or who called calls again.
     async fn next_call(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        let back = plan.number % 2 == 0;
+        let back = plan.number.is_multiple_of(2);
         let (caller, callee) = if back { (&self.ben, &self.ana) } else { (&self.ana, &self.ben) };
         let began = [caller.record.position(), callee.record.position()];
         let whole = async {
-            lead(caller, callee, began, Phase::Ended, &mut self.net).await?;
+            let call = lead(caller, callee, began, Phase::Ended, &mut self.net).await?;
             for (person, began) in [(caller, began[0]), (callee, began[1])] {
-                let end = person
-                    .record
-                    .until(began, |it| matches!(it, Heard::State(_, now, _) if now == "disconnected"));
+                let over = |it: &Heard| matches!(it, Heard::State(of, now, _) if *of == call && now == "disconnected");
+                let end = person.record.until(began, over);
                 let Heard::State(_, _, reason) = end.await? else { anyhow::bail!("no state") };
                 anyhow::ensure!(reason == "completed", "{}: {reason}", person.desk.name);
             }
@@ -176,38 +175,42 @@ impl Pair {
     }
 }
 
-/// Leads a new call up to that phase, as two people would.
+/// Leads a new call up to that phase, as two people would; its path, which is the same on both sides.
 async fn lead(
     caller: &Person,
     callee: &Person,
     began: [usize; 2],
     phase: Phase,
     net: &mut Net,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<String> {
     let none = Dict::new();
     let manager = proxy::ManagerProxy::new(&caller.desk.bus().await?).await?;
     // A daemon that is killed before it answers is what was wanted.
     let ours = manager.dial(&callee.desk.name, &none).await;
     if phase == Phase::Dialing {
-        return Ok(());
+        return Ok(String::new());
     }
-    let ours = ours?.to_string();
-    let theirs = callee.record.until_state(began[1], "incoming").await?;
+    let call = ours?.to_string();
+    let shows = |state: &'static str| {
+        let call = call.clone();
+        move |it: &Heard| matches!(it, Heard::State(of, now, _) if *of == call && now == state)
+    };
+    callee.record.until(began[1], shows("incoming")).await?;
     if phase == Phase::Ringing {
-        return Ok(());
+        return Ok(call);
     }
-    callee.desk.steer(&theirs).await?.answer(&none).await?;
+    callee.desk.steer(&call).await?.answer(&none).await?;
     if phase == Phase::Connecting {
-        return Ok(());
+        return Ok(call);
     }
-    caller.record.until_state(began[0], "active").await?;
-    callee.record.until_state(began[1], "active").await?;
+    caller.record.until(began[0], shows("active")).await?;
+    callee.record.until(began[1], shows("active")).await?;
     match phase {
         Phase::Reconnecting => net.cut_udp()?,
-        Phase::Ended => caller.desk.steer(&ours).await?.hangup(&none).await?,
+        Phase::Ended => caller.desk.steer(&call).await?.hangup(&none).await?,
         Phase::Dialing | Phase::Ringing | Phase::Connecting | Phase::Active => {}
     }
-    Ok(())
+    Ok(call)
 }
 
 impl Person {

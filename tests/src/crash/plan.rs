@@ -76,7 +76,7 @@ impl Plan {
             let hidden = phase == Phase::Dialing && role == Role::Callee;
             let kill = match kill {
                 Kill::At("publish" | "published") if hidden => Kill::After(delay),
-                other => other,
+                kill @ (Kill::At(_) | Kill::After(_)) => kill,
             };
             Self { phase, role, kill, number }
         };
