@@ -19,7 +19,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 .PHONY: help demo test build bench crash crash-nightly papers install uninstall deb look-waybar
 
 help:
-	@sed -n '1,9s/^# //p' Makefile
+	@sed -n '1,8s/^# //p' Makefile
 
 demo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET)
