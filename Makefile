@@ -2,6 +2,7 @@
 # make test       everything that is checked, in one command; ends with `N passed, N failed`
 # make install    build and install for all users (PREFIX=/usr/local, DESTDIR=)
 # make uninstall  the same files, removed
+# make look       pictures of the pop-up and of a missed call, in target/look/
 # make bench      figures, in target/bench/; PART=--plant checks that they see a planted delay
 # make deb        a Debian package, in target/debian/
 # make look-waybar  a bar with a call in it, as a picture
@@ -16,7 +17,7 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test build bench crash crash-nightly papers install uninstall deb look-waybar
+.PHONY: help demo look test build bench crash crash-nightly papers install uninstall deb look-waybar
 
 help:
 	@sed -n '1,8s/^# //p' Makefile
@@ -39,8 +40,15 @@ $(TARGET)/lab-python/ready: tests/lab/requirements.txt tests/lab/install.sh
 	@touch $@
 
 test:
-	@tests/lab/install.sh build sound test rust
+	@tests/lab/install.sh build sound test desktop rust
 	@tests/all.sh $(TARGET)
+
+# What a person sees of a ring and of a missed call, as pictures.
+look:
+	@tests/lab/install.sh build test desktop rust
+	@mkdir -p $(TARGET)/look
+	@AHOY_LOOK=$(abspath $(TARGET)/look) cargo test --quiet --package ahoy-tests --test desktop_lab
+	@echo "Pictures: $(TARGET)/look/"
 
 # Kills daemons in the middle of calls, 200 times; the report is target/crash/report.json.
 crash:

@@ -29,4 +29,6 @@ pub struct EventData {
     pub reason: Option<EndReason>,
     /// Its history row.
     pub history: Option<u64>,
+    /// When, in microseconds since the Unix epoch: a note of a missed call tells of the past. Not on the bus.
+    pub at_unix_us: i64,
 }

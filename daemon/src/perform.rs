@@ -90,6 +90,7 @@ impl<'a> Step<'a> {
     fn record(&mut self, record: Record) {
         tracing::info!(call = ?record.view.id, fact = ?record.fact, state = ?record.view.state, reason = ?record.view.reason, "call");
         let (name, address) = self.engine.contacts.name_and_address(record.view.peer);
+        let at_unix_us = record.at_unix_us.unwrap_or_else(|| clock::to_unix(record.at));
         if let Some(kinds) = event_kinds(&record) {
             for kind in kinds {
                 self.engine.events += 1;
@@ -99,15 +100,14 @@ impl<'a> Step<'a> {
                     name: Some(name.clone()),
                     reason: record.view.reason,
                     history: None,
+                    at_unix_us,
                 };
                 self.release.events.push(bus::Order::Event { kind, serial: self.engine.events, data });
             }
         }
         if record.fact == Fact::Ended {
-            let at = record.at_unix_us.unwrap_or_else(|| clock::to_unix(record.at));
-            self.engine.contacts.called(record.view.peer, at);
+            self.engine.contacts.called(record.view.peer, at_unix_us);
         }
-        let at_unix_us = record.at_unix_us.unwrap_or_else(|| clock::to_unix(record.at));
         self.entries.push(Entry { record, at_unix_us, name, address });
     }
 

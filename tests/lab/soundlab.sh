@@ -72,6 +72,7 @@ XDG_STATE_HOME=$dir/state
 XDG_DATA_HOME=$dir/data
 XDG_CACHE_HOME=$dir/cache
 DBUS_SESSION_BUS_ADDRESS=unix:path=$dir/run/bus
+DBUS_SYSTEM_BUS_ADDRESS=unix:path=$dir/run/bus
 PULSE_SERVER=unix:$dir/run/pulse/native
 PULSE_RUNTIME_PATH=$dir/run/pulse
 PULSE_COOKIE=$dir/config/pulse-cookie

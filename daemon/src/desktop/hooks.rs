@@ -239,7 +239,7 @@ impl Scribe {
 
 /// What happened, as words: name in JSON, and its value. What does not apply is left out.
 fn words(happening: &Happening) -> Vec<(&'static str, String)> {
-    let EventData { call, contact, name, reason, history } = &happening.data;
+    let EventData { call, contact, name, reason, history, at_unix_us } = &happening.data;
     let path = |hex: String| ahoy_dbus::call_path(&hex);
     let hex = |bytes: [u8; 16]| data_encoding::HEXLOWER.encode(&bytes);
     [
@@ -248,6 +248,7 @@ fn words(happening: &Happening) -> Vec<(&'static str, String)> {
         ("name", name.as_ref().map(|name| clean(name, NAME))),
         ("reason", reason.map(|reason| kebab(&format!("{reason:?}")))),
         ("history", history.map(|id| id.to_string())),
+        ("at", (*at_unix_us != 0).then(|| (at_unix_us / 1_000_000).to_string())),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name, value?)))
@@ -270,8 +271,12 @@ fn json(happening: &Happening) -> String {
     for (name, value) in words(happening) {
         object.insert(name.to_owned(), value.into());
     }
+    // Numbers are numbers here.
     if let Some(id) = happening.data.history {
         object.insert("history".to_owned(), id.into());
+    }
+    if happening.data.at_unix_us != 0 {
+        object.insert("at".to_owned(), (happening.data.at_unix_us / 1_000_000).into());
     }
     serde_json::Value::Object(object).to_string() + "\n"
 }
@@ -301,6 +306,7 @@ mod tests {
             name: Some("Ana\n\u{202e}\"B\"".to_owned()),
             reason: Some(EndReason::AnsweredElsewhere),
             history: Some(7),
+            at_unix_us: 1_800_000_000_123_456,
         };
         Happening { kind: "call.missed", serial: 3, data }
     }
@@ -312,6 +318,7 @@ mod tests {
             |name: &str| environment.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str());
         assert_eq!(value("AHOY_EVENT"), Some("call.missed"));
         assert_eq!(value("AHOY_NAME"), Some("Ana \"B\""));
+        assert_eq!(value("AHOY_AT"), Some("1800000000"));
         assert_eq!(value("AHOY_REASON"), Some("answered-elsewhere"));
         let json: serde_json::Value = serde_json::from_str(&json(&missed())).unwrap();
         assert_eq!((json["v"].as_u64(), json["history"].as_u64()), (Some(1), Some(7)));

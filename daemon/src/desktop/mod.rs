@@ -26,7 +26,6 @@ use self::note::{Done, Key, Note};
 use self::notice::Missed;
 use self::scene::Scene;
 use crate::board::Board;
-use crate::clock;
 use crate::happening::Happening;
 use crate::request::{Asked, Request};
 
@@ -125,7 +124,7 @@ async fn look(mut sight: Sight, faces: Faces, mut done: mpsc::Receiver<Done>, as
                 Ok(happening) => {
                     let row = board.calls.iter().find(|row| Some(row.view.id) == happening.data.call);
                     let words = row.and_then(|row| row.view.note.as_deref());
-                    missed.heard(&happening, words, clock::unix_us());
+                    missed.heard(&happening, words);
                 }
                 Err(broadcast::error::RecvError::Lagged(lost)) => tracing::warn!(lost, "missed calls may have no notice"),
                 Err(broadcast::error::RecvError::Closed) => happens = false,

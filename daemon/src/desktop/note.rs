@@ -33,6 +33,8 @@ pub(super) struct Note {
     pub(super) category: &'static str,
     /// The sign beside the text.
     pub(super) sign: Sign,
+    /// A picture in its place: a file or a name of the icon theme; empty for none.
+    pub(super) picture: String,
     /// Stays, without its buttons, when the daemon goes.
     pub(super) outlives_us: bool,
 }
@@ -106,6 +108,7 @@ pub(super) mod tests {
             urgent: true,
             category: "call.incoming",
             sign: Sign::Ringing,
+            picture: String::new(),
             outlives_us: false,
         }
     }

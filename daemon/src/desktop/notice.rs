@@ -43,7 +43,7 @@ struct Gathered {
 
 impl Missed {
     /// Something happened; `words` are the note of that call. True if that changed the notices.
-    pub(super) fn heard(&mut self, happening: &Happening, words: Option<&str>, at_unix_us: i64) -> bool {
+    pub(super) fn heard(&mut self, happening: &Happening, words: Option<&str>) -> bool {
         let Some(peer) = happening.data.contact else { return false };
         match happening.kind {
             "call.missed" => {
@@ -58,7 +58,7 @@ impl Missed {
                 });
                 gathered.name = name(happening.data.name.as_deref().unwrap_or_default());
                 gathered.count += 1;
-                gathered.last = local_time(at_unix_us);
+                gathered.last = local_time(happening.data.at_unix_us);
                 gathered.words = words.map(|words| clean(words, WORDS)).filter(|words| !words.is_empty());
                 true
             }
@@ -109,6 +109,7 @@ impl Gathered {
             urgent: false,
             category: "call.unanswered",
             sign: Sign::Missed,
+            picture: String::new(),
             outlives_us: true,
         }
     }
@@ -179,11 +180,11 @@ mod tests {
     #[test]
     fn several_missed_calls_of_one_person_gather_in_one_notice() {
         let mut missed = Missed::default();
-        assert!(missed.heard(&happens("call.missed", 1), Some("it is\nurgent"), 0));
+        assert!(missed.heard(&happens("call.missed", 1), Some("it is\nurgent")));
         assert_eq!(missed.notes()[0].summary, "Missed call from Friend 1");
         assert!(missed.notes()[0].body.starts_with("“it is urgent”\nAt "), "{:?}", missed.notes());
-        missed.heard(&happens("call.missed", 1), None, 0);
-        missed.heard(&happens("call.missed", 2), None, 0);
+        missed.heard(&happens("call.missed", 1), None);
+        missed.heard(&happens("call.missed", 2), None);
         let notes = missed.notes();
         assert_eq!(notes.len(), 2);
         assert_eq!(notes[0].summary, "2 missed calls from Friend 1");
@@ -194,22 +195,22 @@ mod tests {
     fn a_notice_goes_when_it_was_seen_here_or_in_the_history_or_the_person_was_spoken_to() {
         let one = PeerId::from_bytes([1; 16]);
         let mut missed = Missed::default();
-        missed.heard(&happens("call.missed", 1), None, 0);
+        missed.heard(&happens("call.missed", 1), None);
         missed.seen(one);
         assert_eq!(missed.notes(), []);
-        missed.heard(&happens("call.missed", 1), None, 0);
+        missed.heard(&happens("call.missed", 1), None);
         assert_eq!(missed.notes()[0].summary, "Missed call from Friend 1", "it counts anew");
         assert!(!missed.unseen(2) && missed.unseen(0));
         assert_eq!(missed.notes(), []);
-        missed.heard(&happens("call.missed", 1), None, 0);
-        assert!(missed.heard(&happens("call.answered", 1), None, 0));
+        missed.heard(&happens("call.missed", 1), None);
+        assert!(missed.heard(&happens("call.answered", 1), None));
         assert_eq!(missed.notes(), []);
     }
 
     #[test]
     fn a_row_that_is_not_yet_counted_takes_no_notice_away() {
         let mut missed = Missed::default();
-        missed.heard(&happens("call.missed", 1), None, 0);
+        missed.heard(&happens("call.missed", 1), None);
         assert!(!missed.unseen(0), "the count was nought before too");
         assert_eq!(missed.notes().len(), 1);
     }
@@ -218,7 +219,7 @@ mod tests {
     fn strangers_by_the_dozen_do_not_fill_the_screen() {
         let mut missed = Missed::default();
         for who in 0..20 {
-            missed.heard(&happens("call.missed", who), None, 0);
+            missed.heard(&happens("call.missed", who), None);
         }
         assert_eq!(missed.notes().len(), CONTACTS);
     }

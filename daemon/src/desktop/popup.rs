@@ -48,6 +48,7 @@ fn note(row: &Arc<CallRow>, engaged: Option<&Arc<CallRow>>) -> Note {
         urgent: !row.view.silenced,
         category: "call.incoming",
         sign: Sign::Ringing,
+        picture: row.icon.clone(),
         outlives_us: false,
     }
 }

@@ -145,14 +145,32 @@ impl Server {
 const NEVER: i32 = 0;
 
 fn hints(note: &Note) -> HashMap<&'static str, Variant<'static>> {
+    let picture = match note.picture.as_str() {
+        "" => ("image-data", sign::image(note.sign)),
+        file if file.starts_with('/') => ("image-path", Variant::from(format!("file://{}", percent(file)))),
+        name => ("image-path", Variant::from(name.to_owned())),
+    };
     HashMap::from([
         ("urgency", Variant::from(if note.urgent { 2_u8 } else { 1_u8 })),
         ("category", Variant::from(note.category)),
         ("desktop-entry", Variant::from("ahoy")),
-        ("image-data", sign::image(note.sign)),
+        picture,
         // The ring has its own sound, on its own devices.
         ("suppress-sound", Variant::from(true)),
     ])
+}
+
+/// A path as a URI has it (RFC 3986).
+fn percent(path: &str) -> String {
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
+            byte => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
 }
 
 fn body(note: &Note, markup: bool, buttons: bool) -> String {
@@ -219,6 +237,19 @@ mod tests {
         let note = note("<b>fire</b> & \"flood\"");
         assert_eq!(body(&note, true, true), "&lt;b&gt;fire&lt;/b&gt; &amp; &quot;flood&quot;");
         assert_eq!(body(&note, false, true), "<b>fire</b> & \"flood\"");
+    }
+
+    #[test]
+    fn a_contact_with_a_picture_is_shown_with_it() {
+        let with = |picture: &str| {
+            let note = Note { picture: picture.to_owned(), ..note("") };
+            let hints = hints(&note);
+            assert_eq!(hints.contains_key("image-data"), picture.is_empty());
+            hints.get("image-path").map(|path| path.downcast_ref::<String>().unwrap())
+        };
+        assert_eq!(with(""), None);
+        assert_eq!(with("/home/a/Ana B.png").as_deref(), Some("file:///home/a/Ana%20B.png"));
+        assert_eq!(with("avatar-default").as_deref(), Some("avatar-default"));
     }
 
     #[test]

@@ -187,6 +187,13 @@ impl Desk {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// A program on this desk.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        self.dress(&mut command);
+        command
+    }
+
     /// Hums into the microphone.
     pub fn hum(&self, frequency: f64) -> io::Result<Mouth> {
         Mouth::hum(self.tool("pacat", "mic_in", "40"), frequency)

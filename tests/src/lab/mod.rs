@@ -6,6 +6,7 @@
 mod desk;
 mod net;
 mod people;
+mod screen;
 mod sound;
 
 use std::io::{self, BufRead, BufReader};
@@ -16,6 +17,7 @@ use std::sync::Once;
 pub use desk::{Desk, Watch, flag, number, text};
 pub use net::Net;
 pub use people::{dial, introduce};
+pub use screen::Screen;
 pub use sound::{Ears, Mouth};
 
 /// A child process that is killed when it is dropped.

@@ -60,6 +60,11 @@ impl Net {
         rule.rsplit(' ').next().and_then(|count| count.parse().ok()).ok_or_else(|| io::Error::other(rule))
     }
 
+    /// Changes the network by a shell's command.
+    pub fn change(&mut self, command: &str) -> io::Result<()> {
+        self.run(command)
+    }
+
     fn run(&mut self, command: &str) -> io::Result<()> {
         let said = self.ask(&format!("{command} >&2 && echo yes || echo no"))?;
         if said == "yes" { Ok(()) } else { Err(io::Error::other(format!("{command}: {said}"))) }

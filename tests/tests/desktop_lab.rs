@@ -1,0 +1,191 @@
+//! Does a person meet a call on a real desktop: a real notification server, real media keys, a real logind interface?
+//!
+//! Lives here: whole calls between two daemons, answered by what is on the screen. With AHOY_LOOK=FOLDER (`make look`)
+//! pictures of it are left there.
+//! Must not: wait by sleeping, or judge what `desktop.rs` judges already.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use ahoy_dbus::{Dict, proxy};
+use ahoy_tests::lab::{Desk, Net, Relay, Running, Screen, text};
+use zbus::{Connection, Variant};
+
+const SOON: Duration = Duration::from_secs(15);
+
+type Outcome = anyhow::Result<()>;
+
+/// Ana, and Ben with a screen.
+struct Pair {
+    ana: Desk,
+    ben: Desk,
+    screen: Screen,
+    net: Net,
+    _relay: Relay,
+}
+
+impl Pair {
+    /// None where the programs of a desktop are missing.
+    async fn start() -> anyhow::Result<Option<Self>> {
+        let missing = Screen::missing();
+        if !missing.is_empty() {
+            println!("SKIPPED: a real notification server: {} missing", missing.join(", "));
+            return Ok(None);
+        }
+        let net = Net::new()?;
+        let relay = Relay::start(&net, 0)?;
+        let ana = desk("Ana Lovelace", &relay, &net).await?;
+        let ben = desk("Ben", &relay, &net).await?;
+        for (from, to) in [(&ana, &ben), (&ben, &ana)] {
+            let card = from.ctl_says(&["account", "card"])?;
+            to.ctl_reads(&["contact", "add", "-"], &card)?;
+        }
+        let mut screen = Screen::light(&ben).await?;
+        screen.start(&ben).await?;
+        Ok(Some(Self { ana, ben, screen, net, _relay: relay }))
+    }
+
+    /// Ana calls Ben with a note; it rings and is on Ben's screen.
+    async fn ring(&self, note: &str) -> Outcome {
+        let manager = proxy::ManagerProxy::new(&self.ana.bus().await?).await?;
+        let options = Dict::from([("note".to_owned(), Variant::from(note).try_into_owned()?)]);
+        manager.dial("Ben", &options).await?;
+        self.ben.until_state("incoming", SOON).await?;
+        self.screen.until_shown(1).await
+    }
+
+    fn look(&self, name: &str) -> Outcome {
+        let Some(folder) = std::env::var_os("AHOY_LOOK") else { return Ok(()) };
+        self.screen.picture(&self.ben, &PathBuf::from(folder).join(name))
+    }
+}
+
+/// A desk without a sound server: what is heard is `end_to_end.rs`'s matter.
+async fn desk(name: &str, relay: &Relay, net: &Net) -> anyhow::Result<Desk> {
+    let mut desk = Desk::prepare(name, &relay.url)?;
+    desk.begin("bus")?;
+    desk.start_daemon(net)?;
+    desk.until_online(SOON).await?;
+    Ok(desk)
+}
+
+#[tokio::test]
+async fn a_ring_is_answered_on_the_screen_and_a_missed_call_called_back() -> Outcome {
+    let Some(mut pair) = Pair::start().await? else { return Ok(()) };
+    pair.ring("Lunch? <b>Now</b> & here").await?;
+    pair.look("ring.png")?;
+    // A notification server that dies while it rings shows the ring again when it is back.
+    pair.screen.kill();
+    pair.screen.start(&pair.ben).await?;
+    pair.screen.until_shown(1).await?;
+    pair.screen.choose(&pair.ben, "Answer")?;
+    pair.ana.until_state("active", SOON).await?;
+    pair.screen.until_shown(0).await?;
+    pair.ben.ctl_says(&["hangup"])?;
+    pair.ana.until_state("disconnected", SOON).await?;
+
+    pair.ring("").await?;
+    // Closing the pop-up declines nothing: Ana hears it ring until she gives up.
+    pair.screen.dismiss(&pair.ben)?;
+    pair.screen.until_shown(0).await?;
+    pair.ana.until_state("alerting", SOON).await?;
+    pair.ana.ctl_says(&["hangup"])?;
+    pair.screen.until_shown(1).await?;
+    pair.look("missed.png")?;
+    pair.screen.choose(&pair.ben, "Call back")?;
+    pair.ana.until_state("incoming", SOON).await?;
+    pair.screen.until_shown(0).await?;
+    pair.ana.ctl_says(&["decline"])?;
+    pair.ben.until_state("disconnected", SOON).await?;
+
+    pair.ring("").await?;
+    pair.screen.choose(&pair.ben, "Decline")?;
+    pair.screen.until_shown(0).await?;
+    pair.ana.until_state("disconnected", SOON).await?;
+    let rows = pair.ana.history().await?;
+    let outcomes: Vec<&str> = rows.iter().rev().map(|row| text(row, "outcome")).collect();
+    anyhow::ensure!(outcomes == ["answered", "canceled", "declined", "declined"], "{outcomes:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn media_keys_answer_sleep_is_inhibited_and_the_network_may_change() -> Outcome {
+    let Some(mut pair) = Pair::start().await? else { return Ok(()) };
+    let Some(_logind) = logind(&pair.ben).await? else { return Ok(()) };
+    let ben = pair.ben.bus().await?;
+    pair.ring("").await?;
+    anyhow::ensure!(inhibitors(&ben).await?.is_empty(), "a ring lets the machine sleep");
+    // playerctl finds the one player there is, as a desktop's media keys do.
+    let pressed = pair.ben.command("playerctl").arg("play-pause").status()?;
+    anyhow::ensure!(pressed.success(), "playerctl ended with {pressed}");
+    let call = pair.ana.until_state("active", SOON).await?;
+    until(&ben, async || Ok(inhibitors(&ben).await? == ["sleep:idle by ahoy (block)"])).await?;
+
+    let there = "ip link add v0 type veth peer name v1 && ip addr add 192.0.2.7/24 dev v0 && ip link set v1 up && ip link set v0 up";
+    let changes = || pair.ben.logged().matches("the network has changed").count();
+    let before = changes();
+    pair.net.change(there)?;
+    until(&ben, async || Ok(changes() > before)).await?;
+    // Nothing that a path depends on.
+    let seen = changes();
+    pair.net.change("ip link add v2 type veth peer name v3 && ip link set v2 mtu 1400")?;
+    pair.net.change("ip route add 198.51.100.0/24 dev v0")?;
+    pair.net.change("ip addr add 192.0.2.8/24 dev v0")?;
+    until(&ben, async || Ok(changes() > seen)).await?;
+    anyhow::ensure!(changes() == seen + 1, "one address more is one change, and the rest none");
+    pair.ana.until_state("active", SOON).await?;
+
+    let pressed = pair.ben.command("playerctl").arg("stop").status()?;
+    anyhow::ensure!(pressed.success(), "playerctl ended with {pressed}");
+    pair.ana.until_state("disconnected", SOON).await?;
+    anyhow::ensure!(text(&pair.ana.call(&call).await?, "StateReason") == "completed");
+    until(&ben, async || Ok(inhibitors(&ben).await?.is_empty())).await?;
+    let players = pair.ben.command("playerctl").arg("--list-all").output()?;
+    anyhow::ensure!(players.stdout.is_empty(), "the player goes with the call");
+    Ok(())
+}
+
+/// logind's interface by python-dbusmock. None where that is missing.
+async fn logind(desk: &Desk) -> anyhow::Result<Option<Running>> {
+    let python = "/usr/bin/python3";
+    let there = desk.command(python).args(["-c", "import dbusmock"]).stderr(Stdio::null()).status();
+    if !Path::new(python).exists() || !there.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: logind: python3-dbusmock is missing");
+        return Ok(None);
+    }
+    let mut mock = desk.command(python);
+    mock.args(["-m", "dbusmock", "--system", "--template", "logind"]);
+    let mock = Running::start(mock.stdout(Stdio::null()).stderr(Stdio::null()))?;
+    let bus = desk.bus().await?;
+    let dbus = zbus::fdo::DBusProxy::new(&bus).await?;
+    until(&bus, async || Ok(dbus.name_has_owner("org.freedesktop.login1".try_into()?).await?)).await?;
+    Ok(Some(mock))
+}
+
+/// What inhibits, as logind lists it.
+async fn inhibitors(bus: &Connection) -> anyhow::Result<Vec<String>> {
+    let reply = bus
+        .call_method(
+            Some("org.freedesktop.login1"),
+            "/org/freedesktop/login1",
+            Some("org.freedesktop.login1.Manager"),
+            "ListInhibitors",
+            &(),
+        )
+        .await?;
+    let listed: Vec<(String, String, String, String, u32, u32)> = reply.body().deserialize()?;
+    Ok(listed.into_iter().map(|(what, who, _, mode, ..)| format!("{what} by {who} ({mode})")).collect())
+}
+
+/// Asks again and again, at the pace of the bus.
+async fn until(bus: &Connection, ask: impl AsyncFn() -> anyhow::Result<bool>) -> Outcome {
+    let dbus = zbus::fdo::DBusProxy::new(bus).await?;
+    let asking = async {
+        while !ask().await? {
+            dbus.get_id().await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(SOON, asking).await.map_err(|_| anyhow::anyhow!("not within {SOON:?}"))?
+}
