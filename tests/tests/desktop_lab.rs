@@ -117,7 +117,7 @@ async fn media_keys_answer_sleep_is_inhibited_and_the_network_may_change() -> Ou
     pair.ring("").await?;
     anyhow::ensure!(inhibitors(&ben).await?.is_empty(), "a ring lets the machine sleep");
     // playerctl finds the one player there is, as a desktop's media keys do.
-    let pressed = pair.ben.command("playerctl").arg("play-pause").status()?;
+    let pressed = pair.ben.local("playerctl").arg("play-pause").status()?;
     anyhow::ensure!(pressed.success(), "playerctl ended with {pressed}");
     let call = pair.ana.until_state("active", SOON).await?;
     until(&ben, async || Ok(inhibitors(&ben).await? == ["sleep:idle by ahoy (block)"])).await?;
@@ -136,12 +136,12 @@ async fn media_keys_answer_sleep_is_inhibited_and_the_network_may_change() -> Ou
     anyhow::ensure!(changes() == seen + 1, "one address more is one change, and the rest none");
     pair.ana.until_state("active", SOON).await?;
 
-    let pressed = pair.ben.command("playerctl").arg("stop").status()?;
+    let pressed = pair.ben.local("playerctl").arg("stop").status()?;
     anyhow::ensure!(pressed.success(), "playerctl ended with {pressed}");
     pair.ana.until_state("disconnected", SOON).await?;
     anyhow::ensure!(text(&pair.ana.call(&call).await?, "StateReason") == "completed");
     until(&ben, async || Ok(inhibitors(&ben).await?.is_empty())).await?;
-    let players = pair.ben.command("playerctl").arg("--list-all").output()?;
+    let players = pair.ben.local("playerctl").arg("--list-all").output()?;
     anyhow::ensure!(players.stdout.is_empty(), "the player goes with the call");
     Ok(())
 }
@@ -149,12 +149,12 @@ async fn media_keys_answer_sleep_is_inhibited_and_the_network_may_change() -> Ou
 /// logind's interface by python-dbusmock. None where that is missing.
 async fn logind(desk: &Desk) -> anyhow::Result<Option<Running>> {
     let python = "/usr/bin/python3";
-    let there = desk.command(python).args(["-c", "import dbusmock"]).stderr(Stdio::null()).status();
+    let there = desk.local(python).args(["-c", "import dbusmock"]).stderr(Stdio::null()).status();
     if !Path::new(python).exists() || !there.is_ok_and(|status| status.success()) {
         println!("SKIPPED: logind: python3-dbusmock is missing");
         return Ok(None);
     }
-    let mut mock = desk.command(python);
+    let mut mock = desk.local(python);
     mock.args(["-m", "dbusmock", "--system", "--template", "logind"]);
     let mock = Running::start(mock.stdout(Stdio::null()).stderr(Stdio::null()))?;
     let bus = desk.bus().await?;

@@ -187,8 +187,8 @@ impl Desk {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// A program on this desk.
-    pub fn command(&self, program: &str) -> Command {
+    /// A program on this desk that needs no network.
+    pub fn local(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         self.dress(&mut command);
         command

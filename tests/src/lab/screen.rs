@@ -124,7 +124,7 @@ impl Screen {
     }
 
     fn command(&self, desk: &Desk, program: &str) -> Command {
-        let mut command = desk.command(program);
+        let mut command = desk.local(program);
         command.env("DISPLAY", &self.display);
         command
     }
