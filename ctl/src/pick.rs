@@ -18,7 +18,13 @@ pub(crate) fn call(
 ) -> Result<Call, Fault> {
     let calls = world.calls();
     let Some(named) = named else {
-        return only(calls.into_iter().filter(|call| fits(call)).collect(), "Several calls fit; name one:")
+        let mut fitting: Vec<Call> = calls.into_iter().filter(|call| fits(call)).collect();
+        // Who talks in one call and holds others, or hears a second one ring, means the one they talk in.
+        let talks = |call: &Call| call.props.flag("CanHold") && !call.props.flag("LocalHold");
+        if fitting.iter().filter(|call| talks(call)).count() == 1 {
+            fitting.retain(talks);
+        }
+        return only(fitting, "Several calls fit; name one:")
             .unwrap_or_else(|| Err(Fault::new(Exit::NoCall, none)));
     };
     let exact = |call: &Call| matches(named, call, |text, wanted| text == wanted);

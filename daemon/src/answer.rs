@@ -109,6 +109,9 @@ impl Engine {
                 if let (Ok(peer), Some(true)) = (&changed, change.blocked) {
                     self.block(*peer);
                 }
+                if let (Ok(peer), Some(_)) = (&changed, change.manner.volume) {
+                    self.set_volume_of(*peer);
+                }
                 self.contact_changed(reply, changed, false);
             }
             Request::RemoveContact(id) => {

@@ -43,10 +43,13 @@ impl<'a> Step<'a> {
                     self.engine.tell_signal(signal::Order::Call { call, leg, order });
                 }
                 Effect::Media { call, leg, epoch, order } => {
+                    let opens = matches!(order, ahoy_call::MediaOrder::Open { .. });
                     let order = media::Order::Call { call, leg, epoch, order };
                     if self.engine.ports.media.order(order).is_err() {
                         let report = MediaReport::Failed(MediaFault::Media);
                         self.failed.push(ahoy_call::Event::Media { call, leg, epoch, report });
+                    } else if opens {
+                        self.engine.set_volume(call);
                     }
                 }
                 Effect::Record(record) => self.record(*record),

@@ -5,12 +5,12 @@
 
 use std::path::Path;
 
-use ahoy_call::{Event, Moment, PeerId, RingPolicy, SignalOrder};
+use ahoy_call::{CallId, Event, Moment, PeerId, RingPolicy, SignalOrder};
 
 use crate::door::{Caller, Dnd, DndMode, Door};
 use crate::engine::Engine;
 use crate::request::{Answer, Denied, DeniedKind};
-use crate::{clock, signal};
+use crate::{clock, media, signal};
 
 /// The door as it was kept over a restart.
 pub(crate) fn open(path: &Path) -> Door {
@@ -60,6 +60,25 @@ impl Engine {
         let (manner, blocked) = self.contacts.manner(peer)?;
         let caller = Caller { peer, manner: &manner, dialed: self.phone.dials(peer) };
         if blocked { None } else { self.door.ring(now, clock::unix_us(), caller) }
+    }
+
+    /// Plays the other of a call as loud as the contact is set to.
+    pub(crate) fn set_volume(&mut self, call: CallId) {
+        let of = self.phone.views().into_iter().find(|view| view.id == call);
+        let manner = of.and_then(|view| self.contacts.manner(view.peer));
+        if let Some((manner, _)) = manner {
+            #[expect(clippy::cast_possible_truncation, reason = "0 to 2, and no ear hears the difference")]
+            let volume = manner.volume as f32;
+            self.tell_media(media::Order::Volume { call, volume });
+        }
+    }
+
+    /// The same for every call with a contact whose setting changed.
+    pub(crate) fn set_volume_of(&mut self, peer: PeerId) {
+        let with = self.phone.views().into_iter().filter(|view| view.peer == peer && view.answered.is_some());
+        for call in with.map(|view| view.id).collect::<Vec<_>>() {
+            self.set_volume(call);
+        }
     }
 
     /// Sets do-not-disturb, or ends it.

@@ -88,6 +88,18 @@ async fn a_muted_side_goes_on_sending_silence() {
 }
 
 #[tokio::test]
+async fn the_other_is_played_as_loud_as_the_contact_is_set_to() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::talking(FIRST).await;
+    w.ana.turn(0.0);
+    w.until("silence at Ana's", |w| w.ana.ear.is_silent()).await;
+    assert!(w.ben.ear.hears(ANA), "the other side is as it was");
+    w.ana.turn(1.0);
+    w.until("Ben's voice again", |w| w.ana.ear.hears(BEN)).await;
+    w.end().await;
+}
+
+#[tokio::test]
 async fn a_held_side_leaves_the_devices_to_others_and_sends_silence_until_it_resumes() {
     let _shared = COMPANY.read().await;
     let mut w = Between::talking(FIRST).await;

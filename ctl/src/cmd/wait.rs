@@ -24,8 +24,8 @@ pub(crate) struct Args {
     /// Which call: its id or the peer's name, or a beginning of it
     #[arg(add = crate::complete::calls())]
     call: Option<String>,
-    /// idle, dialing, alerting, incoming, connecting, active, reconnecting or
-    /// disconnected [default: idle, with CALL disconnected]
+    /// idle, dialing, alerting, incoming, waiting, connecting, active, held,
+    /// reconnecting or disconnected [default: idle, with CALL disconnected]
     #[arg(long, value_parser = known)]
     state: Option<State>,
     /// Give up after so many seconds, with exit code 3

@@ -118,7 +118,8 @@ impl Media {
             match order {
                 Order::IceServers(servers) => waiting.ice_servers = servers,
                 Order::Settings(settings) => waiting.settings = settings,
-                Order::Frame { .. }
+                Order::Volume { .. }
+                | Order::Frame { .. }
                 | Order::Adjust(_)
                 | Order::Test { .. }
                 | Order::Tone(_)
@@ -248,6 +249,11 @@ impl Waiting {
                     let ask = Ask::Path { leg, epoch, order, setup };
                     if self.pass(&mut calls, &mut sessions, call, begins, ask).is_err() {
                         self.failed(call, (leg, epoch)).await;
+                    }
+                }
+                Some(Order::Volume { call, volume }) => {
+                    if self.pass(&mut calls, &mut sessions, call, None, Ask::Volume(volume)).is_err() {
+                        tracing::debug!("a call that is overrun stays as loud as it is");
                     }
                 }
                 Some(Order::Frame { call, leg, bytes }) => {

@@ -41,6 +41,13 @@ pub enum Order {
         /// What.
         order: MediaOrder,
     },
+    /// Play the others of a call that loud, 0 to 2; 1 is as loud as they come.
+    Volume {
+        /// The call.
+        call: CallId,
+        /// How loud.
+        volume: f32,
+    },
     /// Send this sealed frame over the leg's data channel; dropped if it is not open.
     Frame {
         /// The call.

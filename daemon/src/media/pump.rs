@@ -40,6 +40,8 @@ pub(super) struct Pump {
     /// Samples that were replaced by silence while the microphone stalled, and must not be sent twice.
     replaced: usize,
     muted: bool,
+    /// How loud the others are played; 1 is as loud as they come.
+    volume: f32,
     /// A tone beside the voices, and how much of it was played.
     tone: Option<(Clip, usize)>,
     block: [f32; FRAME],
@@ -61,6 +63,7 @@ impl Pump {
             came_at: Moment::default(),
             replaced: 0,
             muted: false,
+            volume: 1.0,
             tone: None,
             block: [0.0; FRAME],
             mixed: [0.0; FRAME],
@@ -137,6 +140,11 @@ impl Pump {
         self.wishes = wishes;
     }
 
+    /// How loud the others are played, 0 to 2, from the next sample on.
+    pub(super) fn turn(&mut self, volume: f32) {
+        self.volume = volume;
+    }
+
     /// Microphone to packets. Call it every 5 ms or so.
     pub(super) fn capture(&mut self, now: Moment, mut send: impl FnMut(Packet<'_>)) {
         if !self.reading {
@@ -211,7 +219,7 @@ impl Pump {
             for leg in &mut legs {
                 leg.play(now, &mut self.block[..count]);
                 for (sum, one) in self.mixed.iter_mut().zip(&self.block[..count]) {
-                    *sum = (*sum + one).clamp(-1.0, 1.0);
+                    *sum = (*sum + one * self.volume).clamp(-1.0, 1.0);
                 }
             }
             self.add_tone(count);

@@ -57,6 +57,8 @@ pub enum Ask {
     Tone(Option<Clip>),
     /// Another treatment of the voice.
     Voice(Wishes),
+    /// Play the others that loud, 0 to 2; 1 is as loud as they come.
+    Volume(f32),
     /// Close everything.
     Stop,
 }
@@ -173,6 +175,7 @@ impl Session {
                     Some(Ask::Path { leg, epoch, order, setup }) => self.obey((leg, epoch), order, setup).await,
                     Some(Ask::Frame { leg, bytes }) => self.frame(leg, bytes),
                     Some(Ask::Tone(clip)) => self.pump.sound(clip),
+                    Some(Ask::Volume(volume)) => self.pump.turn(volume),
                     Some(Ask::Voice(wishes)) => self.pump.clean(wishes),
                     Some(Ask::Stop) | None => return,
                 },

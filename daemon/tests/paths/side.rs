@@ -86,6 +86,10 @@ impl Side {
         self.order(epoch, MediaOrder::Open { muted, held: false });
     }
 
+    pub(crate) fn turn(&mut self, volume: f32) {
+        self.asks.try_send(Ask::Volume(volume)).unwrap();
+    }
+
     pub(crate) fn frame(&mut self, bytes: &[u8]) {
         self.asks.try_send(Ask::Frame { leg: self.leg, bytes: bytes.to_vec() }).unwrap();
     }
