@@ -11,7 +11,7 @@
 set -u
 programs=$(readlink -f "$1")
 lab=$(dirname "$(readlink -f "$0")")/soundlab.sh
-scratch=$(mktemp -d /tmp/ahoy-day.XXXX)
+scratch=$(mktemp -d)
 wrong=0 said=
 declare -A daemon
 
