@@ -82,7 +82,11 @@ uninstall:
 	@packaging/files.sh uninstall $(PREFIX) "$(DESTDIR)" $(TARGET)
 
 deb: papers
+	@rm -f $(TARGET)/debian/ahoy_*.deb
 	@tests/lab/install.sh deb
+# cargo-deb finds what is built below release/ alone.
+	@rm -rf $(TARGET)/release/papers && cp -r $(TARGET)/papers $(TARGET)/release/ && install -d $(TARGET)/release/papers/placed
+	@sed 's|@bindir@|/usr/bin|' dbus/org.ahoyd.Calls1.service >$(TARGET)/release/papers/placed/org.ahoyd.Calls1.service
 	@cargo deb --quiet --package ahoyd --no-build --output $(TARGET)/debian/ >/dev/null
 	@packaging/check-deb.sh $(TARGET) $(TARGET)/debian/ahoy_*.deb
 

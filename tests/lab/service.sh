@@ -1,7 +1,7 @@
 #!/bin/bash
 # What a person can rely on when systemd runs ahoyd. Runs inside user-manager.sh, as the made-up user.
 #
-#   service.sh activation|hang|calls|failures
+#   service.sh activation|hang|calls|failures|newcomer
 #
 # Lives here: one function a question; the first thing that is not so ends it with a sentence.
 # Must not: sleep where something can be seen, or touch anything but this user's own.
@@ -145,6 +145,39 @@ failures() {
   rm .local/state; mv .local/kept .local/state
   systemctl --user reset-failed ahoyd && systemctl --user start ahoyd || fail "it does not start once that is mended"
   ahoyctl account >said || fail "it does not answer then: $(cat said)"
+}
+
+# What a person types at a terminal, and what stands there then.
+typed() {
+  echo "$ $*"
+  TERM=xterm COLUMNS=80 timeout 30 script -qec "$*" /dev/null </dev/null | tr -d '\r' | tee said
+}
+shows() { grep -q "$1" said || fail "it does not show '$1'"; }
+
+newcomer() {
+  typed ahoyctl status; shows 'systemctl --user start ahoyd'
+  typed systemctl --user start ahoyd
+  typed ahoyctl status; shows 'ahoyctl config set relay.urls'; shows 'ahoyctl account card'
+  [ "$(wc -l <said)" -le 24 ] || fail "the first screen has $(wc -l <said) lines"
+  two_people
+  ahoyctl contact rm Ben >/dev/null; ben ahoyctl contact rm Nora >/dev/null
+  typed ahoyctl status; shows 'ahoyctl contact add'; ! grep -q 'relay.urls' said || fail "the relay is there already"
+  typed "ahoyctl account card --for Ben > for-ben.card"
+  ben ahoyctl contact add for-ben.card >/dev/null || fail "Ben cannot use the card"
+  ben ahoyctl account card --for Nora >from-ben.card
+  typed ahoyctl contact add from-ben.card; shows Ben
+  typed ahoyctl status; ! grep -q 'contact add' said || fail "it still asks for a contact"
+  typed ahoyctl call Ben --note "'our first call'"
+  ben ahoyctl wait --state incoming --timeout 20 >/dev/null && ben ahoyctl answer >/dev/null || fail "it does not ring at Ben's"
+  ahoyctl wait --state active --timeout 20 >/dev/null || fail "no sound flows"
+  typed ahoyctl list; shows active
+  typed ahoyctl mute; shows muted
+  typed ahoyctl status; shows 'active Ben'
+  typed ahoyctl hangup
+  typed ahoyctl history; shows answered
+  typed ahoyctl config set lifetime 5; shows '10 to 180'
+  typed ahoyctl config set lifetime 90
+  typed ahoyctl call Nobody; shows Nobody
 }
 
 trap 'kill $(jobs -p) 2>/dev/null; [ -z "${ben_home:-}" ] || pkill -u "$(id -u)" dbus-daemon' EXIT
