@@ -261,10 +261,7 @@ impl Engine {
     fn callee(&self, target: &str) -> Result<PeerId, Denied> {
         let peer = self.contacts.resolve(target)?;
         if self.own.relays().is_empty() {
-            let sentence = format!(
-                "No relay is configured: put urls = [\"wss://…\"] under [relay] in {}.",
-                self.paths.config.display()
-            );
+            let sentence = "No relay is configured: ahoyctl config set relay.urls wss://…";
             return Err(Denied::new(DeniedKind::NotConnected, sentence));
         }
         match self.contacts.get(peer) {

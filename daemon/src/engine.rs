@@ -300,10 +300,7 @@ impl Engine {
         self.end_dnd();
         let relays = self.own.relays();
         self.problems.relay = if relays.is_empty() {
-            format!(
-                "no relay is configured: put urls = [\"wss://…\"] under [relay] in {}",
-                self.paths.config.display()
-            )
+            "no relay is configured, so nobody can call: ahoyctl config set relay.urls wss://…".to_owned()
         } else if self.links.online {
             String::new()
         } else if self.links.error.is_empty() {

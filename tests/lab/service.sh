@@ -177,7 +177,7 @@ newcomer() {
   typed ahoyctl history; shows answered
   typed ahoyctl config set lifetime 5; shows '10 to 180'
   typed ahoyctl config set lifetime 90
-  typed ahoyctl call Nobody; shows Nobody
+  typed ahoyctl call Nobody; shows 'contact list'
 }
 
 trap 'kill $(jobs -p) 2>/dev/null; [ -z "${ben_home:-}" ] || pkill -u "$(id -u)" dbus-daemon' EXIT

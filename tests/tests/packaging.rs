@@ -3,7 +3,7 @@
 //! Lives here: install and uninstall into a scratch folder; man pages and completions, judged by who reads them.
 //! Must not: install anything on this machine.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of a test may")]
+#![expect(clippy::unwrap_used, reason = "helpers of a test may")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -35,6 +35,11 @@ fn a_daemon_that_cannot_start_is_given_up_and_says_why() {
 }
 
 #[test]
+fn a_newcomer_is_led_to_the_first_call() {
+    play("newcomer", "");
+}
+
+#[test]
 fn the_units_hold_nothing_that_systemd_does_not_know() {
     if !Path::new("/usr/bin/systemd-analyze").exists() {
         println!("SKIPPED: systemd-analyze is not installed");

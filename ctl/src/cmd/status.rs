@@ -40,7 +40,7 @@ pub(crate) async fn run(desk: &Desk) -> Result<Exit, Fault> {
         if !steps.is_empty() {
             desk.out.hint("\nWhat to do next, in this order:");
             desk.out.pairs(&steps)?;
-            desk.out.hint("\nEverything else: man ahoyctl, or --help with any command.");
+            desk.out.hint("\nA relay of your own: man ahoy-relay. Everything else: man ahoyctl, or --help.");
         }
     }
     Ok(Exit::Ok)
@@ -72,10 +72,7 @@ fn next_steps(world: &World) -> Vec<(&'static str, String)> {
         );
     }
     if relays.is_empty() {
-        step(
-            "a relay",
-            "ahoyctl config set relay.urls wss://relay.example    (any; see: man ahoy-relay)".to_owned(),
-        );
+        step("a relay", "ahoyctl config set relay.urls wss://relay.example".to_owned());
     }
     if lonely {
         step("your card, to give away", "ahoyctl account card --for Ben > for-ben.card".to_owned());
@@ -91,7 +88,9 @@ fn pairs(world: &World) -> Vec<(&'static str, String)> {
         vec![("ahoyd", format!("{} {}", manager.text("Version"), manager.text("ConnectionState")))];
     if let Some((_, account)) = world.account() {
         pairs.push(("account", format!("{} {}", account.text("DisplayName"), account.text("Address"))));
-        if !account.text("ConnectionError").is_empty() {
+        let error = account.text("ConnectionError");
+        let told = manager.list("Problems").iter().any(|problem| problem.contains(error));
+        if !error.is_empty() && !told {
             pairs.push(("relay", account.text("ConnectionError").to_owned()));
         }
     }

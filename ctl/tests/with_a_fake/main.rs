@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod desktop;
 mod exit_codes;
 mod fake;
 mod output;
