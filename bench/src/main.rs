@@ -53,7 +53,7 @@ async fn run(part: &str) -> anyhow::Result<()> {
     let mut sheet = Sheet::new(part)?;
     match part {
         "idle" => load::idle(&mut sheet).await,
-        "bus" => load::bus(&mut sheet).await,
+        "bus" => load::bus(sheet).await,
         "calls" => calls(&mut sheet).await,
         "load" => load::in_a_call(&mut sheet).await,
         "activation" => activation::measure(&mut sheet).await,

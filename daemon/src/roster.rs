@@ -20,7 +20,7 @@ pub struct Roster {
     contacts: Box<[Known]>,
     cards: Arc<dyn Cards>,
     /// By hash.
-    tokens: Box<[Token]>,
+    tokens: Arc<Vec<Token>>,
 }
 
 /// A contact as signaling sees it.
@@ -61,10 +61,12 @@ impl Roster {
         own: Arc<Own>,
         mut contacts: Box<[Known]>,
         cards: Arc<dyn Cards>,
-        mut tokens: Box<[Token]>,
+        mut tokens: Arc<Vec<Token>>,
     ) -> Self {
         contacts.sort_unstable_by_key(|it| it.peer);
-        tokens.sort_unstable_by_key(|it| it.hash);
+        if !tokens.is_sorted_by_key(|it| it.hash) {
+            Arc::make_mut(&mut tokens).sort_unstable_by_key(|it| it.hash);
+        }
         Self { own, contacts, cards, tokens }
     }
 

@@ -74,7 +74,7 @@ impl Phone {
 
     async fn tell_roster(&self) {
         let hash = Token::from_bytes(self.token).hash().bytes();
-        let tokens = Box::new([roster::Token { hash, bound: None }]);
+        let tokens = Arc::new(vec![roster::Token { hash, bound: None }]);
         let (contacts, cards) = (self.contacts.as_slice().into(), Arc::new(self.cards.clone()));
         let roster = Roster::new(Arc::clone(&self.own), contacts, cards, tokens);
         self.orders.send(Order::Roster(Arc::new(roster))).await.unwrap();

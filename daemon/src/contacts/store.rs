@@ -35,8 +35,8 @@ pub struct Contacts {
     preconnect: Preconnect,
     pub(super) rows: BTreeMap<PeerId, Row>,
     shelf: Arc<Shelf>,
-    /// To whom each is bound.
-    tokens: BTreeMap<[u8; 16], Option<PeerId>>,
+    /// By hash; the roster holds the same.
+    tokens: Arc<Vec<Token>>,
     /// Made anew after a change, at the next question.
     roster: Option<Arc<Roster>>,
     disk: Disk,
@@ -72,7 +72,7 @@ impl Contacts {
             preconnect,
             rows: loaded.rows,
             shelf: Arc::new(Shelf::new(dir, loaded.problems)),
-            tokens: loaded.tokens,
+            tokens: Arc::new(loaded.tokens),
             roster: None,
             disk: Disk::spawn()?,
         })
@@ -105,12 +105,11 @@ impl Contacts {
             blocked: row.blocked,
             preconnect: row.preconnect(self.preconnect),
         };
-        let token = |(&hash, &bound): (&[u8; 16], &Option<PeerId>)| Token { hash, bound };
         let roster = Arc::new(Roster::new(
             Arc::clone(&self.own),
             self.rows.iter().map(known).collect(),
             Arc::clone(&self.shelf) as Arc<dyn Cards>,
-            self.tokens.iter().map(token).collect(),
+            Arc::clone(&self.tokens),
         ));
         self.roster = Some(Arc::clone(&roster));
         roster
@@ -220,13 +219,13 @@ impl Contacts {
             return Err(no_such_contact());
         }
         // The tokens go first: should the disk fail in between, a contact without a token is the harmless half.
-        let held = |(&hash, &bound): (&[u8; 16], &Option<PeerId>)| (bound == Some(peer)).then_some(hash);
-        let hashes: Vec<[u8; 16]> = self.tokens.iter().filter_map(held).collect();
+        let held = self.tokens.iter().filter(|token| token.bound == Some(peer));
+        let hashes: Vec<[u8; 16]> = held.map(|token| token.hash).collect();
         for hash in hashes {
             self.disk
                 .write_and_wait(self.token_path(hash), Content::Nothing)
                 .map_err(|error| not_kept(&error))?;
-            self.tokens.remove(&hash);
+            Arc::make_mut(&mut self.tokens).retain(|token| token.hash != hash);
             self.roster = None;
         }
         self.keep(peer, Content::Nothing)?;
@@ -258,7 +257,8 @@ impl Contacts {
         self.disk
             .write_and_wait(self.token_path(hash), Content::Token(file))
             .map_err(|error| not_kept(&error))?;
-        self.tokens.insert(hash, None);
+        let place = self.tokens.partition_point(|token| token.hash < hash);
+        Arc::make_mut(&mut self.tokens).insert(place, Token { hash, bound: None });
         self.roster = None;
         Ok(card.to_text())
     }
@@ -266,16 +266,15 @@ impl Contacts {
     /// A sealed message of `peer` came with this token: from now on it is theirs alone. False if it was another's already,
     /// or is none of ours.
     pub fn bind(&mut self, hash: [u8; 16], peer: PeerId) -> bool {
-        match self.tokens.get_mut(&hash) {
-            None => false,
-            Some(Some(owner)) => *owner == peer,
-            Some(free) => {
-                *free = Some(peer);
-                self.disk.write_soon(self.token_path(hash), Content::Bound(peer));
-                self.roster = None;
-                true
-            }
+        let Ok(place) = self.tokens.binary_search_by_key(&hash, |token| token.hash) else { return false };
+        if let Some(owner) = self.tokens[place].bound {
+            return owner == peer;
         }
+        // The roster that shares them is made anew.
+        self.roster = None;
+        Arc::make_mut(&mut self.tokens)[place].bound = Some(peer);
+        self.disk.write_soon(self.token_path(hash), Content::Bound(peer));
+        true
     }
 
     /// A handshake with this contact was completed: they hold our card.

@@ -211,7 +211,7 @@ impl Playout {
         self.delay.urgent()
     }
 
-    /// Playout delay the buffer now aims for. 20–200 ms, a multiple of one frame.
+    /// Playout delay the buffer now aims for. 15–200 ms, a multiple of 5 ms.
     /// Rises with the first late packets, falls as they leave the window of 10 s.
     pub fn target(&self) -> Duration {
         micros(self.delay.target_us())

@@ -87,7 +87,7 @@ impl Phone {
     }
 
     fn tell(&mut self) {
-        let (contacts, tokens) = (self.contacts.as_slice().into(), self.tokens.as_slice().into());
+        let (contacts, tokens) = (self.contacts.as_slice().into(), Arc::new(self.tokens.clone()));
         let cards = Arc::new(self.cards.clone());
         self.table.set_roster(Arc::new(Roster::new(Arc::clone(&self.own), contacts, cards, tokens)));
     }

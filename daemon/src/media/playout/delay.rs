@@ -15,12 +15,14 @@ const ONE_LATE_OF: usize = 64;
 /// The target is computed anew after so many arrivals (10 at first).
 const EVERY: usize = 5;
 /// The least and the most that is aimed for.
-const TARGET_MIN_US: i64 = FRAME_US;
+const TARGET_MIN_US: i64 = 15_000;
 const TARGET_MAX_US: i64 = 10 * FRAME_US;
 /// An arrival later than this cannot be waited for; it does not count.
 const HOPELESS_US: i64 = TARGET_MAX_US + 2 * FRAME_US;
 /// The target lies at least this far above the jitter.
 const ABOVE_US: i64 = 5_000;
+/// And is a multiple of this: a finer one would wander.
+const STEP_US: i64 = 5_000;
 /// Play later when the level is less than this above the jitter.
 const LOW_US: i64 = 2_000;
 /// Play sooner when the level is more than this above the target; more than any one cut takes away.
@@ -158,8 +160,8 @@ impl Delay {
         let late = self.scratch.len() / ONE_LATE_OF;
         let Some(rank) = self.scratch.len().checked_sub(1 + late) else { return };
         self.jitter = *self.scratch.select_nth_unstable(rank).1;
-        let frames = (self.jitter + ABOVE_US + FRAME_US - 1) / FRAME_US;
-        self.target = (frames * FRAME_US).clamp(TARGET_MIN_US, TARGET_MAX_US);
+        let steps = (self.jitter + ABOVE_US + STEP_US - 1) / STEP_US;
+        self.target = (steps * STEP_US).clamp(TARGET_MIN_US, TARGET_MAX_US);
     }
 }
 
