@@ -23,7 +23,7 @@ const CHIRP: usize = SECOND * 30 / 1000;
 /// The window in which a tone is looked for, 5 ms.
 const WINDOW: usize = SECOND / 200;
 /// A tone that is louder than this, in dBFS, is there. It is sent at −12.
-const AUDIBLE: f64 = -30.0;
+const AUDIBLE: f64 = -24.0;
 /// What is found must look so much like the chirp: 1 is equal, chance is below 0.2.
 const ALIKE: f64 = 0.45;
 
