@@ -21,7 +21,10 @@ use crate::perform::Step;
 use crate::request::Asked;
 use crate::show::{Focus, PhoneRow, Show};
 use crate::tones::Tone;
-use crate::{bus, clock, desktop, history, media, policy, ready, signal, tones};
+use crate::{bus, clock, desktop, history, media, memory, policy, ready, signal, tones};
+
+/// So long after a start, and after a call has left the bus, memory is given back.
+const AT_REST: Duration = Duration::from_secs(3);
 
 /// Where orders go. Every queue is bounded; a full one is a failed port.
 #[derive(Debug)]
@@ -88,6 +91,8 @@ pub struct Engine {
     pub(crate) door: Door,
     links: signal::Links,
     watchdog: Option<(Duration, Moment)>,
+    /// When memory is given back, if there is no call then.
+    rest: Option<Moment>,
     announced: bool,
     /// What sounds now.
     tone: Option<Tone>,
@@ -124,6 +129,7 @@ impl Engine {
             door,
             links: signal::Links::default(),
             watchdog: None,
+            rest: None,
             announced: false,
             tone: None,
             events: 0,
@@ -133,6 +139,7 @@ impl Engine {
 
     /// Runs until `stop` resolves or the bus name belongs to another daemon.
     pub async fn run(mut self, mut inbox: Inbox, stop: impl Future<Output = ()>) -> Ended {
+        self.rest_soon();
         self.watchdog = ready::watchdog_period().map(|period| (period, clock::now() + period));
         self.send_roster();
         self.send_media_settings();
@@ -200,7 +207,12 @@ impl Engine {
     fn due(&self) -> Option<Moment> {
         let calls = self.phone.deadline().map(|deadline| deadline.at);
         let watchdog = self.watchdog.map(|(_, at)| at);
-        [calls, self.show.deadline(), watchdog].into_iter().flatten().min()
+        [calls, self.show.deadline(), watchdog, self.rest].into_iter().flatten().min()
+    }
+
+    /// Something big is over.
+    pub(crate) fn rest_soon(&mut self) {
+        self.rest = Some(clock::now() + AT_REST);
     }
 
     fn on_time(&mut self) {
@@ -211,6 +223,13 @@ impl Engine {
         {
             ready::watchdog();
             self.watchdog = Some((period, now + period));
+        }
+        if self.rest.is_some_and(|at| at <= now) {
+            self.rest = None;
+            // The end of the call that is there now comes here again.
+            if self.phone.views().is_empty() {
+                memory::rest();
+            }
         }
     }
 

@@ -25,6 +25,7 @@ pub mod lock;
 pub mod log;
 pub mod manner;
 pub mod media;
+mod memory;
 pub mod paths;
 mod perform;
 mod policy;

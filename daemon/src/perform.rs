@@ -57,7 +57,10 @@ impl<'a> Step<'a> {
                     let row = self.row(*view);
                     self.release.changes.push(Change::Row(Box::new(row)));
                 }
-                Effect::Retire(call) => self.release.changes.push(Change::Gone(call)),
+                Effect::Retire(call) => {
+                    self.release.changes.push(Change::Gone(call));
+                    self.engine.rest_soon();
+                }
             }
         }
         self
