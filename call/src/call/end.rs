@@ -40,6 +40,12 @@ impl End {
         Self { reason, by, tell: Tell::Word, note: true }
     }
 
+    /// Their side ended it, or the network between us did and they were the first to see it.
+    pub(crate) fn heard(reason: EndReason) -> Self {
+        let network = matches!(reason, EndReason::IceFailed | EndReason::ConnectionLost);
+        Self::quiet(reason, if network { EndedBy::Network } else { EndedBy::Remote })
+    }
+
     pub(crate) fn without_note(self) -> Self {
         Self { note: false, ..self }
     }

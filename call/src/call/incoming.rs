@@ -218,12 +218,13 @@ impl Call {
             Direction::Incoming => EndReason::Missed,
             Direction::Outgoing => EndReason::Canceled,
         };
-        let reason = match reason {
-            CancelReason::Canceled | CancelReason::NoAnswer => vain,
-            CancelReason::AnsweredElsewhere => EndReason::AnsweredElsewhere,
-            CancelReason::DeclinedElsewhere => EndReason::DeclinedElsewhere,
-        };
-        End::quiet(reason, EndedBy::Remote)
+        match reason {
+            CancelReason::Canceled => End::quiet(vain, EndedBy::Remote),
+            // The same rule ends it here, a moment sooner or later.
+            CancelReason::NoAnswer => End::quiet(vain, EndedBy::Policy),
+            CancelReason::AnsweredElsewhere => End::quiet(EndReason::AnsweredElsewhere, EndedBy::Remote),
+            CancelReason::DeclinedElsewhere => End::quiet(EndReason::DeclinedElsewhere, EndedBy::Remote),
+        }
     }
 
     /// It goes without a word and without a row: it is a part of another call.

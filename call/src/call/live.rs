@@ -51,7 +51,7 @@ impl Call {
             Message::End { reason } => {
                 if chosen {
                     let reason = if is_failure(reason) { reason } else { EndReason::Completed };
-                    return Some(End::quiet(reason, EndedBy::Remote));
+                    return Some(End::heard(reason));
                 }
             }
             Message::Description { epoch, description } => {

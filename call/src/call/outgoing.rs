@@ -112,7 +112,7 @@ impl Call {
                 // It has overtaken the accept: only who answered says so.
                 self.answered_by(out, from);
                 self.record(out, Fact::Answered);
-                return Some(End::quiet(reason, EndedBy::Remote));
+                return Some(End::heard(reason));
             }
             Message::End { reason } => {
                 let reason = if is_failure(reason) { reason } else { EndReason::Unavailable };
