@@ -182,8 +182,8 @@ fn target(chance: &mut Chance) -> PhaseKind {
     if drawn < all { PhaseKind::ALL[drawn] } else { again[drawn - all] }
 }
 
-/// What leads to this phase on device 0, if the network is kind.
-fn way_to(phase: PhaseKind, chance: &mut Chance) -> Vec<Op> {
+/// What leads to this phase on device 0, if the network is kind; to parking only if the ids fall so.
+pub fn way_to(phase: PhaseKind, chance: &mut Chance) -> Vec<Op> {
     let (called, answered) = ([Op::Dial(1, 0, true), Op::Wait(1_500)], Op::Answer(0, Others::Hold));
     let talking = [called[0], called[1], answered, Op::Wait(500)];
     match phase {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use ahoy_call::{EndReason, EndedBy, Event, Fact, MediaReport, Outcome, Refusal, State};
+use ahoy_call::{EndReason, EndedBy, Event, Fact, MediaReport, Outcome, Refusal, Settings, State};
 use ahoy_tests::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -336,4 +336,102 @@ fn a_dtls_that_does_not_come_up_is_rebuilt_twice_and_then_given_up() {
     assert_eq!(end(&w, "bob").0, EndReason::MediaFailed);
     w.pass(SECOND);
     assert_eq!(end(&w, "ada").0, EndReason::MediaFailed);
+}
+
+#[test]
+fn a_ring_lives_as_long_as_it_was_dialed_for() {
+    for seconds in [10, 30, 60, 90, 180] {
+        let mut w = ada_and_bob();
+        w.dial_for("ada", "bob", seconds * SECOND).unwrap();
+        w.pass(SECOND);
+        let deadline = w.view("bob").unwrap().deadline.unwrap();
+        w.pass((seconds - 2) * SECOND);
+        assert_eq!(states(&w), (Some(State::Alerting), Some(State::Incoming)), "{seconds} s");
+        w.pass(2 * SECOND);
+        assert_eq!(end(&w, "ada").0, EndReason::NoAnswer, "{seconds} s");
+        assert_eq!(end(&w, "bob").0, EndReason::Missed, "{seconds} s");
+        assert!(deadline <= w.now, "it was shown when it would end");
+    }
+    let mut w = ada_and_bob();
+    for seconds in [0, 9, 181, 3_600] {
+        assert_eq!(w.dial_for("ada", "bob", seconds * SECOND), Err(Refusal::OutOfRange), "{seconds} s");
+    }
+}
+
+#[test]
+fn the_callee_stops_by_itself_when_nobody_tells_it() {
+    let mut w = ada_and_bob();
+    w.dial_for("ada", "bob", 20 * SECOND).unwrap();
+    w.pass(SECOND);
+    w.network.offline.insert(0);
+    w.pass(18 * SECOND);
+    assert_eq!(state(&w, "bob"), Some(State::Incoming));
+    w.pass(2 * SECOND);
+    assert_eq!(end(&w, "bob"), (EndReason::Missed, EndedBy::Policy, Outcome::Missed));
+}
+
+#[test]
+fn our_own_limit_is_the_shorter_one() {
+    let mut w = ada_and_bob();
+    w.configure(1, Settings { ring_at_most: 15 * SECOND, ..Settings::default() });
+    w.dial("ada", "bob").unwrap();
+    w.pass(14 * SECOND);
+    assert_eq!(state(&w, "bob"), Some(State::Incoming));
+    w.pass(2 * SECOND);
+    assert_eq!(end(&w, "bob").0, EndReason::Missed);
+    assert_eq!(state(&w, "ada"), Some(State::Alerting), "the caller is the one who decides for itself");
+    w.pass(60 * SECOND);
+    assert_eq!(end(&w, "ada").0, EndReason::NoAnswer);
+}
+
+#[test]
+fn while_a_path_is_mended_it_is_shown_when_that_ends() {
+    for window in [5, 30, 60] {
+        let mut w = ada_and_bob();
+        for who in 0..2 {
+            w.configure(who, Settings { reconnect_window: window * SECOND, ..Settings::default() });
+        }
+        w.dial("ada", "bob").unwrap();
+        w.pass(SECOND);
+        w.answer("bob").unwrap();
+        w.pass(SECOND);
+        assert_eq!(w.view("bob").unwrap().deadline, None, "a conversation has no end of its own");
+        w.cut(0, 1, true);
+        w.pass(2 * SECOND);
+        let view = w.view("bob").unwrap();
+        assert_eq!(view.state, State::Reconnecting);
+        let left = view.deadline.unwrap() - w.now;
+        assert!(left <= window * SECOND && left >= (window - 1) * SECOND, "{left:?} of {window} s");
+        w.pass(left);
+        assert_eq!(end(&w, "bob").0, EndReason::ConnectionLost, "{window} s");
+    }
+}
+
+#[test]
+fn only_the_callee_s_answer_makes_a_call_active() {
+    let mut w = ringing();
+    let call = w.view("ada").unwrap().id;
+    // The caller's own word, as if it came back, and a word for another call.
+    let message = ahoy_call::Message::Accept;
+    let own = ahoy_tests::world::device(0);
+    w.event(0, Event::Received { call, leg: own, message: message.clone() });
+    let other = ahoy_call::CallId::from_bytes([1; 16]);
+    w.event(0, Event::Received { call: other, leg: ahoy_tests::world::device(1), message });
+    assert_eq!(state(&w, "ada"), Some(State::Alerting));
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    assert_eq!(state(&w, "ada"), Some(State::Active));
+}
+
+#[test]
+fn a_contact_without_devices_or_with_too_many_is_refused_as_a_whole() {
+    let mut w = ada_and_bob();
+    for many in [0, 9, 200] {
+        let (call, peer) = (w.fresh_call(), ahoy_tests::world::peer(1));
+        let devices = (1..=many).map(ahoy_tests::world::device).collect();
+        let lifetime = 60 * SECOND;
+        let dial = ahoy_call::Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true };
+        assert_eq!(w.command(0, dial), Err(Refusal::NoDevice), "{many}");
+    }
+    assert!(w.facts("ada").is_empty());
 }

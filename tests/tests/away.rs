@@ -1,0 +1,186 @@
+//! Is a call that came while we were away told when we are back?
+//!
+//! Lives here: who leaves a note, what a note becomes: told as stories.
+//! Must not: use real time, sockets or sound.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
+
+use std::time::Duration;
+
+use ahoy_call::{
+    CallId, Effect, EndReason, EndedBy, Event, Fact, Outcome, PhaseKind, Phone, Settings, SignalOrder, State,
+};
+use ahoy_tests::world::{World, device, peer};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Bob is away, Ada calls him in vain, Bob comes back.
+fn missed(lifetime: Duration, give_up_after: Option<Duration>) -> World {
+    let mut w = World::new(7, &["ada", "bob"]);
+    w.network.offline.insert(1);
+    w.dial_for("ada", "bob", lifetime).unwrap();
+    if let Some(after) = give_up_after {
+        w.pass(after);
+        w.hang_up("ada").unwrap();
+    }
+    w.pass(5 * MINUTE);
+    assert!(w.facts("bob").is_empty());
+    w.network.offline.clear();
+    w.pass(2 * MINUTE);
+    w
+}
+
+#[test]
+fn a_call_in_vain_is_a_row_of_its_own_time_and_never_a_ring() {
+    let w = missed(30 * SECOND, None);
+    assert_eq!(w.end("ada").0, EndReason::Unavailable);
+    assert_eq!(w.facts("bob"), [Fact::Noted, Fact::Ended]);
+    assert_eq!(w.end("bob"), (EndReason::Missed, EndedBy::Remote, Outcome::Missed));
+    let row = w.rows("bob")[0];
+    // The world's calendar is its clock: Ada gave up 30 s after the first second.
+    assert_eq!(row.at_unix_us, Some(31_000_000), "not when we heard of it");
+    assert!(w.people[1].published.is_empty() && row.view.ringing.is_none(), "nothing was ever shown");
+}
+
+#[test]
+fn who_hangs_up_before_it_rang_leaves_a_note_too() {
+    let w = missed(MINUTE, Some(5 * SECOND));
+    assert_eq!(w.end("ada").0, EndReason::Canceled);
+    assert_eq!(w.end("bob").0, EndReason::Missed);
+}
+
+#[test]
+fn a_device_that_rang_needs_no_note_and_one_that_was_away_gets_one() {
+    let mut w = World::with_devices(7, &[("ada", 1), ("bob", 2)]);
+    w.network.offline.insert(2);
+    w.dial_for("ada", "bob", 20 * SECOND).unwrap();
+    w.pass(30 * SECOND);
+    assert_eq!(w.end("ada").0, EndReason::NoAnswer, "one of them rang");
+    w.network.offline.clear();
+    w.pass(2 * MINUTE);
+    assert!(!w.facts("bob").contains(&Fact::Noted));
+    assert_eq!(w.facts("bob2"), [Fact::Noted, Fact::Ended]);
+    assert_eq!((w.rows("bob").len(), w.rows("bob2").len()), (1, 1));
+}
+
+#[test]
+fn a_call_that_was_answered_or_declined_leaves_no_note() {
+    for answered in [true, false] {
+        let mut w = World::with_devices(7, &[("ada", 1), ("bob", 2)]);
+        w.network.offline.insert(2);
+        w.dial_for("ada", "bob", 20 * SECOND).unwrap();
+        w.pass(SECOND);
+        if answered {
+            w.answer("bob").unwrap();
+            w.pass(SECOND);
+            w.hang_up("ada").unwrap();
+        } else {
+            w.decline("bob").unwrap();
+        }
+        w.pass(30 * SECOND);
+        w.network.offline.clear();
+        w.pass(2 * MINUTE);
+        assert!(!w.facts("bob2").contains(&Fact::Noted), "answered: {answered}");
+    }
+}
+
+#[test]
+fn busy_on_one_device_leaves_a_note_with_the_other() {
+    let mut w = World::with_devices(7, &[("ada", 1), ("bob", 2), ("eve", 1)]);
+    w.network.offline.insert(2);
+    w.configure(1, Settings { call_waiting: false, ..Settings::default() });
+    w.dial("eve", "bob").unwrap();
+    w.pass(SECOND);
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    w.dial_for("ada", "bob", 20 * SECOND).unwrap();
+    w.pass(30 * SECOND);
+    assert_eq!(w.end("ada").0, EndReason::Busy);
+    w.network.offline.clear();
+    w.pass(2 * MINUTE);
+    assert!(w.rows("bob2").iter().any(|row| row.view.peer == peer(0) && row.at_unix_us.is_some()));
+}
+
+#[test]
+fn a_note_of_a_call_that_is_known_changes_nothing() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    let call = w.dial("ada", "bob").unwrap();
+    w.pass(SECOND);
+    let note = Event::MissedNote { call, peer: peer(0), at_unix_us: 5 };
+    let before = w.people[1].phone.clone();
+    w.event(1, note.clone());
+    assert!(before == w.people[1].phone, "it rings here");
+    w.decline("bob").unwrap();
+    let before = w.people[1].phone.clone();
+    w.event(1, note);
+    assert!(before == w.people[1].phone, "it was declined here");
+    assert_eq!(w.rows("bob").len(), 1);
+}
+
+#[test]
+fn a_note_that_comes_twice_is_one_row_and_rings_no_more() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    let call = CallId::from_bytes([9; 16]);
+    let note = Event::MissedNote { call, peer: peer(0), at_unix_us: 5 };
+    w.event(1, note.clone());
+    w.event(1, note);
+    assert_eq!(w.rows("bob").len(), 1);
+    assert_eq!(w.people[1].phone.phase(call), PhaseKind::Ended);
+    // Its ring, late from some mailbox.
+    let (leg, lifetime, policy) = (device(0), MINUTE, ahoy_call::RingPolicy::Normal);
+    w.event(1, Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, policy });
+    w.pass(MINUTE);
+    assert_eq!(w.rows("bob").len(), 1);
+}
+
+#[test]
+fn many_notes_at_once_do_not_push_out_a_call_that_has_just_ended() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    let call = w.dial("ada", "bob").unwrap();
+    w.pass(SECOND);
+    w.decline("bob").unwrap();
+    for number in 0..200 {
+        let call = CallId::from_bytes([number; 16]);
+        w.event(1, Event::MissedNote { call, peer: peer(0), at_unix_us: i64::from(number) });
+    }
+    assert_eq!(w.rows("bob").len(), 201, "each is a row");
+    assert_eq!(w.state_of("bob", call), Some(State::Disconnected), "and this one is still to be seen");
+}
+
+#[test]
+fn a_proof_that_never_comes_is_a_missed_row_and_no_ring() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    let call = CallId::from_bytes([9; 16]);
+    let (leg, lifetime, policy) = (device(0), MINUTE, ahoy_call::RingPolicy::Normal);
+    w.event(1, Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, policy });
+    w.pass(29 * SECOND);
+    assert!(w.facts("bob").is_empty() && w.people[1].published.is_empty());
+    w.pass(2 * SECOND);
+    assert_eq!(
+        w.facts("bob"),
+        [Fact::Offered, Fact::Ended],
+        "every answer to a stranger's ring leaves a trace"
+    );
+    assert_eq!(w.end("bob").2, Outcome::Missed);
+}
+
+#[test]
+fn the_order_for_a_note_names_the_contact_and_goes_to_the_silent_device() {
+    let mut phone = Phone::new(device(0), Settings::default());
+    let (call, now) = (CallId::from_bytes([9; 16]), ahoy_call::Moment::from_micros(1));
+    let devices = vec![device(1), device(2)];
+    let lifetime = 10 * SECOND;
+    let dial =
+        ahoy_call::Command::Dial { call, peer: peer(1), devices, lifetime, note: None, hold_others: true };
+    let _dialed = phone.command(now, dial).unwrap();
+    let message = ahoy_call::Message::Ringing;
+    let _rings = phone.event(now, Event::Received { call, leg: device(2), message });
+    let effects = phone.command(now, ahoy_call::Command::HangUp { call }).unwrap();
+    let notes: Vec<_> = effects
+        .into_iter()
+        .filter(|effect| matches!(effect, Effect::Signal { order: SignalOrder::Missed { .. }, .. }))
+        .collect();
+    let order = SignalOrder::Missed { peer: peer(1) };
+    assert_eq!(notes, [Effect::Signal { call, leg: device(1), order }]);
+}

@@ -1,0 +1,300 @@
+//! What does every input do in every phase?
+//!
+//! Lives here: the whole table of the rules, one row an input, one column a phase, compared with what the rules do.
+//! Must not: leave a phase or an input out: a new one fails here until it is listed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ahoy_call::{
+    CallId, CancelReason, Command, DeclineReason, Description, Effects, EndReason, Epoch, Event, Input,
+    LegId, MediaFault, MediaReport, Message, Moment, Opaque, Others, PhaseKind, Phone, Refusal, RingPolicy,
+    Scope, SdpKind,
+};
+use ahoy_tests::network::Chance;
+use ahoy_tests::op::{List, way_to};
+use ahoy_tests::world::{World, device, peer};
+
+/// What each cell says: `.` nothing happens (a command: success, it was so already) · `+` something happens, the phase stays ·
+/// `no-call state handled busy` the refusal, nothing has changed · `gone` it vanishes without a trace of its own, being a part of
+/// another call · else the phase that follows.
+const TABLE: &str = "
+                  | Nothing      Dialing      Alerting     Knocking     Parked       Arriving     Ringing      Waiting      Connecting   Talking      Held         Reconnecting Ended
+dial them         | Dialing      busy         busy         +            busy         Connecting   Talking      Talking      busy         busy         busy         busy         +
+dial another      | Dialing      busy         busy         +            busy         +            Waiting      +            +            Held         +            +            +
+dial, hold nothing| Dialing      busy         busy         +            busy         busy         busy         busy         busy         busy         busy         busy         +
+answer            | no-call      state        state        no-call      no-call      no-call      Talking      Talking      .            .            .            .            handled
+decline           | no-call      state        state        no-call      no-call      no-call      Ended        Ended        handled      handled      handled      handled      .
+silence           | no-call      state        state        no-call      no-call      no-call      +            +            state        state        state        state        state
+hold              | no-call      state        state        no-call      no-call      no-call      state        state        +            Held         .            +            state
+resume            | no-call      state        state        no-call      no-call      no-call      state        state        .            .            Talking      .            state
+swap              | no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      Talking      no-call      no-call
+block them        | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+block another     | .            .            .            .            .            .            .            .            .            .            .            .            .
+hang up           | no-call      Ended        Ended        no-call      no-call      no-call      Ended        Ended        Ended        Ended        Ended        Ended        .
+hang up all       | .            Ended        Ended        .            Arriving     .            Ended        Ended        Ended        Ended        Ended        Ended        .
+mute              | no-call      +            +            no-call      no-call      no-call      +            +            +            +            +            +            state
+mute all          | +            +            +            +            +            +            +            +            +            +            +            +            +
+time passes       | .            Ended        Ended        Ended        +            Ringing      Ended        Ended        Ended        .            .            +            +
+rings again       | Knocking     .            .            .            .            .            .            .            .            .            .            .            .
+another rings     | Knocking     +            +            +            +            +            +            +            +            +            +            +            +
+note of it        | Ended        .            .            .            .            .            .            .            .            .            .            .            .
+ready             | .            +            .            .            .            .            .            .            .            .            .            .            .
+offer             | .            .            .            Arriving     .            .            .            .            .            .            .            .            .
+their next path   | .            +            +            +            .            +            +            +            +            +            +            +            .
+answer to ours    | .            .            +            .            .            .            .            .            .            .            .            .            .
+candidates        | .            +            +            +            +            +            +            +            +            +            +            +            .
+rings there       | .            Alerting     .            .            .            .            .            .            .            .            .            .            .
+accept            | .            Connecting   Talking      .            .            .            .            .            .            .            .            .            .
+declined          | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
+declined for all  | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
+busy              | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
+cancel            | .            .            .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+no answer         | .            .            .            Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+elsewhere         | .            .            .            Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+end               | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+end, failed       | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+flags             | .            +            +            +            +            +            +            +            +            +            +            +            .
+carried           | .            .            .            .            .            .            .            .            .            .            .            .            .
+undeliverable     | .            Ended        Ended        Ended        gone         Ended        .            .            .            .            .            .            .
+bye               | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+described         | .            .            +            .            .            +            +            +            +            +            +            +            .
+gathered          | .            .            +            .            .            +            +            +            +            +            +            +            .
+path up           | .            .            .            .            .            Ringing      .            .            Talking      +            +            Talking      .
+path lost         | .            .            +            .            .            +            +            +            +            Reconnecting Reconnecting +            .
+path stuck        | .            .            .            .            .            +            .            .            +            .            .            +            .
+path failed       | .            .            Ended        .            .            Ended        Ended        Ended        Ended        .            .            .            .
+network changed   | .            .            +            .            +            +            +            +            +            +            +            +            .
+stopping          | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+";
+
+/// One call of device 0 in some phase.
+struct Scene {
+    phone: Phone,
+    now: Moment,
+    /// As this person knows it.
+    call: CallId,
+    /// As signaling and media know it.
+    wire: CallId,
+    leg: LegId,
+    epoch: Epoch,
+}
+
+/// What is given.
+enum Given {
+    Command(Command),
+    Event(Event),
+    Tick,
+}
+
+type Row = (&'static str, fn(&Scene) -> Given);
+
+fn scene(phase: PhaseKind) -> Scene {
+    for seed in 1.. {
+        let list = List { seed, ops: way_to(phase, &mut Chance::new(seed)), honest: false };
+        let mut world = World::new(seed, &["ada", "bob", "eve", "dan"]);
+        world.network.jitter = Duration::from_millis(1);
+        for op in &list.ops {
+            // The way is known to be free; where it is not, the phase is not reached.
+            let _ = op.run(&mut world);
+        }
+        let phone = world.people[0].phone.clone();
+        let standing = phone.standing();
+        let found = standing.iter().rev().find(|(_, it)| *it == phase).map(|(wire, _)| *wire);
+        let lingering = phone.views().last().map(|view| view.id).filter(|_| phase == PhaseKind::Ended);
+        let nothing = (phase == PhaseKind::Nothing).then_some(CallId::from_bytes([0x77; 16]));
+        let Some(wire) = found.or(lingering).or(nothing) else { continue };
+        let call =
+            phone.views().iter().map(|view| view.id).find(|id| phone.on_wire(*id) == wire).unwrap_or(wire);
+        let paths = &world.people[0].media.paths;
+        let epoch = paths.keys().filter(|key| key.0 == wire).map(|key| key.2).max().unwrap_or_default();
+        // Eve is the one that waits; everybody else's call is with Bob.
+        let leg = if phase == PhaseKind::Waiting { device(2) } else { device(1) };
+        assert_eq!(phone.phase(call), phase);
+        return Scene { phone, now: world.now, call, wire, leg, epoch };
+    }
+    unreachable!("some seed leads to {phase:?}")
+}
+
+fn dial(whom: usize, hold_others: bool) -> Given {
+    let (call, lifetime) = (CallId::from_bytes([0x55; 16]), Duration::from_secs(30));
+    let (peer, devices) = (peer(whom), vec![device(whom)]);
+    Given::Command(Command::Dial { call, peer, devices, lifetime, note: None, hold_others })
+}
+
+/// The contact that the scene's call is with.
+fn them(s: &Scene) -> usize {
+    if s.leg == device(2) { 2 } else { 1 }
+}
+
+fn said(s: &Scene, message: Message) -> Given {
+    Given::Event(Event::Received { call: s.wire, leg: s.leg, message })
+}
+
+fn declined(s: &Scene, reason: DeclineReason, scope: Scope) -> Given {
+    said(s, Message::Decline { reason, scope, text: None })
+}
+
+fn reported(s: &Scene, report: MediaReport) -> Given {
+    Given::Event(Event::Media { call: s.wire, leg: s.leg, epoch: s.epoch, report })
+}
+
+fn rung(call: CallId, from: usize) -> Given {
+    let (lifetime, policy) = (Duration::from_secs(30), RingPolicy::Normal);
+    Given::Event(Event::Rung {
+        call,
+        leg: device(from),
+        peer: peer(from),
+        lifetime,
+        preconnect: true,
+        policy,
+    })
+}
+
+fn description(kind: SdpKind) -> Description {
+    Description { kind, body: Opaque(b"sdp".to_vec()) }
+}
+
+fn list() -> Vec<Opaque> {
+    vec![Opaque(b"host".to_vec())]
+}
+
+/// The first generation after this one that the other device may begin.
+fn their_next(s: &Scene) -> Epoch {
+    s.epoch.next(s.leg, device(0)).unwrap_or_default()
+}
+
+const ROWS: &[Row] = &[
+    ("dial them", |s| dial(them(s), true)),
+    ("dial another", |_| dial(3, true)),
+    ("dial, hold nothing", |_| dial(3, false)),
+    ("answer", |s| Given::Command(Command::Answer { call: s.call, others: Others::Hold })),
+    ("decline", |s| {
+        let (reason, scope) = (DeclineReason::Declined, Scope::ThisDevice);
+        Given::Command(Command::Decline { call: s.call, reason, scope, text: None })
+    }),
+    ("silence", |s| Given::Command(Command::Silence { call: s.call })),
+    ("hold", |s| Given::Command(Command::Hold { call: s.call })),
+    ("resume", |s| Given::Command(Command::Resume { call: s.call })),
+    ("swap", |_| Given::Command(Command::Swap)),
+    ("block them", |s| Given::Command(Command::Block { peer: peer(them(s)) })),
+    ("block another", |_| Given::Command(Command::Block { peer: peer(3) })),
+    ("hang up", |s| Given::Command(Command::HangUp { call: s.call })),
+    ("hang up all", |_| Given::Command(Command::HangUpAll)),
+    ("mute", |s| Given::Command(Command::SetMuted { call: s.call, muted: true })),
+    ("mute all", |_| Given::Command(Command::SetAllMuted { muted: true })),
+    ("time passes", |_| Given::Tick),
+    ("rings again", |s| rung(s.wire, them(s))),
+    ("another rings", |_| rung(CallId::from_bytes([0x56; 16]), 3)),
+    ("note of it", |s| Given::Event(Event::MissedNote { call: s.wire, peer: peer(them(s)), at_unix_us: 1 })),
+    ("ready", |s| said(s, Message::Ready)),
+    ("offer", |s| said(s, Message::Offer { remaining: Duration::from_secs(30), text: None })),
+    ("their next path", |s| {
+        said(s, Message::Description { epoch: their_next(s), description: description(SdpKind::Offer) })
+    }),
+    ("answer to ours", |s| {
+        said(s, Message::Description { epoch: s.epoch, description: description(SdpKind::Answer) })
+    }),
+    ("candidates", |s| said(s, Message::Candidates { epoch: s.epoch, list: list(), complete: false })),
+    ("rings there", |s| said(s, Message::Ringing)),
+    ("accept", |s| said(s, Message::Accept)),
+    ("declined", |s| declined(s, DeclineReason::Declined, Scope::ThisDevice)),
+    ("declined for all", |s| declined(s, DeclineReason::Declined, Scope::Everywhere)),
+    ("busy", |s| declined(s, DeclineReason::Busy, Scope::ThisDevice)),
+    ("cancel", |s| said(s, Message::Cancel { reason: CancelReason::Canceled })),
+    ("no answer", |s| said(s, Message::Cancel { reason: CancelReason::NoAnswer })),
+    ("elsewhere", |s| said(s, Message::Cancel { reason: CancelReason::AnsweredElsewhere })),
+    ("end", |s| said(s, Message::End { reason: EndReason::Completed })),
+    ("end, failed", |s| said(s, Message::End { reason: EndReason::MediaFailed })),
+    ("flags", |s| said(s, Message::State { serial: 99, muted: true, held: true, camera: false })),
+    ("carried", |s| Given::Event(Event::Carried { call: s.wire, leg: s.leg })),
+    ("undeliverable", |s| Given::Event(Event::Undeliverable { call: s.wire, leg: s.leg })),
+    ("bye", |s| Given::Event(Event::Bye { call: s.wire, leg: s.leg })),
+    ("described", |s| reported(s, MediaReport::Described(description(SdpKind::Offer)))),
+    ("gathered", |s| reported(s, MediaReport::Candidates { list: list(), complete: true })),
+    ("path up", |s| reported(s, MediaReport::Up)),
+    ("path lost", |s| reported(s, MediaReport::Lost)),
+    ("path stuck", |s| reported(s, MediaReport::Stuck)),
+    ("path failed", |s| reported(s, MediaReport::Failed(MediaFault::Media))),
+    ("network changed", |_| Given::Event(Event::NetworkChanged)),
+    ("stopping", |_| Given::Event(Event::Stopping)),
+];
+
+fn cell(phase: PhaseKind, row: Row) -> (String, Input) {
+    let scene = scene(phase);
+    let given = (row.1)(&scene);
+    let (mut phone, mut now) = (scene.phone.clone(), scene.now);
+    let (input, done) = match given {
+        Given::Command(command) => (Input::from(&command), phone.command(now, command)),
+        Given::Event(event) => (Input::from(&event), Ok(phone.event(now, event))),
+        Given::Tick => match phone.deadline() {
+            Some(due) => {
+                now = now.max(due.at);
+                (Input::Tick, Ok(phone.event(now, Event::Tick)))
+            }
+            None => (Input::Tick, Ok(Effects::default())),
+        },
+    };
+    let changed = phone != scene.phone;
+    let text = match done {
+        Err(refusal) => {
+            assert!(!changed, "{phase:?}, {}: a refusal changes nothing", row.0);
+            word(refusal).to_owned()
+        }
+        Ok(Effects(effects)) if !changed && effects.is_empty() => ".".to_owned(),
+        Ok(_) => after(&phone, &scene, phase),
+    };
+    (text, input)
+}
+
+fn after(phone: &Phone, scene: &Scene, phase: PhaseKind) -> String {
+    let made =
+        (phase == PhaseKind::Nothing).then(|| phone.standing().last().map(|(_, phase)| *phase)).flatten();
+    let now = made.unwrap_or_else(|| phone.phase(scene.call));
+    match now {
+        now if now == phase => "+".to_owned(),
+        PhaseKind::Nothing => "gone".to_owned(),
+        now => format!("{now:?}"),
+    }
+}
+
+fn word(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::NoSuchCall => "no-call",
+        Refusal::InvalidState => "state",
+        Refusal::AlreadyHandled => "handled",
+        Refusal::AnsweredElsewhere => "elsewhere",
+        Refusal::Busy => "busy",
+        Refusal::NoDevice => "no-device",
+        Refusal::OutOfRange => "range",
+    }
+}
+
+fn line(head: &str, cells: &[String]) -> String {
+    let cells = cells.iter().map(|cell| format!(" {cell:<12}"));
+    format!("{head:<18}|{}", cells.collect::<String>()).trim_end().to_owned()
+}
+
+#[test]
+fn every_input_in_every_phase_does_what_the_table_says() {
+    let mut inputs = BTreeSet::new();
+    let phases: Vec<String> = PhaseKind::ALL.iter().map(|phase| format!("{phase:?}")).collect();
+    let mut lines = vec![line("", &phases)];
+    for row in ROWS {
+        let mut cells = Vec::new();
+        for phase in PhaseKind::ALL {
+            let (text, input) = cell(*phase, *row);
+            inputs.insert(input);
+            cells.push(text);
+        }
+        lines.push(line(row.0, &cells));
+    }
+    let all: BTreeSet<Input> = Input::ALL.iter().copied().collect();
+    assert_eq!(inputs, all, "every input has a row");
+    let expected: Vec<&str> = TABLE.trim_matches('\n').lines().map(str::trim_end).collect();
+    for (number, actual) in lines.iter().enumerate() {
+        let listed = expected.get(number).copied().unwrap_or("(not listed)");
+        assert_eq!(listed, actual, "the rules do\n{}", lines.join("\n"));
+    }
+    assert_eq!(expected.len(), lines.len(), "the table lists what does not exist");
+}
