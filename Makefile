@@ -5,6 +5,7 @@
 # make uninstall  the same files, removed
 # make look       pictures of the pop-up and of a missed call, in target/look/
 # make bench      figures, in target/bench/; PART=--plant checks that they see a planted delay
+# make nightly    random calls with fresh seeds until stopped (SECONDS=60: so long)
 # make deb        a Debian package, in target/debian/
 # make look-waybar  a bar with a call in it, as a picture
 # make crash      kills daemons in the middle of calls and looks what is left; crash-nightly: a thousand times
@@ -18,10 +19,10 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo busy-day look test build bench crash crash-nightly papers install uninstall deb look-waybar
+.PHONY: help demo busy-day look test build bench crash crash-nightly papers install uninstall deb look-waybar nightly
 
 help:
-	@sed -n '1,12s/^# //p' Makefile
+	@sed -n '1,13s/^# //p' Makefile
 
 demo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET)
@@ -63,6 +64,9 @@ crash:
 crash-nightly:
 	@tests/lab/install.sh build test sound rust
 	@cargo run --quiet --package ahoy-tests --bin crash -- 1000
+
+nightly:
+	@AHOY_NIGHTLY_SECONDS=$(SECONDS) cargo test --quiet --package ahoy-tests --test anything_goes fresh_lists -- --ignored --nocapture
 
 bench:
 	@tests/lab/install.sh build sound bench rust

@@ -208,7 +208,7 @@ fn a_call_is_heard_of_by_nobody_who_is_not_part_of_it() {
         ahoy_call::Message::End { reason: EndReason::Completed },
         ahoy_call::Message::Cancel { reason: ahoy_call::CancelReason::Canceled },
         ahoy_call::Message::Accept,
-        ahoy_call::Message::State { serial: 99, muted: true, held: true, camera: true },
+        ahoy_call::Message::State { serial: 99, muted: true, held: true, camera: true, listening: false },
     ] {
         for who in 0..2 {
             let before = w.people[who].phone.clone();

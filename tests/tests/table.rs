@@ -64,6 +64,7 @@ path up           | .            .            .            .            .       
 path lost         | .            .            +            .            .            +            +            +            +            Reconnecting Reconnecting +            .
 path stuck        | .            .            .            .            .            +            .            .            +            .            .            +            .
 path failed       | .            .            Ended        .            .            Ended        Ended        Ended        Ended        .            .            .            .
+no microphone     | .            +            +            +            +            +            +            +            +            +            +            +            .
 network changed   | .            .            +            .            +            +            +            +            +            +            +            +            .
 stopping          | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 ";
@@ -206,7 +207,9 @@ const ROWS: &[Row] = &[
     ("elsewhere", |s| said(s, Message::Cancel { reason: CancelReason::AnsweredElsewhere })),
     ("end", |s| said(s, Message::End { reason: EndReason::Completed })),
     ("end, failed", |s| said(s, Message::End { reason: EndReason::MediaFailed })),
-    ("flags", |s| said(s, Message::State { serial: 99, muted: true, held: true, camera: false })),
+    ("flags", |s| {
+        said(s, Message::State { serial: 99, muted: true, held: true, camera: false, listening: false })
+    }),
     ("carried", |s| Given::Event(Event::Carried { call: s.wire, leg: s.leg })),
     ("undeliverable", |s| Given::Event(Event::Undeliverable { call: s.wire, leg: s.leg })),
     ("bye", |s| Given::Event(Event::Bye { call: s.wire, leg: s.leg })),
@@ -216,6 +219,7 @@ const ROWS: &[Row] = &[
     ("path lost", |s| reported(s, MediaReport::Lost)),
     ("path stuck", |s| reported(s, MediaReport::Stuck)),
     ("path failed", |s| reported(s, MediaReport::Failed(MediaFault::Media))),
+    ("no microphone", |s| reported(s, MediaReport::Voice(false))),
     ("network changed", |_| Given::Event(Event::NetworkChanged)),
     ("stopping", |_| Given::Event(Event::Stopping)),
 ];
