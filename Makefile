@@ -22,7 +22,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 .PHONY: help demo busy-day look test build bench crash crash-nightly papers install uninstall deb look-waybar nightly
 
 help:
-	@sed -n '1,13s/^# //p' Makefile
+	@sed -n '1,12s/^# //p' Makefile
 
 demo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET)
