@@ -36,7 +36,7 @@ use crate::print::{FormArgs, Printer};
     after_help = "Calls      call answer decline silence hangup hold resume swap mute list show wait
 To watch   status watch events history logs version
 People     contact account
-Settings   dnd device config completions
+Settings   dnd device config hook completions
 
 Each tells more with --help, and gives an example. A call need not be named if
 only one fits; else its id, the other's name, or a beginning of one will do.
@@ -74,6 +74,7 @@ enum Command {
     Device(cmd::device::Args),
     Account(cmd::account::Args),
     Config(cmd::config::Args),
+    Hook(cmd::hook::Args),
     Logs(cmd::logs::Args),
     Completions(cmd::completions::Args),
     Version(cmd::version::Args),
@@ -103,6 +104,7 @@ impl Command {
             Self::Device(args) => args.form(),
             Self::Account(args) => args.form(),
             Self::Config(args) => args.form(),
+            Self::Hook(args) => args.form(),
             Self::Logs(args) => args.form,
             Self::Completions(args) => args.form,
             Self::Version(args) => args.form,
@@ -175,6 +177,7 @@ async fn run(command: Command) -> Result<Exit, Fault> {
         Command::Device(args) => cmd::device::run(&desk, args).await,
         Command::Account(args) => cmd::account::run(&desk, args).await,
         Command::Config(args) => cmd::config::run(&desk, args).await,
+        Command::Hook(args) => cmd::hook::run(&desk, args).await,
         Command::Logs(args) => cmd::logs::run(&args, desk.out.is_json()),
         Command::Completions(args) => cmd::completions::run(&args),
         Command::Version(_) => cmd::version::run(&desk).await,

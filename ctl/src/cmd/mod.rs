@@ -15,6 +15,7 @@ pub(crate) mod events;
 pub(crate) mod hangup;
 pub(crate) mod history;
 pub(crate) mod hold;
+pub(crate) mod hook;
 pub(crate) mod logs;
 pub(crate) mod mute;
 pub(crate) mod show;

@@ -1,0 +1,194 @@
+//! `ahoyctl hook …`.
+//!
+//! Lives here: which programs the person has for which event, and running them for a try.
+//! Must not: read anything of the daemon's own: the folder is the person's, and the daemon says where it is.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Map, Value, json};
+
+use super::Desk;
+use crate::bus::ask;
+use crate::fault::{Exit, Fault};
+use crate::print::FormArgs;
+
+/// Your own programs that run when something happens
+#[derive(Debug, clap::Args)]
+#[command(after_help = "They lie in hooks.d/EVENT/ beside config.toml, executable, writable by you alone.\n\
+They get AHOY_EVENT, AHOY_NAME and others, and the event as JSON on standard input.\n\
+Example: ahoyctl hook run call.missed --name Ben")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// List them, with what keeps one from being run
+    #[command(after_help = "In a pipe: event, program, remark, apart by tabs.\nExample: ahoyctl hook list")]
+    List {
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Run those of an event here and now, as ahoyd would, and show what they print
+    #[command(after_help = "Ends with 1 if one of them fails. No time limit: that is ahoyd's.\n\
+Example: ahoyctl hook run call.ended --name Ben --reason completed")]
+    Run {
+        /// Which event, such as call.missed
+        event: String,
+        /// Of whom
+        #[arg(long)]
+        name: Option<String>,
+        /// The contact's id
+        #[arg(long, value_name = "ID")]
+        contact: Option<String>,
+        /// Why the call ended
+        #[arg(long, value_name = "WORD")]
+        reason: Option<String>,
+        #[command(flatten)]
+        form: FormArgs,
+    },
+}
+
+impl Args {
+    /// The form that was asked for.
+    pub(crate) fn form(&self) -> FormArgs {
+        match &self.what {
+            What::List { form } | What::Run { form, .. } => *form,
+        }
+    }
+}
+
+/// One program of an event.
+struct Hook {
+    event: String,
+    program: PathBuf,
+    /// Why ahoyd does not run it; empty if it does.
+    remark: &'static str,
+}
+
+/// Runs it.
+pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
+    desk.bus.wake().await?;
+    let config = ask(desk.bus.manager().await?.config_file()).await?;
+    let folder = Path::new(&config).with_file_name("hooks.d");
+    match args.what {
+        What::List { .. } => list(desk, &folder),
+        What::Run { event, name, contact, reason, .. } => {
+            let words = [("name", name), ("contact", contact), ("reason", reason)];
+            let words = words.into_iter().filter_map(|(word, value)| Some((word, value?))).collect();
+            try_out(&folder, &event, words)
+        }
+    }
+}
+
+fn list(desk: &Desk, folder: &Path) -> Result<Exit, Fault> {
+    let mut hooks: Vec<Hook> = names(folder).into_iter().flat_map(|event| of(folder, &event)).collect();
+    hooks.sort_by(|a, b| a.program.cmp(&b.program));
+    if hooks.is_empty() {
+        desk.out.hint(&format!("None yet. They would lie in {}/EVENT/", folder.display()));
+    }
+    let rows: Vec<Vec<String>> = hooks
+        .iter()
+        .map(|hook| vec![hook.event.clone(), hook.program.display().to_string(), hook.remark.to_owned()])
+        .collect();
+    let items = hooks
+        .iter()
+        .map(|hook| json!({"event": hook.event, "program": hook.program, "remark": hook.remark}))
+        .collect();
+    desk.out.rows(&["EVENT", "PROGRAM", ""], &rows, "hooks", items, json!({"folder": folder}))?;
+    Ok(Exit::Ok)
+}
+
+fn try_out(folder: &Path, event: &str, words: Vec<(&str, String)>) -> Result<Exit, Fault> {
+    let all = if event.contains('/') { Vec::new() } else { of(folder, event) };
+    let hooks: Vec<Hook> = all.into_iter().filter(|hook| hook.remark.is_empty()).collect();
+    if hooks.is_empty() {
+        let sentence = format!("No program would run for '{event}'. See: ahoyctl hook list");
+        return Err(Fault::new(Exit::NoSuch, sentence));
+    }
+    let mut object = Map::from_iter([("v".to_owned(), json!(1)), ("type".to_owned(), json!(event))]);
+    object.insert("serial".to_owned(), json!(0));
+    object.extend(words.iter().map(|(word, value)| ((*word).to_owned(), json!(value))));
+    let told = Value::Object(object).to_string() + "\n";
+    let mut exit = Exit::Ok;
+    for hook in hooks {
+        let mut command = Command::new(&hook.program);
+        command.env("AHOY_EVENT", event).env("AHOY_SERIAL", "0").stdin(Stdio::piped());
+        command.envs(words.iter().map(|(word, value)| (format!("AHOY_{}", word.to_uppercase()), value)));
+        let ended = command.spawn().and_then(|mut child| {
+            if let Some(mut input) = child.stdin.take() {
+                // A program need not read what it is told.
+                let _ = input.write_all(told.as_bytes());
+            }
+            child.wait()
+        });
+        let why = match ended {
+            Ok(status) if status.success() => continue,
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        crate::print::complain(&format!("ahoyctl: {}: {why}", hook.program.display()));
+        exit = Exit::Error;
+    }
+    Ok(exit)
+}
+
+/// The programs of an event: the file of that name itself, or what lies in the folder of that name.
+fn of(folder: &Path, event: &str) -> Vec<Hook> {
+    let place = folder.join(event);
+    let files = if place.is_dir() {
+        names(&place).into_iter().map(|name| place.join(name)).collect()
+    } else {
+        vec![place]
+    };
+    let hook = |program: PathBuf| Hook { event: event.to_owned(), remark: remark(&program), program };
+    files.into_iter().filter(|file| file.is_file()).map(hook).collect()
+}
+
+/// What keeps ahoyd from running it.
+fn remark(program: &Path) -> &'static str {
+    match program.metadata().map(|is| is.permissions().mode()) {
+        Ok(mode) if mode & 0o111 == 0 => "not executable",
+        Ok(mode) if mode & 0o022 != 0 => "others may write it: chmod go-w",
+        Ok(_) => "",
+        Err(_) => "cannot be read",
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| !name.starts_with('.') && !name.ends_with('~'));
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_not_run_is_listed_with_its_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, mode: u32| {
+            let file = folder.path().join("call.missed").join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, "#!/bin/sh\n").unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        put("10-good", 0o755);
+        put("20-data", 0o644);
+        put("30-shared", 0o775);
+        put(".hidden", 0o755);
+        put("10-good~", 0o755);
+        let remarks: Vec<&str> =
+            of(folder.path(), "call.missed").into_iter().map(|hook| hook.remark).collect();
+        assert_eq!(remarks, ["", "not executable", "others may write it: chmod go-w"]);
+        assert!(of(folder.path(), "call.ended").is_empty());
+    }
+}
