@@ -64,9 +64,9 @@ async fn start(side: &mut Side, net: &Net, case: &str) -> anyhow::Result<Figure>
     Ok(took)
 }
 
-/// Memory some seconds after the start.
+/// Memory some seconds after the start, when what the start needed is given back.
 async fn rested(side: &Side) -> anyhow::Result<f64> {
-    pause(Duration::from_secs(3)).await;
+    pause(Duration::from_secs(6)).await;
     side.desk.until_online(PATIENCE).await?;
     pss_mib(side.pid().await?)
 }
