@@ -10,6 +10,9 @@
 #   soundlab.sh run DIR CMD...    the same, done
 #   soundlab.sh play DIR FILE     play into the microphone
 #   soundlab.sh rec DIR FILE      record what the speaker plays, until stopped
+#   soundlab.sh plug DIR output|input NAME   a further device comes (record `NAME.monitor`; play into `NAME_in`)
+#   soundlab.sh unplug DIR NAME   it goes; `speaker` and `mic` can go and come, too
+#   soundlab.sh default DIR output|input NAME   the desktop's own choice
 #   soundlab.sh down DIR          stop everything
 #
 # Devices: sink `speaker` (record `speaker.monitor`), source `mic` (play into the sink `mic_in`). Both are the defaults.
@@ -148,7 +151,6 @@ start_bus() {
 wireplumber_ready() { pw-cli ls Metadata | grep -q '"default"'; }
 
 start_sound() {
-  local more=
   if [ "$(cat "$dir/sound")" = pipewire ]; then
     begin pipewire pipewire
     within 10 PipeWire test -S "$dir/run/pipewire-0"
@@ -157,18 +159,42 @@ start_sound() {
   else
     begin pulseaudio pulseaudio -n -F "$dir/config/lab.pa" --daemonize=no --exit-idle-time=-1 --use-pid-file=no \
       --realtime=no --high-priority=no --log-target=stderr
-    # Else an idle sink works in blocks of 2 s, and a new stream waits for the next one.
-    more=norewinds=1
   fi
   within 10 "the sound server" pactl info
   [ ! -e "$dir/pids/wireplumber" ] || within 10 WirePlumber wireplumber_ready
-  pactl load-module module-null-sink sink_name=speaker rate=48000 channels=2 $more \
-    sink_properties=device.description=Speaker >/dev/null
-  pactl load-module module-null-sink sink_name=mic_in rate=48000 channels=1 channel_map=mono $more \
-    sink_properties=device.description=MicrophoneInput >/dev/null
-  pactl load-module module-remap-source source_name=mic master=mic_in.monitor channels=1 channel_map=mono \
-    master_channel_map=mono source_properties=device.description=Microphone >/dev/null
+  rm -f "$dir/plugged/"*
+  plug output speaker
+  plug input mic
   within 5 "the microphone" defaults_set
+}
+
+# The names of the modules stand in plugged/NAME, the last one first.
+plug() { # plug output|input NAME
+  local more= sink
+  # Else an idle sink of PulseAudio works in blocks of 2 s, and a new stream waits for the next one.
+  [ "$(cat "$dir/sound")" = pipewire ] || more=norewinds=1
+  mkdir -p "$dir/plugged"
+  if [ "$1" = output ]; then
+    pactl load-module module-null-sink sink_name="$2" rate=48000 channels=2 $more \
+      sink_properties=device.description="${2^}" >"$dir/plugged/$2"
+  else
+    sink=$(pactl load-module module-null-sink sink_name="$2_in" rate=48000 channels=1 channel_map=mono $more \
+      sink_properties=device.description="${2^}Input")
+    pactl load-module module-remap-source source_name="$2" master="$2_in.monitor" channels=1 channel_map=mono \
+      master_channel_map=mono source_properties=device.description="${2^}" >"$dir/plugged/$2"
+    echo "$sink" >>"$dir/plugged/$2"
+  fi
+}
+
+unplug() { # unplug NAME
+  local module
+  # Unloading the sink takes what is made of it along.
+  while read -r module; do pactl unload-module "$module" 2>/dev/null || true; done <"$dir/plugged/$1"
+  rm -f "$dir/plugged/$1"
+}
+
+set_default() { # set_default output|input NAME
+  if [ "$1" = output ]; then pactl set-default-sink "$2"; else pactl set-default-source "$2"; fi
 }
 
 defaults_set() {
@@ -191,7 +217,7 @@ enter() {
   unset DISPLAY WAYLAND_DISPLAY PULSE_SINK PULSE_SOURCE PIPEWIRE_REMOTE PIPEWIRE_RUNTIME_DIR
 }
 
-[ $# -ge 2 ] || { sed -n '2,18p' "$0"; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,21p' "$0"; exit 2; }
 verb=$1 dir=$(readlink -m "$2"); shift 2
 case $verb in
   up) prepare "$@"; enter; trap '[ $? = 0 ] || down' EXIT; start_bus; start_sound ;;
@@ -201,6 +227,9 @@ case $verb in
   run) enter; exec "$@" ;;
   play) enter; exec paplay --latency-msec=40 --device=mic_in "$1" ;;
   rec) enter; exec parecord --latency-msec=20 --file-format=wav --rate=48000 --channels=1 --device=speaker.monitor "$1" ;;
+  plug) enter; plug "$1" "$2" ;;
+  unplug) enter; unplug "$1" ;;
+  default) enter; set_default "$1" "$2" ;;
   down) [ ! -e "$dir/env" ] || { enter; down; } ;;
   *) die "no command is called '$verb'" ;;
 esac

@@ -30,14 +30,22 @@ pub struct Desk {
     folder: TempDir,
     program: PathBuf,
     daemon: Option<Running>,
+    /// For the daemon alone, over the desk's own.
+    environment: Vec<(String, Option<String>)>,
 }
 
 impl Desk {
     /// A desk on which nothing runs yet; the daemon will use that relay.
     pub fn prepare(name: &str, relay: &str) -> io::Result<Self> {
+        Self::prepare_with(name, relay, "pipewire")
+    }
+
+    /// The same with that sound server: `pipewire` or `pulse`.
+    pub fn prepare_with(name: &str, relay: &str, sound: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("ahoy-").tempdir()?;
-        let desk = Self { name: name.to_owned(), folder, program: binary("ahoyd"), daemon: None };
-        desk.lab("prepare", &["--owner", &std::process::id().to_string()])?;
+        let (program, environment) = (binary("ahoyd"), Vec::new());
+        let desk = Self { name: name.to_owned(), folder, program, daemon: None, environment };
+        desk.lab("prepare", &["--owner", &std::process::id().to_string(), "--sound", sound])?;
         fs::create_dir_all(desk.config().parent().unwrap_or(Path::new("/")))?;
         desk.configure(&format!(
             "[account]\nname = \"{name}\"\n[relay]\nurls = [\"{relay}\"]\n[log]\nlevel = \"debug\"\n[ring]\nmuted = true\ntones = false\n"
@@ -94,6 +102,12 @@ impl Desk {
     pub fn command(&self, net: &Net, program: &Path) -> Command {
         let mut command = net.command(program);
         self.dress(&mut command);
+        for (name, value) in &self.environment {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         command
     }
 
@@ -196,12 +210,42 @@ impl Desk {
 
     /// Hums into the microphone.
     pub fn hum(&self, frequency: f64) -> io::Result<Mouth> {
-        Mouth::hum(self.tool("pacat", "mic_in", "40"), frequency)
+        self.hum_into("mic", frequency)
+    }
+
+    /// Hums into this microphone.
+    pub fn hum_into(&self, microphone: &str, frequency: f64) -> io::Result<Mouth> {
+        Mouth::hum(self.tool("pacat", &format!("{microphone}_in"), "40"), frequency)
     }
 
     /// Listens to the speaker.
     pub fn listen(&self) -> io::Result<Ears> {
-        Ears::open(self.tool("parec", "speaker.monitor", "10"))
+        self.listen_at("speaker")
+    }
+
+    /// Listens to this loudspeaker.
+    pub fn listen_at(&self, speaker: &str) -> io::Result<Ears> {
+        Ears::open(self.tool("parec", &format!("{speaker}.monitor"), "10"))
+    }
+
+    /// A further device comes: `output` or `input`.
+    pub fn plug(&self, direction: &str, name: &str) -> io::Result<()> {
+        self.lab("plug", &[direction, name])
+    }
+
+    /// A device goes.
+    pub fn unplug(&self, name: &str) -> io::Result<()> {
+        self.lab("unplug", &[name])
+    }
+
+    /// The desktop's own choice of a device.
+    pub fn set_default(&self, direction: &str, name: &str) -> io::Result<()> {
+        self.lab("default", &[direction, name])
+    }
+
+    /// Sets a variable for the daemon alone, or takes one from it; before it is started.
+    pub fn daemon_variable(&mut self, name: &str, value: Option<&str>) {
+        self.environment.push((name.to_owned(), value.map(str::to_owned)));
     }
 
     /// Runs `pactl` at this desk's sound server.
@@ -241,6 +285,35 @@ impl Desk {
             let problems = manager.problems().await?;
             let fits = word.map_or(problems.is_empty(), |word| problems.iter().any(|p| p.contains(word)));
             Ok(fits.then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until a property of a call is that.
+    pub async fn until_flag(
+        &self,
+        path: &str,
+        property: &str,
+        value: bool,
+        patience: Duration,
+    ) -> anyhow::Result<()> {
+        self.until(property, patience, async |bus| {
+            let calls = calls(bus).await?;
+            let row = calls.into_iter().find(|(at, _)| at == path).map(|(_, row)| row);
+            let is = |row: Dict| row.get(property).and_then(|one| bool::try_from(one).ok()) == Some(value);
+            Ok(row.is_some_and(is).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until the bus shows that device as present or not.
+    pub async fn until_device(&self, id: &str, present: bool, patience: Duration) -> anyhow::Result<()> {
+        self.until(id, patience, async |bus| {
+            let all = rows(bus, interface::AUDIO_DEVICE).await?;
+            let of = |row: &Dict| text(row, "Id") == id;
+            let is = |row: &Dict| row.get("Present").and_then(|one| bool::try_from(one).ok()) == Some(true);
+            let there = all.iter().any(|(_, row)| of(row) && is(row));
+            Ok((there == present).then_some(()))
         })
         .await
     }
@@ -451,19 +524,25 @@ async fn signals(
 
 /// All calls on a bus, in the order of their making.
 async fn calls(bus: &Connection) -> zbus::Result<Vec<(String, Dict)>> {
+    let mut calls = rows(bus, interface::CALL).await?;
+    calls.sort_by_key(|(_, row): &(String, Dict)| number(row, "CreatedAt"));
+    Ok(calls)
+}
+
+/// All objects of an interface.
+async fn rows(bus: &Connection, interface: &str) -> zbus::Result<Vec<(String, Dict)>> {
     let objects =
         zbus::fdo::ObjectManagerProxy::builder(bus).destination(BUS_NAME).path(ROOT).build().await?;
-    let mut calls: Vec<(String, Dict)> = objects
+    let rows = objects
         .get_managed_objects()
         .await?
         .into_iter()
         .filter_map(|(path, mut interfaces)| {
-            let row = interfaces.remove(interface::CALL)?;
+            let row = interfaces.remove(interface)?;
             Some((path.to_string(), row.into_iter().map(|(key, value)| (key.to_string(), value)).collect()))
         })
         .collect();
-    calls.sort_by_key(|(_, row): &(String, Dict)| number(row, "CreatedAt"));
-    Ok(calls)
+    Ok(rows)
 }
 
 /// A text of a row; empty if there is none.
