@@ -295,7 +295,7 @@ fn restrict(ana: &mut Desk, way: Way) -> Outcome {
         }
     }
     if way == Way::AlsaPulse {
-        let settings = folder.join("config/pulse");
+        let settings = folder.join("home/.config/pulse");
         fs::create_dir_all(&settings)?;
         fs::write(settings.join("client.conf"), format!("default-server = {server}\nautospawn = no\n"))?;
     }

@@ -39,10 +39,14 @@ pub(super) fn card_exists() -> bool {
 pub(super) fn elsewhere() -> bool {
     let named = environment("PULSE_SERVER").is_some_and(|server| !server.starts_with("unix:"));
     let home = environment("HOME").map(PathBuf::from);
-    let settings =
-        environment("XDG_CONFIG_HOME").map(PathBuf::from).or(home.map(|home| home.join(".config")));
-    let text = settings.and_then(|at| std::fs::read_to_string(at.join("pulse/client.conf")).ok());
-    named || text.is_some_and(|text| text.lines().any(|line| line.trim_start().starts_with("default-server")))
+    let in_home = [".pulse/client.conf", ".config/pulse/client.conf"];
+    let in_home = home.into_iter().flat_map(|home| in_home.map(|file| home.join(file)));
+    let files = environment("PULSE_CLIENTCONFIG").map(PathBuf::from).into_iter().chain(in_home);
+    let mut texts = files
+        .chain([PathBuf::from("/etc/pulse/client.conf")])
+        .filter_map(|file| std::fs::read_to_string(file).ok());
+    let says = |text: String| text.lines().any(|line| line.trim_start().starts_with("default-server"));
+    named || texts.any(says)
 }
 
 fn any_listens(sockets: &[PathBuf]) -> bool {

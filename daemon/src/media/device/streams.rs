@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
@@ -17,21 +18,45 @@ use crate::media::codec::RATE;
 /// A server that does not answer must not hold the thread.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a closing stream is waited for: a bare card has one user at a time.
+const CLOSE: Duration = Duration::from_millis(700);
+
 /// A running stream; dropping it stops it.
 pub(super) struct Stream {
     /// The library said that it is over.
     pub(super) broken: Arc<AtomicBool>,
     /// The wished device was found (or none was wished).
     pub(super) as_wished: bool,
-    stream: cpal::Stream,
-    /// The PipeWire library stays initialised while its host lives.
-    _host: Option<cpal::Host>,
+    /// The stream, and a host that must outlive it: the PipeWire library stays initialised while its host lives.
+    open: Option<(cpal::Stream, Option<cpal::Host>)>,
+}
+
+/// Closing may hang in a library whose server has died. It must not hold the thread that finds the next one.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let (closed, done) = sync_channel(1);
+        let open = self.open.take();
+        let close = move || {
+            drop(open);
+            // Who waited may have given up.
+            let _late = closed.try_send(());
+        };
+        // A thread that does not begin drops what it was given: here.
+        if let Ok(_closing) = std::thread::Builder::new().name("sound-close".into()).spawn(close)
+            && done.recv_timeout(CLOSE) == Err(RecvTimeoutError::Timeout)
+        {
+            tracing::warn!("a stream takes long to close");
+        }
+    }
 }
 
 impl Stream {
     /// Lets it run. Harmless when it runs.
     pub(super) fn begin(&self) -> Result<(), OpenError> {
-        Ok(self.stream.play()?)
+        if let Some((stream, _)) = &self.open {
+            stream.play()?;
+        }
+        Ok(())
     }
 }
 
@@ -90,7 +115,7 @@ impl Hosts {
                 on_error,
                 Some(TIMEOUT),
             )?;
-            Ok(Stream { broken, as_wished, stream, _host: None })
+            Ok(Stream { broken, as_wished, open: Some((stream, None)) })
         })
     }
 
@@ -114,7 +139,7 @@ impl Hosts {
                 Some(TIMEOUT),
             )?;
             stream.play()?;
-            Ok(Stream { broken, as_wished, stream, _host: None })
+            Ok(Stream { broken, as_wished, open: Some((stream, None)) })
         })
     }
 
@@ -127,8 +152,11 @@ impl Hosts {
             // Its list of devices is a snapshot: a new host each time.
             Way::PipeWire => {
                 let host = cpal::host_from_id(HostId::PipeWire)?;
-                let stream = open(&host)?;
-                Ok(Stream { _host: Some(host), ..stream })
+                let mut stream = open(&host)?;
+                if let Some((_, keeps)) = &mut stream.open {
+                    *keeps = Some(host);
+                }
+                Ok(stream)
             }
             Way::PulseAudio => {
                 // Its connection may be dead since we last used it.

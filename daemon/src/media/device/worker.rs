@@ -457,3 +457,24 @@ impl Side {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_device_from_opening_is_told_apart() {
+        let kinds = [
+            (cpal::ErrorKind::DeviceBusy, "Another program"),
+            (cpal::ErrorKind::PermissionDenied, "does not let us"),
+            (cpal::ErrorKind::DeviceNotAvailable, "No microphone is there"),
+            (cpal::ErrorKind::BackendError, "No microphone works"),
+        ];
+        for (kind, words) in kinds {
+            let failed = Some(OpenError::from(cpal::Error::new(kind)));
+            let side = Side { failed, at: Place { nowhere: true, ..Place::default() }, ..Side::default() };
+            let sentence = why(&side, "microphone", "the other side hears silence");
+            assert!(sentence.contains(words), "{sentence}");
+        }
+    }
+}
