@@ -14,7 +14,7 @@ use crate::engine::{Engine, settings};
 use crate::identity::{self, Own};
 use crate::perform::Step;
 use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Reply, Request, Verb, Which};
-use crate::{bus, clock, history, log};
+use crate::{bus, clock, history, log, media};
 
 /// What a request made of itself: an answer now, or one that another port gives.
 type Outcome = Result<Answer, Denied>;
@@ -58,6 +58,17 @@ impl Engine {
             Request::UnregisterAgent(client) => {
                 self.agents.remove(&client);
                 self.answer(reply, Ok(Answer::Done));
+            }
+            Request::OpenLevels { call, into } => {
+                let order = media::Order::Levels { call, into };
+                let given = self.ports.media.order(order).map(|()| Answer::Done);
+                self.answer(reply, given.map_err(failed));
+            }
+            Request::GetStats(call) => {
+                if let Err(error) = self.ports.media.order(media::Order::Stats { call, reply }) {
+                    // The client hears that the daemon is busy: its reply went with the order.
+                    tracing::warn!(%error, "a question for numbers was dropped");
+                }
             }
             Request::SetRinger { muted, volume } => {
                 let outcome = self.set_ringer(muted, volume);

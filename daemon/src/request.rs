@@ -13,7 +13,7 @@ use crate::config::Setting;
 use crate::devices::{Adjust, Flow};
 use crate::door::Dnd;
 use crate::rows::{
-    ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow,
+    ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Stats,
 };
 
 /// A request with the place for its answer. The bus fills in the answer's effect before it lets the reply go.
@@ -126,6 +126,15 @@ pub enum Request {
     },
     /// Remove a contact and revoke its token.
     RemoveContact(String),
+    /// Write levels of a call into this pipe.
+    OpenLevels {
+        /// The call.
+        call: CallId,
+        /// The writing end.
+        into: Lease,
+    },
+    /// Numbers about a call.
+    GetStats(CallId),
     /// Rows of history.
     ListHistory(HistoryFilter),
     /// One row of history.
@@ -228,6 +237,8 @@ pub enum Answer {
     Call(CallId),
     /// A new value.
     Flag(bool),
+    /// Numbers about a call.
+    Stats(Box<Stats>),
     /// A card, an id.
     Text(String),
     /// Settings by `table.key`, each with the value in force.

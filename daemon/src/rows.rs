@@ -3,7 +3,34 @@
 //! Lives here: the values that travel between the stores, the engine and the bus.
 //! Must not: know SQL, files or D-Bus.
 
+use std::time::Duration;
+
 use crate::manner::{Manner, MannerChange};
+
+/// Numbers about a call, from its beginning. What is not known is none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stats {
+    /// Our microphone as it is sent, dBFS; known a moment after the first question.
+    pub level_in: Option<f64>,
+    /// Our speaker, dBFS.
+    pub level_out: Option<f64>,
+    /// By how much less their voice is sent back than it was played, dB.
+    pub echo_return_loss: Option<f64>,
+    /// Packets of voice that came.
+    pub packets_in: u64,
+    /// Packets of voice that we sent.
+    pub packets_out: u64,
+    /// Packets that were not there when they should have played.
+    pub packets_lost: u64,
+    /// Frames that were played as they came.
+    pub packets_played: u64,
+    /// Frames that were made up.
+    pub packets_concealed: u64,
+    /// How long a packet waits before it is played.
+    pub playout_delay: Duration,
+    /// How much later than the fastest nearly all packets come.
+    pub jitter: Duration,
+}
 
 /// Which contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

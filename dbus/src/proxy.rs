@@ -12,7 +12,7 @@
 )]
 
 use zbus::proxy;
-use zbus::{OwnedObjectPath, Variant};
+use zbus::{OwnedFd, OwnedObjectPath, Variant};
 
 use crate::Dict;
 
@@ -209,6 +209,8 @@ pub trait Call {
     fn resume(&self, options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
     fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
+    fn open_levels(&self, options: &Dict) -> zbus::Result<OwnedFd>;
+    fn get_stats(&self, options: &Dict) -> zbus::Result<Dict>;
     #[zbus(property)]
     fn local_hold(&self) -> zbus::Result<bool>;
     #[zbus(property)]

@@ -3,19 +3,20 @@
 //! Lives here: its members, one line each.
 //! Must not: decide anything, or keep what changes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ahoy_call::{CallId, Direction};
 use zbus::wire::OwnedObjectPath;
-use zbus::{fdo, interface};
+use zbus::{OwnedFd, Variant, fdo, interface};
 
-use super::desk::Desk;
+use super::desk::{Desk, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::shown::Call;
 use super::{spell, verbs};
 use crate::board::CallRow;
-use crate::request::{Verb, Which};
+use crate::request::{Answer, Denied, DeniedKind, Lease, Request, Verb, Which};
 
 /// The object of a call. What changes is read from the board, what does not from the row it was made of.
 #[derive(Debug)]
@@ -54,6 +55,28 @@ impl CallObject {
 
     async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {
         self.desk.verb(self.which(), Verb::SetMuted(muted), Options::guard_only(options)?).await
+    }
+
+    #[zbus(out_args("levels"))]
+    async fn open_levels(&self, options: Dictionary) -> Result<OwnedFd, Fault> {
+        Options::none(options)?;
+        let (reader, writer) = std::io::pipe()
+            .map_err(|error| Denied::new(DeniedKind::Failed, format!("No pipe can be had: {error}.")))?;
+        let into = Lease(writer.into());
+        self.desk.done(Request::OpenLevels { call: self.call(), into }).await?;
+        Ok(std::os::fd::OwnedFd::from(reader).into())
+    }
+
+    #[zbus(out_args("stats"))]
+    async fn get_stats(
+        &self,
+        options: Dictionary,
+    ) -> Result<BTreeMap<&'static str, Variant<'static>>, Fault> {
+        Options::none(options)?;
+        let Answer::Stats(stats) = self.desk.ask(Request::GetStats(self.call())).await? else {
+            return Err(surprised());
+        };
+        Ok(spell::stats(&stats))
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

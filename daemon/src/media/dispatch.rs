@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -20,6 +21,7 @@ use super::{OpenSound, Order, Report, Settings, sound};
 use crate::clock;
 use crate::devices::Found;
 use crate::ice::IceServer;
+use crate::request::{Answer, Reply};
 
 /// Orders that wait for the media thread.
 const QUEUE: usize = 256;
@@ -122,8 +124,10 @@ impl Media {
                 | Order::Frame { .. }
                 | Order::Adjust(_)
                 | Order::Test { .. }
+                | Order::Levels { .. }
                 | Order::Tone(_)
                 | Order::Stop => {}
+                Order::Stats { reply, .. } => no_stats(reply),
                 Order::Call { order: MediaOrder::Prepare(_), .. } => {
                     self.begin()?;
                     return self.pass(order);
@@ -149,8 +153,8 @@ impl Media {
 
     fn pass(&self, order: Order) -> Result<(), Refused> {
         self.orders.try_send(order).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Refused::Full,
-            mpsc::error::TrySendError::Closed(_) => Refused::Gone,
+            TrySendError::Full(_) => Refused::Full,
+            TrySendError::Closed(_) => Refused::Gone,
         })
     }
 
@@ -263,6 +267,22 @@ impl Waiting {
                 }
                 Some(Order::IceServers(servers)) => self.ice_servers = servers,
                 Some(Order::Settings(settings)) => self.set(settings, &calls),
+                Some(Order::Levels { call, into }) => {
+                    if let Some(session) = calls.get(&call) {
+                        // Where there is no room the pipe is closed, which the client sees.
+                        let _dropped = session.asks.try_send(Ask::Levels(into));
+                    }
+                }
+                Some(Order::Stats { call, reply }) => {
+                    let ask = Ask::Stats(reply);
+                    let unasked = match calls.get(&call) {
+                        Some(session) => session.asks.try_send(ask).err().map(TrySendError::into_inner),
+                        None => Some(ask),
+                    };
+                    if let Some(Ask::Stats(reply)) = unasked {
+                        no_stats(reply);
+                    }
+                }
                 Some(Order::Tone(sounding)) => {
                     let clip = sounding.and_then(|sounding| ring::in_call(sounding.tone));
                     tell_all(&calls, || Ask::Tone(clip.clone()));
@@ -335,6 +355,12 @@ impl Waiting {
         // An engine that is gone needs no word.
         let _unheard = self.reports.send(Report::Event { call, leg, epoch, report }).await;
     }
+}
+
+/// Nothing flows: there are no numbers.
+fn no_stats(reply: Reply) {
+    // A client that left needs none.
+    let _left = reply.send(Ok(Answer::Stats(Box::default())));
 }
 
 fn tell_all(calls: &HashMap<CallId, Running>, ask: impl Fn() -> Ask) {

@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod device;
 mod dispatch;
+mod levels;
 pub mod peer;
 pub mod pipeline;
 pub mod playout;
@@ -26,9 +27,10 @@ use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 use self::device::Wish;
 use crate::devices::{Adjust, Flow, Found};
 use crate::ice::IceServer;
+use crate::request::{Lease, Reply};
 
 /// What the engine asks.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Order {
     /// An order of the rules.
     Call {
@@ -61,6 +63,20 @@ pub enum Order {
     IceServers(Vec<IceServer>),
     /// New settings: devices and the treatment of the voice for every call, the rest for calls that begin from now on.
     Settings(Settings),
+    /// Write how loud it is, microphone and speaker, into this pipe until it is closed or the call ends.
+    Levels {
+        /// The call.
+        call: CallId,
+        /// The writing end.
+        into: Lease,
+    },
+    /// Answer with numbers about a call.
+    Stats {
+        /// The call.
+        call: CallId,
+        /// Where the answer goes.
+        reply: Reply,
+    },
     /// This sounds now besides voices; nothing if none.
     Tone(Option<ring::Sounding>),
     /// Change a sound device for every program.

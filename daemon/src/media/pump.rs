@@ -11,6 +11,7 @@ use ahoy_call::Moment;
 use super::Sound;
 use super::codec::FRAME;
 use super::device::Clip;
+use super::levels::Levels;
 use super::pipeline::{Capture, Packet, Playback};
 use super::voice::{Cleaner, Wishes};
 
@@ -44,6 +45,7 @@ pub(super) struct Pump {
     volume: f32,
     /// A tone beside the voices, and how much of it was played.
     tone: Option<(Clip, usize)>,
+    levels: Levels,
     block: [f32; FRAME],
     mixed: [f32; FRAME],
 }
@@ -65,6 +67,7 @@ impl Pump {
             muted: false,
             volume: 1.0,
             tone: None,
+            levels: Levels::default(),
             block: [0.0; FRAME],
             mixed: [0.0; FRAME],
         }
@@ -135,6 +138,16 @@ impl Pump {
         self.tone = clip.map(|clip| (clip, 0));
     }
 
+    /// The meter.
+    pub(super) fn levels(&mut self) -> &mut Levels {
+        &mut self.levels
+    }
+
+    /// By how much less the echo is sent than was played, dB, if that is known.
+    pub(super) fn echo_return_loss(&self) -> Option<f64> {
+        self.cleaner.echo_return_loss()
+    }
+
     /// What is done to the voice from now on.
     pub(super) fn clean(&mut self, wishes: Wishes) {
         self.wishes = wishes;
@@ -164,8 +177,11 @@ impl Pump {
             came = true;
             let old = self.replaced.min(count);
             self.replaced -= old;
-            let Self { cleaner, capture, .. } = self;
-            cleaner.said(&self.block[old..count], |block| capture.feed(block, &mut send));
+            let Self { cleaner, capture, levels, .. } = self;
+            cleaner.said(&self.block[old..count], |block| {
+                levels.input(block);
+                capture.feed(block, &mut send);
+            });
         }
         if came {
             self.came_at = now;
@@ -223,6 +239,7 @@ impl Pump {
                 }
             }
             self.add_tone(count);
+            self.levels.output(&self.mixed[..count]);
             self.sound.write(&self.mixed[..count]);
         }
     }

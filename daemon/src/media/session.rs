@@ -18,6 +18,8 @@ use super::pump::Pump;
 use super::voice::Wishes;
 use super::{Report, Sound};
 use crate::clock;
+use crate::request::{Answer, Lease, Reply};
+use crate::rows::Stats;
 
 /// Orders that wait for one call. Beyond them the call's media has failed.
 pub const QUEUE: usize = 128;
@@ -33,7 +35,7 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// An order to one session.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Ask {
     /// About one path.
     Path {
@@ -55,6 +57,10 @@ pub enum Ask {
     },
     /// This sounds beside the voices; nothing if none.
     Tone(Option<Clip>),
+    /// Write levels into this pipe until it is closed.
+    Levels(Lease),
+    /// Answer with numbers.
+    Stats(Reply),
     /// Another treatment of the voice.
     Voice(Wishes),
     /// Play the others that loud, 0 to 2; 1 is as loud as they come.
@@ -95,6 +101,7 @@ pub async fn run(
         muted: false,
         held: false,
         heard: true,
+        sent: 0,
         tasks,
         keys,
         told_in,
@@ -157,6 +164,8 @@ struct Session {
     held: bool,
     /// A microphone gives sound, by our last word.
     heard: bool,
+    /// Packets of voice so far.
+    sent: u64,
     tasks: JoinSet<()>,
     keys: HashMap<Id, Key>,
     told_in: mpsc::Sender<(Key, Told)>,
@@ -176,6 +185,8 @@ impl Session {
                     Some(Ask::Frame { leg, bytes }) => self.frame(leg, bytes),
                     Some(Ask::Tone(clip)) => self.pump.sound(clip),
                     Some(Ask::Volume(volume)) => self.pump.turn(volume),
+                    Some(Ask::Levels(into)) => self.pump.levels().add(into),
+                    Some(Ask::Stats(reply)) => self.stats(reply),
                     Some(Ask::Voice(wishes)) => self.pump.clean(wishes),
                     Some(Ask::Stop) | None => return,
                 },
@@ -378,9 +389,11 @@ impl Session {
         let mut packets = Vec::new();
         self.pump.capture(now, |packet| packets.push(voice(packet)));
         for packet in packets {
+            self.sent += 1;
             self.speak(&packet);
         }
         self.play(now);
+        self.pump.levels().tell(now);
     }
 
     /// Says whether a microphone gives sound, when that changed.
@@ -407,6 +420,25 @@ impl Session {
                 tracing::debug!("a path is choked, a packet of voice was dropped");
             }
         }
+    }
+
+    fn stats(&mut self, reply: Reply) {
+        let mut stats = Stats { packets_out: self.sent, ..Stats::default() };
+        if let Some((input, output)) = self.pump.levels().ask(clock::now()) {
+            (stats.level_in, stats.level_out) = (Some(input.into()), Some(output.into()));
+        }
+        stats.echo_return_loss = self.pump.echo_return_loss();
+        for leg in self.legs.values() {
+            let heard = leg.playback.statistics();
+            stats.packets_in += heard.received;
+            stats.packets_lost += heard.lost;
+            stats.packets_played += heard.played;
+            stats.packets_concealed += heard.concealed;
+            stats.playout_delay = stats.playout_delay.max(heard.delay);
+            stats.jitter = stats.jitter.max(heard.jitter);
+        }
+        // A client that left needs no numbers.
+        let _left = reply.send(Ok(Answer::Stats(Box::new(stats))));
     }
 
     fn play(&mut self, now: Moment) {

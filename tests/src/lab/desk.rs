@@ -257,6 +257,33 @@ impl Desk {
         Ok(())
     }
 
+    /// One more loudspeaker, of that name.
+    pub fn add_speaker(&self, name: &str) -> io::Result<()> {
+        let mut command = Command::new("pactl");
+        self.dress(&mut command);
+        command.args(["load-module", "module-null-sink", "rate=48000", "channels=2"]);
+        let done = command.arg(format!("sink_name={name}")).stdout(Stdio::null()).status()?;
+        if done.success() { Ok(()) } else { Err(io::Error::other(format!("no loudspeaker {name}: {done}"))) }
+    }
+
+    /// Listens to one of those.
+    pub fn listen_to(&self, speaker: &str) -> io::Result<Ears> {
+        Ears::open(self.tool("parec", &format!("{speaker}.monitor"), "10"))
+    }
+
+    /// How many streams of a kind the sound server lists: `source-outputs` are captures, `sink-inputs` playbacks.
+    pub fn streams(&self, kind: &str) -> io::Result<usize> {
+        let mut command = Command::new("pactl");
+        self.dress(&mut command);
+        let listed = command.args(["list", "short", kind]).output()?;
+        Ok(String::from_utf8_lossy(&listed.stdout).lines().count())
+    }
+
+    /// Where the desk's files lie.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The bus of this desk.
     pub async fn bus(&self) -> anyhow::Result<Connection> {
         let address = format!("unix:path={}", self.folder.path().join("run/bus").display());
