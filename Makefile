@@ -1,5 +1,6 @@
 # make demo       a real call between two people on this machine, measured; recordings and report in target/demo/
 # make busy-day   a day of three people, command by command: waiting, hold, a missed call, do-not-disturb
+# make echo       a call from a room with an echo, with and without voice processing; report in target/echo/
 # make test       everything that is checked, in one command; ends with `N passed, N failed`
 # make install    build and install for all users (PREFIX=/usr/local, DESTDIR=)
 # make uninstall  the same files, removed
@@ -19,10 +20,10 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo busy-day look test build bench crash crash-nightly papers install uninstall deb look-waybar nightly
+.PHONY: help demo echo busy-day look test build bench crash crash-nightly papers install uninstall deb look-waybar nightly
 
 help:
-	@sed -n '1,12s/^# //p' Makefile
+	@sed -n '1,13s/^# //p' Makefile
 
 demo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET)
@@ -30,6 +31,9 @@ demo: build $(TARGET)/lab-python/ready
 busy-day: build
 	@tests/lab/install.sh sound
 	@tests/lab/busy-day.sh $(TARGET)/release
+
+echo: build $(TARGET)/lab-python/ready
+	@$(TARGET)/lab-python/bin/python tests/lab/echo.py $(TARGET)
 
 build:
 	@tests/lab/install.sh build rust

@@ -29,7 +29,7 @@ def now():
 class Desk:
     """One person. `close` ends everything that was started."""
 
-    def __init__(self, name, folder, binaries, relay, interfaces):
+    def __init__(self, name, folder, binaries, relay, interfaces, more=""):
         self.name, self.folder, self.binaries = name, pathlib.Path(folder), binaries
         self.processes, self.events, self.changed = [], [], threading.Condition()
         lab = [str(LAB / "soundlab.sh")]
@@ -41,7 +41,7 @@ class Desk:
         config = self.folder / "config" / "ahoy" / "config.toml"
         config.parent.mkdir()
         config.write_text(
-            f'[account]\nname = "{name}"\n[relay]\nurls = ["{relay}"]\n[media]\ninterfaces = {interfaces}\n[ring]\nmuted = true\ntones = false\n'
+            f'[account]\nname = "{name}"\n[relay]\nurls = ["{relay}"]\n[media]\ninterfaces = {interfaces}\n[ring]\nmuted = true\ntones = false\n{more}'
         )
         self.log = open(self.folder / "log" / "ahoyd", "wb")
         self.daemon = self.start([str(binaries / "ahoyd")], stderr=self.log, stdout=self.log)

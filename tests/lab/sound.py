@@ -108,3 +108,36 @@ def stretches(spoken, heard):
 
 def grade(spoken, heard):
     return float(pesq(16000, spoken.astype(numpy.float32), heard.astype(numpy.float32), "wb"))
+
+
+def intelligibility(spoken, heard):
+    """STOI (Taal, Hendriks, Heusdens, Jensen 2011) of two recordings of the same length: 0 for nothing, 1 for everything."""
+    rate, size, bands, span = 10000, 256, 15, 30
+    spoken, heard = (resample(samples, RATE, rate) for samples in (spoken, heard))
+    window = numpy.hanning(size + 2)[1:-1]
+    starts = range(0, len(spoken) - size, size // 2)
+    frames = [numpy.array([samples[at : at + size] * window for at in starts]) for samples in (spoken, heard)]
+    # Frames of silence, 40 dB below the loudest, say nothing; the others are put together again.
+    power = 20 * numpy.log10(numpy.linalg.norm(frames[0], axis=1) + 1e-12)
+    loud = power > power.max() - 40
+    joined = [numpy.zeros((loud.sum() + 1) * size // 2) for _ in frames]
+    for whole, kept in zip(joined, frames):
+        for n, frame in enumerate(kept[loud]):
+            whole[n * size // 2 : n * size // 2 + size] += frame
+    starts = range(0, len(joined[0]) - size, size // 2)
+    spectra = [numpy.abs(numpy.fft.rfft([whole[at : at + size] * window for at in starts], 512)) ** 2 for whole in joined]
+    frequency = numpy.linspace(0, rate / 2, 257)
+    centre = 150 * 2 ** (numpy.arange(bands) / 3)
+    low, high = (numpy.array([numpy.argmin((frequency - edge) ** 2) for edge in centre * 2 ** (side / 6)]) for side in (-1, 1))
+    clean, other = (
+        numpy.sqrt(numpy.array([spectrum[:, a:b].sum(axis=1) for a, b in zip(low, high)])) for spectrum in spectra
+    )
+    scores = []
+    for end in range(span, clean.shape[1] + 1):
+        one, two = clean[:, end - span : end], other[:, end - span : end]
+        gain = numpy.linalg.norm(one, axis=1, keepdims=True) / (numpy.linalg.norm(two, axis=1, keepdims=True) + 1e-12)
+        two = numpy.minimum(two * gain, one * (1 + 10 ** (15 / 20)))
+        one, two = (part - part.mean(axis=1, keepdims=True) for part in (one, two))
+        scale = numpy.linalg.norm(one, axis=1) * numpy.linalg.norm(two, axis=1) + 1e-12
+        scores.append(numpy.mean((one * two).sum(axis=1) / scale))
+    return float(numpy.mean(scores))

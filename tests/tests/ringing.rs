@@ -98,7 +98,7 @@ async fn it_rings_on_all_bells_until_it_is_answered_declined_silenced_or_muted_a
     let none = Dict::new();
 
     let call = room.ring(THEME).await?;
-    anyhow::ensure!(room.ben.streams("source-outputs")? == 3, "the ears listen, and no microphone is open");
+    anyhow::ensure!(room.ben.running("source-outputs")? == 3, "the ears listen, and no microphone is open");
     room.ana_hears.until_tone(PROGRESS, SOON)?;
     let speaker = room.ben_hears.loudest(Duration::from_secs(1))?;
     anyhow::ensure!(speaker < -70.0, "the ring is on the bells alone, not on the speaker: {speaker} dBFS");

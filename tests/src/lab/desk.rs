@@ -271,17 +271,12 @@ impl Desk {
         Ears::open(self.tool("parec", &format!("{speaker}.monitor"), "10"))
     }
 
-    /// How many streams of a kind the sound server lists: `source-outputs` are captures, `sink-inputs` playbacks.
-    pub fn streams(&self, kind: &str) -> io::Result<usize> {
+    /// How many streams of a kind the sound server runs: `source-outputs` are captures, `sink-inputs` playbacks.
+    pub fn running(&self, kind: &str) -> io::Result<usize> {
         let mut command = Command::new("pactl");
         self.dress(&mut command);
-        let listed = command.args(["list", "short", kind]).output()?;
-        Ok(String::from_utf8_lossy(&listed.stdout).lines().count())
-    }
-
-    /// Where the desk's files lie.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+        let listed = command.args(["list", kind]).output()?;
+        Ok(String::from_utf8_lossy(&listed.stdout).matches("Corked: no").count())
     }
 
     /// The bus of this desk.
