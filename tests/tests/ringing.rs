@@ -81,7 +81,7 @@ impl Room {
     fn bells_stop(&mut self, after: &str) -> Outcome {
         for bell in &mut self.bells {
             let took = bell.until_silence(SOON)?;
-            println!("{after}: a bell is silent after {took:?}");
+            eprintln!("{after}: a bell is silent after {took:?}");
             anyhow::ensure!(took < STOPS, "{after}: the bell stops after {took:?}");
         }
         // A ring of three seconds would have come again.
