@@ -30,7 +30,14 @@ impl Engine {
             Request::HangUpAll => self.command(reply, Command::HangUpAll, Answer::Done),
             Request::Swap => self.command(reply, Command::Swap, Answer::Done),
             Request::AnswerNext(others) => {
-                self.verb(reply, Which::FocusRinging, Verb::Answer(others), Guard::default());
+                let views = self.phone.views();
+                let ringing = views.iter().any(|view| matches!(view.state, State::Incoming | State::Waiting));
+                if ringing {
+                    self.verb(reply, Which::FocusRinging, Verb::Answer(others), Guard::default());
+                } else {
+                    let denied = Denied::new(DeniedKind::InvalidState, "No call rings here.");
+                    self.answer(reply, Err(denied));
+                }
             }
             Request::SetDnd(dnd) => {
                 let outcome = self.set_dnd(dnd);

@@ -62,9 +62,9 @@ impl Engine {
         if blocked { None } else { self.door.ring(now, clock::unix_us(), caller) }
     }
 
-    /// Plays the other of a call as loud as the contact is set to.
+    /// Plays the other of a call as loud as the contact is set to. `call`: as media know it.
     pub(crate) fn set_volume(&mut self, call: CallId) {
-        let of = self.phone.views().into_iter().find(|view| view.id == call);
+        let of = self.phone.views().into_iter().find(|view| self.phone.on_wire(view.id) == call);
         let manner = of.and_then(|view| self.contacts.manner(view.peer));
         if let Some((manner, _)) = manner {
             #[expect(clippy::cast_possible_truncation, reason = "0 to 2, and no ear hears the difference")]
@@ -76,7 +76,7 @@ impl Engine {
     /// The same for every call with a contact whose setting changed.
     pub(crate) fn set_volume_of(&mut self, peer: PeerId) {
         let with = self.phone.views().into_iter().filter(|view| view.peer == peer && view.answered.is_some());
-        for call in with.map(|view| view.id).collect::<Vec<_>>() {
+        for call in with.map(|view| self.phone.on_wire(view.id)).collect::<Vec<_>>() {
             self.set_volume(call);
         }
     }

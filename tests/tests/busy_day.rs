@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ahoy_dbus::proxy;
+use ahoy_dbus::{Dict, proxy};
 use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, dial, flag, introduce, number, text};
 
 const ANA: f64 = 600.0;
@@ -182,6 +182,33 @@ async fn who_is_blocked_while_it_rings_is_told_no_more_than_that_it_is_over() ->
     let reason = text(&ana.call(&call).await?, "StateReason").to_owned();
     anyhow::ensure!(["declined", "no-answer"].contains(&&*reason), "{reason}");
     anyhow::ensure!(text(&ana.call(&call).await?, "Message").is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_intercom_answers_by_itself_and_says_so_and_who_never_rings_is_not_heard() -> Outcome {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let ana = Desk::start("Ana", &relay.url, &net).await?;
+    let ben = Desk::start("Ben", &relay.url, &net).await?;
+    introduce(&ana, &ben)?;
+    let manager = proxy::ManagerProxy::new(&ben.bus().await?).await?;
+    anyhow::ensure!(manager.hold_and_answer(&Dict::new()).await.is_err(), "nothing rings here");
+
+    ben.ctl_says(&["contact", "set", "ana", "--ring", "auto-answer"])?;
+    let call = dial(&ana, "Ben").await?;
+    let theirs = ben.until_state("active", SOON).await?;
+    anyhow::ensure!(flag(&ben.call(&theirs).await?, "AutoAnswered"), "a client can tell");
+    ana.until_call(&call, SOON, |row| text(row, "State") == "active").await?;
+    ana.ctl_says(&["hangup"])?;
+    ben.until_state("disconnected", SOON).await?;
+
+    ben.ctl_says(&["contact", "set", "ana", "--ring", "never"])?;
+    let call = dial(&ana, "Ben").await?;
+    ana.until_call(&call, Duration::from_secs(20), |row| text(row, "StateReason") == "unavailable").await?;
+    // Only the note tells of it.
+    let row = ben.until_row(SOON, |row| text(row, "outcome") == "missed").await?;
+    anyhow::ensure!(number(&row, "ringing-at") == 0, "{row:?}");
     Ok(())
 }
 

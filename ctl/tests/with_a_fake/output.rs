@@ -246,3 +246,36 @@ async fn an_unknown_type_in_a_row_of_a_later_daemon_does_no_harm() {
     fake.on("History.List", Answer::History(vec![row], 0), vec![]);
     assert_eq!(fake.ctl(&["history", "--json"]).await.json()["rows"], json!([{"id": 8, "waveform": [1, 2]}]));
 }
+
+#[tokio::test]
+async fn with_two_calls_a_verb_means_the_one_that_is_talked_in() {
+    let mut fake = Fake::start().await;
+    for (number, name, state, held) in [(1, "Ana", "held", true), (2, "Ben", "active", false)] {
+        let mut row = fake::call(number, name, state);
+        row.extend(dict! {"CanHold": true, "LocalHold": held});
+        fake.put(&fake::call_path(number), "Call", row);
+    }
+    fake.put_call(3, "Cleo", "waiting");
+    for (verb, method) in [("hangup", "Call.Hangup"), ("hold", "Call.Hold"), ("resume", "Call.Resume")] {
+        fake.on(method, Answer::Nothing, vec![]);
+        assert_eq!(fake.ctl(&[verb]).await.code, 0, "{verb}");
+        let expected = fake::call_path(if verb == "resume" { 1 } else { 2 });
+        assert!(fake.asked.last().unwrap().contains(&expected), "{verb}: {:?}", fake.asked.last());
+    }
+}
+
+#[tokio::test]
+async fn do_not_disturb_is_set_with_its_end_and_told() {
+    let mut fake = Fake::start().await;
+    fake.on(
+        "Manager.SetDnd",
+        Answer::Nothing,
+        vec![Step::Set(ROOT.to_owned(), "Manager", dict! {"Dnd": "all", "DndUntil": 0_i64})],
+    );
+    let done = fake.ctl(&["dnd", "on"]).await;
+    assert_eq!(done.out, "do not disturb\t\n");
+    assert!(fake.asked.last().unwrap().contains("\"all\""), "{:?}", fake.asked.last());
+    assert_eq!(fake.ctl(&["dnd", "on", "--until", "yesterday"]).await.code, 2);
+    assert_eq!(fake.ctl(&["dnd", "off", "--for", "1h"]).await.code, 2);
+    assert_eq!(fake.ctl(&["dnd", "--json"]).await.json(), json!({"v": 1, "dnd": "all", "dnd_until": 0}));
+}
