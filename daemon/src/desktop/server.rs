@@ -248,7 +248,7 @@ mod tests {
             hints.get("image-path").map(|path| path.downcast_ref::<String>().unwrap())
         };
         assert_eq!(with(""), None);
-        assert_eq!(with("/home/a/Ana B.png").as_deref(), Some("file:///home/a/Ana%20B.png"));
+        assert_eq!(with("/srv/a/Ana B.png").as_deref(), Some("file:///srv/a/Ana%20B.png"));
         assert_eq!(with("avatar-default").as_deref(), Some("avatar-default"));
     }
 
