@@ -69,6 +69,7 @@ impl Engine {
         if let Some((manner, _)) = manner {
             #[expect(clippy::cast_possible_truncation, reason = "0 to 2, and no ear hears the difference")]
             let volume = manner.volume as f32;
+            let call = self.phone.on_wire(call);
             self.tell_media(media::Order::Volume { call, volume });
         }
     }

@@ -255,10 +255,12 @@ fn after(phone: &Phone, scene: &Scene, phase: PhaseKind) -> String {
     let made =
         (phase == PhaseKind::Nothing).then(|| phone.standing().last().map(|(_, phase)| *phase)).flatten();
     let now = made.unwrap_or_else(|| phone.phase(scene.call));
-    match now {
-        now if now == phase => "+".to_owned(),
-        PhaseKind::Nothing => "gone".to_owned(),
-        now => format!("{now:?}"),
+    if now == phase {
+        "+".to_owned()
+    } else if now == PhaseKind::Nothing {
+        "gone".to_owned()
+    } else {
+        format!("{now:?}")
     }
 }
 

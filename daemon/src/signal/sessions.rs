@@ -373,6 +373,8 @@ impl Sessions {
                 // The lifetime of a note is how long ago the call began when it was sealed.
                 let ago = i64::try_from((held + hello.lifetime).as_micros()).unwrap_or(i64::MAX);
                 let at_unix_us = time.unix_s.saturating_mul(1_000_000).saturating_sub(ago);
+                // Its ring, late from some mailbox, is no news any more.
+                self.replay.insert(Mark::of("ring", &hello.call.bytes()));
                 let note = Event::MissedNote { call: hello.call, peer: sender.peer, at_unix_us };
                 out.push(Out::Report(Report::Event(note)));
             }

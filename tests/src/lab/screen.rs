@@ -96,7 +96,7 @@ impl Screen {
             )
             .await?;
         let value: OwnedVariant = reply.body().deserialize()?;
-        Ok(u32::try_from(&value)?)
+        u32::try_from(&value)
     }
 
     /// Presses a button, by its label, in dunst's menu.
