@@ -83,12 +83,7 @@ pub(crate) async fn method_calls(side: &Side, rounds: usize) -> anyhow::Result<[
 pub(crate) async fn in_a_call(sheet: &mut Sheet) -> anyhow::Result<()> {
     for (case, switch) in [("plain", "off"), ("voice-processing", "on")] {
         let mut pair = Pair::start().await?;
-        for side in [&pair.ana, &pair.ben] {
-            let manager = proxy::ManagerProxy::new(&side.bus).await?;
-            for key in ["voice.echo", "voice.noise", "voice.gain"] {
-                manager.set_setting(key, &switch.into(), &Dict::new()).await?;
-            }
-        }
+        pair.set_voice(switch).await?;
         let mut talk = Talk::begin(&pair)?;
         let (_, _, path) = pair.ring().await?;
         pair.answer(&path).await?;

@@ -66,6 +66,7 @@ async fn run(part: &str) -> anyhow::Result<()> {
 
 async fn calls(sheet: &mut Sheet) -> anyhow::Result<()> {
     let mut pair = Pair::start().await?;
+    pair.set_voice("off").await?;
     let mut talk = Talk::begin(&pair)?;
     let mut calls = Calls::new();
     for n in 0..CALLS {

@@ -46,6 +46,17 @@ impl Pair {
         Ok(Self { ana: Side::of(ana).await?, ben: Side::of(ben).await?, net, relay })
     }
 
+    /// Echo, noise and gain of both `on` or `off`; a steady tone is noise, so it is heard only with `off`.
+    pub(crate) async fn set_voice(&self, switch: &str) -> anyhow::Result<()> {
+        for side in [&self.ana, &self.ben] {
+            let manager = proxy::ManagerProxy::new(&side.bus).await?;
+            for key in ["voice.echo", "voice.noise", "voice.gain"] {
+                manager.set_setting(key, &switch.into(), &Dict::new()).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// New daemons for both. Who is called more than five times in a minute by one contact does not ring: each new one
     /// hears five calls.
     pub(crate) async fn renew(&mut self) -> anyhow::Result<()> {

@@ -34,6 +34,7 @@ pub(crate) async fn check() -> anyhow::Result<()> {
         blind += i32::from(!sees);
     };
     let mut pair = Pair::start().await?;
+    pair.set_voice("off").await?;
 
     let (plain, planted) = calls(&mut pair).await?;
     for (plain, planted) in plain.figures().into_iter().zip(planted.figures()) {
