@@ -105,6 +105,23 @@ fn man_pages_are_read_without_a_warning_and_completions_are_good_scripts() {
 }
 
 #[test]
+fn the_manual_names_what_a_relay_and_a_contact_can_learn() {
+    let page = fs::read_to_string(root().join("papers/sections/ahoyd.roff")).unwrap();
+    let section = page.split(".SH ").find(|section| section.starts_with("WHAT OTHERS CAN LEARN")).unwrap();
+    let told = section.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "a relay sees which inboxes exist",
+        "network addresses of its clients",
+        "may delay or drop",
+        "your phone rang",
+        "learns your network address",
+        "preconnect",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}
+
+#[test]
 fn the_desktop_entry_has_the_icon_that_is_installed() {
     let entry = fs::read_to_string(root().join("packaging/org.ahoyd.Ahoy.desktop")).unwrap();
     let icon = entry.lines().find_map(|line| line.strip_prefix("Icon=")).unwrap();
