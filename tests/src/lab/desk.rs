@@ -3,21 +3,19 @@
 //! Lives here: its parts coming and going, ahoyctl, the bus as a client sees it, waiting for what it shows.
 //! Must not: wait by sleeping: every wait is for a signal or for sound, and bounded.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use ahoy_dbus::{BUS_NAME, Dict, ROOT, interface, proxy};
 use futures_util::{Stream, StreamExt};
 use tempfile::TempDir;
-use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant, message};
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedVariant, message};
 
-use super::{Ears, Mouth, Net, Running, binary, root};
+use super::{Ears, Mouth, Net, Running, Watch, binary, root};
 
 /// What a wait for the bus may take: nothing that is waited for takes half of it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -258,12 +256,9 @@ impl Desk {
     }
 
     /// One more loudspeaker, of that name.
-    pub fn add_speaker(&self, name: &str) -> io::Result<()> {
-        let mut command = Command::new("pactl");
-        self.dress(&mut command);
-        command.args(["load-module", "module-null-sink", "rate=48000", "channels=2"]);
-        let done = command.arg(format!("sink_name={name}")).stdout(Stdio::null()).status()?;
-        if done.success() { Ok(()) } else { Err(io::Error::other(format!("no loudspeaker {name}: {done}"))) }
+    pub fn add_speaker(&self, name: &str) -> anyhow::Result<()> {
+        let sink = format!("sink_name={name}");
+        self.sound_control(&["load-module", "module-null-sink", "rate=48000", "channels=2", &sink])
     }
 
     /// Listens to one of those.
@@ -419,7 +414,7 @@ impl Desk {
     /// Notes from now on what the bus says of calls.
     pub async fn watch(&self) -> anyhow::Result<Watch> {
         let bus = self.bus().await?;
-        Ok(Watch { signals: Box::pin(signals(&bus).await?), _bus: bus })
+        Ok(Watch::new(Box::pin(signals(&bus).await?), bus))
     }
 
     /// A player or recorder of raw samples, 48 kHz, mono, at one of this desk's devices. `latency` in milliseconds.
@@ -470,66 +465,6 @@ impl Drop for Desk {
             eprintln!("{}: {error}", self.name);
         }
     }
-}
-
-/// A record of what the bus says of calls.
-pub struct Watch {
-    signals: Pin<Box<dyn Stream<Item = zbus::Result<Message>> + Send>>,
-    _bus: Connection,
-}
-
-impl Watch {
-    /// Every change of a call until one has ended: the object's kind, the names of what changed, states and reasons.
-    /// Without ids and times, so that two calls can be compared.
-    pub async fn until_end(mut self, patience: Duration) -> anyhow::Result<String> {
-        let mut seen = String::new();
-        let watching = async {
-            while let Some(message) = self.signals.next().await {
-                let line = describe(&message?)?;
-                seen.push_str(&line);
-                if line.contains("State=disconnected") {
-                    break;
-                }
-            }
-            anyhow::Ok(())
-        };
-        tokio::time::timeout(patience, watching)
-            .await
-            .map_err(|_| anyhow::anyhow!("no end within {patience:?}"))??;
-        Ok(seen)
-    }
-}
-
-/// One line for a signal about a call; nothing for others.
-fn describe(message: &Message) -> anyhow::Result<String> {
-    let header = message.header();
-    let body = message.body();
-    let changes: Vec<(String, Dict)> = match header.member().map(|member| member.as_str()) {
-        Some("PropertiesChanged") => {
-            let (interface, changed, _): (String, Dict, Vec<String>) = body.deserialize()?;
-            vec![(interface, changed)]
-        }
-        Some("InterfacesAdded") => {
-            let (_, added): (OwnedObjectPath, HashMap<String, Dict>) = body.deserialize()?;
-            added.into_iter().collect()
-        }
-        Some(_) | None => vec![],
-    };
-    let call = changes.into_iter().filter(|(interface, _)| interface == interface::CALL);
-    let lines = call.map(|(_, changed)| words(&changed).join(" ")).filter(|line| !line.is_empty());
-    Ok(lines.map(|line| line + "\n").collect())
-}
-
-/// What changed, sorted: names, and for states and reasons their words. When its row was committed is left out: that
-/// depends on the disk here, not on the other side.
-fn words(changed: &Dict) -> Vec<String> {
-    let told = ["State", "StateReason", "EndedBy"];
-    let word = |key: &String| {
-        if told.contains(&key.as_str()) { format!("{key}={}", text(changed, key)) } else { key.clone() }
-    };
-    let mut words: Vec<String> = changed.keys().filter(|key| *key != "HistoryId").map(word).collect();
-    words.sort();
-    words
 }
 
 /// All signals of the daemon on a bus, and its coming and going.

@@ -8,17 +8,19 @@ mod net;
 mod people;
 mod screen;
 mod sound;
+mod watch;
 
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 
-pub use desk::{Desk, Watch, flag, number, text};
+pub use desk::{Desk, flag, number, text};
 pub use net::Net;
 pub use people::{dial, introduce};
 pub use screen::Screen;
 pub use sound::{Ears, Mouth};
+pub use watch::Watch;
 
 /// A child process that is killed when it is dropped.
 #[derive(Debug)]
