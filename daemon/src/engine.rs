@@ -170,6 +170,7 @@ impl Engine {
                 Some(report) = inbox.desktop.recv() => match report {
                     desktop::Report::NetworkChanged => {
                         tracing::info!("the network has changed");
+                        self.tell_signal(signal::Order::NetworkChanged);
                         self.feed(Event::NetworkChanged);
                     }
                 },

@@ -250,16 +250,7 @@ async fn a_token_that_comes_between_claim_and_welcome_reaches_the_relay() {
     let late = Token::from_bytes([6; 16]).hash();
     let ana = Line::new(url, Role::Claimed { key: key(1), tokens: vec![OPEN.hash()] }, Trust::default());
     let story = async {
-        #[expect(clippy::result_large_err, reason = "the library's type")]
-        let spoken = |_: &Request, mut response: Response| {
-            response.headers_mut().insert("sec-websocket-protocol", "ahoy.relay.1".parse().unwrap());
-            Ok(response)
-        };
-        let (socket, _) = listener.accept().await.unwrap();
-        let mut relay = tokio_tungstenite::accept_hdr_async(socket, spoken).await.unwrap();
-        let challenge = ToClient::Challenge { nonce: Nonce([7; 32]) };
-        assert!(matches!(said(&mut relay).await, ToRelay::Hello { .. }));
-        relay.send(Message::text(challenge.to_text())).await.unwrap();
+        let mut relay = greeted(&listener).await;
         let ToRelay::Claim(claim) = said(&mut relay).await else { panic!("no claim") };
         assert_eq!(claim.tokens, [OPEN.hash()]);
         ana.link.set_tokens(vec![OPEN.hash(), late]).unwrap();
@@ -267,6 +258,42 @@ async fn a_token_that_comes_between_claim_and_welcome_reaches_the_relay() {
         assert!(matches!(&next, ToRelay::Allow { tokens, .. } if *tokens == [late]), "{next:?}");
     };
     clock::timeout(AT_MOST, story).await.expect("the relay hears of it without a welcome");
+}
+
+/// A relay that a test plays, up to its challenge.
+async fn greeted(listener: &TcpListener) -> WebSocketStream<TcpStream> {
+    #[expect(clippy::result_large_err, reason = "the library's type")]
+    let spoken = |_: &Request, mut response: Response| {
+        response.headers_mut().insert("sec-websocket-protocol", "ahoy.relay.1".parse().unwrap());
+        Ok(response)
+    };
+    let (socket, _) = listener.accept().await.unwrap();
+    let mut relay = tokio_tungstenite::accept_hdr_async(socket, spoken).await.unwrap();
+    assert!(matches!(said(&mut relay).await, ToRelay::Hello { .. }));
+    let challenge = ToClient::Challenge { nonce: Nonce([7; 32]) };
+    relay.send(Message::text(challenge.to_text())).await.unwrap();
+    relay
+}
+
+#[tokio::test]
+async fn after_a_change_of_our_network_a_relay_that_is_gone_is_noticed_at_once() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
+    let mut ana = Line::new(url, Role::Sender, Trust::default());
+    ana.link.send(envelope(&key(2), 1, OPEN)).unwrap();
+    let mut relay = greeted(&listener).await;
+    ana.up().await;
+    let ToRelay::Send(sent) = said(&mut relay).await else { panic!("nothing sent") };
+    ana.link.network_changed().unwrap();
+    assert!(matches!(relay.next().await, Some(Ok(Message::Ping(_)))), "it is asked for a sign of life");
+    relay.flush().await.unwrap();
+    relay.send(Message::text(ToClient::Accepted { id: sent.id }.to_text())).await.unwrap();
+    assert_eq!(ana.accepted().await, 1, "and gave one");
+    // From now on nothing is read and nothing answered, as by a network that has gone.
+    let asked = clock::now();
+    ana.link.network_changed().unwrap();
+    assert_eq!(ana.down().await, "the relay fell silent");
+    assert!(clock::now().since(asked) < Duration::from_secs(10), "long before silence alone would tell");
 }
 
 async fn said(relay: &mut WebSocketStream<TcpStream>) -> ToRelay {

@@ -4,6 +4,8 @@
 //! pictures of it are left there.
 //! Must not: wait by sleeping, or judge what `desktop.rs` judges already.
 
+#![expect(clippy::print_stdout, reason = "a skipped test says why")]
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;

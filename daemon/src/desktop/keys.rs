@@ -203,7 +203,7 @@ impl Root {
 
     #[zbus(property(emits_changed_signal = "const"))]
     fn desktop_entry(&self) -> &'static str {
-        "ahoy"
+        "org.ahoyd.Ahoy"
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

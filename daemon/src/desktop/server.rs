@@ -153,7 +153,7 @@ fn hints(note: &Note) -> HashMap<&'static str, Variant<'static>> {
     HashMap::from([
         ("urgency", Variant::from(if note.urgent { 2_u8 } else { 1_u8 })),
         ("category", Variant::from(note.category)),
-        ("desktop-entry", Variant::from("ahoy")),
+        ("desktop-entry", Variant::from("org.ahoyd.Ahoy")),
         picture,
         // The ring has its own sound, on its own devices.
         ("suppress-sound", Variant::from(true)),

@@ -98,6 +98,12 @@ impl LinkHandle {
         self.order(Order::Tokens(tokens))
     }
 
+    /// Our own network has changed: a connection that is dead by it is noticed now and not by its silence, and one that
+    /// waits for its next try has it now.
+    pub fn network_changed(&self) -> Result<(), LinkFull> {
+        self.order(Order::NetworkChanged)
+    }
+
     /// Sends what is queued, for at most one second, and ends.
     pub async fn finish(self) {
         let Self { orders, mut task } = self;
@@ -121,6 +127,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long one message may take to leave; then the connection is dead.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a relay may take for a sign of life after our network has changed.
+const SIGN_WITHIN: Duration = Duration::from_secs(4);
+
 /// Orders of one link that wait.
 const QUEUE: usize = 256;
 
@@ -129,6 +138,7 @@ enum Order {
     Send(Envelope),
     Ack(EnvelopeId),
     Tokens(Vec<TokenHash>),
+    NetworkChanged,
 }
 
 /// One link's task.
@@ -196,7 +206,9 @@ impl Link {
     async fn run(mut self) {
         let mut backoff = Backoff::default();
         let mut not_before = clock::now();
-        while self.wait_for_reason(not_before).await {
+        // Who was displaced stays away, whatever the network does.
+        let mut displaced = false;
+        while self.wait_for_reason(not_before, displaced).await {
             let began = clock::now();
             let mut up_since = None;
             let ended = self.one_connection(&mut up_since).await;
@@ -204,6 +216,7 @@ impl Link {
             if let Some(since) = up_since {
                 backoff.lost(since, now);
             }
+            displaced = matches!(ended, Ended::Displaced);
             not_before = match ended {
                 Ended::Over => return,
                 Ended::Displaced => {
@@ -221,7 +234,7 @@ impl Link {
     }
 
     /// Waits until it is time, and there is a reason, to connect. False when the link is over.
-    async fn wait_for_reason(&mut self, not_before: Moment) -> bool {
+    async fn wait_for_reason(&mut self, mut not_before: Moment, displaced: bool) -> bool {
         loop {
             let now = clock::now();
             self.outbox.expire(now);
@@ -235,6 +248,7 @@ impl Link {
             let until = self.ends.map_or(not_before, |ends| ends.min(not_before));
             tokio::select! {
                 order = self.orders.recv(), if self.ends.is_none() => match order {
+                    Some(Order::NetworkChanged) if !displaced => not_before = clock::now(),
                     Some(order) => { self.take(order); }
                     None => self.ends = Some(clock::now() + FINISH_WITHIN),
                 },
@@ -248,7 +262,7 @@ impl Link {
         match order {
             Order::Send(envelope) => self.outbox.put(envelope, clock::now()),
             Order::Tokens(tokens) => self.tokens = bounded(tokens),
-            Order::Ack(_) => {}
+            Order::Ack(_) | Order::NetworkChanged => {}
         }
     }
 
@@ -285,17 +299,23 @@ impl Link {
         say(sink, &ToRelay::Hello { version: VERSION }).await?;
         let mut heard = clock::now();
         let mut ping_at = heard + limits::PING_EVERY;
+        // Until then the relay must have given a sign of life, because our network has changed.
+        let mut sign_by = None;
         loop {
             if let Some(ends) = self.ends
                 && (self.outbox.is_empty() || ends <= clock::now())
             {
                 return Ok(Ended::Over);
             }
-            let due = [Some(ping_at), Some(heard + limits::DEAD_AFTER), self.ends];
+            let due = [Some(ping_at), Some(heard + limits::DEAD_AFTER), sign_by, self.ends];
             let due = due.into_iter().flatten().min().unwrap_or(ping_at);
             tokio::select! {
                 order = self.orders.recv(), if self.ends.is_none() => match order {
                     None => self.ends = Some(clock::now() + FINISH_WITHIN),
+                    Some(Order::NetworkChanged) => {
+                        write(sink, Message::Ping(Bytes::new())).await?;
+                        sign_by = Some(clock::now() + SIGN_WITHIN);
+                    }
                     Some(order) if up_since.is_some() => self.obey(sink, order).await?,
                     // Between our claim and its answer: the claim holds the list as it was.
                     Some(order @ Order::Tokens(_)) if self.listed => self.obey(sink, order).await?,
@@ -303,12 +323,13 @@ impl Link {
                 },
                 message = source.next() => {
                     heard = clock::now();
+                    sign_by = None;
                     let Some(frame) = read(message)? else { continue };
                     self.hear(sink, frame, up_since).await?;
                 }
                 () = clock::sleep_until(due) => {
                     let now = clock::now();
-                    if now >= heard + limits::DEAD_AFTER {
+                    if now >= heard + limits::DEAD_AFTER || sign_by.is_some_and(|by| by <= now) {
                         return Err(Ended::Failed("the relay fell silent".to_owned()));
                     }
                     if now >= ping_at {
@@ -398,6 +419,8 @@ impl Link {
                 self.flush(sink).await
             }
             Order::Ack(id) => say(sink, &ToRelay::Ack { id }).await,
+            // Looked after where the silence is.
+            Order::NetworkChanged => Ok(()),
             Order::Tokens(tokens) => {
                 let new = bounded(tokens);
                 let gone: Vec<_> = self.tokens.difference(&new).copied().collect();

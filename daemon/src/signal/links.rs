@@ -91,6 +91,15 @@ impl Links {
         }
     }
 
+    /// Our own network has changed: every link looks whether it still stands.
+    pub(super) fn network_changed(&self) {
+        for (id, one) in &self.links {
+            if let Err(error) = one.handle.network_changed() {
+                tracing::debug!(link = id.0, %error, "a link looks after itself later");
+            }
+        }
+    }
+
     /// A link reports. Late words of a link that is gone mean nothing.
     pub(super) fn hear(&mut self, link: LinkId, report: FromLink) -> News {
         let Some(one) = self.links.get_mut(&link) else { return News::Nothing };

@@ -65,6 +65,8 @@ pub enum Order {
         /// The contact.
         peer: PeerId,
     },
+    /// Our own network has changed: look whether the relays are still there.
+    NetworkChanged,
     /// Send what is queued, for at most one second, and end.
     Stop,
 }

@@ -107,7 +107,7 @@ impl Sessions {
             }
             Order::Roster(roster) => self.set_roster(roster),
             Order::Bye { call, peer } => self.bye(time.now, call, peer, &mut out),
-            Order::Stop => {}
+            Order::NetworkChanged | Order::Stop => {}
         }
         out
     }

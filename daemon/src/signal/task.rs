@@ -94,6 +94,9 @@ impl Task {
         if matches!(order, Order::Stop) {
             self.stop_at = Some(clock::now() + LAST_WORDS);
         }
+        if matches!(order, Order::NetworkChanged) {
+            self.links.network_changed();
+        }
         let out = self.sessions.order(time(), order);
         if new_roster {
             let peers = self.sessions.peers();
