@@ -122,6 +122,8 @@ def talk(story, binaries, out, scratch, voice, report):
     finally:
         for each in reversed(running):
             each()
+        for log in scratch.glob(f"ana-{voice}/log/*"):
+            shutil.copy(log, out / f"ana-{voice}-{log.name}.log")
 
 
 def main(target):
