@@ -52,7 +52,7 @@ pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
 }
 
 /// From the start of the process to a daemon that is online.
-async fn start(side: &mut Side, net: &Net, case: &str) -> anyhow::Result<Figure> {
+pub(crate) async fn start(side: &mut Side, net: &Net, case: &str) -> anyhow::Result<Figure> {
     let mut took = Figure::new("start_ms", case, "ms");
     for _ in 0..STARTS {
         side.desk.kill_daemon();
@@ -65,7 +65,7 @@ async fn start(side: &mut Side, net: &Net, case: &str) -> anyhow::Result<Figure>
 }
 
 /// Memory some seconds after the start, when what the start needed is given back.
-async fn rested(side: &Side) -> anyhow::Result<f64> {
+pub(crate) async fn rested(side: &Side) -> anyhow::Result<f64> {
     pause(Duration::from_secs(6)).await;
     side.desk.until_online(PATIENCE).await?;
     pss_mib(side.pid().await?)

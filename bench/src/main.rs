@@ -7,6 +7,7 @@ mod activation;
 mod baresip;
 mod calls;
 mod figure;
+mod history;
 mod large;
 mod load;
 mod pair;
@@ -46,7 +47,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// In this order: what an undisturbed machine needs comes first.
-const PARTS: [&str; 7] = ["idle", "bus", "calls", "load", "activation", "large", "baresip"];
+const PARTS: [&str; 8] = ["idle", "bus", "calls", "load", "activation", "large", "history", "baresip"];
 
 async fn run(part: &str) -> anyhow::Result<()> {
     tell(&format!("{part}:"));
@@ -58,6 +59,7 @@ async fn run(part: &str) -> anyhow::Result<()> {
         "load" => load::in_a_call(&mut sheet).await,
         "activation" => activation::measure(&mut sheet).await,
         "large" => large::measure(&mut sheet).await,
+        "history" => history::measure(&mut sheet).await,
         "baresip" => baresip::measure(&mut sheet).await,
         other => anyhow::bail!("no part is called {other}: {}", PARTS.join(", ")),
     }
