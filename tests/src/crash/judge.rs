@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) corrupt: usize,
     pub(super) other_side: usize,
     pub(super) next_call_failed: usize,
+    /// The machine was too slow for the 50 ms that a publication waits for its commit, and the daemon said so.
+    pub(super) overtaken: bool,
     pub(super) wrong: Vec<String>,
 }
 

@@ -21,6 +21,8 @@ use crate::lab::{Desk, Net, Relay, daemon_with_failpoints};
 const SOON: Duration = Duration::from_secs(30);
 /// Within this the other side's call must have ended.
 const OTHER_SIDE: Duration = Duration::from_secs(35);
+/// What a daemon logs when it shows something whose commit took too long.
+const OVERTAKEN: &str = "shown before it was safe";
 /// Between a daemon's death and the bus's word of it.
 const DYING: Duration = Duration::from_secs(5);
 /// The ring lifetime of these people: what nobody tells them ends by itself.
@@ -67,6 +69,7 @@ impl Pair {
         for person in [&mut *caller, &mut *callee] {
             person.restart(&self.net).await?;
         }
+        let logged = if plan.role == Role::Caller { &caller.desk } else { &callee.desk }.logged().len();
         let began = [caller.record.position(), callee.record.position()];
         let at = |role| if role == Role::Caller { began[0] } else { began[1] };
 
@@ -120,10 +123,11 @@ impl Pair {
             pause(Duration::from_secs(2)).await;
         }
         let heard = victim.record.since(at(plan.role));
+        let overtaken = victim.desk.logged().get(logged..).is_some_and(|log| log.contains(OVERTAKEN));
         victim.desk.start_daemon(&self.net)?;
         victim.desk.until_online(SOON).await?;
 
-        let mut found = Found::default();
+        let mut found = Found { overtaken, ..Found::default() };
         let role_of_other = if plan.role == Role::Caller { Role::Callee } else { Role::Caller };
         let of_other = other.record.since(at(role_of_other)).into_iter();
         let theirs = of_other.rev().find_map(|it| match it {
