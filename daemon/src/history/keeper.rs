@@ -82,6 +82,8 @@ struct Keeper {
     lost: usize,
     /// Why the last write failed; empty when it did not.
     failure: String,
+    /// It can be read and not written; SQLite says so only when it is written to.
+    read_only: bool,
     /// That a damaged database was set aside; told until the program ends.
     notice: String,
     /// Calls that the last run left open, closed now and not told yet.
@@ -110,6 +112,7 @@ impl Keeper {
             waiting: Vec::new(),
             lost: 0,
             failure: String::new(),
+            read_only: false,
             notice: String::new(),
             left_open: Vec::new(),
             exports: Arc::default(),
@@ -125,10 +128,14 @@ impl Keeper {
             Err(mpsc::error::TryRecvError::Disconnected) => return Next::End,
             Err(mpsc::error::TryRecvError::Empty) => {}
         }
-        if self.look_for_old && self.waiting.is_empty() && matches!(self.base, Base::Open(_)) {
+        if self.look_for_old
+            && !self.read_only
+            && self.waiting.is_empty()
+            && matches!(self.base, Base::Open(_))
+        {
             return Next::Idle;
         }
-        let trouble = !self.waiting.is_empty() || matches!(self.base, Base::Missing);
+        let trouble = self.read_only || !self.waiting.is_empty() || matches!(self.base, Base::Missing);
         let pause = if trouble {
             AGAIN
         } else if self.keep.days.is_some() {
@@ -174,7 +181,7 @@ impl Keeper {
 
     /// What is done when nobody asks: a disk that was away is tried, old rows go.
     fn tidy(&mut self) -> Option<Report> {
-        if !self.waiting.is_empty() || matches!(self.base, Base::Missing) {
+        if self.read_only || !self.waiting.is_empty() || matches!(self.base, Base::Missing) {
             let rows = self.write(Vec::new());
             // Of no ticket that anybody waits for.
             return Some(self.committed(0, rows));
@@ -214,9 +221,13 @@ impl Keeper {
         };
         match opened {
             Ok((db, left_open)) => {
+                self.read_only = db.is_readonly("main").unwrap_or(false);
                 self.base = Base::Open(db);
                 self.left_open.extend(left_open);
                 self.failure.clear();
+                if self.read_only {
+                    self.failure = self.cannot_write("its folder or file is read-only");
+                }
             }
             Err(fault) => self.fail(fault),
         }
@@ -227,8 +238,11 @@ impl Keeper {
             return Vec::new();
         }
         self.waiting.extend(entries);
-        if matches!(self.base, Base::Missing) {
+        if self.read_only || matches!(self.base, Base::Missing) {
             self.open();
+        }
+        if self.read_only {
+            return self.give_up_some();
         }
         let rows = match self.try_write() {
             Err(error) if file::is_damage(&error) => {
@@ -250,14 +264,14 @@ impl Keeper {
             }
             Ok(None) => self.give_up_some(),
             Err(error) => {
-                self.failure = format!(
-                    "the history cannot be written ({}): {}",
-                    file::in_words(&error),
-                    self.path.display()
-                );
+                self.failure = self.cannot_write(&file::in_words(&error));
                 self.give_up_some()
             }
         }
+    }
+
+    fn cannot_write(&self, why: &str) -> String {
+        format!("the history cannot be written ({why}): {}", self.path.display())
     }
 
     /// `None`: there is no database now.

@@ -1,0 +1,215 @@
+//! Do calls go on whatever becomes of the history, and does the person learn of it?
+//!
+//! Lives here: a full disk, a read-only, a damaged, a newer and a held database under a real daemon.
+//! Must not: mock a disk, or leave a mount behind.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use ahoy_dbus::{Dict, proxy};
+use ahoy_tests::lab::{Desk, Net, Relay};
+use anyhow::Context as _;
+
+const SOON: Duration = Duration::from_secs(20);
+
+struct Two {
+    ana: Desk,
+    ben: Desk,
+    net: Net,
+    _relay: Relay,
+}
+
+impl Two {
+    async fn start() -> anyhow::Result<Self> {
+        let net = Net::new()?;
+        let relay = Relay::start(&net, 0)?;
+        let mut desks = Vec::new();
+        for name in ["Ana", "Ben"] {
+            let mut desk = Desk::prepare(name, &relay.url)?;
+            desk.begin("bus")?;
+            desk.start_daemon(&net)?;
+            desk.until_online(SOON).await?;
+            desks.push(desk);
+        }
+        let (Some(ben), Some(ana)) = (desks.pop(), desks.pop()) else { anyhow::bail!("two desks") };
+        for (from, to) in [(&ana, &ben), (&ben, &ana)] {
+            let card = from.ctl_says(&["account", "card", "--for", &to.name])?;
+            to.ctl_reads(&["contact", "add", "-"], &card)?;
+        }
+        Ok(Self { ana, ben, net, _relay: relay })
+    }
+
+    fn base(&self) -> PathBuf {
+        self.ana.state_folder().join("history.db")
+    }
+
+    /// Ana's daemon with what was done to its files; it says so by that word, on the bus and to a person.
+    async fn begin_with(&mut self, word: &str) -> anyhow::Result<()> {
+        self.ana.start_daemon(&self.net)?;
+        self.ana.until_online(SOON).await?;
+        self.told(word).await
+    }
+
+    async fn told(&self, word: &str) -> anyhow::Result<()> {
+        self.ana.until_problem(Some(word), SOON).await?;
+        let status = self.ana.ctl_says(&["status"])?;
+        anyhow::ensure!(status.contains(word), "{status}");
+        Ok(())
+    }
+
+    /// A whole call, seen on both sides.
+    async fn call(&self, from_ana: bool) -> anyhow::Result<()> {
+        let (caller, callee) = if from_ana { (&self.ana, &self.ben) } else { (&self.ben, &self.ana) };
+        let manager = proxy::ManagerProxy::new(&caller.bus().await?).await?;
+        manager.dial(&callee.name, &Dict::new()).await?;
+        let theirs = callee.until_state("incoming", SOON).await?;
+        callee.steer(&theirs).await?.answer(&Dict::new()).await?;
+        caller.until_state("active", SOON).await?;
+        manager.hangup_all(&Dict::new()).await?;
+        callee.until_state("disconnected", SOON).await?;
+        Ok(())
+    }
+}
+
+/// Something in the way, until it is dropped.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn new(at: &Path, words: &[&str]) -> anyhow::Result<Self> {
+        run("mount", &[words, &[at.to_str().context("a path")?]].concat())?;
+        Ok(Self(at.to_owned()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let done = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        assert!(done.is_ok_and(|status| status.success()), "{} stays mounted", self.0.display());
+    }
+}
+
+fn run(program: &str, words: &[&str]) -> anyhow::Result<()> {
+    let done = Command::new(program).args(words).output()?;
+    anyhow::ensure!(done.status.success(), "{program}: {}", String::from_utf8_lossy(&done.stderr));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_damaged_a_newer_and_a_held_history_are_told_kept_and_stop_no_call() -> anyhow::Result<()> {
+    let mut two = Two::start().await?;
+    two.call(true).await?;
+    two.ana.stop_daemon()?;
+    let base = two.base();
+
+    // Written by a later program: not a byte of it changes.
+    python(&base, "db.execute('PRAGMA wal_checkpoint(TRUNCATE)'); db.execute('PRAGMA user_version = 99')")?;
+    let newer = fs::read(&base)?;
+    two.begin_with("newer").await?;
+    two.call(false).await?;
+    two.ana.stop_daemon()?;
+    anyhow::ensure!(fs::read(&base)? == newer, "a newer history was touched");
+    python(&base, "db.execute('PRAGMA user_version = 2')")?;
+
+    // Held by another program: told, and written when it lets go.
+    let mut holder = hold(&base)?;
+    two.begin_with("another program holds it").await?;
+    two.call(true).await?;
+    holder.kill()?;
+    holder.wait()?;
+    let mut waited = 0;
+    while two.ana.history().await?.len() < 2 {
+        anyhow::ensure!(waited < 40, "the call that waited is not in the history");
+        waited += 1;
+        pause(Duration::from_millis(500)).await;
+    }
+    two.ana.stop_daemon()?;
+
+    // Damaged: kept as it is, a new one begun.
+    python(&base, "db.execute('PRAGMA wal_checkpoint(TRUNCATE)')")?;
+    let mut bytes = fs::read(&base)?;
+    bytes[..64].fill(0x55);
+    fs::write(&base, &bytes)?;
+    two.begin_with("damaged").await?;
+    two.call(false).await?;
+    let files = fs::read_dir(two.ana.state_folder())?.collect::<Result<Vec<_>, _>>()?;
+    let kept = files.iter().find(|file| file.file_name().to_string_lossy().contains(".damaged-"));
+    anyhow::ensure!(fs::read(kept.context("nothing was kept")?.path())? == bytes, "it was kept otherwise");
+    anyhow::ensure!(two.ana.history().await?.len() == 1, "the new one has the call");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_disk_and_a_read_only_history_are_told_and_stop_no_call() -> anyhow::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: only root can mount a small disk");
+        return Ok(());
+    }
+    let mut two = Two::start().await?;
+    two.call(true).await?;
+    two.ana.stop_daemon()?;
+    let base = two.base();
+
+    let before = fs::read(&base)?;
+    {
+        let _read_only = Mounted::new(&base, &["--bind", "-o", "ro", base.to_str().context("a path")?])?;
+        run("mount", &["-o", "remount,ro,bind", base.to_str().context("a path")?])?;
+        two.begin_with("read-only").await?;
+        two.call(false).await?;
+        two.ana.stop_daemon()?;
+    }
+    anyhow::ensure!(fs::read(&base)? == before, "a read-only history was touched");
+
+    let state = two.ana.state_folder();
+    let aside = state.with_file_name("aside");
+    run("cp", &["-a", state.to_str().context("a path")?, aside.to_str().context("a path")?])?;
+    let small = Mounted::new(&state, &["-t", "tmpfs", "-o", "size=3m", "small"])?;
+    run("cp", &["-a", &format!("{}/.", aside.display()), state.to_str().context("a path")?])?;
+    two.ana.start_daemon(&two.net)?;
+    two.ana.until_online(SOON).await?;
+    let filler = state.join("filler");
+    let full = fs::write(&filler, vec![0; 4 * 1024 * 1024]);
+    anyhow::ensure!(full.is_err(), "the disk is not full");
+    two.call(true).await?;
+    two.told("the disk is full").await?;
+    let rows = two.ana.history().await?.len();
+    fs::remove_file(&filler)?;
+    let mut waited = 0;
+    while two.ana.history().await?.len() <= rows {
+        anyhow::ensure!(waited < 40, "what waited for the disk is not in the history");
+        waited += 1;
+        pause(Duration::from_millis(500)).await;
+    }
+    two.ana.stop_daemon()?;
+    drop(small);
+    Ok(())
+}
+
+/// Changes the file as another program would.
+fn python(base: &Path, what: &str) -> anyhow::Result<()> {
+    let script =
+        format!("import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n{what}\ndb.commit()\ndb.close()");
+    run("/usr/bin/python3", &["-c", &script, base.to_str().context("a path")?])
+}
+
+/// A program that holds the database until it is killed.
+fn hold(base: &Path) -> anyhow::Result<Child> {
+    let script = "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], isolation_level=None)\ndb.execute('BEGIN EXCLUSIVE')\nprint('held', flush=True)\nsys.stdin.read()";
+    let mut holder = Command::new("/usr/bin/python3")
+        .args(["-c", script])
+        .arg(base)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    BufReader::new(holder.stdout.take().context("its output")?).read_line(&mut line)?;
+    anyhow::ensure!(line.trim() == "held", "{line}");
+    Ok(holder)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a disk that is back is tried every few seconds")]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
