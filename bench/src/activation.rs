@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use futures_util::StreamExt as _;
 
 use crate::figure::{Figure, Sheet};
-use crate::time::{PATIENCE, ms, now};
+use crate::time::{PATIENCE, ms, now, pause};
 
 const ROUNDS: usize = 10;
 
