@@ -99,9 +99,12 @@ impl Activated {
                 }
                 anyhow::Ok(())
             };
-            tokio::time::timeout(Duration::from_secs(10), gone)
-                .await
-                .context("the daemon does not end")??;
+            tokio::time::timeout(PATIENCE, gone).await.context("the daemon does not end")??;
+            // It gives up its name before its lock; a new one that meets the lock ends at once.
+            let from = now();
+            while Path::new(&format!("/proc/{pid}/exe")).exists() && from.elapsed() < PATIENCE {
+                pause(Duration::from_millis(5)).await;
+            }
         }
         // The cached proxies of `until_online` would keep nothing alive; this asserts that the last answer was a daemon's.
         drop(proxy::ManagerProxy::new(&client).await?);
