@@ -55,8 +55,9 @@ def walls():
     return response * 10 ** (ROOM_DB / 20) / numpy.sqrt(numpy.sum(response**2))
 
 
-def talk(story, binaries, out, scratch, voice, report):
-    """One call with Ana's processing like that."""
+def talk(story, binaries, out, scratch, voice, report, last):
+    """One call with Ana's processing like that. False if the machine was too busy for a judgement, which the last try gives all
+    the same: where the sound server misses its time the way of the echo changes, and the canceller begins anew."""
     running = []
     try:
         relay = subprocess.Popen([str(binaries / "ahoy-relay"), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
@@ -102,7 +103,11 @@ def talk(story, binaries, out, scratch, voice, report):
         result = {"loss_first_5_s_db": demo.rounded(loss(0, 5)), "loss_after_5_s_db": demo.rounded(loss(5, ends)), "worst_2_s_db": demo.rounded(min(loss(at, at + 2) for at in range(5, ends - 2)))}
         if voice == "off":
             report["off"] = result
-            return story.must(loss(5, ends) < 20, f"with processing off he hears himself: {loss(5, ends):.0f} dB weaker than he is played there")
+            story.must(loss(5, ends) < 20, f"with processing off he hears himself: {loss(5, ends):.0f} dB weaker than he is played there")
+            return True
+        if loss(5, ends) < 35 and not last and os.getloadavg()[0] > os.cpu_count():
+            story.tell(f"{loss(5, ends):.0f} dB, but more programs want to run than there are processors: once more")
+            return False
         story.must(loss(5, ends) >= 35, f"after 5 s Ben hears himself {loss(5, ends):.0f} dB weaker than he is played in Ana's room (at least 35; worst 2 s {result['worst_2_s_db']:.0f}; first 5 s {loss(0, 5):.0f})")
         stats = ana.call(ana.until("active")[1], "Call", "GetStats", "a{sv}", {})[0]
         result["told_db"] = demo.rounded(stats["echo-return-loss-db"][1]) if "echo-return-loss-db" in stats else None
@@ -119,6 +124,7 @@ def talk(story, binaries, out, scratch, voice, report):
         cpu = sum(map(int, pathlib.Path(f"/proc/{ana.daemon.pid}/stat").read_text().split()[13:15])) / os.sysconf("SC_CLK_TCK")
         result["daemon_cpu_s"] = demo.rounded(cpu)
         report["on"] = result
+        return True
     finally:
         for each in reversed(running):
             each()
@@ -137,7 +143,9 @@ def main(target):
     try:
         for voice in ("auto", "off"):
             story.tell(f"A call with voice processing {voice}")
-            talk(story, binaries, out, scratch, voice, report)
+            for again in range(3):
+                if talk(story, binaries, out, scratch / str(again), voice, report, again == 2):
+                    break
     except (RuntimeError, subprocess.SubprocessError, OSError) as error:
         story.must(False, str(error))
     finally:
