@@ -190,7 +190,7 @@ fn write(path: &Path) -> anyhow::Result<()> {
 /// Whom the n-th call is with: the lower numbers more often.
 fn person(n: u64) -> u64 {
     let far = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    if far % 3 == 0 { far / 3 % PEOPLE } else { far / 3 % (PEOPLE / 5) }
+    if far.is_multiple_of(3) { far / 3 % PEOPLE } else { far / 3 % (PEOPLE / 5) }
 }
 
 fn hex(person: u64) -> String {
@@ -201,7 +201,7 @@ fn hex(person: u64) -> String {
 fn call(n: u64) -> Vec<Entry> {
     let person = person(n);
     let chance = n.wrapping_mul(0xd134_2543_de82_ef95) >> 40;
-    let incoming = chance % 2 == 0;
+    let incoming = chance.is_multiple_of(2);
     let begin = n * APART;
     let at = |seconds: u64| Moment::from_micros(begin + seconds * 1_000_000);
     let note = (chance % 10 < 3).then(|| {
