@@ -29,21 +29,25 @@ const BATCH: u32 = 4;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] => {
-            for part in PARTS {
-                run(part).await?;
-            }
-            Ok(())
-        }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => run_all(&PARTS).await,
         ["--plant"] => plant::check().await,
-        parts => {
-            for part in parts {
-                run(part).await?;
-            }
-            Ok(())
+        parts => run_all(parts).await,
+    }
+}
+
+/// A part that fails costs the others nothing.
+async fn run_all(parts: &[&str]) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    for part in parts {
+        if let Err(error) = run(part).await {
+            tell(&format!("FAILED: {error:#}"));
+            failed.push(*part);
         }
     }
+    anyhow::ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
+    Ok(())
 }
 
 /// In this order: what an undisturbed machine needs comes first.

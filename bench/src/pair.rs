@@ -194,7 +194,7 @@ fn states_in(message: &zbus::Message) -> anyhow::Result<Vec<(String, String)>> {
     Ok(states.filter(|(_, state)| !state.is_empty()).collect())
 }
 
-/// The calls of a moment ago linger for ten seconds.
+/// The calls of a moment ago linger for ten seconds; three more, and what they needed is given back.
 pub(crate) async fn until_all_is_over() {
-    pause(Duration::from_secs(11)).await;
+    pause(Duration::from_secs(16)).await;
 }
