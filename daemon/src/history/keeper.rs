@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ahoy_call::Moment;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
@@ -76,6 +77,8 @@ struct Keeper {
     look_for_old: bool,
     /// When they were last looked for.
     looked_at: i64,
+    /// When a write was last tried.
+    tried: Moment,
     /// What was not written yet.
     waiting: Vec<Entry>,
     /// How many were given up.
@@ -109,6 +112,7 @@ impl Keeper {
             keep,
             look_for_old: true,
             looked_at: clock::unix_us(),
+            tried: Moment::default(),
             waiting: Vec::new(),
             lost: 0,
             failure: String::new(),
@@ -123,6 +127,12 @@ impl Keeper {
 
     /// The next order, or the time to do something without one.
     fn next(&self, orders: &mut mpsc::Receiver<Order>) -> Next {
+        let trouble = self.read_only || !self.waiting.is_empty() || matches!(self.base, Base::Missing);
+        let again = self.tried + AGAIN;
+        // Before anybody's order: who asks often must not keep the disk from being tried.
+        if trouble && again <= clock::now() {
+            return Next::Idle;
+        }
         match orders.try_recv() {
             Ok(order) => return Next::Order(order),
             Err(mpsc::error::TryRecvError::Disconnected) => return Next::End,
@@ -135,9 +145,8 @@ impl Keeper {
         {
             return Next::Idle;
         }
-        let trouble = self.read_only || !self.waiting.is_empty() || matches!(self.base, Base::Missing);
         let pause = if trouble {
-            AGAIN
+            again.since(clock::now())
         } else if self.keep.days.is_some() {
             OLD
         } else {
@@ -237,6 +246,7 @@ impl Keeper {
         if matches!(self.base, Base::Newer) {
             return Vec::new();
         }
+        self.tried = clock::now();
         self.waiting.extend(entries);
         if self.read_only || matches!(self.base, Base::Missing) {
             self.open();
