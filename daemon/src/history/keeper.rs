@@ -219,6 +219,7 @@ impl Keeper {
 
     /// Opens the database, a damaged one after setting it aside.
     fn open(&mut self) {
+        self.tried = clock::now();
         let opened = match file::open(&self.path) {
             Err(Fault::Damaged(why)) => {
                 if !self.set_aside(&why) {
