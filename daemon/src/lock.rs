@@ -7,8 +7,12 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use tokio::sync::oneshot;
+
+use crate::clock;
 
 /// Held as long as the daemon lives; the kernel lets go of it at the end of the process, however that comes.
 #[derive(Debug)]
@@ -36,23 +40,63 @@ pub enum LockError {
 impl StateLock {
     /// Takes the lock at `path`, making its directory (mode 0700) when it is missing. Never waits.
     pub fn take(path: &Path) -> Result<Self, LockError> {
-        let unusable = |source| LockError::Unusable { path: path.to_owned(), source };
-        if let Some(dir) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
-        }
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(unusable)?;
+        let file = open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { _file: file }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(LockError::Taken),
-            Err(error) => Err(unusable(error.into())),
+            Err(error) => Err(unusable(path, error.into())),
         }
     }
+
+    /// The same, but a daemon that is just ending is waited for, `patience` at the most; `waiting` is called before that.
+    ///
+    /// The kernel wakes us when the lock is free. The thread that waits for it ends with the lock or with the process, so
+    /// after [`LockError::Taken`] the process is to end.
+    pub async fn take_within(
+        path: &Path,
+        patience: Duration,
+        waiting: impl FnOnce(),
+    ) -> Result<Self, LockError> {
+        match Self::take(path) {
+            Err(LockError::Taken) => waiting(),
+            taken => return taken,
+        }
+        let file = open(path)?;
+        let (tell, told) = oneshot::channel();
+        let wait = move || {
+            let locked = loop {
+                match flock(&file, FlockOperation::LockExclusive) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    locked => break locked,
+                }
+            };
+            // Too late, and nobody listens: the lock is let go of with the file.
+            drop(tell.send(locked.map(|()| Self { _file: file })));
+        };
+        std::thread::Builder::new()
+            .name("lock".to_owned())
+            .spawn(wait)
+            .map_err(|error| unusable(path, error))?;
+        match clock::timeout(patience, told).await {
+            Ok(Ok(Ok(lock))) => Ok(lock),
+            Ok(Ok(Err(error))) => Err(unusable(path, error.into())),
+            Ok(Err(_)) | Err(_) => Err(LockError::Taken),
+        }
+    }
+}
+
+/// The file that is locked. What lies in it means nothing.
+fn open(path: &Path) -> Result<File, LockError> {
+    if let Some(dir) = path.parent() {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|error| unusable(path, error))?;
+    }
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    file.map_err(|error| unusable(path, error))
+}
+
+fn unusable(path: &Path, source: io::Error) -> LockError {
+    LockError::Unusable { path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -67,6 +111,19 @@ mod tests {
         assert!(matches!(StateLock::take(&path), Err(LockError::Taken)));
         drop(first);
         StateLock::take(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_is_ending_is_waited_for_and_one_that_stays_is_not_waited_for_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ahoy/lock");
+        let first = StateLock::take(&path).unwrap();
+        let within = |patience| StateLock::take_within(&path, patience, || {});
+        assert!(matches!(within(Duration::from_millis(20)).await, Err(LockError::Taken)));
+        let ends = StateLock::take_within(&path, Duration::from_secs(60), move || drop(first));
+        let second = ends.await.unwrap();
+        assert!(matches!(StateLock::take(&path), Err(LockError::Taken)), "it is ours now");
+        drop(second);
     }
 
     #[test]

@@ -27,8 +27,14 @@ const WRONG_CONFIGURATION: u8 = 78;
 /// How long one program in `hooks.d` may run.
 const HOOK: Duration = Duration::from_secs(10);
 
+/// How long a daemon that is just ending is waited for; it is given as long by its unit (`TimeoutStopSec`).
+const PREDECESSOR: Duration = Duration::from_secs(5);
+
 /// What a second daemon says before it ends well.
 const SECOND: &str = "another ahoyd of this user runs already and goes on";
+
+/// And what it says first, in case the other is about to end.
+const WAITING: &str = "another ahoyd of this user runs: waiting up to 5 seconds for its end";
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -53,7 +59,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::load(&paths.config)?;
     log::begin(config.log);
 
-    let _lock = match StateLock::take(&paths.lock()) {
+    let waiting = || {
+        ready::status(WAITING);
+        eprintln!("ahoyd: {WAITING}");
+    };
+    let _lock = match StateLock::take_within(&paths.lock(), PREDECESSOR, waiting).await {
         Ok(lock) => lock,
         Err(LockError::Taken) => return second(),
         Err(error) => return Err(error).context("locking the state directory"),

@@ -3,11 +3,13 @@
 //! Lives here: whole calls, steered over the bus and by ahoyctl, judged by what the other one's speaker plays.
 //! Must not: look into a daemon, or trust what it says of itself where sound or rows can be asked instead.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, dial, introduce, text};
+use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, Running, dial, introduce, text};
+use rustix::process::{Pid, Signal, kill_process};
 
 const ANA: f64 = 600.0;
 const BEN: f64 = 950.0;
@@ -212,6 +214,34 @@ async fn a_second_daemon_says_so_and_ends_with_success() -> Outcome {
     anyhow::ensure!(second.status.code() == Some(0), "{:?}: {said}", second.status);
     anyhow::ensure!(said.contains("already"), "{said}");
     anyhow::ensure!(ana.daemon()?.1.is_none(), "the first goes on");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_daemon_begun_while_another_is_ending_waits_for_its_end_and_serves() -> Outcome {
+    let net = Net::new()?;
+    let mut ana = Desk::prepare("Ana", "ws://127.0.0.1:9")?;
+    ana.begin("bus")?;
+    ana.start_daemon(&net)?;
+    ana.until_problem(Some("relay"), SOON).await?;
+    let old = Pid::from_raw(i32::try_from(ana.daemon()?.0)?).expect("a process has a number");
+    // One that takes its time to end.
+    kill_process(old, Signal::STOP)?;
+    kill_process(old, Signal::TERM)?;
+    let mut second = Running::start(ana.daemon_command(&net).stdin(Stdio::null()).stderr(Stdio::piped()))?;
+    let mut said = BufReader::new(second.child().stderr.take().expect("its output is ours"));
+    let mut line = String::new();
+    said.read_line(&mut line)?;
+    anyhow::ensure!(line.contains("waiting up to 5 seconds"), "{line}");
+    anyhow::ensure!(second.child().try_wait()?.is_none(), "it waits");
+    kill_process(old, Signal::CONT)?;
+    ana.stop_daemon()?;
+    // What it logs from now on must not stop it.
+    let log = std::thread::Builder::new().spawn(move || std::io::copy(&mut said, &mut std::io::sink()))?;
+    ana.until_problem(Some("relay"), SOON).await?;
+    anyhow::ensure!(second.child().try_wait()?.is_none(), "the second serves");
+    drop(second);
+    log.join().expect("reading cannot panic")?;
     Ok(())
 }
 
