@@ -13,7 +13,7 @@ use crate::sound::{Ears, Mouth};
 use crate::time::{ms, now, pause};
 
 /// Ana hums this, Ben that, in hertz: high enough that 5 ms tell them from a ring.
-const TONES: [f64; 2] = [2000.0, 3000.0];
+pub(crate) const TONES: [f64; 2] = [2000.0, 3000.0];
 /// Louder than this, in dBFS, the other would be heard before the answer. A ring has a little of every tone.
 const QUIET: f64 = -28.0;
 

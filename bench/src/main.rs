@@ -6,12 +6,14 @@
 mod activation;
 mod baresip;
 mod calls;
+mod devices;
 mod figure;
 mod history;
 mod large;
 mod load;
 mod pair;
 mod plant;
+mod popup;
 mod process;
 mod sound;
 mod time;
@@ -51,7 +53,8 @@ async fn run_all(parts: &[&str]) -> anyhow::Result<()> {
 }
 
 /// In this order: what an undisturbed machine needs comes first.
-const PARTS: [&str; 8] = ["idle", "bus", "calls", "load", "activation", "large", "history", "baresip"];
+const PARTS: [&str; 10] =
+    ["idle", "bus", "calls", "load", "activation", "popup", "devices", "large", "history", "baresip"];
 
 async fn run(part: &str) -> anyhow::Result<()> {
     tell(&format!("{part}:"));
@@ -62,6 +65,8 @@ async fn run(part: &str) -> anyhow::Result<()> {
         "calls" => calls(&mut sheet).await,
         "load" => load::in_a_call(&mut sheet).await,
         "activation" => activation::measure(&mut sheet).await,
+        "popup" => popup::measure(&mut sheet).await,
+        "devices" => devices::measure(&mut sheet).await,
         "large" => large::measure(&mut sheet).await,
         "history" => history::measure(&mut sheet).await,
         "baresip" => baresip::measure(&mut sheet).await,

@@ -72,11 +72,20 @@ impl Pair {
 
     /// Ana dials; when, and the call on Ben's side once it rings there, and when it did.
     pub(crate) async fn ring(&mut self) -> anyhow::Result<(Instant, Instant, String)> {
+        self.ring_for(None).await
+    }
+
+    /// The same, with a lifetime in seconds.
+    pub(crate) async fn ring_for(
+        &mut self,
+        lifetime: Option<u32>,
+    ) -> anyhow::Result<(Instant, Instant, String)> {
         let manager = proxy::ManagerProxy::new(&self.ana.bus).await?;
         anyhow::ensure!(manager.online().await?, "Ana has no relay");
         self.ben.forget();
         let dialed = now();
-        manager.dial("Ben", &Dict::new()).await.context("dialing")?;
+        let lifetime = lifetime.map(|seconds| ("lifetime".to_owned(), seconds.into()));
+        manager.dial("Ben", &Dict::from_iter(lifetime)).await.context("dialing")?;
         let (rang, path) = self.ben.until("incoming").await?;
         Ok((dialed, rang, path))
     }

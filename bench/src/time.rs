@@ -22,3 +22,9 @@ pub(crate) async fn pause(time: Duration) {
 pub(crate) fn ms(from: Instant, to: Instant) -> f64 {
     to.saturating_duration_since(from).as_secs_f64() * 1e3
 }
+
+/// Since the machine began, suspend included: the bus tells deadlines so.
+pub(crate) fn boot_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
