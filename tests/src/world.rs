@@ -7,6 +7,7 @@ mod carry;
 mod check;
 mod faults;
 mod ports;
+pub mod scenes;
 mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
