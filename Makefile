@@ -9,6 +9,7 @@
 # make nightly    random calls with fresh seeds until stopped (SECONDS=60: so long)
 # make deb        a Debian package, in target/debian/
 # make look-waybar  a bar with a call in it, as a picture
+# make mutants    changes the rules of calling in every way, one at a time, and says what no test notices (call/MUTANTS.md)
 # make crash      kills daemons in the middle of calls and looks what is left; crash-nightly: a thousand times
 #
 # Each installs what it needs first, where it can (see tests/lab/install.sh).
@@ -20,10 +21,10 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo echo busy-day look test build bench crash crash-nightly papers install uninstall deb look-waybar nightly
+.PHONY: help demo echo busy-day look test build bench crash crash-nightly mutants papers install uninstall deb look-waybar nightly
 
 help:
-	@sed -n '1,13s/^# //p' Makefile
+	@sed -n '1,14s/^# //p' Makefile
 
 demo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET)
@@ -65,9 +66,19 @@ crash:
 	@tests/lab/install.sh build test sound rust
 	@cargo run --quiet --package ahoy-tests --bin crash -- 200
 
-crash-nightly:
+crash-# FILES="call/leg.rs phone/glare.rs": only those.
+mutants:
+	@tests/lab/install.sh rust mutants
+	@tests/mutants.sh $(TARGET) $(FILES)
+
+nightly:
 	@tests/lab/install.sh build test sound rust
 	@cargo run --quiet --package ahoy-tests --bin crash -- 1000
+
+# FILES="call/leg.rs phone/glare.rs": only those.
+mutants:
+	@tests/lab/install.sh rust mutants
+	@tests/mutants.sh $(TARGET) $(FILES)
 
 nightly:
 	@AHOY_NIGHTLY_SECONDS=$(SECONDS) cargo test --quiet --package ahoy-tests --test anything_goes fresh_lists -- --ignored --nocapture

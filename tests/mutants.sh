@@ -12,22 +12,21 @@ cd "$(dirname "$0")/.."
 target=$1; shift
 mkdir -p "$target"
 place=$(readlink -f "$target")/mutants
-cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is missing. Run:  cargo install cargo-mutants" >&2; exit 1; }
 
 # Stories and the table first; what they let live is then given so many random lists.
 LISTS=${LISTS:-1000}
-stories="calling table busy hold policies glare bad_network suspend restart devices away"
+stories="calling table busy hold policies glare bad_network suspend restart devices away repair paths laws"
 
 # --- The workspace: `call` as it is, and one crate whose tests are the world and every question about calling.
 rm -rf "$place/call" "$place/sim" "$place/mutants.out" "$place/mutants.out.old"
 mkdir -p "$place/sim/src"
 cp -r call "$place/call"
-cp -r tests/src/{world,world.rs,network.rs,media.rs,op.rs} "$place/sim/src/"
+cp -r tests/src/{world,world.rs,network.rs,media.rs,op.rs,talk.rs} "$place/sim/src/"
 for story in $stories anything_goes; do cp "tests/tests/$story.rs" "$place/sim/src/test_$story.rs"; done
 sed -i "s/^const LISTS: u64 = .*/const LISTS: u64 = $LISTS;/; s/^const FLOOR: u64 = .*/const FLOOR: u64 = 0;/" "$place/sim/src/test_anything_goes.rs"
 {
   echo "extern crate self as ahoy_tests;"
-  for model in world network media op; do echo "#[cfg(test)] pub mod $model;"; done
+  for model in world network media op talk; do echo "#[cfg(test)] pub mod $model;"; done
   for story in $stories anything_goes; do echo "#[cfg(test)] mod test_$story;"; done
 } >"$place/sim/src/lib.rs"
 cat >"$place/sim/Cargo.toml" <<END

@@ -68,3 +68,15 @@ impl Epoch {
         Self(u16::from(own > theirs))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    #[test]
+    fn an_identity_is_logged_by_three_bytes() {
+        assert_eq!(format!("{:?}", CallId::from_bytes([0xab; 16])), "call:ababab");
+    }
+}

@@ -132,13 +132,6 @@ kinds! {
     }
 }
 
-impl Input {
-    /// Whether a person asks for it: then it may be refused.
-    pub fn is_command(self) -> bool {
-        self <= Self::SetAllMuted
-    }
-}
-
 impl From<&Command> for Input {
     fn from(command: &Command) -> Self {
         match command {

@@ -135,3 +135,18 @@ pub enum Message {
         listening: bool,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn what_is_opaque_says_how_long_it_is_and_nothing_else() {
+        let body = Opaque(vec![b'1'; 290]);
+        let text = format!("{:?}", Description { kind: SdpKind::Offer, body });
+        assert_eq!(text, "Description { kind: Offer, body: <290 bytes> }");
+    }
+}

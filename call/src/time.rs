@@ -49,3 +49,22 @@ impl fmt::Debug for Moment {
         write!(f, "{}.{:06}s", self.0 / 1_000_000, self.0 % 1_000_000)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_as_seconds_since_boot() {
+        assert_eq!(format!("{:?}", Moment::from_micros(61_000_250)), "61.000250s");
+    }
+
+    #[test]
+    fn what_lies_ahead_is_no_time_ago_and_the_last_moment_never_passes() {
+        let (early, late) = (Moment::from_micros(5), Moment::from_micros(9));
+        assert_eq!((late - early, early - late), (Duration::from_micros(4), Duration::ZERO));
+        assert_eq!(late + Duration::MAX, Moment::from_micros(u64::MAX));
+    }
+}

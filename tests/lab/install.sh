@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what this machine lacks for one purpose, on Debian and what derives from it. Does nothing where nothing is missing.
 #
-#   install.sh build|sound|demo|bench|test|desktop|deb|look|rust...
+#   install.sh build|sound|demo|bench|test|desktop|deb|look|mutants|rust...
 #
 # Lives here: the package lists, and where a compiler comes from.
 # Must not: remove or replace a package, or touch anything but packages and the compiler.
@@ -16,6 +16,7 @@ packages() {
     test) echo pulseaudio libasound2-plugins iproute2 util-linux nftables systemd dbus-daemon python3 python3-icalendar man-db zsh fish bsdutils nodejs qt6-declarative-dev-tools ;;
     deb) echo dpkg-dev ;;
     look) echo sway waybar grim fonts-dejavu-core ;;
+    mutants) echo gcc libc6-dev ;;
     desktop) echo xvfb dunst imagemagick fonts-dejavu-core playerctl python3-dbusmock ;;
     *) echo "install.sh: no list is called '$1'" >&2; return 1 ;;
   esac
@@ -85,3 +86,4 @@ if [ ${#lists[@]} -gt 0 ]; then
 fi
 case " $* " in *" rust "*) install_rust ;; esac
 case " $* " in *" deb "*) cargo deb --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-deb ;; esac
+case " $* " in *" mutants "*) cargo mutants --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-mutants ;; esac

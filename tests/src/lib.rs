@@ -10,5 +10,6 @@ pub mod lab;
 pub mod media;
 pub mod network;
 pub mod op;
+pub mod talk;
 pub mod tidy;
 pub mod world;

@@ -3,8 +3,6 @@
 //! Lives here: waiting, busy, dialing twice, calls in quick succession: told as stories.
 //! Must not: use real time, sockets or sound.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 

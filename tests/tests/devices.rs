@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use ahoy_call::{CallId, DeclineReason, EndReason, EndedBy, Outcome, Refusal, Scope, State};
+use ahoy_call::{CallId, DeclineReason, Effect, EndReason, EndedBy, Outcome, Refusal, Scope, State};
 use ahoy_tests::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -165,4 +165,18 @@ fn the_flags_of_a_device_that_lost_count_for_nothing() {
 fn our_own_device_is_nobody_to_dial() {
     let mut w = World::with_devices(7, &[("ada", 2), ("bob", 1)]);
     assert_eq!(w.dial("ada", "ada2"), Err(Refusal::NoDevice));
+}
+
+#[test]
+fn a_device_that_lost_hears_of_it_once() {
+    let (mut w, call) = ringing();
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    let (ended, lost) = (ahoy_call::Command::HangUp { call }, ahoy_tests::world::device(2));
+    let effects = w.people[0].phone.clone().command(w.now, ended).unwrap();
+    let told = effects.into_iter().any(|effect| match effect {
+        Effect::Signal { leg, .. } => leg == lost,
+        Effect::Media { .. } | Effect::Record(_) | Effect::Publish(_) | Effect::Retire(_) => false,
+    });
+    assert!(!told, "that the others hang up is nothing to it");
 }

@@ -3,12 +3,10 @@
 //! Lives here: hold, resume, swap, answering and dialing beside a conversation: told as stories.
 //! Must not: use real time, sockets or sound.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ahoy_call::{CallId, EndReason, EndedBy, Fact, Others, Outcome, Refusal, State};
+use ahoy_call::{CallId, EndReason, EndedBy, Event, Fact, Message, Others, Outcome, Refusal, State};
 use ahoy_tests::world::World;
 use ahoy_tests::world::scenes::{talking, waiting};
 
@@ -161,4 +159,21 @@ fn while_a_call_is_being_dialed_no_other_one_takes_the_ear() {
     assert!(w.view_of("ada", first).unwrap().can.hold);
     w.resume("ada", first).unwrap();
     assert_eq!(w.state_of("ada", first), Some(State::Active));
+}
+
+#[test]
+fn flags_that_come_late_or_under_a_number_that_was_heard_change_nothing() {
+    let (mut w, call) = talking();
+    let leg = ahoy_tests::world::device(1);
+    let mut said = |serial, held| {
+        let message = Message::State { serial, muted: held, held, camera: false, listening: held };
+        w.event(0, Event::Received { call, leg, message });
+        let view = w.view("ada").unwrap();
+        assert_eq!((view.remote_muted, view.remote_hears_only), (view.remote_hold, view.remote_hold));
+        view.remote_hold
+    };
+    assert!(!said(0, true), "numbers begin with one");
+    assert!(said(5, true));
+    assert!(said(5, false) && said(4, false), "the newest word stands");
+    assert!(!said(6, false));
 }

@@ -3,11 +3,9 @@
 //! Lives here: silence, what rings silently or answers itself, words with a dial and a decline, blocking: told as stories.
 //! Must not: use real time, sockets or sound.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
-
 use std::time::Duration;
 
-use ahoy_call::{DeclineReason, EndReason, EndedBy, Outcome, Refusal, RingPolicy, Scope, State};
+use ahoy_call::{Command, DeclineReason, EndReason, EndedBy, Outcome, Refusal, RingPolicy, Scope, State};
 use ahoy_tests::world::World;
 use ahoy_tests::world::scenes::talking;
 
@@ -61,7 +59,7 @@ fn an_intercom_contact_waits_like_anybody_while_there_is_a_call() {
     let second = w.dial("eve", "bob").unwrap();
     w.pass(SECOND);
     assert_eq!(w.state_of("bob", second), Some(State::Waiting));
-    w.command(1, ahoy_call::Command::HangUp { call: first }).unwrap();
+    w.command(1, Command::HangUp { call: first }).unwrap();
     w.pass(SECOND);
     assert_eq!(w.state_of("bob", second), Some(State::Incoming), "nobody is put through by surprise later");
 }
@@ -125,4 +123,28 @@ fn a_block_takes_a_dial_back_without_a_note_and_leaves_others_alone() {
     w.pass(5 * MINUTE);
     assert!(w.rows("eve").is_empty(), "whom we block we tell nothing");
     w.block("ada", "dan").expect("without a call, too");
+}
+
+#[test]
+fn the_switch_for_all_calls_counts_for_later_ones_too_and_each_call_keeps_its_own() {
+    let (mut w, first) = talking();
+    assert!(!w.people[0].phone.muted());
+    w.command(0, Command::SetAllMuted { muted: true }).unwrap();
+    assert!(w.people[0].phone.muted() && w.view_of("ada", first).unwrap().muted);
+    let second = w.dial("ada", "eve").unwrap();
+    assert!(w.view_of("ada", second).unwrap().muted, "one that is dialed");
+    w.command(0, Command::SetMuted { call: second, muted: true }).unwrap();
+    w.pass(SECOND);
+    w.answer("eve").unwrap();
+    w.pass(SECOND);
+    assert!(w.view_of("bob", first).unwrap().remote_muted && w.view_of("eve", second).unwrap().remote_muted);
+    let third = w.dial("dan", "ada").unwrap();
+    w.pass(SECOND);
+    assert!(w.view_of("ada", third).unwrap().muted, "one that comes in");
+    w.command(0, Command::SetAllMuted { muted: false }).unwrap();
+    w.pass(SECOND);
+    assert!(!w.people[0].phone.muted());
+    let muted = [first, second, third].map(|call| w.view_of("ada", call).unwrap().muted);
+    assert_eq!(muted, [false, true, false], "its own switch is another one");
+    assert!(!w.view_of("bob", first).unwrap().remote_muted && w.view_of("eve", second).unwrap().remote_muted);
 }

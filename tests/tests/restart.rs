@@ -109,3 +109,21 @@ fn a_daemon_that_stops_ends_every_call_and_says_so() {
     assert_eq!(w.end("bob"), (EndReason::Completed, EndedBy::Remote, Outcome::Answered));
     assert_eq!(w.end("eve"), (EndReason::Missed, EndedBy::Remote, Outcome::Missed));
 }
+
+#[test]
+fn a_callee_that_stops_while_it_rings_says_so_at_once() {
+    for (devices, reason) in [(1, EndReason::NoAnswer), (2, EndReason::Declined)] {
+        let mut w = World::with_devices(7, &[("ada", 1), ("bob", devices)]);
+        w.dial("ada", "bob").unwrap();
+        w.pass(SECOND);
+        w.event(1, Event::Stopping);
+        assert_eq!(w.end("bob"), (EndReason::Shutdown, EndedBy::Local, Outcome::Missed));
+        w.pass(SECOND);
+        if devices == 2 {
+            assert_eq!(w.state("ada"), Some(State::Alerting), "the other device rings on");
+            w.decline("bob2").unwrap();
+            w.pass(SECOND);
+        }
+        assert_eq!(w.end("ada").0, reason, "nobody waits for who is gone");
+    }
+}

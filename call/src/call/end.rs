@@ -235,9 +235,20 @@ mod tests {
     }
 
     #[test]
+    fn of_two_words_of_no_weight_the_first_one_stays() {
+        assert_eq!(stronger(EndReason::Shutdown, EndReason::Internal), EndReason::Shutdown);
+    }
+
+    #[test]
     fn an_unanswered_incoming_call_is_missed_whatever_broke() {
-        for reason in [EndReason::Missed, EndReason::Busy, EndReason::SignalingFailed, EndReason::Interrupted]
-        {
+        for reason in [
+            EndReason::Missed,
+            EndReason::Busy,
+            EndReason::SignalingFailed,
+            EndReason::MediaFailed,
+            EndReason::NegotiationFailed,
+            EndReason::Interrupted,
+        ] {
             assert_eq!(outcome(Direction::Incoming, false, false, reason), Outcome::Missed);
         }
     }

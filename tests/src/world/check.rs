@@ -37,6 +37,7 @@ impl World {
             for record in person.records.iter().filter(|record| record.fact == Fact::Ended) {
                 assert!(ended.insert(record.view.id), "{name}: a call ends once");
                 assert!(record.view.outcome.is_some() && record.view.reason.is_some());
+                assert!(record.view.deadline.is_none(), "{name}: nothing is due of what is filed");
             }
         }
     }
@@ -61,6 +62,8 @@ impl World {
             let ended = person.records.iter().filter(|record| record.fact == Fact::Ended).count();
             assert_eq!(begun.len(), ended + views.len(), "{name}: every call has one row that ends");
             assert_eq!(person.phone.standing().len(), views.len(), "{name}: nothing is hidden for ever");
+            let sessions = person.sessions.len();
+            assert!(!views.is_empty() || sessions == 0, "{name}: {sessions} sessions without a call");
         }
     }
 
@@ -124,6 +127,22 @@ fn check_view(name: &str, view: &CallView) {
     assert!(view.state != State::Held || view.local_hold, "{name}: held is what we hold");
     assert!(view.state != State::Active || !view.local_hold, "{name}: what we hold is held");
     assert_eq!(is_conversation(view.state), view.answered.is_some() && !over, "{name}: answered is answered");
+}
+
+/// What must hold between two publications of one call. A guard (`expect-serial`) must notice that a verb would act on
+/// another state than the person saw.
+pub(super) fn check_step(before: &CallView, after: &CallView) {
+    let seen = |view: &CallView| (view.state, view.local_hold);
+    assert!(after.serial >= before.serial, "a serial never falls");
+    assert!(
+        seen(before) == seen(after) || after.serial > before.serial,
+        "{:?} became {:?} under the same serial",
+        seen(before),
+        seen(after)
+    );
+    assert_eq!((before.created, before.direction), (after.created, after.direction), "that never changes");
+    assert!(before.ringing.is_none() || before.ringing == after.ringing, "it began to ring once");
+    assert!(before.ended.is_none(), "an ended call is final");
 }
 
 fn is_conversation(state: State) -> bool {

@@ -26,7 +26,9 @@ impl World {
                 }
                 Effect::Record(record) => self.people[who].records.push(*record),
                 Effect::Publish(view) => {
-                    self.people[who].published.insert(view.id, *view);
+                    if let Some(before) = self.people[who].published.insert(view.id, (*view).clone()) {
+                        super::check::check_step(&before, &view);
+                    }
                 }
                 Effect::Retire(call) => {
                     self.people[who].published.remove(&call);

@@ -1,0 +1,127 @@
+//! Do the laws of the rules hold?
+//!
+//! Lives here: what whoever drives a phone may rely on, and what is their own fault.
+//! Must not: tell a story of calling.
+
+use std::time::Duration;
+
+use ahoy_call::{CallId, Command, Event, LegId, Moment, PeerId, Phone, Refusal, RingPolicy, Settings, State};
+use ahoy_tests::world::{World, device, peer};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const NOW: Moment = Moment::from_micros(10_000_000);
+
+type Change = fn(&mut Phone);
+
+fn phone() -> Phone {
+    Phone::new(device(0), Settings::default())
+}
+
+fn id(number: u8) -> CallId {
+    CallId::from_bytes([number; 16])
+}
+
+fn dial(call: CallId, peer: PeerId, leg: LegId) -> Command {
+    let (devices, lifetime) = (vec![leg], MINUTE);
+    Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true }
+}
+
+fn rung(number: u8) -> Event {
+    let from = usize::from(number);
+    let (leg, peer, policy) = (device(from), peer(from), RingPolicy::Normal);
+    Event::Rung { call: id(number), leg, peer, lifetime: MINUTE, preconnect: true, policy }
+}
+
+#[test]
+#[should_panic(expected = "time runs back")]
+fn time_that_runs_back_is_a_fault_of_the_driver() {
+    let mut phone = phone();
+    let _dialed = phone.command(NOW, dial(id(1), peer(1), device(1))).unwrap();
+    let _earlier = phone.event(Moment::from_micros(NOW.micros() - 1), Event::NetworkChanged);
+}
+
+#[test]
+#[should_panic(expected = "a due tick was not fed first")]
+fn an_input_before_a_tick_that_is_due_is_a_fault_of_the_driver() {
+    let mut phone = phone();
+    let _dialed = phone.command(NOW, dial(id(1), peer(1), device(1))).unwrap();
+    let due = phone.deadline().unwrap().at;
+    let _late = phone.command(due, Command::HangUpAll);
+}
+
+#[test]
+fn phones_are_equal_that_decide_alike_whenever_that_was() {
+    let mut other = phone();
+    let _changed = other.event(NOW, Event::NetworkChanged);
+    assert!(phone() == other, "when they last decided does not matter");
+
+    let unlike: [(&str, Change); 4] = [
+        ("settings", |it| it.configure(Settings { call_waiting: false, ..Settings::default() })),
+        ("the switch for all", |it| drop(it.command(NOW, Command::SetAllMuted { muted: true }))),
+        ("a call", |it| drop(it.command(NOW, dial(id(1), peer(1), device(1))))),
+        ("one that ended", |it| {
+            drop(it.event(NOW, Event::MissedNote { call: id(1), peer: peer(1), at_unix_us: 0 }));
+        }),
+    ];
+    for (what, change) in unlike {
+        let mut other = phone();
+        change(&mut other);
+        assert!(phone() != other, "{what}");
+    }
+    assert!(phone() != Phone::new(device(1), Settings::default()), "the device");
+}
+
+#[test]
+fn sixteen_calls_are_enough_for_one_person() {
+    let mut phone = phone();
+    for number in 1..=17 {
+        let effects = phone.event(NOW, rung(number));
+        assert_eq!(effects.0.is_empty(), number == 17, "{number}: no answer, nothing kept");
+    }
+    assert_eq!(phone.standing().len(), 16);
+    assert_eq!(phone.cannot_dial(), Some(Refusal::Busy));
+    assert_eq!(phone.command(NOW, dial(id(50), peer(50), device(50))), Err(Refusal::Busy));
+    let ended = Event::Received {
+        call: id(1),
+        leg: device(1),
+        message: ahoy_call::Message::Cancel { reason: ahoy_call::CancelReason::Canceled },
+    };
+    let _ended = phone.event(NOW, ended);
+    assert_eq!((phone.standing().len(), phone.cannot_dial()), (15, None));
+    let _dialed = phone.command(NOW, dial(id(50), peer(50), device(50))).unwrap();
+}
+
+#[test]
+fn thirty_two_ended_calls_are_remembered_and_the_oldest_goes_with_its_sessions() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    let mut calls = Vec::new();
+    for _ in 0..33 {
+        calls.push(w.dial("ada", "bob").unwrap());
+        w.pass(Duration::from_millis(100));
+        w.hang_up("ada").unwrap();
+    }
+    assert_eq!(w.people[0].published.len(), 32, "the first one was retired before its time");
+    assert_eq!(w.state_of("ada", calls[0]), None);
+    assert_eq!(w.state_of("ada", calls[1]), Some(State::Disconnected));
+    w.pass(10 * SECOND);
+    assert!(w.people[0].published.is_empty());
+}
+
+#[test]
+fn nothing_is_due_in_a_conversation_and_ten_seconds_after_it_its_object_goes() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    w.dial("ada", "bob").unwrap();
+    w.pass(SECOND);
+    w.answer("bob").unwrap();
+    w.pass(MINUTE);
+    assert_eq!(w.people[0].phone.deadline(), None, "no timer keeps the machine awake");
+    w.hang_up("ada").unwrap();
+    let view = w.view("ada").unwrap();
+    assert_eq!(view.deadline, Some(w.now + 10 * SECOND), "and it is shown when");
+    assert_eq!(w.people[0].phone.deadline().map(|due| due.at), view.deadline);
+    w.pass(10 * SECOND);
+    assert_eq!(w.view("ada"), None);
+    let words = w.people[0].phone.deadline().map(|due| due.at);
+    assert_eq!(words, Some(w.now + 20 * SECOND), "the last words are repeated for thirty seconds");
+}

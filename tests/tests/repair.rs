@@ -1,0 +1,269 @@
+//! Is a path mended as often, as soon and as long as a conversation needs it?
+//!
+//! Lives here: one phone and the generations of its path: when each begins, stands and goes.
+//! Must not: use real time, sockets or sound.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ahoy_call::{CallId, Command, EndReason, Epoch, Event, LegId, MediaOrder, MediaReport, Role, State};
+use ahoy_tests::talk::{HIGH, LOW, MINUTE, Talk};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
+
+/// `time` is `of` give or take a fifth.
+fn is_about(time: Duration, of: Duration) -> bool {
+    time >= of * 4 / 5 && time <= of * 6 / 5
+}
+
+#[test]
+fn a_lost_path_is_mended_at_once_then_after_1_2_4_and_8_seconds_and_six_times_a_minute_at_most() {
+    let mut t = Talk::running();
+    let lost = t.now;
+    t.reported(t.epoch, MediaReport::Lost);
+    assert_eq!(t.state(), Some(State::Reconnecting));
+    t.pass(MINUTE - SECOND);
+    let begun = t.begun();
+    assert_eq!(begun[0].0, lost, "the first one at once");
+    assert_eq!(begun.len(), 6, "{begun:?}");
+    for (pair, seconds) in begun.windows(2).zip([1, 2, 4, 8, 8]) {
+        assert!(is_about(pair[1].0 - pair[0].0, seconds * SECOND), "{begun:?}");
+        assert!(pair[1].1 > pair[0].1, "a generation is new");
+    }
+    t.pass(2 * SECOND);
+    assert_eq!(t.reason(), Some(EndReason::ConnectionLost));
+}
+
+#[test]
+fn a_network_that_changes_all_the_time_is_followed_six_times_a_minute() {
+    let mut t = Talk::running();
+    for _ in 0..30 {
+        t.event(Event::NetworkChanged);
+        t.pass(10 * MS);
+    }
+    assert_eq!(t.begun().len(), 6);
+    t.pass(10 * MINUTE);
+    let begun = t.begun();
+    assert!(begun.len() > 30, "it is tried on: {}", begun.len());
+    for six in begun.windows(7) {
+        assert!(six[6].0 - six[0].0 >= MINUTE, "never more than six a minute: {six:?}");
+    }
+    assert!(begun[6].0 - begun[0].0 < MINUTE + 10 * SECOND, "and soon again after a minute");
+    assert_eq!(t.state(), Some(State::Active), "the old path carries the sound all the time");
+}
+
+#[test]
+fn a_path_that_is_up_again_counts_its_tries_anew() {
+    let mut t = Talk::running();
+    t.reported(t.epoch, MediaReport::Lost);
+    t.pass(5 * SECOND);
+    t.reported(t.epoch, MediaReport::Up);
+    assert_eq!(t.state(), Some(State::Active));
+    t.orders.clear();
+    t.pass(2 * MINUTE);
+    assert_eq!((t.begun(), t.phone.deadline()), (Vec::new(), None), "nothing is mended that is whole");
+    t.reported(t.epoch, MediaReport::Lost);
+    t.pass(2 * SECOND);
+    let begun = t.begun();
+    assert!(begun.len() == 2 && is_about(begun[1].0 - begun[0].0, SECOND), "{begun:?}");
+}
+
+#[test]
+fn a_try_that_never_came_up_goes_once_the_next_one_is_begun_and_what_carries_sound_stays() {
+    let mut t = Talk::running();
+    let first = t.epoch;
+    t.event(Event::NetworkChanged);
+    let second = t.epoch;
+    t.event(Event::NetworkChanged);
+    let third = t.epoch;
+    let prepare = MediaOrder::Prepare(Role::Offerer);
+    let told = [(second, prepare.clone()), (third, prepare), (second, MediaOrder::Close)];
+    assert_eq!(t.ordered(), told, "the sound devices stay open all the time");
+    t.reported(third, MediaReport::Up);
+    t.pass(5 * SECOND);
+    assert_eq!(t.closed().last().unwrap().1, first);
+}
+
+#[test]
+fn the_old_path_lives_two_seconds_beside_the_new_one() {
+    let mut t = Talk::running();
+    let old = t.epoch;
+    t.event(Event::NetworkChanged);
+    t.pass(300 * MS);
+    t.reported(t.epoch, MediaReport::Up);
+    let up = t.now;
+    assert!(t.closed().is_empty() && t.state() == Some(State::Active));
+    t.pass(MS);
+    t.reported(t.epoch, MediaReport::Up);
+    t.reported(old, MediaReport::Up);
+    t.pass(MINUTE);
+    assert_eq!(t.closed(), [(up + 2 * SECOND, old)], "to the moment, whatever is said twice");
+    assert_eq!(t.phone.deadline(), None);
+}
+
+#[test]
+fn of_three_paths_the_oldest_goes_when_the_third_is_up() {
+    let mut t = Talk::running();
+    let (first, begun) = (t.epoch, t.now);
+    t.event(Event::NetworkChanged);
+    let second = t.epoch;
+    t.reported(second, MediaReport::Up);
+    t.pass(SECOND);
+    t.event(Event::NetworkChanged);
+    let third = t.epoch;
+    assert!(t.closed().is_empty());
+    t.reported(third, MediaReport::Up);
+    t.pass(MINUTE);
+    assert_eq!(t.closed(), [(begun + SECOND, first), (begun + 3 * SECOND, second)]);
+}
+
+#[test]
+fn the_end_of_a_call_takes_every_path_down_once_the_newest_last() {
+    let mut t = Talk::running();
+    let first = t.epoch;
+    t.event(Event::NetworkChanged);
+    let second = t.epoch;
+    t.reported(second, MediaReport::Up);
+    t.event(Event::NetworkChanged);
+    let third = t.epoch;
+    t.command(Command::HangUp { call: t.call }).unwrap();
+    let closed: Vec<Epoch> = t.closed().into_iter().map(|(_, epoch)| epoch).collect();
+    assert_eq!(closed, [first, second, third]);
+
+    let mut t = Talk::running();
+    t.command(Command::HangUp { call: t.call }).unwrap();
+    assert_eq!(t.closed(), [(t.now, t.epoch)]);
+}
+
+#[test]
+fn a_path_that_breaks_while_the_next_one_is_set_up_may_still_come_back_for_two_seconds() {
+    let mut t = Talk::running();
+    let old = t.epoch;
+    t.event(Event::NetworkChanged);
+    let new = t.epoch;
+    t.pass(100 * MS);
+    t.reported(old, MediaReport::Lost);
+    let broke = t.now;
+    assert_eq!(t.state(), Some(State::Reconnecting));
+    assert!(t.ordered().contains(&(new, MediaOrder::Pause)), "no path, no microphone");
+    assert_eq!(t.begun().len(), 1, "the next one is on its way already");
+    t.pass(700 * MS);
+    t.reported(new, MediaReport::Up);
+    let up = t.now;
+    assert_eq!(t.state(), Some(State::Active));
+    t.pass(MINUTE);
+    assert_eq!(t.closed(), [(up + 2 * SECOND, old)], "it broke at {broke:?}");
+}
+
+#[test]
+fn a_path_that_broke_goes_after_two_seconds_while_its_successor_is_tried_again() {
+    let mut t = Talk::running();
+    let old = t.epoch;
+    t.event(Event::NetworkChanged);
+    t.pass(100 * MS);
+    t.reported(old, MediaReport::Lost);
+    let broke = t.now;
+    t.pass(3 * SECOND);
+    assert!(t.closed().contains(&(broke + 2 * SECOND, old)));
+    let begun = t.begun();
+    assert!(begun.len() >= 2 && begun[1].0 - begun[0].0 <= SECOND * 6 / 5, "{begun:?}");
+}
+
+#[test]
+fn a_new_path_that_fails_first_leaves_the_old_one_in_its_place() {
+    let mut t = Talk::running();
+    t.event(Event::NetworkChanged);
+    let second = t.epoch;
+    t.reported(second, MediaReport::Lost);
+    assert_eq!(t.state(), Some(State::Active), "the old one carries the sound");
+    assert!(t.epoch > second, "and a third one is tried");
+    assert!(!t.ordered().iter().any(|(_, order)| *order == MediaOrder::Pause));
+    t.reported(second, MediaReport::Lost);
+    t.reported(Epoch(40_001), MediaReport::Lost);
+    assert_eq!((t.state(), t.begun().len()), (Some(State::Active), 2), "old and foreign news change nothing");
+}
+
+#[test]
+fn when_they_mend_it_our_own_try_waits_its_turn() {
+    let mut t = Talk::running();
+    t.offered(t.their_next(t.epoch), "nothing was broken");
+    assert_eq!(t.phone.deadline(), None, "then nothing is to be tried");
+    t.reported(t.epoch, MediaReport::Up);
+    t.pass(5 * SECOND);
+
+    t.reported(t.epoch, MediaReport::Lost);
+    t.pass(700 * MS);
+    t.orders.clear();
+    let at = t.now;
+    t.offered(t.their_next(t.epoch), "they mend it");
+    t.pass(5 * SECOND);
+    let begun = t.begun();
+    assert!(is_about(begun[0].0 - at, 2 * SECOND), "{begun:?} after {at:?}");
+}
+
+#[test]
+fn an_encrypted_transport_is_built_anew_twice_each_time_it_is_needed() {
+    let mut t = Talk::connecting(LOW, HIGH, CallId::from_bytes([7; 16]));
+    let first = t.epoch;
+    t.reported(first, MediaReport::Stuck);
+    t.reported(first, MediaReport::Stuck);
+    t.reported(t.epoch, MediaReport::Stuck);
+    assert_eq!(t.state(), Some(State::Connecting), "news of the old one do not count");
+    t.reported(t.epoch, MediaReport::Up);
+    t.reported(t.epoch, MediaReport::Stuck);
+    assert_eq!((t.state(), t.reason()), (Some(State::Active), None), "what is up is not stuck");
+    t.pass(2 * MINUTE);
+    t.reported(t.epoch, MediaReport::Lost);
+    for rebuilt in 0..2 {
+        t.reported(t.epoch, MediaReport::Stuck);
+        assert_eq!(t.state(), Some(State::Reconnecting), "{rebuilt}");
+    }
+    t.reported(t.epoch, MediaReport::Stuck);
+    assert_eq!(t.reason(), Some(EndReason::MediaFailed));
+}
+
+#[test]
+fn when_the_numbers_of_generations_are_used_up_nothing_is_mended_and_the_window_ends_the_call() {
+    let mut t = Talk::running();
+    // The other side begins its last one.
+    let last = Epoch(u16::MAX);
+    t.offered(last, "the last one");
+    t.reported(last, MediaReport::Up);
+    t.pass(5 * SECOND);
+    t.orders.clear();
+    let broke = t.now;
+    t.reported(last, MediaReport::Lost);
+    t.event(Event::NetworkChanged);
+    assert_eq!(t.begun(), []);
+    assert_eq!(t.phone.deadline().unwrap().at, broke + MINUTE, "no try is due");
+    t.pass(MINUTE);
+    assert_eq!((t.reason(), t.begun()), (Some(EndReason::ConnectionLost), Vec::new()));
+}
+
+/// How long this device waits before its second try.
+fn wait(own: LegId, leg: LegId, call: CallId) -> Duration {
+    let mut t = Talk::between(own, leg, call);
+    t.reported(t.epoch, MediaReport::Lost);
+    t.pass(SECOND * 6 / 5);
+    let begun = t.begun();
+    begun[1].0 - begun[0].0
+}
+
+#[test]
+fn the_two_ends_of_a_call_do_not_try_at_the_same_moments() {
+    let calls = (0..=255).map(|byte| CallId::from_bytes([byte; 16]));
+    let waits: Vec<(Duration, Duration)> =
+        calls.map(|call| (wait(LOW, HIGH, call), wait(HIGH, LOW, call))).collect();
+    assert!(waits.iter().all(|(a, b)| is_about(*a, SECOND) && is_about(*b, SECOND)));
+    let together = waits.iter().filter(|(a, b)| a == b).count();
+    assert!(together < 30, "{together} of 256 calls");
+    let different: BTreeSet<Duration> = waits.iter().map(|(a, _)| *a).collect();
+    assert!(different.len() > 35, "from four fifths to six fifths: {}", different.len());
+    assert_eq!(different.first().zip(different.last()), Some((&(800 * MS), &(1_200 * MS))));
+    for call in [0, 255].map(|byte| CallId::from_bytes([byte; 16])) {
+        let devices = (0..=255).map(|byte| LegId::from_bytes([byte; 16])).filter(|own| *own != HIGH);
+        let waits: BTreeSet<Duration> = devices.map(|own| wait(own, HIGH, call)).collect();
+        assert!(waits.len() > 35, "whatever the call is, its devices differ: {}", waits.len());
+    }
+}
