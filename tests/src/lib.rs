@@ -9,6 +9,7 @@ pub mod introspection;
 pub mod lab;
 pub mod media;
 pub mod network;
+pub mod notifications;
 pub mod op;
 pub mod talk;
 pub mod tidy;

@@ -158,6 +158,9 @@ pub(super) async fn plain(summary: &'static str, sentence: String) {
     // Bodies may be read as markup: what looks like it is taken out, because this server is not asked.
     let sentence: String = sentence.chars().filter(|c| !matches!(c, '<' | '>' | '&')).collect();
     notice.appname("ahoy").summary(summary).body(&clean(&sentence, WORDS)).icon("dialog-warning");
+    // Without our desktop entry: a server that knows the application may take its notes away when the connection goes,
+    // and this one goes at once.
+    notice.urgency(notify_rust::Urgency::Normal).hint(notify_rust::Hint::Category("call".to_owned()));
     match clock::timeout(PATIENCE, notice.show_async()).await {
         Ok(Ok(_shown)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a notice was not shown"),

@@ -1,25 +1,24 @@
 //! The desktop port on a bus of its own, with a test in the engine's place.
 //!
-//! Lives here: the port, boards to show it, a notification server that does as it is told.
+//! Lives here: the port, boards to show it.
 //! Must not: judge what it sees, or wait without a bound.
 
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{CallId, CallView, Can, Direction, Moment, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
+pub(crate) use ahoy_tests::notifications::{Server, Told, press};
 use ahoyd::board::{Board, CallRow};
 use ahoyd::desktop::{Hooks, Report, Setup, Sight, spawn};
 use ahoyd::happening::{EventData, Happening};
 use ahoyd::request::Asked;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
-use zbus::object_server::SignalEmitter;
-use zbus::{Connection, OwnedVariant, interface};
+use zbus::Connection;
 
 /// What is waited for comes within this, also on a machine that has much to do.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -167,121 +166,4 @@ pub(crate) fn call(id: u8, name: &str, state: State) -> CallRow {
         icon: String::new(),
         ring_tone: String::new(),
     }
-}
-
-/// What a notification server was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    Notify { id: u32, replaces: u32, summary: String, body: String, buttons: Vec<String>, urgency: u8 },
-    Close(u32),
-}
-
-/// A notification server.
-pub(crate) struct Server {
-    pub(crate) bus: Connection,
-    told: mpsc::Receiver<Told>,
-}
-
-struct Desktop {
-    told: mpsc::Sender<Told>,
-    last: u32,
-    able: Vec<&'static str>,
-}
-
-#[interface(name = "org.freedesktop.Notifications")]
-impl Desktop {
-    fn get_capabilities(&self) -> Vec<&'static str> {
-        self.able.clone()
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the notification specification has eight")]
-    async fn notify(
-        &mut self,
-        _name: String,
-        replaces: u32,
-        _icon: String,
-        summary: String,
-        body: String,
-        buttons: Vec<String>,
-        hints: HashMap<String, OwnedVariant>,
-        _expires: i32,
-    ) -> u32 {
-        if replaces == 0 {
-            self.last += 1;
-        }
-        let id = if replaces == 0 { self.last } else { replaces };
-        let urgency = u8::try_from(&hints["urgency"]).unwrap();
-        self.told.send(Told::Notify { id, replaces, summary, body, buttons, urgency }).await.unwrap();
-        id
-    }
-
-    async fn close_notification(&self, id: u32) {
-        self.told.send(Told::Close(id)).await.unwrap();
-    }
-}
-
-const PATH: &str = "/org/freedesktop/Notifications";
-
-impl Server {
-    /// With buttons and markup; its numbers begin after `last`.
-    pub(crate) async fn come(bus: &PrivateBus, last: u32) -> Self {
-        Self::able(bus, last, vec!["actions", "body", "body-markup"]).await
-    }
-
-    pub(crate) async fn able(bus: &PrivateBus, last: u32, able: Vec<&'static str>) -> Self {
-        let (told_out, told) = mpsc::channel(64);
-        let bus = connect(bus).await;
-        bus.object_server().at(PATH, Desktop { told: told_out, last, able }).await.unwrap();
-        bus.request_name("org.freedesktop.Notifications").await.unwrap();
-        Self { bus, told }
-    }
-
-    /// What it was asked for next.
-    pub(crate) async fn told(&mut self) -> Told {
-        within(self.told.recv()).await.expect("the server lives")
-    }
-
-    /// The number, first line and buttons of the next note.
-    pub(crate) async fn shown(&mut self) -> (u32, String) {
-        match self.told().await {
-            Told::Notify { id, summary, .. } => (id, summary),
-            Told::Close(id) => panic!("{id} was closed"),
-        }
-    }
-
-    pub(crate) async fn closed(&mut self) -> u32 {
-        match self.told().await {
-            Told::Close(id) => id,
-            told @ Told::Notify { .. } => panic!("{told:?}"),
-        }
-    }
-
-    pub(crate) fn told_nothing(&mut self) -> bool {
-        self.told.try_recv().is_err()
-    }
-
-    pub(crate) async fn press(&self, id: u32, button: &str) {
-        press(&self.bus, None, id, button).await;
-    }
-
-    /// Says that a note has gone: 2 by a person, others for reasons of its own.
-    pub(crate) async fn gone(&self, id: u32, reason: u32) {
-        let emitter = SignalEmitter::new(&self.bus, PATH).unwrap();
-        emitter.emit("org.freedesktop.Notifications", "NotificationClosed", &(id, reason)).await.unwrap();
-    }
-
-    /// Leaves the bus without a word.
-    pub(crate) async fn go(self) {
-        self.bus.close().await.unwrap();
-    }
-}
-
-/// Says, as whoever is on that connection, that a button was pressed; to all or to one.
-pub(crate) async fn press(bus: &Connection, to: Option<&str>, id: u32, button: &str) {
-    let emitter = SignalEmitter::new(bus, PATH).unwrap();
-    let emitter = match to {
-        Some(to) => emitter.set_destination(to.to_owned().try_into().unwrap()),
-        None => emitter,
-    };
-    emitter.emit("org.freedesktop.Notifications", "ActionInvoked", &(id, button)).await.unwrap();
 }
