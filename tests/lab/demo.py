@@ -86,9 +86,7 @@ def call(story, binaries, out, scratch, running):
     url = relay.stdout.readline().split()[-1]
     desks = []
     for name in ("Ana", "Ben"):
-        # No loudspeaker is near a microphone here, as with a headset: an echo is `make echo`'s matter.
-        headset = '[voice]\necho = "off"\n'
-        desks.append(Desk(name, scratch / name.lower(), binaries, url, '"auto"' if alone else '["lo"]', headset))
+        desks.append(Desk(name, scratch / name.lower(), binaries, url, '"auto"' if alone else '["lo"]'))
         running.append(desks[-1].close)
     ana, ben = desks
     for desk in desks:

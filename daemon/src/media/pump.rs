@@ -175,12 +175,13 @@ impl Pump {
                 break;
             }
             came = true;
-            let old = self.replaced.min(count);
-            self.replaced -= old;
-            let Self { cleaner, capture, levels, .. } = self;
-            cleaner.said(&self.block[old..count], |block| {
-                levels.input(block);
-                capture.feed(block, &mut send);
+            let Self { cleaner, capture, levels, replaced, .. } = self;
+            // What is not sent goes through the cleaner all the same: it follows an echo by counting samples.
+            cleaner.said(&self.block[..count], |block| {
+                let old = (*replaced).min(block.len());
+                *replaced -= old;
+                levels.input(&block[old..]);
+                capture.feed(&block[old..], &mut send);
             });
         }
         if came {

@@ -32,8 +32,10 @@ const THERE_AT: i32 = 10;
 const NONE_AT: i32 = -20;
 /// An echo that was there is given up after twelve seconds of the other's voice without a sign.
 const MOST: i32 = 120;
-/// Of what was played so much may wait to be compared, 30 ms: both come in blocks.
+/// Of what was played so much may always wait to be compared, 30 ms: both come in blocks.
 const MOST_AHEAD: usize = 60;
+/// Always: in each of so many blocks of the microphone, 250 ms. A machine that is busy gives both in lumps.
+const ALWAYS: u8 = 25;
 /// More than this that was played and not heard means that the microphone stands still.
 const MOST_WAITING: usize = 500;
 
@@ -48,6 +50,8 @@ pub(super) struct EchoWatch {
     last: [f32; 2],
     /// Played and not yet compared, as decimated samples.
     waiting: Vec<f32>,
+    /// The fewest that waited in the last blocks, and how many blocks these are.
+    fewest: (usize, u8),
     window: Window,
     score: i32,
     there: bool,
@@ -62,7 +66,8 @@ struct Window {
 }
 
 impl EchoWatch {
-    /// An echo is taken for granted until there is none.
+    /// There is none until it shows, which takes less than half a second of the other's voice: to take one for granted
+    /// would damage the first seconds of every call without one.
     pub(super) fn new() -> Self {
         Self {
             weights: [0.0; TAPS],
@@ -71,9 +76,10 @@ impl EchoWatch {
             power: 0.0,
             last: [0.0; 2],
             waiting: Vec::with_capacity(MOST_WAITING),
+            fewest: (usize::MAX, 0),
             window: Window::default(),
             score: 0,
-            there: true,
+            there: false,
         }
     }
 
@@ -94,14 +100,6 @@ impl EchoWatch {
     /// The microphone heard this. What was played before it comes first.
     pub(super) fn heard(&mut self, block: &[f32; BLOCK]) {
         let heard = decimate(block, &mut self.last[1]);
-        // Were the microphone compared with what was played long ago, its echo would lie in the future.
-        let old = self.waiting.len().saturating_sub(MOST_AHEAD);
-        let waiting = std::mem::take(&mut self.waiting);
-        for sample in &waiting[..old] {
-            self.remember(*sample);
-        }
-        self.waiting = waiting;
-        self.waiting.drain(..old);
         let mut played = [0.0; BLOCK / FEWER];
         let there = self.waiting.len().min(played.len());
         for (place, sample) in played.iter_mut().zip(self.waiting.drain(..there)) {
@@ -110,6 +108,24 @@ impl EchoWatch {
         for (played, heard) in played.into_iter().zip(heard) {
             self.compare(played, heard);
         }
+        self.catch_up();
+    }
+
+    /// Were the microphone compared with what was played long ago, its echo would lie in the future.
+    fn catch_up(&mut self) {
+        let (fewest, blocks) = self.fewest;
+        self.fewest = (fewest.min(self.waiting.len()), blocks + 1);
+        if self.fewest.1 < ALWAYS {
+            return;
+        }
+        let old = self.fewest.0.saturating_sub(MOST_AHEAD);
+        self.fewest = (usize::MAX, 0);
+        let waiting = std::mem::take(&mut self.waiting);
+        for sample in &waiting[..old] {
+            self.remember(*sample);
+        }
+        self.waiting = waiting;
+        self.waiting.drain(..old);
     }
 
     fn remember(&mut self, played: f32) {

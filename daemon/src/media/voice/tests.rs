@@ -95,15 +95,30 @@ fn where_the_microphone_hears_nothing_of_the_speaker_a_voice_is_left_alone() {
     let (played, said) = (far_voice(8), near_voice(8));
     for (microphone, what) in [(said.clone(), "both talk"), (vec![0.0; said.len()], "one talks")] {
         let mut cleaner = with(Wishes { echo: Switch::Auto, ..OFF });
-        cleaned(&mut cleaner, &played[..144_000], &microphone[..144_000]);
-        assert!(!cleaner.parts().echo, "{what}: known after 3 s");
-        let out = cleaned(&mut cleaner, &played[144_000..], &microphone[144_000..]);
-        assert_eq!(out, microphone[144_000..][..out.len()], "{what}");
+        let out = cleaned(&mut cleaner, &played, &microphone);
+        assert_eq!(out, microphone[..out.len()], "{what}: from the first sample on");
         // A headset's plug is pulled.
         let louder = cleaned(&mut cleaner, &played, &echo(&played));
         assert!(cleaner.parts().echo, "{what}: an echo that comes is found");
         let tail = 6 * 48_000;
         assert!(dbfs(&louder[tail..]) < dbfs(&echo(&played)[tail..]) - 35.0, "{what}");
+    }
+}
+
+#[test]
+fn an_echo_is_found_within_half_a_second_on_a_busy_machine_too() {
+    let played = far_voice(2);
+    let microphone = echo(&played);
+    // Samples that come at a time: a device's block, and what a machine hands over that stood still for a while.
+    for lump in [256, 960, 4_800] {
+        let mut cleaner = with(Wishes { echo: Switch::Auto, ..OFF });
+        let mut found = None;
+        for (at, (played, said)) in played.chunks(lump).zip(microphone.chunks(lump)).enumerate() {
+            cleaner.played(played);
+            cleaner.said(said, |_| {});
+            found = found.or(cleaner.parts().echo.then_some((at + 1) * lump));
+        }
+        assert!(found.is_some_and(|samples| samples <= 24_000), "in lumps of {lump}: {found:?}");
     }
 }
 
@@ -177,9 +192,11 @@ fn blocks_of_any_size_give_the_same_sound_and_hush_lets_nothing_old_out() {
 
 #[test]
 fn a_headset_has_no_echo_unless_somebody_says_otherwise() {
+    let played = far_voice(1);
     let works = |echo, headset| {
         let mut cleaner = Cleaner::default();
         cleaner.set(Wishes { echo, ..OFF }, headset);
+        cleaned(&mut cleaner, &played, &self::echo(&played));
         cleaner.parts().echo
     };
     assert!(works(Switch::Auto, false) && !works(Switch::Auto, true));
