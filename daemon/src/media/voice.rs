@@ -98,8 +98,12 @@ pub struct Cleaner {
     wishes: Wishes,
     headset: bool,
     echo: Option<Box<dyn Processor>>,
-    /// Judges whether the first one is needed; none where a person decided.
+    /// Judges whether that one is needed, where no person decided, and whether it is still on its way.
     echo_watch: Option<Box<EchoWatch>>,
+    /// One that is off its way, until the new one has given its first block.
+    old_echo: Option<Box<dyn Processor>>,
+    /// Samples were lost: the canceller is to be replaced with the next block that is played.
+    renew: bool,
     /// The block before came from the canceller.
     cancelled: bool,
     noise_watch: NoiseWatch,
@@ -118,23 +122,23 @@ impl Cleaner {
             return;
         }
         (self.wishes, self.headset) = (wishes, headset);
-        let (on, watched) = match wishes.echo {
-            Switch::On => (true, false),
-            Switch::Off => (false, false),
-            Switch::Auto => (!headset, !headset),
+        let on = match wishes.echo {
+            Switch::On => true,
+            Switch::Off => false,
+            Switch::Auto => !headset,
         };
         if on != self.echo.is_some() {
-            self.echo = on.then(|| Box::new(Sonora::new(Parts { echo: true, ..Parts::default() })) as _);
+            self.echo = on.then(canceller);
+            (self.old_echo, self.renew) = (None, false);
+            self.echo_watch = on.then(|| Box::new(EchoWatch::new()));
             self.heard.clear();
-        }
-        if watched != self.echo_watch.is_some() {
-            self.echo_watch = watched.then(|| Box::new(EchoWatch::new()));
         }
     }
 
     /// What works now.
     pub fn parts(&self) -> Parts {
-        let echo = self.echo.is_some() && self.echo_watch.as_ref().is_none_or(|watch| watch.there());
+        let there = || self.echo_watch.as_ref().is_some_and(|watch| watch.there());
+        let echo = self.echo.is_some() && (self.wishes.echo == Switch::On || there());
         let noise = match self.wishes.noise {
             Switch::On => true,
             Switch::Off => false,
@@ -145,9 +149,12 @@ impl Cleaner {
 
     /// The speaker played this.
     pub fn played(&mut self, samples: &[f32]) {
-        let Self { echo, echo_watch, heard, .. } = self;
+        let Self { echo, echo_watch, heard, old_echo, renew, .. } = self;
         let Some(echo) = echo else { return };
         heard.fill(samples, |block| {
+            if std::mem::take(renew) {
+                *old_echo = Some(std::mem::replace(echo, canceller()));
+            }
             echo.played(block);
             if let Some(watch) = echo_watch {
                 watch.played(block);
@@ -169,12 +176,19 @@ impl Cleaner {
         self.noise_watch.heard(block);
         if let Some(watch) = &mut self.echo_watch {
             watch.heard(block);
+            self.renew |= watch.slipped();
         }
         let Parts { echo: cancel, noise, gain } = self.parts();
         if let Some(echo) = &mut self.echo {
             let mut cancelled = *block;
             // It works on while it is not needed, so that it is ready.
             echo.clean(&mut cancelled);
+            if let Some(mut old) = self.old_echo.take() {
+                let mut before = *block;
+                old.clean(&mut before);
+                fade(&mut before, &cancelled);
+                cancelled = before;
+            }
             match (self.cancelled, cancel) {
                 (true, true) => *block = cancelled,
                 (false, false) => {}
@@ -230,6 +244,8 @@ impl Default for Cleaner {
             headset: false,
             echo: None,
             echo_watch: None,
+            old_echo: None,
+            renew: false,
             cancelled: false,
             noise_watch: NoiseWatch::new(),
             rest: None,
@@ -245,6 +261,12 @@ impl fmt::Debug for Cleaner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Cleaner({:?})", self.parts())
     }
+}
+
+/// A new one that has learned nothing: it lets hardly any echo through from the beginning. One that finds the echo at another
+/// time than it did takes it for the person's own voice, and lets it through for two seconds.
+fn canceller() -> Box<dyn Processor> {
+    Box::new(Sonora::new(Parts { echo: true, ..Parts::default() }))
 }
 
 /// From one sound to another within a block.

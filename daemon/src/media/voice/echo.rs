@@ -1,6 +1,7 @@
 //! Whether the microphone hears the speaker at all.
 //!
-//! Lives here: a small filter that tries to foretell the microphone from the speaker, and what its success says.
+//! Lives here: a small filter that tries to foretell the microphone from the speaker, what its success says, and whether
+//! samples were lost on the way.
 //! Must not: cancel anything.
 //!
 //! A canceller damages a voice that speaks at the same time as the other one, whether there is an echo or not, and many
@@ -39,9 +40,29 @@ const ALWAYS: u8 = 25;
 /// More than this that was played and not heard means that the microphone stands still.
 const MOST_WAITING: usize = 500;
 
+/// Samples of the microphone, at 2 kHz, that are looked for in what was foretold: 150 ms...
+const SPAN: usize = 300;
+/// ...up to 60 ms earlier and later.
+const SHIFT: usize = 120;
+/// They were lost or doubled on the way if they are so much like what was foretold for another time (correlation)...
+const ALIKE: f32 = 0.7;
+/// ...and by so much less like what was foretold for theirs.
+const LESS: f32 = 0.3;
+/// A shift of less is none, 1 ms.
+const LEAST_SHIFT: usize = 2;
+/// Windows that were foretold well, less those without a sign, after which the foretelling is trusted; and windows that were
+/// not, though they could have been, after which the way of the echo is taken for another one.
+const TRUSTED: u8 = 5;
+/// Foretold well: less than this part of the microphone's power is left (4 dB).
+const GOOD: f32 = 0.4;
+/// Blocks between two looks for lost samples, 50 ms.
+const LOOK: u8 = 5;
+
 /// Looks for the speaker in the microphone.
 pub(super) struct EchoWatch {
     weights: [f32; TAPS],
+    /// As they were while they foretold well: those of now adapt to whatever happens.
+    kept: [f32; TAPS],
     /// What was played, newest first, twice, so that it always lies in one piece.
     played: [f32; 2 * TAPS],
     at: usize,
@@ -55,6 +76,17 @@ pub(super) struct EchoWatch {
     window: Window,
     score: i32,
     there: bool,
+    past: Past,
+    good: u8,
+    outdated: u8,
+    blocks: u8,
+    slipped: bool,
+}
+
+/// What the microphone heard and what was foretold of it, oldest first.
+struct Past {
+    heard: [f32; SPAN + 2 * SHIFT],
+    told: [f32; SPAN + 2 * SHIFT],
 }
 
 #[derive(Clone, Copy, Default)]
@@ -63,6 +95,8 @@ struct Window {
     played: f32,
     heard: f32,
     left: f32,
+    /// What the kept weights leave.
+    left_by_kept: f32,
 }
 
 impl EchoWatch {
@@ -71,6 +105,7 @@ impl EchoWatch {
     pub(super) fn new() -> Self {
         Self {
             weights: [0.0; TAPS],
+            kept: [0.0; TAPS],
             played: [0.0; 2 * TAPS],
             at: 0,
             power: 0.0,
@@ -80,12 +115,22 @@ impl EchoWatch {
             window: Window::default(),
             score: 0,
             there: false,
+            past: Past { heard: [0.0; SPAN + 2 * SHIFT], told: [0.0; SPAN + 2 * SHIFT] },
+            good: 0,
+            outdated: 0,
+            blocks: 0,
+            slipped: false,
         }
     }
 
     /// Whether there is an echo, as far as is known.
     pub(super) fn there(&self) -> bool {
         self.there
+    }
+
+    /// Whether samples were lost or doubled since the last question, so that the echo comes at another time than it did.
+    pub(super) fn slipped(&mut self) -> bool {
+        std::mem::take(&mut self.slipped)
     }
 
     /// The speaker played this.
@@ -105,10 +150,17 @@ impl EchoWatch {
         for (place, sample) in played.iter_mut().zip(self.waiting.drain(..there)) {
             *place = sample;
         }
-        for (played, heard) in played.into_iter().zip(heard) {
-            self.compare(played, heard);
+        self.past.make_room();
+        for (at, (played, heard)) in played.into_iter().zip(heard).enumerate() {
+            let told = self.compare(played, heard);
+            self.past.note(at, heard, told);
         }
         self.catch_up();
+        self.blocks += 1;
+        if self.blocks >= LOOK {
+            self.blocks = 0;
+            self.look_for_a_slip();
+        }
     }
 
     /// Were the microphone compared with what was played long ago, its echo would lie in the future.
@@ -135,12 +187,14 @@ impl EchoWatch {
         self.played[self.at + TAPS] = played;
     }
 
-    fn compare(&mut self, played: f32, heard: f32) {
+    /// What was foretold of it.
+    fn compare(&mut self, played: f32, heard: f32) -> f32 {
         self.remember(played);
-        let mut left = heard;
+        let (mut left, mut told) = (heard, 0.0);
         // The costly part rests while the other is silent.
         if self.power > PLAYS * 500.0 {
             let past = &self.played[self.at..self.at + TAPS];
+            told = past.iter().zip(&self.kept).map(|(a, b)| a * b).sum::<f32>();
             left -= past.iter().zip(&self.weights).map(|(a, b)| a * b).sum::<f32>();
             let step = STEP * left / (self.power + PLAYS);
             for (weight, past) in self.weights.iter_mut().zip(past) {
@@ -152,9 +206,41 @@ impl EchoWatch {
         window.played += played * played;
         window.heard += heard * heard;
         window.left += left * left;
+        window.left_by_kept += (heard - told).powi(2);
         if window.count == WINDOW {
             let window = std::mem::take(window);
             self.judge(window);
+        }
+        told
+    }
+
+    /// The foretelling was good and is bad now; with a shift it is good again: then the machine lost samples, of the speaker or
+    /// of the microphone. Somebody who begins to speak looks otherwise.
+    fn look_for_a_slip(&mut self) {
+        if self.good < TRUSTED {
+            return;
+        }
+        if let Some(later) = self.past.slip() {
+            self.good = 0;
+            self.slipped = true;
+            shift(&mut self.weights, later);
+            shift(&mut self.kept, later);
+        }
+    }
+
+    fn keep(&mut self, window: &Window, no_sign: bool) {
+        let well = window.left_by_kept < GOOD * window.heard;
+        if well {
+            self.good = (self.good + 1).min(2 * TRUSTED);
+        } else if no_sign {
+            self.good = self.good.saturating_sub(1);
+        }
+        if window.left < GOOD * window.heard {
+            self.outdated = if well { 0 } else { self.outdated + 1 };
+            if well || self.outdated > TRUSTED {
+                self.kept = self.weights;
+                self.outdated = 0;
+            }
         }
     }
 
@@ -172,6 +258,7 @@ impl EchoWatch {
         } else {
             -1
         };
+        self.keep(&window, change < 0);
         self.score = (self.score + change).clamp(NONE_AT, MOST);
         if self.score >= THERE_AT {
             self.there = true;
@@ -182,6 +269,53 @@ impl EchoWatch {
         if window.left > 16.0 * window.heard {
             self.weights.fill(0.0);
         }
+    }
+}
+
+impl Past {
+    fn make_room(&mut self) {
+        self.heard.copy_within(BLOCK / FEWER.., 0);
+        self.told.copy_within(BLOCK / FEWER.., 0);
+    }
+
+    fn note(&mut self, at: usize, heard: f32, told: f32) {
+        let at = SPAN + 2 * SHIFT - BLOCK / FEWER + at;
+        (self.heard[at], self.told[at]) = (heard, told);
+    }
+
+    /// By how much later than foretold the microphone hears what it hears, as decimated samples; none if it is in time, or
+    /// hears something else.
+    fn slip(&self) -> Option<isize> {
+        let heard = &self.heard[SHIFT..SHIFT + SPAN];
+        let power = heard.iter().map(|s| s * s).sum::<f32>();
+        let alike = |at: usize| {
+            let told = &self.told[at..at + SPAN];
+            let (mut both, mut alone) = (0.0, 0.0);
+            for (heard, told) in heard.iter().zip(told) {
+                both += heard * told;
+                alone += told * told;
+            }
+            both / (power * alone).sqrt().max(f32::MIN_POSITIVE)
+        };
+        let in_time = alike(SHIFT);
+        if in_time > 1.0 - LESS {
+            return None;
+        }
+        let (best, at) = (0..=2 * SHIFT).map(|at| (alike(at), at)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+        (best > ALIKE.max(in_time + LESS) && at.abs_diff(SHIFT) >= LEAST_SHIFT)
+            .then(|| SHIFT.cast_signed() - at.cast_signed())
+    }
+}
+
+/// The same echo, that much later.
+fn shift(weights: &mut [f32; TAPS], later: isize) {
+    let by = later.unsigned_abs().min(TAPS);
+    if later > 0 {
+        weights.copy_within(..TAPS - by, by);
+        weights[..by].fill(0.0);
+    } else {
+        weights.copy_within(by.., 0);
+        weights[TAPS - by..].fill(0.0);
     }
 }
 

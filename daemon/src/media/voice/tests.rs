@@ -123,6 +123,26 @@ fn an_echo_is_found_within_half_a_second_on_a_busy_machine_too() {
 }
 
 #[test]
+fn where_samples_get_lost_the_echo_stays_away() {
+    let played = far_voice(9);
+    let whole = echo(&played);
+    // In the middle of a syllable.
+    let at = 307_200;
+    // What a sound server loses or doubles when it misses its time.
+    for (name, microphone) in [
+        ("lost", [&whole[..at], &whole[at + 1_024..]].concat()),
+        ("doubled", [&whole[..at], &whole[at - 1_024..]].concat()),
+    ] {
+        for wishes in [Wishes { echo: Switch::On, ..OFF }, Wishes { echo: Switch::Auto, ..OFF }] {
+            let out = cleaned(&mut with(wishes), &played, &microphone);
+            let later = at + 48_000..at + 72_000;
+            let loss = dbfs(&microphone[later.clone()]) - dbfs(&out[later]);
+            assert!(loss > 20.0, "{name}, {wishes:?}: a second later {loss} dB");
+        }
+    }
+}
+
+#[test]
 fn an_echo_is_found_under_ones_own_voice() {
     let (played, said) = (far_voice(8), near_voice(8));
     let mut cleaner = with(Wishes { echo: Switch::Auto, ..OFF });
