@@ -3,6 +3,8 @@
 #
 #   mutants.sh TARGET_FOLDER [FILE...]      FILE: a part of call/src, e.g. call/leg.rs; none: all of it
 #
+# AGAIN=1 tries only what survived the last time, or is new since. LISTS: random lists that the last survivors are given.
+#
 # What survives stands in TARGET_FOLDER/mutants/mutants.out/missed.txt, and in call/MUTANTS.md with a reason each.
 #
 # Lives here: a small workspace of the rules and their simulation alone, so that a change costs seconds and no daemon is built.
@@ -15,10 +17,13 @@ place=$(readlink -f "$target")/mutants
 
 # Stories and the table first; what they let live is then given so many random lists.
 LISTS=${LISTS:-1000}
-stories="calling table busy hold policies glare bad_network suspend restart devices away repair paths laws"
+stories="calling table busy hold policies glare bad_network suspend restart devices away repair paths late laws"
 
 # --- The workspace: `call` as it is, and one crate whose tests are the world and every question about calling.
-rm -rf "$place/call" "$place/sim" "$place/mutants.out" "$place/mutants.out.old"
+rm -rf "$place/call" "$place/sim"
+again=()
+if [ -n "${AGAIN:-}" ] && [ -d "$place/mutants.out" ]; then again=(--iterate)
+else rm -rf "$place/mutants.out" "$place/mutants.out.old"; fi
 mkdir -p "$place/sim/src"
 cp -r call "$place/call"
 cp -r tests/src/{world,world.rs,network.rs,media.rs,op.rs,talk.rs} "$place/sim/src/"
@@ -52,8 +57,10 @@ run() { # run ARGUMENT... -- TEST-FILTER...
   cargo mutants --package ahoy-call --test-workspace=true --in-place --cap-lints=true --no-times --colors never \
     --timeout "${TIMEOUT:-20}" --build-timeout 120 "${files[@]}" "$@" || case $? in 2|3) ;; *) return 1 ;; esac # 2, 3: some survived, some looped
 }
-run -- --lib -- --skip test_anything_goes
+run "${again[@]}" -- --lib -- --skip test_anything_goes
 run --iterate -- --lib -- test_anything_goes
 sort -o mutants.out/missed.txt mutants.out/missed.txt
 echo "$(wc -l <mutants.out/missed.txt) survive:"
 cat mutants.out/missed.txt
+echo "$(wc -l <mutants.out/timeout.txt) loop:"
+cat mutants.out/timeout.txt

@@ -380,7 +380,7 @@ impl Phone {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(end) = input(call, out) else { return };
         if self.is_shadowed(id, &end) {
-            self.drop_shadowed(out, id);
+            self.drop_shadowed(id);
         } else {
             self.bury(out, id, end);
         }

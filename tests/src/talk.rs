@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use ahoy_call::{
-    CallId, Command, Description, Effect, Effects, EndReason, Epoch, Event, LegId, MediaOrder, MediaReport,
-    Message, Moment, Opaque, PeerId, Phone, Refusal, Role, SdpKind, Settings, SignalOrder, State,
+    CallId, Command, Description, Effect, Effects, EndReason, Epoch, Event, Fact, LegId, MediaOrder,
+    MediaReport, Message, Moment, Opaque, PeerId, Phone, Refusal, Role, SdpKind, Settings, SignalOrder,
+    State,
 };
 
 /// How long a broken path is mended here, and how long it rings.
@@ -34,8 +35,10 @@ pub struct Talk {
     pub epoch: Epoch,
     /// What was ordered of the media, and when.
     pub orders: Vec<(Moment, Epoch, MediaOrder)>,
-    /// What was said to the other.
-    pub sent: Vec<Message>,
+    /// What was ordered of signaling: the session and the order.
+    pub signals: Vec<((CallId, LegId), SignalOrder)>,
+    /// What history heard.
+    pub facts: Vec<(CallId, Fact)>,
     own: LegId,
 }
 
@@ -44,7 +47,7 @@ impl Talk {
     pub fn idle(own: LegId, leg: LegId, call: CallId) -> Self {
         let phone = Phone::new(own, Settings { reconnect_window: MINUTE, ..Settings::default() });
         let (now, epoch) = (Moment::from_micros(5_000_000), Epoch::default());
-        Self { phone, now, call, leg, epoch, orders: Vec::new(), sent: Vec::new(), own }
+        Self { phone, now, call, leg, epoch, orders: Vec::new(), signals: Vec::new(), facts: Vec::new(), own }
     }
 
     /// We called, it was answered, no sound flows yet.
@@ -65,7 +68,7 @@ impl Talk {
     pub fn between(own: LegId, leg: LegId, call: CallId) -> Self {
         let mut talk = Self::connecting(own, leg, call);
         talk.reported(talk.epoch, MediaReport::Up);
-        talk.orders.clear();
+        talk.forget();
         talk
     }
 
@@ -83,10 +86,18 @@ impl Talk {
                     }
                     self.orders.push((self.now, epoch, order));
                 }
-                Effect::Signal { order: SignalOrder::Send(message), .. } => self.sent.push(message),
-                Effect::Signal { .. } | Effect::Record(_) | Effect::Publish(_) | Effect::Retire(_) => {}
+                Effect::Signal { call, leg, order } => self.signals.push(((call, leg), order)),
+                Effect::Record(record) => self.facts.push((record.view.id, record.fact)),
+                Effect::Publish(_) | Effect::Retire(_) => {}
             }
         }
+    }
+
+    /// What was ordered until now is of no interest.
+    pub fn forget(&mut self) {
+        self.orders.clear();
+        self.signals.clear();
+        self.facts.clear();
     }
 
     /// The person asks.
@@ -123,6 +134,15 @@ impl Talk {
     /// Their candidates of this generation.
     pub fn candidates(&mut self, epoch: Epoch, list: Vec<Opaque>, complete: bool) {
         self.said(Message::Candidates { epoch, list, complete });
+    }
+
+    /// What was said since, to whomever.
+    pub fn sent(&self) -> Vec<Message> {
+        let said = self.signals.iter().filter_map(|(_, order)| match order {
+            SignalOrder::Send(message) => Some(message.clone()),
+            SignalOrder::Ring { .. } | SignalOrder::Missed { .. } | SignalOrder::Forget => None,
+        });
+        said.collect()
     }
 
     /// Lets time pass.

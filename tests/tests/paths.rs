@@ -36,7 +36,7 @@ fn an_answer_counts_for_an_offer_of_ours_and_only_for_the_newest() {
     let first = t.epoch;
     t.event(Event::NetworkChanged);
     let second = t.epoch;
-    t.orders.clear();
+    t.forget();
     let answer = |text| description(SdpKind::Answer, text);
     t.said(Message::Description { epoch: first, description: answer("late") });
     assert_eq!(t.ordered(), []);
@@ -44,7 +44,7 @@ fn an_answer_counts_for_an_offer_of_ours_and_only_for_the_newest() {
     assert_eq!(t.ordered(), [(second, MediaOrder::Remote(answer("yes")))]);
     let theirs = t.their_next(t.epoch);
     t.offered(theirs, "theirs");
-    t.orders.clear();
+    t.forget();
     t.said(Message::Description { epoch: theirs, description: answer("to their own") });
     assert_eq!(t.ordered(), []);
 }
@@ -55,13 +55,13 @@ fn descriptions_and_candidates_of_ours_are_sent_for_the_newest_generation_alone(
     let old = t.epoch;
     t.event(Event::NetworkChanged);
     let new = t.epoch;
-    t.sent.clear();
+    t.forget();
     let offer = description(SdpKind::Offer, "ours");
     t.reported(old, MediaReport::Described(offer.clone()));
     t.reported(old, MediaReport::Candidates { list: some(3), complete: true });
-    assert_eq!(t.sent, []);
+    assert_eq!(t.sent(), []);
     t.reported(new, MediaReport::Described(offer.clone()));
-    assert_eq!(t.sent, [Message::Description { epoch: new, description: offer }]);
+    assert_eq!(t.sent(), [Message::Description { epoch: new, description: offer }]);
 }
 
 /// How many candidates a message has, and whether it says that no more will follow.
@@ -80,14 +80,14 @@ fn many_candidates_go_in_messages_of_32_and_only_the_last_one_says_that_it_is() 
     ];
     for (many, complete, told) in cases {
         let mut t = Talk::running();
-        t.sent.clear();
+        t.forget();
         t.reported(t.epoch, MediaReport::Candidates { list: some(many), complete });
         let mut all = Vec::new();
         let mut parts = Vec::new();
-        for message in &t.sent {
+        for message in t.sent() {
             let Message::Candidates { list, complete, .. } = message else { panic!("{message:?}") };
             all.extend(list.clone());
-            parts.push((list.len(), *complete));
+            parts.push((list.len(), complete));
         }
         assert_eq!(parts, told, "{many}, complete: {complete}");
         assert_eq!(all, some(many), "none is left out, none comes twice");
@@ -105,23 +105,23 @@ fn candidates_that_come_before_their_generation_are_given_to_it_and_to_no_other(
     t.offered(theirs, "first");
     let list = MediaOrder::Candidates { list: some(2), complete: false };
     assert_eq!(t.ordered(), [(theirs, answerer("first")), (theirs, list)]);
-    t.orders.clear();
+    t.forget();
     t.offered(later, "second");
     let list = MediaOrder::Candidates { list: some(5), complete: true };
     let told = [(later, answerer("second")), (theirs, MediaOrder::Close), (later, list)];
     assert_eq!(t.ordered(), told);
-    t.orders.clear();
+    t.forget();
     t.candidates(later, some(1), false);
     let list = MediaOrder::Candidates { list: some(1), complete: false };
     assert_eq!(t.ordered(), [(later, list)], "from then on they go straight on");
     // Nothing came early for the next one, or only that there is nothing.
     let next = t.their_next(later);
-    t.orders.clear();
+    t.forget();
     t.offered(next, "third");
     assert_eq!(t.ordered(), [(next, answerer("third")), (later, MediaOrder::Close)]);
     let last = t.their_next(next);
     t.candidates(last, Vec::new(), true);
-    t.orders.clear();
+    t.forget();
     t.offered(last, "fourth");
     assert_eq!(t.ordered().pop(), Some((last, MediaOrder::Candidates { list: Vec::new(), complete: true })));
 }
@@ -133,7 +133,7 @@ fn of_candidates_that_come_too_early_the_newest_64_are_kept() {
     t.candidates(theirs, some(60), false);
     t.candidates(theirs, (60..67).map(|number| Opaque(vec![number])).collect(), false);
     t.event(Event::NetworkChanged);
-    t.orders.clear();
+    t.forget();
     t.candidates(old, some(50), false);
     assert_eq!(t.ordered(), [], "what is over is not kept");
     // Our own try was the newer one: theirs begins anew after it.

@@ -54,13 +54,25 @@ fn a_network_that_changes_all_the_time_is_followed_six_times_a_minute() {
 }
 
 #[test]
+fn after_a_minute_to_the_moment_it_may_be_mended_again() {
+    let mut t = Talk::running();
+    for _ in 0..8 {
+        t.event(Event::NetworkChanged);
+    }
+    assert_eq!(t.begun().len(), 6);
+    t.pass(MINUTE);
+    t.event(Event::NetworkChanged);
+    assert_eq!(t.begun().len(), 7);
+}
+
+#[test]
 fn a_path_that_is_up_again_counts_its_tries_anew() {
     let mut t = Talk::running();
     t.reported(t.epoch, MediaReport::Lost);
     t.pass(5 * SECOND);
     t.reported(t.epoch, MediaReport::Up);
     assert_eq!(t.state(), Some(State::Active));
-    t.orders.clear();
+    t.forget();
     t.pass(2 * MINUTE);
     assert_eq!((t.begun(), t.phone.deadline()), (Vec::new(), None), "nothing is mended that is whole");
     t.reported(t.epoch, MediaReport::Lost);
@@ -194,7 +206,7 @@ fn when_they_mend_it_our_own_try_waits_its_turn() {
 
     t.reported(t.epoch, MediaReport::Lost);
     t.pass(700 * MS);
-    t.orders.clear();
+    t.forget();
     let at = t.now;
     t.offered(t.their_next(t.epoch), "they mend it");
     t.pass(5 * SECOND);
@@ -231,7 +243,7 @@ fn when_the_numbers_of_generations_are_used_up_nothing_is_mended_and_the_window_
     t.offered(last, "the last one");
     t.reported(last, MediaReport::Up);
     t.pass(5 * SECOND);
-    t.orders.clear();
+    t.forget();
     let broke = t.now;
     t.reported(last, MediaReport::Lost);
     t.event(Event::NetworkChanged);

@@ -226,11 +226,4 @@ impl Call {
             CancelReason::DeclinedElsewhere => End::quiet(EndReason::DeclinedElsewhere, EndedBy::Remote),
         }
     }
-
-    /// It goes without a word and without a row: it is a part of another call.
-    pub(crate) fn vanish(mut self, out: &mut Out) {
-        for leg in self.legs.values_mut() {
-            leg.close(out);
-        }
-    }
 }

@@ -23,7 +23,7 @@ impl Phone {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.is_knocking()) else { return };
         call.prove(out.now, remaining, note);
         match self.rival(id).map(|own| (own.id(), own.wire() > id)) {
-            None if self.was_answered_for(id) => self.drop_shadowed(out, id),
+            None if self.was_answered_for(id) => self.drop_shadowed(id),
             None => self.let_in(out, id),
             Some((_, true)) => self.change(out, id, Call::park),
             Some((own, false)) => self.merge(out, own, id),
@@ -66,7 +66,7 @@ impl Phone {
                     self.change(out, id, |call, _| call.wait_on());
                 }
             } else if self.was_answered_for(id) {
-                self.drop_shadowed(out, id);
+                self.drop_shadowed(id);
             } else {
                 self.let_in(out, id);
             }
@@ -98,11 +98,11 @@ impl Phone {
         }
     }
 
-    /// It leaves no row; the call that stands for it remembers that it was.
-    pub(super) fn drop_shadowed(&mut self, out: &mut Out, id: CallId) {
+    /// It leaves no row; the call that stands for it remembers that it was. Nothing of ours has left for it: there is no
+    /// path to take down and no word to take back.
+    pub(super) fn drop_shadowed(&mut self, id: CallId) {
         let Some(call) = self.calls.remove(&id) else { return };
         let (leg, peer, sessions) = (call.first_leg(), call.peer(), call.sessions());
-        call.vanish(out);
         let of = |own: &&mut Call| own.chosen() == leg || (own.is_dialed() && own.peer() == peer);
         if let Some(own) = self.calls.values_mut().find(of) {
             own.leave_behind(sessions);

@@ -1,0 +1,98 @@
+//! What does a verb meet that comes too late?
+//!
+//! Lives here: ended calls and what they still answer, told as stories.
+//! Must not: use real time, sockets or sound.
+
+use std::time::Duration;
+
+use ahoy_call::{CallId, Command, DeclineReason, EndReason, Others, Refusal, Scope};
+use ahoy_tests::world::World;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+type Answered = Result<(), Refusal>;
+
+/// What `bob` or `ada` gets for answering, declining and hanging up this call now.
+fn late(w: &mut World, who: &str, call: CallId) -> [Answered; 3] {
+    let (who, reason, scope, text) = (w.who(who), DeclineReason::Declined, Scope::ThisDevice, None);
+    [
+        w.command(who, Command::Answer { call, others: Others::Hold }),
+        w.command(who, Command::Decline { call, reason, scope, text }),
+        w.command(who, Command::HangUp { call }),
+    ]
+}
+
+/// Ada's call rings at Bob.
+fn ringing(w: &mut World) -> CallId {
+    w.pass(SECOND);
+    let call = w.dial("ada", "bob").unwrap();
+    w.pass(SECOND);
+    call
+}
+
+const HANDLED: Answered = Err(Refusal::AlreadyHandled);
+const STATE: Answered = Err(Refusal::InvalidState);
+
+#[test]
+fn a_verb_that_was_done_is_success_and_its_contrary_is_refused() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    // The others of Bob's clients do not know yet that one of them was faster.
+    let declined = ringing(&mut w);
+    w.decline("bob").unwrap();
+    assert_eq!(late(&mut w, "bob", declined), [HANDLED, Ok(()), Ok(())], "declined");
+    let answered = ringing(&mut w);
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    w.hang_up("ada").unwrap();
+    w.pass(SECOND);
+    assert_eq!(late(&mut w, "bob", answered), [Ok(()), HANDLED, Ok(())], "answered, and ended there");
+    let over = ringing(&mut w);
+    w.answer("bob").unwrap();
+    w.hang_up("bob").unwrap();
+    assert_eq!(late(&mut w, "bob", over), [HANDLED, Ok(()), Ok(())], "answered, and hung up");
+    w.pass(SECOND);
+    let missed = ringing(&mut w);
+    w.hang_up("ada").unwrap();
+    w.pass(SECOND);
+    assert_eq!(late(&mut w, "bob", missed), [HANDLED, Ok(()), Ok(())], "taken back");
+    // What was done to one says nothing about another.
+    assert_eq!(late(&mut w, "bob", answered), [Ok(()), HANDLED, Ok(())]);
+}
+
+#[test]
+fn nobody_answers_a_call_that_they_made() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    let call = ringing(&mut w);
+    assert_eq!(late(&mut w, "ada", call)[..2], [STATE, STATE]);
+    w.pass(SECOND);
+    assert_eq!(w.end("ada").0, EndReason::Canceled, "hanging up it is another matter");
+    assert_eq!(late(&mut w, "ada", call), [STATE, STATE, Ok(())]);
+}
+
+#[test]
+fn a_call_that_was_blocked_away_was_hung_up() {
+    let mut w = World::new(7, &["ada", "bob", "eve"]);
+    let other = w.dial("eve", "bob").unwrap();
+    w.pass(SECOND);
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    w.hang_up("eve").unwrap();
+    w.pass(SECOND);
+    let call = ringing(&mut w);
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    w.block("bob", "ada").unwrap();
+    assert_eq!(late(&mut w, "bob", call), [HANDLED, Ok(()), Ok(())]);
+    assert_eq!(late(&mut w, "bob", other), [Ok(()), HANDLED, Ok(())]);
+}
+
+#[test]
+fn an_ended_call_knows_its_verbs_for_ten_seconds() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    let call = ringing(&mut w);
+    w.decline("bob").unwrap();
+    w.pass(Duration::from_millis(9_999));
+    assert_eq!(late(&mut w, "bob", call), [HANDLED, Ok(()), Ok(())]);
+    w.pass(Duration::from_millis(1));
+    assert_eq!(late(&mut w, "bob", call), [Err(Refusal::NoSuchCall); 3]);
+}
