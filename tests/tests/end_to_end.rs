@@ -10,6 +10,7 @@ use std::time::Duration;
 use ahoy_dbus::{Dict, proxy};
 use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, Running, dial, introduce, text};
 use rustix::process::{Pid, Signal, kill_process};
+use zbus::Variant;
 
 const ANA: f64 = 600.0;
 const BEN: f64 = 950.0;
@@ -75,6 +76,8 @@ async fn what_is_said_is_heard_and_mute_is_silent_and_both_histories_have_the_ca
     dial(&pair.ana, "Ben").await?;
     pair.ben.until_state("incoming", SOON).await?;
     pair.ana.until_state("alerting", SOON).await?;
+    may_dial(&pair.ana, "a call is being dialed already").await?;
+    may_dial(&pair.ben, "").await?;
     // Both hum, and nobody has answered.
     let early = pair
         .ben_hears
@@ -96,6 +99,13 @@ async fn what_is_said_is_heard_and_mute_is_silent_and_both_histories_have_the_ca
     pair.ana_hears.until_tone(BEN, SOON)?;
     pair.ana.ctl_says(&["mute", "off"])?;
     pair.ben_hears.until_tone(ANA, SOON)?;
+    may_dial(&pair.ana, "").await?;
+    let focus = proxy::FocusProxy::new(&pair.ana.bus().await?).await?;
+    for muted in [true, false] {
+        let now = focus.toggle_mute(&Dict::new()).await?;
+        let seen = pair.ana.call(&call).await?.get("Muted").cloned();
+        anyhow::ensure!(now == muted && seen == Some(Variant::from(muted).try_into()?), "{now}, {seen:?}");
+    }
 
     pair.ben.ctl_says(&["hangup"])?;
     let ended = pair.ana.until_state("disconnected", SOON).await?;
@@ -111,6 +121,14 @@ async fn what_is_said_is_heard_and_mute_is_silent_and_both_histories_have_the_ca
 }
 
 /// The most talkative log of a whole call holds no name, address, card, description or candidate.
+/// Whether dialing is possible there stands beside the verb, and why not: an empty sentence if it is.
+async fn may_dial(desk: &Desk, why_not: &str) -> Outcome {
+    let manager = proxy::ManagerProxy::new(&desk.bus().await?).await?;
+    let (can, why) = (manager.can_dial().await?, manager.cannot_dial_reason().await?);
+    anyhow::ensure!(can == why_not.is_empty() && why == why_not, "{}: {can}, {why:?}", desk.name);
+    Ok(())
+}
+
 async fn nothing_private_was_logged(desk: &Desk) -> Outcome {
     let log = desk.logged();
     anyhow::ensure!(
