@@ -15,9 +15,9 @@ target=$1; shift
 mkdir -p "$target"
 place=$(readlink -f "$target")/mutants
 
-# Stories and the table first; what they let live is then given so many random lists.
+# Stories and the table first; what they let live is then given the unit tests and so many random lists.
 LISTS=${LISTS:-1000}
-stories="calling table busy hold policies glare bad_network suspend restart devices away repair paths late laws"
+stories="calling table busy hold policies glare bad_network suspend restart devices away repair paths merge late laws"
 
 # --- The workspace: `call` as it is, and one crate whose tests are the world and every question about calling.
 rm -rf "$place/call" "$place/sim"
@@ -54,11 +54,11 @@ ulimit -v 8000000
 files=()
 for file in "$@"; do files+=(--file "call/src/$file"); done
 run() { # run ARGUMENT... -- TEST-FILTER...
-  cargo mutants --package ahoy-call --test-workspace=true --in-place --cap-lints=true --no-times --colors never \
+  cargo mutants --package ahoy-call --in-place --cap-lints=true --no-times --colors never \
     --timeout "${TIMEOUT:-20}" --build-timeout 120 "${files[@]}" "$@" || case $? in 2|3) ;; *) return 1 ;; esac # 2, 3: some survived, some looped
 }
-run "${again[@]}" -- --lib -- --skip test_anything_goes
-run --iterate -- --lib -- test_anything_goes
+run "${again[@]}" --test-package sim -- --lib -- --skip test_anything_goes
+run --iterate --test-workspace=true -- --lib -- test_anything_goes tests::
 sort -o mutants.out/missed.txt mutants.out/missed.txt
 echo "$(wc -l <mutants.out/missed.txt) survive:"
 cat mutants.out/missed.txt

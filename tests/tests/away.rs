@@ -8,7 +8,8 @@
 use std::time::Duration;
 
 use ahoy_call::{
-    CallId, Effect, EndReason, EndedBy, Event, Fact, Outcome, PhaseKind, Phone, Settings, SignalOrder, State,
+    CallId, Command, Effect, EndReason, EndedBy, Epoch, Event, Fact, MediaFault, MediaReport, Message,
+    Moment, Outcome, PhaseKind, Phone, Settings, SignalOrder, State,
 };
 use ahoy_tests::world::{World, device, peer};
 
@@ -168,19 +169,53 @@ fn a_proof_that_never_comes_is_a_missed_row_and_no_ring() {
 #[test]
 fn the_order_for_a_note_names_the_contact_and_goes_to_the_silent_device() {
     let mut phone = Phone::new(device(0), Settings::default());
-    let (call, now) = (CallId::from_bytes([9; 16]), ahoy_call::Moment::from_micros(1));
+    let (call, now) = (CallId::from_bytes([9; 16]), Moment::from_micros(1));
     let devices = vec![device(1), device(2)];
     let lifetime = 10 * SECOND;
-    let dial =
-        ahoy_call::Command::Dial { call, peer: peer(1), devices, lifetime, note: None, hold_others: true };
+    let dial = Command::Dial { call, peer: peer(1), devices, lifetime, note: None, hold_others: true };
     let _dialed = phone.command(now, dial).unwrap();
-    let message = ahoy_call::Message::Ringing;
+    let message = Message::Ringing;
     let _rings = phone.event(now, Event::Received { call, leg: device(2), message });
-    let effects = phone.command(now, ahoy_call::Command::HangUp { call }).unwrap();
+    let effects = phone.command(now, Command::HangUp { call }).unwrap();
     let notes: Vec<_> = effects
         .into_iter()
         .filter(|effect| matches!(effect, Effect::Signal { order: SignalOrder::Missed { .. }, .. }))
         .collect();
     let order = SignalOrder::Missed { peer: peer(1) };
     assert_eq!(notes, [Effect::Signal { call, leg: device(1), order }]);
+}
+
+#[test]
+fn a_device_that_was_given_up_before_it_rang_gets_a_note_too() {
+    let (call, now) = (CallId::from_bytes([9; 16]), Moment::from_micros(1));
+    for rang in [false, true] {
+        let failed = [
+            Event::Undeliverable { call, leg: device(1) },
+            Event::Media {
+                call,
+                leg: device(1),
+                epoch: Epoch::first(device(0), device(1)),
+                report: MediaReport::Failed(MediaFault::Media),
+            },
+        ];
+        for event in failed {
+            let mut phone = Phone::new(device(0), Settings::default());
+            let (devices, lifetime) = (vec![device(1), device(2)], 10 * SECOND);
+            let dial =
+                Command::Dial { call, peer: peer(1), devices, lifetime, note: None, hold_others: true };
+            let _dialed = phone.command(now, dial).unwrap();
+            let said = |leg, message| Event::Received { call, leg, message };
+            let _ready = phone.event(now, said(device(1), Message::Ready));
+            if rang {
+                let _rings = phone.event(now, said(device(1), Message::Ringing));
+            }
+            let _gone = phone.event(now, event.clone());
+            let effects = phone.command(now, Command::HangUp { call }).unwrap();
+            let noted = |leg| {
+                let order = SignalOrder::Missed { peer: peer(1) };
+                effects.0.contains(&Effect::Signal { call, leg, order })
+            };
+            assert_eq!((noted(device(1)), noted(device(2))), (!rang, true), "{event:?}, it rang: {rang}");
+        }
+    }
 }

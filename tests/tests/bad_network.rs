@@ -7,7 +7,10 @@
 
 use std::time::Duration;
 
-use ahoy_call::{DeclineReason, Direction, EndReason, EndedBy, Event, MediaReport, Outcome, Scope, State};
+use ahoy_call::{
+    CancelReason, DeclineReason, Direction, EndReason, EndedBy, Event, MediaReport, Message, Outcome,
+    PhaseKind, Scope, State,
+};
 use ahoy_tests::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -196,28 +199,37 @@ fn candidates_that_come_before_the_description_are_kept_for_it() {
 
 #[test]
 fn a_call_is_heard_of_by_nobody_who_is_not_part_of_it() {
-    let mut w = World::new(1, &["ada", "bob", "eve"]);
-    w.network.doubling = 0.5;
-    let call = w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
-    // Eve knows the id and says so in a session of her own: there is none of that call.
-    let leg = ahoy_tests::world::device(2);
-    for message in [
-        ahoy_call::Message::End { reason: EndReason::Completed },
-        ahoy_call::Message::Cancel { reason: ahoy_call::CancelReason::Canceled },
-        ahoy_call::Message::Accept,
-        ahoy_call::Message::State { serial: 99, muted: true, held: true, camera: true, listening: false },
-    ] {
-        for who in 0..2 {
-            let before = w.people[who].phone.clone();
-            w.event(who, Event::Received { call, leg, message: message.clone() });
-            assert!(before == w.people[who].phone, "{message:?} of a stranger to the call does nothing");
+    for (phase, after) in [("before it rings", 55), ("ringing", 1_000), ("talking", 0)] {
+        let mut w = World::new(1, &["ada", "bob", "eve"]);
+        w.network.doubling = 0.5;
+        w.network.jitter = Duration::from_millis(1);
+        let call = w.dial("ada", "bob").unwrap();
+        w.pass(Duration::from_millis(after));
+        if after == 0 {
+            w.pass(SECOND);
+            w.answer("bob").unwrap();
+            w.pass(SECOND);
         }
+        assert_ne!(w.people[1].phone.phase(call), PhaseKind::Nothing);
+        // Eve knows the id and says so in a session of her own: there is none of that call.
+        let leg = ahoy_tests::world::device(2);
+        let said = |message| Event::Received { call, leg, message };
+        for event in [
+            said(Message::End { reason: EndReason::Completed }),
+            said(Message::Cancel { reason: CancelReason::Canceled }),
+            said(Message::Offer { remaining: SECOND, text: None }),
+            said(Message::Ready),
+            said(Message::Accept),
+            said(Message::State { serial: 99, muted: true, held: true, camera: true, listening: false }),
+            Event::Bye { call, leg },
+            Event::Undeliverable { call, leg },
+        ] {
+            for who in 0..2 {
+                let before = w.people[who].phone.clone();
+                w.event(who, event.clone());
+                assert!(before == w.people[who].phone, "{phase}: {event:?} of a stranger does nothing");
+            }
+        }
+        assert!(w.facts("eve").is_empty());
     }
-    w.event(0, Event::Bye { call, leg });
-    w.event(0, Event::Undeliverable { call, leg });
-    assert_eq!((w.state("ada"), w.state("bob")), (Some(State::Active), Some(State::Active)));
-    assert!(w.facts("eve").is_empty());
 }

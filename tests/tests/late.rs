@@ -1,12 +1,14 @@
-//! What does a verb meet that comes too late?
+//! What does a word meet that comes too late?
 //!
-//! Lives here: ended calls and what they still answer, told as stories.
+//! Lives here: ended calls and what they still answer; a ring that is taken back after its answer.
 //! Must not: use real time, sockets or sound.
 
 use std::time::Duration;
 
-use ahoy_call::{CallId, Command, DeclineReason, EndReason, Others, Refusal, Scope};
-use ahoy_tests::world::World;
+use ahoy_call::{
+    CallId, CancelReason, Command, DeclineReason, EndReason, Event, Message, Others, Refusal, Scope, State,
+};
+use ahoy_tests::world::{World, device};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -95,4 +97,26 @@ fn an_ended_call_knows_its_verbs_for_ten_seconds() {
     assert_eq!(late(&mut w, "bob", call), [HANDLED, Ok(()), Ok(())]);
     w.pass(Duration::from_millis(1));
     assert_eq!(late(&mut w, "bob", call), [Err(Refusal::NoSuchCall); 3]);
+}
+
+#[test]
+fn a_ring_is_taken_back_by_its_caller_alone_and_not_after_they_have_spoken_in_the_call() {
+    let canceled = Message::Cancel { reason: CancelReason::Canceled };
+    let flags = Message::State { serial: 1, muted: false, held: false, camera: false, listening: false };
+    for heard in [false, true] {
+        let mut w = World::with_devices(7, &[("ada", 1), ("bob", 2)]);
+        let call = ringing(&mut w);
+        w.answer("bob").unwrap();
+        w.pass(SECOND);
+        for leg in [device(1), device(2)] {
+            w.event(0, Event::Received { call, leg, message: canceled.clone() });
+            assert_eq!(w.state("ada"), Some(State::Active), "who is called cannot take it back");
+        }
+        if heard {
+            w.event(1, Event::Received { call, leg: device(0), message: flags.clone() });
+        }
+        w.event(1, Event::Received { call, leg: device(0), message: canceled.clone() });
+        let stands = w.state("bob") == Some(State::Active);
+        assert_eq!(stands, heard, "a caller that has spoken in the call knows that it was answered");
+    }
 }

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use ahoy_call::{CallId, Command, Event, LegId, Moment, PeerId, Phone, Refusal, RingPolicy, Settings, State};
+use ahoy_call::{
+    CallId, CancelReason, Command, EndReason, Event, LegId, Message, Moment, PeerId, Phone, Refusal,
+    RingPolicy, Settings, State,
+};
 use ahoy_tests::world::{World, device, peer};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -85,7 +88,7 @@ fn sixteen_calls_are_enough_for_one_person() {
     let ended = Event::Received {
         call: id(1),
         leg: device(1),
-        message: ahoy_call::Message::Cancel { reason: ahoy_call::CancelReason::Canceled },
+        message: Message::Cancel { reason: CancelReason::Canceled },
     };
     let _ended = phone.event(NOW, ended);
     assert_eq!((phone.standing().len(), phone.cannot_dial()), (15, None));
@@ -134,4 +137,32 @@ fn a_contact_has_eight_devices_at_most_and_no_id_is_used_twice() {
     let _dialed = phone.command(NOW, dial_all).unwrap();
     let _ended = phone.command(NOW, Command::HangUpAll).unwrap();
     assert_eq!(phone.command(NOW, dial(id(1), peer, device(1))), Err(Refusal::OutOfRange));
+}
+
+#[test]
+fn calls_are_told_in_the_order_of_their_coming() {
+    let mut phone = phone();
+    for (after, number) in [9, 3, 6].into_iter().enumerate() {
+        let now = NOW + Duration::from_micros(u64::try_from(after).unwrap());
+        let _rings = phone.event(now, rung(number));
+    }
+    let told: Vec<CallId> = phone.standing().into_iter().map(|(call, _)| call).collect();
+    assert_eq!(told, [9, 3, 6].map(id), "whatever their ids are");
+}
+
+#[test]
+fn a_device_that_shows_itself_was_reached_whatever_the_relay_says() {
+    for ready in [false, true] {
+        let mut phone = phone();
+        let _dialed = phone.command(NOW, dial(id(1), peer(1), device(1))).unwrap();
+        if ready {
+            let message = Message::Ready;
+            let _begun = phone.event(NOW + SECOND, Event::Received { call: id(1), leg: device(1), message });
+        }
+        let due = phone.deadline().unwrap().at;
+        assert_eq!(due, NOW + if ready { MINUTE } else { 10 * SECOND });
+        let _over = phone.event(due, Event::Tick);
+        let reason = if ready { EndReason::Unavailable } else { EndReason::Unreachable };
+        assert_eq!(phone.views()[0].reason, Some(reason));
+    }
 }

@@ -221,7 +221,8 @@ fn an_encrypted_transport_is_built_anew_twice_each_time_it_is_needed() {
     t.reported(first, MediaReport::Stuck);
     t.reported(first, MediaReport::Stuck);
     t.reported(t.epoch, MediaReport::Stuck);
-    assert_eq!(t.state(), Some(State::Connecting), "news of the old one do not count");
+    t.pass(10 * SECOND);
+    assert_eq!(t.state(), Some(State::Connecting), "news of the old one do not count, and there is time");
     t.reported(t.epoch, MediaReport::Up);
     t.reported(t.epoch, MediaReport::Stuck);
     assert_eq!((t.state(), t.reason()), (Some(State::Active), None), "what is up is not stuck");

@@ -47,7 +47,7 @@ impl Call {
         call
     }
 
-    /// A relay took our ring to one of the devices.
+    /// A relay took our ring to one of the devices, or one of them shows that it has it.
     pub(crate) fn carried(&mut self) -> Flow {
         if let Phase::Dialing { carried_by, .. } = &mut self.phase {
             *carried_by = None;
@@ -89,6 +89,7 @@ impl Call {
                     leg.send(out, Message::Offer { remaining: give_up.since(out.now), text: note });
                     leg.begin(out);
                 }
+                return self.carried();
             }
             Message::Ringing => self.rings_there(out, from, give_up),
             Message::Accept => self.choose(out, from),
