@@ -3,6 +3,8 @@
 //! Lives here: own call and theirs, message by message: who yields, what is told, what is remembered.
 //! Must not: use real time, sockets or sound.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
+
 use std::time::Duration;
 
 use ahoy_call::{
