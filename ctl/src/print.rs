@@ -140,6 +140,11 @@ impl Printer {
         line(text)
     }
 
+    /// A line of a terminal that is written over by the next one.
+    pub(crate) fn redraw(&self, text: &str) -> Result<(), Fault> {
+        written(std::io::stdout().lock(), &format!("\r{text}\u{1b}[K"))
+    }
+
     /// A hint on standard error, for a person only.
     pub(crate) fn hint(&self, text: &str) {
         if self.form == Form::Table {
@@ -155,8 +160,11 @@ pub(crate) fn complain(text: &str) {
 
 /// A line on standard output. A reader that went away (`| head`) ends the program quietly.
 fn line(text: &str) -> Result<(), Fault> {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    written(std::io::stdout().lock(), &format!("{text}\n"))
+}
+
+fn written(mut out: impl Write, text: &str) -> Result<(), Fault> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Fault::new(Exit::Ok, "")),
         Err(error) => Err(Fault::new(Exit::Error, format!("Cannot write to standard output: {error}."))),

@@ -71,6 +71,10 @@ impl Engine {
                 let given = self.ports.media.order(order).map(|()| Answer::Done);
                 self.answer(reply, given.map_err(failed));
             }
+            Request::OpenDeviceLevels { flow, id, into } => {
+                let outcome = self.open_device_levels(flow, &id, into);
+                self.answer(reply, outcome);
+            }
             Request::GetStats(call) => {
                 if let Err(error) = self.ports.media.order(media::Order::Stats { call, reply }) {
                     // The client hears that the daemon is busy: its reply went with the order.

@@ -11,7 +11,7 @@ use crate::config::Setting;
 use crate::devices::{Adjust, Device, Flow, Found, Kind, Server};
 use crate::engine::Engine;
 use crate::media;
-use crate::request::{Answer, Denied, DeniedKind, Role};
+use crate::request::{Answer, Denied, DeniedKind, Lease, Role};
 
 /// Devices that a ring may sound on at once.
 const RINGS: usize = 8;
@@ -172,6 +172,26 @@ impl Engine {
             Ok(()) => Ok(Answer::Done),
             Err(_) => Err(Denied::new(DeniedKind::Failed, "The test does not begin: try again.")),
         }
+    }
+
+    /// Lets a person look whether a microphone hears them.
+    pub(crate) fn open_device_levels(&mut self, flow: Flow, id: &str, into: Lease) -> Result<Answer, Denied> {
+        if self.hardware.found.device(flow, id).is_none() {
+            return Err(no_device(id));
+        }
+        if flow == Flow::Output {
+            let sentence =
+                "A loudspeaker has no level of its own here: a call's OpenLevels tells what is played.";
+            return Err(Denied::new(DeniedKind::NotSupported, sentence));
+        }
+        if !self.phone.views().iter().all(|view| view.ended.is_some()) {
+            let sentence = "There is a call: its own OpenLevels tells what its microphone gives.";
+            return Err(Denied::new(DeniedKind::InvalidState, sentence));
+        }
+        let order = media::Order::Gauge { id: id.to_owned(), into };
+        self.ports.media.order(order).map(|()| Answer::Done).map_err(|_| {
+            Denied::new(DeniedKind::Failed, "Too many look at levels already: close one and try again.")
+        })
     }
 
     /// A device that is there, or one that was chosen before.

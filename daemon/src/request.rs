@@ -133,6 +133,15 @@ pub enum Request {
         /// The writing end.
         into: Lease,
     },
+    /// Write the level of a sound device into this pipe.
+    OpenDeviceLevels {
+        /// Its direction.
+        flow: Flow,
+        /// Its id.
+        id: String,
+        /// The writing end.
+        into: Lease,
+    },
     /// Numbers about a call.
     GetStats(CallId),
     /// Rows of history.

@@ -99,6 +99,7 @@ pub trait Manager {
 pub trait AudioDevice {
     fn r#use(&self, role: &str, options: &Dict) -> zbus::Result<()>;
     fn test(&self, options: &Dict) -> zbus::Result<()>;
+    fn open_levels(&self, options: &Dict) -> zbus::Result<OwnedFd>;
     #[zbus(property(emits_changed_signal = "const"))]
     fn id(&self) -> zbus::Result<String>;
     #[zbus(property(emits_changed_signal = "const"))]

@@ -50,6 +50,22 @@ Example: ahoyctl device use ring speakers headset")]
         #[command(flatten)]
         form: FormArgs,
     },
+    /// See how loud it is: whether you are heard
+    #[command(
+        after_help = "In a call: the call's microphone, and the others. Without one: the microphone that\n\
+calls use, or DEVICE. In a pipe 25 lines a second: microphone and others in dBFS,\n\
+-120 is silence. It ends with the call, or when one begins.\n\
+Example: ahoyctl device meter --once"
+    )]
+    Meter {
+        /// A microphone, while there is no call
+        device: Option<String>,
+        /// The loudest of two seconds, then end
+        #[arg(long)]
+        once: bool,
+        #[command(flatten)]
+        form: FormArgs,
+    },
     /// Hear a loudspeaker, or yourself through a microphone
     #[command(after_help = "A microphone is listened to for three seconds, then you hear what it heard.
 Example: ahoyctl device test headset --input")]
@@ -72,7 +88,12 @@ impl Args {
     pub(crate) fn form(&self) -> FormArgs {
         match &self.what {
             None => self.form,
-            Some(What::List { form } | What::Use { form, .. } | What::Test { form, .. }) => *form,
+            Some(
+                What::List { form }
+                | What::Use { form, .. }
+                | What::Meter { form, .. }
+                | What::Test { form, .. },
+            ) => *form,
         }
     }
 }
@@ -95,6 +116,11 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
             let mut used = desk.bus.look().await?.devices();
             used.retain(|one| one.props.list("Roles").contains(&role));
             show(desk, used)?;
+        }
+        Some(What::Meter { device, once, .. }) => {
+            let all = desk.bus.look().await?.devices();
+            let named = device.map(|named| pick(&all, &named, Some("input"))).transpose()?;
+            return super::meter::run(desk, named, once).await;
         }
         Some(What::Test { device, input, output, .. }) => {
             let direction = if input { Some("input") } else { output.then_some("output") };

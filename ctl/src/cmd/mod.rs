@@ -17,6 +17,7 @@ pub(crate) mod history;
 pub(crate) mod hold;
 pub(crate) mod hook;
 pub(crate) mod logs;
+mod meter;
 pub(crate) mod mute;
 pub(crate) mod show;
 pub(crate) mod status;

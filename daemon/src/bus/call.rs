@@ -60,11 +60,9 @@ impl CallObject {
     #[zbus(out_args("levels"))]
     async fn open_levels(&self, options: Dictionary) -> Result<OwnedFd, Fault> {
         Options::none(options)?;
-        let (reader, writer) = std::io::pipe()
-            .map_err(|error| Denied::new(DeniedKind::Failed, format!("No pipe can be had: {error}.")))?;
-        let into = Lease(writer.into());
+        let (reader, into) = levels_pipe()?;
         self.desk.done(Request::OpenLevels { call: self.call(), into }).await?;
-        Ok(std::os::fd::OwnedFd::from(reader).into())
+        Ok(reader)
     }
 
     #[zbus(out_args("stats"))]
@@ -271,4 +269,11 @@ impl CallObject {
         let row = self.desk.row(self.call())?;
         Ok(Call::of(&row))
     }
+}
+
+/// A pipe for levels: what the client reads, and where they are written.
+pub(super) fn levels_pipe() -> Result<(OwnedFd, Lease), Fault> {
+    let (reader, writer) = std::io::pipe()
+        .map_err(|error| Denied::new(DeniedKind::Failed, format!("No pipe can be had: {error}.")))?;
+    Ok((std::os::fd::OwnedFd::from(reader).into(), Lease(writer.into())))
 }

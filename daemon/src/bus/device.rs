@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use zbus::{fdo, interface};
+use zbus::{OwnedFd, fdo, interface};
 
+use super::call::levels_pipe;
 use super::desk::Desk;
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
@@ -35,6 +36,15 @@ impl DeviceObject {
     async fn test(&self, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         self.desk.done(Request::TestDevice { flow: self.flow, id: self.id.clone() }).await
+    }
+
+    #[zbus(out_args("levels"))]
+    async fn open_levels(&self, options: Dictionary) -> Result<OwnedFd, Fault> {
+        Options::none(options)?;
+        let (reader, into) = levels_pipe()?;
+        let request = Request::OpenDeviceLevels { flow: self.flow, id: self.id.clone(), into };
+        self.desk.done(request).await?;
+        Ok(reader)
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

@@ -13,6 +13,7 @@
 //! poll late by up to 5 ms is absorbed by `wanted`, which learns from underruns.
 
 mod choice;
+mod gauge;
 mod presence;
 mod rings;
 pub mod roster;
@@ -30,6 +31,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use rtrb::{Consumer, Producer};
 use tokio::sync::watch;
 
+pub use self::gauge::Gauges;
 use self::rings::Meters;
 pub use self::roster::Roster;
 pub use self::speakers::{Clip, Speakers};

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::device::{self, DeviceState, Roster, Trial, Wish};
+use super::device::{self, DeviceState, Gauges, Roster, Trial, Wish};
 use super::peer::Setup;
 use super::ring::{self, Ringer};
 use super::session::{self, Ask};
@@ -57,6 +57,8 @@ struct Beside {
     roster: Roster,
     /// What a person tries.
     trial: Trial,
+    /// What a person looks at.
+    gauges: Gauges,
 }
 
 /// What the thread needs, until it begins.
@@ -79,7 +81,8 @@ impl Media {
         let ringer = Ringer::new(settings.clone(), roster.found.clone());
         let media = Self::with_sound(settings, open, reports);
         let trial = Trial::new(wishes.subscribe(), roster.found.clone());
-        Self { devices: Some(Beside { wishes, roster, trial, ringer }), ..media }
+        let gauges = Gauges::new(roster.found.clone());
+        Self { devices: Some(Beside { wishes, roster, trial, gauges, ringer }), ..media }
     }
 
     /// With this sound. The media thread begins with the first call. What happens comes by `reports`, which must be read all the time.
@@ -114,6 +117,14 @@ impl Media {
                 let begun = devices.as_mut().is_some_and(|devices| devices.trial.begin(flow, id));
                 return if begun { Ok(()) } else { Err(Refused::Gone) };
             }
+            (Order::Gauge { id, into }, devices) => {
+                let begun = devices.as_mut().is_some_and(|devices| devices.gauges.begin(id, into));
+                return if begun { Ok(()) } else { Err(Refused::Full) };
+            }
+            (order @ Order::Call { order: MediaOrder::Prepare(_), .. }, Some(devices)) => {
+                devices.gauges.end();
+                order
+            }
             (order, _) => order,
         };
         if let Some(waiting) = &mut self.waiting {
@@ -124,6 +135,7 @@ impl Media {
                 | Order::Frame { .. }
                 | Order::Adjust(_)
                 | Order::Test { .. }
+                | Order::Gauge { .. }
                 | Order::Levels { .. }
                 | Order::Tone(_)
                 | Order::Stop => {}
@@ -287,7 +299,7 @@ impl Waiting {
                     let clip = sounding.and_then(|sounding| ring::in_call(sounding.tone));
                     tell_all(&calls, || Ask::Tone(clip.clone()));
                 }
-                Some(Order::Adjust(_) | Order::Test { .. }) => {}
+                Some(Order::Adjust(_) | Order::Test { .. } | Order::Gauge { .. }) => {}
                 Some(Order::Stop) | None => break,
             }
         }

@@ -88,6 +88,13 @@ pub enum Order {
         /// Its id.
         id: String,
     },
+    /// Write how loud a microphone is into this pipe until it is closed or a call begins.
+    Gauge {
+        /// Its id.
+        id: String,
+        /// The writing end.
+        into: Lease,
+    },
     /// Close everything and end.
     Stop,
 }
