@@ -3,17 +3,23 @@
 //! Lives here: which programs the person has for which event, and running them for a try.
 //! Must not: read anything of the daemon's own: the folder is the person's, and the daemon says where it is.
 
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
 
 use super::Desk;
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
 use crate::print::FormArgs;
+
+/// So long, in seconds, may one run; ahoyd has the same limit.
+const LIMIT: u64 = 10;
 
 /// Your own programs that run when something happens
 #[derive(Debug, clap::Args)]
@@ -34,8 +40,11 @@ enum What {
         form: FormArgs,
     },
     /// Run those of an event here and now, as ahoyd would, and show what they print
-    #[command(after_help = "Ends with 1 if one of them fails. No time limit: that is ahoyd's.\n\
-Example: ahoyctl hook run call.ended --name Ben --reason completed")]
+    #[command(
+        after_help = "Ends with 1 if one of them fails, with 3 if one took too long: then it is\n\
+killed with all that it started. ahoyd gives a program 10 seconds.\n\
+Example: ahoyctl hook run call.ended --name Ben --reason completed"
+    )]
     Run {
         /// Which event, such as call.missed
         event: String,
@@ -48,6 +57,9 @@ Example: ahoyctl hook run call.ended --name Ben --reason completed")]
         /// Why the call ended
         #[arg(long, value_name = "WORD")]
         reason: Option<String>,
+        /// Kill a program after so many seconds
+        #[arg(long, value_name = "S", default_value_t = LIMIT, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        timeout: u64,
         #[command(flatten)]
         form: FormArgs,
     },
@@ -77,10 +89,11 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     let folder = Path::new(&config).with_file_name("hooks.d");
     match args.what {
         What::List { .. } => list(desk, &folder),
-        What::Run { event, name, contact, reason, .. } => {
+        What::Run { event, name, contact, reason, timeout, .. } => {
+            let limit = Duration::from_secs(timeout);
             let words = [("name", name), ("contact", contact), ("reason", reason)];
             let words = words.into_iter().filter_map(|(word, value)| Some((word, value?))).collect();
-            try_out(&folder, &event, words)
+            try_out(&folder, &event, words, limit).await
         }
     }
 }
@@ -103,7 +116,12 @@ fn list(desk: &Desk, folder: &Path) -> Result<Exit, Fault> {
     Ok(Exit::Ok)
 }
 
-fn try_out(folder: &Path, event: &str, words: Vec<(&str, String)>) -> Result<Exit, Fault> {
+async fn try_out(
+    folder: &Path,
+    event: &str,
+    words: Vec<(&str, String)>,
+    limit: Duration,
+) -> Result<Exit, Fault> {
     let all = if event.contains('/') { Vec::new() } else { of(folder, event) };
     let hooks: Vec<Hook> = all.into_iter().filter(|hook| hook.remark.is_empty()).collect();
     if hooks.is_empty() {
@@ -117,24 +135,61 @@ fn try_out(folder: &Path, event: &str, words: Vec<(&str, String)>) -> Result<Exi
     let mut exit = Exit::Ok;
     for hook in hooks {
         let mut command = Command::new(&hook.program);
-        command.env("AHOY_EVENT", event).env("AHOY_SERIAL", "0").stdin(Stdio::piped());
+        command.env("AHOY_EVENT", event).env("AHOY_SERIAL", "0").stdin(Stdio::piped()).process_group(0);
         command.envs(words.iter().map(|(word, value)| (format!("AHOY_{}", word.to_uppercase()), value)));
-        let ended = command.spawn().and_then(|mut child| {
-            if let Some(mut input) = child.stdin.take() {
-                // A program need not read what it is told.
-                let _ = input.write_all(told.as_bytes());
+        let (why, code) = match run_one(command, &told, limit).await {
+            Ok(Ended::Itself(status)) if status.success() => continue,
+            Ok(Ended::Itself(status)) => (status.to_string(), Exit::Error),
+            Ok(Ended::TooLate) => {
+                let limit = limit.as_secs();
+                (
+                    format!("it took longer than {limit} s and was killed, with all that it started"),
+                    Exit::Timeout,
+                )
             }
-            child.wait()
-        });
-        let why = match ended {
-            Ok(status) if status.success() => continue,
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
+            Ok(Ended::Interrupted) => {
+                return Err(Fault::new(Exit::Error, "Interrupted: the hook was killed."));
+            }
+            Err(error) => (error.to_string(), Exit::Error),
         };
         crate::print::complain(&format!("ahoyctl: {}: {why}", hook.program.display()));
-        exit = Exit::Error;
+        if exit == Exit::Ok {
+            exit = code;
+        }
     }
     Ok(exit)
+}
+
+/// How a hook came to its end.
+enum Ended {
+    Itself(ExitStatus),
+    TooLate,
+    Interrupted,
+}
+
+/// Runs a program in a process group of its own, which is killed when the time is over or the person has had enough.
+async fn run_one(mut command: Command, told: &str, limit: Duration) -> std::io::Result<Ended> {
+    let mut child = command.spawn()?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let input = child.stdin.take();
+    let ended = async {
+        let tell = async {
+            if let Some(mut input) = input {
+                // A program need not read what it is told.
+                drop(input.write_all(told.as_bytes()).await);
+            }
+        };
+        tokio::join!(tell, child.wait()).1
+    };
+    let ended = tokio::select! {
+        status = ended => return status.map(Ended::Itself),
+        () = tokio::time::sleep(limit) => Ended::TooLate,
+        _ = tokio::signal::ctrl_c() => Ended::Interrupted,
+    };
+    // It may have gone in this very moment.
+    let _killed = group.map(|group| kill_process_group(group, Signal::KILL));
+    child.wait().await?;
+    Ok(ended)
 }
 
 /// The programs of an event: the file of that name itself, or what lies in the folder of that name.

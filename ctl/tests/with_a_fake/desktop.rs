@@ -3,11 +3,13 @@
 //! Lives here: `config`, `events`, `watch --waybar`, `--format`, `logs`, `completions` against the fake daemon.
 //! Must not: claim anything about ahoyd.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::json;
 
 use crate::dict;
 use crate::fake::bus::PrivateBus;
-use crate::fake::{Answer, FOCUS, Fake, Step, alone, path};
+use crate::fake::{Answer, FOCUS, Fake, ROOT, Step, alone, path};
 
 fn settings() -> Answer {
     Answer::Row(dict! {"call.lifetime": 60_i64, "log.level": "info", "log.lines": 7_i64,
@@ -114,4 +116,42 @@ async fn completions_and_logs_need_no_daemon_and_no_bus() {
     let done = alone(&bus, &["logs"]).await;
     assert!(done.code == 10 && done.err.contains("standard error"), "{done:?}");
     assert!(!bus.was_started());
+}
+
+#[tokio::test]
+async fn a_hook_that_is_tried_out_has_a_time_limit_for_all_that_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let pids = folder.path().join("pids");
+    let hook = |name: &str, script: &str| {
+        let file = folder.path().join("hooks.d/call.missed").join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    hook("10-good", "cat");
+    let mut fake = Fake::start().await;
+    let config = folder.path().join("config.toml").display().to_string();
+    fake.put(ROOT, "Manager", dict! {"ConfigFile": config, "Version": "9.9.9"});
+    let done = fake.ctl(&["hook", "run", "call.missed", "--name", "Ben"]).await;
+    assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
+    assert_eq!(done.json(), json!({"v": 1, "type": "call.missed", "serial": 0, "name": "Ben"}));
+
+    hook("20-slow", &format!("sleep 1000 & echo $$ $! >{}; wait", pids.display()));
+    hook("30-last", "echo last");
+    let done = fake.ctl(&["hook", "run", "call.missed", "--timeout", "1"]).await;
+    assert_eq!(done.code, 3, "{done:?}");
+    assert!(done.err.contains("20-slow: it took longer than 1 s and was killed"), "{done:?}");
+    assert!(done.out.ends_with("last\n"), "the next has its turn: {done:?}");
+    let pids = std::fs::read_to_string(pids).unwrap();
+    assert_eq!(pids.split_whitespace().count(), 2);
+    assert!(!pids.split_whitespace().any(alive), "what it started is killed too: {pids}");
+    hook("20-slow", "exit 7");
+    let done = fake.ctl(&["hook", "run", "call.missed"]).await;
+    assert!(done.code == 1 && done.err.contains("20-slow: exit status: 7"), "{done:?}");
+}
+
+/// A process that is there and not merely waiting to be reaped.
+fn alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
 }
