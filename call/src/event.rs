@@ -29,7 +29,8 @@ pub enum Event {
         /// What our phone does about it.
         policy: RingPolicy,
     },
-    /// A note came in: a contact called while we were away. Does nothing if the call is known.
+    /// A note came in: a contact called while we were away. Ends a knock of that call; does nothing if the call is known
+    /// otherwise.
     MissedNote {
         /// The call.
         call: CallId,

@@ -230,6 +230,7 @@ impl Phone {
                 }
             }
             Event::MissedNote { call, peer, at_unix_us } => {
+                self.give_up_knock(&mut out, call, peer);
                 if !self.knows(call) {
                     self.noted(&mut out, call, peer, at_unix_us);
                 }

@@ -52,6 +52,25 @@ fn who_hangs_up_before_it_rang_leaves_a_note_too() {
 }
 
 #[test]
+fn a_ring_and_its_note_in_one_mailbox_are_one_row_of_the_ring_and_no_ring() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    let (leg, lifetime, policy) = (device(0), MINUTE, ahoy_call::RingPolicy::Normal);
+    let rung = |call| Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, policy };
+    let call = CallId::from_bytes([9; 16]);
+    w.event(1, rung(call));
+    // Somebody else's word about it does nothing.
+    w.event(1, Event::MissedNote { call, peer: peer(3), at_unix_us: 5 });
+    assert_eq!(w.people[1].phone.phase(call), PhaseKind::Knocking);
+    w.event(1, Event::MissedNote { call, peer: peer(0), at_unix_us: 7 });
+    assert_eq!(w.facts("bob"), [Fact::Noted, Fact::Ended]);
+    assert_eq!(w.end("bob"), (EndReason::Missed, EndedBy::Remote, Outcome::Missed));
+    w.pass(MINUTE);
+    assert_eq!(w.rows("bob").len(), 1, "and nothing comes of the knock any more");
+    assert_eq!(w.rows("bob")[0].at_unix_us, Some(7), "it has the time of the ring, not of our return");
+    assert!(w.people[1].published.is_empty(), "nothing was ever shown");
+}
+
+#[test]
 fn a_device_that_rang_needs_no_note_and_one_that_was_away_gets_one() {
     let mut w = World::with_devices(7, &[("ada", 1), ("bob", 2)]);
     w.network.offline.insert(2);

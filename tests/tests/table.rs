@@ -38,7 +38,7 @@ mute all          | +            +            +            +            +       
 time passes       | .            Ended        Ended        Ended        +            Ringing      Ended        Ended        Ended        .            .            +            +
 rings again       | Knocking     .            .            .            .            .            .            .            .            .            .            .            .
 another rings     | Knocking     +            +            +            +            +            +            +            +            +            +            +            +
-note of it        | Ended        .            .            .            .            .            .            .            .            .            .            .            .
+note of it        | Ended        .            .            Ended        .            .            .            .            .            .            .            .            .
 ready             | .            +            .            .            .            .            .            .            .            .            .            .            .
 offer             | .            .            .            Arriving     .            .            .            .            .            .            .            .            .
 their next path   | .            +            +            +            .            +            +            +            +            +            +            +            .

@@ -4,11 +4,24 @@
 //! Must not: ring.
 
 use super::Phone;
-use crate::call::{Out, noted};
+use crate::call::{Call, Out, noted};
 use crate::effect::Fact;
 use crate::id::{CallId, PeerId};
 
 impl Phone {
+    /// A ring and the note of the same call lay in one mailbox: nobody will prove that ring any more, and the note knows
+    /// its time. The knock goes without a row of its own.
+    pub(super) fn give_up_knock(&mut self, out: &mut Out, call: CallId, peer: PeerId) {
+        let over = |knock: &Call| knock.is_knocking() && knock.peer() == peer;
+        if self.calls.get(&call).is_some_and(over)
+            && let Some(knock) = self.calls.remove(&call)
+        {
+            let sessions = knock.sessions();
+            knock.vanish(out);
+            Call::forget(out, &sessions);
+        }
+    }
+
     /// A row of its own time, and nothing else.
     pub(super) fn noted(&mut self, out: &mut Out, call: CallId, peer: PeerId, at_unix_us: i64) {
         let view = noted(call, peer, out.now);

@@ -40,11 +40,9 @@ enum What {
         form: FormArgs,
     },
     /// Run those of an event here and now, as ahoyd would, and show what they print
-    #[command(
-        after_help = "Ends with 1 if one of them fails, with 3 if one took too long: then it is\n\
+    #[command(after_help = "Ends with 1 if one of them fails, with 3 if one took too long: then it is\n\
 killed with all that it started. ahoyd gives a program 10 seconds.\n\
-Example: ahoyctl hook run call.ended --name Ben --reason completed"
-    )]
+Example: ahoyctl hook run call.ended --name Ben --reason completed")]
     Run {
         /// Which event, such as call.missed
         event: String,

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::dict;
 use crate::fake::bus::PrivateBus;
-use crate::fake::{Answer, FOCUS, Fake, ROOT, Step, alone, path};
+use crate::fake::{Answer, FOCUS, Fake, Step, alone, path};
 
 fn settings() -> Answer {
     Answer::Row(dict! {"call.lifetime": 60_i64, "log.level": "info", "log.lines": 7_i64,
@@ -131,7 +131,7 @@ async fn a_hook_that_is_tried_out_has_a_time_limit_for_all_that_it_starts() {
     hook("10-good", "cat");
     let mut fake = Fake::start().await;
     let config = folder.path().join("config.toml").display().to_string();
-    fake.put(ROOT, "Manager", dict! {"ConfigFile": config, "Version": "9.9.9"});
+    fake.on("Properties.Get", Answer::Value(config), vec![]);
     let done = fake.ctl(&["hook", "run", "call.missed", "--name", "Ben"]).await;
     assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
     assert_eq!(done.json(), json!({"v": 1, "type": "call.missed", "serial": 0, "name": "Ben"}));

@@ -126,10 +126,7 @@ impl Sessions {
             Ok(header) => match header.kind {
                 FrameKind::Hello => self.hello(time, token, held, header.session, body, &mut out),
                 FrameKind::Reply => self.reply(time.now, header.session, body, &mut out),
-                FrameKind::Sealed => match self.line(header.session) {
-                    Some(line) => line.receive(time.now, body, true, &mut out),
-                    None => Err(Cause::UnknownSession),
-                },
+                FrameKind::Sealed => self.sealed(time.now, header.session, body, &mut out),
             },
         };
         if let Err(cause) = done {
@@ -261,8 +258,6 @@ impl Sessions {
                     Ok((session, message_2)) => {
                         line.post(&message_2, out);
                         line.stage = Stage::Open(session);
-                        // Whoever got message 2 rang or has a row here: a note of the same call tells nothing new.
-                        self.replay.insert(Mark::of("let in", &key.0.bytes()));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "cannot answer a handshake");
@@ -273,8 +268,36 @@ impl Sessions {
         }
     }
 
+    /// A frame of a session that is open. Message 3 is the first.
+    fn sealed(
+        &mut self,
+        now: Moment,
+        session: SessionId,
+        frame: &[u8],
+        out: &mut Vec<Out>,
+    ) -> Result<(), Cause> {
+        let Some(line) = self.line(session) else { return Err(Cause::UnknownSession) };
+        let (proved, (call, _)) = (line.mutual, line.key);
+        let done = line.receive(now, frame, true, out);
+        if !proved && line.mutual {
+            self.let_in(call);
+        }
+        done
+    }
+
+    /// It rang or has a row here: a note of the same call tells nothing new.
+    fn let_in(&mut self, call: CallId) {
+        self.replay.insert(Mark::of("let in", &call.bytes()));
+    }
+
     fn forget(&mut self, key: Key) {
-        self.lines.remove(&key);
+        if let Some(line) = self.lines.remove(&key)
+            && matches!(line.stage, Stage::Open(_))
+            && !line.mutual
+        {
+            // It knocked in vain, which left a row.
+            self.let_in(key.0);
+        }
         self.by_session.retain(|_, it| *it != key);
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, DeclineReason, Event, LegId, Message, Moment, PeerId, Scope, SignalOrder};
+use ahoy_call::{CallId, DeclineReason, Epoch, Event, LegId, Message, Moment, PeerId, Scope, SignalOrder};
 use ahoy_proto::card::{Card, CardDevice, InboxAt};
 use ahoy_proto::envelope::{Envelope, Inbox, Token, TokenHash};
 use ahoy_proto::identity::DeviceCertificate;
@@ -540,18 +540,51 @@ fn a_note_of_somebody_blocked_or_unknown_gets_exactly_nothing() {
     ben.drops(Cause::UnknownSender, |ben| ben.take(2, &note));
 }
 
-#[test]
-fn a_note_of_a_call_that_was_let_in_tells_nothing_new_after_a_restart_either() {
-    let (mut ana, mut ben) = friends();
-    let dir = tempfile::tempdir().unwrap();
-    ben.table = Sessions::new(Replay::open(dir.path()));
-    ben.tell();
-    shake_hands(&mut ana, &mut ben);
-    ben.table.save();
+/// Ana's note of the call that she gave up.
+fn note(ana: &mut Phone, ben: &Phone) -> Envelope {
     let order = SignalOrder::Missed { peer: ben.peer() };
-    let note = posts(&ana.table.order(at(40), Order::Call { call: CALL, leg: ben.leg(), order })).remove(0);
+    posts(&ana.table.order(at(40), Order::Call { call: CALL, leg: ben.leg(), order })).remove(0)
+}
+
+#[test]
+fn a_note_of_a_ring_that_nobody_proved_is_told_and_of_one_that_was_let_in_not_after_a_restart_either() {
+    for proved in [false, true] {
+        let (mut ana, mut ben) = friends();
+        let dir = tempfile::tempdir().unwrap();
+        ben.table = Sessions::new(Replay::open(dir.path()));
+        ben.tell();
+        shake_hands(&mut ana, &mut ben);
+        ben.tokens[0].bound = Some(ana.peer());
+        ben.tell();
+        if proved {
+            let out = ana.send(
+                35,
+                ben.leg(),
+                Message::Candidates { epoch: Epoch(1), list: vec![], complete: true },
+            );
+            settle(36, &mut ana, &mut ben, out);
+        }
+        let note = note(&mut ana, &ben);
+        if proved {
+            ben.table.save();
+            ben.table = Sessions::new(Replay::open(dir.path()));
+            ben.tell();
+            ben.drops(Cause::Replayed, |ben| ben.take(50, &note));
+        } else {
+            let told = events(&ben.take(50, &note));
+            assert!(matches!(told[..], [Event::MissedNote { call: CALL, .. }]), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_note_that_comes_after_a_ring_was_waited_for_in_vain_is_no_second_row() {
+    let (mut ana, mut ben) = friends();
+    shake_hands(&mut ana, &mut ben);
     ben.tokens[0].bound = Some(ana.peer());
-    ben.table = Sessions::new(Replay::open(dir.path()));
     ben.tell();
-    ben.drops(Cause::Replayed, |ben| ben.take(50, &note));
+    let forget = Order::Call { call: CALL, leg: ana.leg(), order: SignalOrder::Forget };
+    ben.table.order(at(30_000), forget);
+    let note = note(&mut ana, &ben);
+    ben.drops(Cause::Replayed, |ben| ben.take(31_000, &note));
 }

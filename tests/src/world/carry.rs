@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ahoy_call::{CallId, Epoch, Event, LegId, MediaReport, Message, Moment};
+use ahoy_call::{CallId, Epoch, Event, LegId, MediaReport, Message, Moment, PhaseKind};
 
 use super::{World, device, peer};
 
@@ -267,7 +267,9 @@ impl World {
                 }
             }
             What::Note { sent } => {
-                if first && !person.rung.contains(&call) && person.noted.insert(call) {
+                // Who was let in has a row here; a ring that nobody has proved yet is over.
+                let let_in = person.rung.contains(&call) && person.phone.phase(call) != PhaseKind::Knocking;
+                if first && !let_in && person.noted.insert(call) {
                     let at_unix_us = i64::try_from(sent.micros()).unwrap_or(0);
                     self.event(to, Event::MissedNote { call, peer, at_unix_us });
                 }

@@ -60,6 +60,8 @@ pub(crate) enum Step {
 pub(crate) enum Answer {
     Nothing,
     Text(&'static str),
+    /// A property's value, a text.
+    Value(String),
     Flag(bool),
     Path(String),
     Row(Dict),
@@ -226,6 +228,7 @@ impl Fake {
         match answer {
             Answer::Nothing => connection.reply(&header, &()).await,
             Answer::Text(text) => connection.reply(&header, &text).await,
+            Answer::Value(text) => connection.reply(&header, &Variant::from(text)).await,
             Answer::Flag(flag) => connection.reply(&header, &flag).await,
             Answer::Path(path) => connection.reply(&header, &ObjectPath::try_from(path).unwrap()).await,
             Answer::Row(row) => connection.reply(&header, &row).await,
