@@ -180,8 +180,10 @@ async fn run_one(mut command: Command, told: &str, limit: Duration) -> std::io::
         tokio::join!(tell, child.wait()).1
     };
     let ended = tokio::select! {
-        status = ended => return status.map(Ended::Itself),
-        () = tokio::time::sleep(limit) => Ended::TooLate,
+        ended = tokio::time::timeout(limit, ended) => match ended {
+            Ok(status) => return status.map(Ended::Itself),
+            Err(_) => Ended::TooLate,
+        },
         _ = tokio::signal::ctrl_c() => Ended::Interrupted,
     };
     // It may have gone in this very moment.
