@@ -16,9 +16,7 @@ impl Phone {
         if self.calls.get(&call).is_some_and(over)
             && let Some(knock) = self.calls.remove(&call)
         {
-            let sessions = knock.sessions();
-            knock.vanish(out);
-            Call::forget(out, &sessions);
+            Call::forget(out, &knock.sessions());
         }
     }
 
