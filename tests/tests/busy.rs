@@ -165,6 +165,24 @@ fn call_end_call_in_quick_succession_are_two_calls() {
 }
 
 #[test]
+fn of_several_that_ring_the_first_one_rings_and_the_next_one_when_it_is_over() {
+    let mut w = World::new(3, &["ada", "bob", "eve", "dan"]);
+    let calls = ["bob", "eve", "dan"].map(|caller| {
+        let call = w.dial(caller, "ada").unwrap();
+        w.pass(SECOND);
+        call
+    });
+    for rings in 0..3 {
+        for (number, call) in calls.iter().enumerate().skip(rings) {
+            let state = if number == rings { State::Incoming } else { State::Waiting };
+            assert_eq!(w.state_of("ada", *call), Some(state), "{number}, while {rings} rings");
+        }
+        w.hang_up(["bob", "eve", "dan"][rings]).unwrap();
+        w.pass(SECOND);
+    }
+}
+
+#[test]
 fn only_two_paths_are_set_up_for_phones_that_may_ring() {
     let mut w = World::new(3, &["ada", "bob", "eve", "dan"]);
     for caller in ["bob", "eve", "dan"] {
