@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ahoy_call::{CallId, EndReason, EndedBy, Event, Fact, Message, Others, Outcome, Refusal, State};
+use ahoy_call::{CallId, Command, EndReason, EndedBy, Event, Fact, Message, Others, Outcome, Refusal, State};
 use ahoy_tests::world::World;
 use ahoy_tests::world::scenes::{talking, waiting};
 
@@ -39,6 +39,28 @@ fn release_and_answer_ends_the_call_that_has_the_ear() {
     assert_eq!(w.state_of("bob", second), Some(State::Active));
     assert_eq!(w.state_of("bob", first), Some(State::Disconnected));
     assert_eq!(w.end("ada"), (EndReason::Completed, EndedBy::Remote, Outcome::Answered));
+}
+
+#[test]
+fn an_answer_touches_the_call_that_has_the_ear_and_no_other() {
+    for others in [Others::Hold, Others::Release] {
+        let mut w = World::new(3, &["ada", "bob", "eve", "dan", "fay"]);
+        let calls = ["ada", "eve", "dan", "fay"].map(|caller| {
+            let call = w.dial(caller, "bob").unwrap();
+            w.pass(SECOND);
+            if caller == "ada" || caller == "eve" {
+                w.answer("bob").unwrap();
+                w.pass(SECOND);
+            }
+            call
+        });
+        w.command(1, Command::Answer { call: calls[2], others }).unwrap();
+        w.pass(SECOND);
+        let ear = if others == Others::Hold { State::Held } else { State::Disconnected };
+        let states = calls.map(|call| w.state_of("bob", call).unwrap());
+        assert_eq!(states, [State::Held, ear, State::Active, State::Waiting], "{others:?}");
+        assert!(!w.view_of("bob", calls[3]).unwrap().local_hold);
+    }
 }
 
 #[test]
