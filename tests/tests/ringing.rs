@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Ears, Net, Relay, text};
+use ahoy_tests::lab::{Desk, Ears, Net, Relay, dial, introduce, text};
 use zbus::Variant;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -29,8 +29,8 @@ struct Room {
     ana_hears: Ears,
     ben_hears: Ears,
     bells: [Ears; 2],
-    _relay: Relay,
-    _net: Net,
+    relay: Relay,
+    net: Net,
 }
 
 impl Room {
@@ -63,7 +63,7 @@ impl Room {
         }
         let (ana_hears, ben_hears) = (ana.listen()?, ben.listen()?);
         let bells = [ben.listen_to("bell1")?, ben.listen_to("bell2")?];
-        Ok(Self { ana, ben, ana_hears, ben_hears, bells, _relay: relay, _net: net })
+        Ok(Self { ana, ben, ana_hears, ben_hears, bells, relay, net })
     }
 
     /// Ana dials; Ben's bells sound at that pitch.
@@ -130,6 +130,46 @@ async fn it_rings_on_all_bells_until_it_is_answered_declined_silenced_or_muted_a
     call.hangup(&none).await?;
     // Who was hung up on hears two short falling tones.
     room.ana_hears.until_tone(400.0, SOON)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_silent_contact_rings_no_bell_and_an_automatic_answer_and_a_second_call_are_heard_at_the_speaker()
+-> Outcome {
+    let mut room = Room::furnish().await?;
+    let none = Dict::new();
+
+    let call = room.ring(THEME).await?;
+    call.decline("declined", &none).await?;
+    room.bells_stop("declined")?;
+
+    room.ben.ctl_says(&["contact", "set", "Ana", "--ring", "silent"])?;
+    dial(&room.ana, "Ben").await?;
+    let call = room.ben.until_state("incoming", SOON).await?;
+    room.ana_hears.until_tone(PROGRESS, SOON)?;
+    let bell = room.bells[0].loudest(Duration::from_secs(1))?;
+    anyhow::ensure!(bell < -70.0, "a silent contact rings with {bell} dBFS");
+    room.ben.steer(&call).await?.decline("declined", &none).await?;
+    room.ben.until_state("disconnected", SOON).await?;
+
+    room.ben.ctl_says(&["contact", "set", "Ana", "--ring", "auto-answer"])?;
+    dial(&room.ana, "Ben").await?;
+    // Nobody speaks: what is heard is the tone.
+    let tone = room.ben_hears.loudest(Duration::from_secs(4))?;
+    anyhow::ensure!(tone > -40.0, "the microphone opens with {tone} dBFS");
+    room.ben.until_state("active", SOON).await?;
+    let after = room.ben_hears.loudest(Duration::from_secs(1))?;
+    anyhow::ensure!(after < -70.0, "the tone ends: {after} dBFS");
+
+    let cleo = Desk::start("Cleo", &room.relay.url, &room.net).await?;
+    introduce(&cleo, &room.ben)?;
+    dial(&cleo, "Ben").await?;
+    room.ben.until_state("waiting", SOON).await?;
+    // Two beeps, then four seconds of pause.
+    let tone = room.ben_hears.loudest(Duration::from_secs(5))?;
+    anyhow::ensure!((-50.0..-20.0).contains(&tone), "a second call is told softly: {tone} dBFS");
+    let bell = room.bells[0].loudest(Duration::from_secs(1))?;
+    anyhow::ensure!(bell < -70.0, "and by no bell: {bell} dBFS");
     Ok(())
 }
 
