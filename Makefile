@@ -1,5 +1,6 @@
 # make demo       a real call between two people on this machine, measured; recordings and report in target/demo/
 # make busy-day   a day of three people, command by command: waiting, hold, a missed call, do-not-disturb
+# make first-call two newcomers with empty homes: first start, cards, first call, command by command
 # make echo       a call from a room with an echo, with and without voice processing; report in target/echo/
 # make test       everything that is checked, in one command; ends with `N passed, N failed`
 # make install    build and install for all users (PREFIX=/usr/local, DESTDIR=)
@@ -21,7 +22,7 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo echo busy-day look test build bench crash crash-nightly mutants papers install uninstall deb look-waybar nightly
+.PHONY: help demo echo busy-day first-call look test build bench crash crash-nightly mutants papers install uninstall deb look-waybar nightly
 
 help:
 	@sed -n '1,14s/^# //p' Makefile
@@ -32,6 +33,10 @@ demo: build $(TARGET)/lab-python/ready
 busy-day: build
 	@tests/lab/install.sh sound
 	@tests/lab/busy-day.sh $(TARGET)/release
+
+first-call: build
+	@tests/lab/install.sh sound
+	@tests/lab/first-call.sh $(TARGET)/release
 
 echo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/echo.py $(TARGET)

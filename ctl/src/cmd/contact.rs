@@ -297,6 +297,14 @@ async fn list(desk: &Desk, blocked: bool, favorites: bool) -> Result<(), Fault> 
     show_rows(desk, all)
 }
 
+/// A call needs both cards, and only a handshake tells that they have ours.
+fn lacks(name: &str) -> String {
+    format!(
+        "A call needs your card at theirs, too. If they have none yet: ahoyctl account card --for '{}'",
+        name.replace('\'', "'\\''")
+    )
+}
+
 async fn show_id(desk: &Desk, id: &str) -> Result<(), Fault> {
     let row = ask(desk.bus.contacts().await?.get(id, &Dict::new())).await?;
     if desk.out.is_json() {
@@ -305,7 +313,7 @@ async fn show_id(desk: &Desk, id: &str) -> Result<(), Fault> {
     let row = Props::from(row);
     desk.out.words(&line(&row))?;
     if !row.flag("mutual") {
-        desk.out.hint("They may lack your card: send them one of `ahoyctl account card`.");
+        desk.out.hint(&lacks(row.text("name")));
     }
     Ok(())
 }
@@ -328,7 +336,7 @@ async fn show_all(desk: &Desk, id: &str) -> Result<(), Fault> {
     pairs.push(("last call", time::local(row.at("last-call-at"))));
     desk.out.pairs(&pairs)?;
     if !row.flag("mutual") {
-        desk.out.hint("They may lack your card: send them one of `ahoyctl account card`.");
+        desk.out.hint(&lacks(row.text("name")));
     }
     Ok(())
 }

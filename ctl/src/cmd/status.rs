@@ -36,6 +36,9 @@ pub(crate) async fn run(desk: &Desk) -> Result<Exit, Fault> {
         desk.out.object(json(&world))?;
     } else {
         desk.out.pairs(&pairs(&world))?;
+        if world.focus().flag("CanAnswer") {
+            desk.out.hint("To take it: ahoyctl answer. Or: ahoyctl silence, ahoyctl decline");
+        }
         let steps = next_steps(&world);
         if !steps.is_empty() {
             desk.out.hint("\nWhat to do next, in this order:");

@@ -1,0 +1,125 @@
+#!/bin/bash
+# A first start and a first call as two new users meet them: every command that they type, and what it prints. (`make first-call`.)
+#
+#   first-call.sh FOLDER_OF_THE_PROGRAMS
+#
+# Two private desktops with empty homes, a bus and a sound server each, and a relay between them, on this machine. Without systemd:
+# ahoyd is started by hand, as its hint says. Ends with 0 only if all of it was so.
+#
+# Lives here: the story, and what must be read in it.
+# Must not: write a configuration for them, or reach into a daemon otherwise than with ahoyctl.
+set -u
+programs=$(readlink -f "$1")
+lab=$(dirname "$(readlink -f "$0")")/soundlab.sh
+scratch=$(mktemp -d)
+wrong=0 said=
+declare -A daemon
+
+close() {
+  local who
+  kill "${daemon[@]}" "$relay" 2>/dev/null
+  for who in ana ben; do "$lab" down "$scratch/$who"; done
+  wait 2>/dev/null
+  rm -rf "$scratch"
+}
+trap close EXIT
+
+tell() { printf '\n# %s\n' "$*"; }
+
+in_desk() { # in_desk WHO CMD...: with the environment of that desktop
+  local who=$1; shift
+  (cd "$scratch/$who/home" && env $(tr '\n' ' ' <"$scratch/$who/env") PATH="$programs:$PATH" TERM=xterm COLUMNS=80 NO_COLOR=1 "$@")
+}
+
+# WHO$ LINE, a line of a shell, shown with what it prints to a terminal; its exit code is shown if it is not 0.
+type() {
+  local who=$1 code; shift
+  printf '%s$ %s\n' "$who" "$*"
+  said=$(in_desk "$who" script -qec "$*" /dev/null </dev/null | tr -d '\r'; exit "${PIPESTATUS[0]}")
+  code=$?
+  [ -z "$said" ] || printf '%s\n' "$said"
+  [ $code = 0 ] || echo "(exit code $code)"
+  [ "$(wc -l <<<"$said")" -le 24 ] || { echo "NOT SO: it does not fit a screen"; wrong=$((wrong + 1)); }
+}
+
+must() { # must TEXT...: what was just printed holds each
+  local text
+  for text; do
+    case $said in *"$text"*) ;; *) echo "NOT SO: \"$text\" is not in it"; wrong=$((wrong + 1)) ;; esac
+  done
+}
+
+begin() { # begin WHO: starts the daemon and waits until it can be asked
+  printf '%s$ ahoyd &\n' "$1"
+  (cd "$scratch/$1/home" && exec env $(tr '\n' ' ' <"$scratch/$1/env") "$programs/ahoyd") >>"$scratch/$1/log/ahoyd" 2>&1 </dev/null &
+  daemon[$1]=$!
+  local n
+  for n in $(seq 300); do in_desk "$1" ahoyctl status >/dev/null 2>&1 && return; sleep 0.1; done
+  echo "NOT SO: the daemon of $1 is not there"; wrong=$((wrong + 1))
+}
+
+until_so() { # until_so WHO WORDS TEXT: ahoyctl prints that, within 30 s
+  local n
+  for n in $(seq 300); do
+    # shellcheck disable=SC2086
+    [ "$(in_desk "$1" ahoyctl $2 2>/dev/null)" = "$3" ] && return
+    sleep 0.1
+  done
+  echo "NOT SO: ahoyctl $2 at $1's does not say $3"; wrong=$((wrong + 1))
+}
+
+mkfifo "$scratch/relay"
+"$programs/ahoy-relay" --listen 127.0.0.1:0 >"$scratch/relay" & relay=$!
+read -r _ url <"$scratch/relay"
+for who in ana ben; do "$lab" up "$scratch/$who" --owner $$; done
+
+tell "Ana has just installed ahoy; nothing runs, nothing is configured"
+type ana ahoyctl status; must 'systemctl --user start ahoyd'
+begin ana
+type ana ahoyctl status; must 'ahoyctl config set relay.urls'
+tell "Somebody gave her the address of a relay"
+type ana ahoyctl config set relay.urls "$url"
+type ana ahoyctl account name Ana
+until_so ana 'status --format {{connection_state}}' online
+type ana ahoyctl status; must 'online' 'ahoyctl contact add'
+tell "She calls somebody whom she does not know yet"
+type ana ahoyctl call ben; must 'contact list'
+
+tell "Ben does the same; each sends the other a card, by mail or by a messenger"
+begin ben
+type ben ahoyctl config set relay.urls "$url"
+type ben ahoyctl account name Ben
+until_so ben 'status --format {{connection_state}}' online
+type ana 'ahoyctl account card --for Ben > for-ben.card'
+cp "$scratch/ana/home/for-ben.card" "$scratch/ben/home/from-ana.card"
+type ben ahoyctl contact add from-ana.card; must Ana
+tell "He is quick and calls at once: she has not his card yet"
+type ben ahoyctl call ana --lifetime 10 --wait; must unavailable
+type ben 'ahoyctl account card --for Ana > for-ana.card'
+cp "$scratch/ben/home/for-ana.card" "$scratch/ana/home/from-ben.card"
+type ana ahoyctl contact add from-ben.card; must Ben
+type ana ahoyctl contact list; must Ben
+type ana ahoyctl status
+
+tell "The first call"
+type ana ahoyctl call ben; must Ben
+until_so ben 'list --format {{state}}' incoming
+type ben ahoyctl status; must 'Ana' 'ahoyctl answer'
+type ben ahoyctl answer; must Ana
+until_so ana 'list --format {{state}}' active
+type ana ahoyctl status; must 'active' 'Ben'
+type ana ahoyctl mute; must muted
+type ben ahoyctl list; must muted
+type ana ahoyctl mute off
+type ben ahoyctl hangup; must completed
+until_so ana 'status --format {{state}}' idle
+type ana ahoyctl hangup
+tell "And afterwards"
+type ana ahoyctl history; must answered Ben
+type ana ahoyctl history show "$(in_desk ana ahoyctl history --limit 1 | cut -f1)"; must Ben
+type ana ahoyctl status
+type ana ahoyctl call bnn; must 'contact list'
+
+echo
+[ $wrong = 0 ] && echo "All of it was so." || echo "$wrong things were not so."
+exit $((wrong > 0))
