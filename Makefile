@@ -71,12 +71,7 @@ crash:
 	@tests/lab/install.sh build test sound rust
 	@cargo run --quiet --package ahoy-tests --bin crash -- 200
 
-crash-# FILES="call/leg.rs phone/glare.rs": only those.
-mutants:
-	@tests/lab/install.sh rust mutants
-	@tests/mutants.sh $(TARGET) $(FILES)
-
-nightly:
+crash-nightly:
 	@tests/lab/install.sh build test sound rust
 	@cargo run --quiet --package ahoy-tests --bin crash -- 1000
 

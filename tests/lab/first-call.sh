@@ -91,12 +91,12 @@ type ben ahoyctl config set relay.urls "$url"
 type ben ahoyctl account name Ben
 until_so ben 'status --format {{connection_state}}' online
 type ana 'ahoyctl account card --for Ben > for-ben.card'
-cp "$scratch/ana/home/for-ben.card" "$scratch/ben/home/from-ana.card"
+in_desk ana cat for-ben.card | in_desk ben tee from-ana.card >/dev/null
 type ben ahoyctl contact add from-ana.card; must Ana
 tell "He is quick and calls at once: she has not his card yet"
 type ben ahoyctl call ana --lifetime 10 --wait; must unavailable
 type ben 'ahoyctl account card --for Ana > for-ana.card'
-cp "$scratch/ben/home/for-ana.card" "$scratch/ana/home/from-ben.card"
+in_desk ben cat for-ana.card | in_desk ana tee from-ben.card >/dev/null
 type ana ahoyctl contact add from-ben.card; must Ben
 type ana ahoyctl contact list; must Ben
 type ana ahoyctl status
