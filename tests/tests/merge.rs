@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use ahoy_call::{
-    CallId, CancelReason, Command, DeclineReason, EndReason, Event, Fact, LegId, Message, PhaseKind,
+    CallId, CancelReason, Command, DeclineReason, EndReason, Event, Fact, LegId, Message, PeerId, PhaseKind,
     RingPolicy, Scope, SignalOrder, State,
 };
 use ahoy_tests::talk::{HIGH, LOW, MINUTE, PEER, Talk};
@@ -285,5 +285,32 @@ fn the_session_of_a_call_that_vanished_is_dropped_with_the_one_that_stands_for_i
         let dropped =
             |call| t.signals.iter().filter(|it| **it == ((call, HIGH), SignalOrder::Forget)).count();
         assert_eq!((dropped(OURS), dropped(LOSES)), (1, 1), "answered: {over}");
+    }
+}
+
+#[test]
+fn a_call_that_vanished_leaves_its_session_with_the_one_it_was_a_part_of_and_with_no_other() {
+    // It vanishes while we dial somebody else, or when the conversation is over and another one, too.
+    for over in [false, true] {
+        let mut t = dialing();
+        said(&mut t, OURS, HIGH, Message::Ready);
+        rung(&mut t, LOSES, HIGH);
+        said(&mut t, OURS, HIGH, Message::Accept);
+        let (call, peer, devices) =
+            (CallId::from_bytes([5; 16]), PeerId::from_bytes([8; 16]), vec![LegId::from_bytes([4; 16])]);
+        let lifetime = MINUTE;
+        t.command(Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true }).unwrap();
+        if over {
+            t.command(Command::HangUp { call: OURS }).unwrap();
+            t.command(Command::HangUp { call }).unwrap();
+            said(&mut t, LOSES, HIGH, canceled(CancelReason::AnsweredElsewhere));
+        } else {
+            offer(&mut t, LOSES, HIGH);
+            t.command(Command::HangUp { call: OURS }).unwrap();
+        }
+        t.forget();
+        t.pass(31 * SECOND);
+        let dropped = t.signals.iter().filter(|it| **it == ((LOSES, HIGH), SignalOrder::Forget)).count();
+        assert_eq!(dropped, 1, "over: {over}");
     }
 }
