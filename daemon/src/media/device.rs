@@ -9,8 +9,8 @@
 //! what is missing.
 //!
 //! How the media task is woken: it is not. The callbacks must not call the kernel, so the task polls `read` and `wanted` every
-//! 5 ms while a call has sound (and after each packet, if it likes). 200 wake-ups a second cost about 0.3 % of a core, and a
-//! poll late by up to 5 ms is absorbed by `wanted`, which learns from underruns.
+//! [`POLL`] while a call has sound (and after each packet, if it likes). A poll that is late is absorbed by `wanted`, which
+//! learns from underruns.
 
 mod choice;
 mod gauge;
@@ -27,6 +27,7 @@ mod worker;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use rtrb::{Consumer, Producer};
 use tokio::sync::watch;
@@ -43,11 +44,17 @@ use crate::devices::{Device, Flow, Found, Server};
 const ENDS: usize = 64;
 /// Orders that wait for the thread; it takes them within a rebuild of a stream.
 const COMMANDS: usize = 64;
-/// Samples to have ready beside one block of the device: first 5 ms, then more after each underrun.
+/// How often samples are to be read and written. Shorter than one block of 512 samples; each poll costs a wake-up.
+pub(super) const POLL: Duration = Duration::from_millis(8);
+/// The same in samples.
+const POLLED: usize = 384;
+/// Samples to have ready beside what is taken until the next poll: first 5 ms, then more after each underrun.
 const MARGIN_LEAST: usize = 240;
 const MARGIN_MOST: usize = 1920;
-/// Without an underrun for this many samples (10 s) the margin shrinks again.
-const CALM: usize = 480_000;
+/// What one call has learned is worth this much to the next: what starved the one may be over.
+const MARGIN_ANEW: usize = 2 * MARGIN_LEAST;
+/// Without an underrun for this many samples (4 s) the margin shrinks again, by half its step.
+const CALM: usize = 192_000;
 
 /// Which devices a person wants: node names of the sound server, its defaults if none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -169,6 +176,7 @@ impl DeviceHandle {
         if !self.open {
             self.open = true;
             self.opened += 1;
+            self.margin = self.margin.min(MARGIN_ANEW);
             self.order(Command::Capture(Some(self.opened)));
         }
     }
@@ -207,7 +215,7 @@ impl DeviceHandle {
         let Some(samples) = &self.playback else { return 0 };
         let free = samples.slots();
         let queued = samples.buffer().capacity() - free;
-        let level = self.meters.block.load(Ordering::Relaxed) + self.margin;
+        let level = self.meters.block.load(Ordering::Relaxed).max(POLLED) + self.margin;
         level.saturating_sub(queued).min(free)
     }
 

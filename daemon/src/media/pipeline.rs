@@ -8,7 +8,7 @@
 //! One `Playback` a leg, which outlives its paths: packets of every epoch go into the same one.
 //!
 //! ```text
-//! every 5 ms, and after each received packet:
+//! every few milliseconds, and after each received packet:
 //!     n = handle.read(&mut block);  capture.feed(&block[..n], |packet| send(packet))
 //!     while let n @ 1.. = handle.wanted().min(block.len()) { playback.play(now, &mut block[..n]); handle.write(&block[..n]) }
 //! on RTP:  playback.receive(now, sequence, timestamp, payload)

@@ -158,7 +158,7 @@ impl Pump {
         self.volume = volume;
     }
 
-    /// Microphone to packets. Call it every 5 ms or so.
+    /// Microphone to packets. Call it every [`super::device::POLL`] or so.
     pub(super) fn capture(&mut self, now: Moment, mut send: impl FnMut(Packet<'_>)) {
         if !self.reading {
             return;

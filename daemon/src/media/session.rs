@@ -11,7 +11,7 @@ use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport, Momen
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::device::Clip;
+use super::device::{Clip, POLL};
 use super::peer::{Peer, Setup, Told, Voice};
 use super::pipeline::{Capture, Packet, Playback};
 use super::pump::Pump;
@@ -25,8 +25,6 @@ use crate::rows::Stats;
 pub const QUEUE: usize = 128;
 /// What paths tell and is not yet read: two seconds of voice on two paths, and some.
 const TOLD: usize = 256;
-/// How often microphone and speaker are served while sound flows.
-const TURN: Duration = Duration::from_millis(5);
 /// Generations of one leg side by side: repair needs two.
 const MOST_PATHS: usize = 8;
 /// How long a closed path still carries frames: the word that ends a call is sealed while its path is being closed.
@@ -199,7 +197,7 @@ impl Session {
             if self.sounding() && clock::now() >= turn {
                 self.serve();
                 self.tell_voice().await;
-                turn = clock::now() + TURN;
+                turn = clock::now() + POLL;
             }
         }
     }

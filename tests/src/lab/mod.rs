@@ -96,13 +96,17 @@ pub fn binary(name: &str) -> PathBuf {
     let beside = test.parent().expect("a program lies in a folder");
     // Tests lie in `deps` below the profile's folder, the benchmark in the folder itself.
     let folder = if beside.ends_with("deps") { beside.parent().unwrap_or(beside) } else { beside }.to_owned();
-    let profile: &[&str] = if folder.ends_with("release") { &["--release"] } else { &[] };
+    // As `make bench` built them: another set of packages would ask for other features, and build everything anew.
+    let what: &[&str] = match folder.ends_with("release") {
+        true => &["--release", "-pahoyd", "-pahoyctl", "-pahoy-relay", "-pahoy-bench"],
+        false => &["--workspace"],
+    };
     BUILT.call_once(|| {
         let target = folder.parent().expect("the profile's folder lies in the target folder");
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "--workspace", "--bins", "--target-dir"])
+            .args(["build", "--quiet", "--bins", "--target-dir"])
             .arg(target)
-            .args(profile)
+            .args(what)
             .current_dir(root())
             .status();
         assert!(built.is_ok_and(|status| status.success()), "the programs under test do not build");
