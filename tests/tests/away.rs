@@ -166,6 +166,8 @@ fn many_notes_at_once_do_not_push_out_a_call_that_has_just_ended() {
     }
     assert_eq!(w.rows("bob").len(), 201, "each is a row");
     assert_eq!(w.state_of("bob", call), Some(State::Disconnected), "and this one is still to be seen");
+    let phase = |number| w.people[1].phone.phase(CallId::from_bytes([number; 16]));
+    assert_eq!((phase(30), phase(31)), (PhaseKind::Ended, PhaseKind::Nothing), "32 are remembered in all");
 }
 
 #[test]

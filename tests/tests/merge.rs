@@ -302,6 +302,7 @@ fn a_call_that_vanished_leaves_its_session_with_the_one_it_was_a_part_of_and_wit
         t.command(Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true }).unwrap();
         if over {
             t.command(Command::HangUp { call: OURS }).unwrap();
+            t.pass(5 * SECOND);
             t.command(Command::HangUp { call }).unwrap();
             said(&mut t, LOSES, HIGH, canceled(CancelReason::AnsweredElsewhere));
         } else {
@@ -309,7 +310,7 @@ fn a_call_that_vanished_leaves_its_session_with_the_one_it_was_a_part_of_and_wit
             t.command(Command::HangUp { call: OURS }).unwrap();
         }
         t.forget();
-        t.pass(31 * SECOND);
+        t.pass(if over { 26 } else { 31 } * SECOND);
         let dropped = t.signals.iter().filter(|it| **it == ((LOSES, HIGH), SignalOrder::Forget)).count();
         assert_eq!(dropped, 1, "over: {over}");
     }
