@@ -131,7 +131,7 @@ impl Talk {
         for (mouth, ear) in [(0, 1), (1, 0)] {
             let mut begin = from;
             while let Some(said) =
-                self.microphones[mouth].recording().chirp(begin, begin + HALF).filter(|_| begin + HALF <= to)
+                self.microphones[mouth].recording().chirp(begin, begin + WHOLE).filter(|_| begin + HALF <= to)
             {
                 let heard = self.speakers[ear].recording().chirp(said, (said + HALF).min(to + HALF));
                 trips.extend(heard.map(|heard| ms(said, heard)));
@@ -155,3 +155,5 @@ impl Talk {
 
 /// A chirp comes so often, and is heard before the next one is said.
 const HALF: Duration = Duration::from_millis(500);
+/// In so long there is a whole one.
+const WHOLE: Duration = Duration::from_millis(530);

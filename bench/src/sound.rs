@@ -24,6 +24,8 @@ const CHIRP: usize = SECOND * 30 / 1000;
 const WINDOW: usize = SECOND / 200;
 /// A tone that is louder than this, in dBFS, is there. It is sent at −12.
 const AUDIBLE: f64 = -24.0;
+/// A sample's time is reckoned by the pieces that came so long before and after it.
+const ABOUT: Duration = Duration::from_secs(1);
 /// What is found must look so much like the chirp: 1 is equal, chance is below 0.2.
 const ALIKE: f64 = 0.45;
 
@@ -106,23 +108,31 @@ fn sample(bytes: &[u8]) -> f64 {
     f64::from(i16::from_le_bytes([bytes[0], bytes[1]])) / 32_768.0
 }
 
-/// Samples, and when the first one was.
+/// Samples, and when pieces of them came.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     samples: Vec<f64>,
-    began: Option<Instant>,
+    /// When so many samples were there.
+    pieces: Vec<(Instant, usize)>,
 }
 
 impl Recording {
     fn add(&mut self, came: Instant, samples: &[f64]) {
         self.samples.extend_from_slice(samples);
-        let began = came.checked_sub(Duration::from_secs_f64(at(self.samples.len())));
+        self.pieces.push((came, self.samples.len()));
+    }
+
+    /// When the first sample would have been if none had got lost, by what came about that time: a recorder that is kept waiting
+    /// loses some, and all that it hears later would seem to have been heard earlier.
+    fn began(&self, about: Instant) -> Option<Instant> {
+        let first = self.pieces.partition_point(|(came, _)| *came + ABOUT < about);
+        let near = self.pieces[first..].iter().take_while(|(came, _)| *came <= about + ABOUT);
         // A piece can come late, never early: the earliest is nearest to the truth.
-        self.began = [self.began, began].into_iter().flatten().min();
+        near.filter_map(|(came, there)| came.checked_sub(Duration::from_secs_f64(at(*there)))).min()
     }
 
     fn between(&self, from: Instant, to: Instant) -> &[f64] {
-        let Some(began) = self.began else { return &[] };
+        let Some(began) = self.began(from) else { return &[] };
         let place = |time: Instant| index(time.saturating_duration_since(began).as_secs_f64());
         let end = place(to).min(self.samples.len());
         &self.samples[place(from).min(end)..end]
@@ -205,7 +215,11 @@ mod tests {
         let mut samples = vec![0.0; index(silence.as_secs_f64())];
         let sound = signal(2000.0);
         samples.extend(sound[SECOND * 4 / 10..].iter().chain(&sound).map(|it| f64::from(*it) / 32_768.0));
-        (Recording { samples, began: Some(began) }, began)
+        let mut recording = Recording::default();
+        for (n, piece) in samples.chunks(480).enumerate() {
+            recording.add(began + Duration::from_secs_f64(at(n * 480 + piece.len())), piece);
+        }
+        (recording, began)
     }
 
     #[test]
@@ -228,6 +242,23 @@ mod tests {
         let chirp = recording.chirp(began, end).unwrap();
         assert!((ms(began, chirp) - 300.0).abs() < 0.1, "{}", ms(began, chirp));
         assert_eq!(recording.chirp(began, began + Duration::from_millis(290)), None, "there is none before");
+    }
+
+    #[test]
+    fn what_a_recorder_lost_moves_nothing_that_it_heard_later() {
+        let began = now();
+        let mut recording = Recording::default();
+        let sound = signal(2000.0);
+        for (n, piece) in sound.repeat(10).chunks(480).enumerate() {
+            let piece: Vec<f64> = piece.iter().map(|it| f64::from(*it) / 32_768.0).collect();
+            // One piece of 10 ms is lost after a second.
+            if n != 100 {
+                recording.add(began + Duration::from_millis(10 * (n as u64 + 1)), &piece);
+            }
+        }
+        let from = began + Duration::from_millis(4_200);
+        let chirp = recording.chirp(from, from + Duration::from_millis(600)).unwrap();
+        assert!((ms(began, chirp) - 4_500.0).abs() < 0.1, "{}", ms(began, chirp));
     }
 
     use crate::time::ms;
