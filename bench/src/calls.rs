@@ -147,7 +147,7 @@ impl Talk {
         self.trips(end - lasting, end)
     }
 
-    /// Nobody listens any more, they talk on: a recorder makes the sound server work in smaller blocks than a call asks for.
+    /// Nobody listens any more, they talk on.
     pub(crate) fn talk_on(self) -> [Mouth; 2] {
         self.mouths
     }

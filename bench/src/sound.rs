@@ -35,7 +35,8 @@ pub(crate) struct Mouth(#[expect(dead_code, reason = "lives as long as the sound
 
 impl Mouth {
     pub(crate) fn open(desk: &Desk, tone: f64) -> anyhow::Result<Self> {
-        let mut running = Running::start(desk.tool("pacat", "mic_in", "40").stdin(Stdio::piped()))?;
+        // In large pieces, here and at the ears: else the server would work in smaller blocks than the daemon wishes for.
+        let mut running = Running::start(desk.tool("pacat", "mic_in", "200").stdin(Stdio::piped()))?;
         let mut input = running.child().stdin.take().context("the player's input")?;
         let period: Vec<u8> = signal(tone).iter().flat_map(|it| it.to_le_bytes()).collect();
         let play = move || while input.write_all(&period).is_ok() {};
@@ -75,7 +76,7 @@ pub(crate) struct Ears {
 impl Ears {
     /// Listens to a source of a desk.
     pub(crate) fn open(desk: &Desk, source: &str) -> anyhow::Result<Self> {
-        let mut running = Running::start(desk.tool("parec", source, "10").stdout(Stdio::piped()))?;
+        let mut running = Running::start(desk.tool("parec", source, "100").stdout(Stdio::piped()))?;
         let mut output = running.child().stdout.take().context("the recorder's output")?;
         // Ten minutes in pieces of 10 ms.
         let (tell, pieces) = sync_channel(60_000);
