@@ -41,7 +41,7 @@ pub(crate) async fn check() -> anyhow::Result<()> {
         judge(plain.name(), plain.median(), planted.median());
     }
 
-    let [plain, _] = load::method_calls(&pair.ana, 1).await?;
+    let [plain, ..] = load::method_calls(&pair.ana, 1).await?;
     let stopped = Stopped(pair.ana.pid().await?);
     let mut slow = Figure::new("bus_call_us", "", "us");
     for _ in 0..5 {

@@ -129,7 +129,7 @@ async fn it_rings_on_all_bells_until_it_is_answered_declined_silenced_or_muted_a
     room.ana_hears.until_silence(SOON)?;
     call.hangup(&none).await?;
     // Who was hung up on hears two short falling tones.
-    room.ana_hears.until_tone(400.0, SOON)?;
+    room.ana_hears.until_beep(400.0, SOON)?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@
 //! what is missing.
 //!
 //! How the media task is woken: it is not. The callbacks must not call the kernel, so the task polls `read` and `wanted` every
-//! [`POLL`] while a call has sound (and after each packet, if it likes). A poll that is late is absorbed by `wanted`, which
+//! `POLL` while a call has sound (and after each packet, if it likes). A poll that is late is absorbed by `wanted`, which
 //! learns from underruns.
 
 mod choice;

@@ -81,8 +81,12 @@ impl Ears {
 
     /// Listens until the tone is there, and it alone, for 200 ms; how long that took, in sound.
     pub fn until_tone(&mut self, frequency: f64, within: Duration) -> io::Result<Duration> {
-        let is_tone = |step: &[f64]| level(step) > AUDIBLE && level(step) - tone(step, frequency) < 3.0;
-        self.until(10, within, is_tone)
+        self.until(10, within, |step| is_tone(step, frequency))
+    }
+
+    /// The same for a tone that lasts no longer than 200 ms: 120 ms of it, for the steps of listening fall anywhere.
+    pub fn until_beep(&mut self, frequency: f64, within: Duration) -> io::Result<Duration> {
+        self.until(6, within, |step| is_tone(step, frequency))
     }
 
     /// Listens until nothing is heard for 200 ms.
@@ -139,6 +143,11 @@ fn samples(bytes: &[u8]) -> Vec<f64> {
 
 fn steps(time: Duration) -> u32 {
     u32::try_from(time.as_millis() / 20).expect("tests listen for minutes at most")
+}
+
+/// That tone, and it alone.
+fn is_tone(step: &[f64], frequency: f64) -> bool {
+    level(step) > AUDIBLE && level(step) - tone(step, frequency) < 3.0
 }
 
 /// Mean power in dBFS.
