@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use super::judge::{Found, Left};
 use super::plan::{Kill, Phase, Plan, Role};
 use super::recorder::{Heard, Recorder};
-use crate::lab::{Desk, Net, Relay, daemon_with_failpoints};
+use crate::lab::{Desk, Net, Relay, daemon_with_failpoints, root};
 
 /// What leading a call to its phase may take; a path that breaks is noticed within it.
 const SOON: Duration = Duration::from_secs(30);
@@ -158,6 +158,17 @@ impl Pair {
             found.wrong.push(format!("the next call did not work: {error:#}"));
         }
         Ok(found)
+    }
+
+    /// What both daemons logged, in `target/crash/`.
+    pub(super) fn keep_logs(&self, plan: &Plan) -> std::io::Result<()> {
+        let folder = root().join("target/crash");
+        fs::create_dir_all(&folder)?;
+        for person in [&self.ana, &self.ben] {
+            let name = format!("kill-{}-{}.log", plan.number, person.desk.name);
+            fs::write(folder.join(name), person.desk.logged())?;
+        }
+        Ok(())
     }
 
     /// Who was called calls back, or who called calls again.
