@@ -1,30 +1,28 @@
 //! One relay, as one connection that comes back by itself.
 //!
-//! Lives here: `Link`: claim, reclaim, waiting envelopes, the differences of the token list, pings.
+//! Lives here: its handle, and when it connects. What is said on a connection: `link/talk.rs`; the socket: `link/socket.rs`.
 //! Must not: open an envelope, know a call, or know other links.
+
+mod socket;
+mod talk;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ahoy_call::Moment;
 use ahoy_proto::envelope::{Envelope, EnvelopeId, TokenHash};
-use ahoy_proto::frame::{Claim, CloseCode, Deliver, Nonce, SUBPROTOCOL, ToClient, ToRelay, VERSION, Why};
+use ahoy_proto::frame::Deliver;
 use ahoy_proto::limits;
 use ed25519_dalek::SigningKey;
-use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
+use socket::{Ended, open};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::backoff::Backoff;
 use super::outbox::Outbox;
-use super::tls::{self, RelayUrl, Stream, Trust};
+use super::tls::{RelayUrl, Trust};
 use crate::clock;
 use crate::ice::IceServer;
 
@@ -121,17 +119,11 @@ impl LinkHandle {
 /// How long a link that ends may still send.
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long one try may take. A lost first packet comes again after 1, 3 and 7 s.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long one message may take to leave; then the connection is dead.
-const WRITE_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long a relay may take for a sign of life after our network has changed.
-const SIGN_WITHIN: Duration = Duration::from_secs(4);
-
 /// Orders of one link that wait.
 const QUEUE: usize = 256;
+
+/// How long one try may take. A lost first packet comes again after 1, 3 and 7 s.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 enum Order {
@@ -157,19 +149,6 @@ pub struct Link {
     ends: Option<Moment>,
     last_why: Option<String>,
 }
-
-/// Why a connection ended.
-enum Ended {
-    /// Try again.
-    Failed(String),
-    /// Stay away for a while.
-    Displaced,
-    /// The owner is gone.
-    Over,
-}
-
-type Sink = SplitSink<WebSocketStream<Stream>, Message>;
-type Source = SplitStream<WebSocketStream<Stream>>;
 
 impl Link {
     /// Begins a link. Its reports carry `id`; a full `reports` makes the link wait, and with it the relay.
@@ -289,164 +268,6 @@ impl Link {
         ended
     }
 
-    async fn converse(
-        &mut self,
-        sink: &mut Sink,
-        source: &mut Source,
-        up_since: &mut Option<Moment>,
-    ) -> Result<Ended, Ended> {
-        self.listed = false;
-        say(sink, &ToRelay::Hello { version: VERSION }).await?;
-        let mut heard = clock::now();
-        let mut ping_at = heard + limits::PING_EVERY;
-        // Until then the relay must have given a sign of life, because our network has changed.
-        let mut sign_by = None;
-        loop {
-            if let Some(ends) = self.ends
-                && (self.outbox.is_empty() || ends <= clock::now())
-            {
-                return Ok(Ended::Over);
-            }
-            let due = [Some(ping_at), Some(heard + limits::DEAD_AFTER), sign_by, self.ends];
-            let due = due.into_iter().flatten().min().unwrap_or(ping_at);
-            tokio::select! {
-                order = self.orders.recv(), if self.ends.is_none() => match order {
-                    None => self.ends = Some(clock::now() + FINISH_WITHIN),
-                    Some(Order::NetworkChanged) => {
-                        write(sink, Message::Ping(Bytes::new())).await?;
-                        sign_by = Some(clock::now() + SIGN_WITHIN);
-                    }
-                    Some(order) if up_since.is_some() => self.obey(sink, order).await?,
-                    // Between our claim and its answer: the claim holds the list as it was.
-                    Some(order @ Order::Tokens(_)) if self.listed => self.obey(sink, order).await?,
-                    Some(order) => self.take(order),
-                },
-                message = source.next() => {
-                    heard = clock::now();
-                    sign_by = None;
-                    let Some(frame) = read(message)? else { continue };
-                    self.hear(sink, frame, up_since).await?;
-                }
-                () = clock::sleep_until(due) => {
-                    let now = clock::now();
-                    if now >= heard + limits::DEAD_AFTER || sign_by.is_some_and(|by| by <= now) {
-                        return Err(Ended::Failed("the relay fell silent".to_owned()));
-                    }
-                    if now >= ping_at {
-                        write(sink, Message::Ping(Bytes::new())).await?;
-                        ping_at = now + limits::PING_EVERY;
-                    }
-                }
-            }
-        }
-    }
-
-    /// What the relay says.
-    async fn hear(
-        &mut self,
-        sink: &mut Sink,
-        frame: ToClient,
-        up_since: &mut Option<Moment>,
-    ) -> Result<(), Ended> {
-        match frame {
-            ToClient::Challenge { nonce } if up_since.is_none() => match self.claim.clone() {
-                Some(key) => self.claim(sink, &key, &nonce).await,
-                None => self.up(sink, Vec::new(), up_since).await,
-            },
-            ToClient::Welcome { limits: _, ice_servers } if up_since.is_none() => {
-                let ice_servers = ice_servers
-                    .into_iter()
-                    .map(|s| IceServer { urls: s.urls, username: s.username, credential: s.credential })
-                    .collect();
-                self.up(sink, ice_servers, up_since).await
-            }
-            ToClient::Accepted { id } => {
-                self.outbox.done(id);
-                self.report(FromLink::Accepted { id }).await;
-                Ok(())
-            }
-            ToClient::Deliver(deliver) => {
-                self.report(FromLink::Deliver(deliver)).await;
-                Ok(())
-            }
-            ToClient::Refused { id, why } => {
-                tracing::warn!(link = self.id.0, ?why, "the relay refuses");
-                // Past a limit: sending it again at once would only prolong that. Its sender repeats it in its time.
-                if let (Some(id), Why::Rate) = (id, why) {
-                    self.outbox.done(id);
-                }
-                Ok(())
-            }
-            ToClient::Challenge { .. }
-            | ToClient::Welcome { .. }
-            | ToClient::Credentials { .. }
-            | ToClient::Unknown => Ok(()),
-        }
-    }
-
-    async fn claim(&mut self, sink: &mut Sink, key: &SigningKey, nonce: &Nonce) -> Result<(), Ended> {
-        let all: Vec<TokenHash> = self.tokens.iter().copied().collect();
-        let (first, rest) = all.split_at(all.len().min(limits::TOKENS_IN_FRAME));
-        let claim = Claim::sign(key, nonce, first.to_vec(), !rest.is_empty());
-        say(sink, &ToRelay::Claim(claim)).await?;
-        let chunks = rest.chunks(limits::TOKENS_IN_FRAME);
-        let last = chunks.len();
-        for (n, chunk) in chunks.enumerate() {
-            say(sink, &ToRelay::Allow { tokens: chunk.to_vec(), more: n + 1 < last }).await?;
-        }
-        self.listed = true;
-        Ok(())
-    }
-
-    async fn up(
-        &mut self,
-        sink: &mut Sink,
-        ice_servers: Vec<IceServer>,
-        up_since: &mut Option<Moment>,
-    ) -> Result<(), Ended> {
-        *up_since = Some(clock::now());
-        self.last_why = None;
-        tracing::debug!(link = self.id.0, "a relay link is up");
-        self.report(FromLink::Up { ice_servers }).await;
-        self.flush(sink).await
-    }
-
-    /// Takes an order while connected.
-    async fn obey(&mut self, sink: &mut Sink, order: Order) -> Result<(), Ended> {
-        match order {
-            Order::Send(envelope) => {
-                self.outbox.put(envelope, clock::now());
-                self.flush(sink).await
-            }
-            Order::Ack(id) => say(sink, &ToRelay::Ack { id }).await,
-            // Looked after where the silence is.
-            Order::NetworkChanged => Ok(()),
-            Order::Tokens(tokens) => {
-                let new = bounded(tokens);
-                let gone: Vec<_> = self.tokens.difference(&new).copied().collect();
-                let come: Vec<_> = new.difference(&self.tokens).copied().collect();
-                self.tokens = new;
-                if self.claim.is_none() {
-                    return Ok(());
-                }
-                for chunk in gone.chunks(limits::TOKENS_IN_FRAME) {
-                    say(sink, &ToRelay::Revoke { tokens: chunk.to_vec() }).await?;
-                }
-                for chunk in come.chunks(limits::TOKENS_IN_FRAME) {
-                    say(sink, &ToRelay::Allow { tokens: chunk.to_vec(), more: false }).await?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    async fn flush(&mut self, sink: &mut Sink) -> Result<(), Ended> {
-        while let Some(envelope) = self.outbox.next(clock::now()) {
-            say(sink, &ToRelay::Send(envelope)).await?;
-        }
-        Ok(())
-    }
-
     async fn down(&mut self, why: String, was_up: bool) {
         if was_up || self.last_why.as_ref() != Some(&why) {
             self.last_why = Some(why.clone());
@@ -475,52 +296,4 @@ fn jitter() -> u8 {
     // Without chance every wait is the longest: no harm.
     let _none = getrandom::fill(&mut byte);
     byte[0]
-}
-
-async fn open(url: &RelayUrl, trust: &Trust) -> Result<WebSocketStream<Stream>, String> {
-    let stream = tls::connect(url, trust).await.map_err(|e| e.to_string())?;
-    let mut request = url.as_str().into_client_request().map_err(|e| e.to_string())?;
-    request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    let config = WebSocketConfig::default()
-        .read_buffer_size(8 * 1024)
-        .write_buffer_size(0)
-        .max_message_size(Some(limits::MESSAGE_BYTES))
-        .max_frame_size(Some(limits::MESSAGE_BYTES));
-    let opened = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
-    opened.map(|(socket, _response)| socket).map_err(|_| "what answers there is no relay".to_owned())
-}
-
-/// One message of the relay, if it is a frame.
-fn read(message: Option<Result<Message, Error>>) -> Result<Option<ToClient>, Ended> {
-    match message {
-        Some(Ok(Message::Text(text))) => match ToClient::parse(&text) {
-            Ok(frame) => Ok(Some(frame)),
-            Err(error) => {
-                tracing::debug!(%error, "a relay's frame is dropped");
-                Ok(None)
-            }
-        },
-        Some(Ok(Message::Close(close))) => {
-            let number = close.map_or(1005, |c| u16::from(c.code));
-            match CloseCode::from_number(number) {
-                Some(CloseCode::Displaced) => Err(Ended::Displaced),
-                Some(CloseCode::GoingAway | CloseCode::Policy | CloseCode::TooBig | CloseCode::Slow)
-                | None => Err(Ended::Failed(format!("the relay closed the connection ({number})"))),
-            }
-        }
-        Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
-        Some(Err(_)) | None => Err(Ended::Failed("the connection to the relay broke".to_owned())),
-    }
-}
-
-async fn say(sink: &mut Sink, frame: &ToRelay) -> Result<(), Ended> {
-    write(sink, Message::text(frame.to_text())).await
-}
-
-async fn write(sink: &mut Sink, message: Message) -> Result<(), Ended> {
-    match clock::timeout(WRITE_WITHIN, sink.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(Ended::Failed("the connection to the relay broke".to_owned())),
-        Err(_) => Err(Ended::Failed("the relay does not read".to_owned())),
-    }
 }
