@@ -1,33 +1,26 @@
 //! All Noise sessions, and what each order and each delivery does to them. Sans I/O: what to do is returned.
 //!
-//! Lives here: the table of lines, the handshake's two sides, errands without a session (`bye`).
+//! Lives here: the table of lines and our own side of a handshake. Theirs: `sessions/knocks.rs`; what needs no session: `sessions/errands.rs`.
 //! Must not: hold a socket, read a clock, decide whether a phone rings.
+
+mod errands;
+mod knocks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId, RingPolicy, SignalOrder};
+use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId, SignalOrder};
 use ahoy_proto::envelope::{EnvelopeId, TokenHash};
 use ahoy_proto::hello::{Hello, HelloKind, VERSION};
-use ahoy_proto::limits;
-use ahoy_proto::session::{Called, Calling, Ephemeral, FrameKind, Header, SessionId};
+use ahoy_proto::session::{Calling, Ephemeral, FrameKind, Header, SessionId};
 
 use crate::roster::Roster;
 use crate::signal::dropped::{Cause, Dropped};
 use crate::signal::line::{Line, Out, Repeat, Stage, chance};
-use crate::signal::peers::{Admitted, Peers, Route};
-use crate::signal::replay::{Mark, Replay};
+use crate::signal::peers::{Peers, Route};
+use crate::signal::replay::Replay;
 use crate::signal::{Order, Report};
-
-/// Rings that may wait for the rules' answer at once, over all contacts.
-const MOST_UNANSWERED: usize = 32;
-/// How long a `bye` is of use: the other's own window is over by then.
-const BYE_LIVES: Duration = Duration::from_secs(60);
-/// How long a note of a missed call is offered to a relay that does not take it.
-const NOTE_TRIED: Duration = Duration::from_secs(600);
-/// Errands on their way at once.
-const MOST_ERRANDS: usize = 64;
 
 /// When something comes in.
 #[derive(Clone, Copy, Debug)]
@@ -285,11 +278,6 @@ impl Sessions {
         done
     }
 
-    /// It rang or has a row here: a note of the same call tells nothing new.
-    fn let_in(&mut self, call: CallId) {
-        self.replay.insert(Mark::of("let in", &call.bytes()));
-    }
-
     fn forget(&mut self, key: Key) {
         if let Some(line) = self.lines.remove(&key)
             && matches!(line.stage, Stage::Open(_))
@@ -301,39 +289,6 @@ impl Sessions {
         self.by_session.retain(|_, it| *it != key);
     }
 
-    fn bye(&mut self, now: Moment, call: CallId, peer: PeerId, out: &mut Vec<Out>) {
-        for (device, _) in self.peers.devices(peer) {
-            let key = (call, device.leg_id());
-            if self.errands.len() >= MOST_ERRANDS {
-                return;
-            }
-            let errand = self.begin(key, peer, BYE_LIVES, HelloKind::Bye).and_then(|(calling, route)| {
-                Repeat::new(route, calling.message_1().to_vec(), now, BYE_LIVES)
-            });
-            if let Some(mut errand) = errand {
-                errand.due(now, out);
-                self.errands.push(errand);
-            }
-        }
-    }
-
-    /// Seals a note into the mailbox of a device that is not known to have rung: it will be read when that device is back.
-    /// Nobody acknowledges it.
-    fn note_missed(&mut self, now: Moment, key: Key, peer: PeerId, out: &mut Vec<Out>) {
-        if self.errands.len() >= MOST_ERRANDS {
-            return;
-        }
-        let ago = self.lines.get(&key).map_or(Duration::ZERO, |line| now.since(line.begun));
-        let sealed = self.begin(key, peer, ago.min(limits::RING_LIFETIME), HelloKind::Missed);
-        let errand = sealed.and_then(|(calling, route)| {
-            Some(Repeat::new(route, calling.message_1().to_vec(), now, NOTE_TRIED)?.kept(limits::TTL))
-        });
-        if let Some(mut errand) = errand {
-            errand.due(now, out);
-            self.errands.push(errand);
-        }
-    }
-
     fn frame(&mut self, key: Key, now: Moment, frame: &[u8], out: &mut Vec<Out>) {
         let done = match self.lines.get_mut(&key) {
             Some(line) => line.receive(now, frame, false, out),
@@ -342,97 +297,6 @@ impl Sessions {
         if let Err(cause) = done {
             self.dropped.count(cause);
         }
-    }
-
-    /// Message 1. Whatever is wrong with it, or with its sender: nothing is sent, nothing is reported.
-    fn hello(
-        &mut self,
-        time: Time,
-        token: TokenHash,
-        held: Duration,
-        session: SessionId,
-        frame: &[u8],
-        out: &mut Vec<Out>,
-    ) -> Result<(), Cause> {
-        if let Some(line) = self.line(session) {
-            return match &line.stage {
-                Stage::Called { called: Some(called), .. } if called.is_repeat(frame) => Ok(()),
-                Stage::Open(session) => {
-                    let message_2 = session.again(frame).ok_or(Cause::Replayed)?.to_vec();
-                    line.post(&message_2, out);
-                    Ok(())
-                }
-                Stage::Called { .. } | Stage::Calling { .. } => Err(Cause::Replayed),
-            };
-        }
-        let handshake = Mark::of("handshake", frame);
-        if self.replay.contains(handshake) {
-            return Err(Cause::Replayed);
-        }
-        let own = Arc::clone(self.peers.own().ok_or(Cause::UnknownSender)?);
-        let ephemeral = Ephemeral(chance().ok_or(Cause::Unsupported)?);
-        let (called, hello) = Called::open(&own.noise, own.certificate.device(), &ephemeral, frame)?;
-        let sender = self.peers.admit(time.unix_s, token, &hello.certificate)?;
-        if sender.newly_bound {
-            out.push(Out::Report(Report::Bound { token: token.bytes(), peer: sender.peer }));
-        }
-        match hello.kind {
-            HelloKind::Ring => {
-                let ring = Mark::of("ring", &hello.call.bytes());
-                if self.replay.contains(ring) {
-                    return Err(Cause::Replayed);
-                }
-                self.rung(time.now, called, &hello, sender, out)?;
-                self.replay.insert(ring);
-            }
-            HelloKind::Bye => {
-                let (call, leg) = (hello.call, sender.leg);
-                out.push(Out::Report(Report::Event(Event::Bye { call, leg })));
-            }
-            HelloKind::Missed => {
-                if self.replay.contains(Mark::of("let in", &hello.call.bytes())) {
-                    return Err(Cause::Replayed);
-                }
-                // The lifetime of a note is how long ago the call began when it was sealed.
-                let ago = i64::try_from((held + hello.lifetime).as_micros()).unwrap_or(i64::MAX);
-                let at_unix_us = time.unix_s.saturating_mul(1_000_000).saturating_sub(ago);
-                // Its ring, late from some mailbox, is no news any more.
-                self.replay.insert(Mark::of("ring", &hello.call.bytes()));
-                let note = Event::MissedNote { call: hello.call, peer: sender.peer, at_unix_us };
-                out.push(Out::Report(Report::Event(note)));
-            }
-            HelloKind::Ping | HelloKind::Card(_) => return Err(Cause::Unsupported),
-        }
-        self.replay.insert(handshake);
-        Ok(())
-    }
-
-    fn rung(
-        &mut self,
-        now: Moment,
-        called: Called,
-        hello: &Hello,
-        sender: Admitted,
-        out: &mut Vec<Out>,
-    ) -> Result<(), Cause> {
-        let key = (hello.call, sender.leg);
-        let unanswered =
-            self.lines.values().filter(|line| matches!(line.stage, Stage::Called { .. })).count();
-        if self.lines.contains_key(&key) || unanswered >= MOST_UNANSWERED {
-            return Err(Cause::TooMany);
-        }
-        self.by_session.insert(called.id(), key);
-        let stage = Stage::Called { called: Some(called), until: now + hello.lifetime };
-        self.lines.insert(key, Line::new(key, sender.peer, sender.route, stage, now));
-        out.push(Out::Report(Report::Event(Event::Rung {
-            call: hello.call,
-            leg: sender.leg,
-            peer: sender.peer,
-            lifetime: hello.lifetime,
-            preconnect: sender.preconnect,
-            policy: RingPolicy::Normal,
-        })));
-        Ok(())
     }
 
     /// Message 2.

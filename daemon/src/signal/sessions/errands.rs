@@ -1,0 +1,58 @@
+//! What is sent without a session: a `bye`, and the note of a call that nobody there heard.
+//!
+//! Lives here: how long each is offered, and how many at once.
+//! Must not: wait for an answer: there is none.
+
+use std::time::Duration;
+
+use ahoy_call::{CallId, Moment, PeerId};
+use ahoy_proto::hello::HelloKind;
+use ahoy_proto::limits;
+
+use super::{Key, Sessions};
+use crate::signal::line::{Out, Repeat};
+
+/// How long a `bye` is of use: the other's own window is over by then.
+const BYE_LIVES: Duration = Duration::from_secs(60);
+/// How long a note of a missed call is offered to a relay that does not take it.
+const NOTE_TRIED: Duration = Duration::from_secs(600);
+/// Errands on their way at once.
+const MOST_ERRANDS: usize = 64;
+
+impl Sessions {
+    /// Tells each device of a contact that a call is over of which we know nothing any more.
+    pub(super) fn bye(&mut self, now: Moment, call: CallId, peer: PeerId, out: &mut Vec<Out>) {
+        for (device, _) in self.peers.devices(peer) {
+            let key = (call, device.leg_id());
+            if self.errands.len() >= MOST_ERRANDS {
+                return;
+            }
+            let errand = self.begin(key, peer, BYE_LIVES, HelloKind::Bye).and_then(|(calling, route)| {
+                Repeat::new(route, calling.message_1().to_vec(), now, BYE_LIVES)
+            });
+            self.run_errand(now, errand, out);
+        }
+    }
+
+    /// Seals a note into the mailbox of a device that is not known to have rung: it will be read when that device is back.
+    /// Nobody acknowledges it.
+    pub(super) fn note_missed(&mut self, now: Moment, key: Key, peer: PeerId, out: &mut Vec<Out>) {
+        if self.errands.len() >= MOST_ERRANDS {
+            return;
+        }
+        let ago = self.lines.get(&key).map_or(Duration::ZERO, |line| now.since(line.begun));
+        let sealed = self.begin(key, peer, ago.min(limits::RING_LIFETIME), HelloKind::Missed);
+        let errand = sealed.and_then(|(calling, route)| {
+            Some(Repeat::new(route, calling.message_1().to_vec(), now, NOTE_TRIED)?.kept(limits::TTL))
+        });
+        self.run_errand(now, errand, out);
+    }
+
+    /// Sends it for the first time; none if it could not be made.
+    fn run_errand(&mut self, now: Moment, errand: Option<Repeat>, out: &mut Vec<Out>) {
+        if let Some(mut errand) = errand {
+            errand.due(now, out);
+            self.errands.push(errand);
+        }
+    }
+}
