@@ -1,32 +1,25 @@
 //! The media thread: begun with the first call, and every call's session on it.
 //!
-//! Lives here: where an order goes.
+//! Lives here: the handle: what an order means to the devices, and what waits for the thread, `dispatch/thread.rs`.
 //! Must not: touch sound or paths itself.
 
-use std::collections::HashMap;
+mod thread;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport};
+use ahoy_call::MediaOrder;
+use thread::{Waiting, no_stats};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinError, JoinSet};
 
 use super::device::{self, DeviceState, Gauges, Roster, Trial, Wish};
-use super::peer::Setup;
 use super::ring::{self, Ringer};
-use super::session::{self, Ask};
 use super::{OpenSound, Order, Report, Settings, sound};
-use crate::clock;
 use crate::devices::Found;
-use crate::ice::IceServer;
-use crate::request::{Answer, Reply};
 
 /// Orders that wait for the media thread.
 const QUEUE: usize = 256;
-/// How long sessions are waited for at the end.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Why the media port takes no order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,15 +52,6 @@ struct Beside {
     trial: Trial,
     /// What a person looks at.
     gauges: Gauges,
-}
-
-/// What the thread needs, until it begins.
-struct Waiting {
-    settings: Settings,
-    ice_servers: Vec<IceServer>,
-    open_sound: OpenSound,
-    orders: mpsc::Receiver<Order>,
-    reports: mpsc::Sender<Report>,
 }
 
 impl Media {
@@ -234,161 +218,16 @@ impl std::fmt::Debug for Media {
     }
 }
 
-/// One call's session, as the thread sees it.
-struct Running {
-    asks: mpsc::Sender<Ask>,
-    /// The path that the last order was about: if the session breaks, that is said of this one.
-    last: (LegId, Epoch),
-    task: Id,
-}
-
-impl Waiting {
-    async fn run(mut self) {
-        let mut calls: HashMap<CallId, Running> = HashMap::new();
-        let mut sessions = JoinSet::new();
-        loop {
-            let order = tokio::select! {
-                biased;
-                Some(ended) = sessions.join_next_with_id() => {
-                    self.ended(&mut calls, ended).await;
-                    continue;
-                }
-                order = self.orders.recv() => order,
-            };
-            match order {
-                Some(Order::Call { call, leg, epoch, order }) => {
-                    let setup = Setup {
-                        interfaces: self.settings.interfaces.clone(),
-                        ice_servers: self.ice_servers.clone(),
-                    };
-                    let begins = matches!(order, MediaOrder::Prepare(_)).then_some((leg, epoch));
-                    let ask = Ask::Path { leg, epoch, order, setup };
-                    if self.pass(&mut calls, &mut sessions, call, begins, ask).is_err() {
-                        self.failed(call, (leg, epoch)).await;
-                    }
-                }
-                Some(Order::Volume { call, volume }) => {
-                    if self.pass(&mut calls, &mut sessions, call, None, Ask::Volume(volume)).is_err() {
-                        tracing::debug!("a call that is overrun stays as loud as it is");
-                    }
-                }
-                Some(Order::Frame { call, leg, bytes }) => {
-                    if self.pass(&mut calls, &mut sessions, call, None, Ask::Frame { leg, bytes }).is_err() {
-                        tracing::debug!("a frame for a call that is overrun was dropped");
-                    }
-                }
-                Some(Order::IceServers(servers)) => self.ice_servers = servers,
-                Some(Order::Settings(settings)) => self.set(settings, &calls),
-                Some(Order::Levels { call, into }) => {
-                    if let Some(session) = calls.get(&call) {
-                        // Where there is no room the pipe is closed, which the client sees.
-                        let _dropped = session.asks.try_send(Ask::Levels(into));
-                    }
-                }
-                Some(Order::Stats { call, reply }) => {
-                    let ask = Ask::Stats(reply);
-                    let unasked = match calls.get(&call) {
-                        Some(session) => session.asks.try_send(ask).err().map(TrySendError::into_inner),
-                        None => Some(ask),
-                    };
-                    if let Some(Ask::Stats(reply)) = unasked {
-                        no_stats(reply);
-                    }
-                }
-                Some(Order::Tone(sounding)) => {
-                    let clip = sounding.and_then(|sounding| ring::in_call(sounding.tone));
-                    tell_all(&calls, || Ask::Tone(clip.clone()));
-                }
-                Some(Order::Adjust(_) | Order::Test { .. } | Order::Gauge { .. }) => {}
-                Some(Order::Stop) | None => break,
-            }
-        }
-        for session in calls.into_values() {
-            // A session whose queue is full ends with it.
-            let _full = session.asks.try_send(Ask::Stop);
-        }
-        let all = async { while sessions.join_next().await.is_some() {} };
-        if clock::timeout(FAREWELL, all).await.is_err() {
-            tracing::warn!("a call took too long to close");
-        }
-    }
-
-    /// Paths and devices are for calls that begin later; what is done to the voice is for all.
-    fn set(&mut self, settings: Settings, calls: &HashMap<CallId, Running>) {
-        if settings.voice != self.settings.voice {
-            tell_all(calls, || Ask::Voice(settings.voice));
-        }
-        self.settings = settings;
-    }
-
-    /// `begins`: the path that this order builds. An order that builds none, for a call that does not run, is late and
-    /// does nothing.
-    fn pass(
-        &mut self,
-        calls: &mut HashMap<CallId, Running>,
-        sessions: &mut JoinSet<()>,
-        call: CallId,
-        begins: Option<(LegId, Epoch)>,
-        ask: Ask,
-    ) -> Result<(), Refused> {
-        if let Some(running) = calls.get_mut(&call).filter(|running| !running.asks.is_closed()) {
-            running.last = begins.unwrap_or(running.last);
-            return running.asks.try_send(ask).map_err(|_| Refused::Full);
-        }
-        let Some(last) = begins else {
-            return Ok(());
-        };
-        let (asks, waiting) = mpsc::channel(session::QUEUE);
-        asks.try_send(ask).map_err(|_| Refused::Full)?;
-        let sound = (self.open_sound)(&self.settings);
-        let Settings { bitrate, voice, .. } = self.settings;
-        let session = session::run(call, bitrate, voice, sound, waiting, self.reports.clone());
-        let task = sessions.spawn(session).id();
-        calls.insert(call, Running { asks, last, task });
-        Ok(())
-    }
-
-    async fn ended(&mut self, calls: &mut HashMap<CallId, Running>, ended: Result<(Id, ()), JoinError>) {
-        let (id, broken) = match ended {
-            Ok((id, ())) => (id, false),
-            Err(error) => (error.id(), true),
-        };
-        let Some(call) = calls.iter().find(|(_, running)| running.task == id).map(|(call, _)| *call) else {
-            return;
-        };
-        if let Some(running) = calls.remove(&call).filter(|_| broken) {
-            tracing::error!(?call, "the media session of a call broke");
-            self.failed(call, running.last).await;
-        }
-    }
-
-    async fn failed(&mut self, call: CallId, (leg, epoch): (LegId, Epoch)) {
-        let report = MediaReport::Failed(MediaFault::Media);
-        // An engine that is gone needs no word.
-        let _unheard = self.reports.send(Report::Event { call, leg, epoch, report }).await;
-    }
-}
-
-/// Nothing flows: there are no numbers.
-fn no_stats(reply: Reply) {
-    // A client that left needs none.
-    let _left = reply.send(Ok(Answer::Stats(Box::default())));
-}
-
-fn tell_all(calls: &HashMap<CallId, Running>, ask: impl Fn() -> Ask) {
-    for session in calls.values() {
-        if session.asks.try_send(ask()).is_err() {
-            tracing::debug!("a call that is overrun or over does not hear of a change");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use ahoy_call::Role;
+    use std::time::Duration;
+
+    use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaReport, Role};
 
     use super::super::sound::NoSound;
     use super::*;
+    use crate::clock;
+    use crate::ice::IceServer;
 
     const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -1,0 +1,182 @@
+//! What runs on the media thread: the sessions of all calls, each with its queue.
+//!
+//! Lives here: which session an order is for, when one begins, and what is said when one breaks.
+//! Must not: touch sound or paths itself; know the devices beside the calls.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::super::peer::Setup;
+use super::super::session::{self, Ask};
+use super::super::{OpenSound, Order, Report, Settings, ring};
+use super::Refused;
+use crate::clock;
+use crate::ice::IceServer;
+use crate::request::{Answer, Reply};
+
+/// How long sessions are waited for at the end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What the thread needs, until it begins.
+pub(super) struct Waiting {
+    pub(super) settings: Settings,
+    pub(super) ice_servers: Vec<IceServer>,
+    pub(super) open_sound: OpenSound,
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) reports: mpsc::Sender<Report>,
+}
+
+/// One call's session, as the thread sees it.
+struct Running {
+    asks: mpsc::Sender<Ask>,
+    /// The path that the last order was about: if the session breaks, that is said of this one.
+    last: (LegId, Epoch),
+    task: Id,
+}
+
+impl Waiting {
+    /// Until it is told to stop, or the handle is gone.
+    pub(super) async fn run(mut self) {
+        let mut calls: HashMap<CallId, Running> = HashMap::new();
+        let mut sessions = JoinSet::new();
+        loop {
+            let order = tokio::select! {
+                biased;
+                Some(ended) = sessions.join_next_with_id() => {
+                    self.ended(&mut calls, ended).await;
+                    continue;
+                }
+                order = self.orders.recv() => order,
+            };
+            match order {
+                Some(Order::Call { call, leg, epoch, order }) => {
+                    let setup = Setup {
+                        interfaces: self.settings.interfaces.clone(),
+                        ice_servers: self.ice_servers.clone(),
+                    };
+                    let begins = matches!(order, MediaOrder::Prepare(_)).then_some((leg, epoch));
+                    let ask = Ask::Path { leg, epoch, order, setup };
+                    if self.pass(&mut calls, &mut sessions, call, begins, ask).is_err() {
+                        self.failed(call, (leg, epoch)).await;
+                    }
+                }
+                Some(Order::Volume { call, volume }) => {
+                    if self.pass(&mut calls, &mut sessions, call, None, Ask::Volume(volume)).is_err() {
+                        tracing::debug!("a call that is overrun stays as loud as it is");
+                    }
+                }
+                Some(Order::Frame { call, leg, bytes }) => {
+                    if self.pass(&mut calls, &mut sessions, call, None, Ask::Frame { leg, bytes }).is_err() {
+                        tracing::debug!("a frame for a call that is overrun was dropped");
+                    }
+                }
+                Some(Order::IceServers(servers)) => self.ice_servers = servers,
+                Some(Order::Settings(settings)) => self.set(settings, &calls),
+                Some(Order::Levels { call, into }) => {
+                    if let Some(session) = calls.get(&call) {
+                        // Where there is no room the pipe is closed, which the client sees.
+                        let _dropped = session.asks.try_send(Ask::Levels(into));
+                    }
+                }
+                Some(Order::Stats { call, reply }) => {
+                    let ask = Ask::Stats(reply);
+                    let unasked = match calls.get(&call) {
+                        Some(session) => session.asks.try_send(ask).err().map(TrySendError::into_inner),
+                        None => Some(ask),
+                    };
+                    if let Some(Ask::Stats(reply)) = unasked {
+                        no_stats(reply);
+                    }
+                }
+                Some(Order::Tone(sounding)) => {
+                    let clip = sounding.and_then(|sounding| ring::in_call(sounding.tone));
+                    tell_all(&calls, || Ask::Tone(clip.clone()));
+                }
+                Some(Order::Adjust(_) | Order::Test { .. } | Order::Gauge { .. }) => {}
+                Some(Order::Stop) | None => break,
+            }
+        }
+        for session in calls.into_values() {
+            // A session whose queue is full ends with it.
+            let _full = session.asks.try_send(Ask::Stop);
+        }
+        let all = async { while sessions.join_next().await.is_some() {} };
+        if clock::timeout(FAREWELL, all).await.is_err() {
+            tracing::warn!("a call took too long to close");
+        }
+    }
+
+    /// Paths and devices are for calls that begin later; what is done to the voice is for all.
+    fn set(&mut self, settings: Settings, calls: &HashMap<CallId, Running>) {
+        if settings.voice != self.settings.voice {
+            tell_all(calls, || Ask::Voice(settings.voice));
+        }
+        self.settings = settings;
+    }
+
+    /// `begins`: the path that this order builds. An order that builds none, for a call that does not run, is late and
+    /// does nothing.
+    fn pass(
+        &mut self,
+        calls: &mut HashMap<CallId, Running>,
+        sessions: &mut JoinSet<()>,
+        call: CallId,
+        begins: Option<(LegId, Epoch)>,
+        ask: Ask,
+    ) -> Result<(), Refused> {
+        if let Some(running) = calls.get_mut(&call).filter(|running| !running.asks.is_closed()) {
+            running.last = begins.unwrap_or(running.last);
+            return running.asks.try_send(ask).map_err(|_| Refused::Full);
+        }
+        let Some(last) = begins else {
+            return Ok(());
+        };
+        let (asks, waiting) = mpsc::channel(session::QUEUE);
+        asks.try_send(ask).map_err(|_| Refused::Full)?;
+        let sound = (self.open_sound)(&self.settings);
+        let Settings { bitrate, voice, .. } = self.settings;
+        let session = session::run(call, bitrate, voice, sound, waiting, self.reports.clone());
+        let task = sessions.spawn(session).id();
+        calls.insert(call, Running { asks, last, task });
+        Ok(())
+    }
+
+    async fn ended(&mut self, calls: &mut HashMap<CallId, Running>, ended: Result<(Id, ()), JoinError>) {
+        let (id, broken) = match ended {
+            Ok((id, ())) => (id, false),
+            Err(error) => (error.id(), true),
+        };
+        let Some(call) = calls.iter().find(|(_, running)| running.task == id).map(|(call, _)| *call) else {
+            return;
+        };
+        if let Some(running) = calls.remove(&call).filter(|_| broken) {
+            tracing::error!(?call, "the media session of a call broke");
+            self.failed(call, running.last).await;
+        }
+    }
+
+    async fn failed(&mut self, call: CallId, (leg, epoch): (LegId, Epoch)) {
+        let report = MediaReport::Failed(MediaFault::Media);
+        // An engine that is gone needs no word.
+        let _unheard = self.reports.send(Report::Event { call, leg, epoch, report }).await;
+    }
+}
+
+/// Nothing flows: there are no numbers.
+pub(super) fn no_stats(reply: Reply) {
+    // A client that left needs none.
+    let _left = reply.send(Ok(Answer::Stats(Box::default())));
+}
+
+fn tell_all(calls: &HashMap<CallId, Running>, ask: impl Fn() -> Ask) {
+    for session in calls.values() {
+        if session.asks.try_send(ask()).is_err() {
+            tracing::debug!("a call that is overrun or over does not hear of a change");
+        }
+    }
+}
