@@ -1,7 +1,10 @@
 //! The device thread: what should run, what runs, and bringing the two together again and again.
 //!
-//! Lives here: orders, retries, the state that is told.
+//! Lives here: orders, and the microphone that is made ready; one direction is `worker/side.rs`, what is said of both `worker/told.rs`.
 //! Must not: touch samples.
+
+mod side;
+mod told;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +13,9 @@ use std::time::Duration;
 
 use ahoy_call::Moment;
 use rtrb::{Consumer, RingBuffer};
+use side::{Place, Side, place};
 use tokio::sync::watch;
+pub(super) use told::NO_SERVER;
 
 use super::choice::{Choice, Watchdog, Way};
 use super::rings::{Feed, Meters, Tap};
@@ -21,10 +26,6 @@ use crate::devices::{Flow, Found, Server};
 
 /// How often streams are looked at while any should run.
 const LOOK: Duration = Duration::from_millis(100);
-/// Between attempts to open; whatever changes among the devices is tried at once.
-const RETRY: Duration = Duration::from_millis(500);
-/// Between attempts without a server: only a bare device could work.
-const RETRY_BARE: Duration = Duration::from_secs(4);
 /// A quarter of a second of captured sound may wait for the media task.
 const CAPTURE_RING: usize = 12_000;
 /// A quarter of a second of played sound may wait for the media task.
@@ -49,33 +50,6 @@ pub(super) struct World {
     pub(super) wish: watch::Receiver<Wish>,
     /// What is there.
     pub(super) found: watch::Receiver<Arc<Found>>,
-}
-
-/// Where a stream should run, as far as we can say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Place {
-    /// The wished device; none if none is wished, or if it is not there.
-    wished: Option<String>,
-    /// The system's choice, which serves else.
-    usual: Option<String>,
-    /// There is no device at all.
-    nowhere: bool,
-}
-
-/// One direction.
-#[derive(Default)]
-struct Side {
-    choice: Choice,
-    running: Option<(Stream, Watchdog)>,
-    /// The counter when the stream was opened.
-    began_at: u64,
-    retry: Option<Moment>,
-    /// It was tried, and does not work; why.
-    failed: Option<OpenError>,
-    /// Where the stream was opened.
-    at: Place,
-    /// This device is said to be there and did not open: not tried again before something changes.
-    refused: Option<String>,
 }
 
 /// A microphone's stream that was made while it rings and does not run: the server reads nothing for it, so neither do we.
@@ -282,199 +256,5 @@ impl Worker {
             ends.try_send(End::Capture { opened, samples }).map_err(|_| OpenError::NoDevice)?;
             Ok(stream)
         });
-    }
-
-    fn tell(&self, found: &Found, wish: &Wish) {
-        let mut problems = Vec::new();
-        let mut say = |is: bool, sentence: String| {
-            if is {
-                problems.push(sentence);
-            }
-        };
-        let no_server = !self.server && self.output.running.is_none() && self.input.running.is_none();
-        if self.playback {
-            say(no_server, NO_SERVER.to_owned());
-        }
-        let silent = self.capture.is_some() && !no_server;
-        say(
-            silent && self.input.failed.is_some(),
-            why(&self.input, "microphone", "the other side hears silence"),
-        );
-        let deaf = self.playback && !no_server;
-        say(deaf && self.output.failed.is_some(), why(&self.output, "loudspeaker", "calls cannot be heard"));
-        let other = |side: &Side, wish: &Option<String>| {
-            side.running.is_some() && *wish != side.at.wished && wish.is_some()
-        };
-        let instead =
-            |what: &str| format!("The chosen {what} is not there: the sound server's default is used.");
-        say(other(&self.input, &wish.input), instead("microphone"));
-        say(other(&self.output, &wish.output), instead("loudspeaker"));
-        let counts = self.meters.counts();
-        let serves = |flow, side: &Side| {
-            let at = side.at.wished.as_deref();
-            side.running.as_ref().and_then(|_| found.serving(flow, at)).cloned()
-        };
-        let state = DeviceState {
-            playing: self.output.flows(counts.played),
-            capturing: self.input.flows(counts.captured),
-            input: serves(Flow::Input, &self.input),
-            output: serves(Flow::Output, &self.output),
-            problems,
-        };
-        self.state.send_if_modified(|told| {
-            let news = *told != state;
-            if news {
-                *told = state;
-            }
-            news
-        });
-    }
-}
-
-/// What is said while there is none.
-pub(super) const NO_SERVER: &str = "No sound server is running: calls have no sound.";
-
-/// Where a stream of this direction belongs now.
-fn place(found: &Found, flow: Flow, wished: Option<&str>) -> Place {
-    let id = |device: &crate::devices::Device| device.id.clone();
-    let listed = matches!(found.server, Server::PulseAudio) || !found.devices.is_empty();
-    if !listed {
-        // Nobody can tell us what is there: the sound library finds out.
-        return Place { wished: wished.map(str::to_owned), ..Place::default() };
-    }
-    Place {
-        wished: wished.and_then(|wished| found.device(flow, wished)).map(id),
-        usual: found.usual(flow).map(id),
-        nowhere: !found.devices.iter().any(|device| device.flow == flow),
-    }
-}
-
-/// Told apart, for what a person can do about each is another thing.
-fn why(side: &Side, what: &str, so: &str) -> String {
-    match &side.failed {
-        Some(OpenError::Busy) => format!("Another program keeps the {what} for itself: {so}."),
-        Some(OpenError::Forbidden) => format!("The system does not let us use the {what}: {so}."),
-        Some(OpenError::NoDevice) if side.at.nowhere => format!("No {what} is there: {so}."),
-        Some(OpenError::NoDevice | OpenError::Library(_)) | None => format!("No {what} works: {so}."),
-    }
-}
-
-impl Side {
-    fn flows(&self, frames: u64) -> bool {
-        self.running.is_some() && frames > self.began_at
-    }
-
-    /// Something about the devices is new; `server`: who tells of them is another one.
-    fn reconsider(&mut self, server: bool) {
-        (self.retry, self.refused) = (None, None);
-        let makeshift = matches!(self.choice.way(), Way::AlsaPulse | Way::AlsaDefault);
-        if self.running.is_none() || server && makeshift {
-            (self.running, self.choice) = (None, Choice::default());
-        }
-    }
-
-    /// Drop a stream that is over or gives too little.
-    fn check(&mut self, now: Moment, frames: u64, what: &str) {
-        if self.flows(frames) {
-            self.failed = None;
-        }
-        let Some((stream, watchdog)) = &mut self.running else { return };
-        if stream.broken.load(Ordering::Relaxed) {
-            tracing::warn!("{what} ended, opening it again");
-            *self = Self { failed: self.failed.take(), ..Self::default() };
-        } else if !watchdog.content(now, frames) {
-            tracing::warn!(way = ?self.choice.way(), size = self.choice.frames(), "{what} gives too few frames, opening it otherwise");
-            self.running = None;
-            if frames == self.began_at {
-                self.failed = Some(OpenError::NoDevice);
-            }
-            self.choice.next_size();
-        }
-    }
-
-    /// Drop a stream that belongs elsewhere by now.
-    fn follow(&mut self, place: &Place, what: &str) {
-        if place.nowhere {
-            (self.running, self.failed) = (None, Some(OpenError::NoDevice));
-            self.at = place.clone();
-            return;
-        }
-        if self.running.is_none() || self.refused.is_some() && self.refused == place.wished {
-            return;
-        }
-        // PipeWire moves what runs on its default by itself.
-        let by_itself = self.choice.way() == Way::PipeWire;
-        let moved = place.wished != self.at.wished
-            || place.wished.is_none() && !by_itself && place.usual.is_some() && place.usual != self.at.usual;
-        if moved {
-            tracing::info!("{what} goes to another device");
-            self.running = None;
-            self.retry = None;
-        }
-    }
-
-    /// Try one way after the other, once.
-    fn open(
-        &mut self,
-        now: Moment,
-        began_at: u64,
-        server: bool,
-        place: Place,
-        what: &str,
-        mut attempt: impl FnMut(Choice, Option<&str>) -> Result<Stream, OpenError>,
-    ) {
-        let mut first = None;
-        loop {
-            let worth_it = match self.choice.way() {
-                // Its library also reaches servers that we cannot see.
-                Way::AlsaPulse => server || presence::elsewhere(),
-                // The library of ALSA complains at length on standard error where it finds no card.
-                Way::AlsaDefault => presence::card_exists(),
-                Way::PipeWire | Way::PulseAudio => server,
-            };
-            if worth_it {
-                match attempt(self.choice, place.wished.as_deref()) {
-                    Ok(stream) => {
-                        tracing::info!(way = ?self.choice.way(), size = self.choice.frames(), "{what} runs");
-                        (self.began_at, self.retry) = (began_at, None);
-                        self.refused = place.wished.clone().filter(|_| !stream.as_wished);
-                        self.at = Place { wished: place.wished.filter(|_| stream.as_wished), ..place };
-                        self.running = Some((stream, Watchdog::new(clock::now(), began_at)));
-                        return;
-                    }
-                    Err(error) => {
-                        tracing::debug!(way = ?self.choice.way(), %error, "{what} does not open");
-                        first = first.or(Some(error));
-                    }
-                }
-            }
-            if !self.choice.next_way() {
-                self.failed = Some(first.unwrap_or(OpenError::NoDevice));
-                self.at = place;
-                self.retry = Some(now + if server { RETRY } else { RETRY_BARE });
-                return;
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_keeps_a_device_from_opening_is_told_apart() {
-        let kinds = [
-            (cpal::ErrorKind::DeviceBusy, "Another program"),
-            (cpal::ErrorKind::PermissionDenied, "does not let us"),
-            (cpal::ErrorKind::DeviceNotAvailable, "No microphone is there"),
-            (cpal::ErrorKind::BackendError, "No microphone works"),
-        ];
-        for (kind, words) in kinds {
-            let failed = Some(OpenError::from(cpal::Error::new(kind)));
-            let side = Side { failed, at: Place { nowhere: true, ..Place::default() }, ..Side::default() };
-            let sentence = why(&side, "microphone", "the other side hears silence");
-            assert!(sentence.contains(words), "{sentence}");
-        }
     }
 }
