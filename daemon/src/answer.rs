@@ -1,20 +1,20 @@
 //! Requests of clients become commands, and refusals become denials with a sentence.
 //!
-//! Lives here: what each request means to the engine, and what the person reads when it is denied.
+//! Lives here: what each request means to the engine, and what the person reads when it is denied (`answer/refused.rs`); settings: `answer/settings.rs`.
 //! Must not: know D-Bus; wait.
 
-use std::sync::Arc;
+mod refused;
+mod settings;
+
 use std::time::Duration;
 
-use ahoy_call::{CallId, Command, PeerId, Refusal, State};
+use ahoy_call::{CallId, Command, PeerId, State};
 
-use crate::config::{self, Config, EditError, Setting};
 use crate::contacts::Added;
-use crate::engine::{Engine, settings};
-use crate::identity::{self, Own};
+use crate::engine::Engine;
 use crate::perform::Step;
 use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Reply, Request, Verb, Which};
-use crate::{bus, clock, history, log, media};
+use crate::{bus, clock, history, media};
 
 /// What a request made of itself: an answer now, or one that another port gives.
 type Outcome = Result<Answer, Denied>;
@@ -241,37 +241,6 @@ impl Engine {
         }
     }
 
-    fn denied(&self, refusal: Refusal, of: Option<CallId>) -> Denied {
-        let view = of.and_then(|of| self.phone.views().into_iter().find(|view| view.id == of));
-        let state = view.map_or("over", |view| in_words(view.state));
-        match refusal {
-            Refusal::NoSuchCall => Denied::new(
-                DeniedKind::NoSuchCall,
-                "There is no such call, or it ended more than ten seconds ago.",
-            ),
-            Refusal::InvalidState => Denied::new(
-                DeniedKind::InvalidState,
-                format!("The call {state}: this cannot be done to it now."),
-            ),
-            Refusal::AlreadyHandled => {
-                Denied::new(DeniedKind::AlreadyHandled, format!("Too late: the call {state}."))
-            }
-            Refusal::AnsweredElsewhere => {
-                Denied::new(DeniedKind::AnsweredElsewhere, "Another of your devices has answered.")
-            }
-            Refusal::Busy => {
-                Denied::new(DeniedKind::Busy, "You are in a call already: hang up first, or let it be held.")
-            }
-            Refusal::NoDevice => Denied::new(
-                DeniedKind::NoDevice,
-                "The contact's card names no device that could be called: ask for a new card.",
-            ),
-            Refusal::OutOfRange => {
-                Denied::new(DeniedKind::InvalidOption, "lifetime must be 10 to 180 seconds.")
-            }
-        }
-    }
-
     /// An answer that changes nothing that is shown waits its turn all the same: the calls of a client keep their order.
     fn answer(&mut self, reply: Reply, outcome: Outcome) {
         let now = self.now();
@@ -304,19 +273,6 @@ impl Engine {
         }
     }
 
-    fn rename(&mut self, name: &str) -> Outcome {
-        let configured = self.config.name.is_some();
-        let own = identity::set_display_name(&self.paths.identity(), &self.own, name, configured);
-        self.become_own(own.map_err(failed)?);
-        Ok(Answer::Done)
-    }
-
-    fn become_own(&mut self, own: Own) {
-        self.own = Arc::new(own);
-        self.contacts.set_own(Arc::clone(&self.own), self.config.call.preconnect);
-        self.send_roster();
-    }
-
     /// `changed` is a contact that was written, or why it was not. `tell_id`: the answer is its id.
     fn contact_changed(&mut self, reply: Reply, changed: Result<PeerId, Denied>, tell_id: bool) {
         let outcome = changed.map(|peer| {
@@ -341,51 +297,6 @@ impl Engine {
                 history::Order::Write { .. } | history::Order::Keep(_) | history::Order::Stop => {}
             }
         }
-    }
-
-    /// Writes one setting into the configuration, and goes by it from now on. A refused one changes nothing.
-    pub(crate) fn set_setting(&mut self, key: &str, value: Option<&Setting>) -> Outcome {
-        config::write(&self.paths.config, key, value).map_err(|error| {
-            let kind = match error {
-                EditError::Unknown(_) | EditError::Refused(_) => DeniedKind::InvalidOption,
-                EditError::File(_) | EditError::NotWritten { .. } => DeniedKind::Failed,
-            };
-            Denied::new(kind, error.to_string())
-        })?;
-        self.reload()
-    }
-
-    fn set_ringer(&mut self, muted: Option<bool>, volume: Option<f64>) -> Outcome {
-        let volume = volume.map(|volume| ("ring.volume", Setting::Real(volume)));
-        let muted = muted.map(|muted| ("ring.muted", Setting::Flag(muted)));
-        for (key, value) in volume.into_iter().chain(muted) {
-            self.set_setting(key, Some(&value))?;
-        }
-        Ok(Answer::Done)
-    }
-
-    /// Reads the configuration again; a wrong one changes nothing but `Problems`.
-    fn reload(&mut self) -> Outcome {
-        let config = match Config::load(&self.paths.config) {
-            Ok(config) => config,
-            Err(error) => {
-                let sentence = error.to_string();
-                self.problems.set_config(sentence.clone());
-                return Err(Denied::new(DeniedKind::Failed, sentence));
-            }
-        };
-        let own = identity::open(&self.paths.identity(), config.name.as_deref(), &config.relay.urls);
-        let own = own.map_err(failed)?;
-        self.problems.set_config(String::new());
-        log::level(config.log);
-        self.phone.configure(settings(&config));
-        self.config = config;
-        self.become_own(own);
-        self.send_media_settings();
-        if self.ports.history.try_send(history::Order::Keep(self.config.history)).is_err() {
-            tracing::warn!("the history queue is full: rows are kept as long as before");
-        }
-        Ok(Answer::Done)
     }
 }
 
@@ -421,19 +332,5 @@ fn about(command: &Command) -> Option<CallId> {
         | Command::Block { .. }
         | Command::HangUpAll
         | Command::SetAllMuted { .. } => None,
-    }
-}
-
-fn in_words(state: State) -> &'static str {
-    match state {
-        State::Dialing => "is being dialed",
-        State::Alerting => "rings there",
-        State::Incoming => "rings here",
-        State::Waiting => "waits",
-        State::Connecting => "is being connected",
-        State::Active => "is active",
-        State::Held => "is held",
-        State::Reconnecting => "is reconnecting",
-        State::Disconnected => "is over",
     }
 }
