@@ -8,6 +8,7 @@ mod ear;
 mod glare;
 mod notes;
 mod tombs;
+mod verbs;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -15,7 +16,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::call::{Call, Dial, End, Flow, Knock, Out};
-use crate::command::{Command, Others, Refusal};
+use crate::command::{Command, Refusal};
 use crate::effect::{Effect, Effects};
 use crate::event::Event;
 use crate::id::{CallId, LegId, PeerId};
@@ -24,6 +25,7 @@ use crate::message::Message;
 use crate::time::Moment;
 use crate::view::{CallView, Direction, EndReason, EndedBy};
 use tombs::{LastVerb, Tombstone};
+use verbs::Found;
 
 /// Calls at most, those nobody has heard of yet included. A ring beyond is ignored, a dial refused.
 const CALLS: usize = 16;
@@ -332,50 +334,6 @@ impl Phone {
             || self.tombstones.iter().any(|tomb| tomb.is_of(call))
     }
 
-    fn find(&self, call: CallId) -> Result<Found<'_>, Refusal> {
-        if let Some(live) = self.calls.get(&call).filter(|live| live.is_public()) {
-            return Ok(Found::Live(live));
-        }
-        let tomb = self.tombstones.iter().find(|tomb| tomb.view().is_some_and(|view| view.id == call));
-        tomb.map(Found::Ended).ok_or(Refusal::NoSuchCall)
-    }
-
-    fn find_answered(&self, call: CallId) -> Result<(), Refusal> {
-        match self.find(call)? {
-            Found::Live(live) if live.is_answered() => Ok(()),
-            Found::Live(_) | Found::Ended(_) => Err(Refusal::InvalidState),
-        }
-    }
-
-    fn take(&mut self, out: &mut Out, call: CallId, others: Others) -> Result<(), Refusal> {
-        match self.find(call)? {
-            Found::Live(live) if live.rings_here() => self.answer(out, call, others, false),
-            Found::Live(live) if live.direction() == Direction::Incoming => {}
-            Found::Live(_) => return Err(Refusal::InvalidState),
-            Found::Ended(tomb) => tomb.late_answer()?,
-        }
-        Ok(())
-    }
-
-    fn hang_up(&mut self, out: &mut Out, call: CallId) {
-        self.change(out, call, |call, _| Some(call.hung_up()));
-        self.remember(call, LastVerb::HangUp);
-    }
-
-    /// The contact is blocked. What it can learn is what a person who hangs up tells.
-    fn block(&mut self, out: &mut Out, peer: PeerId) {
-        for call in self.ids(|call| call.peer() == peer) {
-            self.change(out, call, |call, _| {
-                Some(if call.is_public() {
-                    call.hung_up().without_note()
-                } else {
-                    End::quiet(EndReason::Missed, EndedBy::Policy)
-                })
-            });
-            self.remember(call, LastVerb::HangUp);
-        }
-    }
-
     /// Lets one call take an input, and buries it if that ended it.
     fn change(&mut self, out: &mut Out, id: CallId, input: impl FnOnce(&mut Call, &mut Out) -> Flow) {
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -398,10 +356,4 @@ impl Phone {
         }
         out.into_effects()
     }
-}
-
-/// What a verb met.
-enum Found<'a> {
-    Live(&'a Call),
-    Ended(&'a Tombstone),
 }
