@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Net, Relay};
+use ahoy_tests::lab::{Desk, Net, Relay, two_without_sound};
 use anyhow::Context as _;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -26,15 +26,7 @@ impl Two {
     async fn start() -> anyhow::Result<Self> {
         let net = Net::new()?;
         let relay = Relay::start(&net, 0)?;
-        let mut desks = Vec::new();
-        for name in ["Ana", "Ben"] {
-            let mut desk = Desk::prepare(name, &relay.url)?;
-            desk.begin("bus")?;
-            desk.start_daemon(&net)?;
-            desk.until_online(SOON).await?;
-            desks.push(desk);
-        }
-        let (Some(ben), Some(ana)) = (desks.pop(), desks.pop()) else { anyhow::bail!("two desks") };
+        let (ana, ben) = two_without_sound(&net, &relay, SOON).await?;
         for (from, to) in [(&ana, &ben), (&ben, &ana)] {
             let card = from.ctl_says(&["account", "card", "--for", &to.name])?;
             to.ctl_reads(&["contact", "add", "-"], &card)?;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Net, Relay, dial, introduce, number, text};
+use ahoy_tests::lab::{Desk, Net, Relay, dial, introduce, number, text, two_without_sound};
 
 const SOON: Duration = Duration::from_secs(20);
 const SECOND_US: i64 = 1_000_000;
@@ -17,15 +17,7 @@ type Outcome = anyhow::Result<()>;
 async fn away() -> anyhow::Result<(Desk, Desk, Net, Relay)> {
     let net = Net::new()?;
     let relay = Relay::start(&net, 0)?;
-    let mut desks = Vec::new();
-    for name in ["Ana", "Ben"] {
-        let mut desk = Desk::prepare(name, &relay.url)?;
-        desk.begin("bus")?;
-        desk.start_daemon(&net)?;
-        desk.until_online(SOON).await?;
-        desks.push(desk);
-    }
-    let (Some(mut ben), Some(ana)) = (desks.pop(), desks.pop()) else { anyhow::bail!("two desks") };
+    let (ana, mut ben) = two_without_sound(&net, &relay, SOON).await?;
     introduce(&ana, &ben)?;
     ben.stop_daemon()?;
     Ok((ana, ben, net, relay))

@@ -17,7 +17,7 @@ use std::sync::Once;
 
 pub use desk::{Desk, flag, number, text};
 pub use net::Net;
-pub use people::{dial, introduce};
+pub use people::{dial, introduce, two_without_sound};
 pub use screen::Screen;
 pub use sound::{Ears, Mouth};
 pub use watch::Watch;

@@ -1,12 +1,26 @@
 //! What people do with each other before they can talk, and how they dial.
 //!
-//! Lives here: exchanging cards, dialing over the bus, the one row that is meant.
+//! Lives here: two of them at their desks, exchanging cards, dialing over the bus, the one row that is meant.
 //! Must not: judge what comes of it.
+
+use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
 use zbus::Variant;
 
-use super::Desk;
+use super::{Desk, Net, Relay};
+
+/// Ana and Ben, online, without sound and without each other's card. `patience`: for each to come online.
+pub async fn two_without_sound(net: &Net, relay: &Relay, patience: Duration) -> anyhow::Result<(Desk, Desk)> {
+    let (ana, ben) = (Desk::prepare("Ana", &relay.url)?, Desk::prepare("Ben", &relay.url)?);
+    let mut desks = [ana, ben];
+    for desk in &mut desks {
+        desk.begin("bus")?;
+        desk.start_daemon(net)?;
+        desk.until_online(patience).await?;
+    }
+    Ok(desks.into())
+}
 
 /// Each gets the other's card, as people do.
 pub fn introduce(one: &Desk, other: &Desk) -> anyhow::Result<()> {
