@@ -19,6 +19,13 @@ pub fn now() -> Moment {
     Moment::from_micros(u64::try_from(micros(clock_gettime(ClockId::Boottime))).unwrap_or(0))
 }
 
+/// Now, as the WebRTC library counts.
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "every clock is read here")]
+pub(crate) fn instant() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 /// Now, in microseconds since the Unix epoch. To be shown and stored, never judged.
 pub fn unix_us() -> i64 {
     micros(clock_gettime(ClockId::Realtime))

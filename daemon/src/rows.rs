@@ -26,6 +26,10 @@ pub struct Stats {
     pub packets_played: u64,
     /// Frames that were made up.
     pub packets_concealed: u64,
+    /// The share of our packets that the other side lately missed, by its report.
+    pub loss_out: Option<f64>,
+    /// To the other side and back, by the same report.
+    pub round_trip: Option<Duration>,
     /// How long a packet waits before it is played.
     pub playout_delay: Duration,
     /// How much later than the fastest nearly all packets come.

@@ -13,6 +13,7 @@ mod side;
 use std::time::Duration;
 
 use ahoy_call::{Epoch, MediaFault, MediaOrder, MediaReport, Opaque, Role, SdpKind};
+use ahoyd::clock;
 use between::Between;
 use side::{ANA, BEN, Side};
 use tokio::sync::RwLock;
@@ -100,6 +101,27 @@ async fn the_other_is_played_as_loud_as_the_contact_is_set_to() {
 }
 
 #[tokio::test]
+async fn what_the_other_side_loses_and_how_far_away_it_is_comes_back_in_its_reports() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::new();
+    w.lossy = true;
+    w.connect(FIRST).await;
+    w.open(FIRST, false);
+    let (mut ana, mut ben) = (w.ana.stats().await, w.ben.stats().await);
+    assert_eq!((ana.loss_out, ana.round_trip), (None, None), "nobody has reported");
+    let give_up = clock::now() + Duration::from_secs(15);
+    while ana.round_trip.is_none() || ben.round_trip.is_none() || ana.loss_out < Some(0.2) {
+        assert!(clock::now() < give_up, "reports in time: {ana:?} {ben:?}");
+        w.pass(Duration::from_millis(50)).await;
+        (ana, ben) = (w.ana.stats().await, w.ben.stats().await);
+    }
+    assert!(ana.loss_out < Some(0.3), "every fourth is lost: {ana:?}");
+    assert_eq!(ben.loss_out, Some(0.0), "the other way nothing is");
+    assert!(ana.round_trip < Some(Duration::from_millis(250)), "{ana:?}");
+    w.end().await;
+}
+
+#[tokio::test]
 async fn a_held_side_leaves_the_devices_to_others_and_sends_silence_until_it_resumes() {
     let _shared = COMPANY.read().await;
     let mut w = Between::talking(FIRST).await;
@@ -180,13 +202,13 @@ async fn a_new_epoch_takes_over_without_a_gap() {
 async fn a_cut_path_is_reported_and_a_new_epoch_heals_it() {
     let _shared = COMPANY.read().await;
     let mut w = Between::talking(FIRST).await;
-    let cut = ahoyd::clock::now();
+    let cut = clock::now();
     w.cut(FIRST);
     w.until("the loss on both sides", |w| {
         w.ana.has(FIRST, &MediaReport::Lost) && w.ben.has(FIRST, &MediaReport::Lost)
     })
     .await;
-    let noticed = ahoyd::clock::now() - cut;
+    let noticed = clock::now() - cut;
     println!("lost noticed after {} ms", noticed.as_millis());
     assert!(noticed < Duration::from_millis(2500), "{noticed:?}");
     w.until("no way for frames", |w| !w.ana.channel && !w.ben.channel).await;

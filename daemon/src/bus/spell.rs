@@ -37,6 +37,8 @@ pub(super) fn stats(stats: &Stats) -> BTreeMap<&'static str, Variant<'static>> {
         ("level-out", stats.level_out),
         ("echo-return-loss-db", stats.echo_return_loss),
         ("loss-in", share(stats.packets_lost, due)),
+        ("loss-out", stats.loss_out),
+        ("rtt-ms", stats.round_trip.map(ms)),
         ("concealed", share(stats.packets_concealed, due)),
         ("playout-delay-ms", arriving.then_some(ms(stats.playout_delay))),
         ("jitter-ms", arriving.then_some(ms(stats.jitter))),

@@ -26,7 +26,9 @@ pub(super) fn rows(
 ) -> rusqlite::Result<Vec<HistoryRow>> {
     let text = schema::fold(text);
     let mut found = by_person(db, &text, fits, limit)?;
-    found.extend(by_words(db, &text, fits, limit)?);
+    // Where people fill the page, only newer calls can still change it.
+    let after = found.get(limit - 1).map_or(0, |last| last.id);
+    found.extend(by_words(db, &text, fits, after, limit)?);
     found.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
     found.dedup_by_key(|row| row.id);
     found.truncate(limit);
@@ -64,17 +66,26 @@ fn by_person(db: &Connection, text: &str, fits: &Where, limit: usize) -> rusqlit
     ids.into_iter().map(|id| one.query_row([id], query::read)).collect()
 }
 
-fn by_words(db: &Connection, text: &str, fits: &Where, limit: usize) -> rusqlite::Result<Vec<HistoryRow>> {
+fn by_words(
+    db: &Connection,
+    text: &str,
+    fits: &Where,
+    after: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<HistoryRow>> {
     let letters: Vec<char> = text.chars().collect();
     let before = fits.before();
+    let after = query::signed(after);
     let mut fits = fits.clone();
     fits.and("instr(told.folded, ?) > 0", text.to_owned());
     if letters.len() < INDEXED {
         fits.and("told.id < ?", before);
+        fits.and("told.id > ?", after);
         return fits.select(db, "told CROSS JOIN calls ON calls.id = told.id", "told.id", limit);
     }
     fits.and("told_index MATCH ?", Value::Text(trigrams(&letters)));
     fits.and("told_index.rowid < ?", before);
+    fits.and("told_index.rowid > ?", after);
     let from = "told_index CROSS JOIN told ON told.id = told_index.rowid CROSS JOIN calls ON calls.id = told_index.rowid";
     fits.select(db, from, "told_index.rowid", limit)
 }

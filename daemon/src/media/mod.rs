@@ -11,6 +11,7 @@ pub mod peer;
 pub mod pipeline;
 pub mod playout;
 mod pump;
+mod redundancy;
 pub mod ring;
 pub mod session;
 pub mod sound;

@@ -72,7 +72,7 @@ impl Capture {
         }
     }
 
-    /// Per cent of our packets that the other side lately missed.
+    /// Per cent of our packets that the other side is expected to miss.
     pub fn set_loss(&mut self, percent: u8) {
         // The library takes every value that `Encoder` lets through.
         let _same_as_before = self.encoder.set_loss(percent);

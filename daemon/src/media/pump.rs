@@ -133,6 +133,11 @@ impl Pump {
         }
     }
 
+    /// Make our packets bear that much loss, in per cent.
+    pub(super) fn expect_loss(&mut self, percent: u8) {
+        self.capture.set_loss(percent);
+    }
+
     /// A tone beside the voices, from its beginning; none: the present one stops.
     pub(super) fn sound(&mut self, clip: Option<Clip>) {
         self.tone = clip.map(|clip| (clip, 0));

@@ -12,9 +12,10 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::device::{Clip, POLL};
-use super::peer::{Peer, Setup, Told, Voice};
+use super::peer::{Peer, Reception, Setup, Told, Voice};
 use super::pipeline::{Capture, Packet, Playback};
 use super::pump::Pump;
+use super::redundancy::Redundancy;
 use super::voice::Wishes;
 use super::{Report, Sound};
 use crate::clock;
@@ -150,6 +151,9 @@ struct Leg {
     playback: Playback,
     /// What was last reported of its data channel.
     channel: bool,
+    /// Its latest word on how it gets our voice.
+    reception: Option<Reception>,
+    redundancy: Redundancy,
 }
 
 struct Session {
@@ -263,7 +267,13 @@ impl Session {
         let leg = match self.legs.entry(key.0) {
             Entry::Occupied(leg) => leg.into_mut(),
             Entry::Vacant(place) => match Playback::new() {
-                Ok(playback) => place.insert(Leg { paths: BTreeMap::new(), playback, channel: false }),
+                Ok(playback) => place.insert(Leg {
+                    paths: BTreeMap::new(),
+                    playback,
+                    channel: false,
+                    reception: None,
+                    redundancy: Redundancy::default(),
+                }),
                 Err(error) => {
                     tracing::error!(%error, "the voice decoder does not begin");
                     return self.report(key, MediaReport::Failed(MediaFault::Media)).await;
@@ -336,6 +346,12 @@ impl Session {
                     leg.playback.receive(now, voice.sequence, voice.timestamp, &voice.payload);
                     self.play(now);
                 }
+            }
+            Told::Reception(reception) => {
+                leg.redundancy.reported(reception.lost);
+                leg.reception = Some(reception);
+                let legs = self.legs.values().map(|leg| leg.redundancy.percent());
+                self.pump.expect_loss(legs.max().unwrap_or(0));
             }
             Told::Frame(bytes) => self.send(Report::Frame { call, leg: of, bytes }).await,
             Told::Channel(open) => {
@@ -426,6 +442,7 @@ impl Session {
             (stats.level_in, stats.level_out) = (Some(input.into()), Some(output.into()));
         }
         stats.echo_return_loss = self.pump.echo_return_loss();
+        let mut lost = None;
         for leg in self.legs.values() {
             let heard = leg.playback.statistics();
             stats.packets_in += heard.received;
@@ -434,7 +451,10 @@ impl Session {
             stats.packets_concealed += heard.concealed;
             stats.playout_delay = stats.playout_delay.max(heard.delay);
             stats.jitter = stats.jitter.max(heard.jitter);
+            lost = lost.max(leg.reception.map(|reception| reception.lost));
+            stats.round_trip = stats.round_trip.max(leg.reception.and_then(|reception| reception.round_trip));
         }
+        stats.loss_out = lost.map(|of_256: u8| f64::from(of_256) / 256.0);
         // A client that left needs no numbers.
         let _left = reply.send(Ok(Answer::Stats(Box::new(stats))));
     }

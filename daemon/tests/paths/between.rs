@@ -29,6 +29,8 @@ pub(crate) struct Between {
     pub(crate) direct: bool,
     /// Paths that begin now let nothing but ICE through.
     pub(crate) only_ice: bool,
+    /// Paths that begin now lose every fourth packet of Ana's voice.
+    pub(crate) lossy: bool,
     wires: HashMap<Epoch, Wire>,
     tasks: JoinSet<()>,
 }
@@ -58,6 +60,7 @@ impl Between {
             swap_fingerprint: false,
             direct: false,
             only_ice: false,
+            lossy: false,
             wires: HashMap::new(),
             tasks: JoinSet::new(),
         }
@@ -203,15 +206,16 @@ impl Between {
         };
         let wire = Wire { ana: end(&at_ben), ben: end(&at_ana), cut };
         let only_ice = self.only_ice;
+        let lossy = self.lossy;
         // What Ben sends to "Ana" leaves from "Ben" to where Ana is, and the other way round.
         self.tasks.spawn(forward(
-            (only_ice, &wire.cut),
+            (only_ice, false, &wire.cut),
             at_ben.clone(),
             at_ana.clone(),
             &wire.ana,
             &wire.ben,
         ));
-        self.tasks.spawn(forward((only_ice, &wire.cut), at_ana, at_ben, &wire.ben, &wire.ana));
+        self.tasks.spawn(forward((only_ice, lossy, &wire.cut), at_ana, at_ben, &wire.ben, &wire.ana));
         wire
     }
 }
@@ -223,7 +227,7 @@ fn socket() -> Arc<UdpSocket> {
 }
 
 fn forward(
-    (only_ice, cut): (bool, &Arc<AtomicBool>),
+    (only_ice, lossy, cut): (bool, bool, &Arc<AtomicBool>),
     from: Arc<UdpSocket>,
     out: Arc<UdpSocket>,
     to: &End,
@@ -236,7 +240,10 @@ fn forward(
             let packet = &packet[..length];
             // RFC 7983: 128 to 191 is RTP or RTCP; RFC 5761: RTCP has 192 to 223 in its second byte.
             if (128..192).contains(&packet[0]) && !(192..224).contains(&packet[1]) {
-                voices.fetch_add(1, Ordering::Relaxed);
+                let number = voices.fetch_add(1, Ordering::Relaxed);
+                if lossy && number % 4 == 3 {
+                    continue;
+                }
             }
             // STUN begins with 0 to 3.
             if only_ice && packet[0] > 3 {

@@ -15,7 +15,9 @@ use ahoyd::media::peer::Setup;
 use ahoyd::media::session::{self, Ask};
 use ahoyd::media::voice::{Switch, Wishes};
 use ahoyd::media::{Report, Sound};
-use tokio::sync::mpsc;
+use ahoyd::request::Answer;
+use ahoyd::rows::Stats;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// A person, known by the pitch of their voice in Hz.
@@ -88,6 +90,15 @@ impl Side {
 
     pub(crate) fn turn(&mut self, volume: f32) {
         self.asks.try_send(Ask::Volume(volume)).unwrap();
+    }
+
+    pub(crate) async fn stats(&mut self) -> Stats {
+        let (reply, answer) = oneshot::channel();
+        self.asks.try_send(Ask::Stats(reply)).unwrap();
+        match answer.await.unwrap() {
+            Ok(Answer::Stats(stats)) => *stats,
+            other => panic!("no numbers: {other:?}"),
+        }
     }
 
     pub(crate) fn frame(&mut self, bytes: &[u8]) {

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rtc::ice::mdns::MulticastDnsMode;
+use rtc::interceptor::Slot;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::MIME_TYPE_OPUS;
 use rtc::rtp_transceiver::rtp_sender::{
@@ -23,6 +24,7 @@ use webrtc::peer_connection::{
 };
 use webrtc::runtime::TokioRuntime;
 
+use super::reception::{self, Listener};
 use super::runtime::Capped;
 use crate::ice::IceServer;
 
@@ -53,16 +55,18 @@ pub(super) async fn build(
     ssrc: u32,
     hurry: Arc<AtomicBool>,
     handler: Arc<dyn PeerConnectionEventHandler>,
+    listener: Listener,
 ) -> Result<Connection> {
     let mut engine = MediaEngine::default();
     engine.register_codec(
         RTCRtpCodecParameters { rtp_codec: opus(), payload_type: PAYLOAD_TYPE },
         RtpCodecKind::Audio,
     )?;
+    let chain = configure_rtcp_reports(Registry::new()).with(Slot::from(reception::SLOT), listener);
     let link = PeerConnectionBuilder::<SocketAddr>::new()
         .with_configuration(RTCConfigurationBuilder::new().with_ice_servers(usable(servers)).build())
         .with_media_engine(engine)
-        .with_interceptor_registry(configure_rtcp_reports(Registry::new()))
+        .with_interceptor_registry(chain)
         .with_setting_engine(settings())
         .with_runtime(Arc::new(Capped { inner: TokioRuntime, hurry }))
         .with_handler(handler)

@@ -16,6 +16,8 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState,
 };
 
+use super::Reception;
+
 /// Callbacks that wait for the path's task. More in one go means that the library is out of its mind.
 pub(super) const QUEUE: usize = 256;
 
@@ -32,6 +34,8 @@ pub(super) enum Heard {
     /// DTLS or the whole connection failed.
     Broken,
     Track(Arc<dyn TrackRemote>),
+    /// The other side reported how it gets our voice.
+    Reception(Reception),
 }
 
 pub(super) struct Handler {

@@ -9,10 +9,12 @@ mod connection;
 mod guard;
 mod handler;
 mod readers;
+mod reception;
 mod runtime;
 mod task;
 
 use std::future::Future;
+use std::time::Duration;
 
 use ahoy_call::{Description, MediaFault, Opaque, Role};
 use tokio::sync::mpsc;
@@ -50,6 +52,15 @@ impl std::fmt::Debug for Voice {
     }
 }
 
+/// How the other side got our voice lately, as it reports about once a second (RFC 3550 §6.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reception {
+    /// Of 256 packets this many were lost since its last report.
+    pub lost: u8,
+    /// To the other side and back; none before it has heard of ours.
+    pub round_trip: Option<Duration>,
+}
+
 /// What a path tells its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -72,6 +83,8 @@ pub enum Told {
     Failed(MediaFault),
     /// A voice packet came. Dropped when the session is slow.
     Voice(Voice),
+    /// The other side reported.
+    Reception(Reception),
     /// A frame came over the data channel.
     Frame(Vec<u8>),
     /// The data channel opened or closed.

@@ -18,6 +18,7 @@ use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
 use super::connection::{self, Connection};
 use super::handler::{self, Handler, Heard};
 use super::readers::{read_channel, read_track};
+use super::reception::Listener;
 use super::{Asked, Setup, Told, Voice, addresses, guard};
 use crate::clock;
 
@@ -44,16 +45,26 @@ pub(super) async fn run<K: Copy + Send + Sync + 'static>(
         return;
     }
     let by_turn = setup.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
+    let ssrc = number();
+    let listener = Listener::new(ssrc, heard_in.clone());
     let handler = Arc::new(Handler { heard: heard_in });
-    let connection =
-        match connection::build(addresses, &setup.ice_servers, number(), hurry.clone(), handler).await {
-            Ok(connection) => connection,
-            Err(error) => {
-                tracing::warn!(%error, "cannot build a path");
-                fail(key, MediaFault::Media, orders, &told).await;
-                return;
-            }
-        };
+    let connection = match connection::build(
+        addresses,
+        &setup.ice_servers,
+        ssrc,
+        hurry.clone(),
+        handler,
+        listener,
+    )
+    .await
+    {
+        Ok(connection) => connection,
+        Err(error) => {
+            tracing::warn!(%error, "cannot build a path");
+            fail(key, MediaFault::Media, orders, &told).await;
+            return;
+        }
+    };
     let mut path = Path {
         key,
         told,
@@ -265,7 +276,12 @@ impl<K: Copy + Send + Sync + 'static> Path<K> {
             match heard {
                 Heard::Candidate(candidate) => list.push(candidate),
                 Heard::GatheringComplete => complete = true,
-                Heard::IceUp | Heard::Up | Heard::Down | Heard::Broken | Heard::Track(_) => rest.push(heard),
+                Heard::IceUp
+                | Heard::Up
+                | Heard::Down
+                | Heard::Broken
+                | Heard::Track(_)
+                | Heard::Reception(_) => rest.push(heard),
             }
         }
         if self.state == State::Dead {
@@ -291,6 +307,7 @@ impl<K: Copy + Send + Sync + 'static> Path<K> {
                 Heard::Track(track) => {
                     self.readers.spawn(read_track(track, self.payload_type, self.key, self.told.clone()));
                 }
+                Heard::Reception(reception) => self.tell(Told::Reception(reception)).await,
                 Heard::Candidate(_) | Heard::GatheringComplete => {}
             }
         }
