@@ -212,12 +212,12 @@ impl Loop {
                     playback.receive(now, packet.sequence, packet.timestamp, packet.payload);
                 });
             }
-            while let wanted @ 1.. = handle.wanted().min(block.len()) {
+            while let wanted @ 1.. = handle.wanted(now).min(block.len()) {
                 self.playback.play(now, &mut block[..wanted]);
                 handle.write(&block[..wanted]);
             }
-            // The media task's own poll is what runs here: 5 ms.
-            let _timeout = self.never.recv_timeout(Duration::from_millis(5));
+            let due = handle.due(clock::now(), Some(self.capture.missing()));
+            let _timeout = self.never.recv_timeout(due);
         }
     }
 

@@ -8,13 +8,14 @@
 //! end anything: the thread tries again until it works, goes where the wish and the roster of devices lead, and `state` says
 //! what is missing.
 //!
-//! How the media task is woken: it is not. The callbacks must not call the kernel, so the task polls `read` and `wanted` every
-//! `POLL` while a call has sound (and after each packet, if it likes). A poll that is late is absorbed by `wanted`, which
-//! learns from underruns.
+//! How the media task is woken: it is not. The callbacks must not call the kernel, so the task asks `due` when the next one is
+//! expected, and reads just after the microphone's and writes just before the speaker's. One that is late is absorbed by
+//! `wanted`, which learns from underruns.
 
 mod choice;
 mod gauge;
 mod presence;
+mod rhythm;
 mod rings;
 pub mod roster;
 mod speakers;
@@ -29,26 +30,34 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use ahoy_call::Moment;
 use rtrb::{Consumer, Producer};
 use tokio::sync::watch;
 
 pub use self::gauge::Gauges;
+use self::rhythm::Rhythm;
 use self::rings::Meters;
 pub use self::roster::Roster;
 pub use self::speakers::{Clip, Speakers};
 pub use self::trial::Trial;
 use self::worker::{Command, Worker, World};
+use super::codec::RATE;
 use crate::devices::{Device, Flow, Found, Server};
 
 /// Streams whose far end nobody has fetched yet.
 const ENDS: usize = 64;
 /// Orders that wait for the thread; it takes them within a rebuild of a stream.
 const COMMANDS: usize = 64;
-/// How often samples are to be read and written. Shorter than one block of 512 samples; each poll costs a wake-up.
-pub(super) const POLL: Duration = Duration::from_millis(8);
+/// How often samples are to be read and written where no callback is expected. Each poll costs a wake-up.
+const POLL: Duration = Duration::from_millis(8);
 /// The same in samples.
 const POLLED: usize = 384;
-/// Samples to have ready beside what is taken until the next poll: first 5 ms, then more after each underrun.
+/// How much sooner or later than asked for the task may wake.
+const EARLY: Duration = Duration::from_millis(1);
+/// A callback that is late is looked for again after this.
+const AGAIN: Duration = Duration::from_millis(1);
+/// Samples are written so much before they are taken (and as many more are ready where no callback is expected): first 5 ms,
+/// then more after each underrun.
 const MARGIN_LEAST: usize = 240;
 const MARGIN_MOST: usize = 1920;
 /// What one call has learned is worth this much to the next: what starved the one may be over.
@@ -201,8 +210,28 @@ impl DeviceHandle {
         taken.len()
     }
 
-    /// How many samples to write now, so that the speaker does not run dry until the next poll. 0 while there is no speaker.
-    pub fn wanted(&mut self) -> usize {
+    /// When to read and write next, from now. `missing`: how many samples from the microphone are worth reading; none
+    /// if it is not read.
+    pub fn due(&mut self, now: Moment, missing: Option<usize>) -> Duration {
+        self.fetch();
+        let expected = |rhythm: Option<Rhythm>| rhythm.filter(|rhythm| rhythm.holds(now));
+        let read = missing.zip(self.capture.as_ref()).map(|(missing, samples)| {
+            expected(self.meters.capture()).map_or(POLL, |rhythm| {
+                let blocks = missing.saturating_sub(samples.slots()).div_ceil(rhythm.block);
+                rhythm.nth(blocks).since(now).max(AGAIN)
+            })
+        });
+        let write = self.playback.as_ref().map(|samples| {
+            expected(self.meters.playback()).map_or(POLL, |rhythm| {
+                let covered = queued(samples) / rhythm.block;
+                rhythm.nth(covered + 1).since(now + self.lead() + EARLY).max(AGAIN)
+            })
+        });
+        read.into_iter().chain(write).min().unwrap_or(POLL)
+    }
+
+    /// How many samples to write now, so that the speaker does not run dry until the next time. 0 while there is no speaker.
+    pub fn wanted(&mut self, now: Moment) -> usize {
         self.fetch();
         let underruns = self.meters.underruns.load(Ordering::Relaxed);
         if underruns != self.underruns {
@@ -213,10 +242,16 @@ impl DeviceHandle {
             self.margin = self.margin.saturating_sub(MARGIN_LEAST / 2).max(MARGIN_LEAST);
         }
         let Some(samples) = &self.playback else { return 0 };
-        let free = samples.slots();
-        let queued = samples.buffer().capacity() - free;
-        let level = self.meters.block.load(Ordering::Relaxed).max(POLLED) + self.margin;
-        level.saturating_sub(queued).min(free)
+        let level = match self.meters.playback().filter(|rhythm| rhythm.holds(now)) {
+            Some(rhythm) => rhythm.until(now + self.lead() + EARLY + EARLY) * rhythm.block,
+            None => self.meters.block.load(Ordering::Relaxed).max(POLLED) + self.margin,
+        };
+        level.saturating_sub(queued(samples)).min(samples.slots())
+    }
+
+    /// So long before a callback its samples are written.
+    fn lead(&self) -> Duration {
+        Duration::from_micros(self.margin as u64 * 1_000_000 / u64::from(RATE))
     }
 
     /// Write samples for the speaker, at most as many as `wanted`; more are dropped.
@@ -271,6 +306,11 @@ impl DeviceHandle {
             tracing::error!("the sound thread takes no orders");
         }
     }
+}
+
+/// Samples that were written and not taken yet.
+fn queued(samples: &Producer<f32>) -> usize {
+    samples.buffer().capacity() - samples.slots()
 }
 
 #[cfg(test)]

@@ -86,6 +86,11 @@ impl Capture {
         let _reset = self.encoder.reset();
     }
 
+    /// Samples until the next packet.
+    pub fn missing(&self) -> usize {
+        FRAME - self.filled
+    }
+
     /// Take in samples (mono, 48 kHz); `send` is called for each frame that is full, at once.
     pub fn feed(&mut self, mut samples: &[f32], mut send: impl FnMut(Packet<'_>)) {
         while !samples.is_empty() {

@@ -163,7 +163,13 @@ impl Pump {
         self.volume = volume;
     }
 
-    /// Microphone to packets. Call it every [`super::device::POLL`] or so.
+    /// How long after now the devices are to be served again.
+    pub(super) fn due(&mut self, now: Moment) -> Duration {
+        let missing = (self.reading && !self.held).then(|| self.capture.missing());
+        self.sound.due(now, missing).min(PACKET)
+    }
+
+    /// Microphone to packets. Call it when it is [`Self::due`].
     pub(super) fn capture(&mut self, now: Moment, mut send: impl FnMut(Packet<'_>)) {
         if !self.reading {
             return;
@@ -233,7 +239,7 @@ impl Pump {
         }
         // A speaker that wants more than this at once would never be satisfied.
         for _ in 0..CATCH_UP {
-            let count = self.sound.wanted().min(FRAME);
+            let count = self.sound.wanted(now).min(FRAME);
             if count == 0 {
                 return;
             }
@@ -290,8 +296,11 @@ mod tests {
             }
             count
         }
-        fn wanted(&mut self) -> usize {
+        fn wanted(&mut self, _now: Moment) -> usize {
             0
+        }
+        fn due(&mut self, _now: Moment, _missing: Option<usize>) -> Duration {
+            Duration::from_millis(5)
         }
         fn write(&mut self, _samples: &[f32]) {}
         fn played(&mut self, _block: &mut [f32]) -> usize {

@@ -11,7 +11,7 @@ use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport, Momen
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::device::{Clip, POLL};
+use super::device::Clip;
 use super::peer::{Peer, Reception, Setup, Told, Voice};
 use super::pipeline::{Capture, Packet, Playback};
 use super::pump::Pump;
@@ -201,7 +201,8 @@ impl Session {
             if self.sounding() && clock::now() >= turn {
                 self.serve();
                 self.tell_voice().await;
-                turn = clock::now() + POLL;
+                let now = clock::now();
+                turn = now + self.pump.due(now);
             }
         }
     }

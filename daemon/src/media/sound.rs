@@ -4,6 +4,7 @@
 //! Must not: know a sound library, a packet or a path.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use ahoy_call::Moment;
 use tokio::sync::watch;
@@ -26,7 +27,11 @@ pub trait Sound: Send {
     fn read(&mut self, now: Moment, block: &mut [f32]) -> usize;
 
     /// How many samples the speaker wants so that it does not run dry; zero if there is no speaker.
-    fn wanted(&mut self) -> usize;
+    fn wanted(&mut self, now: Moment) -> usize;
+
+    /// How long after now it is best to read and write again. `missing`: samples of the microphone that complete a frame;
+    /// none if it is not read.
+    fn due(&mut self, now: Moment, missing: Option<usize>) -> Duration;
 
     /// Samples to play, right after those before.
     fn write(&mut self, samples: &[f32]);
@@ -42,6 +47,9 @@ pub trait Sound: Send {
 /// Opens the sound of a call, with the speaker warm and the microphone not read. Never fails: what is missing is taken
 /// up when it comes.
 pub type OpenSound = Box<dyn FnMut(&Settings) -> Box<dyn Sound> + Send>;
+
+/// Where there is nothing to read and write the pace of packets is enough.
+const NEVER: Duration = Duration::from_millis(20);
 
 /// Handles of devices that no call uses are kept for the next one.
 const KEPT: usize = 4;
@@ -128,8 +136,12 @@ impl Sound for Lent {
         self.handle.as_mut().map_or(0, |handle| handle.read(block))
     }
 
-    fn wanted(&mut self) -> usize {
-        self.handle.as_mut().map_or(0, DeviceHandle::wanted)
+    fn wanted(&mut self, now: Moment) -> usize {
+        self.handle.as_mut().map_or(0, |handle| handle.wanted(now))
+    }
+
+    fn due(&mut self, now: Moment, missing: Option<usize>) -> Duration {
+        self.handle.as_mut().map_or(NEVER, |handle| handle.due(now, missing))
     }
 
     fn write(&mut self, samples: &[f32]) {
@@ -169,8 +181,12 @@ impl Sound for NoSound {
         0
     }
 
-    fn wanted(&mut self) -> usize {
+    fn wanted(&mut self, _now: Moment) -> usize {
         0
+    }
+
+    fn due(&mut self, _now: Moment, _missing: Option<usize>) -> Duration {
+        NEVER
     }
 
     fn write(&mut self, _samples: &[f32]) {}

@@ -302,9 +302,13 @@ impl Sound for Hum {
         due
     }
 
-    fn wanted(&mut self) -> usize {
-        let asked = *self.asked.get_or_insert_with(clock::now);
-        (samples(clock::now() - asked) + 480).saturating_sub(self.wrote)
+    fn wanted(&mut self, now: Moment) -> usize {
+        let asked = *self.asked.get_or_insert(now);
+        (samples(now - asked) + 480).saturating_sub(self.wrote)
+    }
+
+    fn due(&mut self, _now: Moment, _missing: Option<usize>) -> Duration {
+        Duration::from_millis(8)
     }
 
     fn write(&mut self, samples: &[f32]) {

@@ -1,14 +1,17 @@
 //! What runs inside the sound library's callbacks.
 //!
 //! Lives here: the near ends of the rings and the meters. Only copies, and atomics.
-//! Must not: allocate, lock, log, or call the kernel; `strict` checks the first in tests.
+//! Must not: allocate, lock, log, or call the kernel (reading the clock does not); `strict` checks the first in tests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use ahoy_call::Moment;
 use rtrb::{Consumer, Producer};
 
 use super::DeviceCounts;
+use super::rhythm::Rhythm;
+use crate::clock;
 
 /// Counters that callbacks write and others read.
 #[derive(Debug)]
@@ -18,8 +21,12 @@ pub(super) struct Meters {
     pub(super) overruns: AtomicU64,
     pub(super) underruns: AtomicU64,
     pub(super) errors: AtomicU64,
-    /// Samples that the speaker takes at a time.
+    /// Samples that the speaker takes at a time, and when it did last (microseconds since boot; 0: never).
     pub(super) block: AtomicUsize,
+    pub(super) played_at: AtomicU64,
+    /// The same of the microphone.
+    pub(super) given: AtomicUsize,
+    pub(super) captured_at: AtomicU64,
     /// Sound was written since the last underrun: the next one counts.
     pub(super) primed: AtomicBool,
 }
@@ -33,12 +40,25 @@ impl Default for Meters {
             underruns: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             block: AtomicUsize::new(512),
+            played_at: AtomicU64::new(0),
+            given: AtomicUsize::new(512),
+            captured_at: AtomicU64::new(0),
             primed: AtomicBool::new(false),
         }
     }
 }
 
 impl Meters {
+    /// The speaker's callbacks, if there were any.
+    pub(super) fn playback(&self) -> Option<Rhythm> {
+        rhythm(&self.played_at, &self.block)
+    }
+
+    /// The microphone's.
+    pub(super) fn capture(&self) -> Option<Rhythm> {
+        rhythm(&self.captured_at, &self.given)
+    }
+
     pub(super) fn counts(&self) -> DeviceCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         DeviceCounts {
@@ -49,6 +69,11 @@ impl Meters {
             errors: read(&self.errors),
         }
     }
+}
+
+fn rhythm(at: &AtomicU64, block: &AtomicUsize) -> Option<Rhythm> {
+    let (at, block) = (at.load(Ordering::Acquire), block.load(Ordering::Relaxed));
+    (at > 0 && block > 0).then(|| Rhythm { last: Moment::from_micros(at), block })
 }
 
 /// Inside the capture callback.
@@ -72,6 +97,8 @@ impl Tap {
             }
         };
         self.meters.captured.fetch_add(frames as u64, Ordering::Relaxed);
+        self.meters.given.store(frames, Ordering::Relaxed);
+        self.meters.captured_at.store(clock::now().micros(), Ordering::Release);
         if kept < frames {
             self.meters.overruns.fetch_add((frames - kept) as u64, Ordering::Relaxed);
         }
@@ -107,6 +134,7 @@ impl Feed {
         self.tell_played(block);
         self.meters.played.fetch_add(frames as u64, Ordering::Relaxed);
         self.meters.block.store(frames, Ordering::Relaxed);
+        self.meters.played_at.store(clock::now().micros(), Ordering::Release);
         if there < frames && self.meters.primed.swap(false, Ordering::Acquire) {
             self.meters.underruns.fetch_add(1, Ordering::Relaxed);
         }

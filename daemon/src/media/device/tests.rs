@@ -117,28 +117,86 @@ fn nothing_of_an_earlier_opening_is_ever_read() {
     assert_eq!(told, [Command::Capture(Some(1)), Command::Capture(None), Command::Capture(Some(2))]);
 }
 
-#[test]
-fn playback_wants_a_block_and_a_margin_that_grows_with_underruns() {
+/// Some moment.
+const THEN: Moment = Moment::from_micros(7_000_000);
+
+/// A handle with a speaker, whose ring's other end is in our hands.
+fn speaker() -> (DeviceHandle, Consumer<f32>) {
     let (mut handle, ends, _orders) = handle();
-    assert_eq!(handle.wanted(), 0, "no speaker");
-    let (samples, mut ring) = RingBuffer::new(24_000);
+    assert_eq!(handle.wanted(THEN), 0, "no speaker");
+    let (samples, ring) = RingBuffer::new(24_000);
     let (_tell, played) = RingBuffer::new(1);
     ends.send(End::Playback { samples, played }).unwrap();
-    assert_eq!(handle.wanted(), 512 + MARGIN_LEAST);
+    (handle, ring)
+}
+
+fn callback(meters: &Meters, at: Moment) {
+    meters.played_at.store(at.micros(), Ordering::Relaxed);
+}
+
+#[test]
+fn playback_without_a_rhythm_wants_a_block_and_a_margin_that_grows_with_underruns() {
+    let (mut handle, mut ring) = speaker();
+    assert_eq!(handle.wanted(THEN), 512 + MARGIN_LEAST);
     handle.write(&[0.1; 512 + MARGIN_LEAST]);
-    assert_eq!(handle.wanted(), 0, "enough");
+    assert_eq!(handle.wanted(THEN), 0, "enough");
+    assert_eq!(handle.due(THEN, None), POLL);
     ring.pop_entire_slice(&mut [0.0; 512]).unwrap();
-    assert_eq!(handle.wanted(), 512);
+    assert_eq!(handle.wanted(THEN), 512);
     handle.meters.underruns.store(1, Ordering::Relaxed);
-    assert_eq!(handle.wanted(), 512 + MARGIN_LEAST, "once more after an underrun");
+    assert_eq!(handle.wanted(THEN), 512 + MARGIN_LEAST, "once more after an underrun");
     for n in 2..100 {
         handle.meters.underruns.store(n, Ordering::Relaxed);
-        handle.wanted();
+        handle.wanted(THEN);
     }
-    assert_eq!(handle.wanted(), 512 + MARGIN_MOST - MARGIN_LEAST, "bounded");
+    assert_eq!(handle.wanted(THEN), 512 + MARGIN_MOST - MARGIN_LEAST, "bounded");
     for _ in 0..200 {
         handle.calm = CALM;
-        handle.wanted();
+        handle.wanted(THEN);
     }
     assert_eq!(handle.margin, MARGIN_LEAST, "calm brings it back");
+}
+
+#[test]
+fn a_block_is_written_a_moment_before_the_speaker_takes_it() {
+    let (mut handle, mut ring) = speaker();
+    let ms = Duration::from_millis;
+    handle.meters.block.store(480, Ordering::Relaxed);
+    callback(&handle.meters, THEN);
+    assert_eq!(
+        handle.due(THEN, None),
+        ms(4),
+        "the next callback comes after 10 ms, 5 before it and one to wake"
+    );
+    assert_eq!(handle.wanted(THEN + ms(2)), 0, "too soon");
+    assert_eq!(handle.wanted(THEN + ms(4)), 480);
+    handle.write(&[0.1; 480]);
+    assert_eq!(handle.wanted(THEN + ms(9)), 0);
+    assert_eq!(handle.due(THEN + ms(4), None), ms(10), "the one after it");
+    ring.pop_entire_slice(&mut [0.0; 480]).unwrap();
+    callback(&handle.meters, THEN + ms(10));
+    assert_eq!(handle.due(THEN + ms(12), None), ms(2));
+    handle.margin = 4 * MARGIN_LEAST;
+    assert_eq!(handle.wanted(THEN + ms(12)), 960, "after underruns sooner, and more than a block");
+    let stopped = THEN + ms(100);
+    assert_eq!(handle.wanted(stopped), 480 + 4 * MARGIN_LEAST, "a stream that stopped has no rhythm");
+    assert_eq!(handle.due(stopped, None), POLL);
+}
+
+#[test]
+fn the_microphone_is_read_just_after_it_gave_what_completes_a_frame() {
+    let (mut handle, ends, _orders) = handle();
+    handle.open_capture();
+    let (mut ring, samples) = RingBuffer::new(4_800);
+    ends.send(End::Capture { opened: 1, samples }).unwrap();
+    assert_eq!(handle.due(THEN, Some(960)), POLL, "it gave nothing yet");
+    handle.meters.given.store(256, Ordering::Relaxed);
+    handle.meters.captured_at.store(THEN.micros(), Ordering::Relaxed);
+    ring.push_entire_slice(&[0.1; 256]).unwrap();
+    let block = Duration::from_micros(5_333);
+    assert_eq!(handle.due(THEN, Some(700)), 2 * block, "two more blocks");
+    let late = THEN + 2 * block + Duration::from_millis(3);
+    assert_eq!(handle.due(late, Some(700)), AGAIN, "one that is late is looked for");
+    assert_eq!(handle.due(THEN, None), POLL);
+    assert_eq!(handle.due(THEN + Duration::from_secs(1), Some(700)), POLL, "a dead one is not waited for");
 }
