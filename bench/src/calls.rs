@@ -113,8 +113,13 @@ impl Talk {
         let sides = [(0, ben, &mut into.heard_by_caller), (1, ana, &mut into.heard_by_callee)];
         for (side, tone, figure) in sides {
             let speaker = self.speakers[side].recording();
-            let early = speaker.loudest(tone, dialed, answered);
-            anyhow::ensure!(early < QUIET, "the other was heard before the answer ({early:.0} dBFS)");
+            let (level, when) = speaker.loudest(tone, dialed, answered);
+            if level >= QUIET {
+                let (who, when) = (["Ana", "Ben"][side], ms(dialed, when));
+                anyhow::bail!(
+                    "{who} heard the other {when:.0} ms after the dialing, before the answer ({level:.0} dBFS)"
+                );
+            }
             let onset = speaker.onset(tone, answered, answered + Duration::from_millis(1500));
             figure.add(ms(
                 answered,

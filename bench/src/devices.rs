@@ -37,7 +37,7 @@ pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
         let before = now();
         pause(Duration::from_millis(300)).await;
         let from = now();
-        let early = speaker.recording().loudest(TONES[1], before, from);
+        let (early, _) = speaker.recording().loudest(TONES[1], before, from);
         anyhow::ensure!(early < -60.0, "both loudspeakers play at once ({early:.0} dBFS)");
         ana.unplug(HEADSET)?;
         let at = heard(&mut speaker, from).await.with_context(|| format!("unplugged, round {n}"))?;

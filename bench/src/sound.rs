@@ -25,7 +25,7 @@ const WINDOW: usize = SECOND / 200;
 /// A tone that is louder than this, in dBFS, is there. It is sent at −12.
 const AUDIBLE: f64 = -24.0;
 /// A sample's time is reckoned by the pieces that came so long before and after it.
-const ABOUT: Duration = Duration::from_secs(1);
+const ABOUT: Duration = Duration::from_millis(400);
 /// What is found must look so much like the chirp: 1 is equal, chance is below 0.2.
 const ALIKE: f64 = 0.45;
 
@@ -132,8 +132,8 @@ impl Recording {
         near.filter_map(|(came, there)| came.checked_sub(Duration::from_secs_f64(at(*there)))).min()
     }
 
-    fn between(&self, from: Instant, to: Instant) -> &[f64] {
-        let Some(began) = self.began(from) else { return &[] };
+    fn between(&self, from: Instant, to: Instant, about: Instant) -> &[f64] {
+        let Some(began) = self.began(about) else { return &[] };
         let place = |time: Instant| index(time.saturating_duration_since(began).as_secs_f64());
         let end = place(to).min(self.samples.len());
         &self.samples[place(from).min(end)..end]
@@ -141,7 +141,7 @@ impl Recording {
 
     /// When that tone begins, and stays: the end of its first 5 ms.
     pub(crate) fn onset(&self, tone: f64, from: Instant, to: Instant) -> Option<Instant> {
-        let heard = self.between(from, to);
+        let heard = self.between(from, to, from);
         let there = |at: usize| heard.get(at..at + WINDOW).is_some_and(|it| level(it, tone) > AUDIBLE);
         let step = WINDOW / 5;
         let first =
@@ -149,15 +149,20 @@ impl Recording {
         Some(from + Duration::from_secs_f64(at(first + WINDOW)))
     }
 
-    /// The loudest 5 ms of that tone, in dBFS.
-    pub(crate) fn loudest(&self, tone: f64, from: Instant, to: Instant) -> f64 {
-        let heard = self.between(from, to);
-        heard.chunks_exact(WINDOW).map(|it| level(it, tone)).fold(f64::NEG_INFINITY, f64::max)
+    /// The loudest 5 ms of that tone, in dBFS, and when they were, reckoned by what came about the end: where a stream begins
+    /// to play, PipeWire changes its blocks, and a recorder misses the rest of the old one.
+    pub(crate) fn loudest(&self, tone: f64, from: Instant, to: Instant) -> (f64, Instant) {
+        let heard = self.between(from, to, to);
+        let levels = heard.chunks_exact(WINDOW).map(|it| level(it, tone)).enumerate();
+        let loudest = levels.max_by(|one, other| one.1.total_cmp(&other.1));
+        loudest.map_or((f64::NEG_INFINITY, from), |(place, level)| {
+            (level, from + Duration::from_secs_f64(at(place * WINDOW)))
+        })
     }
 
     /// Where the chirp begins that looks most like one; `None` if nothing does.
     pub(crate) fn chirp(&self, from: Instant, to: Instant) -> Option<Instant> {
-        let heard = self.between(from, to);
+        let heard = self.between(from, to, from);
         let wanted: Vec<f64> = chirp().collect();
         let energy: f64 = wanted.iter().map(|it| it * it).sum();
         let likeness = |at: usize| {
@@ -230,16 +235,10 @@ mod tests {
         let onset = recording.onset(2000.0, began, end).unwrap();
         assert!((ms(began, onset) - 203.0).abs() < 4.0, "{}", ms(began, onset));
         assert_eq!(recording.onset(3000.0, began, end), None);
-        assert!(recording.loudest(2000.0, began, began + Duration::from_millis(190)) < -100.0);
-        assert!(
-            (recording.loudest(
-                2000.0,
-                began + Duration::from_millis(210),
-                onset + Duration::from_millis(80)
-            ) + 12.0)
-                .abs()
-                < 1.0
-        );
+        assert!(recording.loudest(2000.0, began, began + Duration::from_millis(190)).0 < -100.0);
+        let (from, to) = (began + Duration::from_millis(210), onset + Duration::from_millis(80));
+        let (level, when) = recording.loudest(2000.0, from, to);
+        assert!((level + 12.0).abs() < 1.0 && (from..to).contains(&when), "{level} dBFS");
         let chirp = recording.chirp(began, end).unwrap();
         assert!((ms(began, chirp) - 300.0).abs() < 0.1, "{}", ms(began, chirp));
         assert_eq!(recording.chirp(began, began + Duration::from_millis(290)), None, "there is none before");

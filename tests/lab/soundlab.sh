@@ -180,8 +180,15 @@ plug() { # plug output|input NAME
   else
     sink=$(pactl load-module module-null-sink sink_name="$2_in" rate=48000 channels=1 channel_map=mono $more \
       sink_properties=device.description="${2^}Input")
-    pactl load-module module-remap-source source_name="$2" master="$2_in.monitor" channels=1 channel_map=mono \
-      master_channel_map=mono source_properties=device.description="${2^}" >"$dir/plugged/$2"
+    if [ "$(cat "$dir/sound")" = pipewire ]; then
+      # PipeWire's own copy of a source (0.3.65) falls silent for good now and then when a reader comes.
+      pactl load-module module-null-sink media.class=Audio/Source/Virtual sink_name="$2" rate=48000 channels=1 \
+        channel_map=mono sink_properties=device.description="${2^}" >"$dir/plugged/$2"
+      within 5 "the way into $2" pw-link "$2_in:monitor_MONO" "$2:input_MONO"
+    else
+      pactl load-module module-remap-source source_name="$2" master="$2_in.monitor" channels=1 channel_map=mono \
+        master_channel_map=mono source_properties=device.description="${2^}" >"$dir/plugged/$2"
+    fi
     echo "$sink" >>"$dir/plugged/$2"
   fi
 }
