@@ -3,6 +3,9 @@
 //! Lives here: its legs, their epochs side by side, which of them is sent on and which are played.
 //! Must not: know what a call is for, how a path is built, or how a frame of sound is made.
 
+mod asks;
+mod numbers;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -11,7 +14,7 @@ use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport, Momen
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::device::Clip;
+pub use self::asks::{Ask, QUEUE};
 use super::peer::{Peer, Reception, Setup, Told, Voice};
 use super::pipeline::{Capture, Packet, Playback};
 use super::pump::Pump;
@@ -19,11 +22,7 @@ use super::redundancy::Redundancy;
 use super::voice::Wishes;
 use super::{Report, Sound};
 use crate::clock;
-use crate::request::{Answer, Lease, Reply};
-use crate::rows::Stats;
 
-/// Orders that wait for one call. Beyond them the call's media has failed.
-pub const QUEUE: usize = 128;
 /// What paths tell and is not yet read: two seconds of voice on two paths, and some.
 const TOLD: usize = 256;
 /// Generations of one leg side by side: repair needs two.
@@ -32,41 +31,6 @@ const MOST_PATHS: usize = 8;
 const LAST_WORDS: Duration = Duration::from_millis(300);
 /// How long closing paths are waited for.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// An order to one session.
-#[derive(Debug)]
-pub enum Ask {
-    /// About one path.
-    Path {
-        /// The leg.
-        leg: LegId,
-        /// The generation.
-        epoch: Epoch,
-        /// What.
-        order: MediaOrder,
-        /// What a new path is built with.
-        setup: Setup,
-    },
-    /// Send a sealed frame over the leg's data channel.
-    Frame {
-        /// The leg.
-        leg: LegId,
-        /// The frame.
-        bytes: Vec<u8>,
-    },
-    /// This sounds beside the voices; nothing if none.
-    Tone(Option<Clip>),
-    /// Write levels into this pipe until it is closed.
-    Levels(Lease),
-    /// Answer with numbers.
-    Stats(Reply),
-    /// Another treatment of the voice.
-    Voice(Wishes),
-    /// Play the others that loud, 0 to 2; 1 is as loud as they come.
-    Volume(f32),
-    /// Close everything.
-    Stop,
-}
 
 type Key = (LegId, Epoch);
 
@@ -435,29 +399,6 @@ impl Session {
                 tracing::debug!("a path is choked, a packet of voice was dropped");
             }
         }
-    }
-
-    fn stats(&mut self, reply: Reply) {
-        let mut stats = Stats { packets_out: self.sent, ..Stats::default() };
-        if let Some((input, output)) = self.pump.levels().ask(clock::now()) {
-            (stats.level_in, stats.level_out) = (Some(input.into()), Some(output.into()));
-        }
-        stats.echo_return_loss = self.pump.echo_return_loss();
-        let mut lost = None;
-        for leg in self.legs.values() {
-            let heard = leg.playback.statistics();
-            stats.packets_in += heard.received;
-            stats.packets_lost += heard.lost;
-            stats.packets_played += heard.played;
-            stats.packets_concealed += heard.concealed;
-            stats.playout_delay = stats.playout_delay.max(heard.delay);
-            stats.jitter = stats.jitter.max(heard.jitter);
-            lost = lost.max(leg.reception.map(|reception| reception.lost));
-            stats.round_trip = stats.round_trip.max(leg.reception.and_then(|reception| reception.round_trip));
-        }
-        stats.loss_out = lost.map(|of_256: u8| f64::from(of_256) / 256.0);
-        // A client that left needs no numbers.
-        let _left = reply.send(Ok(Answer::Stats(Box::new(stats))));
     }
 
     fn play(&mut self, now: Moment) {

@@ -42,7 +42,8 @@ impl Listener {
         if self.sent.len() == REMEMBERED {
             self.sent.pop_front();
         }
-        self.sent.push_back(((report.ntp_time >> 16) as u32, now));
+        let [_, _, a, b, c, d, _, _] = report.ntp_time.to_be_bytes();
+        self.sent.push_back((u32::from_be_bytes([a, b, c, d]), now));
     }
 
     fn came(&self, now: Instant, report: &ReceptionReport) {

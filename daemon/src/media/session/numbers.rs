@@ -1,0 +1,34 @@
+//! The numbers of a running call.
+//!
+//! Lives here: what is added up, and over what, when somebody asks.
+//! Must not: count anything by itself.
+
+use super::Session;
+use crate::clock;
+use crate::request::{Answer, Reply};
+use crate::rows::Stats;
+
+impl Session {
+    pub(super) fn stats(&mut self, reply: Reply) {
+        let mut stats = Stats { packets_out: self.sent, ..Stats::default() };
+        if let Some((input, output)) = self.pump.levels().ask(clock::now()) {
+            (stats.level_in, stats.level_out) = (Some(input.into()), Some(output.into()));
+        }
+        stats.echo_return_loss = self.pump.echo_return_loss();
+        let mut lost = None;
+        for leg in self.legs.values() {
+            let heard = leg.playback.statistics();
+            stats.packets_in += heard.received;
+            stats.packets_lost += heard.lost;
+            stats.packets_played += heard.played;
+            stats.packets_concealed += heard.concealed;
+            stats.playout_delay = stats.playout_delay.max(heard.delay);
+            stats.jitter = stats.jitter.max(heard.jitter);
+            lost = lost.max(leg.reception.map(|reception| reception.lost));
+            stats.round_trip = stats.round_trip.max(leg.reception.and_then(|reception| reception.round_trip));
+        }
+        stats.loss_out = lost.map(|of_256: u8| f64::from(of_256) / 256.0);
+        // A client that left needs no numbers.
+        let _left = reply.send(Ok(Answer::Stats(Box::new(stats))));
+    }
+}
