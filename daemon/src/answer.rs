@@ -14,7 +14,7 @@ use crate::contacts::Added;
 use crate::engine::Engine;
 use crate::perform::Step;
 use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Reply, Request, Verb, Which};
-use crate::{bus, clock, history, media};
+use crate::{bus, clock, history, log, media};
 
 /// What a request made of itself: an answer now, or one that another port gives.
 type Outcome = Result<Answer, Denied>;
@@ -88,6 +88,10 @@ impl Engine {
             Request::Reload => {
                 let outcome = self.reload();
                 self.answer(reply, outcome);
+            }
+            Request::SetLogLevel(level) => {
+                log::level(level);
+                self.answer(reply, Ok(Answer::Done));
             }
             Request::GetSettings => {
                 let settings = self.config.listed();

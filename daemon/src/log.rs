@@ -13,6 +13,20 @@ use tracing_subscriber::{EnvFilter, Registry, reload};
 /// The media library prints packets of sound in its errors.
 const SILENCED: [&str; 2] = ["webrtc=off", "rtc=off"];
 
+/// The levels by their names, the one that says least first.
+pub const LEVELS: [(&str, Level); 5] = [
+    ("error", Level::ERROR),
+    ("warn", Level::WARN),
+    ("info", Level::INFO),
+    ("debug", Level::DEBUG),
+    ("trace", Level::TRACE),
+];
+
+/// The level of that name.
+pub fn named(name: &str) -> Option<Level> {
+    LEVELS.iter().find(|(known, _)| *known == name).map(|(_, level)| *level)
+}
+
 /// The filter of the one log of this process.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ahoy_call::{CallId, DeclineReason, Others, Scope};
 use tokio::sync::oneshot;
+use tracing::Level;
 
 use crate::config::Setting;
 use crate::devices::{Adjust, Flow};
@@ -90,6 +91,8 @@ pub enum Request {
     },
     /// Read the configuration again.
     Reload,
+    /// Log that much until the configuration is read again.
+    SetLogLevel(Level),
     /// Every setting with the value in force.
     GetSettings,
     /// Write one setting into the configuration and apply it.

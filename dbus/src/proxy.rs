@@ -43,6 +43,8 @@ pub trait Manager {
     fn unregister_agent(&self, options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
     fn reload(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn set_log_level(&self, level: &str, options: &Dict) -> zbus::Result<()>;
     fn get_settings(&self, options: &Dict) -> zbus::Result<Dict>;
     fn set_setting(&self, key: &str, value: &Variant<'_>, options: &Dict) -> zbus::Result<()>;
     fn reset_setting(&self, key: &str, options: &Dict) -> zbus::Result<()>;

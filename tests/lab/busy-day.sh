@@ -8,23 +8,9 @@
 #
 # Lives here: the story, and what must be read in it.
 # Must not: reach into a daemon otherwise than with ahoyctl.
-set -u
-programs=$(readlink -f "$1")
-lab=$(dirname "$(readlink -f "$0")")/soundlab.sh
-scratch=$(mktemp -d)
-wrong=0 said=
-declare -A daemon
-
-close() {
-  local who
-  kill "${daemon[@]}" "$relay" 2>/dev/null
-  for who in ana ben cleo; do "$lab" down "$scratch/$who"; done
-  wait 2>/dev/null
-  rm -rf "$scratch"
-}
-trap close EXIT
-
-tell() { printf '\n# %s\n' "$*"; }
+people='ana ben cleo'
+# shellcheck source=tests/lab/story.sh
+. "$(dirname "$(readlink -f "$0")")/story.sh"
 
 in_desk() { # in_desk WHO CMD...: with the environment of that desktop and a terminal that is 100 wide
   local who=$1; shift
@@ -45,17 +31,13 @@ type() {
   [ $code = 0 ] || echo "(exit code $code)"
 }
 
-must() { # must TEXT: what was just printed holds it
-  case $said in *"$1"*) ;; *) echo "NOT SO: \"$1\" is not in it"; wrong=$((wrong + 1)) ;; esac
-}
-
 until_so() { # until_so WHO NAME STATE: the newest call with that person is in that state
   local n
   for n in $(seq 300); do
     [ "$(in_desk "$1" "$programs/ahoyctl" list 2>/dev/null | cut -f2,4 | grep -i "^$2" | tail -n 1 | cut -f2)" = "$3" ] && return
     sleep 0.1
   done
-  echo "NOT SO: at $1's the call with $2 did not become $3"; wrong=$((wrong + 1))
+  not_so "at $1's the call with $2 did not become $3"
 }
 
 begin() { # begin WHO: starts the daemon and waits until it is online
@@ -66,14 +48,10 @@ begin() { # begin WHO: starts the daemon and waits until it is online
     [ "$(in_desk "$1" "$programs/ahoyctl" status --json 2>/dev/null | grep -c '"online":true')" = 1 ] && return
     sleep 0.05
   done
-  echo "NOT SO: the daemon of $1 is not online"; wrong=$((wrong + 1))
+  not_so "the daemon of $1 is not online"
 }
 
-mkfifo "$scratch/relay"
-"$programs/ahoy-relay" --listen 127.0.0.1:0 >"$scratch/relay" & relay=$!
-read -r _ url <"$scratch/relay"
-for who in ana ben cleo; do
-  "$lab" up "$scratch/$who" --owner $$
+for who in $people; do
   mkdir -p "$scratch/$who/config/ahoy"
   printf '[account]\nname = "%s"\n[relay]\nurls = ["%s"]\n' "${who^}" "$url" >"$scratch/$who/config/ahoy/config.toml"
   begin $who

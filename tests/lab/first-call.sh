@@ -8,23 +8,9 @@
 #
 # Lives here: the story, and what must be read in it.
 # Must not: write a configuration for them, or reach into a daemon otherwise than with ahoyctl.
-set -u
-programs=$(readlink -f "$1")
-lab=$(dirname "$(readlink -f "$0")")/soundlab.sh
-scratch=$(mktemp -d)
-wrong=0 said=
-declare -A daemon
-
-close() {
-  local who
-  kill "${daemon[@]}" "$relay" 2>/dev/null
-  for who in ana ben; do "$lab" down "$scratch/$who"; done
-  wait 2>/dev/null
-  rm -rf "$scratch"
-}
-trap close EXIT
-
-tell() { printf '\n# %s\n' "$*"; }
+people='ana ben'
+# shellcheck source=tests/lab/story.sh
+. "$(dirname "$(readlink -f "$0")")/story.sh"
 
 in_desk() { # in_desk WHO CMD...: with the environment of that desktop
   local who=$1; shift
@@ -39,14 +25,7 @@ type() {
   code=$?
   [ -z "$said" ] || printf '%s\n' "$said"
   [ $code = 0 ] || echo "(exit code $code)"
-  [ "$(wc -l <<<"$said")" -le 24 ] || { echo "NOT SO: it does not fit a screen"; wrong=$((wrong + 1)); }
-}
-
-must() { # must TEXT...: what was just printed holds each
-  local text
-  for text; do
-    case $said in *"$text"*) ;; *) echo "NOT SO: \"$text\" is not in it"; wrong=$((wrong + 1)) ;; esac
-  done
+  [ "$(wc -l <<<"$said")" -le 24 ] || not_so "it does not fit a screen"
 }
 
 begin() { # begin WHO: starts the daemon and waits until it can be asked
@@ -55,7 +34,7 @@ begin() { # begin WHO: starts the daemon and waits until it can be asked
   daemon[$1]=$!
   local n
   for n in $(seq 300); do in_desk "$1" ahoyctl status >/dev/null 2>&1 && return; sleep 0.1; done
-  echo "NOT SO: the daemon of $1 is not there"; wrong=$((wrong + 1))
+  not_so "the daemon of $1 is not there"
 }
 
 until_so() { # until_so WHO WORDS TEXT: ahoyctl prints that, within 30 s
@@ -65,13 +44,8 @@ until_so() { # until_so WHO WORDS TEXT: ahoyctl prints that, within 30 s
     [ "$(in_desk "$1" ahoyctl $2 2>/dev/null)" = "$3" ] && return
     sleep 0.1
   done
-  echo "NOT SO: ahoyctl $2 at $1's does not say $3"; wrong=$((wrong + 1))
+  not_so "ahoyctl $2 at $1's does not say $3"
 }
-
-mkfifo "$scratch/relay"
-"$programs/ahoy-relay" --listen 127.0.0.1:0 >"$scratch/relay" & relay=$!
-read -r _ url <"$scratch/relay"
-for who in ana ben; do "$lab" up "$scratch/$who" --owner $$; done
 
 tell "Ana has just installed ahoy; nothing runs, nothing is configured"
 type ana ahoyctl status; must 'systemctl --user start ahoyd'

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, Running, dial, introduce, text};
+use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, Running, dial, introduce, text, two_without_sound};
 use rustix::process::{Pid, Signal, kill_process};
 use zbus::Variant;
 
@@ -374,4 +374,28 @@ async fn seen_by_a_caller(pair: &Pair) -> anyhow::Result<String> {
     let watch = pair.ana.watch().await?;
     dial(&pair.ana, "Ben").await?;
     watch.until_end(Duration::from_secs(20)).await
+}
+
+#[tokio::test]
+async fn the_log_says_as_much_as_it_is_told_to_while_the_daemon_runs() -> Outcome {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let (ana, ben) = two_without_sound(&net, &relay, SOON).await?;
+    introduce(&ana, &ben)?;
+    let manager = proxy::ManagerProxy::new(&ana.bus().await?).await?;
+    let none = Dict::new();
+    let refused = manager.set_log_level("loud", &none).await.unwrap_err().to_string();
+    anyhow::ensure!(refused.contains("error, warn, info, debug, trace"), "{refused}");
+    for (level, facts, inputs) in [("warn", false, false), ("info", true, false), ("debug", true, true)] {
+        manager.set_log_level(level, &none).await?;
+        let before = ana.logged().len();
+        let call = dial(&ana, "Ben").await?;
+        ben.until_state("incoming", SOON).await?;
+        ben.ctl_says(&["decline"])?;
+        ana.until_call(&call, SOON, |it| text(it, "State") == "disconnected").await?;
+        let log = ana.logged();
+        let said = (log[before..].contains("fact=Dialed"), log[before..].contains("input="));
+        anyhow::ensure!(said == (facts, inputs), "{level}: {}", &log[before..]);
+    }
+    Ok(())
 }

@@ -20,6 +20,7 @@ use super::options::{Dictionary, Options};
 use super::shown::Manager;
 use super::{settings, spell};
 use crate::door::{Dnd, DndMode};
+use crate::log;
 use crate::request::{Answer, Request};
 
 /// The object at the root.
@@ -93,6 +94,14 @@ impl ManagerObject {
     async fn reload(&self, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         self.0.done(Request::Reload).await
+    }
+
+    async fn set_log_level(&self, level: String, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        let level = log::named(&level).ok_or_else(|| {
+            Fault::arguments(format!("`level` is one of {}.", log::LEVELS.map(|(name, _)| name).join(", ")))
+        })?;
+        self.0.done(Request::SetLogLevel(level)).await
     }
 
     #[zbus(out_args("settings"))]

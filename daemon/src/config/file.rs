@@ -14,6 +14,7 @@ use toml::{Spanned, Value};
 use tracing::Level;
 
 use super::{Call, Config, Interfaces, Media, Preconnect, Relay, Retention, is_display_name};
+use crate::log;
 use crate::media::ring::{Ringing, Volume};
 use crate::media::voice::{Switch, Wishes};
 
@@ -275,14 +276,7 @@ fn switch(value: &Value) -> Option<Switch> {
 }
 
 fn level(value: &Value) -> Option<Level> {
-    match value.as_str()? {
-        "error" => Some(Level::ERROR),
-        "warn" => Some(Level::WARN),
-        "info" => Some(Level::INFO),
-        "debug" => Some(Level::DEBUG),
-        "trace" => Some(Level::TRACE),
-        _ => None,
-    }
+    log::named(value.as_str()?)
 }
 
 fn relay_urls(value: &Value) -> Option<Vec<String>> {
