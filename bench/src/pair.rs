@@ -167,6 +167,9 @@ async fn begin(mut desk: Desk, relay: &Relay, net: &Net) -> anyhow::Result<Desk>
     desk.configure(&format!("[account]\nname = \"{}\"\n[relay]\nurls = [\"{}\"]\n", desk.name, relay.url))?;
     desk.begin("bus")?;
     desk.begin("sound")?;
+    desk.unplug("mic")?;
+    desk.plug("direct", "mic")?;
+    desk.set_default("input", "mic")?;
     desk.start_daemon(net)?;
     desk.until_online(PATIENCE).await?;
     Ok(desk)

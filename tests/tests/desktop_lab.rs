@@ -104,7 +104,8 @@ async fn a_ring_is_answered_on_the_screen_and_a_missed_call_called_back() -> Out
     pair.ring("").await?;
     pair.screen.choose(&pair.ben, "Decline")?;
     pair.screen.until_shown(0).await?;
-    pair.ana.until_state("disconnected", SOON).await?;
+    let of_hers = |row: &Dict| text(row, "direction") == "outgoing" && text(row, "outcome") == "declined";
+    pair.ana.until_row(SOON, of_hers).await?;
     let rows = pair.ana.history().await?;
     let outcomes: Vec<&str> = rows.iter().rev().map(|row| text(row, "outcome")).collect();
     anyhow::ensure!(outcomes == ["answered", "canceled", "declined", "declined"], "{outcomes:?}");

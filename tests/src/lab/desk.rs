@@ -226,7 +226,7 @@ impl Desk {
         Ears::open(self.tool("parec", &format!("{speaker}.monitor"), "10"))
     }
 
-    /// A further device comes: `output` or `input`.
+    /// A further device comes: `output`, `input`, or `direct`, a microphone as the lab explains it.
     pub fn plug(&self, direction: &str, name: &str) -> io::Result<()> {
         self.lab("plug", &[direction, name])
     }
