@@ -135,9 +135,13 @@ impl Talk {
         let mut trips = Vec::new();
         for (mouth, ear) in [(0, 1), (1, 0)] {
             let mut begin = from;
-            while let Some(said) =
-                self.microphones[mouth].recording().chirp(begin, begin + WHOLE).filter(|_| begin + HALF <= to)
-            {
+            while begin + HALF <= to {
+                let said = self.microphones[mouth].recording().chirp(begin, begin + WHOLE);
+                // Where a recorder lost samples there is none.
+                let Some(said) = said else {
+                    begin += HALF;
+                    continue;
+                };
                 let heard = self.speakers[ear].recording().chirp(said, (said + HALF).min(to + HALF));
                 trips.extend(heard.map(|heard| ms(said, heard)));
                 begin = said + Duration::from_millis(50);

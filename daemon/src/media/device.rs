@@ -54,8 +54,11 @@ const POLL: Duration = Duration::from_millis(8);
 const POLLED: usize = 384;
 /// How much sooner or later than asked for the task may wake.
 const EARLY: Duration = Duration::from_millis(1);
-/// A callback that is late is looked for again after this.
+/// A callback may be that much late; one that is later is looked for again after [`AGAIN`].
+const LATE: Duration = Duration::from_micros(500);
 const AGAIN: Duration = Duration::from_millis(1);
+/// What is taken so soon after what must be written is written along with it: a wake-up costs more than these milliseconds.
+const ALONG: Duration = Duration::from_millis(8);
 /// Samples are written so much before they are taken (and as many more are ready where no callback is expected): first 5 ms,
 /// then more after each underrun.
 const MARGIN_LEAST: usize = 240;
@@ -218,7 +221,7 @@ impl DeviceHandle {
         let read = missing.zip(self.capture.as_ref()).map(|(missing, samples)| {
             expected(self.meters.capture()).map_or(POLL, |rhythm| {
                 let blocks = missing.saturating_sub(samples.slots()).div_ceil(rhythm.block);
-                rhythm.nth(blocks).since(now).max(AGAIN)
+                (rhythm.nth(blocks) + LATE).since(now).max(AGAIN)
             })
         });
         let write = self.playback.as_ref().map(|samples| {
@@ -243,7 +246,7 @@ impl DeviceHandle {
         }
         let Some(samples) = &self.playback else { return 0 };
         let level = match self.meters.playback().filter(|rhythm| rhythm.holds(now)) {
-            Some(rhythm) => rhythm.until(now + self.lead() + EARLY + EARLY) * rhythm.block,
+            Some(rhythm) => rhythm.until(now + self.lead() + EARLY + ALONG) * rhythm.block,
             None => self.meters.block.load(Ordering::Relaxed).max(POLLED) + self.margin,
         };
         level.saturating_sub(queued(samples)).min(samples.slots())
