@@ -66,6 +66,7 @@ pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
         ("rare", rare),
         ("nothing", nothing),
         ("two-letters", two_letters),
+        ("two-letters, nothing", two_letters_nowhere),
     ] {
         sheet.put(&ask(&side, "history_search_ms", case, question).await?)?;
     }
@@ -141,6 +142,13 @@ fn nothing(n: u64) -> anyhow::Result<(Dict, bool)> {
 
 fn two_letters(n: u64) -> anyhow::Result<(Dict, bool)> {
     with(&[("text", format!("{}", n + 10).into())], true)
+}
+
+/// No index helps: every note is looked through.
+fn two_letters_nowhere(n: u64) -> anyhow::Result<(Dict, bool)> {
+    let second = b"bcdfghjklmnprstvwz"[usize::try_from(n / 2)? % 18];
+    let first = if n.is_multiple_of(2) { 'q' } else { 'x' };
+    with(&[("text", format!("{first}{}", char::from(second)).into())], false)
 }
 
 /// The base, made once: by the thread and the orders that a daemon has.
