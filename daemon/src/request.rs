@@ -91,7 +91,7 @@ pub enum Request {
     },
     /// Read the configuration again.
     Reload,
-    /// Log that much until the configuration is read again.
+    /// Log that much until the configuration says otherwise than before.
     SetLogLevel(Level),
     /// Every setting with the value in force.
     GetSettings,

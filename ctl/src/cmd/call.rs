@@ -4,7 +4,7 @@
 //! Must not: decide when it is over; the daemon says so.
 
 use ahoy_dbus::Dict;
-use ahoy_dbus::types::State;
+use ahoy_dbus::types::{Reason, State};
 use zbus::Variant;
 
 use super::Desk;
@@ -86,6 +86,9 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
         .await?;
     if !stream {
         desk.show_call(&call)?;
+    }
+    if call.is_over() && call.reason() == Reason::Unavailable {
+        desk.out.hint("They are not there, or do not have your card: `ahoyctl account card` writes it.");
     }
     Ok(exit(&call, until))
 }

@@ -19,12 +19,12 @@ use crate::world::{Props, row_json};
 
 /// The people you know
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "CONTACT is an id, an address or a name, or a unique beginning of one.\nExample: ahoyctl contact add ana.card"
-)]
+#[command(after_help = "Example: ahoyctl contact add ana.card", args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -37,7 +37,7 @@ enum What {
         #[command(flatten)]
         form: FormArgs,
     },
-    /// List contacts
+    /// List contacts (what `contact` alone does)
     #[command(
         after_help = "In a pipe: id, name, address, remarks, apart by tabs.\nExample: ahoyctl contact list --blocked"
     )]
@@ -189,7 +189,8 @@ fn switch(word: &str) -> Result<bool, String> {
 impl Args {
     /// The form that was asked for.
     pub(crate) fn form(&self) -> FormArgs {
-        match &self.what {
+        let Some(what) = &self.what else { return self.form };
+        match what {
             What::Add { form, .. }
             | What::List { form, .. }
             | What::Show { form, .. }
@@ -209,7 +210,8 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     desk.bus.wake().await?;
     let contacts = desk.bus.contacts().await?;
     let none = Dict::new();
-    match args.what {
+    let whole = What::List { blocked: false, favorites: false, form: args.form };
+    match args.what.unwrap_or(whole) {
         What::Add { file, .. } => {
             let id = ask(contacts.add(&read_card(&file)?, &none)).await?;
             show_id(desk, &id).await?;

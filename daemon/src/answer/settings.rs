@@ -47,7 +47,10 @@ impl Engine {
         let own = identity::open(&self.paths.identity(), config.name.as_deref(), &config.relay.urls);
         let own = own.map_err(failed)?;
         self.problems.set_config(String::new());
-        log::level(config.log);
+        // Another level that was asked for over the bus stays while the configuration says what it said.
+        if config.log != self.config.log {
+            log::level(config.log);
+        }
         self.phone.configure(settings(&config));
         self.config = config;
         self.become_own(own);

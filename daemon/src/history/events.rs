@@ -19,7 +19,8 @@ pub(super) fn write(db: &mut Connection, entries: &[Entry]) -> rusqlite::Result<
     let mut rows: Vec<(String, u64)> = Vec::new();
     for entry in entries {
         let (call, row) = append(&change, entry)?;
-        if !rows.iter().any(|(known, _)| *known == call) {
+        // Mostly it is the call of the entry before.
+        if !rows.iter().rev().any(|(known, _)| *known == call) {
             rows.push((call, u64::try_from(row).unwrap_or(0)));
         }
     }
