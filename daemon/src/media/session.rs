@@ -5,6 +5,7 @@
 
 mod asks;
 mod numbers;
+mod voice;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -15,8 +16,8 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 
 pub use self::asks::{Ask, QUEUE};
-use super::peer::{Peer, Reception, Setup, Told, Voice};
-use super::pipeline::{Capture, Packet, Playback};
+use super::peer::{Peer, Reception, Setup, Told};
+use super::pipeline::{Capture, Playback};
 use super::pump::Pump;
 use super::redundancy::Redundancy;
 use super::voice::Wishes;
@@ -315,8 +316,7 @@ impl Session {
             Told::Reception(reception) => {
                 leg.redundancy.reported(reception.lost);
                 leg.reception = Some(reception);
-                let legs = self.legs.values().map(|leg| leg.redundancy.percent());
-                self.pump.expect_loss(legs.max().unwrap_or(0));
+                self.repeat_as_needed();
             }
             Told::Frame(bytes) => self.send(Report::Frame { call, leg: of, bytes }).await,
             Told::Channel(open) => {
@@ -358,55 +358,6 @@ impl Session {
         }
     }
 
-    fn sounding(&self) -> bool {
-        self.legs.values().flat_map(|leg| leg.paths.values()).any(|path| path.opened)
-    }
-
-    /// Serves microphone and speaker.
-    fn serve(&mut self) {
-        let now = clock::now();
-        let mut packets = Vec::new();
-        self.pump.capture(now, |packet| packets.push(voice(packet)));
-        for packet in packets {
-            self.sent += 1;
-            self.speak(&packet);
-        }
-        self.play(now);
-        self.pump.levels().tell(now);
-    }
-
-    /// Says whether a microphone gives sound, when that changed.
-    async fn tell_voice(&mut self) {
-        let Some(heard) = self.pump.voiceless(clock::now()).map(|voiceless| !voiceless) else { return };
-        if heard == self.heard {
-            return;
-        }
-        let open = |(leg, of): (&LegId, &Leg)| {
-            of.paths.iter().rev().find(|(_, path)| path.opened).map(|(epoch, _)| (*leg, *epoch))
-        };
-        let key = self.legs.iter().find_map(open);
-        if let Some(key) = key {
-            self.heard = heard;
-            self.report(key, MediaReport::Voice(heard)).await;
-        }
-    }
-
-    /// To every leg, over its newest path that is open and up.
-    fn speak(&self, packet: &Voice) {
-        for leg in self.legs.values() {
-            let newest = leg.paths.values().rev().find(|path| path.opened && path.up);
-            if newest.is_some_and(|path| path.peer.voice(packet.clone()).is_err()) {
-                tracing::debug!("a path is choked, a packet of voice was dropped");
-            }
-        }
-    }
-
-    fn play(&mut self, now: Moment) {
-        let opened = |leg: &&mut Leg| leg.paths.values().any(|path| path.opened);
-        let legs = self.legs.values_mut().filter(opened).map(|leg| &mut leg.playback);
-        self.pump.play(now, legs);
-    }
-
     async fn report(&mut self, (leg, epoch): Key, report: MediaReport) {
         self.send(Report::Event { call: self.call, leg, epoch, report }).await;
     }
@@ -414,14 +365,5 @@ impl Session {
     async fn send(&mut self, report: Report) {
         // An engine that is gone needs no word: its orders end too.
         let _unheard = self.reports.send(report).await;
-    }
-}
-
-fn voice(packet: Packet<'_>) -> Voice {
-    Voice {
-        sequence: packet.sequence,
-        timestamp: packet.timestamp,
-        first: packet.first,
-        payload: packet.payload.to_vec(),
     }
 }

@@ -152,3 +152,33 @@ fn nothing_is_read_or_sent_before_open_and_after_pause() {
     give.send(vec![0.1; 960]).unwrap();
     assert!(sent(&mut pump, at(900)).is_empty());
 }
+
+/// Packets of half a second that say something again (RFC 6716 §4.2.4: the bit after the one for voice activity), of something
+/// that rises and falls as speech does: a steady hum is taken for noise.
+fn repeating(pump: &mut Pump, give: &SyncSender<Vec<f32>>, from: u64) -> usize {
+    let mut count = 0;
+    for n in 0..25 {
+        let speech = (0..960).map(|i| {
+            let t = (n * 960 + i) as f32 / 48_000.0;
+            (t * 25.0).sin().max(0.0)
+                * 0.3
+                * (1..9_u8).map(|h| (t * 880.0 * f32::from(h)).sin() / f32::from(h)).sum::<f32>()
+        });
+        give.send(speech.collect()).unwrap();
+        pump.capture(at(from + 20 * n), |packet| count += usize::from(packet.payload[1] & 0x40 != 0));
+    }
+    count
+}
+
+#[test]
+fn as_much_is_said_again_as_the_expected_loss_asks_for() {
+    let (mut pump, give, _on) = pump();
+    pump.open(at(0));
+    assert!(repeating(&mut pump, &give, 0) > 10, "nobody knows yet");
+    pump.expect_loss(0);
+    // The copies of what came before may still go out.
+    repeating(&mut pump, &give, 500);
+    assert_eq!(repeating(&mut pump, &give, 1_000), 0, "a clean path");
+    pump.expect_loss(20);
+    assert!(repeating(&mut pump, &give, 1_500) > 10);
+}
