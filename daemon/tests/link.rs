@@ -5,144 +5,26 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails its test")]
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+#[path = "link/rig.rs"]
+mod rig;
+
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, TokenHash, Ttl};
+use ahoy_proto::envelope::Token;
 use ahoy_proto::frame::{Nonce, ToClient, ToRelay};
-use ahoy_relay::config::Limits;
-use ahoy_relay::serve::{self, Server, Settings, Timing};
-use ahoy_relay::turn::Ice;
+use ahoy_relay::serve::{self};
 use ahoyd::clock;
-use ahoyd::signal::link::{FromLink, Link, LinkHandle, LinkId, Role};
+use ahoyd::signal::link::{FromLink, Role};
 use ahoyd::signal::tls::{RelayUrl, Trust};
-use ed25519_dalek::SigningKey;
 use futures_util::{SinkExt, StreamExt};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rig::*;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
-
-/// Nothing here may hang for ever.
-const AT_MOST: Duration = Duration::from_secs(20);
-
-/// A relay that was away for a short time is found again within that.
-const FOUND_AGAIN: Duration = Duration::from_secs(5);
-
-const OPEN: Token = Token::from_bytes([5; 16]);
-
-struct Relay {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl Relay {
-    fn start() -> Self {
-        Self::on(0, None)
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the relay of one test, ended by `stop`")]
-    fn on(port: u16, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
-        let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-        let ice = Ice { stun: vec!["stun:s".into()], ..Ice::default() };
-        let timing = Timing { claim_within: Duration::from_millis(200), ..Timing::default() };
-        let server = Server::bind(Settings { listen, tls, ice, limits: Limits::default(), timing }).unwrap();
-        let address: SocketAddr = server.url().split_once("://").unwrap().1.parse().unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(server.run(async {
-            let _dropped = stopped.await;
-        }));
-        Self { address, stop, task }
-    }
-
-    fn url(&self) -> RelayUrl {
-        RelayUrl::parse(&format!("ws://{}", self.address)).unwrap()
-    }
-
-    async fn stop(self) -> u16 {
-        drop(self.stop);
-        clock::timeout(AT_MOST, self.task).await.unwrap().unwrap();
-        self.address.port()
-    }
-}
-
-/// A link and what it reports.
-struct Line {
-    link: LinkHandle,
-    reports: mpsc::Receiver<(LinkId, FromLink)>,
-}
-
-impl Line {
-    fn new(url: RelayUrl, role: Role, trust: Trust) -> Self {
-        let (sender, reports) = mpsc::channel(64);
-        Self { link: Link::spawn(LinkId(1), url, role, trust, sender), reports }
-    }
-
-    fn claimed(relay: &Relay, key: &SigningKey, tokens: Vec<TokenHash>) -> Self {
-        Self::new(relay.url(), Role::Claimed { key: key.clone(), tokens }, Trust::default())
-    }
-
-    fn sender(relay: &Relay) -> Self {
-        Self::new(relay.url(), Role::Sender, Trust::default())
-    }
-
-    async fn next(&mut self) -> FromLink {
-        clock::timeout(AT_MOST, self.reports.recv()).await.expect("a report comes").expect("the link lives").1
-    }
-
-    async fn up(&mut self) {
-        let report = self.next().await;
-        assert!(matches!(report, FromLink::Up { .. }), "{report:?}");
-    }
-
-    async fn down(&mut self) -> String {
-        let report = self.next().await;
-        let FromLink::Down { why } = &report else { panic!("not down: {report:?}") };
-        why.clone()
-    }
-
-    async fn delivered(&mut self) -> u8 {
-        let report = self.next().await;
-        let FromLink::Deliver(deliver) = &report else { panic!("not delivered: {report:?}") };
-        deliver.id.bytes()[0]
-    }
-
-    async fn accepted(&mut self) -> u8 {
-        let report = self.next().await;
-        let FromLink::Accepted { id } = &report else { panic!("not accepted: {report:?}") };
-        id.bytes()[0]
-    }
-
-    /// Everything that was said before is done at the relay when this returns.
-    async fn settled(&mut self) {
-        self.link.send(envelope(&key(200), 255, OPEN)).unwrap();
-        assert_eq!(self.accepted().await, 255);
-    }
-}
-
-fn key(n: u8) -> SigningKey {
-    SigningKey::from_bytes(&[n; 32])
-}
-
-fn id(n: u8) -> EnvelopeId {
-    EnvelopeId::from_bytes([n; 16])
-}
-
-fn envelope(to: &SigningKey, n: u8, token: Token) -> Envelope {
-    Envelope {
-        inbox: Inbox::of(&to.verifying_key().to_bytes()),
-        token,
-        id: id(n),
-        ttl: Ttl::new(Duration::from_secs(60)),
-        body: Body::try_from(vec![n; 100]).unwrap(),
-    }
-}
 
 #[tokio::test]
 async fn an_envelope_goes_from_link_to_link_and_an_acknowledged_one_comes_once() {

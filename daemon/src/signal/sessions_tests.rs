@@ -5,193 +5,24 @@
 
 mod notes;
 
-use std::collections::BTreeMap;
+mod rig;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, DeclineReason, Epoch, Event, LegId, Message, Moment, PeerId, Scope, SignalOrder};
-use ahoy_proto::card::{Card, CardDevice, InboxAt};
-use ahoy_proto::envelope::{Envelope, Inbox, Token, TokenHash};
+use ahoy_call::{DeclineReason, Epoch, Event, LegId, Message, PeerId, Scope, SignalOrder};
+use ahoy_proto::envelope::{Envelope, Token, TokenHash};
 use ahoy_proto::identity::DeviceCertificate;
 use ed25519_dalek::SigningKey;
-use x25519_dalek::{PublicKey, StaticSecret};
+use x25519_dalek::PublicKey;
 
-use crate::identity::{Own, OwnInbox};
-use crate::roster::{self, Known, Roster};
+use crate::identity::Own;
 use crate::signal::dropped::Cause;
 use crate::signal::line::Out;
 use crate::signal::replay::Replay;
 use crate::signal::sessions::{Sessions, Time};
 use crate::signal::{Order, Report};
-
-const RELAY: &str = "ws://127.0.0.1:1";
-const UNIX_S: i64 = 1_000;
-
-fn at(ms: u64) -> Time {
-    Time { now: Moment::from_micros(ms * 1000), unix_s: UNIX_S }
-}
-
-struct Phone {
-    own: Arc<Own>,
-    table: Sessions,
-    contacts: Vec<Known>,
-    cards: BTreeMap<PeerId, Card>,
-    tokens: Vec<roster::Token>,
-}
-
-impl Phone {
-    fn new(seed: u8) -> Self {
-        let account = SigningKey::from_bytes(&[seed; 32]);
-        let device = SigningKey::from_bytes(&[seed + 50; 32]);
-        let noise = StaticSecret::from([seed; 32]);
-        let public = PublicKey::from(&noise);
-        let certificate =
-            DeviceCertificate::sign(&account, &device.verifying_key(), &public, "desk", 1, 2_000).unwrap();
-        let claim = SigningKey::from_bytes(&[seed + 100; 32]);
-        let own = Own {
-            account,
-            device,
-            noise,
-            certificate,
-            inboxes: vec![OwnInbox { relay: RELAY.to_owned(), claim }],
-            display_name: format!("phone {seed}"),
-            revision: 1,
-        };
-        let table = Sessions::new(Replay::default());
-        Self { own: Arc::new(own), table, contacts: Vec::new(), cards: BTreeMap::new(), tokens: Vec::new() }
-    }
-
-    fn peer(&self) -> PeerId {
-        self.own.certificate.peer_id()
-    }
-
-    fn leg(&self) -> LegId {
-        self.own.certificate.leg_id()
-    }
-
-    fn inbox(&self) -> Inbox {
-        Inbox::of(&self.own.inboxes[0].claim.verifying_key().to_bytes())
-    }
-
-    /// Hands out a card with a fresh token.
-    fn card(&mut self, token: u8) -> Card {
-        let hash = Token::from_bytes([token; 16]).hash().bytes();
-        self.tokens.push(roster::Token { hash, bound: None });
-        let inboxes = vec![InboxAt { relay: RELAY.to_owned(), inbox: self.inbox() }];
-        let device = CardDevice { certificate: self.own.certificate.clone(), inboxes };
-        Card::sign(&self.own.account, "somebody", 1, &[device], [token; 16]).unwrap()
-    }
-
-    fn add(&mut self, card: Card) {
-        self.contacts.push(Known { peer: card.peer_id(), blocked: false, preconnect: true });
-        self.cards.insert(card.peer_id(), card);
-        self.tell();
-    }
-
-    fn tell(&mut self) {
-        let (contacts, tokens) = (self.contacts.as_slice().into(), Arc::new(self.tokens.clone()));
-        let cards = Arc::new(self.cards.clone());
-        self.table.set_roster(Arc::new(Roster::new(Arc::clone(&self.own), contacts, cards, tokens)));
-    }
-
-    fn ring(&mut self, ms: u64, peer: PeerId, leg: LegId) -> Vec<Out> {
-        let order = SignalOrder::Ring { peer, lifetime: Duration::from_secs(60) };
-        self.table.order(at(ms), Order::Call { call: CALL, leg, order })
-    }
-
-    fn send(&mut self, ms: u64, leg: LegId, message: Message) -> Vec<Out> {
-        self.table.order(at(ms), Order::Call { call: CALL, leg, order: SignalOrder::Send(message) })
-    }
-
-    fn take(&mut self, ms: u64, envelope: &Envelope) -> Vec<Out> {
-        assert_eq!(envelope.inbox, self.inbox(), "the envelope is for this phone");
-        self.take_after(ms, Duration::ZERO, envelope)
-    }
-
-    /// Takes an envelope that a relay has held.
-    fn take_after(&mut self, ms: u64, held: Duration, envelope: &Envelope) -> Vec<Out> {
-        self.table.delivered(at(ms), envelope.token.hash(), held, envelope.body.bytes())
-    }
-
-    /// Everything that can be seen from outside after an input that must be dropped.
-    fn drops(&mut self, cause: Cause, input: impl FnOnce(&mut Self) -> Vec<Out>) {
-        let (before, total) = (self.table.dropped().of(cause), self.table.dropped().total());
-        let out = input(self);
-        assert!(out.is_empty(), "nothing sent, nothing reported: {out:?}");
-        assert_eq!(self.table.dropped().of(cause), before + 1, "{:?}", self.table.dropped());
-        assert_eq!(self.table.dropped().total(), total + 1);
-    }
-}
-
-const CALL: CallId = CallId::from_bytes([7; 16]);
-
-/// Ana and Ben hold each other's card.
-fn friends() -> (Phone, Phone) {
-    let (mut ana, mut ben) = (Phone::new(1), Phone::new(2));
-    let (cards_a, cards_b) = (ana.card(11), ben.card(22));
-    ana.add(cards_b);
-    ben.add(cards_a);
-    (ana, ben)
-}
-
-fn posts(out: &[Out]) -> Vec<Envelope> {
-    out.iter()
-        .filter_map(|it| match it {
-            Out::Post { relay, envelope } => {
-                assert_eq!(relay, RELAY);
-                Some(envelope.clone())
-            }
-            Out::Report(_) => None,
-        })
-        .collect()
-}
-
-fn frames(out: &[Out]) -> Vec<Vec<u8>> {
-    out.iter()
-        .filter_map(|it| match it {
-            Out::Report(Report::Frame { bytes, .. }) => Some(bytes.clone()),
-            Out::Report(_) | Out::Post { .. } => None,
-        })
-        .collect()
-}
-
-fn events(out: &[Out]) -> Vec<Event> {
-    out.iter()
-        .filter_map(|it| match it {
-            Out::Report(Report::Event(event)) => Some(event.clone()),
-            Out::Report(_) | Out::Post { .. } => None,
-        })
-        .collect()
-}
-
-fn heard(from: &Phone, message: Message) -> Event {
-    Event::Received { call: CALL, leg: from.leg(), message }
-}
-
-/// Rings, answers with message 2, and delivers it. Returns message 1.
-fn shake_hands(ana: &mut Phone, ben: &mut Phone) -> Envelope {
-    let message_1 = posts(&ana.ring(0, ben.peer(), ben.leg())).remove(0);
-    assert!(matches!(events(&ben.take(10, &message_1))[..], [Event::Rung { .. }]));
-    let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready)).remove(0);
-    assert_eq!(events(&ana.take(30, &message_2)), [heard(ben, Message::Ready)]);
-    message_1
-}
-
-/// Carries what one sent to the other, back and forth, until nothing more is sent.
-fn settle(ms: u64, ana: &mut Phone, ben: &mut Phone, out: Vec<Out>) -> Vec<Event> {
-    let (mut seen, mut air) = (events(&out), posts(&out));
-    while let Some(envelope) = air.pop() {
-        let to = if envelope.inbox == ana.inbox() { &mut *ana } else { &mut *ben };
-        let out = to.take(ms, &envelope);
-        seen.extend(events(&out));
-        air.extend(posts(&out));
-    }
-    seen
-}
-
-fn offer() -> Message {
-    Message::Offer { remaining: Duration::from_secs(59), text: None }
-}
+use rig::*;
 
 #[test]
 fn a_ring_is_opened_answered_and_followed_by_message_3() {
