@@ -68,11 +68,11 @@ type ana 'ahoyctl account card --for Ben > for-ben.card'
 in_desk ana cat for-ben.card | in_desk ben tee from-ana.card >/dev/null
 type ben ahoyctl contact add from-ana.card; must Ana
 tell "He is quick and calls at once: she has not his card yet"
-type ben ahoyctl call ana --lifetime 10 --wait; must unavailable
+type ben ahoyctl call ana --lifetime 10 --wait; must unavailable 'ahoyctl account card'
 type ben 'ahoyctl account card --for Ana > for-ana.card'
 in_desk ben cat for-ana.card | in_desk ana tee from-ben.card >/dev/null
 type ana ahoyctl contact add from-ben.card; must Ben
-type ana ahoyctl contact list; must Ben
+type ana ahoyctl contact; must Ben
 type ana ahoyctl status
 
 tell "The first call"

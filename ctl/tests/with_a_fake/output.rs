@@ -153,10 +153,15 @@ async fn contacts_are_listed_to_the_last_page() {
     let expected = json!({"id": "c1", "name": "Ben", "address": "ybnd", "blocked": true, "mutual": true, "added_at": 5, "last_call_at": 0});
     assert_eq!(
         fake.ctl(&["contact", "list", "--json"]).await.json(),
-        json!({"v": 1, "contacts": [expected]})
+        json!({"v": 1, "contacts": [expected.clone()]})
+    );
+    assert_eq!(
+        fake.ctl(&["contact", "--json"]).await.json(),
+        json!({"v": 1, "contacts": [expected]}),
+        "alone it lists"
     );
     assert_eq!(fake.ctl(&["contact", "list", "--blocked"]).await.out, "c1\tBen\tybnd\tblocked, mutual\n");
-    assert!(fake.asked[1].contains("blocked"), "{:?}", fake.asked);
+    assert!(fake.asked[2].contains("blocked"), "{:?}", fake.asked);
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ pub trait Sound: Send {
 pub type OpenSound = Box<dyn FnMut(&Settings) -> Box<dyn Sound> + Send>;
 
 /// Where there is nothing to read and write the pace of packets is enough.
-const NEVER: Duration = Duration::from_millis(20);
+const IDLE: Duration = Duration::from_millis(20);
 
 /// Handles of devices that no call uses are kept for the next one.
 const KEPT: usize = 4;
@@ -141,7 +141,7 @@ impl Sound for Lent {
     }
 
     fn due(&mut self, now: Moment, missing: Option<usize>) -> Duration {
-        self.handle.as_mut().map_or(NEVER, |handle| handle.due(now, missing))
+        self.handle.as_mut().map_or(IDLE, |handle| handle.due(now, missing))
     }
 
     fn write(&mut self, samples: &[f32]) {
@@ -186,7 +186,7 @@ impl Sound for NoSound {
     }
 
     fn due(&mut self, _now: Moment, _missing: Option<usize>) -> Duration {
-        NEVER
+        IDLE
     }
 
     fn write(&mut self, _samples: &[f32]) {}
