@@ -9,13 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::Inbox;
 use crate::identity::{self, AccountBytes, CertificateError, DeviceCertificate};
-use crate::{armor, identity::is_name, limits};
+use crate::words::{self, NAME, Unfit, Words};
+use crate::{armor, limits};
 
 /// How the text form begins; the digit is its version.
 pub const PREFIX: &str = "ahoy:1";
 
 /// What a signature of the account key over a card begins with.
 const DOMAIN: &[u8] = b"ahoy card 1\0";
+
+/// Letters of its address stand for an account whose name has none that can be seen.
+const NAMELESS: usize = 8;
 
 /// Why a card was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,9 +42,9 @@ pub enum CardError {
     /// The account key did not sign this.
     #[error("the card is not signed by its account")]
     BadSignature,
-    /// Empty, too long, or with control characters.
-    #[error("the name on the card is empty, too long or holds control characters")]
-    BadName,
+    /// Our own name is not fit for a card. A name that others put on theirs is cleaned instead.
+    #[error("the name cannot stand on a card")]
+    BadName(#[source] Unfit),
     /// No device, or more than [`crate::limits::CARD_DEVICES`].
     #[error("the card has no device, or too many")]
     DeviceCount,
@@ -66,7 +70,7 @@ pub enum CardError {
 pub struct Card {
     /// The account.
     pub account: VerifyingKey,
-    /// As the owner wants to be shown.
+    /// As the owner wants to be shown, cleaned; what was signed stays as it is.
     pub name: String,
     /// Of two cards of one account the higher counts.
     pub revision: u64,
@@ -130,6 +134,7 @@ impl Card {
         devices: &[CardDevice],
         token: [u8; 16],
     ) -> Result<Self, CardError> {
+        Words::own(name, NAME).map_err(CardError::BadName)?;
         let devices = devices.iter().map(|device| BodyDevice {
             certificate: device.certificate.as_bytes().to_vec(),
             inboxes: device
@@ -198,9 +203,6 @@ impl Card {
         if !identity::is_signed(&account, DOMAIN, &signed) {
             return Err(CardError::BadSignature);
         }
-        if !is_name(&body.name) {
-            return Err(CardError::BadName);
-        }
         if body.devices.is_empty() || body.devices.len() > limits::CARD_DEVICES {
             return Err(CardError::DeviceCount);
         }
@@ -212,7 +214,9 @@ impl Card {
         if (1..devices.len()).any(double) {
             return Err(CardError::DoubleDevice);
         }
-        Ok(Self { account, name: body.name, revision: body.revision, devices, token: body.token, signed })
+        let address = identity::address(&account);
+        let name = words::name(&body.name, address.get(..NAMELESS).unwrap_or(&address));
+        Ok(Self { account, name, revision: body.revision, devices, token: body.token, signed })
     }
 }
 
@@ -327,8 +331,8 @@ mod tests {
         assert_eq!(sign(&[device(1, 2), device(1, 2)]), Err(CardError::DoubleDevice));
         assert_eq!(sign(&[device(3, 2)]), Err(CardError::ForeignDevice));
         let named = |name| Card::sign(&account(1), name, 1, &[device(1, 2)], [0; 16]);
-        assert_eq!(named(" "), Err(CardError::BadName));
-        assert_eq!(named("a\u{7}"), Err(CardError::BadName));
+        assert_eq!(named(" "), Err(CardError::BadName(Unfit::Empty)));
+        assert_eq!(named("a\u{7}"), Err(CardError::BadName(Unfit::Letter { letter: '\u{7}', at: 2 })));
         let mut crowded = device(1, 2);
         crowded.inboxes = vec![crowded.inboxes[0].clone(); 5];
         assert_eq!(sign(&[crowded]), Err(CardError::InboxCount));
@@ -337,6 +341,22 @@ mod tests {
             lost.inboxes[0].relay = relay.to_owned();
             assert_eq!(sign(&[lost]), Err(CardError::BadRelay), "{relay}");
         }
+    }
+
+    #[test]
+    fn the_name_that_others_put_on_their_card_is_cleaned_and_the_card_stays_as_signed() {
+        let named = |name: &str| {
+            let card = sign(&[device(1, 2)]).unwrap();
+            let mut body: serde_json::Value = serde_json::from_slice(&card.signed[64..]).unwrap();
+            body["name"] = name.into();
+            let signed = identity::sign(&account(1), DOMAIN, &serde_json::to_vec(&body).unwrap());
+            let card = Card::from_bytes(signed.clone()).unwrap();
+            assert_eq!(card.to_text(), format!("{PREFIX}{}", armor::encode(&signed)));
+            card.name
+        };
+        assert_eq!(named("An\u{200b}a\u{0}\n(verified)"), "Ana (verified)");
+        assert_eq!(named("\u{202e}"), identity::address(&account(1).verifying_key())[..NAMELESS]);
+        assert_eq!(named(&"x".repeat(100)).chars().count(), limits::NAME_CHARS);
     }
 
     #[test]

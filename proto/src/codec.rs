@@ -1,6 +1,6 @@
 //! The messages of a call as bytes. JSON; what a later version adds is ignored.
 //!
-//! Lives here: `Message` ⇄ bytes, total and bounded; trailing bytes are refused.
+//! Lives here: `Message` ⇄ bytes, total and bounded; trailing bytes are refused. Words of others come out clean.
 //! Must not: seal, pad or repeat anything; read a description.
 
 use std::time::Duration;
@@ -10,6 +10,7 @@ use ahoy_call::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::words::{NOTE, Words};
 use crate::{armor, limits};
 
 /// Why bytes are no message, or a message cannot be written.
@@ -83,7 +84,7 @@ enum WireSdp {
     Answer,
 }
 
-/// Writes a message. Fails only if it is outside the bounds that [`decode`] checks.
+/// Writes a message. Fails only if it is outside its bounds: those that [`decode`] checks, and those of our own words.
 pub fn encode(message: &Message) -> Result<Vec<u8>, CodecError> {
     check(message)?;
     let bytes = serde_json::to_vec(&to_wire(message)).map_err(|_| CodecError::Malformed)?;
@@ -193,7 +194,7 @@ fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
     Ok(Some(match wire {
         Wire::Ready => Message::Ready,
         Wire::Offer { remaining_ms, text } => {
-            Message::Offer { remaining: Duration::from_millis(remaining_ms), text }
+            Message::Offer { remaining: Duration::from_millis(remaining_ms), text: cleaned(text) }
         }
         Wire::Description { epoch, sdp, body } => Message::Description {
             epoch: Epoch(epoch),
@@ -220,7 +221,7 @@ fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
                 .unwrap_or(DeclineReason::Declined),
             scope: find(&[Scope::ThisDevice, Scope::Everywhere], scope_word, &scope)
                 .unwrap_or(Scope::ThisDevice),
-            text,
+            text: cleaned(text),
         },
         Wire::Cancel { reason } => Message::Cancel {
             reason: find(&CANCEL_REASONS, cancel_word, &reason).unwrap_or(CancelReason::Canceled),
@@ -233,6 +234,11 @@ fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
         }
         Wire::Unknown => return Ok(None),
     }))
+}
+
+/// Words of others never cost the verb that brings them: they are cleaned, cut, or not there.
+fn cleaned(text: Option<String>) -> Option<String> {
+    text.map(|said| Words::of(&said, NOTE)).filter(|words| !words.is_empty()).map(String::from)
 }
 
 fn find<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str, text: &str) -> Option<T> {
@@ -329,7 +335,10 @@ mod tests {
         let mut all = vec![
             Message::Ready,
             Message::Offer { remaining: Duration::from_millis(59_123), text: None },
-            Message::Offer { remaining: Duration::ZERO, text: Some("bring the \"keys\"\n".to_owned()) },
+            Message::Offer {
+                remaining: Duration::ZERO,
+                text: Some("bring the \"keys\"\nand hats".to_owned()),
+            },
             description(SdpKind::Offer),
             description(SdpKind::Answer),
             Message::Candidates { epoch: Epoch(9), list: vec![Opaque(vec![0, 255])], complete: true },
@@ -390,11 +399,31 @@ mod tests {
     }
 
     #[test]
+    fn words_of_others_are_cleaned_and_never_cost_the_verb() {
+        let text = |said: &str| {
+            let json =
+                serde_json::json!({"kind": "decline", "reason": "busy", "scope": "everywhere", "text": said});
+            match decode(json.to_string().as_bytes()) {
+                Ok(Some(Message::Decline {
+                    reason: DeclineReason::Busy,
+                    scope: Scope::Everywhere,
+                    text,
+                })) => text,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(text("la\u{0}ter\u{202e}\u{1b}[2J\nby").as_deref(), Some("later[2J\nby"));
+        assert_eq!(text("\u{0}\u{200b}"), None);
+        assert_eq!(text(&"x".repeat(281)), Some(format!("{}…", "x".repeat(279))));
+        let offer = br#"{"kind":"offer","remaining-ms":1,"text":"\u0000hi"}"#;
+        let heard = Message::Offer { remaining: Duration::from_millis(1), text: Some("hi".to_owned()) };
+        assert_eq!(decode(offer), Ok(Some(heard)));
+    }
+
+    #[test]
     fn bounds_hold_both_ways() {
         let long = Message::Offer { remaining: Duration::ZERO, text: Some("x".repeat(281)) };
         assert_eq!(encode(&long), Err(CodecError::OutOfRange("text")));
-        let json = format!(r#"{{"kind":"offer","remaining-ms":1,"text":"{}"}}"#, "x".repeat(281));
-        assert_eq!(decode(json.as_bytes()), Err(CodecError::OutOfRange("text")));
         assert_eq!(
             decode(br#"{"kind":"offer","remaining-ms":180001}"#),
             Err(CodecError::OutOfRange("remaining-ms"))

@@ -10,6 +10,7 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::words::{self, NAME, Unfit, Words};
 use crate::{armor, limits};
 
 /// What a signature of the account key over a device certificate begins with.
@@ -29,9 +30,9 @@ pub enum CertificateError {
     /// A key that is no point of the curve, or one of the weak ones.
     #[error("the certificate holds an unusable key")]
     BadKey,
-    /// Empty, too long, or with control characters.
-    #[error("the device name is empty, too long or holds control characters")]
-    BadName,
+    /// The name that we gave our own device is not fit to be shown. Names of others are cleaned instead.
+    #[error("the device's name cannot stand in a certificate")]
+    BadName(#[source] Unfit),
     /// Ends before it begins.
     #[error("the certificate ends before it begins")]
     BadTimes,
@@ -76,6 +77,7 @@ impl DeviceCertificate {
         created_s: i64,
         expires_s: i64,
     ) -> Result<Self, CertificateError> {
+        Words::own(name, NAME).map_err(CertificateError::BadName)?;
         let body = Body {
             account: account.verifying_key().to_bytes(),
             device: device.to_bytes(),
@@ -98,9 +100,6 @@ impl DeviceCertificate {
         let body: Body = serde_json::from_slice(body).map_err(|_| CertificateError::Malformed)?;
         let account = key(&body.account).ok_or(CertificateError::BadKey)?;
         let device = key(&body.device).ok_or(CertificateError::BadKey)?;
-        if !is_name(&body.name) {
-            return Err(CertificateError::BadName);
-        }
         if body.expires <= body.created {
             return Err(CertificateError::BadTimes);
         }
@@ -111,7 +110,7 @@ impl DeviceCertificate {
             account,
             device,
             noise: body.noise,
-            name: body.name,
+            name: words::name(&body.name, "device"),
             created_s: body.created,
             expires_s: body.expires,
             signed: bytes.to_vec(),
@@ -277,13 +276,6 @@ pub(crate) fn key(bytes: &[u8; 32]) -> Option<VerifyingKey> {
     VerifyingKey::from_bytes(bytes).ok().filter(|key| !key.is_weak())
 }
 
-/// A name that can be shown on one line.
-pub(crate) fn is_name(name: &str) -> bool {
-    !name.trim().is_empty()
-        && name.chars().count() <= limits::NAME_CHARS
-        && !name.chars().any(char::is_control)
-}
-
 fn first16(key: &[u8; 32]) -> [u8; 16] {
     let digest = Blake2s256::digest(key);
     let mut id = [0; 16];
@@ -354,9 +346,9 @@ mod tests {
         let device = account(2).verifying_key();
         let make =
             |name: &str, from, to| DeviceCertificate::sign(&account(1), &device, &noise, name, from, to);
-        assert_eq!(make("", 1, 2), Err(CertificateError::BadName));
-        assert_eq!(make("a\nb", 1, 2), Err(CertificateError::BadName));
-        assert_eq!(make(&"x".repeat(65), 1, 2), Err(CertificateError::BadName));
+        let unfit =
+            |name: &str| make(name, 1, 2).is_err_and(|error| matches!(error, CertificateError::BadName(_)));
+        assert!(unfit("") && unfit("a\nb") && unfit(&"x".repeat(65)));
         assert_eq!(make("a", 2, 2), Err(CertificateError::BadTimes));
         assert_eq!(make(&"x".repeat(64), 1, 2).map(|c| c.name().len()), Ok(64));
         assert_eq!(DeviceCertificate::from_bytes(&[0; 2000]), Err(CertificateError::TooLong));

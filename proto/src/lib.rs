@@ -19,6 +19,8 @@ pub mod reliable;
 pub mod session;
 #[cfg(feature = "sealed")]
 pub mod window;
+#[cfg(feature = "sealed")]
+pub mod words;
 
 pub mod envelope;
 pub mod frame;
