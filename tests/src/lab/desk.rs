@@ -15,7 +15,7 @@ pub use shown::{flag, number, text};
 use tempfile::TempDir;
 use zbus::Connection;
 
-use super::{Ears, Mouth, Net, Running, binary, root};
+use super::{Awake, Ears, Mouth, Net, Running, binary, root};
 
 /// What a wait for the bus may take: nothing that is waited for takes half of it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -81,8 +81,11 @@ impl Desk {
         self.folder.path().join("run")
     }
 
-    /// Starts the `bus` or the `sound`; returns when it is there.
+    /// Starts the `bus` or the `sound`; returns when it is there. From the first sound server on the cores are kept awake.
     pub fn begin(&self, part: &str) -> io::Result<()> {
+        if part == "sound" {
+            Awake::shared();
+        }
         self.lab("start", &[part])
     }
 
@@ -280,11 +283,13 @@ impl Desk {
         Ok(zbus::connection::Builder::address(address.as_str()).build().await?)
     }
 
-    /// A player or recorder of raw samples, 48 kHz, mono, at one of this desk's devices. `latency` in milliseconds.
+    /// A player or recorder of raw samples, 48 kHz, mono, at one of this desk's devices, real-time where that is allowed.
+    /// `latency` in milliseconds.
     pub fn tool(&self, program: &str, device: &str, latency: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = Command::new(root().join("tests/lab/realtime.sh"));
         self.dress(&mut command);
         command
+            .args(["9", program])
             .args(["--raw", "--format=s16le", "--rate=48000", "--channels=1"])
             .args([format!("--latency-msec={latency}"), format!("--device={device}")]);
         command

@@ -3,6 +3,7 @@
 //! Lives here: the programs under test as processes, and the processes around them; all end with their owner.
 //! Must not: judge a call, or reach into a daemon otherwise than a user can.
 
+mod awake;
 mod desk;
 mod net;
 mod people;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 
+pub use awake::{Awake, Mark};
 pub use desk::{Desk, flag, number, text};
 pub use net::Net;
 pub use people::{dial, introduce, two_without_sound};
