@@ -43,13 +43,13 @@ echo: build $(TARGET)/lab-python/ready
 
 build:
 	@tests/lab/install.sh build rust
-	@echo "Building (the first time takes some minutes)"
-	@cargo build --quiet --release $(addprefix --package ,$(BINARIES))
+	@echo "Building: some minutes the first time, with a line for each of some 400 parts; then seconds"
+	@cargo build --release $(addprefix --package ,$(BINARIES))
 
 # A Python of its own: PESQ and numpy are not in every distribution.
 $(TARGET)/lab-python/ready: tests/lab/requirements.txt tests/lab/install.sh
 	@tests/lab/install.sh demo sound
-	@echo "Preparing Python for the measurements"
+	@echo "Preparing Python for the measurements: PESQ is built from its sources, which takes a minute"
 	@rm -rf $(TARGET)/lab-python && mkdir -p $(TARGET)
 	@/usr/bin/python3 -m venv $(TARGET)/lab-python
 	@$(TARGET)/lab-python/bin/pip install --quiet --disable-pip-version-check -r tests/lab/requirements.txt
@@ -63,16 +63,19 @@ test:
 look:
 	@tests/lab/install.sh build test desktop rust
 	@mkdir -p $(TARGET)/look
-	@AHOY_LOOK=$(abspath $(TARGET)/look) cargo test --quiet --package ahoy-tests --test desktop_lab
+	@cargo build --workspace --bins
+	@AHOY_LOOK=$(abspath $(TARGET)/look) cargo test --package ahoy-tests --test desktop_lab
 	@echo "Pictures: $(TARGET)/look/"
 
 # Kills daemons in the middle of calls, 200 times; the report is target/crash/report.json.
 crash:
 	@tests/lab/install.sh build test sound rust
+	@cargo build --workspace --bins
 	@cargo run --quiet --package ahoy-tests --bin crash -- 200
 
 crash-nightly:
 	@tests/lab/install.sh build test sound rust
+	@cargo build --workspace --bins
 	@cargo run --quiet --package ahoy-tests --bin crash -- 1000
 
 # FILES="call/leg.rs phone/glare.rs": only those.
@@ -85,12 +88,13 @@ nightly:
 
 bench:
 	@tests/lab/install.sh build sound bench rust
-	@echo "Building (the first time takes some minutes)"
-	@cargo build --quiet --release $(addprefix --package ,$(BINARIES) ahoy-bench)
+	@echo "Building: some minutes the first time, with a line for each part; then seconds"
+	@cargo build --release $(addprefix --package ,$(BINARIES) ahoy-bench)
 	@$(TARGET)/release/ahoy-bench $(PART)
 
 # Man pages and completions, out of the programs' own command lines.
 papers: build
+	@cargo build --release --package ahoy-papers
 	@cargo run --quiet --release --package ahoy-papers -- $(TARGET)/papers
 
 install: papers

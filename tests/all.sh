@@ -1,5 +1,5 @@
 #!/bin/bash
-# Everything that is checked, one named step after the other; quiet where all is well.
+# Everything that is checked, one named step after the other; quiet where all is well. A step that takes long says what it does.
 #
 #   all.sh TARGET_FOLDER
 #
@@ -11,9 +11,23 @@ mkdir -p "$1"
 log=$(readlink -f "$1")/test.log
 failed=0
 
+# while_told NAME CMD...: runs it with its output in the log; every quarter of a minute a line says how far it is.
+while_told() {
+  local name=$1 from=$SECONDS teller status; shift
+  : >"$log"
+  while sleep 15 >/dev/null 2>&1 </dev/null && kill -0 $$ 2>/dev/null; do
+    printf '  %s: %d s, %s\n' "$name" $((SECONDS - from)) "$(tail -n 1 "$log" | tr -d '\r' | sed 's/^ *//' | cut -c 1-90)"
+  done &
+  teller=$!
+  "$@" >"$log" 2>&1
+  status=$?
+  kill $teller; wait $teller 2>/dev/null
+  return $status
+}
+
 step() { # step NAME CMD...
   local name=$1 from=$SECONDS; shift
-  if "$@" >"$log" 2>&1; then
+  if while_told "$name" "$@"; then
     printf '%-44s ok    %4d s\n' "$name" $((SECONDS - from))
   else
     printf '%-44s FAILED %3d s\n' "$name" $((SECONDS - from))
@@ -32,7 +46,7 @@ if command -v typos >/dev/null; then step "spelling" typos
 else echo "spelling: typos is not installed, not checked"; fi
 
 from=$SECONDS
-cargo test --workspace --no-fail-fast -- --show-output >"$log" 2>&1
+while_told tests cargo test --workspace --no-fail-fast -- --show-output
 status=$?
 # One `test result:` line a binary: "ok. 3 passed; 0 failed; …".
 read -r passed broken ignored < <(awk '

@@ -43,7 +43,15 @@ install_packages() {
   [ ${#missing[@]} -gt 0 ] || return 0
   echo "Installing ${missing[*]}"
   as_root apt-get -qq update
-  apt_install "${missing[@]}"
+  # apt says nothing unless it fails; who waits sees how many are there.
+  local from=$SECONDS teller status=0
+  while sleep 15 >/dev/null 2>&1 </dev/null && kill -0 $$ 2>/dev/null; do
+    echo "  installing: $((SECONDS - from)) s, $(for package in "${missing[@]}"; do ! installed "$package" || echo; done | wc -l) of ${#missing[@]} are there"
+  done &
+  teller=$!
+  apt_install "${missing[@]}" || status=$?
+  kill $teller; wait $teller 2>/dev/null || true
+  return $status
 }
 
 # The oldest compiler that will do, from Cargo.toml.
@@ -64,7 +72,7 @@ install_rust() {
     [ -z "$(apt-cache search --names-only '^rustup$')" ] || apt_install rustup
   fi
   if command -v rustup >/dev/null; then
-    echo "Installing the stable Rust toolchain"
+    echo "Installing the stable Rust toolchain, which takes a minute"
     rustup toolchain install stable --no-self-update --profile minimal --component rustfmt,clippy >/dev/null 2>&1 || true
     ! new_enough "$want" || return 0
   fi
@@ -85,5 +93,5 @@ if [ ${#lists[@]} -gt 0 ]; then
   fi
 fi
 case " $* " in *" rust "*) install_rust ;; esac
-case " $* " in *" deb "*) cargo deb --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-deb ;; esac
-case " $* " in *" mutants "*) cargo mutants --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-mutants ;; esac
+case " $* " in *" deb "*) cargo deb --version >/dev/null 2>&1 || cargo install --locked cargo-deb ;; esac
+case " $* " in *" mutants "*) cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants ;; esac
