@@ -26,6 +26,7 @@ pub mod log;
 pub mod manner;
 pub mod media;
 mod memory;
+mod names;
 pub mod paths;
 mod perform;
 mod policy;

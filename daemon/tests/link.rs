@@ -21,6 +21,7 @@ use ahoyd::signal::tls::{RelayUrl, Trust};
 use futures_util::{SinkExt, StreamExt};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rig::*;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -117,7 +118,7 @@ async fn a_list_of_tokens_travels_by_its_differences() {
     ana.up().await;
     let mut ben = Line::sender(&relay);
     ben.settled_after_up().await;
-    ana.link.set_tokens(vec![other.hash()]).unwrap();
+    ana.link.set_tokens(vec![other.hash()]);
     ana.settled().await;
     ben.link.send(envelope(&key(1), 2, OPEN)).unwrap();
     ben.link.send(envelope(&key(1), 3, other)).unwrap();
@@ -135,7 +136,7 @@ async fn a_token_that_comes_between_claim_and_welcome_reaches_the_relay() {
         let mut relay = greeted(&listener).await;
         let ToRelay::Claim(claim) = said(&mut relay).await else { panic!("no claim") };
         assert_eq!(claim.tokens, [OPEN.hash()]);
-        ana.link.set_tokens(vec![OPEN.hash(), late]).unwrap();
+        ana.link.set_tokens(vec![OPEN.hash(), late]);
         let next = said(&mut relay).await;
         assert!(matches!(&next, ToRelay::Allow { tokens, .. } if *tokens == [late]), "{next:?}");
     };
@@ -144,12 +145,16 @@ async fn a_token_that_comes_between_claim_and_welcome_reaches_the_relay() {
 
 /// A relay that a test plays, up to its challenge.
 async fn greeted(listener: &TcpListener) -> WebSocketStream<TcpStream> {
+    let (socket, _) = listener.accept().await.unwrap();
+    greet(socket).await
+}
+
+async fn greet(socket: TcpStream) -> WebSocketStream<TcpStream> {
     #[expect(clippy::result_large_err, reason = "the library's type")]
     let spoken = |_: &Request, mut response: Response| {
         response.headers_mut().insert("sec-websocket-protocol", "ahoy.relay.1".parse().unwrap());
         Ok(response)
     };
-    let (socket, _) = listener.accept().await.unwrap();
     let mut relay = tokio_tungstenite::accept_hdr_async(socket, spoken).await.unwrap();
     assert!(matches!(said(&mut relay).await, ToRelay::Hello { .. }));
     let challenge = ToClient::Challenge { nonce: Nonce([7; 32]) };
@@ -159,23 +164,106 @@ async fn greeted(listener: &TcpListener) -> WebSocketStream<TcpStream> {
 
 #[tokio::test]
 async fn after_a_change_of_our_network_a_relay_that_is_gone_is_noticed_at_once() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
-    let mut ana = Line::new(url, Role::Sender, Trust::default());
-    ana.link.send(envelope(&key(2), 1, OPEN)).unwrap();
-    let mut relay = greeted(&listener).await;
-    ana.up().await;
+    let (mut ana, listener, mut relay) = standing().await;
     let ToRelay::Send(sent) = said(&mut relay).await else { panic!("nothing sent") };
-    ana.link.network_changed().unwrap();
+    ana.link.network_changed();
     assert!(matches!(relay.next().await, Some(Ok(Message::Ping(_)))), "it is asked for a sign of life");
     relay.flush().await.unwrap();
     relay.send(Message::text(ToClient::Accepted { id: sent.id }.to_text())).await.unwrap();
     assert_eq!(ana.accepted().await, 1, "and gave one");
     // From now on nothing is read and nothing answered, as by a network that has gone.
+    drop(listener);
     let asked = clock::now();
-    ana.link.network_changed().unwrap();
+    ana.link.network_changed();
     assert_eq!(ana.down().await, "the relay fell silent");
     assert!(clock::now().since(asked) < Duration::from_secs(10), "long before silence alone would tell");
+}
+
+#[tokio::test]
+async fn a_network_that_changes_all_the_time_does_not_keep_a_dead_link_alive() {
+    let (mut ana, listener, _relay) = standing().await;
+    drop(listener);
+    // Each change by itself gives a relay less time than that before the next one comes.
+    for _ in 0..15 {
+        ana.link.network_changed();
+        match clock::timeout(Duration::from_secs(1), ana.reports.recv()).await {
+            Ok(report) => {
+                assert!(matches!(report, Some((_, FromLink::Down { .. }))), "{report:?}");
+                return;
+            }
+            Err(clock::TimeIsOver) => {}
+        }
+    }
+    panic!("each change put off the end of the dead connection");
+}
+
+#[tokio::test]
+async fn after_a_change_of_our_network_the_next_connection_takes_the_place_of_a_dead_one() {
+    let (mut ana, listener, mut old) = standing().await;
+    let ToRelay::Send(sent) = said(&mut old).await else { panic!("nothing sent") };
+    // The old connection says nothing any more.
+    ana.link.network_changed();
+    let mut new = clock::timeout(AT_MOST, greeted(&listener)).await.expect("it dials beside the old one");
+    ana.up().await;
+    let again = said(&mut new).await;
+    assert!(
+        matches!(&again, ToRelay::Send(it) if it.id == sent.id),
+        "what was not taken goes again: {again:?}"
+    );
+    new.send(Message::text(ToClient::Accepted { id: sent.id }.to_text())).await.unwrap();
+    assert_eq!(ana.accepted().await, 1, "nobody was told of a link that is down");
+}
+
+#[tokio::test]
+async fn a_link_that_hangs_in_its_dialing_dials_anew_when_our_network_changes() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
+    let mut ana = Line::new(url, Role::Sender, Trust::default());
+    ana.link.send(envelope(&key(2), 1, OPEN)).unwrap();
+    // This one is never answered.
+    let (mut hanging, _) = listener.accept().await.unwrap();
+    let mut asked = [0; 1];
+    hanging.read_exact(&mut asked).await.unwrap();
+    ana.link.network_changed();
+    let (second, _) = clock::timeout(AT_MOST, listener.accept()).await.expect("it dials anew").unwrap();
+    let mut rest = vec![0; 4_096];
+    let left = async { while hanging.read(&mut rest).await.unwrap() > 0 {} };
+    assert!(clock::timeout(Duration::ZERO, left).await.is_err(), "not because the first try was over");
+    let _relay = greet(second).await;
+    ana.up().await;
+}
+
+#[tokio::test]
+async fn a_list_of_tokens_is_not_lost_when_the_link_has_no_room_for_orders() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
+    let late = Token::from_bytes([6; 16]).hash();
+    let ana = Line::new(url, Role::Claimed { key: key(1), tokens: vec![OPEN.hash()] }, Trust::default());
+    let mut relay = greeted(&listener).await;
+    let ToRelay::Claim(claim) = said(&mut relay).await else { panic!("no claim") };
+    assert_eq!(claim.tokens, [OPEN.hash()]);
+    while ana.link.send(envelope(&key(2), 1, OPEN)).is_ok() {}
+    ana.link.set_tokens(vec![OPEN.hash(), late]);
+    let told = async {
+        loop {
+            if let ToRelay::Allow { tokens, .. } = said(&mut relay).await {
+                assert_eq!(tokens, [late]);
+                return;
+            }
+        }
+    };
+    clock::timeout(AT_MOST, told).await.expect("the relay hears of the new token");
+}
+
+/// A link that only sends, up at a relay that the test plays, with envelope 1 on its way.
+async fn standing() -> (Line, TcpListener, WebSocketStream<TcpStream>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
+    let mut ana = Line::new(url, Role::Sender, Trust::default());
+    ana.link.send(envelope(&key(2), 1, OPEN)).unwrap();
+    let relay = greeted(&listener).await;
+    ana.up().await;
+    (ana, listener, relay)
 }
 
 async fn said(relay: &mut WebSocketStream<TcpStream>) -> ToRelay {

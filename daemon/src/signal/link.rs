@@ -15,12 +15,13 @@ use ahoy_proto::frame::Deliver;
 use ahoy_proto::limits;
 use ed25519_dalek::SigningKey;
 use futures_util::{SinkExt as _, StreamExt as _};
-use socket::{Ended, open};
-use tokio::sync::mpsc;
+use socket::{Ended, Socket, Tries, attempt};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::backoff::Backoff;
+use super::dial::Known;
 use super::outbox::Outbox;
 use super::tls::{RelayUrl, Trust};
 use crate::clock;
@@ -77,6 +78,7 @@ pub struct LinkFull;
 #[derive(Debug)]
 pub struct LinkHandle {
     orders: mpsc::Sender<Order>,
+    wanted: watch::Sender<Wanted>,
     task: JoinHandle<()>,
 }
 
@@ -92,20 +94,22 @@ impl LinkHandle {
     }
 
     /// Who may write from now on: the whole list, of which only the differences travel. For `Claimed` only.
-    pub fn set_tokens(&self, tokens: Vec<TokenHash>) -> Result<(), LinkFull> {
-        self.order(Order::Tokens(tokens))
+    /// The newest list wins, and is never lost.
+    pub fn set_tokens(&self, tokens: Vec<TokenHash>) {
+        let tokens = bounded(tokens);
+        self.wanted.send_modify(|wanted| wanted.tokens = tokens);
     }
 
     /// Our own network has changed: a connection that is dead by it is noticed now and not by its silence, and one that
-    /// waits for its next try has it now.
-    pub fn network_changed(&self) -> Result<(), LinkFull> {
-        self.order(Order::NetworkChanged)
+    /// waits for its next try, or hangs in one, has it now.
+    pub fn network_changed(&self) {
+        self.wanted.send_modify(|wanted| wanted.networks += 1);
     }
 
     /// Sends what is queued, for at most one second, and ends.
     pub async fn finish(self) {
-        let Self { orders, mut task } = self;
-        drop(orders);
+        let Self { orders, wanted, mut task } = self;
+        drop((orders, wanted));
         if clock::timeout(FINISH_WITHIN, &mut task).await.is_err() {
             task.abort();
         }
@@ -122,15 +126,19 @@ const FINISH_WITHIN: Duration = Duration::from_secs(1);
 /// Orders of one link that wait.
 const QUEUE: usize = 256;
 
-/// How long one try may take. A lost first packet comes again after 1, 3 and 7 s.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-
 #[derive(Debug)]
 enum Order {
     Send(Envelope),
     Ack(EnvelopeId),
-    Tokens(Vec<TokenHash>),
-    NetworkChanged,
+}
+
+/// What the owner wants of the link until it says otherwise.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// Who may write.
+    tokens: BTreeSet<TokenHash>,
+    /// How often our network has changed.
+    networks: u64,
 }
 
 /// One link's task.
@@ -139,12 +147,19 @@ pub struct Link {
     url: RelayUrl,
     trust: Trust,
     claim: Option<SigningKey>,
-    tokens: BTreeSet<TokenHash>,
+    wanted: watch::Receiver<Wanted>,
+    /// Of the changes of our network, those that were heeded.
+    networks: u64,
     outbox: Outbox,
     orders: mpsc::Receiver<Order>,
     reports: mpsc::Sender<(LinkId, FromLink)>,
-    /// The relay of this connection has our list of tokens: from now on it hears the differences.
-    listed: bool,
+    known: Known,
+    /// Connections under way: the first one, or one beside a connection that may be dead.
+    tries: Tries,
+    /// What the relay of this connection has as our list of tokens, once it has one: it hears the differences.
+    listed: Option<BTreeSet<TokenHash>>,
+    /// Since when the owner believes that we are connected.
+    up_since: Option<Moment>,
     /// The owner is gone; everything ends then.
     ends: Option<Moment>,
     last_why: Option<String>,
@@ -164,22 +179,27 @@ impl Link {
             Role::Sender => (None, Vec::new()),
         };
         let (sender, orders) = mpsc::channel(QUEUE);
+        let (wanted_in, wanted) = watch::channel(Wanted { tokens: bounded(tokens), networks: 0 });
         let link = Self {
             id,
             url,
             trust,
             claim,
-            tokens: bounded(tokens),
+            wanted,
+            networks: 0,
             outbox: Outbox::default(),
             orders,
             reports,
-            listed: false,
+            known: Known::default(),
+            tries: Tries::default(),
+            listed: None,
+            up_since: None,
             ends: None,
             last_why: None,
         };
         #[expect(clippy::disallowed_methods, reason = "the link's own task, ended by dropping its handle")]
         let task = tokio::spawn(link.run());
-        LinkHandle { orders: sender, task }
+        LinkHandle { orders: sender, wanted: wanted_in, task }
     }
 
     async fn run(mut self) {
@@ -189,9 +209,9 @@ impl Link {
         let mut displaced = false;
         while self.wait_for_reason(not_before, displaced).await {
             let began = clock::now();
-            let mut up_since = None;
-            let ended = self.one_connection(&mut up_since).await;
+            let ended = self.connections().await;
             let now = clock::now();
+            let up_since = self.up_since.take();
             if let Some(since) = up_since {
                 backoff.lost(since, now);
             }
@@ -199,12 +219,15 @@ impl Link {
             not_before = match ended {
                 Ended::Over => return,
                 Ended::Displaced => {
+                    self.tries.clear();
                     self.report(FromLink::Displaced).await;
                     now + limits::DISPLACED_FOR
                 }
+                // A connection is under way beside the one that ended: nothing to wait for.
+                Ended::Replaced(_) => now,
                 Ended::Failed(why) => {
                     tracing::debug!(link = self.id.0, why, "a relay link is down");
-                    let again = backoff.next(began, now, jitter());
+                    let again = if self.tries.any() { now } else { backoff.next(began, now, jitter()) };
                     self.down(why, up_since.is_some()).await;
                     again
                 }
@@ -221,16 +244,19 @@ impl Link {
             if self.ends.is_some_and(|ends| idle || ends <= now) {
                 return false;
             }
+            if self.new_network() && !displaced {
+                not_before = now;
+            }
             if !idle && now >= not_before && self.orders.is_empty() {
                 return true;
             }
             let until = self.ends.map_or(not_before, |ends| ends.min(not_before));
             tokio::select! {
                 order = self.orders.recv(), if self.ends.is_none() => match order {
-                    Some(Order::NetworkChanged) if !displaced => not_before = clock::now(),
-                    Some(order) => { self.take(order); }
+                    Some(order) => self.take(order),
                     None => self.ends = Some(clock::now() + FINISH_WITHIN),
                 },
+                Ok(()) = self.wanted.changed() => {}
                 () = clock::sleep_until(until), if !idle => {}
             }
         }
@@ -240,32 +266,71 @@ impl Link {
     fn take(&mut self, order: Order) {
         match order {
             Order::Send(envelope) => self.outbox.put(envelope, clock::now()),
-            Order::Tokens(tokens) => self.tokens = bounded(tokens),
-            Order::Ack(_) | Order::NetworkChanged => {}
+            Order::Ack(_) => {}
         }
     }
 
-    async fn one_connection(&mut self, up_since: &mut Option<Moment>) -> Ended {
-        let within = self.ends.map_or(CONNECT_WITHIN, |ends| ends.since(clock::now()));
-        let socket = match clock::timeout(within, open(&self.url, &self.trust)).await {
-            Ok(Ok(socket)) => socket,
-            Ok(Err(why)) => return Ended::Failed(why),
-            Err(_) => return Ended::Failed("the relay does not answer".to_owned()),
+    /// Whether our network has changed since this was last asked.
+    fn new_network(&mut self) -> bool {
+        let networks = self.wanted.borrow_and_update().networks;
+        std::mem::replace(&mut self.networks, networks) != networks
+    }
+
+    fn try_again(&mut self) {
+        self.tries.begin(attempt(self.url.clone(), self.trust.clone(), self.known.clone()));
+    }
+
+    /// One connection, and those that take its place while it is believed to stand.
+    async fn connections(&mut self) -> Ended {
+        let mut socket = match self.connect().await {
+            Ok(socket) => socket,
+            Err(ended) => return ended,
         };
-        self.outbox.again();
-        let (mut sink, mut source) = socket.split();
-        let ended = match self.converse(&mut sink, &mut source, up_since).await {
-            Ok(ended) | Err(ended) => ended,
-        };
-        if matches!(ended, Ended::Over) {
-            let goodbye = async {
-                let _sent = sink.send(Message::Close(None)).await;
-                while let Some(Ok(_)) = source.next().await {}
+        loop {
+            self.outbox.again();
+            let (mut sink, mut source) = socket.split();
+            let ended = match self.converse(&mut sink, &mut source).await {
+                Ok(ended) | Err(ended) => ended,
             };
-            let left = self.ends.map_or(FINISH_WITHIN, |ends| ends.since(clock::now()));
-            let _late = clock::timeout(left, goodbye).await;
+            match ended {
+                Ended::Replaced(next) => socket = *next,
+                Ended::Over => {
+                    let goodbye = async {
+                        let _sent = sink.send(Message::Close(None)).await;
+                        while let Some(Ok(_)) = source.next().await {}
+                    };
+                    let left = self.ends.map_or(FINISH_WITHIN, |ends| ends.since(clock::now()));
+                    let _late = clock::timeout(left, goodbye).await;
+                    return Ended::Over;
+                }
+                Ended::Failed(_) | Ended::Displaced => return ended,
+            }
         }
-        ended
+    }
+
+    /// Opens a connection. Orders that come meanwhile are taken, and a change of our network begins another try.
+    async fn connect(&mut self) -> Result<Socket, Ended> {
+        if !self.tries.any() {
+            self.try_again();
+        }
+        loop {
+            let ends = self.ends;
+            tokio::select! {
+                (known, opened) = self.tries.opened() => {
+                    self.known = known;
+                    self.tries.clear();
+                    return opened.map_err(Ended::Failed);
+                }
+                order = self.orders.recv(), if ends.is_none() => match order {
+                    Some(order) => self.take(order),
+                    None => self.ends = Some(clock::now() + FINISH_WITHIN),
+                },
+                Ok(()) = self.wanted.changed() => if self.new_network() {
+                    self.try_again();
+                },
+                () = clock::sleep_until(ends.unwrap_or_default()), if ends.is_some() => return Err(Ended::Over),
+            }
+        }
     }
 
     async fn down(&mut self, why: String, was_up: bool) {
@@ -275,7 +340,7 @@ impl Link {
         }
     }
 
-    async fn report(&self, report: FromLink) {
+    async fn report(&mut self, report: FromLink) {
         // The owner is gone: the link's own end is near, its orders are closed too.
         let _gone = self.reports.send((self.id, report)).await;
     }

@@ -61,10 +61,7 @@ impl Links {
         self.unusable = if inboxes.is_empty() { "no relay is configured".to_owned() } else { String::new() };
         for (key, inbox) in wanted {
             if let Some(one) = self.links.values().find(|one| one.claims == Some(key)) {
-                // A full queue means that the relay does not read; the whole list goes with the next claim.
-                if one.handle.set_tokens(tokens.to_vec()).is_err() {
-                    tracing::debug!("a relay link takes no token list now");
-                }
+                one.handle.set_tokens(tokens.to_vec());
                 continue;
             }
             let role = Role::Claimed { key: inbox.claim.clone(), tokens: tokens.to_vec() };
@@ -93,11 +90,7 @@ impl Links {
 
     /// Our own network has changed: every link looks whether it still stands.
     pub(super) fn network_changed(&self) {
-        for (id, one) in &self.links {
-            if let Err(error) = one.handle.network_changed() {
-                tracing::debug!(link = id.0, %error, "a link looks after itself later");
-            }
-        }
+        self.links.values().for_each(|one| one.handle.network_changed());
     }
 
     /// A link reports. Late words of a link that is gone mean nothing.

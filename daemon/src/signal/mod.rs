@@ -4,6 +4,7 @@
 //! Must not: know what a call is beyond the rules' own messages, or how sound travels.
 
 mod backoff;
+mod dial;
 pub mod dropped;
 mod line;
 pub mod link;

@@ -1,11 +1,11 @@
 //! Where a relay is, and how its certificate is judged.
 //!
-//! Lives here: `RelayUrl`, `Trust`, and the connection below the WebSocket: TLS by rustls, plain only on this machine.
-//! Must not: know the relay's protocol, or try twice.
+//! Lives here: `RelayUrl`, `Trust`, and what is below the WebSocket: TLS by rustls, plain only on this machine.
+//! Must not: know the relay's protocol, or dial.
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,9 +25,9 @@ use tokio_tungstenite::tungstenite::http::Uri;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RelayUrl {
     text: String,
-    host: String,
-    port: u16,
-    sealed: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) sealed: bool,
 }
 
 /// Why a text is not a relay's address.
@@ -169,9 +169,8 @@ pub enum ConnectError {
     Trust(#[from] TrustError),
 }
 
-/// Connects once, with TLS unless the relay is on this machine.
-pub async fn connect(url: &RelayUrl, trust: &Trust) -> Result<Stream, ConnectError> {
-    let tcp = dial(url).await.map_err(ConnectError::Unreachable)?;
+/// Begins TLS on a connection, unless the relay is on this machine.
+pub(super) async fn seal(url: &RelayUrl, trust: &Trust, tcp: TcpStream) -> Result<Stream, ConnectError> {
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "no delay is not off");
     }
@@ -183,21 +182,6 @@ pub async fn connect(url: &RelayUrl, trust: &Trust) -> Result<Stream, ConnectErr
     let name = ServerName::try_from(url.host.clone()).map_err(bad_name)?;
     let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(ConnectError::Tls)?;
     Ok(Stream::Sealed(Box::new(tls)))
-}
-
-async fn dial(url: &RelayUrl) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in tokio::net::lookup_host((url.host.as_str(), url.port)).await? {
-        // A name of this machine that leads elsewhere must not carry plain text there.
-        if !url.sealed && !SocketAddr::ip(&address).is_loopback() {
-            continue;
-        }
-        match TcpStream::connect(address).await {
-            Ok(tcp) => return Ok(tcp),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 /// Bytes to and from a relay.

@@ -1,6 +1,6 @@
 //! The socket under a link: opened, read and written with bounds.
 //!
-//! Lives here: frames to messages and back, and why a connection ended.
+//! Lives here: the tries to open it, frames to messages and back, and why a connection ended.
 //! Must not: know what a frame means to the link.
 
 use std::time::Duration;
@@ -8,7 +8,9 @@ use std::time::Duration;
 use ahoy_proto::frame::{CloseCode, SUBPROTOCOL, ToClient, ToRelay};
 use ahoy_proto::limits;
 use futures_util::SinkExt as _;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{SplitSink, SplitStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -16,27 +18,56 @@ use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::super::tls::{self, RelayUrl, Stream, Trust};
+use super::super::dial::Known;
+use super::super::tls::{self, ConnectError, RelayUrl, Stream, Trust};
 use crate::clock;
 
 /// How long one message may take to leave; then the connection is dead.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long TLS and the WebSocket may take on a connection that stands.
+const SHAKE_WITHIN: Duration = Duration::from_secs(10);
+
 /// Why a connection ended.
 pub(super) enum Ended {
     /// Try again.
     Failed(String),
+    /// A newer connection stands: go on with that one.
+    Replaced(Box<Socket>),
     /// Stay away for a while.
     Displaced,
     /// The owner is gone.
     Over,
 }
 
-pub(super) type Sink = SplitSink<WebSocketStream<Stream>, Message>;
-pub(super) type Source = SplitStream<WebSocketStream<Stream>>;
+pub(super) type Socket = WebSocketStream<Stream>;
+pub(super) type Sink = SplitSink<Socket, Message>;
+pub(super) type Source = SplitStream<Socket>;
 
-pub(super) async fn open(url: &RelayUrl, trust: &Trust) -> Result<WebSocketStream<Stream>, String> {
-    let stream = tls::connect(url, trust).await.map_err(|e| e.to_string())?;
+/// One try to reach a relay, with what it taught.
+pub(super) type Attempt = BoxFuture<'static, (Known, Result<Socket, String>)>;
+
+/// Begins a try. It ends by its own deadlines.
+pub(super) fn attempt(url: RelayUrl, trust: Trust, mut known: Known) -> Attempt {
+    Box::pin(async move {
+        let opened = open(&url, &trust, &mut known).await;
+        (known, opened)
+    })
+}
+
+async fn open(url: &RelayUrl, trust: &Trust, known: &mut Known) -> Result<Socket, String> {
+    let dialed = known.dial(url).await.map_err(ConnectError::Unreachable);
+    let (address, tcp) = dialed.map_err(|error| error.to_string())?;
+    let shaken = clock::timeout(SHAKE_WITHIN, shake(url, trust, tcp)).await;
+    let opened = shaken.unwrap_or_else(|_| Err("the relay does not answer".to_owned()));
+    if opened.is_err() {
+        known.misled(address);
+    }
+    opened
+}
+
+async fn shake(url: &RelayUrl, trust: &Trust, tcp: TcpStream) -> Result<Socket, String> {
+    let stream = tls::seal(url, trust, tcp).await.map_err(|e| e.to_string())?;
     let mut request = url.as_str().into_client_request().map_err(|e| e.to_string())?;
     request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     let config = WebSocketConfig::default()
@@ -46,6 +77,52 @@ pub(super) async fn open(url: &RelayUrl, trust: &Trust) -> Result<WebSocketStrea
         .max_frame_size(Some(limits::MESSAGE_BYTES));
     let opened = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
     opened.map(|(socket, _response)| socket).map_err(|_| "what answers there is no relay".to_owned())
+}
+
+/// The tries that are under way. When our network changes a new one begins at once; the one that began before goes on
+/// beside it, so that a network that changes all the time starves none. The first that opens wins.
+#[derive(Default)]
+pub(super) struct Tries {
+    first: Option<Attempt>,
+    again: Option<Attempt>,
+}
+
+impl Tries {
+    /// One more; the newest of two gives way to it.
+    pub(super) fn begin(&mut self, attempt: Attempt) {
+        if self.first.is_none() { self.first = Some(attempt) } else { self.again = Some(attempt) }
+    }
+
+    /// Whether any is under way.
+    pub(super) fn any(&self) -> bool {
+        self.first.is_some() || self.again.is_some()
+    }
+
+    /// Drops them.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The first that opens, or why the last of them failed. Without any: never. Dropping it loses nothing.
+    pub(super) async fn opened(&mut self) -> (Known, Result<Socket, String>) {
+        loop {
+            let Self { first, again } = self;
+            let done = tokio::select! {
+                done = ended(first) => { *first = None; done }
+                done = ended(again) => { *again = None; done }
+            };
+            if done.1.is_ok() || !self.any() {
+                return done;
+            }
+        }
+    }
+}
+
+async fn ended(attempt: &mut Option<Attempt>) -> (Known, Result<Socket, String>) {
+    match attempt {
+        Some(attempt) => attempt.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// One message of the relay, if it is a frame.

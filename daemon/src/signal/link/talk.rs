@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use ahoy_call::Moment;
 use ahoy_proto::envelope::TokenHash;
 use ahoy_proto::frame::{Claim, Nonce, ToClient, ToRelay, VERSION, Why};
 use ahoy_proto::limits;
@@ -14,22 +13,18 @@ use futures_util::StreamExt as _;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::socket::{Ended, Sink, Source, read, say, write};
-use super::{FINISH_WITHIN, FromLink, Link, Order, bounded};
+use super::{FINISH_WITHIN, FromLink, Link, Order};
 use crate::clock;
 use crate::ice::IceServer;
 
-/// How long a relay may take for a sign of life after our network has changed.
-const SIGN_WITHIN: Duration = Duration::from_secs(4);
+/// How long a relay may take for a sign of life after our network has changed, before the connection is given up.
+const SIGN_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl Link {
     /// Until the connection or the link is over.
-    pub(super) async fn converse(
-        &mut self,
-        sink: &mut Sink,
-        source: &mut Source,
-        up_since: &mut Option<Moment>,
-    ) -> Result<Ended, Ended> {
-        self.listed = false;
+    pub(super) async fn converse(&mut self, sink: &mut Sink, source: &mut Source) -> Result<Ended, Ended> {
+        self.listed = None;
+        let mut welcome = false;
         say(sink, &ToRelay::Hello { version: VERSION }).await?;
         let mut heard = clock::now();
         let mut ping_at = heard + limits::PING_EVERY;
@@ -46,20 +41,33 @@ impl Link {
             tokio::select! {
                 order = self.orders.recv(), if self.ends.is_none() => match order {
                     None => self.ends = Some(clock::now() + FINISH_WITHIN),
-                    Some(Order::NetworkChanged) => {
-                        write(sink, Message::Ping(Bytes::new())).await?;
-                        sign_by = Some(clock::now() + SIGN_WITHIN);
-                    }
-                    Some(order) if up_since.is_some() => self.obey(sink, order).await?,
-                    // Between our claim and its answer: the claim holds the list as it was.
-                    Some(order @ Order::Tokens(_)) if self.listed => self.obey(sink, order).await?,
+                    Some(order) if welcome => self.obey(sink, order).await?,
                     Some(order) => self.take(order),
                 },
+                Ok(()) = self.wanted.changed() => {
+                    if self.new_network() {
+                        // The next connection begins beside this one: what answers first stays.
+                        self.try_again();
+                        sign_by.get_or_insert(clock::now() + SIGN_WITHIN);
+                        write(sink, Message::Ping(Bytes::new())).await?;
+                    }
+                    self.list(sink).await?;
+                }
                 message = source.next() => {
+                    let frame = read(message)?;
                     heard = clock::now();
                     sign_by = None;
-                    let Some(frame) = read(message)? else { continue };
-                    self.hear(sink, frame, up_since).await?;
+                    self.tries.clear();
+                    let Some(frame) = frame else { continue };
+                    self.hear(sink, frame, &mut welcome).await?;
+                }
+                (known, opened) = self.tries.opened(), if self.tries.any() => {
+                    self.known = known;
+                    if let Ok(socket) = opened {
+                        tracing::debug!(link = self.id.0, "a newer connection takes a relay link's place");
+                        self.tries.clear();
+                        return Ok(Ended::Replaced(Box::new(socket)));
+                    }
                 }
                 () = clock::sleep_until(due) => {
                     let now = clock::now();
@@ -76,23 +84,18 @@ impl Link {
     }
 
     /// What the relay says.
-    async fn hear(
-        &mut self,
-        sink: &mut Sink,
-        frame: ToClient,
-        up_since: &mut Option<Moment>,
-    ) -> Result<(), Ended> {
+    async fn hear(&mut self, sink: &mut Sink, frame: ToClient, welcome: &mut bool) -> Result<(), Ended> {
         match frame {
-            ToClient::Challenge { nonce } if up_since.is_none() => match self.claim.clone() {
+            ToClient::Challenge { nonce } if !*welcome => match self.claim.clone() {
                 Some(key) => self.claim(sink, &key, &nonce).await,
-                None => self.up(sink, Vec::new(), up_since).await,
+                None => self.up(sink, Vec::new(), welcome).await,
             },
-            ToClient::Welcome { limits: _, ice_servers } if up_since.is_none() => {
+            ToClient::Welcome { limits: _, ice_servers } if !*welcome => {
                 let ice_servers = ice_servers
                     .into_iter()
                     .map(|s| IceServer { urls: s.urls, username: s.username, credential: s.credential })
                     .collect();
-                self.up(sink, ice_servers, up_since).await
+                self.up(sink, ice_servers, welcome).await
             }
             ToClient::Accepted { id } => {
                 self.outbox.done(id);
@@ -119,7 +122,8 @@ impl Link {
     }
 
     async fn claim(&mut self, sink: &mut Sink, key: &SigningKey, nonce: &Nonce) -> Result<(), Ended> {
-        let all: Vec<TokenHash> = self.tokens.iter().copied().collect();
+        let tokens = self.wanted.borrow().tokens.clone();
+        let all: Vec<TokenHash> = tokens.iter().copied().collect();
         let (first, rest) = all.split_at(all.len().min(limits::TOKENS_IN_FRAME));
         let claim = Claim::sign(key, nonce, first.to_vec(), !rest.is_empty());
         say(sink, &ToRelay::Claim(claim)).await?;
@@ -128,7 +132,7 @@ impl Link {
         for (n, chunk) in chunks.enumerate() {
             say(sink, &ToRelay::Allow { tokens: chunk.to_vec(), more: n + 1 < last }).await?;
         }
-        self.listed = true;
+        self.listed = Some(tokens);
         Ok(())
     }
 
@@ -136,9 +140,10 @@ impl Link {
         &mut self,
         sink: &mut Sink,
         ice_servers: Vec<IceServer>,
-        up_since: &mut Option<Moment>,
+        welcome: &mut bool,
     ) -> Result<(), Ended> {
-        *up_since = Some(clock::now());
+        *welcome = true;
+        self.up_since.get_or_insert(clock::now());
         self.last_why = None;
         tracing::debug!(link = self.id.0, "a relay link is up");
         self.report(FromLink::Up { ice_servers }).await;
@@ -153,25 +158,23 @@ impl Link {
                 self.flush(sink).await
             }
             Order::Ack(id) => say(sink, &ToRelay::Ack { id }).await,
-            // Looked after where the silence is.
-            Order::NetworkChanged => Ok(()),
-            Order::Tokens(tokens) => {
-                let new = bounded(tokens);
-                let gone: Vec<_> = self.tokens.difference(&new).copied().collect();
-                let come: Vec<_> = new.difference(&self.tokens).copied().collect();
-                self.tokens = new;
-                if self.claim.is_none() {
-                    return Ok(());
-                }
-                for chunk in gone.chunks(limits::TOKENS_IN_FRAME) {
-                    say(sink, &ToRelay::Revoke { tokens: chunk.to_vec() }).await?;
-                }
-                for chunk in come.chunks(limits::TOKENS_IN_FRAME) {
-                    say(sink, &ToRelay::Allow { tokens: chunk.to_vec(), more: false }).await?;
-                }
-                Ok(())
-            }
         }
+    }
+
+    /// Tells the relay what has changed in the list of who may write, once it has one.
+    async fn list(&mut self, sink: &mut Sink) -> Result<(), Ended> {
+        let Some(listed) = &self.listed else { return Ok(()) };
+        let new = self.wanted.borrow().tokens.clone();
+        let gone: Vec<_> = listed.difference(&new).copied().collect();
+        let come: Vec<_> = new.difference(listed).copied().collect();
+        self.listed = Some(new);
+        for chunk in gone.chunks(limits::TOKENS_IN_FRAME) {
+            say(sink, &ToRelay::Revoke { tokens: chunk.to_vec() }).await?;
+        }
+        for chunk in come.chunks(limits::TOKENS_IN_FRAME) {
+            say(sink, &ToRelay::Allow { tokens: chunk.to_vec(), more: false }).await?;
+        }
+        Ok(())
     }
 
     async fn flush(&mut self, sink: &mut Sink) -> Result<(), Ended> {
