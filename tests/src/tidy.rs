@@ -14,10 +14,11 @@ pub const TOO_LONG: usize = 600;
 const PORTS: [&str; 7] = ["bus", "signal", "media", "desktop", "history", "contacts", "room"];
 
 /// Libraries that only one room may use: the name in paths, and where it may stand.
-const OWNED: [(&str, &str); 5] = [
+const OWNED: [(&str, &str); 6] = [
     ("webrtc", "daemon/src/media/peer"),
     ("rtc", "daemon/src/media/peer"),
     ("cpal", "daemon/src/media/device"),
+    ("pipewire", "daemon/src/media/device/streams"),
     ("pulseaudio", "daemon/src/media/device"),
     ("rusqlite", "daemon/src/history/"),
 ];

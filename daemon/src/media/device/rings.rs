@@ -84,15 +84,17 @@ pub(super) struct Tap {
 }
 
 impl Tap {
-    /// The device gave these samples, interleaved. The first channel is the voice.
+    /// The device gave these samples, interleaved. A voice may be on any channel: all are mixed.
     pub(super) fn captured(&mut self, block: &[f32]) {
         let frames = block.len() / self.channels;
         let kept = match self.channels {
             1 => self.ring.push_partial_slice(block).0.len(),
             channels => {
                 let room = frames.min(self.ring.slots());
+                let share = 1.0 / f32::from(u16::try_from(channels).unwrap_or(u16::MAX));
                 self.ring.write_chunk_uninit(room).map_or(0, |chunk| {
-                    chunk.fill_from_iter(block.chunks_exact(channels).map(|frame| frame[0]))
+                    let mixed = block.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() * share);
+                    chunk.fill_from_iter(mixed)
                 })
             }
         };

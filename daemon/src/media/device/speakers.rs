@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::choice::{Choice, Way};
 use super::presence;
 use super::rings::Meters;
-use super::streams::{Hosts, Stream, channels};
+use super::streams::{Purpose, Stream, channels, open_output};
 use crate::devices::Found;
 
 /// How often a sound that plays is looked at.
@@ -67,7 +67,7 @@ impl Speakers {
         if self.orders.is_none() {
             let (orders, taken) = sync_channel(ORDERS);
             let (volume, found) = (Arc::clone(&self.volume), self.found.clone());
-            let player = Player { orders: taken, volume, found, hosts: Hosts::default() };
+            let player = Player { orders: taken, volume, found };
             match std::thread::Builder::new().name("tones".into()).spawn(move || player.run()) {
                 Ok(_runs) => self.orders = Some(orders),
                 Err(error) => return tracing::error!(%error, "the thread of tones does not begin"),
@@ -98,7 +98,6 @@ struct Player {
     orders: Receiver<Order>,
     volume: Arc<AtomicU32>,
     found: watch::Receiver<Arc<Found>>,
-    hosts: Hosts,
 }
 
 /// A sound that plays.
@@ -184,7 +183,7 @@ impl Player {
             let play = move |block: &mut [f32]| reader.play(block);
             // The library of ALSA complains at length on standard error where it finds no card.
             if choice.way() != Way::AlsaDefault || presence::card_exists() {
-                match self.hosts.open_output(choice, id, &meters, play) {
+                match open_output(choice, id, Purpose::Ring, &meters, play) {
                     Ok(stream) => return Some(stream),
                     Err(error) => tracing::debug!(way = ?choice.way(), %error, "a tone does not begin"),
                 }

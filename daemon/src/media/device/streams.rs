@@ -1,13 +1,18 @@
-//! Opening one stream of the sound library.
+//! Opening one stream of a sound server, or of ALSA.
 //!
-//! Lives here: hosts, devices by name, buffer sizes, which errors end a stream.
-//! Must not: decide when or what to try; call the library's own choice of a host, which remembers a missing server for ever.
+//! Lives here: what is asked for, what came of it, and ALSA, which is reached by cpal; servers: `streams/`.
+//! Must not: decide when or what to try; wait for a library without a deadline.
+
+mod bridge;
+mod pipewire;
+mod pulse;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use bridge::Work;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, DeviceId, ErrorKind, HostId, StreamConfig, SupportedBufferSize};
 
@@ -15,48 +20,86 @@ use super::choice::{Choice, Way, clamp};
 use super::rings::Meters;
 use crate::media::codec::RATE;
 
-/// A server that does not answer must not hold the thread.
-const TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a closing stream is waited for: a bare card has one user at a time.
+/// ALSA's library may wait for a server that does not answer: it is left alone after this.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a closing stream of ALSA is waited for: a bare card has one user at a time.
 const CLOSE: Duration = Duration::from_millis(700);
 
-/// A running stream; dropping it stops it.
+/// Who we are to a sound server: the names of our files for the desktop.
+const APPLICATION: &str = "org.ahoyd.Ahoy";
+const ICON: &str = "org.ahoyd.Ahoy";
+
+/// What a stream is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The voices of a call, and trying a device for one.
+    Voice,
+    /// A ring or a tone.
+    Ring,
+}
+
+impl Purpose {
+    /// For people, in a mixer. The same at every start, for volumes are remembered by it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Voice => "Voice",
+            Self::Ring => "Ring",
+        }
+    }
+
+    fn pipewire_role(self) -> &'static str {
+        match self {
+            Self::Voice => "Communication",
+            Self::Ring => "Notification",
+        }
+    }
+
+    fn pulse_role(self) -> &'static str {
+        match self {
+            Self::Voice => "phone",
+            Self::Ring => "event",
+        }
+    }
+}
+
+/// A node that stands in where there is no device: what it plays nobody hears.
+pub(super) fn is_dummy(name: &str) -> bool {
+    name == "auto_null" || name == "auto_null.monitor"
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+struct Opening<'a> {
+    wished: Option<&'a str>,
+    frames: u32,
+    purpose: Purpose,
+}
+
+/// A stream; dropping it stops it.
 pub(super) struct Stream {
     /// The library said that it is over.
     pub(super) broken: Arc<AtomicBool>,
     /// The wished device was found (or none was wished).
     pub(super) as_wished: bool,
-    /// The stream, and a host that must outlive it: the PipeWire library stays initialised while its host lives.
-    open: Option<(cpal::Stream, Option<cpal::Host>)>,
+    open: Open,
 }
 
-/// Closing may hang in a library whose server has died. It must not hold the thread that finds the next one.
-impl Drop for Stream {
-    fn drop(&mut self) {
-        let (closed, done) = sync_channel(1);
-        let open = self.open.take();
-        let close = move || {
-            drop(open);
-            // Who waited may have given up.
-            let _late = closed.try_send(());
-        };
-        // A thread that does not begin drops what it was given: here.
-        if let Ok(_closing) = std::thread::Builder::new().name("sound-close".into()).spawn(close)
-            && done.recv_timeout(CLOSE) == Err(RecvTimeoutError::Timeout)
-        {
-            tracing::warn!("a stream takes long to close");
-        }
-    }
+enum Open {
+    PipeWire(pipewire::Line),
+    Pulse(pulse::Line),
+    /// Runs from the beginning.
+    Alsa { _stream: Closed },
 }
 
 impl Stream {
     /// Lets it run. Harmless when it runs.
     pub(super) fn begin(&self) -> Result<(), OpenError> {
-        if let Some((stream, _)) = &self.open {
-            stream.play()?;
-        }
-        Ok(())
+        let begun = match &self.open {
+            Open::PipeWire(line) => line.run(),
+            Open::Pulse(line) => line.run(),
+            Open::Alsa { .. } => true,
+        };
+        if begun { Ok(()) } else { Err(OpenError::NoDevice) }
     }
 }
 
@@ -72,6 +115,12 @@ pub(super) enum OpenError {
     /// We may not.
     #[error("permission denied")]
     Forbidden,
+    /// Nothing was answered in time.
+    #[error("no answer")]
+    Silent,
+    /// The server's reason.
+    #[error("{0}")]
+    Server(String),
     /// The library's reason.
     #[error(transparent)]
     Library(cpal::Error),
@@ -89,111 +138,125 @@ impl From<cpal::Error> for OpenError {
     }
 }
 
-/// Hosts that must live as long as the process: each new PulseAudio host would leave threads behind.
-#[derive(Default)]
-pub(super) struct Hosts {
-    pulse: Option<cpal::Host>,
+/// Capture: made, and not running before [`Stream::begin`] but with ALSA.
+pub(super) fn make_input(
+    choice: Choice,
+    name: Option<&str>,
+    meters: &Arc<Meters>,
+    take: impl FnMut(&[f32]) + Send + 'static,
+) -> Result<Stream, OpenError> {
+    open(choice, name, Purpose::Voice, meters, Work::Take(Box::new(take)))
 }
 
-impl Hosts {
-    /// Capture: made, and not running before [`Stream::begin`].
-    pub(super) fn make_input(
-        &mut self,
-        choice: Choice,
-        name: Option<&str>,
-        meters: &Arc<Meters>,
-        mut take: impl FnMut(&[f32]) + Send + 'static,
-    ) -> Result<Stream, OpenError> {
-        self.with_host(choice.way(), |host| {
-            let (device, as_wished) = find(host, choice.way(), name, HostTrait::default_input_device)?;
-            let range = device.supported_input_configs().ok().and_then(|mut all| all.next());
-            let config = config(choice, range.map(|range| *range.buffer_size()));
-            let (broken, on_error) = errors(meters);
-            let stream = device.build_input_stream(
-                config,
-                move |block: &[f32], _: &cpal::InputCallbackInfo| take(block),
-                on_error,
-                Some(TIMEOUT),
-            )?;
-            Ok(Stream { broken, as_wished, open: Some((stream, None)) })
-        })
-    }
+/// Playback, running when this returns.
+pub(super) fn open_output(
+    choice: Choice,
+    name: Option<&str>,
+    purpose: Purpose,
+    meters: &Arc<Meters>,
+    give: impl FnMut(&mut [f32]) + Send + 'static,
+) -> Result<Stream, OpenError> {
+    let stream = open(choice, name, purpose, meters, Work::Give(Box::new(give)))?;
+    stream.begin()?;
+    Ok(stream)
+}
 
-    /// Playback, running when this returns.
-    pub(super) fn open_output(
-        &mut self,
-        choice: Choice,
-        name: Option<&str>,
-        meters: &Arc<Meters>,
-        mut give: impl FnMut(&mut [f32]) + Send + 'static,
-    ) -> Result<Stream, OpenError> {
-        self.with_host(choice.way(), |host| {
-            let (device, as_wished) = find(host, choice.way(), name, HostTrait::default_output_device)?;
-            let range = device.supported_output_configs().ok().and_then(|mut all| all.next());
-            let config = config(choice, range.map(|range| *range.buffer_size()));
-            let (broken, on_error) = errors(meters);
-            let stream = device.build_output_stream(
-                config,
-                move |block: &mut [f32], _: &cpal::OutputCallbackInfo| give(block),
-                on_error,
-                Some(TIMEOUT),
-            )?;
-            stream.play()?;
-            Ok(Stream { broken, as_wished, open: Some((stream, None)) })
-        })
-    }
+fn open(
+    choice: Choice,
+    wished: Option<&str>,
+    purpose: Purpose,
+    meters: &Arc<Meters>,
+    work: Work,
+) -> Result<Stream, OpenError> {
+    let broken = Arc::new(AtomicBool::new(false));
+    let opening = Opening { wished, frames: choice.frames(), purpose };
+    let (open, as_wished) = match choice.way() {
+        Way::PipeWire => {
+            let (line, as_wished) = pipewire::open(&opening, work, &broken)?;
+            (Open::PipeWire(line), as_wished)
+        }
+        Way::PulseAudio => {
+            let (line, as_wished) = pulse::open(&opening, work, &broken)?;
+            (Open::Pulse(line), as_wished)
+        }
+        Way::AlsaPulse | Way::AlsaDefault => {
+            let (meters, ends) = (Arc::clone(meters), Arc::clone(&broken));
+            let made = within(TIMEOUT, move || alsa(choice, &meters, &ends, work));
+            // Its devices have no names that a person chose.
+            (Open::Alsa { _stream: Closed(Some(made.ok_or(OpenError::Silent)??)) }, wished.is_none())
+        }
+    };
+    Ok(Stream { broken, as_wished, open })
+}
 
-    fn with_host(
-        &mut self,
-        way: Way,
-        open: impl FnOnce(&cpal::Host) -> Result<Stream, OpenError>,
-    ) -> Result<Stream, OpenError> {
-        match way {
-            // Its list of devices is a snapshot: a new host each time.
-            Way::PipeWire => {
-                let host = cpal::host_from_id(HostId::PipeWire)?;
-                let mut stream = open(&host)?;
-                if let Some((_, keeps)) = &mut stream.open {
-                    *keeps = Some(host);
-                }
-                Ok(stream)
-            }
-            Way::PulseAudio => {
-                // Its connection may be dead since we last used it.
-                let alive = |host: &cpal::Host| host.devices().is_ok();
-                let host = match self.pulse.take().filter(alive) {
-                    Some(host) => host,
-                    None => cpal::host_from_id(HostId::PulseAudio)?,
-                };
-                let result = open(&host);
-                self.pulse = Some(host);
-                result
-            }
-            Way::AlsaPulse | Way::AlsaDefault => open(&cpal::host_from_id(HostId::Alsa)?),
+/// What a library does, if it does it in time. Else its thread is left alone; what it makes in the end is dropped there.
+fn within<T: Send + 'static>(time: Duration, run: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (tell, told) = sync_channel(1);
+    let run = move || {
+        // Who waited may have given up.
+        let _late = tell.try_send(run());
+    };
+    std::thread::Builder::new().name("sound-open".into()).spawn(run).ok()?;
+    told.recv_timeout(time).ok()
+}
+
+/// A stream of ALSA. Closing may hang in a library whose server has died: it must not hold the thread that finds the next one.
+struct Closed(Option<cpal::Stream>);
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        let (closed, done) = sync_channel(1);
+        let open = self.0.take();
+        let close = move || {
+            drop(open);
+            // Who waited may have given up.
+            let _late = closed.try_send(());
+        };
+        // A thread that does not begin drops what it was given: here.
+        if let Ok(_closing) = std::thread::Builder::new().name("sound-close".into()).spawn(close)
+            && done.recv_timeout(CLOSE) == Err(RecvTimeoutError::Timeout)
+        {
+            tracing::warn!("a stream takes long to close");
         }
     }
 }
 
-fn find(
-    host: &cpal::Host,
-    way: Way,
-    name: Option<&str>,
-    default: impl FnOnce(&cpal::Host) -> Option<cpal::Device>,
-) -> Result<(cpal::Device, bool), OpenError> {
-    let by_id = |id: HostId, name: &str| host.device_by_id(&DeviceId::new(id, name));
-    let named = name.and_then(|name| match way {
-        Way::PipeWire => by_id(HostId::PipeWire, name),
-        Way::PulseAudio => by_id(HostId::PulseAudio, name),
-        Way::AlsaPulse | Way::AlsaDefault => None,
-    });
-    if let Some(device) = named {
-        return Ok((device, true));
-    }
-    let device = match way {
-        Way::PipeWire | Way::PulseAudio | Way::AlsaDefault => default(host),
-        Way::AlsaPulse => by_id(HostId::Alsa, "pulse"),
+fn alsa(
+    choice: Choice,
+    meters: &Arc<Meters>,
+    broken: &Arc<AtomicBool>,
+    work: Work,
+) -> Result<cpal::Stream, OpenError> {
+    let host = cpal::host_from_id(HostId::Alsa)?;
+    let device = match (choice.way(), &work) {
+        (Way::AlsaPulse, _) => host.device_by_id(&DeviceId::new(HostId::Alsa, "pulse")),
+        (_, Work::Give(_)) => host.default_output_device(),
+        (_, Work::Take(_)) => host.default_input_device(),
     };
-    Ok((device.ok_or(OpenError::NoDevice)?, name.is_none()))
+    let device = device.ok_or(OpenError::NoDevice)?;
+    let on_error = errors(meters, broken);
+    let stream = match work {
+        Work::Give(mut give) => {
+            let range = device.supported_output_configs().ok().and_then(|mut all| all.next());
+            device.build_output_stream(
+                config(choice, range.map(|range| *range.buffer_size())),
+                move |block: &mut [f32], _: &cpal::OutputCallbackInfo| give(block),
+                on_error,
+                Some(TIMEOUT),
+            )?
+        }
+        Work::Take(mut take) => {
+            let range = device.supported_input_configs().ok().and_then(|mut all| all.next());
+            device.build_input_stream(
+                config(choice, range.map(|range| *range.buffer_size())),
+                move |block: &[f32], _: &cpal::InputCallbackInfo| take(block),
+                on_error,
+                Some(TIMEOUT),
+            )?
+        }
+    };
+    stream.play()?;
+    Ok(stream)
 }
 
 /// The sound servers mix voices to any number of loudspeakers; a bare card is asked for what most have.
@@ -217,16 +280,14 @@ fn config(choice: Choice, size: Option<SupportedBufferSize>) -> StreamConfig {
 }
 
 /// The error callback may run on the sound library's own thread: it sets a flag and counts.
-fn errors(meters: &Arc<Meters>) -> (Arc<AtomicBool>, impl FnMut(cpal::Error) + Send + 'static) {
-    let broken = Arc::new(AtomicBool::new(false));
-    let (flag, meters) = (Arc::clone(&broken), Arc::clone(meters));
-    let on_error = move |error: cpal::Error| {
+fn errors(meters: &Arc<Meters>, broken: &Arc<AtomicBool>) -> impl FnMut(cpal::Error) + Send + 'static {
+    let (flag, meters) = (Arc::clone(broken), Arc::clone(meters));
+    move |error: cpal::Error| {
         meters.errors.fetch_add(1, Ordering::Relaxed);
         if ends_stream(error.kind()) {
             flag.store(true, Ordering::Relaxed);
         }
-    };
-    (broken, on_error)
+    }
 }
 
 /// A moved stream goes on; a glitch passes; ALSA's unclassified errors at the start mean nothing. If one of these was

@@ -64,7 +64,7 @@ fn callbacks_never_allocate() {
 fn callbacks_copy_the_voice_and_fill_up_with_silence() {
     let (producer, consumer) = RingBuffer::new(100);
     let mut tap = tap(producer, 2);
-    tap.captured(&[0.1, 9.0, 0.2, 9.0, 0.3, 9.0]);
+    tap.captured(&[0.2, 0.0, 0.0, 0.4, 0.3, 0.3]);
     let mut feed = feed(consumer, 2);
     let mut out = [7.0; 8];
     feed.meters.primed.store(true, Ordering::Relaxed);

@@ -19,7 +19,7 @@ pub(super) use told::NO_SERVER;
 
 use super::choice::{Choice, Watchdog, Way};
 use super::rings::{Feed, Meters, Tap};
-use super::streams::{Hosts, OpenError, Stream, channels};
+use super::streams::{OpenError, Purpose, Stream, channels, make_input, open_output};
 use super::{DeviceState, End, Wish, presence};
 use crate::clock;
 use crate::devices::{Flow, Found, Server};
@@ -67,7 +67,6 @@ pub(super) struct Worker {
     ends: SyncSender<End>,
     state: watch::Sender<DeviceState>,
     meters: Arc<Meters>,
-    hosts: Hosts,
     playback: bool,
     capture: Option<u64>,
     output: Side,
@@ -93,7 +92,6 @@ impl Worker {
             ends,
             state,
             meters,
-            hosts: Hosts::default(),
             playback: false,
             capture: None,
             output: Side::default(),
@@ -185,7 +183,7 @@ impl Worker {
     }
 
     fn open_output(&mut self, now: Moment, place: Place) {
-        let Self { hosts, meters, ends, output, server, .. } = self;
+        let Self { meters, ends, output, server, .. } = self;
         let began_at = meters.played.load(Ordering::Relaxed);
         output.open(now, began_at, *server, place, "playback", |choice, wished| {
             let (samples, ring) = RingBuffer::new(PLAYBACK_RING);
@@ -193,7 +191,7 @@ impl Worker {
             let mut feed =
                 Feed { ring, played: tell, meters: Arc::clone(meters), channels: channels(choice) };
             let give = move |block: &mut [f32]| feed.play(block);
-            let stream = hosts.open_output(choice, wished, meters, give)?;
+            let stream = open_output(choice, wished, Purpose::Voice, meters, give)?;
             // A full queue means that nobody plays; the next attempt finds room.
             ends.try_send(End::Playback { samples, played }).map_err(|_| OpenError::NoDevice)?;
             Ok(stream)
@@ -215,7 +213,7 @@ impl Worker {
         let (ring, samples) = RingBuffer::new(CAPTURE_RING);
         let mut tap = Tap { ring, meters: Arc::clone(&self.meters), channels: channels(choice) };
         let take = move |block: &[f32]| tap.captured(block);
-        match self.hosts.make_input(choice, at.wished.as_deref(), &self.meters, take) {
+        match make_input(choice, at.wished.as_deref(), &self.meters, take) {
             Ok(stream) => {
                 let at = Place { wished: at.wished.filter(|_| stream.as_wished), ..at };
                 self.ready = Some(Ready { stream, samples, at });
@@ -244,14 +242,14 @@ impl Worker {
     }
 
     fn open_input(&mut self, now: Moment, place: Place) {
-        let Self { hosts, meters, ends, input, server, capture, .. } = self;
+        let Self { meters, ends, input, server, capture, .. } = self;
         let Some(opened) = *capture else { return };
         let began_at = meters.captured.load(Ordering::Relaxed);
         input.open(now, began_at, *server, place, "capture", |choice, wished| {
             let (ring, samples) = RingBuffer::new(CAPTURE_RING);
             let mut tap = Tap { ring, meters: Arc::clone(meters), channels: channels(choice) };
             let take = move |block: &[f32]| tap.captured(block);
-            let stream = hosts.make_input(choice, wished, meters, take)?;
+            let stream = make_input(choice, wished, meters, take)?;
             stream.begin()?;
             ends.try_send(End::Capture { opened, samples }).map_err(|_| OpenError::NoDevice)?;
             Ok(stream)
