@@ -62,7 +62,7 @@ impl Room {
             to.ctl_reads(&["contact", "add", "-"], &card)?;
         }
         let (ana_hears, ben_hears) = (ana.listen()?, ben.listen()?);
-        let bells = [ben.listen_to("bell1")?, ben.listen_to("bell2")?];
+        let bells = [ben.listen_at("bell1")?, ben.listen_at("bell2")?];
         Ok(Self { ana, ben, ana_hears, ben_hears, bells, relay, net })
     }
 

@@ -226,7 +226,7 @@ impl Desk {
 
     /// Listens to this loudspeaker.
     pub fn listen_at(&self, speaker: &str) -> io::Result<Ears> {
-        Ears::open(self.tool("parec", &format!("{speaker}.monitor"), "10"))
+        Ears::open(self.recorder(&format!("{speaker}.monitor"), "front-left,front-right"))
     }
 
     /// A further device comes: `output`, `input`, or `direct`, a microphone as the lab explains it.
@@ -264,11 +264,6 @@ impl Desk {
         self.sound_control(&["load-module", "module-null-sink", "rate=48000", "channels=2", &sink])
     }
 
-    /// Listens to one of those.
-    pub fn listen_to(&self, speaker: &str) -> io::Result<Ears> {
-        Ears::open(self.tool("parec", &format!("{speaker}.monitor"), "10"))
-    }
-
     /// How many streams of a kind the sound server runs: `source-outputs` are captures, `sink-inputs` playbacks.
     pub fn running(&self, kind: &str) -> io::Result<usize> {
         let mut command = Command::new("pactl");
@@ -286,11 +281,21 @@ impl Desk {
     /// A player or recorder of raw samples, 48 kHz, mono, at one of this desk's devices, real-time where that is allowed.
     /// `latency` in milliseconds.
     pub fn tool(&self, program: &str, device: &str, latency: &str) -> Command {
+        self.tool_with(program, device, latency, "mono")
+    }
+
+    /// A recorder of raw samples, 48 kHz, of those channels of a device, as `front-left,front-right`.
+    pub fn recorder(&self, device: &str, channels: &str) -> Command {
+        self.tool_with("parec", device, "10", channels)
+    }
+
+    /// A player or recorder of those channels.
+    pub fn tool_with(&self, program: &str, device: &str, latency: &str, channels: &str) -> Command {
         let mut command = Command::new(root().join("tests/lab/realtime.sh"));
         self.dress(&mut command);
         command
-            .args(["9", program])
-            .args(["--raw", "--format=s16le", "--rate=48000", "--channels=1"])
+            .args(["9", program, "--raw", "--format=s16le", "--rate=48000"])
+            .args([format!("--channels={}", channels.split(',').count()), format!("--channel-map={channels}")])
             .args([format!("--latency-msec={latency}"), format!("--device={device}")]);
         command
     }
@@ -344,7 +349,7 @@ mod tests {
         let desk = Desk::prepare("Ana", "ws://127.0.0.1:9").unwrap();
         desk.begin("sound").unwrap();
         let _mouth = desk.hum(600.0).unwrap();
-        let mut microphone = Ears::open(desk.tool("parec", "mic", "10")).unwrap();
+        let mut microphone = Ears::open_channels(desk.tool("parec", "mic", "10"), 1, &[0]).unwrap();
         microphone.until_tone(600.0, PATIENCE).unwrap();
         assert!(microphone.until_tone(950.0, Duration::from_millis(500)).is_err(), "another tone");
         let speaker = desk.listen().unwrap().loudest(Duration::from_millis(500)).unwrap();

@@ -26,14 +26,23 @@ pub struct Mouth(#[expect(dead_code, reason = "lives as long as the tone")] Runn
 
 impl Mouth {
     /// Hums at −12 dBFS. `player` is a command that plays raw samples from its input.
-    pub fn hum(mut player: Command, frequency: f64) -> io::Result<Self> {
+    pub fn hum(player: Command, frequency: f64) -> io::Result<Self> {
+        Self::hum_on(player, frequency, &[true])
+    }
+
+    /// The same on those of the player's channels that are marked; the others are silent.
+    pub fn hum_on(mut player: Command, frequency: f64, channels: &[bool]) -> io::Result<Self> {
+        let channels = channels.to_vec();
         let mut running = Running::start(player.stdin(Stdio::piped()))?;
         let mut input = running.child().stdin.take().ok_or_else(|| io::Error::other("the player's input"))?;
         let hum = move || {
             let mut at = 0_u32;
             loop {
-                let block: Vec<u8> =
-                    (0..RATE / 50).flat_map(|n| sample(frequency, at + n).to_le_bytes()).collect();
+                let frame = |n| {
+                    let hums = sample(frequency, at + n);
+                    channels.iter().flat_map(move |on| if *on { hums } else { 0 }.to_le_bytes())
+                };
+                let block: Vec<u8> = (0..RATE / 50).flat_map(frame).collect();
                 // A whole second holds whole periods of every frequency in hertz.
                 at = (at + RATE / 50) % RATE;
                 if input.write_all(&block).is_err() {
@@ -51,26 +60,38 @@ fn sample(frequency: f64, at: u32) -> i16 {
     (11_600.0 * (TAU * frequency * f64::from(at) / f64::from(RATE)).sin()) as i16
 }
 
-/// What a speaker plays, step by step. Each wait begins with what is played when it begins.
+/// What a speaker plays, step by step and on each of its channels: an ear that hears nothing does not hide behind one that does.
+/// Each wait begins with what is played when it begins.
 #[derive(Debug)]
 pub struct Ears {
     #[expect(dead_code, reason = "lives as long as we listen")]
     running: Running,
-    steps: Receiver<Vec<f64>>,
+    steps: Receiver<Step>,
 }
 
+/// 20 ms, channel by channel.
+type Step = Vec<Vec<f64>>;
+
 impl Ears {
-    /// Listens. `recorder` is a command that writes raw samples to its output.
-    pub fn open(mut recorder: Command) -> io::Result<Self> {
+    /// Listens. `recorder` is a command that writes raw samples of two channels to its output.
+    pub fn open(recorder: Command) -> io::Result<Self> {
+        Self::open_channels(recorder, 2, &[0, 1])
+    }
+
+    /// The same with so many channels, of which those are listened to.
+    pub fn open_channels(mut recorder: Command, channels: usize, judged: &[usize]) -> io::Result<Self> {
+        let judged = judged.to_vec();
         let mut running = Running::start(recorder.stdout(Stdio::piped()))?;
         let mut output =
             running.child().stdout.take().ok_or_else(|| io::Error::other("the recorder's output"))?;
         let (ready, steps) = sync_channel(4);
         // Reads always, so that nothing old waits in the recorder; what nobody listens to is lost.
         let listen = move || {
-            let mut bytes = [0; STEP * 2];
+            let mut bytes = vec![0; STEP * 2 * channels];
             while output.read_exact(&mut bytes).is_ok() {
-                if let Err(TrySendError::Disconnected(_)) = ready.try_send(samples(&bytes)) {
+                let all = samples(&bytes);
+                let of = |channel: &usize| all.iter().skip(*channel).step_by(channels).copied().collect();
+                if let Err(TrySendError::Disconnected(_)) = ready.try_send(judged.iter().map(of).collect()) {
                     return;
                 }
             }
@@ -96,10 +117,19 @@ impl Ears {
 
     /// The loudest 20 ms of what comes next, in dBFS.
     pub fn loudest(&mut self, lasting: Duration) -> io::Result<f64> {
+        Ok(self.levels(lasting)?.into_iter().fold(f64::NEG_INFINITY, f64::max))
+    }
+
+    /// The same on each channel.
+    pub fn levels(&mut self, lasting: Duration) -> io::Result<Vec<f64>> {
         self.attend();
-        let mut loudest = f64::NEG_INFINITY;
+        let mut loudest = Vec::new();
         for _ in 0..steps(lasting) {
-            loudest = loudest.max(level(&self.step()?));
+            let step = self.step()?;
+            loudest.resize(step.len(), f64::NEG_INFINITY);
+            for (loudest, channel) in loudest.iter_mut().zip(&step) {
+                *loudest = loudest.max(level(channel));
+            }
         }
         Ok(loudest)
     }
@@ -112,18 +142,18 @@ impl Ears {
     ) -> io::Result<Duration> {
         self.attend();
         let mut together = 0;
-        let mut last = f64::NEG_INFINITY;
+        let mut last = Vec::new();
         for n in 0..steps(within) {
             let step = self.step()?;
-            last = level(&step);
-            together = if fits(&step) { together + 1 } else { 0 };
+            last = step.iter().map(|channel| level(channel).round()).collect();
+            together = if step.iter().all(|channel| fits(channel)) { together + 1 } else { 0 };
             if together == wanted {
                 return Ok(Duration::from_millis(20) * (n + 1 - wanted));
             }
         }
         Err(io::Error::new(
             ErrorKind::TimedOut,
-            format!("not heard within {within:?}; the last level was {last:.0} dBFS"),
+            format!("not heard within {within:?}; the last levels were {last:?} dBFS"),
         ))
     }
 
@@ -132,7 +162,7 @@ impl Ears {
         while self.steps.try_recv().is_ok() {}
     }
 
-    fn step(&mut self) -> io::Result<Vec<f64>> {
+    fn step(&mut self) -> io::Result<Step> {
         self.steps.recv().map_err(|_| io::Error::new(ErrorKind::UnexpectedEof, "the recorder ended"))
     }
 }
