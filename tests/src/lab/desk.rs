@@ -295,7 +295,10 @@ impl Desk {
         self.dress(&mut command);
         command
             .args(["9", program, "--raw", "--format=s16le", "--rate=48000"])
-            .args([format!("--channels={}", channels.split(',').count()), format!("--channel-map={channels}")])
+            .args([
+                format!("--channels={}", channels.split(',').count()),
+                format!("--channel-map={channels}"),
+            ])
             .args([format!("--latency-msec={latency}"), format!("--device={device}")]);
         command
     }

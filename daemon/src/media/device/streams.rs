@@ -88,7 +88,9 @@ enum Open {
     PipeWire(pipewire::Line),
     Pulse(pulse::Line),
     /// Runs from the beginning.
-    Alsa { _stream: Closed },
+    Alsa {
+        _stream: Closed,
+    },
 }
 
 impl Stream {

@@ -82,6 +82,10 @@ mod tests {
         assert_eq!(allocations(|| out.fill(&mut bytes)), 0);
         inward.drain(&bytes);
         let heard: Vec<f32> = told.try_iter().collect();
-        assert_eq!((heard.len(), heard[0], heard[19_999]), (20_000, 0.25, 5_000.0), "in pieces, none is lost");
+        assert_eq!(
+            (heard.len(), heard[0], heard[19_999]),
+            (20_000, 0.25, 5_000.0),
+            "in pieces, none is lost"
+        );
     }
 }

@@ -93,12 +93,7 @@ struct Plan {
 }
 
 /// The thread.
-fn serve(
-    plan: &Plan,
-    bridge: Bridge,
-    orders: Receiver<Order>,
-    tell: &SyncSender<Result<bool, OpenError>>,
-) {
+fn serve(plan: &Plan, bridge: Bridge, orders: Receiver<Order>, tell: &SyncSender<Result<bool, OpenError>>) {
     // Who asked may have given up.
     if let Err(error) = connected(plan, bridge, orders, tell) {
         let _gone = tell.try_send(Err(OpenError::Server(error.to_string())));
@@ -170,7 +165,9 @@ fn connected(
             }
         })
         .process(match plan.direction {
-            Direction::Input => |stream: &pipewire::stream::Stream, bridge: &mut Bridge| taken(stream, bridge),
+            Direction::Input => {
+                |stream: &pipewire::stream::Stream, bridge: &mut Bridge| taken(stream, bridge)
+            }
             _ => |stream: &pipewire::stream::Stream, bridge: &mut Bridge| given(stream, bridge),
         })
         .register()?;

@@ -67,7 +67,8 @@ fn why(side: &Side, what: &str, so: &str) -> String {
         Some(OpenError::Busy) => format!("Another program keeps the {what} for itself: {so}."),
         Some(OpenError::Forbidden) => format!("The system does not let us use the {what}: {so}."),
         Some(OpenError::NoDevice) if side.at.nowhere => format!("No {what} is there: {so}."),
-        Some(OpenError::NoDevice | OpenError::Silent | OpenError::Server(_) | OpenError::Library(_)) | None => format!("No {what} works: {so}."),
+        Some(OpenError::NoDevice | OpenError::Silent | OpenError::Server(_) | OpenError::Library(_))
+        | None => format!("No {what} works: {so}."),
     }
 }
 
