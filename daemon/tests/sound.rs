@@ -209,7 +209,7 @@ impl Loop {
             while let taken @ 1.. = handle.read(&mut block) {
                 let Self { capture, playback, .. } = self;
                 capture.feed(&block[..taken], |packet| {
-                    playback.receive(now, packet.sequence, packet.timestamp, packet.payload);
+                    playback.receive(now, packet.numbers(), packet.payload);
                 });
             }
             while let wanted @ 1.. = handle.wanted(now).min(block.len()) {

@@ -50,7 +50,9 @@ const ENDS: usize = 64;
 const COMMANDS: usize = 64;
 /// How often samples are to be read and written where no callback is expected. Each poll costs a wake-up.
 const POLL: Duration = Duration::from_millis(8);
-/// The same in samples.
+/// And how often while nothing is wanted of them: a packet of silence is due so often, whatever they do.
+const IDLE: Duration = Duration::from_millis(20);
+/// The same as [`POLL`] in samples.
 const POLLED: usize = 384;
 /// How much sooner or later than asked for the task may wake.
 const EARLY: Duration = Duration::from_millis(1);
@@ -152,6 +154,7 @@ impl DeviceHandle {
             played: None,
             opened: 0,
             open: false,
+            closed: true,
             margin: MARGIN_LEAST,
             underruns: 0,
             calm: 0,
@@ -172,6 +175,8 @@ pub struct DeviceHandle {
     /// Which `open_capture` is in force; samples of an earlier one are never read.
     opened: u64,
     open: bool,
+    /// Neither side is to run.
+    closed: bool,
     margin: usize,
     underruns: u64,
     calm: usize,
@@ -180,13 +185,14 @@ pub struct DeviceHandle {
 impl DeviceHandle {
     /// Let playback run with silence, so that an answer is heard at once. No capture runs: at most its stream is made, and the server reads nothing for it.
     pub fn warm(&mut self) {
+        self.closed = false;
         self.order(Command::Warm);
     }
 
     /// Open the microphone (and playback, if it is not). Harmless when it is open.
     pub fn open_capture(&mut self) {
         if !self.open {
-            self.open = true;
+            (self.open, self.closed) = (true, false);
             self.opened += 1;
             self.margin = self.margin.min(MARGIN_ANEW);
             self.order(Command::Capture(Some(self.opened)));
@@ -201,7 +207,8 @@ impl DeviceHandle {
 
     /// Close everything.
     pub fn close(&mut self) {
-        (self.open, self.capture, self.playback, self.played) = (false, None, None, None);
+        (self.open, self.closed) = (false, true);
+        (self.capture, self.playback, self.played) = (None, None, None);
         self.order(Command::Close);
     }
 
@@ -230,7 +237,7 @@ impl DeviceHandle {
                 rhythm.nth(covered + 1).since(now + self.lead() + EARLY).max(AGAIN)
             })
         });
-        read.into_iter().chain(write).min().unwrap_or(POLL)
+        read.into_iter().chain(write).min().unwrap_or(if self.closed { IDLE } else { POLL })
     }
 
     /// How many samples to write now, so that the speaker does not run dry until the next time. 0 while there is no speaker.

@@ -3,21 +3,22 @@
 //! Lives here: blocks of any size to packets (`Capture`, one a call), packets to blocks of any size (`Playback`, one a leg).
 //! Must not: do I/O, read a clock, or know which path a packet takes.
 //!
-//! How the media task uses it. One `Capture` a call: its packets go out over every path that is open, each with the sequence
-//! number and timestamp given here *unchanged*, so that the other side's buffer sees one stream across all epochs.
-//! One `Playback` a leg, which outlives its paths: packets of every epoch go into the same one.
+//! How the media task uses it. One `Capture` a call: its packets go out over every path that is open, each with the timestamp
+//! given here *unchanged*, so that the other side's buffer sees one stream across all epochs; sequence numbers are counted
+//! by each path for itself, as far apart as here. One `Playback` a leg, which outlives its paths: packets of every epoch go
+//! into the same one.
 //!
 //! ```text
 //! every few milliseconds, and after each received packet:
 //!     n = handle.read(&mut block);  capture.feed(&block[..n], |packet| send(packet))
 //!     while let n @ 1.. = handle.wanted().min(block.len()) { playback.play(now, &mut block[..n]); handle.write(&block[..n]) }
-//! on RTP:  playback.receive(now, sequence, timestamp, payload)
+//! on RTP:  playback.receive(now, numbers, payload)
 //! ```
 
 use ahoy_call::Moment;
 
 use super::codec::{CodecError, Decoder, Encoder, FRAME, PACKET_MAX};
-use super::playout::{Frame, Playout, Statistics};
+use super::playout::{Frame, Numbers, Playout, Statistics};
 use super::stretch::{LONGEST, Stretch, stretch};
 
 /// While nothing plays, silence is handed out in pieces of 2.5 ms, so that a voice can begin that soon.
@@ -34,6 +35,13 @@ pub struct Packet<'a> {
     pub first: bool,
     /// Opus.
     pub payload: &'a [u8],
+}
+
+impl Packet<'_> {
+    /// Its numbers on a path that carries nothing else.
+    pub fn numbers(&self) -> Numbers {
+        Numbers { path: 0, sequence: self.sequence, timestamp: self.timestamp, first: self.first }
+    }
 }
 
 /// Microphone to packets.
@@ -84,6 +92,11 @@ impl Capture {
         self.first = true;
         // Resetting has no way to fail.
         let _reset = self.encoder.reset();
+    }
+
+    /// So many frames were never said: the time goes on by them, the packets do not (RFC 3550 §5.1).
+    pub fn skip(&mut self, frames: u32) {
+        self.timestamp = self.timestamp.wrapping_add(frames.wrapping_mul(960));
     }
 
     /// Samples until the next packet.
@@ -146,8 +159,18 @@ impl Playback {
     }
 
     /// A packet came, over whichever path. Doubled, late and hostile ones are counted and do nothing.
-    pub fn receive(&mut self, now: Moment, sequence: u16, timestamp: u32, payload: &[u8]) {
-        self.playout.push(now, sequence, timestamp, payload);
+    pub fn receive(&mut self, now: Moment, numbers: Numbers, payload: &[u8]) {
+        self.playout.push(now, numbers, payload);
+    }
+
+    /// What waits to be played is nobody's any more. What comes later begins anew; the statistics go on.
+    pub fn forget(&mut self) {
+        self.playout.forget();
+        (self.from, self.until) = (0, 0);
+        match Decoder::new() {
+            Ok(fresh) => self.decoder = fresh,
+            Err(error) => tracing::debug!(%error, "a decoder is used on"),
+        }
     }
 
     /// Fill `out` (mono, 48 kHz), which will be heard right after what the last call filled.
@@ -196,6 +219,10 @@ mod tests {
 
     fn at(ms: u64) -> Moment {
         Moment::from_micros(1_000_000 + ms * 1_000)
+    }
+
+    fn numbers(packet: &(u16, u32, bool, Vec<u8>)) -> Numbers {
+        Numbers { path: 0, sequence: packet.0, timestamp: packet.1, first: packet.2 }
     }
 
     fn tone(from: usize, samples: usize) -> Vec<f32> {
@@ -290,7 +317,7 @@ mod tests {
         for ms in (0..3_000_u64).step_by(10) {
             let n = usize::try_from(ms).unwrap() * 48;
             for packet in feed(&mut capture, &tone(n, 480)) {
-                playback.receive(at(ms), packet.0, packet.1, &packet.3);
+                playback.receive(at(ms), numbers(&packet), &packet.3);
             }
             while played + block.len() <= n {
                 playback.play(at(ms), &mut block);
@@ -319,7 +346,7 @@ mod tests {
             let from = usize::try_from(n).unwrap() * FRAME;
             for packet in feed(&mut capture, &voice(from, FRAME)) {
                 if n % 9 != 8 {
-                    playback.receive(at(n * 20), packet.0, packet.1, &packet.3);
+                    playback.receive(at(n * 20), numbers(&packet), &packet.3);
                 }
             }
             playback.play(at(n * 20 + 1), &mut block);

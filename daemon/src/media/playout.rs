@@ -18,6 +18,7 @@ use std::time::Duration;
 use ahoy_call::Moment;
 
 use self::delay::Delay;
+pub use self::order::Numbers;
 use self::order::{Order, Place};
 use self::slots::{Arrival, Slots};
 use super::codec::PACKET_MAX;
@@ -92,7 +93,7 @@ pub struct Statistics {
 #[derive(Debug)]
 pub struct Playout {
     slots: Slots,
-    order: Option<Order>,
+    order: Order,
     delay: Delay,
     /// The frame that plays next; none below it will.
     next: i64,
@@ -110,7 +111,7 @@ impl Playout {
     pub fn new() -> Self {
         Self {
             slots: Slots::new(),
-            order: None,
+            order: Order::default(),
             delay: Delay::new(),
             next: 0,
             waiting: true,
@@ -120,18 +121,25 @@ impl Playout {
         }
     }
 
-    /// A packet came. `timestamp` counts samples (RFC 7587 §4.1). Any values are safe; those that fit no stream are
-    /// counted and dropped, until three in a row agree with each other: then the sender began anew.
-    pub fn push(&mut self, now: Moment, sequence: u16, timestamp: u32, payload: &[u8]) {
+    /// A packet came. Any numbers are safe; those that fit no stream are counted and dropped, until three in a row agree
+    /// with each other: then the sender began anew.
+    pub fn push(&mut self, now: Moment, numbers: Numbers, payload: &[u8]) {
         if payload.is_empty() || payload.len() > PACKET_MAX {
             self.statistics.rejected += 1;
             return;
         }
-        let order = self.order.get_or_insert_with(|| Order::new(sequence, timestamp));
         let (waiting, delay) = (self.waiting, &self.delay);
         let plausible = |number| waiting || delay.off(now, number) < OFF_SCHEDULE_US;
-        let number = match order.place(sequence, timestamp, plausible) {
+        let number = match self.order.place(numbers, plausible) {
             Place::At(number) => number,
+            Place::AfterPause(number) => {
+                // What the sender did meanwhile says nothing about the way here.
+                match self.slots.newest(self.next) {
+                    None => self.begin_anew(number),
+                    Some(_) => self.delay.clear(),
+                }
+                number
+            }
             Place::Nowhere => {
                 self.statistics.rejected += 1;
                 return;
@@ -151,11 +159,8 @@ impl Playout {
             }
             return;
         }
-        if self.waiting
-            && self.slots.newest(self.next).is_none()
-            && self.delay.off(now, number) > FRAME_US * 25
-        {
-            // After a pause the old schedule says nothing.
+        if self.waiting && self.slots.newest(self.next).is_none() {
+            // After so long a silence the old schedule is worth nothing: believing it would chop what comes for 10 s.
             self.delay.clear();
         }
         match self.slots.put(number, payload) {
@@ -204,6 +209,12 @@ impl Playout {
             self.statistics.stretched += 1;
             self.delay.settle();
         }
+    }
+
+    /// What waits is nobody's any more, and what comes begins anew. The counts go on.
+    pub fn forget(&mut self) {
+        self.order = Order::default();
+        self.begin_anew(0);
     }
 
     /// Whether a cut that might be heard is better than the present delay.

@@ -39,6 +39,8 @@ pub(super) struct Pump {
     /// Until when sound was given to the encoder; from `missing` on by the clock.
     given_until: Moment,
     missing: bool,
+    /// Since when it is not read, if it was before.
+    paused_at: Option<Moment>,
     /// When the microphone gave something last, or was opened.
     came_at: Moment,
     /// Samples that were replaced by silence while the microphone stalled, and must not be sent twice.
@@ -65,6 +67,7 @@ impl Pump {
             held: false,
             given_until: Moment::default(),
             missing: false,
+            paused_at: None,
             came_at: Moment::default(),
             replaced: 0,
             muted: false,
@@ -82,6 +85,11 @@ impl Pump {
             self.reading = true;
             (self.given_until, self.missing, self.replaced) = (now, false, 0);
             self.came_at = now;
+            if let Some(at) = self.paused_at.take() {
+                // The other side's buffer must not take the pause for a way that has become longer.
+                let frames = now.since(at).as_micros() / PACKET.as_micros();
+                self.capture.skip(u32::try_from(frames).unwrap_or(0));
+            }
             // What was played before the microphone heard anything has no echo in it.
             while self.sound.played(&mut self.mixed) > 0 {}
             self.sound.capture(!self.held);
@@ -92,6 +100,7 @@ impl Pump {
     pub(super) fn pause(&mut self, now: Moment) {
         if self.reading {
             self.reading = false;
+            self.paused_at = Some(now);
             self.sound.capture(false);
             // What it gave before is nobody's any more.
             while self.sound.read(now, &mut self.block) > 0 {}

@@ -24,6 +24,7 @@ fn handle() -> (DeviceHandle, SyncSender<End>, Receiver<Command>) {
         played: None,
         opened: 0,
         open: false,
+        closed: false,
         margin: MARGIN_LEAST,
         underruns: 0,
         calm: 0,

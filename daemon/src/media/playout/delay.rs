@@ -19,6 +19,9 @@ const TARGET_MIN_US: i64 = 15_000;
 const TARGET_MAX_US: i64 = 10 * FRAME_US;
 /// An arrival later than this cannot be waited for; it does not count.
 const HOPELESS_US: i64 = TARGET_MAX_US + 2 * FRAME_US;
+/// So many hopeless arrivals in a row that agree this well are no late ones: the schedule has moved.
+const STRAYS: usize = 5;
+const STRAYS_AGREE_US: i64 = 60_000;
 /// The target lies at least this far above the jitter.
 const ABOVE_US: i64 = 5_000;
 /// And is a multiple of this: a finer one would wander.
@@ -45,6 +48,8 @@ pub(super) struct Delay {
     /// Arrival minus schedule of the last packets, in a ring.
     arrivals: Vec<i64>,
     place: usize,
+    /// The last arrivals, while all of them are hopeless.
+    strays: Vec<i64>,
     since_update: usize,
     /// The least of them: the fastest packets' schedule.
     base: i64,
@@ -62,6 +67,7 @@ impl Delay {
         Self {
             arrivals: Vec::with_capacity(WINDOW),
             place: 0,
+            strays: Vec::with_capacity(STRAYS),
             since_update: 0,
             base: 0,
             jitter: 0,
@@ -75,6 +81,7 @@ impl Delay {
 
     pub(super) fn clear(&mut self) {
         self.arrivals.clear();
+        self.strays.clear();
         (self.place, self.since_update, self.jitter, self.target) = (0, 0, 0, TARGET_MIN_US);
         self.settle();
     }
@@ -82,6 +89,16 @@ impl Delay {
     /// Frame `number` came now.
     pub(super) fn observe(&mut self, now: Moment, number: i64) {
         let arrival = schedule(now, number);
+        if self.has_moved(arrival) {
+            let strays = std::mem::take(&mut self.strays);
+            self.clear();
+            self.base = strays.iter().copied().min().unwrap_or(arrival);
+            self.arrivals.extend(&strays);
+            self.strays = strays;
+            self.strays.clear();
+            self.update();
+            return;
+        }
         if self.arrivals.is_empty() || arrival < self.base {
             self.base = arrival;
         }
@@ -96,6 +113,21 @@ impl Delay {
             self.since_update = 0;
             self.update();
         }
+    }
+
+    /// Whether this arrival is the last of enough that fit each other and not the schedule: by another route, or after a
+    /// sender stood still, everything comes that much later, and waiting for the old schedule would chop it for 10 s.
+    fn has_moved(&mut self, arrival: i64) -> bool {
+        if self.arrivals.is_empty() || arrival - self.base <= HOPELESS_US {
+            self.strays.clear();
+            return false;
+        }
+        if self.strays.len() == STRAYS {
+            self.strays.remove(0);
+        }
+        self.strays.push(arrival);
+        let (least, most) = self.strays.iter().fold((i64::MAX, i64::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
+        self.strays.len() == STRAYS && most - least <= STRAYS_AGREE_US
     }
 
     /// How far off the schedule a frame would be that came now; nothing is off before the first.

@@ -1,6 +1,7 @@
 //! From wrapping RTP numbers to frame numbers that never wrap.
 //!
-//! Lives here: which frame a packet is, and when a sender began anew (the idea of RFC 3550, appendix A.1).
+//! Lives here: which frame a packet is, by whichever path it came, and when a sender paused or began anew (the idea of
+//! RFC 3550, appendix A.1).
 //! Must not: keep packets or time.
 
 use super::FRAME_SAMPLES;
@@ -12,54 +13,119 @@ const AGREE: u8 = 3;
 /// A new stream's numbers lie this far above the old one's.
 const APART: i64 = 10_000;
 
+/// Paths of one leg that are remembered: the standing one, its successor, and what is still under way on old ones.
+const PATHS: usize = 4;
+
+/// The RTP numbers of a packet, and the path that it came by. Each path has sequence numbers of its own; timestamps are
+/// those of the voice and run on from path to path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbers {
+    /// The generation of the path.
+    pub path: u16,
+    /// Sequence number.
+    pub sequence: u16,
+    /// Timestamp, in samples (RFC 7587 §4.1).
+    pub timestamp: u32,
+    /// The marker bit: the first packet after a pause, in which no numbers were used up.
+    pub first: bool,
+}
+
 /// What a packet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// This frame.
     At(i64),
+    /// This frame, and before it the sender paused.
+    AfterPause(i64),
     /// No frame of this stream.
     Nowhere,
     /// The first frame of a new stream.
     Anew(i64),
 }
 
-/// The newest packet of the stream, and the last that did not fit.
+/// The newest packet of one path, and the last that did not fit.
 #[derive(Debug)]
-pub(super) struct Order {
+struct Path {
+    path: u16,
     number: i64,
     sequence: u16,
     timestamp: u32,
     stranger: Option<(u16, u32, u8)>,
 }
 
-impl Order {
-    pub(super) fn new(sequence: u16, timestamp: u32) -> Self {
-        Self { number: APART, sequence, timestamp, stranger: None }
+impl Path {
+    fn new(number: i64, of: Numbers) -> Self {
+        Self { path: of.path, number, sequence: of.sequence, timestamp: of.timestamp, stranger: None }
     }
 
+    /// How many samples after our newest packet.
+    fn samples(&self, timestamp: u32) -> i64 {
+        i64::from(timestamp.wrapping_sub(self.timestamp).cast_signed())
+    }
+}
+
+/// The newest packet of each path of the stream; the path that began last stands last.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    paths: Vec<Path>,
+}
+
+impl Order {
     /// Sequence and timestamp must have moved alike, and `plausible` may object to the result.
-    pub(super) fn place(&mut self, sequence: u16, timestamp: u32, plausible: impl Fn(i64) -> bool) -> Place {
-        let steps = i64::from(sequence.wrapping_sub(self.sequence).cast_signed());
-        let samples = i64::from(timestamp.wrapping_sub(self.timestamp).cast_signed());
-        let number = self.number + steps;
-        if samples == steps * FRAME_SAMPLES && steps.abs() <= REACH && plausible(number) {
+    pub(super) fn place(&mut self, of: Numbers, plausible: impl Fn(i64) -> bool) -> Place {
+        let newest = self.paths.iter().map(|path| path.number).max();
+        let Some(at) = self.paths.iter().position(|path| path.path == of.path) else {
+            return self.begin(of, plausible);
+        };
+        let path = &mut self.paths[at];
+        let steps = i64::from(of.sequence.wrapping_sub(path.sequence).cast_signed());
+        let samples = path.samples(of.timestamp);
+        let frames = samples / FRAME_SAMPLES;
+        let whole = samples % FRAME_SAMPLES == 0;
+        let paused = of.first && whole && steps > 0 && frames > steps;
+        if whole && (frames == steps || paused) && steps.abs() <= REACH && plausible(path.number + frames) {
+            let number = path.number + frames;
+            path.stranger = None;
             if steps > 0 {
-                (self.number, self.sequence, self.timestamp) = (number, sequence, timestamp);
+                *path = Path::new(number, of);
             }
-            self.stranger = None;
-            return Place::At(number);
+            return if paused { Place::AfterPause(number) } else { Place::At(number) };
         }
-        let agreed = match self.stranger {
-            Some((s, t, n)) if sequence == s.wrapping_add(1) && timestamp == t.wrapping_add(960) => n + 1,
+        let agreed = match path.stranger {
+            Some((s, t, n)) if of.sequence == s.wrapping_add(1) && of.timestamp == t.wrapping_add(960) => {
+                n + 1
+            }
             Some(_) | None => 1,
         };
         if agreed < AGREE {
-            self.stranger = Some((sequence, timestamp, agreed));
+            path.stranger = Some((of.sequence, of.timestamp, agreed));
             return Place::Nowhere;
         }
-        let number = self.number + APART;
-        *self = Self { number, sequence, timestamp, stranger: None };
+        let number = newest.unwrap_or_default() + APART;
+        *path = Path::new(number, of);
         Place::Anew(number)
+    }
+
+    /// The first packet of a path: the voice goes on where its timestamp says, or begins anew.
+    fn begin(&mut self, of: Numbers, plausible: impl Fn(i64) -> bool) -> Place {
+        let Some(newest) = self.paths.iter().max_by_key(|path| path.number) else {
+            self.paths.push(Path::new(APART, of));
+            return Place::At(APART);
+        };
+        let (samples, anew) = (newest.samples(of.timestamp), newest.number + APART);
+        let number = newest.number + samples / FRAME_SAMPLES;
+        let goes_on =
+            samples % FRAME_SAMPLES == 0 && samples.abs() <= REACH * FRAME_SAMPLES && plausible(number);
+        if self.paths.len() == PATHS {
+            self.paths.remove(0);
+        }
+        let (number, place) = match goes_on {
+            true if of.first => (number, Place::AfterPause(number)),
+            true => (number, Place::At(number)),
+            false => (anew, Place::Anew(anew)),
+        };
+        self.paths.push(Path::new(number, of));
+        place
     }
 }
 
@@ -67,35 +133,75 @@ impl Order {
 mod tests {
     use super::*;
 
+    fn numbers(sequence: u16, timestamp: u32) -> Numbers {
+        Numbers { sequence, timestamp, ..Numbers::default() }
+    }
+
+    fn place(order: &mut Order, sequence: u16, timestamp: u32) -> Place {
+        order.place(numbers(sequence, timestamp), |_| true)
+    }
+
     #[test]
     fn numbers_grow_through_both_wraps() {
-        let mut order = Order::new(65_530, u32::MAX - 2_000);
-        let mut last = order.number - 1;
+        let mut order = Order::default();
+        let (mut last, mut late) = (APART - 1, (0, 0));
         for i in 0..100_000_u32 {
             let sequence = 65_530_u16.wrapping_add(u16::try_from(i % 65_536).unwrap());
             let timestamp = (u32::MAX - 2_000).wrapping_add(i.wrapping_mul(960));
-            assert_eq!(order.place(sequence, timestamp, |_| true), Place::At(last + 1));
+            assert_eq!(place(&mut order, sequence, timestamp), Place::At(last + 1));
             last += 1;
+            if i == 99_998 {
+                late = (sequence, timestamp);
+            }
         }
-        assert_eq!(
-            order.place(
-                65_530_u16.wrapping_add(34_462),
-                (u32::MAX - 2_000).wrapping_add(99_998 * 960),
-                |_| true
-            ),
-            Place::At(last - 1)
-        );
+        assert_eq!(place(&mut order, late.0, late.1), Place::At(last - 1));
     }
 
     #[test]
     fn a_stranger_is_nowhere_until_three_agree() {
-        let mut order = Order::new(1, 960);
-        assert_eq!(order.place(2, 5, |_| true), Place::Nowhere, "sequence and timestamp disagree");
-        assert_eq!(order.place(30_000, 0, |_| true), Place::Nowhere);
-        assert_eq!(order.place(2, 1_920, |_| true), Place::At(APART + 1), "the stream goes on");
-        assert_eq!(order.place(9_000, 77, |_| true), Place::Nowhere);
-        assert_eq!(order.place(9_001, 77 + 960, |_| true), Place::Nowhere);
-        assert_eq!(order.place(9_002, 77 + 1_920, |_| true), Place::Anew(2 * APART + 1));
-        assert_eq!(order.place(9_003, 77 + 2_880, |_| true), Place::At(2 * APART + 2));
+        let mut order = Order::default();
+        assert_eq!(place(&mut order, 1, 960), Place::At(APART));
+        assert_eq!(place(&mut order, 2, 5), Place::Nowhere, "sequence and timestamp disagree");
+        assert_eq!(place(&mut order, 30_000, 0), Place::Nowhere);
+        assert_eq!(place(&mut order, 2, 1_920), Place::At(APART + 1), "the stream goes on");
+        assert_eq!(place(&mut order, 9_000, 77), Place::Nowhere);
+        assert_eq!(place(&mut order, 9_001, 77 + 960), Place::Nowhere);
+        assert_eq!(place(&mut order, 9_002, 77 + 1_920), Place::Anew(2 * APART + 1));
+        assert_eq!(place(&mut order, 9_003, 77 + 2_880), Place::At(2 * APART + 2));
+    }
+
+    #[test]
+    fn a_path_has_sequence_numbers_of_its_own_and_the_voice_goes_on_where_its_timestamp_says() {
+        let mut order = Order::default();
+        let on = |path, sequence, timestamp| Numbers { path, sequence, timestamp, first: false };
+        assert_eq!(order.place(on(1, 65_535, 0), |_| true), Place::At(APART));
+        assert_eq!(order.place(on(3, 100, 2 * 960), |_| true), Place::At(APART + 2));
+        assert_eq!(
+            order.place(on(1, 0, 960), |_| true),
+            Place::At(APART + 1),
+            "still under way on the old path"
+        );
+        assert_eq!(order.place(on(3, 101, 3 * 960), |_| true), Place::At(APART + 3));
+        assert_eq!(
+            order.place(on(2, 5, 77), |_| true),
+            Place::Anew(2 * APART + 3),
+            "another clock, another stream"
+        );
+        for path in 4..200 {
+            assert!(matches!(order.place(on(path, path, 77), |_| true), Place::At(_) | Place::Anew(_)));
+        }
+        assert_eq!(order.paths.len(), PATHS);
+    }
+
+    #[test]
+    fn a_pause_passes_time_and_no_numbers_if_the_packet_says_so() {
+        let mut order = Order::default();
+        let after =
+            |first, sequence, frames: u32| Numbers { path: 0, sequence, timestamp: frames * 960, first };
+        assert_eq!(order.place(after(true, 0, 0), |_| true), Place::At(APART), "the very first");
+        assert_eq!(order.place(after(false, 1, 13), |_| true), Place::Nowhere);
+        assert_eq!(order.place(after(true, 1, 13), |_| true), Place::AfterPause(APART + 13));
+        assert_eq!(order.place(after(false, 2, 14), |_| true), Place::At(APART + 14));
+        assert_eq!(order.place(after(true, 3, 15), |_| true), Place::At(APART + 15), "no time has passed");
     }
 }

@@ -20,6 +20,12 @@ impl Chance {
     }
 }
 
+impl Playout {
+    fn got(&mut self, at: Moment, sequence: u16, timestamp: u32, payload: &[u8]) {
+        self.push(at, Numbers { path: 0, sequence, timestamp, first: false }, payload);
+    }
+}
+
 /// What the network and the clocks do to a voice.
 #[derive(Clone, Copy)]
 struct Trace {
@@ -96,7 +102,7 @@ fn adaptive(trace: Trace) -> (Heard, Statistics) {
             heap.pop();
             let sequence = u16::try_from((n + 65_000) % 65_536).unwrap();
             let timestamp = u32::try_from((n * 960 + 4_294_000_000) % (1 << 32)).unwrap();
-            buffer.push(Moment::from_micros(at), sequence, timestamp, &n.to_be_bytes());
+            buffer.got(Moment::from_micros(at), sequence, timestamp, &n.to_be_bytes());
         }
         let mut changed = 0;
         now += match buffer.pull(Moment::from_micros(now)) {
@@ -210,7 +216,7 @@ fn the_target_rises_with_the_first_late_packets_and_falls_when_they_are_old() {
     let mut buffer = Playout::new();
     let mut push = |n: u32, late_ms: u64| {
         let at = Moment::from_micros(1_000_000 + u64::from(n) * 20_000 + late_ms * 1_000);
-        buffer.push(at, u16::try_from(n).unwrap(), n * 960, &[1]);
+        buffer.got(at, u16::try_from(n).unwrap(), n * 960, &[1]);
         while !matches!(buffer.pull(at), Frame::Silence | Frame::Conceal) {}
         buffer.target()
     };
@@ -239,7 +245,7 @@ fn playing() -> (Playout, u64) {
     let mut now = 1_000_000;
     for n in 0..=10_u16 {
         now = 1_000_000 + u64::from(n) * 20_000;
-        buffer.push(Moment::from_micros(now), n, u32::from(n) * 960, &[u8::try_from(n).unwrap()]);
+        buffer.got(Moment::from_micros(now), n, u32::from(n) * 960, &[u8::try_from(n).unwrap()]);
         let _frame = buffer.pull(Moment::from_micros(now));
     }
     (buffer, now)
@@ -250,7 +256,7 @@ fn doubled_late_and_reordered_packets_are_told_apart() {
     let (mut buffer, now) = playing();
     let before = buffer.statistics();
     let mut push = |n: u16| {
-        buffer.push(Moment::from_micros(now + 5_000), n, u32::from(n) * 960, &[1]);
+        buffer.got(Moment::from_micros(now + 5_000), n, u32::from(n) * 960, &[1]);
         buffer.statistics()
     };
     assert_eq!(push(10).duplicated, before.duplicated + 1, "waits already");
@@ -264,7 +270,7 @@ fn doubled_late_and_reordered_packets_are_told_apart() {
 fn a_missing_frame_is_taken_from_the_packet_after_it_and_counted_late_when_it_comes() {
     let (mut buffer, mut now) = playing();
     for n in [12_u16, 13, 14] {
-        buffer.push(Moment::from_micros(now), n, u32::from(n) * 960, &[u8::try_from(n).unwrap()]);
+        buffer.got(Moment::from_micros(now), n, u32::from(n) * 960, &[u8::try_from(n).unwrap()]);
     }
     let mut told = Vec::new();
     for _ in 0..5 {
@@ -277,7 +283,7 @@ fn a_missing_frame_is_taken_from_the_packet_after_it_and_counted_late_when_it_co
         });
     }
     assert_eq!(told, [10, -12, 12, 13, 14]);
-    buffer.push(Moment::from_micros(now), 11, 11 * 960, &[11]);
+    buffer.got(Moment::from_micros(now), 11, 11 * 960, &[11]);
     let s = buffer.statistics();
     assert_eq!((s.lost, s.recovered, s.concealed, s.late), (1, 1, 0, 1));
 }
@@ -297,11 +303,11 @@ fn a_stall_is_concealed_then_silent_then_played_on_without_growing_delay() {
     assert_eq!(kinds.iter().collect::<String>(), format!("d{}{}", "c".repeat(10), "s".repeat(49)));
     // The whole second comes at once.
     for n in 11..70_u16 {
-        buffer.push(Moment::from_micros(now), n, u32::from(n) * 960, &[1]);
+        buffer.got(Moment::from_micros(now), n, u32::from(n) * 960, &[1]);
     }
     for n in 70..170_u16 {
         now += 20_000;
-        buffer.push(Moment::from_micros(now), n, u32::from(n) * 960, &[1]);
+        buffer.got(Moment::from_micros(now), n, u32::from(n) * 960, &[1]);
         let _frame = buffer.pull(Moment::from_micros(now));
     }
     let s = buffer.statistics();
@@ -319,7 +325,7 @@ fn a_sender_that_paused_goes_on_at_low_delay() {
     now += 40_000_000;
     for n in 11..40_u16 {
         now += 20_000;
-        buffer.push(Moment::from_micros(now), n, u32::from(n) * 960, &[1]);
+        buffer.got(Moment::from_micros(now), n, u32::from(n) * 960, &[1]);
         let _frame = buffer.pull(Moment::from_micros(now));
     }
     let s = buffer.statistics();
@@ -333,12 +339,12 @@ fn hostile_jumps_change_nothing_and_a_restarted_sender_is_followed() {
     for n in 11..200_u16 {
         now += 20_000;
         let at = Moment::from_micros(now);
-        buffer.push(at, n, u32::from(n) * 960, &[1]);
+        buffer.got(at, n, u32::from(n) * 960, &[1]);
         let wild = chance.below::<u16>(65_536);
-        buffer.push(at, wild, chance.below::<u32>(1 << 32), &[2]);
-        buffer.push(at, n.wrapping_add(2_900), u32::from(n) * 960 + 2_900 * 960, &[3]);
-        buffer.push(at, n, u32::from(n) * 960, &[9; PACKET_MAX + 1]);
-        buffer.push(at, n, u32::from(n) * 960, &[]);
+        buffer.got(at, wild, chance.below::<u32>(1 << 32), &[2]);
+        buffer.got(at, n.wrapping_add(2_900), u32::from(n) * 960 + 2_900 * 960, &[3]);
+        buffer.got(at, n, u32::from(n) * 960, &[9; PACKET_MAX + 1]);
+        buffer.got(at, n, u32::from(n) * 960, &[]);
         assert!(matches!(buffer.pull(at), Frame::Decode { payload: [1] | [_], .. }), "the voice goes on");
     }
     let s = buffer.statistics();
@@ -348,7 +354,7 @@ fn hostile_jumps_change_nothing_and_a_restarted_sender_is_followed() {
     for n in 0..50_u16 {
         now += 20_000;
         let at = Moment::from_micros(now);
-        buffer.push(at, n.wrapping_add(40_000), 77 + u32::from(n) * 960, &[7]);
+        buffer.got(at, n.wrapping_add(40_000), 77 + u32::from(n) * 960, &[7]);
         let _frame = buffer.pull(at);
     }
     assert!(
@@ -368,8 +374,114 @@ fn ten_thousand_random_packets_never_break_it_or_stretch_time() {
         let near = chance.below::<u64>(10) < 7;
         let sequence = chance.below::<u16>(if near { 300 } else { 65_536 });
         let timestamp = if near { u32::from(sequence) * 960 } else { chance.below::<u32>(1 << 32) };
-        buffer.push(at, sequence, timestamp, &[1]);
+        buffer.got(at, sequence, timestamp, &[1]);
         let _frame = buffer.pull(at);
         assert!((15..=200).contains(&buffer.target().as_millis()));
     }
+}
+
+/// Twenty seconds of a clean voice, then nothing for so long while the sender's numbers stand still, then ten seconds of it:
+/// frames of these that were concealed or stretched, and how long after they came they play in the end.
+fn after_a_standstill(pause_us: u64, told: impl Fn(u32, u16) -> Numbers) -> (u64, Duration) {
+    let mut buffer = Playout::new();
+    let (mut next, mut before) = (1_000_000_u64, Statistics::default());
+    let came = |n: u32| 1_000_000 + u64::from(n) * 20_000 + if n < 1_000 { 0 } else { pause_us };
+    let mut n = 0_u32;
+    while n < 1_500 {
+        let at = came(n);
+        while next <= at {
+            let frame = buffer.pull(Moment::from_micros(next));
+            next += match frame {
+                Frame::Silence => 2_500,
+                Frame::Decode { stretch: Stretch::Shorten, .. } => {
+                    buffer.changed(-300);
+                    20_000 - 6_250
+                }
+                Frame::Decode { stretch: Stretch::Lengthen, .. } => {
+                    buffer.changed(300);
+                    20_000 + 6_250
+                }
+                Frame::Decode { .. } | Frame::Fec { .. } | Frame::Conceal => 20_000,
+            };
+        }
+        if n == 1_000 {
+            before = buffer.statistics();
+        }
+        buffer.push(Moment::from_micros(at), told(n, u16::try_from(n).unwrap()), &[1]);
+        n += 1;
+    }
+    let after = buffer.statistics();
+    assert!(after.played > 1_480, "the voice goes on after {pause_us} us: {after:?}");
+    (after.concealed - before.concealed + after.stretched - before.stretched, after.delay)
+}
+
+#[test]
+fn a_voice_that_stood_still_for_a_while_is_played_whole_whatever_its_numbers_say() {
+    for pause_us in (0..=1_000_000).step_by(10_000) {
+        let silent = |n: u32, sequence| Numbers { sequence, timestamp: n * 960, ..Numbers::default() };
+        let (broken, delay) = after_a_standstill(pause_us, silent);
+        assert!(broken < 20, "{pause_us} us, and the numbers stand still: {broken} frames");
+        assert!(delay <= Duration::from_millis(60) || pause_us <= 240_000, "{pause_us} us: {delay:?}");
+        // A sender that knows its trade passes the time in its timestamps, and marks the first packet.
+        let frames = u32::try_from(pause_us / 20_000).unwrap();
+        let marked = |n: u32, sequence| {
+            let timestamp = (n + if n < 1_000 { 0 } else { frames }) * 960;
+            Numbers { path: 0, sequence, timestamp, first: n == 1_000 }
+        };
+        let (broken, delay) = after_a_standstill(pause_us, marked);
+        assert!(broken < 12, "{pause_us} us, marked: {broken} frames");
+        assert!(delay <= Duration::from_millis(60), "{pause_us} us, marked: {delay:?}");
+        // And on a path of its own it begins with other numbers.
+        let anew = |n: u32, sequence: u16| match n {
+            0..1_000 => Numbers { path: 1, sequence, timestamp: n * 960, first: false },
+            _ => {
+                let (sequence, timestamp) = (sequence + 9_000, (n + frames) * 960);
+                Numbers { path: 3, sequence, timestamp, first: n == 1_000 }
+            }
+        };
+        let (broken, _) = after_a_standstill(pause_us, anew);
+        assert!(broken < 12, "{pause_us} us, on a new path: {broken} frames");
+    }
+}
+
+#[test]
+fn a_way_that_becomes_longer_in_the_middle_of_a_voice_is_followed_within_a_second() {
+    for step_us in [100_000_u64, 230_000, 300_000, 500_000, 900_000] {
+        let mut buffer = Playout::new();
+        let (mut next, mut before) = (1_000_000_u64, 0);
+        for n in 0..2_000_u16 {
+            let at = 1_000_000 + u64::from(n) * 20_000 + if n < 1_000 { 0 } else { step_us };
+            while next <= at {
+                let frame = buffer.pull(Moment::from_micros(next));
+                next += if frame == Frame::Silence { 2_500 } else { 20_000 };
+            }
+            buffer.got(Moment::from_micros(at), n, u32::from(n) * 960, &[1]);
+            if n == 1_050 {
+                before = buffer.statistics().concealed;
+            }
+        }
+        let after = buffer.statistics();
+        assert!(after.concealed - before < 5, "{step_us} us: {after:?}");
+    }
+}
+
+#[test]
+fn what_is_forgotten_is_not_played_and_the_counts_go_on() {
+    let (mut buffer, now) = playing();
+    let before = buffer.statistics();
+    buffer.got(Moment::from_micros(now), 11, 11 * 960, &[11]);
+    buffer.forget();
+    assert_eq!(buffer.pull(Moment::from_micros(now + 20_000)), Frame::Silence);
+    for n in 0..5_u16 {
+        buffer.got(
+            Moment::from_micros(now + 90_000_000 + u64::from(n) * 20_000),
+            5_000 + n,
+            u32::from(n) * 960,
+            &[3],
+        );
+    }
+    let after = buffer.statistics();
+    assert_eq!((after.received, after.rejected), (before.received + 6, before.rejected));
+    let frame = buffer.pull(Moment::from_micros(now + 90_100_000));
+    assert!(matches!(frame, Frame::Decode { payload: [3], .. }), "{frame:?}");
 }
