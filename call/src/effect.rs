@@ -49,6 +49,9 @@ pub enum Effect {
         /// What to do.
         order: MediaOrder,
     },
+    /// To the media port: nothing of this call may be open any more, whatever was ordered before. It follows the call's
+    /// last `Close`, and does not lean on it.
+    EndMedia(CallId),
     /// To history: append the event and bring the call's row up to date, in one transaction.
     Record(Box<Record>),
     /// To the bus: this is what the call looks like now. Released by the commit of the records before it.

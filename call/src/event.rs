@@ -80,6 +80,11 @@ pub enum Event {
         /// What happened.
         report: MediaReport,
     },
+    /// All that the media port had of a call is gone: it broke, or has ended.
+    MediaGone {
+        /// The call.
+        call: CallId,
+    },
     /// Our own network changed: paths are mended at once, not when they time out.
     NetworkChanged,
     /// This daemon stops: every call ends now.

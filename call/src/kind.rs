@@ -125,6 +125,8 @@ kinds! {
         Failed,
         /// [`MediaReport::Voice`]
         Voice,
+        /// [`Event::MediaGone`]
+        MediaGone,
         /// [`Event::NetworkChanged`]
         NetworkChanged,
         /// [`Event::Stopping`]
@@ -181,6 +183,7 @@ impl From<&Event> for Input {
                 MediaReport::Failed(_) => Self::Failed,
                 MediaReport::Voice(_) => Self::Voice,
             },
+            Event::MediaGone { .. } => Self::MediaGone,
             Event::NetworkChanged => Self::NetworkChanged,
             Event::Stopping => Self::Stopping,
         }

@@ -17,9 +17,9 @@ use core::time::Duration;
 
 use crate::call::{Call, Dial, End, Flow, Knock, Out};
 use crate::command::{Command, Refusal};
-use crate::effect::{Effect, Effects};
-use crate::event::Event;
-use crate::id::{CallId, LegId, PeerId};
+use crate::effect::{Effect, Effects, MediaOrder};
+use crate::event::{Event, MediaReport};
+use crate::id::{CallId, Epoch, LegId, PeerId};
 use crate::kind::PhaseKind;
 use crate::message::Message;
 use crate::time::Moment;
@@ -148,6 +148,11 @@ impl Phone {
         all.into_iter().map(|call| (call.wire(), call.kind())).collect()
     }
 
+    /// Every path of every call that was prepared and not closed: what the media port may hold open.
+    pub fn open_paths(&self) -> Vec<(CallId, LegId, Epoch)> {
+        self.calls.values().flat_map(Call::open_paths).collect()
+    }
+
     /// A person or program asks. May be refused; a refusal changes nothing.
     pub fn command(&mut self, now: Moment, command: Command) -> Result<Effects, Refusal> {
         self.pass(now);
@@ -243,8 +248,21 @@ impl Phone {
                 self.about(&mut out, (call, leg), |call, out| call.undeliverable(out, leg));
             }
             Event::Bye { call, leg } => self.bye(&mut out, call, leg),
+            Event::Media { call, leg, epoch, report: MediaReport::Up } if self.route(call, leg).is_none() => {
+                // Nothing that is none of ours may be up: a microphone could be open behind it.
+                out.order(if self.calls.values().any(|live| live.wire() == call) {
+                    Effect::Media { call, leg, epoch, order: MediaOrder::Close }
+                } else {
+                    Effect::EndMedia(call)
+                });
+            }
             Event::Media { call, leg, epoch, report } => {
                 self.about(&mut out, (call, leg), |call, out| call.media(out, leg, epoch, report));
+            }
+            Event::MediaGone { call } => {
+                for id in self.ids(|live| live.wire() == call) {
+                    self.change(&mut out, id, |call, _| call.media_gone());
+                }
             }
             Event::NetworkChanged => {
                 for call in self.ids(|_| true) {

@@ -254,6 +254,7 @@ impl Engine {
             media::Report::Event { call, leg, epoch, report } => {
                 self.feed(Event::Media { call, leg, epoch, report });
             }
+            media::Report::Gone { call } => self.feed(Event::MediaGone { call }),
             media::Report::Frame { call, leg, bytes } => {
                 self.tell_signal(signal::Order::Frame { call, leg, bytes });
             }
@@ -366,6 +367,7 @@ fn name(event: &Event) -> &'static str {
         Event::Undeliverable { .. } => "undeliverable",
         Event::Bye { .. } => "bye",
         Event::Media { .. } => "media",
+        Event::MediaGone { .. } => "media gone",
         Event::NetworkChanged => "network changed",
         Event::Stopping => "stopping",
     }

@@ -45,13 +45,17 @@ impl<'a> Step<'a> {
                 Effect::Media { call, leg, epoch, order } => {
                     let opens = matches!(order, ahoy_call::MediaOrder::Open { .. });
                     let order = media::Order::Call { call, leg, epoch, order };
-                    if self.engine.ports.media.order(order).is_err() {
-                        let report = MediaReport::Failed(MediaFault::Media);
-                        self.failed.push(ahoy_call::Event::Media { call, leg, epoch, report });
-                    } else if opens {
-                        self.engine.set_volume(call);
+                    match self.engine.ports.media.order(order) {
+                        Ok(()) if opens => self.engine.set_volume(call),
+                        Ok(()) => {}
+                        Err(media::Refused::Full) => {
+                            let report = MediaReport::Failed(MediaFault::Media);
+                            self.failed.push(ahoy_call::Event::Media { call, leg, epoch, report });
+                        }
+                        Err(media::Refused::Gone) => self.failed.push(ahoy_call::Event::MediaGone { call }),
                     }
                 }
+                Effect::EndMedia(call) => self.engine.tell_media(media::Order::End { call }),
                 Effect::Record(record) => self.record(*record),
                 Effect::Publish(view) => {
                     let row = self.row(*view);

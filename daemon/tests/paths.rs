@@ -178,6 +178,72 @@ async fn a_path_that_is_gone_closes_the_microphone_until_the_next_open() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_call_closes_the_microphone_and_every_path_that_nobody_closed() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::talking(FIRST).await;
+    w.connect(SECOND).await;
+    w.open(SECOND, false);
+    w.until("voices on the new path", |w| w.voices_in(ANA, SECOND) > 20).await;
+    // No order closes either of them.
+    w.ana.end_call();
+    w.until("a closed microphone", |w| !w.ana.mic.is_read()).await;
+    w.until("an ended session", |w| w.ana.has_ended()).await;
+    let before = (w.voices(ANA), w.voices(BEN));
+    w.until("more of Ben, who has not ended", |w| {
+        w.voices(BEN) >= before.1 + 25 || w.ben.has(SECOND, &MediaReport::Lost)
+    })
+    .await;
+    assert_eq!(w.voices(ANA), before.0, "nothing is sent after the end");
+    w.end().await;
+}
+
+#[tokio::test]
+async fn what_is_closed_before_it_is_built_is_never_built() {
+    let _shared = COMPANY.read().await;
+    let mut side = Side::new(ANA);
+    // The state is ahead of the queue: the path is closed when its order to build it is read.
+    side.order(FIRST, MediaOrder::Prepare(Role::Offerer));
+    side.order(FIRST, MediaOrder::Close);
+    side.order(SECOND, MediaOrder::Prepare(Role::Offerer));
+    side.until_described(SECOND).await;
+    assert!(!side.was_described(FIRST));
+    side.end().await;
+}
+
+#[tokio::test]
+async fn a_path_that_is_asked_for_while_a_session_says_farewell_is_built_or_refused_in_words() {
+    let _shared = COMPANY.read().await;
+    // At every moment of its end: after so many turns of the runtime.
+    for turns in 0..60 {
+        let mut side = Side::new(ANA);
+        side.order(FIRST, MediaOrder::Prepare(Role::Offerer));
+        side.until_described(FIRST).await;
+        side.order(FIRST, MediaOrder::Close);
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        if side.try_order(SECOND, Role::Offerer) {
+            side.until_anything(SECOND).await;
+        }
+        side.end().await;
+    }
+}
+
+#[tokio::test]
+async fn mute_and_close_reach_a_session_that_reads_none_of_its_orders() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::talking(FIRST).await;
+    // More orders than its queue holds.
+    w.ana.choke();
+    w.ana.order(FIRST, MediaOrder::SetMuted(true));
+    w.until("silence at Ben's", |w| w.ben.ear.is_silent()).await;
+    w.ana.choke();
+    w.ana.order(FIRST, MediaOrder::Close);
+    w.until("a closed microphone", |w| !w.ana.mic.is_read()).await;
+    w.end().await;
+}
+
+#[tokio::test]
 async fn a_new_epoch_takes_over_without_a_gap() {
     let _shared = COMPANY.read().await;
     let mut w = Between::talking(FIRST).await;

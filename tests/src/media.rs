@@ -86,6 +86,13 @@ impl MediaModel {
         Vec::new()
     }
 
+    /// Nothing of the call is left.
+    pub fn end(&mut self, call: CallId) {
+        self.paths.retain(|key, _| key.0 != call);
+        self.held.remove(&call);
+        self.muted.remove(&call);
+    }
+
     /// Whether the microphone may be read in some call.
     pub fn microphone_open(&self) -> bool {
         self.paths.values().any(|path| path.open)

@@ -33,8 +33,12 @@ pub struct Talk {
     pub leg: LegId,
     /// The newest generation that was prepared.
     pub epoch: Epoch,
+    /// Every generation that was ever prepared.
+    pub prepared: Vec<Epoch>,
     /// What was ordered of the media, and when.
     pub orders: Vec<(Moment, Epoch, MediaOrder)>,
+    /// Calls of which nothing of the media may be left.
+    pub media_ended: Vec<CallId>,
     /// What was ordered of signaling: the session and the order.
     pub signals: Vec<((CallId, LegId), SignalOrder)>,
     /// What history heard.
@@ -47,7 +51,8 @@ impl Talk {
     pub fn idle(own: LegId, leg: LegId, call: CallId) -> Self {
         let phone = Phone::new(own, Settings { reconnect_window: MINUTE, ..Settings::default() });
         let (now, epoch) = (Moment::from_micros(5_000_000), Epoch::default());
-        Self { phone, now, call, leg, epoch, orders: Vec::new(), signals: Vec::new(), facts: Vec::new(), own }
+        let (prepared, orders, media_ended, signals, facts) = Default::default();
+        Self { phone, now, call, leg, epoch, prepared, orders, media_ended, signals, facts, own }
     }
 
     /// We called, it was answered, no sound flows yet.
@@ -83,11 +88,13 @@ impl Talk {
                 Effect::Media { epoch, order, .. } => {
                     if matches!(order, MediaOrder::Prepare(_)) {
                         self.epoch = epoch;
+                        self.prepared.push(epoch);
                     }
                     self.orders.push((self.now, epoch, order));
                 }
                 Effect::Signal { call, leg, order } => self.signals.push(((call, leg), order)),
                 Effect::Record(record) => self.facts.push((record.view.id, record.fact)),
+                Effect::EndMedia(call) => self.media_ended.push(call),
                 Effect::Publish(_) | Effect::Retire(_) => {}
             }
         }
@@ -96,6 +103,7 @@ impl Talk {
     /// What was ordered until now is of no interest.
     pub fn forget(&mut self) {
         self.orders.clear();
+        self.media_ended.clear();
         self.signals.clear();
         self.facts.clear();
     }

@@ -188,7 +188,8 @@ impl World {
             | Event::Carried { call, .. }
             | Event::Undeliverable { call, .. }
             | Event::Bye { call, .. }
-            | Event::Media { call, .. } => Some(*call),
+            | Event::Media { call, .. }
+            | Event::MediaGone { call } => Some(*call),
             Event::Tick | Event::NetworkChanged | Event::Stopping => None,
         };
         self.hit(who, Input::from(&event), call);

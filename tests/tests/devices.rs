@@ -176,7 +176,11 @@ fn a_device_that_lost_hears_of_it_once() {
     let effects = w.people[0].phone.clone().command(w.now, ended).unwrap();
     let told = effects.into_iter().any(|effect| match effect {
         Effect::Signal { leg, .. } => leg == lost,
-        Effect::Media { .. } | Effect::Record(_) | Effect::Publish(_) | Effect::Retire(_) => false,
+        Effect::Media { .. }
+        | Effect::EndMedia(_)
+        | Effect::Record(_)
+        | Effect::Publish(_)
+        | Effect::Retire(_) => false,
     });
     assert!(!told, "that the others hang up is nothing to it");
 }

@@ -6,7 +6,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Command, EndReason, Epoch, Event, LegId, MediaOrder, MediaReport, Role, State};
+use ahoy_call::{
+    CallId, Command, EndReason, Epoch, Event, LegId, MediaFault, MediaOrder, MediaReport, Message, Role,
+    State,
+};
 use ahoy_tests::talk::{HIGH, LOW, MINUTE, Talk};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -279,4 +282,90 @@ fn the_two_ends_of_a_call_do_not_try_at_the_same_moments() {
         let waits: BTreeSet<Duration> = devices.map(|own| wait(own, HIGH, call)).collect();
         assert!(waits.len() > 35, "whatever the call is, its devices differ: {}", waits.len());
     }
+}
+
+#[test]
+fn however_the_breaks_fall_every_path_that_was_begun_is_closed_and_the_microphone_with_it() {
+    let mut t = Talk::running();
+    let second = t.their_next(t.epoch);
+    t.offered(second, "they roam");
+    t.reported(second, MediaReport::Up);
+    t.pass(300 * MS);
+    // The first one has not gone yet when the next one begins beside the second, which then breaks.
+    let third = t.their_next(second);
+    t.offered(third, "they roam on");
+    t.reported(second, MediaReport::Lost);
+    t.pass(MINUTE / 2);
+    assert_eq!(t.closed().iter().map(|(_, epoch)| *epoch).filter(|epoch| *epoch == second).count(), 1);
+    t.reported(t.epoch, MediaReport::Up);
+    t.pass(MINUTE);
+    t.command(Command::HangUp { call: t.call }).unwrap();
+    let prepared: BTreeSet<Epoch> = t.prepared.iter().copied().collect();
+    let closed: Vec<Epoch> = t.closed().into_iter().map(|(_, epoch)| epoch).collect();
+    assert_eq!(closed.iter().copied().collect::<BTreeSet<_>>(), prepared, "each is closed");
+    assert_eq!(closed.len(), prepared.len(), "and once");
+    assert_eq!(t.media_ended, [t.call], "and whatever else there may be ends with the call");
+}
+
+#[test]
+fn a_path_that_is_up_and_none_of_ours_is_closed() {
+    let mut t = Talk::running();
+    let foreign = Epoch(40_001);
+    t.reported(foreign, MediaReport::Up);
+    assert_eq!(t.ordered(), [(foreign, MediaOrder::Close)]);
+    t.event(Event::Media {
+        call: t.call,
+        leg: LegId::from_bytes([77; 16]),
+        epoch: Epoch(1),
+        report: MediaReport::Up,
+    });
+    assert_eq!(
+        t.ordered().last(),
+        Some(&(Epoch(1), MediaOrder::Close)),
+        "a device that is none of this call's"
+    );
+    t.command(Command::HangUp { call: t.call }).unwrap();
+    t.forget();
+    t.reported(t.epoch, MediaReport::Up);
+    assert_eq!(t.media_ended, [t.call], "a call that is over");
+}
+
+#[test]
+fn a_path_that_fails_in_a_call_is_mended_like_one_that_broke() {
+    let mut t = Talk::running();
+    let first = t.epoch;
+    t.reported(first, MediaReport::Failed(MediaFault::Media));
+    assert_eq!(t.state(), Some(State::Reconnecting));
+    assert!(t.epoch > first, "the next one begins at once");
+    assert!(t.ordered().iter().any(|(_, order)| *order == MediaOrder::Pause), "no path, no microphone");
+    // Without an address each one fails as soon as it is begun: that must not use up the tries.
+    t.forget();
+    t.reported(t.epoch, MediaReport::Failed(MediaFault::Media));
+    assert_eq!((t.begun(), t.state()), (Vec::new(), Some(State::Reconnecting)));
+    t.pass(3 * SECOND);
+    assert!((1..=2).contains(&t.begun().len()), "{:?}", t.begun());
+    t.reported(t.epoch, MediaReport::Up);
+    assert_eq!(t.state(), Some(State::Active));
+}
+
+#[test]
+fn a_next_path_that_fails_leaves_the_standing_one_alone_and_is_tried_again() {
+    let mut t = Talk::running();
+    let next = t.their_next(t.epoch);
+    t.offered(next, "beside it");
+    t.reported(next, MediaReport::Failed(MediaFault::Negotiation));
+    assert_eq!(t.state(), Some(State::Active));
+    assert_eq!(t.begun(), []);
+    t.pass(SECOND * 6 / 5);
+    assert_eq!(t.begun().len(), 1, "after a second, give or take a fifth");
+}
+
+#[test]
+fn a_call_whose_media_are_gone_ends_and_says_so() {
+    let mut t = Talk::running();
+    t.event(Event::MediaGone { call: CallId::from_bytes([99; 16]) });
+    assert_eq!(t.state(), Some(State::Active), "another call's");
+    t.event(Event::MediaGone { call: t.call });
+    assert_eq!((t.state(), t.reason()), (Some(State::Disconnected), Some(EndReason::MediaFailed)));
+    assert!(t.sent().contains(&Message::End { reason: EndReason::MediaFailed }));
 }

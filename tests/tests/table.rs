@@ -60,10 +60,11 @@ undeliverable     | .            Ended        Ended        Ended        gone    
 bye               | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 described         | .            .            +            .            .            +            +            +            +            +            +            +            .
 gathered          | .            .            +            .            .            +            +            +            +            +            +            +            .
-path up           | .            .            .            .            .            Ringing      .            .            Talking      +            +            Talking      .
+path up           | +            +            .            +            +            Ringing      .            .            Talking      +            +            Talking      +
 path lost         | .            .            +            .            .            +            +            +            +            Reconnecting Reconnecting +            .
 path stuck        | .            .            .            .            .            +            .            .            +            .            .            +            .
-path failed       | .            .            Ended        .            .            Ended        Ended        Ended        Ended        .            .            .            .
+path failed       | .            .            Ended        .            .            Ended        Ended        Ended        Ended        Reconnecting Reconnecting +            .
+media gone        | .            Ended        Ended        .            .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 no microphone     | .            +            +            +            +            +            +            +            +            +            +            +            .
 network changed   | .            .            +            .            +            +            +            +            +            +            +            +            .
 stopping          | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
@@ -222,6 +223,7 @@ const ROWS: &[Row] = &[
     ("path lost", |s| reported(s, MediaReport::Lost)),
     ("path stuck", |s| reported(s, MediaReport::Stuck)),
     ("path failed", |s| reported(s, MediaReport::Failed(MediaFault::Media))),
+    ("media gone", |s| Given::Event(Event::MediaGone { call: s.wire })),
     ("no microphone", |s| reported(s, MediaReport::Voice(false))),
     ("network changed", |_| Given::Event(Event::NetworkChanged)),
     ("stopping", |_| Given::Event(Event::Stopping)),

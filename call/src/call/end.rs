@@ -6,7 +6,7 @@
 use alloc::string::String;
 
 use crate::call::{Call, Out, Stage};
-use crate::effect::{Fact, SignalOrder};
+use crate::effect::{Effect, Fact, SignalOrder};
 use crate::message::{CancelReason, DeclineReason, Message, Scope};
 use crate::view::{CallView, Can, Direction, EndReason, EndedBy, Outcome, State};
 
@@ -85,6 +85,7 @@ impl Call {
             }
             leg.close(out);
         }
+        out.order(Effect::EndMedia(self.wire));
         self.serial += 1;
         let view = CallView {
             state: State::Disconnected,
@@ -108,7 +109,7 @@ impl Call {
         let silent = self.legs.values().filter(|leg| leg.is_not_known_to_have_rung()).map(|leg| leg.id);
         for leg in silent.chain(self.unrung.iter().copied()) {
             let order = SignalOrder::Missed { peer: self.peer };
-            out.order(crate::effect::Effect::Signal { call: self.wire, leg, order });
+            out.order(Effect::Signal { call: self.wire, leg, order });
         }
     }
 }

@@ -1,8 +1,9 @@
 //! One remote device of a call, and its media path.
 //!
-//! Lives here: a path's generations (epochs), which one stands, when the next one begins.
+//! Lives here: a path's generations (epochs), the set of those that are open, which one stands, when the next one begins.
 //! Must not: know the call's phase; end the call.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -68,6 +69,8 @@ pub(crate) struct Leg {
     pub(crate) listening: bool,
     /// It holds the call.
     pub(crate) held: bool,
+    /// Every epoch that was prepared and not closed. What has no part any more is closed at once, see `sweep`.
+    open: BTreeSet<Epoch>,
     /// The newest epoch, building or up.
     current: Option<Epoch>,
     /// We made the offer of the current epoch.
@@ -98,6 +101,7 @@ impl Leg {
             muted: false,
             listening: false,
             held: false,
+            open: BTreeSet::new(),
             current: None,
             offerer: false,
             standing: None,
@@ -147,6 +151,18 @@ impl Leg {
         self.standing == Some(epoch)
     }
 
+    /// Every generation that was prepared and not closed.
+    pub(crate) fn open_paths(&self) -> impl Iterator<Item = Epoch> {
+        self.open.iter().copied()
+    }
+
+    /// A generation is up that is none of ours any more: it may not stay so.
+    pub(crate) fn close_unknown(&self, out: &mut Out, epoch: Epoch) {
+        if !self.open.contains(&epoch) {
+            self.media(out, epoch, MediaOrder::Close);
+        }
+    }
+
     pub(crate) fn deadline(&self) -> Option<Moment> {
         [self.retry, self.closing.map(|(_, at)| at)].into_iter().flatten().min()
     }
@@ -174,9 +190,9 @@ impl Leg {
             return;
         };
         self.begun.push(now);
-        let replaced = self.replace(out.now, next);
+        self.make_room(out.now, next);
         self.offer(out, next);
-        self.take_down(out, replaced);
+        self.sweep(out);
     }
 
     /// An offer of theirs. Answered at once when `may_answer`, kept otherwise. Old generations are ignored.
@@ -197,7 +213,7 @@ impl Leg {
             }
             return;
         }
-        let replaced = self.replace(out.now, epoch);
+        self.make_room(out.now, epoch);
         self.current = Some(epoch);
         self.offerer = false;
         self.path = Path::Building;
@@ -205,8 +221,8 @@ impl Leg {
             // They mend it: our own next try waits its turn.
             self.retry = Some(out.now + self.jittered(WAITS[self.attempts.min(WAITS.len() - 1)]));
         }
-        self.media(out, epoch, MediaOrder::Prepare(Role::Answerer(description)));
-        self.take_down(out, replaced);
+        self.prepare(out, epoch, Role::Answerer(description));
+        self.sweep(out);
         let list: Vec<Opaque> =
             self.early.extract_if(.., |(of, _)| *of == epoch).map(|(_, candidate)| candidate).collect();
         let complete = self.early_complete == Some(epoch);
@@ -300,20 +316,25 @@ impl Leg {
     }
 
     /// A generation broke. `true` when sound can flow on none.
-    pub(crate) fn lost(&mut self, out: &Out, epoch: Epoch) -> bool {
+    pub(crate) fn lost(&mut self, out: &mut Out, epoch: Epoch) -> bool {
         if self.is_standing(epoch) {
             self.standing = None;
             if !self.is_current(epoch) {
                 // Its successor is being built; it may come back by itself until then.
-                self.closing.get_or_insert((epoch, out.now + OVERLAP));
-                let retry = out.now + self.jittered(WAITS[0]);
-                self.retry.get_or_insert(retry);
+                self.close_later(out, epoch);
+                self.try_later(out);
             }
         }
         if self.is_current(epoch) {
             self.path = Path::Lost;
         }
         self.standing.is_none()
+    }
+
+    /// The next generation begins after a while, unless that is settled already.
+    pub(crate) fn try_later(&mut self, out: &Out) {
+        let retry = out.now + self.jittered(WAITS[self.attempts.min(WAITS.len() - 1)]);
+        self.retry.get_or_insert(retry);
     }
 
     /// An encrypted transport did not come up. `false` when it was rebuilt often enough.
@@ -334,8 +355,9 @@ impl Leg {
         if let Some((epoch, at)) = self.closing
             && at <= out.now
         {
+            debug_assert!(self.open.contains(&epoch), "what is to be closed is open");
             self.closing = None;
-            self.media(out, epoch, MediaOrder::Close);
+            self.sweep(out);
         }
         if self.retry.is_some_and(|at| at <= out.now) {
             self.retry = None;
@@ -345,15 +367,8 @@ impl Leg {
 
     /// Takes every generation down.
     pub(crate) fn close(&mut self, out: &mut Out) {
-        let all = [self.closing.take().map(|(epoch, _)| epoch), self.standing.take(), self.current];
-        let mut done: Option<Epoch> = None;
-        for epoch in all.into_iter().flatten() {
-            if done != Some(epoch) {
-                self.media(out, epoch, MediaOrder::Close);
-            }
-            done = Some(epoch);
-        }
-        self.current = None;
+        (self.current, self.standing, self.closing) = (None, None, None);
+        self.sweep(out);
         self.path = Path::None;
         self.retry = None;
     }
@@ -362,35 +377,37 @@ impl Leg {
         self.current = Some(epoch);
         self.offerer = true;
         self.path = Path::Building;
-        self.media(out, epoch, MediaOrder::Prepare(Role::Offerer));
+        self.prepare(out, epoch, Role::Offerer);
     }
 
-    /// Makes room for `next`: a generation that never carried sound is returned, to go once `next` was begun (so that
-    /// the sound devices stay open); one that did carry sound stays until `next` is up.
-    fn replace(&mut self, now: Moment, next: Epoch) -> Option<Epoch> {
-        let current = self.current.filter(|current| *current != next)?;
-        if self.is_standing(current) || self.closing.is_some_and(|(epoch, _)| epoch == current) {
-            return None;
-        }
-        if self.path == Path::Lost && self.closing.is_none() {
+    fn prepare(&mut self, out: &mut Out, epoch: Epoch, role: Role) {
+        self.open.insert(epoch);
+        self.media(out, epoch, MediaOrder::Prepare(role));
+    }
+
+    /// Makes room for `next`: a generation that did carry sound stays until `next` is up. One that never did has no part
+    /// any more and goes once `next` was begun, so that the sound devices stay open.
+    fn make_room(&mut self, now: Moment, next: Epoch) {
+        let Some(current) = self.current.filter(|current| *current != next) else { return };
+        let stays = self.is_standing(current) || self.closing.is_some_and(|(epoch, _)| epoch == current);
+        if !stays && self.path == Path::Lost && self.closing.is_none() {
             // It carried sound until a moment ago and may come back before its successor is up.
             self.closing = Some((current, now + OVERLAP));
-            return None;
-        }
-        Some(current)
-    }
-
-    fn take_down(&self, out: &mut Out, epoch: Option<Epoch>) {
-        if let Some(epoch) = epoch {
-            self.media(out, epoch, MediaOrder::Close);
         }
     }
 
+    /// `epoch` goes after the overlap; one that waited for its end before goes now.
     fn close_later(&mut self, out: &mut Out, epoch: Epoch) {
-        if let Some((before, _)) = self.closing.replace((epoch, out.now + OVERLAP))
-            && before != epoch
-        {
-            self.media(out, before, MediaOrder::Close);
+        self.closing = Some((epoch, out.now + OVERLAP));
+        self.sweep(out);
+    }
+
+    /// Takes down what is neither the newest one, nor stands, nor waits for its end: nothing can be open and forgotten.
+    fn sweep(&mut self, out: &mut Out) {
+        let parts = [self.current, self.standing, self.closing.map(|(epoch, _)| epoch)];
+        let gone: Vec<Epoch> = self.open.extract_if(.., |epoch| !parts.contains(&Some(*epoch))).collect();
+        for epoch in gone {
+            self.media(out, epoch, MediaOrder::Close);
         }
     }
 

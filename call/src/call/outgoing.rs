@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::call::end::{End, is_failure, stronger};
 use crate::call::flags::Said;
 use crate::call::{Call, Flow, Leg, Out, Path, Phase, SET_UP, Stage};
-use crate::effect::{Fact, SignalOrder};
+use crate::effect::{Effect, Fact, SignalOrder};
 use crate::id::{CallId, LegId, PeerId};
 use crate::message::{CancelReason, DeclineReason, Message, Scope};
 use crate::time::Moment;
@@ -212,6 +212,7 @@ impl Call {
             leg.send(out, Message::Cancel { reason: CancelReason::AnsweredElsewhere });
             leg.close(out);
         }
+        out.order(Effect::EndMedia(self.wire));
         self.left = self.sessions();
         self.left.extend(theirs.left);
         (self.wire, self.caller, self.legs) = (theirs.wire, false, theirs.legs);

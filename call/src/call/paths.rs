@@ -16,6 +16,7 @@ impl Call {
             MediaReport::Described(description) => leg.described_here(out, epoch, description),
             MediaReport::Candidates { list, complete } => leg.candidates_here(out, epoch, &list, complete),
             MediaReport::Up => {
+                leg.close_unknown(out, epoch);
                 if leg.is_current(epoch) {
                     leg.up(out, epoch);
                     self.path_up(out, leg_id);
@@ -38,7 +39,9 @@ impl Call {
                 }
             }
             MediaReport::Failed(fault) => {
-                if leg.is_current(epoch) && !self.connected {
+                if self.connected {
+                    self.path_broke(out, leg_id, epoch);
+                } else if leg.is_current(epoch) {
                     let reason = match fault {
                         MediaFault::Negotiation => EndReason::NegotiationFailed,
                         MediaFault::Media => EndReason::MediaFailed,
@@ -49,6 +52,40 @@ impl Call {
             MediaReport::Voice(heard) => self.voice(out, heard),
         }
         None
+    }
+
+    /// A path of a conversation cannot be used any more. One that carried sound is replaced at once; one that was being
+    /// built is tried again after a while, for the next one may fail as fast.
+    fn path_broke(&mut self, out: &mut Out, leg_id: LegId, epoch: Epoch) {
+        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
+        if !leg.is_current(epoch) && !leg.is_standing(epoch) {
+            return;
+        }
+        let (carried, newest) = (leg.is_standing(epoch), leg.is_current(epoch));
+        let silent = leg.lost(out, epoch);
+        if silent {
+            self.path_lost(out, leg_id);
+        }
+        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
+        if newest && carried {
+            leg.repair(out);
+        } else {
+            leg.try_later(out);
+        }
+    }
+
+    /// Nothing of its media is left.
+    pub(crate) fn media_gone(&self) -> Flow {
+        match self.phase {
+            Phase::Knocking { .. } | Phase::Parked { .. } => None,
+            Phase::Dialing { .. }
+            | Phase::Alerting { .. }
+            | Phase::Arriving { .. }
+            | Phase::RingingHere { .. }
+            | Phase::Connecting { .. }
+            | Phase::Talking
+            | Phase::Reconnecting { .. } => Some(End::told(EndReason::MediaFailed, EndedBy::Local)),
+        }
     }
 
     fn path_up(&mut self, out: &mut Out, leg: LegId) {

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use crate::call::{Call, Phase, Stage};
-use crate::id::{CallId, LegId, PeerId};
+use crate::id::{CallId, Epoch, LegId, PeerId};
 use crate::kind::PhaseKind;
 use crate::time::Moment;
 use crate::view::{CallView, Can, Direction, EndReason, EndedBy, Outcome, State};
@@ -54,6 +54,12 @@ impl Call {
     /// Whether this device has shown that it knows of our call.
     pub(crate) fn is_reached(&self, leg: LegId) -> bool {
         self.legs.get(&leg).is_some_and(|leg| leg.stage != Stage::Invited)
+    }
+
+    /// Every path of it that was prepared and not closed.
+    pub(crate) fn open_paths(&self) -> impl Iterator<Item = (CallId, LegId, Epoch)> {
+        let call = self.wire;
+        self.legs.values().flat_map(move |leg| leg.open_paths().map(move |epoch| (call, leg.id, epoch)))
     }
 
     /// Every session that is dropped with it.

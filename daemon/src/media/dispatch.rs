@@ -5,16 +5,18 @@
 
 mod thread;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use ahoy_call::MediaOrder;
-use thread::{Waiting, no_stats};
+use ahoy_call::{CallId, Epoch, LegId, MediaOrder};
+use thread::{Sent, Waiting, no_stats};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 use super::device::{self, DeviceState, Gauges, Roster, Trial, Wish};
 use super::ring::{self, Ringer};
+use super::wanted::Wanted;
 use super::{OpenSound, Order, Report, Settings, sound};
 use crate::devices::Found;
 
@@ -36,7 +38,9 @@ pub enum Refused {
 pub struct Media {
     devices: Option<Beside>,
     waiting: Option<Waiting>,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<Sent>,
+    /// What is wanted of each call that is not ended. States go this way, past every queue.
+    wanted: HashMap<CallId, watch::Sender<Wanted>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -73,10 +77,11 @@ impl Media {
     pub fn with_sound(settings: Settings, open_sound: OpenSound, reports: mpsc::Sender<Report>) -> Self {
         let (orders, waiting) = mpsc::channel(QUEUE);
         let waiting = Waiting { settings, ice_servers: Vec::new(), open_sound, orders: waiting, reports };
-        Self { devices: None, waiting: Some(waiting), orders, thread: None }
+        Self { devices: None, waiting: Some(waiting), orders, wanted: HashMap::new(), thread: None }
     }
 
-    /// Gives an order, without waiting. The first [`MediaOrder::Prepare`] begins the thread.
+    /// Gives an order, without waiting. The first [`MediaOrder::Prepare`] begins the thread. What ends or changes a state
+    /// is never refused.
     pub fn order(&mut self, order: Order) -> Result<(), Refused> {
         let order = match (order, &mut self.devices) {
             (Order::Settings(settings), Some(devices)) => {
@@ -111,6 +116,20 @@ impl Media {
             }
             (order, _) => order,
         };
+        let order = match order {
+            Order::Call { call, leg, epoch, order } => {
+                let Some(wanted) = self.want(call, (leg, epoch), &order) else { return Ok(()) };
+                return self
+                    .pass_on(Sent { order: Order::Call { call, leg, epoch, order }, wanted: Some(wanted) });
+            }
+            Order::End { call } => {
+                if let Some(wanted) = self.wanted.remove(&call) {
+                    wanted.send_replace(Wanted::default());
+                }
+                return Ok(());
+            }
+            order => order,
+        };
         if let Some(waiting) = &mut self.waiting {
             match order {
                 Order::IceServers(servers) => waiting.ice_servers = servers,
@@ -124,22 +143,42 @@ impl Media {
                 | Order::Tone(_)
                 | Order::Stop => {}
                 Order::Stats { reply, .. } => no_stats(reply),
-                Order::Call { order: MediaOrder::Prepare(_), .. } => {
-                    self.begin()?;
-                    return self.pass(order);
-                }
-                Order::Call { .. } => {}
+                Order::Call { .. } | Order::End { .. } => {}
             }
             return Ok(());
         }
-        self.pass(order)
+        self.pass(Sent { order, wanted: None })
+    }
+
+    /// Changes what is wanted of a call. None: that was all.
+    fn want(
+        &mut self,
+        call: CallId,
+        key: (LegId, Epoch),
+        order: &MediaOrder,
+    ) -> Option<watch::Receiver<Wanted>> {
+        if matches!(order, MediaOrder::Prepare(_)) {
+            self.wanted.entry(call).or_insert_with(|| watch::channel(Wanted::default()).0);
+        }
+        let wanted = self.wanted.get(&call)?;
+        let mut done = true;
+        wanted.send_modify(|wanted| done = wanted.take(key, order));
+        (!done).then(|| wanted.subscribe())
+    }
+
+    fn pass_on(&mut self, sent: Sent) -> Result<(), Refused> {
+        if self.waiting.is_some() {
+            self.begin()?;
+        }
+        self.pass(sent)
     }
 
     /// Closes everything and waits for it: devices, sockets, the thread. Two seconds at most.
     pub fn stop(self) {
         // A full queue ends by the drop of its sender.
-        let _full = self.orders.try_send(Order::Stop);
-        let Self { orders, thread, devices, .. } = self;
+        let _full = self.orders.try_send(Sent { order: Order::Stop, wanted: None });
+        let Self { orders, thread, devices, wanted, .. } = self;
+        drop(wanted);
         drop(devices);
         drop(orders);
         if thread.is_some_and(|thread| thread.join().is_err()) {
@@ -147,8 +186,8 @@ impl Media {
         }
     }
 
-    fn pass(&self, order: Order) -> Result<(), Refused> {
-        self.orders.try_send(order).map_err(|error| match error {
+    fn pass(&self, sent: Sent) -> Result<(), Refused> {
+        self.orders.try_send(sent).map_err(|error| match error {
             TrySendError::Full(_) => Refused::Full,
             TrySendError::Closed(_) => Refused::Gone,
         })
@@ -222,8 +261,9 @@ impl std::fmt::Debug for Media {
 mod tests {
     use std::time::Duration;
 
-    use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaReport, Role};
+    use ahoy_call::{MediaFault, MediaReport, Moment, Role};
 
+    use super::super::Sound;
     use super::super::sound::NoSound;
     use super::*;
     use crate::clock;
@@ -268,6 +308,74 @@ mod tests {
         media.stop();
         let rest = async { while heard.recv().await.is_some() {} };
         clock::timeout(PATIENCE, rest).await.expect("nothing reports any more");
+    }
+
+    /// A microphone that breaks what opens it.
+    struct Broken;
+
+    impl Sound for Broken {
+        fn capture(&mut self, on: bool) {
+            assert!(!on, "planted");
+        }
+        fn rest(&mut self, _resting: bool) {}
+        fn read(&mut self, _now: Moment, _block: &mut [f32]) -> usize {
+            0
+        }
+        fn wanted(&mut self, _now: Moment) -> usize {
+            0
+        }
+        fn due(&mut self, _now: Moment, _missing: Option<usize>) -> Duration {
+            Duration::from_millis(20)
+        }
+        fn write(&mut self, _samples: &[f32]) {}
+        fn played(&mut self, _block: &mut [f32]) -> usize {
+            0
+        }
+        fn headset(&mut self) -> bool {
+            false
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_breaks_is_told_of_its_call_and_not_of_one_path() {
+        let (reports, mut heard) = mpsc::channel(256);
+        let settings = Settings { interfaces: vec!["lo".to_owned()], ..Settings::default() };
+        let mut media = Media::with_sound(settings, Box::new(|_| Box::new(Broken)), reports);
+        media.order(order(1, MediaOrder::Prepare(Role::Offerer))).unwrap();
+        described(&mut heard).await;
+        media.order(order(1, MediaOrder::Open { muted: false, held: false })).unwrap();
+        let gone = async {
+            loop {
+                if let Report::Gone { call } = heard.recv().await.unwrap() {
+                    return call;
+                }
+            }
+        };
+        let call = clock::timeout(PATIENCE, gone).await.expect("it is told");
+        assert_eq!(call, CallId::from_bytes([1; 16]));
+        media.order(order(2, MediaOrder::Prepare(Role::Offerer))).unwrap();
+        assert_eq!(described(&mut heard).await, CallId::from_bytes([2; 16]), "other calls go on");
+        media.stop();
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_call_is_no_order_that_a_full_queue_could_lose() {
+        let (mut media, mut heard) = media();
+        media.order(order(1, MediaOrder::Prepare(Role::Offerer))).unwrap();
+        described(&mut heard).await;
+        let call = CallId::from_bytes([1; 16]);
+        let wanted = media.wanted[&call].subscribe();
+        // The thread is not given a turn: it shares this one's core only while something is awaited.
+        let full = (0..=QUEUE * 100).any(|_| {
+            media.order(Order::Frame { call, leg: LegId::from_bytes([2; 16]), bytes: Vec::new() }).is_err()
+        });
+        for order in [order(1, MediaOrder::SetMuted(true)), order(1, MediaOrder::Close), Order::End { call }]
+        {
+            assert_eq!(media.order(order), Ok(()), "full: {full}");
+        }
+        assert_eq!(*wanted.borrow(), Wanted::default());
+        assert!(wanted.has_changed().is_err(), "nobody wants anything any more");
+        media.stop();
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ pub mod session;
 pub mod sound;
 pub mod stretch;
 pub mod voice;
+pub mod wanted;
 
 pub use dispatch::{Media, Refused};
 pub use sound::{OpenSound, Sound};
@@ -43,6 +44,11 @@ pub enum Order {
         epoch: Epoch,
         /// What.
         order: MediaOrder,
+    },
+    /// Nothing of a call may be open any more: paths, microphone, loudspeaker.
+    End {
+        /// The call.
+        call: CallId,
     },
     /// Play the others of a call that loud, 0 to 2; 1 is as loud as they come.
     Volume {
@@ -113,6 +119,11 @@ pub enum Report {
         epoch: Epoch,
         /// What.
         report: MediaReport,
+    },
+    /// Nothing of the media of a call is left: what ran them broke.
+    Gone {
+        /// The call.
+        call: CallId,
     },
     /// A sealed frame came by the leg's data channel.
     Frame {

@@ -1,6 +1,6 @@
 //! The sound and the paths of one call.
 //!
-//! Lives here: its legs, their epochs side by side, which of them is sent on and which are played.
+//! Lives here: its legs, their epochs side by side, which of them is sent on and which are played; following what is wanted.
 //! Must not: know what a call is for, how a path is built, or how a frame of sound is made.
 
 mod asks;
@@ -11,16 +11,19 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport, Moment, Role};
-use tokio::sync::mpsc;
+use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaReport, Moment, Role};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 pub use self::asks::{Ask, QUEUE};
-use super::peer::{Peer, Reception, Setup, Told};
+use self::voice::Numbering;
+use super::peer::{Choked, Peer, Reception, Setup, Told, Voice};
 use super::pipeline::{Capture, Playback};
+use super::playout::Numbers;
 use super::pump::Pump;
 use super::redundancy::Redundancy;
 use super::voice::Wishes;
+use super::wanted::{Key, Wanted};
 use super::{Report, Sound};
 use crate::clock;
 
@@ -33,15 +36,14 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 /// How long closing paths are waited for.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-type Key = (LegId, Epoch);
-
 /// Runs the media of one call: from its first order, which must wait in `asks` already, until its last path is closed
-/// and no order waits.
+/// and no order waits. What is open is what is `wanted`, and nothing when nobody wants any more.
 pub async fn run(
     call: CallId,
     bitrate: u32,
     wishes: Wishes,
     sound: Box<dyn Sound>,
+    wanted: watch::Receiver<Wanted>,
     mut asks: mpsc::Receiver<Ask>,
     reports: mpsc::Sender<Report>,
 ) {
@@ -50,7 +52,7 @@ pub async fn run(
         Ok(capture) => capture,
         Err(error) => {
             tracing::error!(%error, "the voice encoder does not begin");
-            refuse(call, asks, &reports).await;
+            refuse(call, &mut asks, &reports).await;
             return;
         }
     };
@@ -62,7 +64,8 @@ pub async fn run(
         legs,
         leaving: Vec::new(),
         pump,
-        muted: false,
+        wanted,
+        given_up: false,
         held: false,
         heard: true,
         sent: 0,
@@ -72,6 +75,9 @@ pub async fn run(
         reports,
     };
     session.work(&mut asks, told).await;
+    // From here on nobody reads: who asks for more begins another session.
+    asks.close();
+    refuse(call, &mut asks, &session.reports).await;
     let Session { mut tasks, pump, legs, leaving, .. } = session;
     // The devices close first, then every path, whose handles lie in the legs.
     drop((pump, legs, leaving));
@@ -81,10 +87,10 @@ pub async fn run(
     }
 }
 
-/// Without an encoder each new path fails at once.
-async fn refuse(call: CallId, mut asks: mpsc::Receiver<Ask>, reports: &mpsc::Sender<Report>) {
+/// A path that nobody will build has failed.
+async fn refuse(call: CallId, asks: &mut mpsc::Receiver<Ask>, reports: &mpsc::Sender<Report>) {
     while let Ok(ask) = asks.try_recv() {
-        if let Ask::Path { leg, epoch, order: MediaOrder::Prepare(_), .. } = ask {
+        if let Ask::Prepare { leg, epoch, .. } = ask {
             let report = MediaReport::Failed(MediaFault::Media);
             // An engine that is gone needs no word.
             let _unheard = reports.send(Report::Event { call, leg, epoch, report }).await;
@@ -104,10 +110,13 @@ fn start() -> (u16, u32) {
 
 /// One generation of a leg's path.
 struct Path {
+    /// As [`Wanted::which`] says.
+    which: u64,
     peer: Peer,
     up: bool,
     opened: bool,
     channel: bool,
+    numbers: Numbering,
 }
 
 /// One device of the other side.
@@ -127,7 +136,9 @@ struct Session {
     /// Closed paths, oldest first: without sound, open for frames until then.
     leaving: Vec<(Moment, LegId, Peer)>,
     pump: Pump,
-    muted: bool,
+    wanted: watch::Receiver<Wanted>,
+    /// Who wanted something is gone: nothing is wanted for good.
+    given_up: bool,
     held: bool,
     /// A microphone gives sound, by our last word.
     heard: bool,
@@ -147,8 +158,22 @@ impl Session {
             let gone = self.leaving.first().map_or(turn, |(gone, ..)| *gone);
             tokio::select! {
                 biased;
+                changed = self.wanted.changed(), if !self.given_up => {
+                    self.given_up = changed.is_err();
+                    self.follow().await;
+                }
                 ask = asks.recv() => match ask {
-                    Some(Ask::Path { leg, epoch, order, setup }) => self.obey((leg, epoch), order, setup).await,
+                    Some(Ask::Prepare { leg, epoch, role, setup, wanted }) => {
+                        (self.wanted, self.given_up) = (wanted, false);
+                        self.prepare((leg, epoch), role, setup).await;
+                        self.follow().await;
+                    }
+                    Some(Ask::Remote { leg, epoch, answer }) => {
+                        self.ask((leg, epoch), |peer| peer.remote(answer)).await;
+                    }
+                    Some(Ask::Candidates { leg, epoch, list }) => {
+                        self.ask((leg, epoch), |peer| peer.candidates(list)).await;
+                    }
                     Some(Ask::Frame { leg, bytes }) => self.frame(leg, bytes),
                     Some(Ask::Tone(clip)) => self.pump.sound(clip),
                     Some(Ask::Volume(volume)) => self.pump.turn(volume),
@@ -172,64 +197,57 @@ impl Session {
         }
     }
 
-    async fn obey(&mut self, key: Key, order: MediaOrder, setup: Setup) {
-        if let MediaOrder::Prepare(role) = order {
-            return self.prepare(key, role, setup).await;
+    async fn ask(&mut self, key: Key, ask: impl FnOnce(&Peer) -> Result<(), Choked>) {
+        match self.legs.get(&key.0).and_then(|leg| leg.paths.get(&key.1)).map(|path| ask(&path.peer)) {
+            Some(Ok(())) => {}
+            Some(Err(_)) => self.report(key, MediaReport::Failed(MediaFault::Media)).await,
+            None => tracing::debug!(leg = ?key.0, epoch = key.1.0, "an order for a path that is gone"),
         }
-        let Some(path) = self.legs.get_mut(&key.0).and_then(|leg| leg.paths.get_mut(&key.1)) else {
-            tracing::debug!(leg = ?key.0, epoch = key.1.0, "an order for a path that is gone");
-            return;
+    }
+
+    /// Makes of paths and sound what is wanted now.
+    async fn follow(&mut self) {
+        let wanted = match self.given_up {
+            true => Wanted::default(),
+            false => self.wanted.borrow_and_update().clone(),
         };
-        let done = match order {
-            MediaOrder::Prepare(_) => Ok(()),
-            MediaOrder::Remote(answer) => path.peer.remote(answer),
-            MediaOrder::Candidates { list, complete: _ } => path.peer.candidates(list),
-            MediaOrder::Open { muted, held } => {
-                path.opened = true;
-                self.muted = muted;
-                self.hold(held);
-                self.pump.open(clock::now());
-                Ok(())
+        let mut over = Vec::new();
+        for (leg, of) in &mut self.legs {
+            for (epoch, path) in &mut of.paths {
+                let is_wanted = wanted.which((*leg, *epoch)) == Some(path.which);
+                path.opened |= is_wanted && wanted.is_opened((*leg, *epoch));
+                over.extend((!is_wanted).then_some((*leg, *epoch)));
             }
-            MediaOrder::Pause => {
-                self.pump.pause(clock::now());
-                Ok(())
-            }
-            MediaOrder::SetMuted(muted) => {
-                self.muted = muted;
-                self.pump.mute(muted || self.held);
-                Ok(())
-            }
-            MediaOrder::SetHeld(held) => {
-                self.hold(held);
-                Ok(())
-            }
-            MediaOrder::Close => {
-                self.close(key).await;
-                Ok(())
-            }
-        };
-        if done.is_err() {
-            self.report(key, MediaReport::Failed(MediaFault::Media)).await;
+        }
+        // The microphone first: it is what must not stay open a moment longer.
+        if !wanted.reads() {
+            self.pump.pause(clock::now());
+        }
+        self.hold(wanted.is_held(), wanted.is_muted());
+        if wanted.reads() && self.sounding() {
+            self.pump.open(clock::now());
+        }
+        for key in over {
+            self.close(key).await;
         }
     }
 
     /// Leaves the devices to other calls, or takes them up again. What was heard and not played yet is nobody's any more.
-    fn hold(&mut self, held: bool) {
+    fn hold(&mut self, held: bool, muted: bool) {
         if held && !self.held {
-            for leg in self.legs.values_mut() {
-                match Playback::new() {
-                    Ok(fresh) => leg.playback = fresh,
-                    Err(error) => tracing::debug!(%error, "a decoder is used on"),
-                }
-            }
+            self.legs.values_mut().for_each(|leg| leg.playback.forget());
         }
         self.held = held;
-        self.pump.mute(self.muted || held);
+        self.pump.mute(muted || held);
         self.pump.hold(clock::now(), held);
     }
 
     async fn prepare(&mut self, key: Key, role: Role, setup: Setup) {
+        // One of the same name may have been closed meanwhile.
+        self.follow().await;
+        let Some(which) = self.wanted.borrow().which(key) else {
+            return tracing::debug!(leg = ?key.0, epoch = key.1.0, "this path was closed before it was built");
+        };
         let leg = match self.legs.entry(key.0) {
             Entry::Occupied(leg) => leg.into_mut(),
             Entry::Vacant(place) => match Playback::new() {
@@ -254,7 +272,10 @@ impl Session {
             return self.report(key, MediaReport::Failed(MediaFault::Media)).await;
         }
         let (peer, task) = Peer::build(key, role, setup, self.told_in.clone());
-        leg.paths.insert(key.1, Path { peer, up: false, opened: false, channel: false });
+        leg.paths.insert(
+            key.1,
+            Path { which, peer, up: false, opened: false, channel: false, numbers: Numbering::fresh() },
+        );
         self.keys.insert(self.tasks.spawn(task).id(), key);
     }
 
@@ -309,7 +330,9 @@ impl Session {
                 // Before the answer nobody is heard; a sender that cannot wait is not kept for later either.
                 if path.opened && !self.held {
                     let now = clock::now();
-                    leg.playback.receive(now, voice.sequence, voice.timestamp, &voice.payload);
+                    let Voice { sequence, timestamp, first, payload } = voice;
+                    let numbers = Numbers { path: key.1.0, sequence, timestamp, first };
+                    leg.playback.receive(now, numbers, &payload);
                     self.play(now);
                 }
             }

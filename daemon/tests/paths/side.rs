@@ -9,15 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use ahoy_call::{CallId, Description, Epoch, LegId, MediaOrder, MediaReport, Moment, Opaque, SdpKind};
+use ahoy_call::{CallId, Description, Epoch, LegId, MediaOrder, MediaReport, Moment, Opaque, Role, SdpKind};
 use ahoyd::clock;
 use ahoyd::media::peer::Setup;
 use ahoyd::media::session::{self, Ask};
 use ahoyd::media::voice::{Switch, Wishes};
+use ahoyd::media::wanted::Wanted;
 use ahoyd::media::{Report, Sound};
 use ahoyd::request::Answer;
 use ahoyd::rows::Stats;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// A person, known by the pitch of their voice in Hz.
@@ -43,8 +44,10 @@ pub(crate) struct Side {
     pub(crate) interfaces: Vec<String>,
     pub(crate) reports: mpsc::Receiver<Report>,
     heard: Vec<(Epoch, MediaReport)>,
+    described: Vec<Epoch>,
     leg: LegId,
     asks: mpsc::Sender<Ask>,
+    wanted: watch::Sender<Wanted>,
     waiting: Option<Waiting>,
     task: JoinSet<()>,
 }
@@ -69,18 +72,62 @@ impl Side {
             frames,
             reports,
             heard,
+            described: Vec::new(),
             leg,
             asks,
+            wanted: watch::channel(Wanted::default()).0,
             waiting,
             task: JoinSet::new(),
         }
     }
 
     pub(crate) fn order(&mut self, epoch: Epoch, order: MediaOrder) {
-        let setup = Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new() };
-        self.asks.try_send(Ask::Path { leg: self.leg, epoch, order, setup }).unwrap();
+        let leg = self.leg;
+        self.wanted.send_modify(|wanted| {
+            wanted.take((leg, epoch), &order);
+        });
+        match order {
+            MediaOrder::Prepare(role) => {
+                let setup = Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new() };
+                let wanted = self.wanted.subscribe();
+                self.asks.try_send(Ask::Prepare { leg, epoch, role, setup, wanted }).unwrap();
+            }
+            MediaOrder::Remote(answer) => self.asks.try_send(Ask::Remote { leg, epoch, answer }).unwrap(),
+            MediaOrder::Candidates { list, complete: _ } => {
+                self.asks.try_send(Ask::Candidates { leg, epoch, list }).unwrap();
+            }
+            MediaOrder::Open { .. }
+            | MediaOrder::Pause
+            | MediaOrder::SetMuted(_)
+            | MediaOrder::SetHeld(_)
+            | MediaOrder::Close => {}
+        }
         if let Some((sound, asked, reports)) = self.waiting.take() {
-            self.task.spawn(session::run(CallId::from_bytes([1; 16]), 32_000, PLAIN, sound, asked, reports));
+            let (call, wanted) = (CallId::from_bytes([1; 16]), self.wanted.subscribe());
+            self.task.spawn(session::run(call, 32_000, PLAIN, sound, wanted, asked, reports));
+        }
+    }
+
+    /// Whether the session, which has begun, still takes this.
+    pub(crate) fn try_order(&mut self, epoch: Epoch, role: Role) -> bool {
+        let leg = self.leg;
+        self.wanted.send_modify(|wanted| {
+            wanted.take((leg, epoch), &MediaOrder::Prepare(role.clone()));
+        });
+        let setup = Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new() };
+        let wanted = self.wanted.subscribe();
+        self.asks.try_send(Ask::Prepare { leg, epoch, role, setup, wanted }).is_ok()
+    }
+
+    /// A word about this path, whatever it is.
+    pub(crate) async fn until_anything(&mut self, epoch: Epoch) {
+        loop {
+            let one = clock::timeout(PATIENCE, self.reports.recv()).await.expect("a word in time");
+            if let Report::Event { epoch: of, .. } = one.expect("the session says it before it ends")
+                && of == epoch
+            {
+                return;
+            }
         }
     }
 
@@ -109,7 +156,11 @@ impl Side {
     pub(crate) fn take(&mut self, report: Report) -> Option<(Epoch, MediaReport)> {
         match report {
             Report::Event { epoch, report, .. } => match report {
-                MediaReport::Described(_) | MediaReport::Candidates { .. } => return Some((epoch, report)),
+                MediaReport::Described(_) => {
+                    self.described.push(epoch);
+                    return Some((epoch, report));
+                }
+                MediaReport::Candidates { .. } => return Some((epoch, report)),
                 MediaReport::Up
                 | MediaReport::Lost
                 | MediaReport::Stuck
@@ -120,7 +171,7 @@ impl Side {
             },
             Report::Frame { bytes, .. } => self.frames.push(bytes),
             Report::Channel { open, .. } => self.channel = open,
-            Report::Problems(_) | Report::Devices(_) => {}
+            Report::Gone { .. } | Report::Problems(_) | Report::Devices(_) => {}
         }
         None
     }
@@ -155,6 +206,27 @@ impl Side {
                 return text;
             }
         }
+    }
+
+    /// Fills the queue of orders to the brim.
+    pub(crate) fn choke(&mut self) {
+        while self.asks.try_send(Ask::Volume(1.0)).is_ok() {}
+    }
+
+    /// Whether this path ever said what it is.
+    pub(crate) fn was_described(&self, epoch: Epoch) -> bool {
+        self.described.contains(&epoch)
+    }
+
+    /// Nothing of the call may be open any more, whatever was ordered before.
+    pub(crate) fn end_call(&mut self) {
+        self.wanted.send_replace(Wanted::default());
+    }
+
+    /// Whether the session has ended by itself, with everything closed.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.task.try_join_next();
+        self.task.is_empty()
     }
 
     /// Stops the session and waits until it has closed everything.

@@ -111,6 +111,12 @@ impl Device {
             conversation || !self.media.microphone_open(),
             "{name}: the microphone is open without a call"
         );
+        let open: BTreeSet<_> = self.phone.open_paths().into_iter().collect();
+        let prepared: BTreeSet<_> = self.media.paths.keys().copied().collect();
+        assert_eq!(
+            prepared, open,
+            "{name}: every path that was prepared is closed, and the rules know which are not"
+        );
         let living = self.phone.standing();
         for key in self.media.paths.keys() {
             assert!(living.iter().any(|(call, _)| *call == key.0), "{name}: a path without a call");

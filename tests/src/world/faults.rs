@@ -110,6 +110,7 @@ impl World {
             | Input::Stuck
             | Input::Failed
             | Input::Voice
+            | Input::MediaGone
             | Input::NetworkChanged
             | Input::Stopping => return None,
         })
@@ -130,7 +131,15 @@ impl World {
             body: Opaque(Vec::new()),
         };
         let paths = self.people[who].media.paths.keys().filter(|key| key.0 == call && key.1 == leg);
-        let epoch = paths.map(|key| key.2).max().unwrap_or(Epoch(u16::try_from(chance).unwrap_or(0)));
+        let prepared: Vec<Epoch> = paths.map(|key| key.2).collect();
+        let newest = prepared.last().copied().unwrap_or(Epoch(u16::try_from(chance).unwrap_or(0)));
+        // The media port speaks of any path that was prepared, not only of the newest.
+        let of_a_path = matches!(input, Input::Up | Input::Lost | Input::Stuck | Input::Failed);
+        let epoch = if of_a_path && !prepared.is_empty() {
+            prepared[usize::try_from(self.chance.below(prepared.len() as u64)).unwrap_or(0)]
+        } else {
+            newest
+        };
         let said = |message| Some(Event::Received { call, leg, message });
         let reported = |report| Some(Event::Media { call, leg, epoch, report });
         match input {
@@ -194,6 +203,7 @@ impl World {
             Input::Failed => {
                 reported(MediaReport::Failed(if yes { MediaFault::Negotiation } else { MediaFault::Media }))
             }
+            Input::MediaGone => Some(Event::MediaGone { call }),
             Input::NetworkChanged => Some(Event::NetworkChanged),
             Input::Stopping => Some(Event::Stopping),
             // A tick comes when it is due and not otherwise; commands are not events.

@@ -24,6 +24,12 @@ impl World {
                         self.far_end_goes(who, key);
                     }
                 }
+                Effect::EndMedia(call) => {
+                    let person = &self.people[who];
+                    let left: Vec<_> = person.media.paths.keys().filter(|key| key.0 == call).collect();
+                    assert!(left.is_empty(), "{}: the rules have forgotten {left:?}", person.name);
+                    self.people[who].media.end(call);
+                }
                 Effect::Record(record) => self.people[who].records.push(*record),
                 Effect::Publish(view) => {
                     if let Some(before) = self.people[who].published.insert(view.id, (*view).clone()) {

@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport};
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::super::peer::Setup;
 use super::super::session::{self, Ask};
+use super::super::wanted::Wanted;
 use super::super::{OpenSound, Order, Report, Settings, ring};
 use super::Refused;
 use crate::clock;
@@ -22,20 +23,24 @@ use crate::request::{Answer, Reply};
 /// How long sessions are waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// An order, and for one about a path what is wanted of its call.
+pub(super) struct Sent {
+    pub(super) order: Order,
+    pub(super) wanted: Option<watch::Receiver<Wanted>>,
+}
+
 /// What the thread needs, until it begins.
 pub(super) struct Waiting {
     pub(super) settings: Settings,
     pub(super) ice_servers: Vec<IceServer>,
     pub(super) open_sound: OpenSound,
-    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) orders: mpsc::Receiver<Sent>,
     pub(super) reports: mpsc::Sender<Report>,
 }
 
 /// One call's session, as the thread sees it.
 struct Running {
     asks: mpsc::Sender<Ask>,
-    /// The path that the last order was about: if the session breaks, that is said of this one.
-    last: (LegId, Epoch),
     task: Id,
 }
 
@@ -45,33 +50,29 @@ impl Waiting {
         let mut calls: HashMap<CallId, Running> = HashMap::new();
         let mut sessions = JoinSet::new();
         loop {
-            let order = tokio::select! {
+            let sent = tokio::select! {
                 biased;
                 Some(ended) = sessions.join_next_with_id() => {
                     self.ended(&mut calls, ended).await;
                     continue;
                 }
-                order = self.orders.recv() => order,
+                sent = self.orders.recv() => sent,
             };
+            let (order, wanted) = sent.map_or((None, None), |sent| (Some(sent.order), sent.wanted));
             match order {
                 Some(Order::Call { call, leg, epoch, order }) => {
-                    let setup = Setup {
-                        interfaces: self.settings.interfaces.clone(),
-                        ice_servers: self.ice_servers.clone(),
-                    };
-                    let begins = matches!(order, MediaOrder::Prepare(_)).then_some((leg, epoch));
-                    let ask = Ask::Path { leg, epoch, order, setup };
-                    if self.pass(&mut calls, &mut sessions, call, begins, ask).is_err() {
+                    if self.about_path(&mut calls, &mut sessions, call, (leg, epoch), order, wanted).is_err()
+                    {
                         self.failed(call, (leg, epoch)).await;
                     }
                 }
                 Some(Order::Volume { call, volume }) => {
-                    if self.pass(&mut calls, &mut sessions, call, None, Ask::Volume(volume)).is_err() {
+                    if pass(&calls, call, Ask::Volume(volume)).is_err() {
                         tracing::debug!("a call that is overrun stays as loud as it is");
                     }
                 }
                 Some(Order::Frame { call, leg, bytes }) => {
-                    if self.pass(&mut calls, &mut sessions, call, None, Ask::Frame { leg, bytes }).is_err() {
+                    if pass(&calls, call, Ask::Frame { leg, bytes }).is_err() {
                         tracing::debug!("a frame for a call that is overrun was dropped");
                     }
                 }
@@ -97,7 +98,8 @@ impl Waiting {
                     let clip = sounding.and_then(|sounding| ring::in_call(sounding.tone));
                     tell_all(&calls, || Ask::Tone(clip.clone()));
                 }
-                Some(Order::Adjust(_) | Order::Test { .. } | Order::Gauge { .. }) => {}
+                // What ends a call goes past this queue.
+                Some(Order::End { .. } | Order::Adjust(_) | Order::Test { .. } | Order::Gauge { .. }) => {}
                 Some(Order::Stop) | None => break,
             }
         }
@@ -119,31 +121,49 @@ impl Waiting {
         self.settings = settings;
     }
 
-    /// `begins`: the path that this order builds. An order that builds none, for a call that does not run, is late and
-    /// does nothing.
-    fn pass(
+    /// An order about a path. The first one that builds a path begins the session of its call.
+    fn about_path(
         &mut self,
         calls: &mut HashMap<CallId, Running>,
         sessions: &mut JoinSet<()>,
         call: CallId,
-        begins: Option<(LegId, Epoch)>,
-        ask: Ask,
+        (leg, epoch): (LegId, Epoch),
+        order: MediaOrder,
+        wanted: Option<watch::Receiver<Wanted>>,
     ) -> Result<(), Refused> {
-        if let Some(running) = calls.get_mut(&call).filter(|running| !running.asks.is_closed()) {
-            running.last = begins.unwrap_or(running.last);
-            return running.asks.try_send(ask).map_err(|_| Refused::Full);
+        match (order, wanted) {
+            (MediaOrder::Remote(answer), _) => pass(calls, call, Ask::Remote { leg, epoch, answer }),
+            (MediaOrder::Candidates { list, complete: _ }, _) => {
+                pass(calls, call, Ask::Candidates { leg, epoch, list })
+            }
+            (MediaOrder::Prepare(role), Some(wanted)) => {
+                let (interfaces, ice_servers) = (self.settings.interfaces.clone(), self.ice_servers.clone());
+                let setup = Setup { interfaces, ice_servers };
+                let ask = Ask::Prepare { leg, epoch, role, setup, wanted: wanted.clone() };
+                if calls.get(&call).is_some_and(|running| !running.asks.is_closed()) {
+                    return pass(calls, call, ask);
+                }
+                let (asks, waiting) = mpsc::channel(session::QUEUE);
+                asks.try_send(ask).map_err(|_| Refused::Full)?;
+                let sound = (self.open_sound)(&self.settings);
+                let Settings { bitrate, voice, .. } = self.settings;
+                let session =
+                    session::run(call, bitrate, voice, sound, wanted, waiting, self.reports.clone());
+                let task = sessions.spawn(session).id();
+                calls.insert(call, Running { asks, task });
+                Ok(())
+            }
+            // A state, which goes past this queue.
+            (
+                MediaOrder::Prepare(_)
+                | MediaOrder::Open { .. }
+                | MediaOrder::Pause
+                | MediaOrder::SetMuted(_)
+                | MediaOrder::SetHeld(_)
+                | MediaOrder::Close,
+                _,
+            ) => Ok(()),
         }
-        let Some(last) = begins else {
-            return Ok(());
-        };
-        let (asks, waiting) = mpsc::channel(session::QUEUE);
-        asks.try_send(ask).map_err(|_| Refused::Full)?;
-        let sound = (self.open_sound)(&self.settings);
-        let Settings { bitrate, voice, .. } = self.settings;
-        let session = session::run(call, bitrate, voice, sound, waiting, self.reports.clone());
-        let task = sessions.spawn(session).id();
-        calls.insert(call, Running { asks, last, task });
-        Ok(())
     }
 
     async fn ended(&mut self, calls: &mut HashMap<CallId, Running>, ended: Result<(Id, ()), JoinError>) {
@@ -154,9 +174,10 @@ impl Waiting {
         let Some(call) = calls.iter().find(|(_, running)| running.task == id).map(|(call, _)| *call) else {
             return;
         };
-        if let Some(running) = calls.remove(&call).filter(|_| broken) {
+        if calls.remove(&call).is_some() && broken {
             tracing::error!(?call, "the media session of a call broke");
-            self.failed(call, running.last).await;
+            // An engine that is gone needs no word.
+            let _unheard = self.reports.send(Report::Gone { call }).await;
         }
     }
 
@@ -164,6 +185,14 @@ impl Waiting {
         let report = MediaReport::Failed(MediaFault::Media);
         // An engine that is gone needs no word.
         let _unheard = self.reports.send(Report::Event { call, leg, epoch, report }).await;
+    }
+}
+
+/// An order for a call that does not run is late and does nothing.
+fn pass(calls: &HashMap<CallId, Running>, call: CallId, ask: Ask) -> Result<(), Refused> {
+    match calls.get(&call).map(|running| running.asks.try_send(ask)) {
+        None | Some(Ok(()) | Err(TrySendError::Closed(_))) => Ok(()),
+        Some(Err(TrySendError::Full(_))) => Err(Refused::Full),
     }
 }
 

@@ -1,13 +1,15 @@
 //! What a session of media may be asked.
 //!
-//! Lives here: the orders and how many may wait.
+//! Lives here: the orders and how many may wait. What is a state and no order: `wanted.rs`.
 //! Must not: act on one.
 
-use ahoy_call::{Epoch, LegId, MediaOrder};
+use ahoy_call::{Description, Epoch, LegId, Opaque, Role};
+use tokio::sync::watch;
 
 use crate::media::device::Clip;
 use crate::media::peer::Setup;
 use crate::media::voice::Wishes;
+use crate::media::wanted::Wanted;
 use crate::request::{Lease, Reply};
 
 /// Orders that wait for one call. Beyond them the call's media has failed.
@@ -16,16 +18,36 @@ pub const QUEUE: usize = 128;
 /// An order to one session.
 #[derive(Debug)]
 pub enum Ask {
-    /// About one path.
-    Path {
+    /// Build a path, if it is still wanted.
+    Prepare {
         /// The leg.
         leg: LegId,
         /// The generation.
         epoch: Epoch,
-        /// What.
-        order: MediaOrder,
-        /// What a new path is built with.
+        /// How it begins.
+        role: Role,
+        /// What it is built with.
         setup: Setup,
+        /// What is wanted of the call from now on.
+        wanted: watch::Receiver<Wanted>,
+    },
+    /// The other side's answer to our offer.
+    Remote {
+        /// The leg.
+        leg: LegId,
+        /// The generation.
+        epoch: Epoch,
+        /// The answer.
+        answer: Description,
+    },
+    /// Candidates of the other side.
+    Candidates {
+        /// The leg.
+        leg: LegId,
+        /// The generation.
+        epoch: Epoch,
+        /// The candidates.
+        list: Vec<Opaque>,
     },
     /// Send a sealed frame over the leg's data channel.
     Frame {

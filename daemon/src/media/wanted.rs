@@ -1,0 +1,129 @@
+//! What the media of a call are to be now, as a state.
+//!
+//! Lives here: the state, and which orders of the rules are no more than a change of it.
+//! Must not: wait in a queue: of two states the newer one counts, and neither can be lost on the way.
+
+use std::collections::BTreeMap;
+
+use ahoy_call::{Epoch, LegId, MediaOrder};
+
+/// One generation of the path to one device.
+pub type Key = (LegId, Epoch);
+
+/// Every path that may be there, and what may be done with the sound. The default is nothing: everything is closed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Paths that were prepared and not closed; the how many-eth each was, and whether sound may flow on it.
+    paths: BTreeMap<Key, (u64, bool)>,
+    prepared: u64,
+    reading: bool,
+    muted: bool,
+    held: bool,
+}
+
+impl Wanted {
+    /// Takes an order in. `false`: it is more than a change of the state, and has to be carried out itself, too.
+    pub fn take(&mut self, key: Key, order: &MediaOrder) -> bool {
+        let there = self.paths.contains_key(&key);
+        match order {
+            MediaOrder::Prepare(_) => {
+                self.prepared += 1;
+                self.paths.entry(key).or_insert((self.prepared, false));
+                return false;
+            }
+            MediaOrder::Remote(_) | MediaOrder::Candidates { .. } => return false,
+            MediaOrder::Open { muted, held } if there => {
+                self.paths.entry(key).and_modify(|(_, opened)| *opened = true);
+                (self.reading, self.muted, self.held) = (true, *muted, *held);
+            }
+            MediaOrder::Pause if there => self.reading = false,
+            MediaOrder::SetMuted(muted) if there => self.muted = *muted,
+            MediaOrder::SetHeld(held) if there => self.held = *held,
+            MediaOrder::Close => {
+                self.paths.remove(&key);
+                if !self.paths.values().any(|(_, opened)| *opened) {
+                    self.reading = false;
+                }
+            }
+            // It is about a path that is gone.
+            MediaOrder::Open { .. }
+            | MediaOrder::Pause
+            | MediaOrder::SetMuted(_)
+            | MediaOrder::SetHeld(_) => {}
+        }
+        true
+    }
+
+    /// Which path may be there under this name: one that was closed and prepared again is another one.
+    pub fn which(&self, key: Key) -> Option<u64> {
+        self.paths.get(&key).map(|(number, _)| *number)
+    }
+
+    /// Whether sound may flow on this path.
+    pub fn is_opened(&self, key: Key) -> bool {
+        self.paths.get(&key).is_some_and(|(_, opened)| *opened)
+    }
+
+    /// Whether the microphone may be read.
+    pub fn reads(&self) -> bool {
+        self.reading
+    }
+
+    /// Whether encoded silence is to be sent.
+    pub fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    /// Whether the devices are left to other calls.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ahoy_call::Role;
+
+    use super::*;
+
+    const OPEN: MediaOrder = MediaOrder::Open { muted: false, held: false };
+
+    fn key(epoch: u16) -> Key {
+        (LegId::from_bytes([1; 16]), Epoch(epoch))
+    }
+
+    #[test]
+    fn a_path_is_wanted_from_its_first_order_to_its_last_and_no_late_one_brings_it_back() {
+        let mut wanted = Wanted::default();
+        assert!(wanted.take(key(1), &OPEN) && wanted == Wanted::default(), "it was never prepared");
+        assert!(!wanted.take(key(1), &MediaOrder::Prepare(Role::Offerer)), "a path has to be built");
+        let first = wanted.which(key(1));
+        assert!(first.is_some() && !wanted.is_opened(key(1)) && !wanted.reads());
+        assert!(wanted.take(key(1), &OPEN) && wanted.is_opened(key(1)) && wanted.reads());
+        wanted.take(key(1), &MediaOrder::SetMuted(true));
+        wanted.take(key(1), &MediaOrder::SetHeld(true));
+        assert!(wanted.is_muted() && wanted.is_held());
+        wanted.take(key(1), &MediaOrder::Close);
+        wanted.take(key(1), &OPEN);
+        assert!(wanted.which(key(1)).is_none() && !wanted.reads(), "closed is closed");
+        wanted.take(key(1), &MediaOrder::Prepare(Role::Offerer));
+        assert!(wanted.which(key(1)).is_some_and(|again| Some(again) != first), "it is another one");
+    }
+
+    #[test]
+    fn the_microphone_is_read_until_the_last_open_path_is_closed_or_it_is_paused() {
+        let mut wanted = Wanted::default();
+        for epoch in [1, 2, 3] {
+            wanted.take(key(epoch), &MediaOrder::Prepare(Role::Offerer));
+        }
+        wanted.take(key(1), &OPEN);
+        wanted.take(key(2), &OPEN);
+        wanted.take(key(1), &MediaOrder::Close);
+        assert!(wanted.reads());
+        wanted.take(key(2), &MediaOrder::Pause);
+        assert!(!wanted.reads() && wanted.is_opened(key(2)), "what comes may still be played");
+        wanted.take(key(2), &OPEN);
+        wanted.take(key(2), &MediaOrder::Close);
+        assert!(!wanted.reads() && wanted.which(key(3)).is_some(), "what was only prepared reads nothing");
+    }
+}
