@@ -3,120 +3,27 @@
 //! Lives here: what only sockets can show: sizes, slow readers, time limits, certificates.
 //! Must not: repeat what the switchboard's tests show, or wait for real limits.
 
-#![expect(clippy::unwrap_used, reason = "what fails in a helper fails its test")]
+<<<<<<< Updated upstream
+#[path = "serve/attacks.rs"]
+mod attacks;
+=======
+>>>>>>> Stashed changes
+#[path = "serve/rig.rs"]
+mod rig;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, Ttl};
-use ahoy_proto::frame::{Claim, SUBPROTOCOL, ToClient, ToRelay};
+use ahoy_proto::envelope::EnvelopeId;
+use ahoy_proto::frame::{ToClient, ToRelay};
 use ahoy_proto::limits;
-use ahoy_relay::config::Limits;
 use ahoy_relay::serve::{self, BindError, Server, Settings, Timing};
-use ahoy_relay::turn::Ice;
-use ed25519_dalek::SigningKey;
 use futures_util::{SinkExt as _, StreamExt as _};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use rig::{AT_MOST, Authority, Client, Relay, TOKEN, envelope, key, settings};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
-
-const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-/// Nothing here may hang for ever.
-const AT_MOST: Duration = Duration::from_secs(20);
-
-struct Relay {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
-}
-
-fn settings() -> Settings {
-    let limits = Limits::default();
-    Settings { listen: LOOPBACK, tls: None, ice: Ice::default(), limits, timing: Timing::default() }
-}
-
-impl Relay {
-    #[expect(clippy::disallowed_methods, reason = "the relay of one test, ended by `stop`")]
-    fn start(settings: Settings) -> Self {
-        let server = Server::bind(settings).unwrap();
-        let address = server.url().split_once("://").unwrap().1.parse().unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(server.run(async {
-            let _dropped = stopped.await;
-        }));
-        Self { address, stop: Some(stop), task }
-    }
-
-    async fn connect(&self) -> Client<TcpStream> {
-        Client::open(TcpStream::connect(self.address).await.unwrap()).await.unwrap()
-    }
-
-    async fn stop(mut self) {
-        drop(self.stop.take());
-        tokio::time::timeout(AT_MOST, self.task).await.unwrap().unwrap();
-    }
-}
-
-struct Client<S>(WebSocketStream<S>);
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    async fn open(stream: S) -> Result<Self, Box<Error>> {
-        let mut request = "ws://localhost/".into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
-        Ok(Self(tokio_tungstenite::client_async(request, stream).await.map_err(Box::new)?.0))
-    }
-
-    async fn say(&mut self, frame: &ToRelay) {
-        self.0.send(Message::text(frame.to_text())).await.unwrap();
-    }
-
-    /// The next frame, or the close code.
-    async fn hear(&mut self) -> Result<ToClient, u16> {
-        loop {
-            match tokio::time::timeout(AT_MOST, self.0.next()).await.expect("the relay says something") {
-                Some(Ok(Message::Text(text))) => return Ok(ToClient::parse(&text).unwrap()),
-                Some(Ok(Message::Close(close))) => return Err(close.map_or(1005, |c| c.code.into())),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Err(1006),
-            }
-        }
-    }
-
-    async fn claim(&mut self, key: &SigningKey) {
-        self.say(&ToRelay::Hello { version: 1 }).await;
-        let Ok(ToClient::Challenge { nonce }) = self.hear().await else { panic!("no challenge") };
-        self.say(&ToRelay::Claim(Claim::sign(key, &nonce, vec![TOKEN.hash()], false))).await;
-        assert!(matches!(self.hear().await, Ok(ToClient::Welcome { .. })));
-    }
-}
-
-const TOKEN: Token = Token::from_bytes([5; 16]);
-
-fn key(n: u8) -> SigningKey {
-    SigningKey::from_bytes(&[n; 32])
-}
-
-fn envelope(to: &SigningKey, id: u8, bytes: usize) -> Envelope {
-    Envelope {
-        inbox: Inbox::of(&to.verifying_key().to_bytes()),
-        token: TOKEN,
-        id: EnvelopeId::from_bytes([id; 16]),
-        ttl: Ttl::new(Duration::from_secs(60)),
-        body: Body::try_from(vec![id; bytes]).unwrap(),
-    }
-}
 
 #[tokio::test]
 async fn an_envelope_travels_from_a_sender_to_an_inbox() {
@@ -280,34 +187,6 @@ async fn plain_text_is_for_loopback_alone() {
     let tls = Some(authority.serve(files.path(), "localhost"));
     let sealed = Server::bind(Settings { listen: "0.0.0.0:0".parse().unwrap(), tls, ..settings() }).unwrap();
     assert!(sealed.url().starts_with("wss://0.0.0.0:"));
-}
-
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    /// A certificate for this name, read from files as the program does.
-    fn serve(&self, files: &Path, name: &str) -> Arc<rustls::ServerConfig> {
-        let key = KeyPair::generate().unwrap();
-        let cert = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
-        std::fs::write(files.join("cert.pem"), cert.pem()).unwrap();
-        std::fs::write(files.join("key.pem"), key.serialize_pem()).unwrap();
-        serve::tls(&files.join("cert.pem"), &files.join("key.pem")).unwrap()
-    }
-
-    fn trusted(&self) -> TlsConnector {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from(self.0.der().to_vec())).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config =
-            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
-    }
 }
 
 #[tokio::test]
