@@ -14,8 +14,10 @@
 //! turn-secret-file = "/etc/ahoy-relay/turn-secret"
 //! [limits]
 //! connections = 10000
+//! connections-of-address = 1024
 //! inboxes = 100000
 //! mail-bytes = 268435456
+//! queue-bytes = 134217728
 //! ```
 
 use std::fmt;
@@ -26,7 +28,8 @@ use std::path::{Path, PathBuf};
 use ahoy_proto::limits;
 use serde::Deserialize;
 
-use crate::backend::Bounds;
+use crate::crowd::Room;
+use crate::store::Bounds;
 use crate::turn::Ice;
 
 /// What an operator decides.
@@ -71,20 +74,35 @@ pub struct IceTable {
 pub struct Limits {
     /// Connections at once.
     pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_of_address: usize,
     /// Inboxes with a token list.
     pub inboxes: usize,
     /// Bytes of all waiting mail.
     pub mail_bytes: usize,
+    /// Bytes in the queues of all connections.
+    pub queue_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        let bounds = Bounds::default();
-        Self { connections: 10_000, inboxes: bounds.inboxes, mail_bytes: bounds.mail_bytes }
+        let (bounds, room) = (Bounds::default(), Room::default());
+        Self {
+            connections: room.connections,
+            connections_of_address: room.of_address,
+            inboxes: bounds.inboxes,
+            mail_bytes: bounds.mail_bytes,
+            queue_bytes: 128 * 1024 * 1024,
+        }
     }
 }
 
 impl Limits {
+    /// For the connections.
+    pub fn room(self) -> Room {
+        Room { connections: self.connections, of_address: self.connections_of_address }
+    }
+
     /// For the memory of lists and mail.
     pub fn bounds(self) -> Bounds {
         Bounds { inboxes: self.inboxes, mail_bytes: self.mail_bytes, ..Bounds::default() }

@@ -3,26 +3,30 @@
 //! Lives here: TLS, the WebSocket's handshake, reading and writing, pings, the close.
 //! Must not: know what a frame means; that is the switchboard's.
 
+use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ahoy_proto::frame::{CloseCode, SUBPROTOCOL, ToRelay};
+use ahoy_proto::frame::{CloseCode, SUBPROTOCOL};
 use ahoy_proto::limits;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tokio_tungstenite::tungstenite::http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
+use crate::budgets;
 use crate::clock;
+use crate::load::{Held, Load, Queue};
+use crate::metered::Metered;
+use crate::pace::Pace;
 use crate::switchboard::ClientId;
 
 /// How long things may take on one connection.
@@ -51,14 +55,31 @@ impl Default for Timing {
 
 /// What a connection tells the switchboard's owner.
 pub(crate) enum Input {
+    /// It says its first word, and waits until its handshake may begin.
+    Knocks(ClientId, oneshot::Sender<()>),
     /// The handshake is done.
     Opened(ClientId),
-    /// A frame.
-    Frame(ClientId, ToRelay),
-    /// Something that is none.
-    Nonsense(ClientId),
-    /// The connection is gone.
+    /// It said something; the next is read when this was dealt with.
+    Said(ClientId, Said),
+    /// It says no more. Its task may still write a close frame.
     Gone(ClientId),
+}
+
+/// One message of a client.
+pub(crate) struct Said {
+    /// A text, perhaps a frame; `None`: a ping, a pong, or what has no place here.
+    pub(crate) text: Option<(Utf8Bytes, Held)>,
+    /// Lets the next one in when it is dropped.
+    _turn: OwnedSemaphorePermit,
+}
+
+/// Messages of one client that wait to be dealt with; the next is not read before.
+const AHEAD: usize = 2;
+
+/// A text for the client.
+pub(crate) struct Line {
+    pub(crate) text: String,
+    pub(crate) held: Held,
 }
 
 /// One connection's ends of its queues.
@@ -66,26 +87,46 @@ pub(crate) struct Connection {
     pub(crate) client: ClientId,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) timing: Timing,
+    pub(crate) pace: Pace,
+    pub(crate) load: Arc<Load>,
     pub(crate) board: mpsc::Sender<Input>,
-    pub(crate) queue: mpsc::Receiver<String>,
-    /// Bytes in `queue`.
-    pub(crate) queued: Arc<AtomicUsize>,
+    pub(crate) queue: mpsc::Receiver<Line>,
     pub(crate) close: oneshot::Receiver<CloseCode>,
 }
 
 impl Connection {
-    /// Serves one client until it or the relay ends.
+    /// Serves one client until it or the relay ends. Whoever runs this learns of every end from the end of the task.
     pub(crate) async fn run(mut self, tcp: TcpStream) {
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "no delay is not off");
         }
+        let mut tcp = Metered::new(tcp, self.pace.clone(), Arc::clone(&self.load));
+        if self.within(tcp.first_bytes()).await != Some(true) {
+            return tracing::debug!("a client said nothing");
+        }
+        let (grant, granted) = oneshot::channel();
+        if self.board.send(Input::Knocks(self.client, grant)).await.is_err() {
+            return;
+        }
+        let Some(Ok(())) = self.within(granted).await else {
+            return tracing::debug!("a handshake was not begun");
+        };
         match self.tls.take() {
             None => self.open(tcp).await,
-            Some(tls) => match clock::timeout(self.timing.claim_within, tls.accept(tcp)).await {
+            Some(tls) => match self.within(tls.accept(tcp)).await {
                 Some(Ok(stream)) => self.open(stream).await,
                 Some(Err(error)) => tracing::debug!(%error, "no TLS with a client"),
                 None => tracing::debug!("a client took too long for TLS"),
             },
+        }
+    }
+
+    /// A step of the handshake; `None` if it takes too long, or the relay has no place for it any more.
+    async fn within<F: Future>(&mut self, step: F) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            _code = &mut self.close => None,
+            done = clock::timeout(self.timing.claim_within, step) => done,
         }
     }
 
@@ -95,32 +136,43 @@ impl Connection {
             .write_buffer_size(4 * 1024)
             .max_message_size(Some(limits::MESSAGE_BYTES))
             .max_frame_size(Some(limits::MESSAGE_BYTES));
-        let handshake = tokio_tungstenite::accept_hdr_async_with_config(stream, subprotocol, Some(config));
-        let socket = match clock::timeout(self.timing.claim_within, handshake).await {
+        let handshake = tokio_tungstenite::accept_hdr_async_with_config(stream, judge, Some(config));
+        let socket = match self.within(handshake).await {
             Some(Ok(socket)) => socket,
             Some(Err(error)) => return tracing::debug!(%error, "no WebSocket with a client"),
             None => return tracing::debug!("a client took too long for its handshake"),
         };
-        if self.board.send(Input::Opened(self.client)).await.is_err() {
+        let Self { client, timing, pace, load, board, mut queue, mut close, tls: _ } = self;
+        if board.send(Input::Opened(client)).await.is_err() {
             return;
         }
+        let ear = Ear { client, timing, pace, load, board };
         let (mut sink, mut source) = socket.split();
         let code = tokio::select! {
             biased;
-            code = &mut self.close => code.ok(),
-            code = read(self.client, self.timing, &self.board, &mut source) => code,
-            () = write(self.timing, &mut self.queue, &self.queued, &mut sink) => None,
+            code = &mut close => code.ok(),
+            code = ear.read(&mut source) => code,
+            () = write(timing, &mut queue, &mut sink) => None,
         };
         // The owner is only gone when everything ends.
-        let _over = self.board.send(Input::Gone(self.client)).await;
+        let _over = ear.board.send(Input::Gone(client)).await;
+        // What was queued for it is let go before the close is waited for.
+        drop(queue);
         if let (Some(code), Ok(socket)) = (code, source.reunite(sink)) {
-            goodbye(socket, code, self.timing).await;
+            goodbye(socket, code, timing).await;
         }
     }
 }
 
+/// Daemons are no web pages: what comes with an `Origin` is a browser that some page has sent here, perhaps to a relay
+/// that only its visitor reaches.
 #[expect(clippy::result_large_err, reason = "the library's own form of a refusal")]
-fn subprotocol(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+fn judge(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    if request.headers().contains_key(ORIGIN) {
+        let mut refusal = ErrorResponse::new(Some("this is a relay, not for web pages\n".to_owned()));
+        *refusal.status_mut() = StatusCode::FORBIDDEN;
+        return Err(refusal);
+    }
     let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|v| v.to_str().ok());
     if offered.flat_map(|list| list.split(',')).any(|one| one.trim() == SUBPROTOCOL) {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
@@ -131,47 +183,59 @@ fn subprotocol(request: &Request, mut response: Response) -> Result<Response, Er
     Err(refusal)
 }
 
-/// Reads until the end. `Some` if the client is to be told why.
-async fn read<S: AsyncRead + AsyncWrite + Unpin>(
+/// What hears a client.
+struct Ear {
     client: ClientId,
     timing: Timing,
-    board: &mpsc::Sender<Input>,
-    source: &mut SplitStream<WebSocketStream<S>>,
-) -> Option<CloseCode> {
-    loop {
-        let input = match clock::timeout(timing.dead_after, source.next()).await? {
-            Some(Ok(Message::Text(text))) => match ToRelay::parse(&text) {
-                Ok(frame) => Input::Frame(client, frame),
-                Err(error) => {
-                    tracing::debug!(%error, "a frame is dropped");
-                    Input::Nonsense(client)
+    pace: Pace,
+    load: Arc<Load>,
+    board: mpsc::Sender<Input>,
+}
+
+impl Ear {
+    /// Reads until the end. `Some` if the client is to be told why.
+    async fn read<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        source: &mut SplitStream<WebSocketStream<S>>,
+    ) -> Option<CloseCode> {
+        let Self { client, timing, pace, load, board } = self;
+        let turns = Arc::new(Semaphore::new(AHEAD));
+        loop {
+            let turn = Arc::clone(&turns).acquire_owned().await.ok()?;
+            let message = clock::timeout(timing.dead_after, source.next()).await?;
+            load.complete();
+            pace.took(clock::now(), budgets::FRAME);
+            let text = match message {
+                Some(Ok(Message::Text(text))) => {
+                    let held = load.hold(Queue::In, text.len());
+                    Some((text, held))
                 }
-            },
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-            Some(Ok(Message::Binary(_) | Message::Frame(_))) => Input::Nonsense(client),
-            Some(Ok(Message::Close(_))) | None => return None,
-            Some(Err(Error::Capacity(_))) => return Some(CloseCode::TooBig),
-            Some(Err(error)) => {
-                tracing::debug!(%error, "a connection broke");
-                return None;
-            }
-        };
-        board.send(input).await.ok()?;
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {
+                    None
+                }
+                Some(Ok(Message::Close(_))) | None => return None,
+                Some(Err(Error::Capacity(_))) => return Some(CloseCode::TooBig),
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "a connection broke");
+                    return None;
+                }
+            };
+            board.send(Input::Said(*client, Said { text, _turn: turn })).await.ok()?;
+        }
     }
 }
 
 /// Writes until the connection breaks.
 async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     timing: Timing,
-    queue: &mut mpsc::Receiver<String>,
-    queued: &AtomicUsize,
+    queue: &mut mpsc::Receiver<Line>,
     sink: &mut SplitSink<WebSocketStream<S>, Message>,
 ) {
     let mut ping_at = clock::now() + timing.ping_every;
     loop {
         let mut next = tokio::select! {
-            text = queue.recv() => match text {
-                Some(text) => Some(text),
+            line = queue.recv() => match line {
+                Some(line) => Some(line),
                 None => return,
             },
             () = clock::sleep_until(ping_at) => {
@@ -183,10 +247,9 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
             }
         };
         // All that is queued leaves in one write.
-        while let Some(text) = next {
-            let bytes = text.len();
+        while let Some(Line { text, held }) = next {
             let fed = sink.feed(Message::text(text)).await;
-            queued.fetch_sub(bytes, Ordering::Relaxed);
+            drop(held);
             if fed.is_err() {
                 return;
             }

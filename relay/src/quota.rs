@@ -1,57 +1,18 @@
-//! How many messages a minute each sender may send.
+//! How many messages a minute a sender may send.
 //!
-//! Lives here: the counters. Who is counted is named by address or claimed inbox, and by the target's inbox as it was
-//! written, existing or not, so that a refusal says nothing about the target.
-//! Must not: know what the messages are.
+//! Lives here: the counters of one sender. Targets are counted as they were written, existing or not, so that a refusal
+//! says nothing about the target.
+//! Must not: know what the messages are, or grow with the targets that a sender names.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use ahoy_proto::envelope::Inbox;
 use ahoy_proto::limits;
 
+use crate::budgets;
 use crate::time::Moment;
 
 const WINDOW: Duration = Duration::from_secs(60);
-
-/// Counters kept at once. When they are all in use, unknown senders have to wait for the next minute.
-const MOST: usize = 200_000;
-
-/// Who sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Sender {
-    /// The owner of an inbox.
-    Claimed(Inbox),
-    /// Anybody else, by network address.
-    Unclaimed(IpAddr),
-}
-
-impl Sender {
-    /// One IPv6 customer has a whole /64.
-    pub(crate) fn unclaimed(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(v4) => Self::Unclaimed(v4.into()),
-            IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-                Some(v4) => Self::Unclaimed(v4.into()),
-                None => Self::Unclaimed(IpAddr::V6((u128::from(v6) >> 64 << 64).into())),
-            },
-        }
-    }
-
-    pub(crate) const fn per_minute(self) -> u32 {
-        match self {
-            Self::Claimed(_) => limits::CLAIMED_PER_MINUTE,
-            Self::Unclaimed(_) => limits::UNCLAIMED_PER_MINUTE,
-        }
-    }
-}
-
-/// The counters of all senders.
-#[derive(Debug, Default)]
-pub(crate) struct Quota {
-    windows: BTreeMap<(Sender, Option<Inbox>), Window>,
-}
 
 /// Messages since the first in this minute.
 #[derive(Clone, Copy, Debug)]
@@ -67,29 +28,61 @@ impl Window {
 
     /// Counts one more; false past `most`.
     pub(crate) fn count(&mut self, now: Moment, most: u32) -> bool {
-        if now.since(self.since) >= WINDOW {
+        if self.is_over(now) {
             *self = Self::new(now);
         }
         self.count = self.count.saturating_add(1);
         self.count <= most
     }
+
+    const fn is_over(self, now: Moment) -> bool {
+        now.since(self.since).as_micros() >= WINDOW.as_micros()
+    }
+}
+
+/// The counters of one sender.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    all: Window,
+    targets: Vec<(Inbox, u32)>,
 }
 
 impl Quota {
-    /// Counts one message; false if it is one too many.
-    pub(crate) fn allows(&mut self, now: Moment, sender: Sender, to: Inbox) -> bool {
-        self.count(now, (sender, None), sender.per_minute())
-            && self.count(now, (sender, Some(to)), limits::TO_ONE_INBOX_PER_MINUTE)
+    pub(crate) const fn new(now: Moment) -> Self {
+        Self { all: Window::new(now), targets: Vec::new() }
     }
 
-    fn count(&mut self, now: Moment, key: (Sender, Option<Inbox>), most: u32) -> bool {
-        if self.windows.len() >= MOST && !self.windows.contains_key(&key) {
-            self.windows.retain(|_, w| now.since(w.since) < WINDOW);
-            if self.windows.len() >= MOST {
-                return false;
-            }
+    /// Counts one message, of at most `most` a minute; false if it is one too many. What is refused is not counted: who
+    /// writes too much to one inbox may still write to others.
+    pub(crate) fn allows(&mut self, now: Moment, most: u32, to: Inbox) -> bool {
+        if self.all.is_over(now) {
+            *self = Self::new(now);
         }
-        self.windows.entry(key).or_insert(Window::new(now)).count(now, most)
+        let target = self.target(to);
+        let Some((_, count)) = self.targets.get_mut(target) else { return false };
+        if *count >= limits::TO_ONE_INBOX_PER_MINUTE || self.all.count >= most {
+            return false;
+        }
+        *count += 1;
+        self.all.count(now, most)
+    }
+
+    /// Where a target is counted. With a full table it takes over the place, and the count, of the one with fewest: it
+    /// may be refused a little early, and nobody a little late.
+    fn target(&mut self, to: Inbox) -> usize {
+        if let Some(at) = self.targets.iter().position(|(inbox, _)| *inbox == to) {
+            return at;
+        }
+        if self.targets.len() < budgets::TARGETS {
+            self.targets.push((to, 0));
+            return self.targets.len() - 1;
+        }
+        let fewest = self.targets.iter().enumerate().min_by_key(|(_, (_, count))| *count);
+        let at = fewest.map_or(0, |(at, _)| at);
+        if let Some((inbox, _)) = self.targets.get_mut(at) {
+            *inbox = to;
+        }
+        at
     }
 }
 
@@ -97,39 +90,36 @@ impl Quota {
 mod tests {
     use super::*;
 
-    const HERE: Sender = Sender::Unclaimed(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+    fn to(n: u32) -> Inbox {
+        Inbox::from_bytes(std::array::from_fn(|i| n.to_le_bytes()[i % 4]))
+    }
 
     #[test]
     fn a_window_resets_after_its_minute() {
-        let mut q = Quota::default();
-        let to = Inbox::from_bytes([1; 16]);
         let start = Moment::from_micros(5);
-        let granted = (0..150).filter(|_| q.allows(start, HERE, to)).count();
+        let mut q = Quota::new(start);
+        let granted = (0..150).filter(|_| q.allows(start, 100, to(1))).count();
         assert_eq!(granted, 100);
-        assert!(!q.allows(start + Duration::from_millis(59_999), HERE, to));
-        assert!(q.allows(start + WINDOW, HERE, to));
+        assert!(!q.allows(start + Duration::from_millis(59_999), 100, to(1)));
+        assert!(q.allows(start + WINDOW, 100, to(1)));
     }
 
     #[test]
     fn a_claimed_sender_may_send_more_but_not_all_to_one() {
-        let mut q = Quota::default();
-        let me = Sender::Claimed(Inbox::from_bytes([9; 16]));
-        let to = |n| Inbox::from_bytes([n; 16]);
-        let one = (0..400).filter(|_| q.allows(Moment::default(), me, to(1))).count();
+        let mut q = Quota::new(Moment::default());
+        let one = (0..400).filter(|_| q.allows(Moment::default(), 1_000, to(1))).count();
         assert_eq!(one, 300);
-        let rest = (0..250_u8)
-            .cycle()
-            .take(1_000)
-            .filter(|n| q.allows(Moment::default(), me, to(n % 8 + 2)))
-            .count();
-        assert_eq!(rest, 600, "a thousand in all, refused ones counted");
+        let rest = (0..1_000).filter(|n| q.allows(Moment::default(), 1_000, to(n % 8 + 2))).count();
+        assert_eq!(rest, 700, "a thousand in all, the hundred that were refused not among them");
     }
 
     #[test]
-    fn neighbours_in_one_ipv6_network_share_a_quota() {
-        let address = |text: &str| Sender::unclaimed(text.parse().unwrap());
-        assert_eq!(address("2001:db8::1"), address("2001:db8::ffff:1"));
-        assert_ne!(address("2001:db8::1"), address("2001:db8:0:1::1"));
-        assert_eq!(address("::ffff:10.0.0.1"), address("10.0.0.1"));
+    fn a_sender_to_many_targets_takes_no_more_room_and_its_busiest_target_stays_counted() {
+        let mut q = Quota::new(Moment::default());
+        let busy = (0..400).filter(|_| q.allows(Moment::default(), 10_000, to(0))).count();
+        let others = (1..600).filter(|n| q.allows(Moment::default(), 10_000, to(*n))).count();
+        assert_eq!((busy, others), (300, 599), "new targets are not refused");
+        assert_eq!(q.targets.len(), budgets::TARGETS);
+        assert!(!q.allows(Moment::default(), 10_000, to(0)), "nor is the count of the busy one forgotten");
     }
 }

@@ -1,33 +1,25 @@
 //! The switchboard on real sockets.
 //!
-//! Lives here: the listener, the task that owns the switchboard, a bounded queue for each client.
+//! Lives here: how to serve, the listener, the loop that looks at everything in turn.
 //! Must not: decide anything about frames.
 
-use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ahoy_proto::frame::CloseCode;
-use ahoy_proto::limits;
+use futures_util::FutureExt as _;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use tokio::net::{TcpListener, TcpSocket};
 
-use crate::backend::Memory;
 use crate::clock;
 use crate::config::Limits;
-use crate::connection::{Connection, Input};
-use crate::switchboard::{ClientId, Delivery, Switchboard, What};
+use crate::exchange::Exchange;
 use crate::time::Moment;
 use crate::turn::Ice;
 
@@ -36,8 +28,8 @@ pub use crate::connection::Timing;
 /// Bytes that the kernel holds for a client that does not read. Small, so that our own bound is what counts.
 const SEND_BUFFER: u32 = 64 * 1024;
 
-/// Frames of all clients that wait for the switchboard; past it clients are read more slowly.
-const INPUTS: usize = 1_024;
+/// Newcomers that are taken in a row.
+const NEWCOMERS: usize = 64;
 
 /// After the machine refused a connection (no file descriptor), the next is taken no sooner.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -129,42 +121,43 @@ impl Server {
     /// Serves until `stop`, then closes every connection (1001).
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
-        let (sender, mut inputs) = mpsc::channel(INPUTS);
-        let timing = self.settings.timing;
-        let memory = Memory::new(self.settings.limits.bounds());
-        let mut board = Switchboard::with_backend(self.seed, self.settings.ice, memory);
-        board.claim_within(timing.claim_within);
-        let tls = self.settings.tls.map(TlsAcceptor::from);
-        let mut exchange = Exchange { board, clients: BTreeMap::new() };
-        let mut connections = JoinSet::new();
-        let mut last = 0;
+        let Self { listener, settings, seed, .. } = self;
+        let timing = settings.timing;
+        let (mut exchange, mut inputs) = Exchange::new(seed, settings);
         let mut paused: Option<Moment> = None;
         loop {
-            let due = exchange.board.deadline();
-            let wake = due.into_iter().chain(paused).min();
+            let wake = exchange.deadline().into_iter().chain(paused).min();
+            // In no order: none of these may keep the others waiting.
             tokio::select! {
-                biased;
                 () = &mut stop => break,
-                Some(input) = inputs.recv() => exchange.take(input),
-                accepted = self.listener.accept(), if paused.is_none() => match accepted {
-                    Ok((tcp, from)) if exchange.clients.len() < self.settings.limits.connections => {
-                        last += 1;
-                        let client = ClientId(last);
-                        let (connection, line) = line(client, tls.clone(), timing, sender.clone(), from);
-                        exchange.clients.insert(client, line);
-                        connections.spawn(connection.run(tcp));
-                    }
-                    Ok((tcp, _)) => refuse(tcp),
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection cannot be taken");
-                        paused = Some(clock::now() + PAUSE);
-                    }
-                },
-                Some(ended) = connections.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "a connection's task failed");
+                accepted = listener.accept(), if paused.is_none() => {
+                    let mut next = Some(accepted);
+                    // A few at a time: a look at everything else costs more than a newcomer.
+                    for _ in 0..NEWCOMERS {
+                        match next {
+                            Some(Ok((tcp, from))) => exchange.arrived(tcp, from.ip()),
+                            Some(Err(error)) => {
+                                tracing::warn!(%error, "a connection cannot be taken");
+                                paused = Some(clock::now() + PAUSE);
+                                break;
+                            }
+                            None => break,
+                        }
+                        next = listener.accept().now_or_never();
                     }
                 }
+                Some(input) = inputs.recv() => {
+                    exchange.take(input);
+                    while let Ok(input) = inputs.try_recv() {
+                        exchange.take(input);
+                    }
+                }
+                () = ready(()), if exchange.has_work() => {
+                    exchange.work();
+                    // The answers leave, and sockets are read.
+                    tokio::task::yield_now().await;
+                }
+                () = exchange.ended() => {}
                 () = clock::sleep_until(wake.unwrap_or_default()), if wake.is_some() => {
                     // The answers leave first, then is looked up whom they concern.
                     tokio::task::yield_now().await;
@@ -174,10 +167,9 @@ impl Server {
                 }
             }
         }
-        drop(self.listener);
-        exchange.close_all();
+        drop(listener);
         // Connections may still report their end.
-        let ending = async { while connections.join_next().await.is_some() {} };
+        let ending = exchange.close_all();
         let drain = async { while inputs.recv().await.is_some() {} };
         tokio::select! {
             _late = clock::timeout(timing.goodbye * 2, ending) => {}
@@ -193,100 +185,4 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     socket.listen(1_024)
-}
-
-fn refuse(tcp: TcpStream) {
-    tracing::warn!("too many connections: one is refused");
-    drop(tcp);
-}
-
-/// The switchboard, and the way to each client.
-struct Exchange {
-    board: Switchboard,
-    clients: BTreeMap<ClientId, Line>,
-}
-
-/// The way to one client.
-struct Line {
-    from: SocketAddr,
-    queue: mpsc::Sender<String>,
-    queued: Arc<AtomicUsize>,
-    close: oneshot::Sender<CloseCode>,
-}
-
-fn line(
-    client: ClientId,
-    tls: Option<TlsAcceptor>,
-    timing: Timing,
-    board: mpsc::Sender<Input>,
-    from: SocketAddr,
-) -> (Connection, Line) {
-    let (sender, queue) = mpsc::channel(limits::QUEUE_MESSAGES);
-    let (closer, close) = oneshot::channel();
-    let queued = Arc::new(AtomicUsize::new(0));
-    let connection = Connection { client, tls, timing, board, queue, queued: Arc::clone(&queued), close };
-    (connection, Line { from, queue: sender, queued, close: closer })
-}
-
-impl Exchange {
-    fn take(&mut self, input: Input) {
-        let now = clock::now();
-        match input {
-            Input::Opened(client) => {
-                if let Some(line) = self.clients.get(&client) {
-                    self.board.calendar(now, clock::unix_s());
-                    self.board.connect(now, client, line.from.ip());
-                }
-            }
-            Input::Frame(client, frame) => {
-                let deliveries = self.board.handle(now, client, frame);
-                self.deliver(now, deliveries);
-            }
-            Input::Nonsense(client) => {
-                let deliveries = self.board.nonsense(now, client);
-                self.deliver(now, deliveries);
-            }
-            Input::Gone(client) => {
-                self.board.disconnect(now, client);
-                self.clients.remove(&client);
-            }
-        }
-    }
-
-    fn tick(&mut self, now: Moment) {
-        let deliveries = self.board.tick(now);
-        self.deliver(now, deliveries);
-    }
-
-    fn deliver(&mut self, now: Moment, deliveries: Vec<Delivery>) {
-        for Delivery { to, what } in deliveries {
-            match what {
-                What::Close(code) => self.close(to, code),
-                What::Say(frame) => {
-                    let Some(line) = self.clients.get(&to) else { continue };
-                    let text = frame.to_text();
-                    let bytes = text.len();
-                    let before = line.queued.fetch_add(bytes, Ordering::Relaxed);
-                    if before + bytes > limits::QUEUE_BYTES || line.queue.try_send(text).is_err() {
-                        tracing::debug!("a client does not read");
-                        self.board.disconnect(now, to);
-                        self.close(to, CloseCode::Slow);
-                    }
-                }
-            }
-        }
-    }
-
-    fn close(&mut self, client: ClientId, code: CloseCode) {
-        if let Some(line) = self.clients.remove(&client) {
-            // Its task may have ended by itself.
-            let _gone = line.close.send(code);
-        }
-    }
-
-    fn close_all(&mut self) {
-        for (_, line) in std::mem::take(&mut self.clients) {
-            let _gone = line.close.send(CloseCode::GoingAway);
-        }
-    }
 }

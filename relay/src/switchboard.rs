@@ -1,46 +1,30 @@
-//! What a relay does with each frame. Pure: no socket, no clock, no chance.
+//! What a relay does with each frame. Pure: no socket, no clock, no chance, and nothing kept: lists, mail and presence
+//! are ordered from a store, whose reports come back as input.
 //!
 //! Lives here: who is connected, what they are told, and when. `accepted` is returned before anything about the inbox is
 //! looked up; the look-up follows in `tick`, which is due at once.
-//! Must not: open a body, or tell a sender anything about an inbox.
+//! Must not: open a body, tell a sender anything about an inbox, or carry out what it orders.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ahoy_proto::envelope::{Envelope, EnvelopeId, Inbox};
-use ahoy_proto::frame::{Claim, CloseCode, Deliver, Limits, Nonce, ToClient, ToRelay, Why};
+use ahoy_proto::frame::{Claim, CloseCode, IceServer, Limits, Nonce, ToClient, ToRelay, Why};
 use ahoy_proto::limits;
 use blake2::{Blake2s256, Digest as _};
 
-use crate::backend::{Backend, Mail, Memory, Put};
-use crate::quota::{Quota, Sender, Window};
+use crate::address::Address;
+use crate::budgets;
+use crate::crowd::{Crowd, Room, Standing};
+use crate::mailbag::Mailbag;
+pub use crate::output::{ClientId, Delivery, Output, What};
+use crate::quota::{Quota, Window};
+use crate::store::{Mail, Store, Stored};
 use crate::time::Moment;
-use crate::turn::Ice;
+use crate::turn::{Ice, Minted};
 
-/// One connection. Whoever owns the sockets numbers them, and never uses a number twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(pub u64);
-
-/// What one client gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// Who.
-    pub to: ClientId,
-    /// What.
-    pub what: What,
-}
-
-/// What a client gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    /// A frame.
-    Say(ToClient),
-    /// The end of its connection. Nothing follows, and no `disconnect` is expected for it.
-    Close(CloseCode),
-}
-
-/// Frames of any kind in a minute, past which a client is closed: no honest one comes near.
+/// Frames of any kind in a minute, pings among them, past which a client is closed: no honest one comes near.
 const FRAMES_PER_MINUTE: u32 = 5_000;
 
 /// Look-ups that may wait. Past it they are done before the next frame is answered.
@@ -48,57 +32,47 @@ const PENDING: usize = 256;
 
 /// All connections of one relay.
 #[derive(Debug)]
-pub struct Switchboard<B = Memory> {
-    backend: B,
+pub struct Switchboard {
     ice: Ice,
+    minted: Minted,
     claim_within: Duration,
     seed: [u8; 32],
     drawn: u64,
     /// The calendar, in seconds, when `Moment` was zero: TURN's credentials end by it.
     unix_s_at_zero: u64,
+    crowd: Crowd,
     clients: BTreeMap<ClientId, Client>,
-    online: BTreeMap<Inbox, ClientId>,
-    /// Who has to claim or send, and until when.
-    silent: BTreeSet<(Moment, ClientId)>,
-    quota: Quota,
-    pending: VecDeque<(Moment, Envelope)>,
+    /// Who has to claim or to send again, or has settled, and when.
+    due: BTreeSet<(Moment, ClientId)>,
+    pending: VecDeque<(Mail, Inbox)>,
 }
 
 #[derive(Debug)]
 struct Client {
-    address: IpAddr,
+    address: Address,
     frames: Window,
-    /// Until when it has to claim or send, if it has not yet.
-    silent_until: Option<Moment>,
+    quota: Quota,
+    /// When it is looked at: to claim or send, to send again, or to be settled.
+    due: Option<Moment>,
+    sent_at: Option<Moment>,
     nonce: Option<Nonce>,
     inbox: Option<Inbox>,
-    /// Delivered on this connection and not acknowledged, with the bytes of each.
-    unacked: BTreeMap<EnvelopeId, usize>,
-    /// There is mail that waits for acknowledgements.
-    behind: bool,
+    bag: Mailbag,
 }
 
-impl Switchboard<Memory> {
-    /// With everything in memory. `seed` must be random: nonces come from it.
+impl Switchboard {
+    /// With nobody connected. `seed` must be random: nonces come from it.
     pub fn new(seed: [u8; 32], ice: Ice) -> Self {
-        Self::with_backend(seed, ice, Memory::default())
-    }
-}
-
-impl<B: Backend> Switchboard<B> {
-    /// With lists and mail kept elsewhere.
-    pub fn with_backend(seed: [u8; 32], ice: Ice, backend: B) -> Self {
         Self {
-            backend,
             ice,
+            minted: Minted::default(),
             claim_within: limits::CLAIM_WITHIN,
             seed,
             drawn: 0,
             unix_s_at_zero: 0,
+            crowd: Crowd::default(),
             clients: BTreeMap::new(),
-            online: BTreeMap::new(),
-            silent: BTreeSet::new(),
-            quota: Quota::default(),
+            due: BTreeSet::new(),
             pending: VecDeque::new(),
         }
     }
@@ -108,50 +82,69 @@ impl<B: Backend> Switchboard<B> {
         self.claim_within = within;
     }
 
+    /// How many may be connected.
+    pub fn set_room(&mut self, room: Room) {
+        self.crowd.set_room(room);
+    }
+
     /// The calendar, in seconds since the Unix epoch, at `now`.
     pub fn calendar(&mut self, now: Moment, unix_s: u64) {
         self.unix_s_at_zero = unix_s.saturating_sub(now.micros() / 1_000_000);
     }
 
-    /// Somebody connected, from this address.
-    pub fn connect(&mut self, now: Moment, client: ClientId, address: IpAddr) {
-        let until = now + self.claim_within;
-        self.silent.insert((until, client));
+    /// A socket was taken from this address, and its handshake begins: it counts from now on, and others may have to go
+    /// for it.
+    #[must_use]
+    pub fn accept(&mut self, now: Moment, client: ClientId, address: IpAddr) -> Vec<Output> {
+        let mut out = Vec::new();
+        for leaves in self.crowd.enter(now, client, address.into()) {
+            self.close(leaves, CloseCode::Slow, &mut out);
+        }
+        out
+    }
+
+    /// Somebody connected, from this address; `accept` need not have come before.
+    #[must_use]
+    pub fn connect(&mut self, now: Moment, client: ClientId, address: IpAddr) -> Vec<Output> {
+        let known = self.crowd.has(client);
+        let out = if known { Vec::new() } else { self.accept(now, client, address) };
+        if !self.crowd.has(client) {
+            return out;
+        }
+        let due = now + self.claim_within;
+        self.due.insert((due, client));
         self.clients.insert(
             client,
             Client {
-                address,
+                address: address.into(),
                 frames: Window::new(now),
-                silent_until: Some(until),
+                quota: Quota::new(now),
+                due: Some(due),
+                sent_at: None,
                 nonce: None,
                 inbox: None,
-                unacked: BTreeMap::new(),
-                behind: false,
+                bag: Mailbag::default(),
             },
         );
+        out
     }
 
-    /// A connection is gone. Only its own claim goes with it: a newer connection of the same inbox stays.
-    pub fn disconnect(&mut self, now: Moment, client: ClientId) {
-        let Some(gone) = self.clients.remove(&client) else { return };
-        if let Some(until) = gone.silent_until {
-            self.silent.remove(&(until, client));
-        }
-        if let Some(inbox) = gone.inbox
-            && self.online.get(&inbox) == Some(&client)
-        {
-            self.online.remove(&inbox);
-            self.backend.left(now, inbox);
-        }
+    /// A connection is gone, in its handshake or later. Only its own claim goes with it: a newer connection of the same
+    /// inbox stays.
+    #[must_use]
+    pub fn disconnect(&mut self, _now: Moment, client: ClientId) -> Vec<Output> {
+        let mut out = Vec::new();
+        self.remove(client, &mut out);
+        out
     }
 
     /// A client said something. From one that is closed or unknown: nothing happens.
     #[must_use]
-    pub fn handle(&mut self, now: Moment, client: ClientId, frame: ToRelay) -> Vec<Delivery> {
+    pub fn handle(&mut self, now: Moment, client: ClientId, frame: ToRelay) -> Vec<Output> {
         let mut out = Vec::new();
         let Some(known) = self.clients.get_mut(&client) else { return out };
         if !known.frames.count(now, FRAMES_PER_MINUTE) {
-            self.close(now, client, CloseCode::Policy, &mut out);
+            self.close(client, CloseCode::Policy, &mut out);
             return out;
         }
         // Envelopes are answered first and looked up together; everything else sees their effect.
@@ -167,33 +160,33 @@ impl<B: Backend> Switchboard<B> {
                     say(&mut out, client, ToClient::Challenge { nonce });
                 }
             }
-            ToRelay::Claim(claim) => self.claim(now, client, &claim, &mut out),
+            ToRelay::Claim(claim) => self.claim(now, client, claim, &mut out),
             ToRelay::Allow { tokens, more } => {
-                let Some(inbox) = self.owner(client, &mut out) else { return out };
-                if self.backend.allow(inbox, &tokens, more).is_err() {
-                    refuse(&mut out, client, None, Why::TooManyTokens);
+                if let Some(inbox) = self.owner(now, client, &mut out) {
+                    out.push(Output::Store(Store::Allow { client, inbox, tokens, more }));
                 }
-                self.feed_backlog(now, client, &mut out);
             }
             ToRelay::Revoke { tokens } => {
-                if let Some(inbox) = self.owner(client, &mut out) {
-                    self.backend.revoke(inbox, &tokens);
+                if let Some(inbox) = self.owner(now, client, &mut out) {
+                    if let Some(known) = self.clients.get_mut(&client) {
+                        known.bag.revoked(&tokens);
+                    }
+                    out.push(Output::Store(Store::Revoke { inbox, tokens }));
                 }
             }
             ToRelay::Send(envelope) => self.send(now, client, envelope, &mut out),
             ToRelay::Ack { id } => {
-                let Some(inbox) = self.owner(client, &mut out) else { return out };
-                self.backend.ack(inbox, id);
-                if let Some(known) = self.clients.get_mut(&client) {
-                    known.unacked.remove(&id);
-                    if known.behind {
-                        self.feed_backlog(now, client, &mut out);
+                if let Some(inbox) = self.owner(now, client, &mut out) {
+                    out.push(Output::Store(Store::Ack { inbox, id }));
+                    if let Some(known) = self.clients.get_mut(&client) {
+                        known.bag.acknowledged(id);
                     }
+                    self.read(now, client, &mut out);
                 }
             }
             ToRelay::Credentials => {
-                if self.owner(client, &mut out).is_some() {
-                    let ice_servers = self.ice_servers(now);
+                if self.owner(now, client, &mut out).is_some() {
+                    let ice_servers = self.ice_servers(now, client);
                     say(&mut out, client, ToClient::Credentials { ice_servers });
                 }
             }
@@ -202,45 +195,94 @@ impl<B: Backend> Switchboard<B> {
         out
     }
 
-    /// A client said something that is no frame. It learns nothing; too much of it ends the connection.
+    /// A client said something that is no frame, or pinged. It learns nothing; too much of it ends the connection.
     #[must_use]
-    pub fn nonsense(&mut self, now: Moment, client: ClientId) -> Vec<Delivery> {
+    pub fn nonsense(&mut self, now: Moment, client: ClientId) -> Vec<Output> {
         self.handle(now, client, ToRelay::Unknown)
     }
 
-    /// When `tick` next has something to do.
-    pub fn deadline(&self) -> Option<Moment> {
-        let pending = self.pending.front().map(|(came, _)| *came);
-        let silent = self.silent.first().map(|(until, _)| *until);
-        [pending, silent, self.backend.deadline()].into_iter().flatten().min()
-    }
-
-    /// Does what is due: looks up where envelopes go, closes who stayed silent, drops what is over.
+    /// The store reports.
     #[must_use]
-    pub fn tick(&mut self, now: Moment) -> Vec<Delivery> {
+    pub fn stored(&mut self, now: Moment, report: Stored) -> Vec<Output> {
         let mut out = Vec::new();
-        self.backend.expire(now);
-        self.look_up(now, &mut out);
-        while let Some((until, client)) = self.silent.first().copied()
-            && until <= now
-        {
-            self.silent.remove(&(until, client));
-            self.close(now, client, CloseCode::Policy, &mut out);
+        match report {
+            Stored::Claimed { client, displaced } => {
+                if let Some(older) = displaced {
+                    self.close(older, CloseCode::Displaced, &mut out);
+                }
+                if self.clients.contains_key(&client) {
+                    let ice_servers = self.ice_servers(now, client);
+                    say(&mut out, client, ToClient::Welcome { limits: told_limits(), ice_servers });
+                }
+            }
+            Stored::Full { client } => refuse(&mut out, client, None, Why::TooManyTokens),
+            Stored::GaveWay { client } => self.close(client, CloseCode::Slow, &mut out),
+            Stored::Whole { client } => {
+                if let Some(known) = self.clients.get_mut(&client) {
+                    known.bag.is_whole();
+                }
+                self.read(now, client, &mut out);
+            }
+            Stored::Arrived { client, mail, place } => {
+                if let Some(known) = self.clients.get_mut(&client)
+                    && let Some(deliver) = known.bag.arrived(now, mail, place)
+                {
+                    say(&mut out, client, ToClient::Deliver(deliver));
+                }
+            }
+            Stored::Waiting { client, mail, more } => {
+                let Some(known) = self.clients.get_mut(&client) else { return out };
+                for deliver in known.bag.waited(now, mail, more) {
+                    say(&mut out, client, ToClient::Deliver(deliver));
+                }
+                self.read(now, client, &mut out);
+            }
         }
         out
     }
 
-    /// How many are connected.
+    /// When `tick` next has something to do.
+    pub fn deadline(&self) -> Option<Moment> {
+        let pending = self.pending.front().map(|(mail, _)| mail.came);
+        let due = self.due.first().map(|(due, _)| *due);
+        pending.into_iter().chain(due).min()
+    }
+
+    /// Does what is due: looks up where envelopes go, closes who stayed silent.
+    #[must_use]
+    pub fn tick(&mut self, now: Moment) -> Vec<Output> {
+        let mut out = Vec::new();
+        self.look_up(now, &mut out);
+        while let Some((due, client)) = self.due.first().copied()
+            && due <= now
+        {
+            self.due.remove(&(due, client));
+            let Some(known) = self.clients.get_mut(&client) else { continue };
+            known.due = None;
+            if let Some(inbox) = known.inbox {
+                self.crowd.stands(now, client, Standing::Settled);
+                out.push(Output::Store(Store::Settled { inbox }));
+                continue;
+            }
+            match known.sent_at.map(|at| at + budgets::SENDER_IDLE).filter(|until| *until > now) {
+                Some(until) => self.look_again(client, until),
+                None => self.close(client, CloseCode::Policy, &mut out),
+            }
+        }
+        out
+    }
+
+    /// How many are connected, or in their handshake.
     pub fn len(&self) -> usize {
-        self.clients.len()
+        self.crowd.len()
     }
 
-    /// Whether nobody is connected.
+    /// Whether nobody is.
     pub fn is_empty(&self) -> bool {
-        self.clients.is_empty()
+        self.len() == 0
     }
 
-    fn claim(&mut self, now: Moment, client: ClientId, claim: &Claim, out: &mut Vec<Delivery>) {
+    fn claim(&mut self, now: Moment, client: ClientId, claim: Claim, out: &mut Vec<Output>) {
         let Some(known) = self.clients.get_mut(&client) else { return };
         if known.inbox.is_some() {
             return refuse(out, client, None, Why::AlreadyClaimed);
@@ -249,116 +291,97 @@ impl<B: Backend> Switchboard<B> {
             return refuse(out, client, None, Why::HelloFirst);
         };
         let Some(inbox) = claim.verify(&nonce) else {
-            return self.close(now, client, CloseCode::Policy, out);
+            return self.close(client, CloseCode::Policy, out);
         };
         known.inbox = Some(inbox);
-        if let Some(older) = self.online.insert(inbox, client) {
-            self.close(now, older, CloseCode::Displaced, out);
-        }
-        if self.backend.claim(inbox, &claim.tokens, claim.more).is_err() {
-            return self.close(now, client, CloseCode::Slow, out);
-        }
-        self.has_spoken(client);
-        let ice_servers = self.ice_servers(now);
-        say(out, client, ToClient::Welcome { limits: told_limits(), ice_servers });
-        self.feed_backlog(now, client, out);
+        // What it sent as nobody does not count against who it is.
+        known.quota = Quota::new(now);
+        let from = known.address;
+        self.crowd.stands(now, client, Standing::Claimed);
+        self.look_again(client, now + budgets::SETTLED_AFTER);
+        let Claim { tokens, more, .. } = claim;
+        out.push(Output::Store(Store::Claim { client, inbox, from, tokens, more }));
     }
 
     /// Nothing here depends on the inbox.
-    fn send(&mut self, now: Moment, client: ClientId, envelope: Envelope, out: &mut Vec<Delivery>) {
-        let Some(known) = self.clients.get(&client) else { return };
-        let id = envelope.id;
+    fn send(&mut self, now: Moment, client: ClientId, envelope: Envelope, out: &mut Vec<Output>) {
+        let Some(known) = self.clients.get_mut(&client) else { return };
+        let Envelope { inbox, token, id, ttl, body } = envelope;
         if known.nonce.is_none() {
             return refuse(out, client, Some(id), Why::HelloFirst);
         }
-        let sender = known.inbox.map_or_else(|| Sender::unclaimed(known.address), Sender::Claimed);
-        self.has_spoken(client);
-        if !self.quota.allows(now, sender, envelope.inbox) {
+        known.sent_at = Some(now);
+        self.crowd.busy(now, client);
+        let most =
+            if known.inbox.is_some() { limits::CLAIMED_PER_MINUTE } else { limits::UNCLAIMED_PER_MINUTE };
+        if !known.quota.allows(now, most, inbox) {
             return refuse(out, client, Some(id), Why::Rate);
         }
         say(out, client, ToClient::Accepted { id });
-        self.pending.push_back((now, envelope));
+        let (token, from, until) = (token.hash(), known.address, now + ttl.duration());
+        self.pending.push_back((Mail { id, token, body, from, came: now, until }, inbox));
     }
 
-    fn look_up(&mut self, now: Moment, out: &mut Vec<Delivery>) {
-        while let Some((came, envelope)) = self.pending.pop_front() {
-            let Envelope { inbox, token, id, ttl, body } = envelope;
-            let until = came + ttl.duration();
-            if until <= now {
-                continue;
-            }
-            let put = self.backend.put(inbox, Mail { id, token: token.hash(), body, came, until });
-            if put == Put::Waits
-                && let Some(owner) = self.online.get(&inbox).copied()
-            {
-                self.feed(now, owner, false, out);
+    fn look_up(&mut self, now: Moment, out: &mut Vec<Output>) {
+        for (mail, inbox) in self.pending.drain(..) {
+            if mail.until > now {
+                out.push(Output::Store(Store::Put { inbox, mail }));
             }
         }
     }
 
-    /// After a claim: not all at once, so that a full mailbox never cuts its own owner off.
-    fn feed_backlog(&mut self, now: Moment, client: ClientId, out: &mut Vec<Delivery>) {
-        self.feed(now, client, true, out);
-    }
-
-    fn feed(&mut self, now: Moment, client: ClientId, backlog: bool, out: &mut Vec<Delivery>) {
-        let Some(known) = self.clients.get_mut(&client) else { return };
-        let Some(inbox) = known.inbox else { return };
-        if known.behind && !backlog {
-            return;
-        }
-        let waiting: BTreeSet<EnvelopeId> = self.backend.waiting(inbox).map(|mail| mail.id).collect();
-        // What expired, gave way or was revoked will never be acknowledged.
-        known.unacked.retain(|id, _| waiting.contains(id));
-        known.behind = false;
-        for mail in self.backend.waiting(inbox) {
-            if known.unacked.contains_key(&mail.id) {
-                continue;
-            }
-            let bytes = mail.body.bytes().len();
-            if backlog && !known.unacked.is_empty() {
-                let under_way: usize = known.unacked.values().sum();
-                if known.unacked.len() >= limits::BACKLOG_MESSAGES
-                    || under_way + bytes > limits::BACKLOG_BYTES
-                {
-                    known.behind = true;
-                    break;
-                }
-            }
-            known.unacked.insert(mail.id, bytes);
-            let held_ms = u64::try_from(now.since(mail.came).as_millis()).unwrap_or(u64::MAX);
-            let (id, token, body) = (mail.id, mail.token, mail.body.clone());
-            say(out, client, ToClient::Deliver(Deliver { id, held_ms, token, body }));
+    /// Asks for what waits, as far as a client has acknowledged what it got.
+    fn read(&mut self, now: Moment, client: ClientId, out: &mut Vec<Output>) {
+        if let Some(known) = self.clients.get_mut(&client)
+            && let Some(inbox) = known.inbox
+            && let Some((after, entries, bytes)) = known.bag.wants(now)
+        {
+            out.push(Output::Store(Store::Read { client, inbox, after, entries, bytes }));
         }
     }
 
     /// The inbox of a client, or a refusal.
-    fn owner(&self, client: ClientId, out: &mut Vec<Delivery>) -> Option<Inbox> {
+    fn owner(&mut self, now: Moment, client: ClientId, out: &mut Vec<Output>) -> Option<Inbox> {
         let inbox = self.clients.get(&client).and_then(|known| known.inbox);
         if inbox.is_none() {
             refuse(out, client, None, Why::NotClaimed);
+        } else {
+            self.crowd.busy(now, client);
         }
         inbox
     }
 
-    fn has_spoken(&mut self, client: ClientId) {
-        if let Some(known) = self.clients.get_mut(&client)
-            && let Some(until) = known.silent_until.take()
-        {
-            self.silent.remove(&(until, client));
+    fn look_again(&mut self, client: ClientId, at: Moment) {
+        if let Some(known) = self.clients.get_mut(&client) {
+            if let Some(before) = known.due.replace(at) {
+                self.due.remove(&(before, client));
+            }
+            self.due.insert((at, client));
         }
     }
 
-    fn close(&mut self, now: Moment, client: ClientId, code: CloseCode, out: &mut Vec<Delivery>) {
-        self.disconnect(now, client);
-        out.push(Delivery { to: client, what: What::Close(code) });
+    fn close(&mut self, client: ClientId, code: CloseCode, out: &mut Vec<Output>) {
+        self.remove(client, out);
+        out.push(Output::Client(Delivery { to: client, what: What::Close(code) }));
     }
 
-    fn ice_servers(&mut self, now: Moment) -> Vec<ahoy_proto::frame::IceServer> {
-        let random = self.draw(b"turn");
-        let mut first = [0; 8];
-        first.copy_from_slice(&random[..8]);
-        self.ice.servers(self.unix_s_at_zero.saturating_add(now.micros() / 1_000_000), first)
+    fn remove(&mut self, client: ClientId, out: &mut Vec<Output>) {
+        self.crowd.leave(client);
+        let Some(gone) = self.clients.remove(&client) else { return };
+        if let Some(due) = gone.due {
+            self.due.remove(&(due, client));
+        }
+        if let Some(inbox) = gone.inbox {
+            out.push(Output::Store(Store::Left { client, inbox }));
+        }
+    }
+
+    /// One pair of credentials an address and ten minutes, whoever asks and however often.
+    fn ice_servers(&mut self, now: Moment, client: ClientId) -> Vec<IceServer> {
+        let Some(known) = self.clients.get(&client) else { return Vec::new() };
+        let unix_s = self.unix_s_at_zero.saturating_add(now.micros() / 1_000_000);
+        let near = known.address.near;
+        self.ice.servers(self.minted.for_address(near, unix_s), near)
     }
 
     /// The next unforeseeable bytes of the seed.
@@ -380,10 +403,10 @@ fn told_limits() -> Limits {
     }
 }
 
-fn say(out: &mut Vec<Delivery>, to: ClientId, frame: ToClient) {
-    out.push(Delivery { to, what: What::Say(frame) });
+fn say(out: &mut Vec<Output>, to: ClientId, frame: ToClient) {
+    out.push(Output::Client(Delivery { to, what: What::Say(frame) }));
 }
 
-fn refuse(out: &mut Vec<Delivery>, to: ClientId, id: Option<EnvelopeId>, why: Why) {
+fn refuse(out: &mut Vec<Output>, to: ClientId, id: Option<EnvelopeId>, why: Why) {
     say(out, to, ToClient::Refused { id, why });
 }

@@ -3,11 +3,8 @@
 //! Lives here: what only sockets can show: sizes, slow readers, time limits, certificates.
 //! Must not: repeat what the switchboard's tests show, or wait for real limits.
 
-<<<<<<< Updated upstream
 #[path = "serve/attacks.rs"]
 mod attacks;
-=======
->>>>>>> Stashed changes
 #[path = "serve/rig.rs"]
 mod rig;
 

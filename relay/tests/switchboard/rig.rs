@@ -10,22 +10,30 @@ use std::time::Duration;
 
 use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, TokenHash, Ttl};
 use ahoy_proto::frame::{Claim, CloseCode, Deliver, Nonce, ToClient, ToRelay};
-use ahoy_relay::switchboard::{ClientId, Delivery, Switchboard, What};
+use ahoy_relay::crowd::Room;
+use ahoy_relay::single::Single;
+use ahoy_relay::store::Bounds;
+use ahoy_relay::switchboard::{ClientId, Delivery, What};
 use ahoy_relay::time::Moment;
 use ahoy_relay::turn::Ice;
 use ed25519_dalek::SigningKey;
 
 pub(crate) struct Relay {
-    pub(crate) board: Switchboard,
+    pub(crate) board: Single,
     pub(crate) now: Moment,
     pub(crate) clients: u64,
 }
 
 impl Relay {
     pub(crate) fn new() -> Self {
+        Self::with(Bounds::default(), Room::default())
+    }
+
+    pub(crate) fn with(bounds: Bounds, room: Room) -> Self {
         let ice =
             Ice { stun: vec!["stun:s".into()], turn: vec!["turn:t".into()], turn_secret: Some("x".into()) };
-        let mut board = Switchboard::new([7; 32], ice);
+        let mut board = Single::with_bounds([7; 32], ice, bounds);
+        board.set_room(room);
         board.calendar(Moment::default(), 1_700_000_000);
         Self { board, now: Moment::default(), clients: 0 }
     }
@@ -51,11 +59,18 @@ impl Relay {
         self.connect_from(IpAddr::V4(Ipv4Addr::LOCALHOST))
     }
 
-    pub(crate) fn connect_from(&mut self, address: IpAddr) -> ClientId {
+    fn connect_from(&mut self, address: IpAddr) -> ClientId {
+        let (client, gave_way) = self.arrive(address);
+        assert_eq!(gave_way, []);
+        client
+    }
+
+    /// Connects, and who was closed for it.
+    pub(crate) fn arrive(&mut self, address: IpAddr) -> (ClientId, Vec<ClientId>) {
         self.clients += 1;
         let client = ClientId(self.clients);
-        self.board.connect(self.now, client, address);
-        client
+        let gave_way = closed(&self.board.connect(self.now, client, address));
+        (client, gave_way.into_iter().map(|(who, _)| who).collect())
     }
 
     pub(crate) fn hello(&mut self, client: ClientId) -> Nonce {
@@ -73,14 +88,22 @@ impl Relay {
     }
 
     pub(crate) fn claim(&mut self, owner: &Owner) -> (ClientId, Vec<Delivery>) {
-        let client = self.connect();
+        self.claim_from(IpAddr::V4(Ipv4Addr::LOCALHOST), owner)
+    }
+
+    pub(crate) fn claim_from(&mut self, address: IpAddr, owner: &Owner) -> (ClientId, Vec<Delivery>) {
+        let client = self.connect_from(address);
         let nonce = self.hello(client);
         let out = self.say(client, ToRelay::Claim(Claim::sign(&owner.key, &nonce, owner.tokens(), false)));
         (client, out)
     }
 
     pub(crate) fn sender(&mut self) -> ClientId {
-        let client = self.connect();
+        self.sender_from(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    pub(crate) fn sender_from(&mut self, address: IpAddr) -> ClientId {
+        let client = self.connect_from(address);
         self.hello(client);
         client
     }
@@ -92,6 +115,12 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    /// One of many.
+    pub(crate) fn numbered(n: u32) -> Self {
+        let key = std::array::from_fn(|i| if i < 4 { n.to_be_bytes()[i] } else { 0xee });
+        Self { key: SigningKey::from_bytes(&key), listed: vec![Token::from_bytes([7; 16])] }
+    }
+
     pub(crate) fn new(n: u8) -> Self {
         Self { key: SigningKey::from_bytes(&[n; 32]), listed: vec![Token::from_bytes([n; 16])] }
     }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use ahoy_proto::frame::{SUBPROTOCOL, ToRelay};
-use ahoy_relay::switchboard::{ClientId, Switchboard, What};
+use ahoy_relay::single::Single;
+use ahoy_relay::switchboard::{ClientId, What};
 use ahoy_relay::time::Moment;
 use ahoy_relay::turn::Ice;
 use ahoyd::clock;
@@ -63,7 +64,7 @@ impl Relay {
 type Socket = WebSocketStream<TcpStream>;
 
 async fn run(listener: TcpListener, tap: mpsc::Sender<String>) {
-    let mut board = Switchboard::new([7; 32], Ice::default());
+    let mut board = Single::new([7; 32], Ice::default());
     let mut readers = JoinSet::new();
     let mut sinks: BTreeMap<ClientId, SplitSink<Socket, Message>> = BTreeMap::new();
     let (texts, mut inbox) = mpsc::channel(256);
@@ -77,7 +78,7 @@ async fn run(listener: TcpListener, tap: mpsc::Sender<String>) {
                 let client = ClientId(last);
                 let (sink, mut source) = socket.split();
                 sinks.insert(client, sink);
-                board.connect(now(), client, from.ip());
+                let gave_way = board.connect(now(), client, from.ip());
                 let texts = texts.clone();
                 readers.spawn(async move {
                     while let Some(Ok(message)) = source.next().await {
@@ -89,7 +90,7 @@ async fn run(listener: TcpListener, tap: mpsc::Sender<String>) {
                     }
                     let _over = texts.send((client, None)).await;
                 });
-                continue;
+                gave_way
             }
             Some((client, text)) = inbox.recv() => match text {
                 Some(text) => {
