@@ -24,7 +24,8 @@ pub const MAILBOX_ENTRIES: usize = 64;
 /// The longest an envelope waits. A week covers a holiday; who is away longer sees no missed calls from then.
 pub const TTL: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// How long a relay remembers an inbox's tokens after its owner left: as long as mail can wait for it.
+/// How long a relay remembers an inbox's tokens after its owner, who had been there for a while, left: as long as mail
+/// can wait for it. Who was there for less than some minutes is remembered for an hour.
 pub const LIST_LIVES: Duration = TTL;
 
 /// Messages queued for one client that does not read, before it is cut off (close 1013).
@@ -40,7 +41,7 @@ pub const BACKLOG_MESSAGES: usize = 16;
 /// Bytes of waiting bodies delivered at once after a claim. In base64 they stay below `QUEUE_BYTES`.
 pub const BACKLOG_BYTES: usize = 128 * 1024;
 
-/// Messages a minute from an address that claimed no inbox: one call, its repeats, and a few more.
+/// Messages a minute from a connection that claimed no inbox: one call, its repeats, and a few more.
 pub const UNCLAIMED_PER_MINUTE: u32 = 100;
 
 /// Messages a minute from a claimed inbox.
