@@ -3,18 +3,19 @@
 //! Lives here: what each request means to the engine, and what the person reads when it is denied (`answer/refused.rs`); settings: `answer/settings.rs`.
 //! Must not: know D-Bus; wait.
 
+mod kept;
 mod refused;
 mod settings;
 
 use std::time::Duration;
 
 use ahoy_call::{CallId, Command, PeerId, State};
+pub(crate) use kept::{Kept, Stored, Wish};
 
-use crate::contacts::Added;
 use crate::engine::Engine;
 use crate::perform::Step;
 use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Reply, Request, Verb, Which};
-use crate::{bus, clock, history, log, media};
+use crate::{history, log, media};
 
 /// What a request made of itself: an answer now, or one that another port gives.
 type Outcome = Result<Answer, Denied>;
@@ -39,10 +40,7 @@ impl Engine {
                     self.answer(reply, Err(denied));
                 }
             }
-            Request::SetDnd(dnd) => {
-                let outcome = self.set_dnd(dnd);
-                self.answer(reply, outcome);
-            }
+            Request::SetDnd(dnd) => self.keep(Wish::Dnd(dnd), Some(reply)),
             Request::SetAllMuted(muted) => {
                 self.command(reply, Command::SetAllMuted { muted }, Answer::Done);
             }
@@ -85,10 +83,7 @@ impl Engine {
                 let outcome = self.set_ringer(muted, volume);
                 self.answer(reply, outcome);
             }
-            Request::Reload => {
-                let outcome = self.reload();
-                self.answer(reply, outcome);
-            }
+            Request::Reload => self.keep(Wish::Reload, Some(reply)),
             Request::SetLogLevel(level) => {
                 log::level(level);
                 self.answer(reply, Ok(Answer::Done));
@@ -97,19 +92,11 @@ impl Engine {
                 let settings = self.config.listed();
                 self.answer(reply, Ok(Answer::Settings(settings)));
             }
-            Request::SetSetting { key, value } => {
-                let outcome = self.set_setting(&key, value.as_ref());
-                self.answer(reply, outcome);
-            }
-            Request::ExportCard { name } => {
-                let outcome = self.contacts.export(&name, clock::unix_us()).map(Answer::Text);
-                self.send_roster();
-                self.answer(reply, outcome);
-            }
-            Request::SetDisplayName(name) => {
-                let outcome = self.rename(&name);
-                self.answer(reply, outcome);
-            }
+            Request::SetSetting { key, value } => self.keep(Wish::Setting(key, value), Some(reply)),
+            Request::ExportCard { name } => self.keep(Wish::Export(name), Some(reply)),
+            Request::ListCards => self.keep(Wish::Cards, Some(reply)),
+            Request::RevokeCard(id) => self.keep(Wish::Revoke(id), Some(reply)),
+            Request::SetDisplayName(name) => self.keep(Wish::Rename(name), Some(reply)),
             Request::ListContacts(filter) => {
                 let outcome = self.contacts.list(&filter).map(|(rows, next)| Answer::Contacts(rows, next));
                 self.answer(reply, outcome);
@@ -125,26 +112,11 @@ impl Engine {
                 let rows = self.contacts.find(&text);
                 self.answer(reply, Ok(Answer::Contacts(rows, String::new())));
             }
-            Request::AddContact { card } => {
-                let added = self.contacts.add(&card, clock::unix_us()).map(Added::peer);
-                self.contact_changed(reply, added, true);
-            }
+            Request::AddContact { card } => self.keep(Wish::Add(card), Some(reply)),
             Request::SetContact { id, change } => {
-                let changed = self.contacts.resolve(&id);
-                let changed = changed.and_then(|peer| self.contacts.change(peer, &change).map(|()| peer));
-                if let (Ok(peer), Some(true)) = (&changed, change.blocked) {
-                    self.block(*peer);
-                }
-                if let (Ok(peer), Some(_)) = (&changed, change.manner.volume) {
-                    self.set_volume_of(*peer);
-                }
-                self.contact_changed(reply, changed, false);
+                self.keep(Wish::Change(id, Box::new(change)), Some(reply));
             }
-            Request::RemoveContact(id) => {
-                let removed = self.contacts.resolve(&id);
-                let removed = removed.and_then(|peer| self.contacts.remove(peer).map(|()| peer));
-                self.contact_changed(reply, removed, false);
-            }
+            Request::RemoveContact(id) => self.keep(Wish::Remove(id), Some(reply)),
             Request::ListHistory(filter) => self.ask_history(history::Order::List(filter, reply)),
             Request::GetHistory(id) => self.ask_history(history::Order::Get(id, reply)),
             Request::HistoryEvents(id) => self.ask_history(history::Order::Events(id, reply)),
@@ -269,23 +241,12 @@ impl Engine {
         }
     }
 
-    /// Whoever is blocked is out of every call, and learns no more than that it is over.
+    /// Whoever is blocked or removed is out of every call, and learns no more than that it is over.
     fn block(&mut self, peer: PeerId) {
         let now = self.now();
         if let Ok(effects) = self.phone.command(now, Command::Block { peer }) {
             Step::new(self, now, "block").perform(effects).release(None);
         }
-    }
-
-    /// `changed` is a contact that was written, or why it was not. `tell_id`: the answer is its id.
-    fn contact_changed(&mut self, reply: Reply, changed: Result<PeerId, Denied>, tell_id: bool) {
-        let outcome = changed.map(|peer| {
-            let id = data_encoding::HEXLOWER.encode(&peer.bytes());
-            self.send_roster();
-            self.show.tell(bus::Order::ContactChanged(id.clone()));
-            if tell_id { Answer::Text(id) } else { Answer::Done }
-        });
-        self.answer(reply, outcome);
     }
 
     fn ask_history(&mut self, order: history::Order) {

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::board::DeviceRow;
-use crate::config::Setting;
 use crate::devices::{Adjust, Device, Flow, Found, Kind, Server};
 use crate::engine::Engine;
 use crate::media;
@@ -133,12 +132,13 @@ impl Engine {
         if let Some(unknown) = ids.iter().find(|id| !self.is_device(flow, id)) {
             return Err(no_device(unknown));
         }
-        let (key, value) = match role {
-            Role::Input => ("media.input", ids.first().cloned().map(Setting::Text)),
-            Role::Output => ("media.output", ids.first().cloned().map(Setting::Text)),
-            Role::Ring => ("media.ring", Some(Setting::Texts(ids.to_vec())).filter(|_| !ids.is_empty())),
-        };
-        self.set_setting(key, value.as_ref())
+        match role {
+            Role::Input => self.chosen.set_input(&self.written, ids.first().cloned()),
+            Role::Output => self.chosen.set_output(&self.written, ids.first().cloned()),
+            Role::Ring => self.chosen.set_ring(&self.written, ids.to_vec()),
+        }
+        self.chose();
+        Ok(Answer::Done)
     }
 
     /// Changes a device's volume or mute in the sound server.

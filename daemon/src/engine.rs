@@ -15,7 +15,8 @@ pub use shown::account_row;
 use tokio::sync::mpsc;
 
 use crate::choose::Hardware;
-use crate::config::Config;
+use crate::answer::{Kept, Stored, Wish};
+use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
 use crate::door::Door;
 use crate::identity::Own;
@@ -23,9 +24,12 @@ use crate::paths::Paths;
 use crate::perform::Step;
 use crate::request::Asked;
 use crate::show::{Focus, Show};
+use crate::store::Store;
 use crate::tones::Tone;
 use crate::{bus, clock, desktop, history, media, memory, policy, ready, signal};
 
+/// How often cards that nobody used are looked through.
+const DAY: Duration = Duration::from_secs(86_400);
 /// So long after a start, and after a call has left the bus, memory is given back.
 const AT_REST: Duration = Duration::from_secs(3);
 
@@ -57,6 +61,17 @@ pub struct Inbox {
     pub desktop: mpsc::Receiver<desktop::Report>,
 }
 
+/// The daemon's own files while it runs.
+#[derive(Debug)]
+pub struct Files {
+    /// Where they lie.
+    pub paths: Paths,
+    /// What changes them.
+    pub store: Store,
+    /// What a person picked in passing.
+    pub chosen: Chosen,
+}
+
 /// Why the engine ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -74,8 +89,21 @@ pub struct Engine {
     pub(crate) ports: Ports,
     pub(crate) contacts: Contacts,
     pub(crate) own: Arc<Own>,
+    /// What is in force.
     pub(crate) config: Config,
+    /// What `config.toml` says; what was picked in passing outdoes it.
+    pub(crate) written: Config,
+    pub(crate) chosen: Chosen,
+    /// When what was picked is written, if it is not yet.
+    pub(crate) chosen_due: Option<Moment>,
     pub(crate) paths: Paths,
+    pub(crate) store: Store,
+    /// What waits for the disk.
+    pub(crate) kept: Kept,
+    pub(crate) stored_out: mpsc::Sender<Stored>,
+    stored: Option<mpsc::Receiver<Stored>>,
+    /// When cards that nobody used are looked through.
+    expire_due: Moment,
     pub(crate) problems: Problems,
     pub(crate) focus: Focus,
     pub(crate) hardware: Hardware,
@@ -96,13 +124,16 @@ pub struct Engine {
 impl Engine {
     /// An engine with no calls.
     pub fn new(
-        config: Config,
-        paths: Paths,
+        written: Config,
+        files: Files,
         own: Arc<Own>,
         contacts: Contacts,
         show: Show,
         ports: Ports,
     ) -> Self {
+        let Files { paths, store, mut chosen } = files;
+        let config = chosen.over(&written);
+        let (stored_out, stored) = mpsc::channel(16);
         let phone = Phone::new(own.leg_id(), settings(&config));
         let door = policy::open(&paths.dnd());
         let problems = Problems { contacts: contacts.problems().borrow().clone(), ..Problems::default() };
@@ -113,7 +144,15 @@ impl Engine {
             contacts,
             own,
             config,
+            written,
+            chosen,
+            chosen_due: None,
             paths,
+            store,
+            kept: Kept::default(),
+            stored_out,
+            stored: Some(stored),
+            expire_due: clock::now(),
             problems,
             focus: Focus::default(),
             hardware: Hardware::default(),
@@ -136,7 +175,8 @@ impl Engine {
         self.send_media_settings();
         Step::new(&mut self, clock::now(), "start").release(None);
         tokio::pin!(stop);
-        let mut disk = self.contacts.disk_problem();
+        let mut disk = self.store.problem();
+        let Some(mut stored) = self.stored.take() else { return Ended::Stopped };
         let mut damaged = self.contacts.problems();
         loop {
             let (due, dnd_ends) = (self.due(), self.dnd_ends());
@@ -144,13 +184,14 @@ impl Engine {
                 biased;
                 () = &mut stop => {
                     self.feed(Event::Stopping);
-                    self.wind_down(inbox).await;
+                    self.wind_down(inbox, stored).await;
                     return Ended::Stopped;
                 }
                 Some(asked) = inbox.commands.recv() => self.asked(asked),
                 () = sleep_until(due) => self.on_time(),
                 () = dnd_ends => self.refresh(),
                 Some(report) = inbox.history.recv() => self.history(report),
+                Some(done) = stored.recv() => self.stored(done),
                 Some(report) = inbox.bus.recv() => match report {
                     bus::Report::NameTaken => return Ended::NameTaken,
                     bus::Report::Up => self.bus_is(String::new()),
@@ -199,7 +240,8 @@ impl Engine {
     fn due(&self) -> Option<Moment> {
         let calls = self.phone.deadline().map(|deadline| deadline.at);
         let watchdog = self.watchdog.map(|(_, at)| at);
-        [calls, self.show.deadline(), watchdog, self.rest].into_iter().flatten().min()
+        let own = [self.rest, self.kept.deadline(), self.chosen_due, Some(self.expire_due)];
+        [calls, self.show.deadline(), watchdog].into_iter().chain(own).flatten().min()
     }
 
     /// Something big is over.
@@ -210,6 +252,14 @@ impl Engine {
     fn on_time(&mut self) {
         let now = self.now();
         self.show.tick(now);
+        self.keep_tick(now);
+        if self.chosen_due.is_some_and(|at| at <= now) {
+            self.write_chosen();
+        }
+        if self.expire_due <= now {
+            self.expire_due = now + DAY;
+            self.keep(Wish::Expire, None);
+        }
         if let Some((period, at)) = self.watchdog
             && at <= now
         {
@@ -316,14 +366,23 @@ impl Engine {
     }
 
     /// Gives the ports at most two seconds to say goodbye and to commit.
-    async fn wind_down(mut self, mut inbox: Inbox) {
+    async fn wind_down(mut self, mut inbox: Inbox, mut stored: mpsc::Receiver<Stored>) {
         ready::stopping();
+        if self.chosen_due.is_some() {
+            self.write_chosen();
+        }
         let written = self.show.newest();
         self.tell_signal(signal::Order::Stop);
         let committed = async {
             while self.show.safe() < written {
                 match inbox.history.recv().await {
                     Some(report) => self.history(report),
+                    None => break,
+                }
+            }
+            while !self.all_kept() {
+                match stored.recv().await {
+                    Some(done) => self.stored(done),
                     None => break,
                 }
             }

@@ -3,9 +3,9 @@
 //! Lives here: writing by rename, so that a crash leaves the old content or the new; mode 0600.
 //! Must not: know what is in them.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt as _};
 use std::path::Path;
 
 /// Makes the directory and its parents, readable by this user only. An existing one is left as it is.
@@ -15,8 +15,33 @@ pub fn make_dir(dir: &Path) -> io::Result<()> {
 
 /// Puts `content` at `path` and waits until the disk has it. Nobody ever sees a half of it. The directory must be there.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_past(path, content, Access::Private, || Ok(()))
+}
+
+/// Who may read what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// This user.
+    Private,
+    /// Whoever could before; of a new file this user.
+    AsBefore,
+}
+
+/// The same, if `gate` lets it through when everything is prepared: nothing has changed before.
+pub fn write_past(
+    path: &Path,
+    content: &[u8],
+    access: Access,
+    gate: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     let beside = path.with_extension("new");
-    let written = write_beside(&beside, content).and_then(|()| std::fs::rename(&beside, path));
+    let mode = match access {
+        Access::Private => 0o600,
+        Access::AsBefore => std::fs::metadata(path).map_or(0o600, |there| there.permissions().mode() & 0o777),
+    };
+    let written = write_beside(&beside, content, mode)
+        .and_then(|()| gate())
+        .and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {
         // The half file is in nobody's way; the next write begins it anew.
         drop(std::fs::remove_file(&beside));
@@ -34,8 +59,9 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn write_beside(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_beside(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(content)?;
     file.sync_all()
 }
@@ -46,8 +72,6 @@ fn sync_dir(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

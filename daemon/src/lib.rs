@@ -37,4 +37,5 @@ pub mod roster;
 pub mod rows;
 pub mod show;
 pub mod signal;
+pub mod store;
 pub mod tones;

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahoyd::cli::Arguments;
-use ahoyd::config::{Config, ConfigError};
+use ahoyd::config::{Chosen, Config, ConfigError};
 use ahoyd::contacts::Contacts;
-use ahoyd::engine::{self, Ended, Engine, Inbox, Ports};
+use ahoyd::engine::{self, Ended, Engine, Files, Inbox, Ports};
 use ahoyd::lock::{LockError, StateLock};
 use ahoyd::paths::Paths;
 use ahoyd::show::Show;
+use ahoyd::store::Store;
 use ahoyd::{bus, clock, desktop, history, identity, log, media, ready, signal};
 use anyhow::Context as _;
 use clap::Parser;
@@ -71,7 +72,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let own = identity::open(&paths.identity(), config.name.as_deref(), &config.relay.urls)
         .context("loading the identity")?;
     let own = Arc::new(own);
-    let contacts = Contacts::open(&paths.contacts(), Arc::clone(&own), config.call.preconnect)
+    let (store, store_thread) = Store::spawn().context("starting the store")?;
+    let contacts = Contacts::open(&paths.contacts(), Arc::clone(&own), config.call.preconnect, store.clone())
         .context("opening the contacts")?;
 
     let (command_in, commands) = mpsc::channel(16);
@@ -107,7 +109,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         history: history_reports,
         desktop: desktop_reports,
     };
-    let engine = Engine::new(config, paths, own, contacts, show, ports);
+    let chosen = Chosen::read(&std::fs::read(paths.chosen()).unwrap_or_default());
+    let files = Files { paths, store, chosen };
+    let engine = Engine::new(config, files, own, contacts, show, ports);
     let ended = engine.run(inbox, asked_to_stop()?).await;
     let goodbye = async {
         // Both end by themselves once the engine has told them to.
@@ -118,6 +122,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if clock::timeout(Duration::from_secs(1), goodbye).await.is_err() {
         tracing::debug!("a port was still busy at the end");
     }
+    store_thread.end();
     match ended {
         Ended::Stopped => Ok(()),
         Ended::NameTaken => second(),

@@ -61,6 +61,11 @@ impl Paths {
         self.state.join("dnd")
     }
 
+    /// What a person picked in passing, and what outdoes the configuration so long.
+    pub fn chosen(&self) -> PathBuf {
+        self.state.join("chosen.json")
+    }
+
     /// What signaling has seen and must not take twice.
     pub fn replay(&self) -> PathBuf {
         self.state.join("replay")

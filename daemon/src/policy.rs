@@ -7,9 +7,8 @@ use std::path::Path;
 
 use ahoy_call::{CallId, Event, Moment, PeerId, RingPolicy, SignalOrder};
 
-use crate::door::{Caller, Dnd, DndMode, Door};
+use crate::door::{Caller, Dnd, Door};
 use crate::engine::Engine;
-use crate::request::{Answer, Denied, DeniedKind};
 use crate::{clock, media, signal};
 
 /// The door as it was kept over a restart.
@@ -82,17 +81,9 @@ impl Engine {
         }
     }
 
-    /// Sets do-not-disturb, or ends it.
-    pub(crate) fn set_dnd(&mut self, dnd: Dnd) -> Result<Answer, Denied> {
-        if dnd.until != 0 && dnd.until <= clock::unix_us() {
-            let sentence = "The time until which nobody may disturb has passed: name a later one.";
-            return Err(Denied::new(DeniedKind::InvalidOption, sentence));
-        }
-        let dnd = if dnd.mode == DndMode::Off { Dnd::default() } else { dnd };
-        let kept = serde_json::to_vec(&dnd).map_err(|error| failed(&error))?;
-        self.contacts.keep_beside(self.paths.dnd(), kept)?;
+    /// Do-not-disturb is set so, or ended, and will be after a restart.
+    pub(crate) fn dnd_is(&mut self, dnd: Dnd) {
         self.door.dnd = dnd;
-        Ok(Answer::Done)
     }
 
     /// Ends do-not-disturb whose time is over. At the next start it would be over too, so that nothing needs the disk.
@@ -113,8 +104,4 @@ impl Engine {
             }
         }
     }
-}
-
-fn failed(error: &serde_json::Error) -> Denied {
-    Denied::new(DeniedKind::Failed, error.to_string())
 }

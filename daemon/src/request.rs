@@ -107,6 +107,10 @@ pub enum Request {
         /// For whom.
         name: String,
     },
+    /// The cards that were given out and that nobody has used yet.
+    ListCards,
+    /// Take one of them back, by its id or a unique beginning of it.
+    RevokeCard(String),
     /// Our name as others see it.
     SetDisplayName(String),
     /// Rows of contacts.
@@ -265,6 +269,8 @@ pub enum Answer {
     Row(Box<HistoryRow>),
     /// The events of one history row, in order.
     Events(Vec<HistoryEvent>),
+    /// Cards that nobody has used yet: id, for whom, given out at (microseconds since the Unix epoch).
+    Cards(Vec<(String, String, i64)>),
     /// How many.
     Count(u32),
 }

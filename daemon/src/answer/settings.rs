@@ -1,58 +1,135 @@
 //! What a person changes about the daemon itself: its settings, its own name.
 //!
-//! Lives here: writing it down, and going by it from now on.
+//! Lives here: writing it down on the store's thread, and going by it from now on; what is picked in passing.
 //! Must not: know D-Bus; know how a setting is written.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Outcome, failed};
-use crate::config::{self, Config, EditError, Setting};
+use crate::config::{self, ChosenKey, Config, EditError, Setting};
 use crate::engine::{Engine, settings};
 use crate::identity::{self, Own};
+use crate::media::ring::Volume;
+use crate::paths::Paths;
 use crate::request::{Answer, Denied, DeniedKind};
-use crate::{history, log};
+use crate::store::Gate;
+use crate::{clock, file, history, log};
+
+/// What is picked in passing (a slider sends fifty of them) is written at most once in so long.
+const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+/// The configuration and what it makes of us.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    config: Config,
+    own: Own,
+}
+
+/// Why the configuration was not taken.
+#[derive(Debug)]
+pub(crate) struct NotTaken {
+    denied: Denied,
+    /// The file itself is wrong.
+    file: bool,
+}
+
+/// On the store's thread: writes one setting and reads the whole anew. A refused one changes nothing.
+pub(super) fn set(
+    paths: &Paths,
+    key: &str,
+    value: Option<&Setting>,
+    gate: &Gate,
+) -> Result<Box<Fresh>, Box<NotTaken>> {
+    config::write_past(&paths.config, key, value, || gate.pass()).map_err(|error| {
+        let kind = match error {
+            EditError::Unknown(_) | EditError::Refused(_) => DeniedKind::InvalidOption,
+            EditError::File(_) | EditError::NotWritten { .. } => DeniedKind::Failed,
+        };
+        Box::new(NotTaken { denied: Denied::new(kind, error.to_string()), file: false })
+    })?;
+    read(paths, gate)
+}
+
+/// On the store's thread: reads the configuration, and makes what it asks for of our identity.
+pub(super) fn read(paths: &Paths, gate: &Gate) -> Result<Box<Fresh>, Box<NotTaken>> {
+    let not_taken = |denied, file| Box::new(NotTaken { denied, file });
+    let config = Config::load(&paths.config)
+        .map_err(|error| not_taken(Denied::new(DeniedKind::Failed, error.to_string()), true))?;
+    gate.pass().map_err(|_given_up| not_taken(super::kept::stuck(), false))?;
+    let own = identity::open(&paths.identity(), config.name.as_deref(), &config.relay.urls);
+    let own = own.map_err(|error| not_taken(failed(error), false))?;
+    Ok(Box::new(Fresh { config, own }))
+}
+
+/// On the store's thread: another name of ours.
+pub(super) fn rename(dir: &Path, own: &Own, name: &str, configured: bool, gate: &Gate) -> Result<Own, Denied> {
+    gate.pass().map_err(|_given_up| super::kept::stuck())?;
+    identity::set_display_name(dir, own, name, configured).map_err(failed)
+}
 
 impl Engine {
-    /// Writes one setting into the configuration, and goes by it from now on. A refused one changes nothing.
-    pub(crate) fn set_setting(&mut self, key: &str, value: Option<&Setting>) -> Outcome {
-        config::write(&self.paths.config, key, value).map_err(|error| {
-            let kind = match error {
-                EditError::Unknown(_) | EditError::Refused(_) => DeniedKind::InvalidOption,
-                EditError::File(_) | EditError::NotWritten { .. } => DeniedKind::Failed,
-            };
-            Denied::new(kind, error.to_string())
-        })?;
-        self.reload()
-    }
-
+    /// How it rings from now on: at once, and on the disk within a second.
     pub(super) fn set_ringer(&mut self, muted: Option<bool>, volume: Option<f64>) -> Outcome {
-        let volume = volume.map(|volume| ("ring.volume", Setting::Real(volume)));
-        let muted = muted.map(|muted| ("ring.muted", Setting::Flag(muted)));
-        for (key, value) in volume.into_iter().chain(muted) {
-            self.set_setting(key, Some(&value))?;
-        }
+        let volume = match volume.map(Volume::of) {
+            Some(None) => {
+                return Err(Denied::new(DeniedKind::InvalidOption, "the volume of the ring is 0 to 1"));
+            }
+            Some(volume) => volume,
+            None => None,
+        };
+        self.chosen.set_ringer(&self.written, muted, volume);
+        self.chose();
         Ok(Answer::Done)
     }
 
-    /// Reads the configuration again; a wrong one changes nothing but `Problems`.
-    pub(super) fn reload(&mut self) -> Outcome {
-        let config = match Config::load(&self.paths.config) {
-            Ok(config) => config,
-            Err(error) => {
-                let sentence = error.to_string();
-                self.problems.set_config(sentence.clone());
-                return Err(Denied::new(DeniedKind::Failed, sentence));
+    /// Something was picked in passing: it is in force now and written soon.
+    pub(crate) fn chose(&mut self) {
+        self.config = self.chosen.over(&self.written);
+        self.send_media_settings();
+        self.chosen_due.get_or_insert(clock::now() + AT_MOST_EVERY);
+    }
+
+    /// Has what was picked written, if it is time.
+    pub(crate) fn write_chosen(&mut self) {
+        self.chosen_due = None;
+        let path = self.paths.chosen();
+        let Ok(kept) = serde_json::to_vec(&self.chosen) else { return };
+        let store = self.store.clone();
+        let job = move || store.note(&path, &file::write(&path, &kept));
+        if self.store.run(Box::new(job)).is_err() {
+            tracing::warn!("what was chosen is not kept over a restart: the disk does not answer");
+        }
+    }
+
+    /// The configuration was read anew; a wrong one changes nothing but `Problems`. `set`: what was written into it just now.
+    pub(super) fn go_by(&mut self, read: Result<Box<Fresh>, NotTaken>, set: Option<ChosenKey>) -> Outcome {
+        let fresh = match read {
+            Ok(fresh) => fresh,
+            Err(NotTaken { denied, file }) => {
+                if file {
+                    self.problems.set_config(denied.sentence.clone());
+                }
+                return Err(denied);
             }
         };
-        let own = identity::open(&self.paths.identity(), config.name.as_deref(), &config.relay.urls);
-        let own = own.map_err(failed)?;
+        let Fresh { config, own } = *fresh;
         self.problems.set_config(String::new());
         // Another level that was asked for over the bus stays while the configuration says what it said.
         if config.log != self.config.log {
             log::level(config.log);
         }
         self.phone.configure(settings(&config));
-        self.config = config;
+        let before = self.chosen.clone();
+        if let Some(key) = set {
+            self.chosen.forget(key);
+        }
+        self.config = self.chosen.over(&config);
+        self.written = config;
+        if self.chosen != before {
+            self.write_chosen();
+        }
         self.become_own(own);
         self.send_media_settings();
         if self.ports.history.try_send(history::Order::Keep(self.config.history)).is_err() {
@@ -61,14 +138,7 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    pub(super) fn rename(&mut self, name: &str) -> Outcome {
-        let configured = self.config.name.is_some();
-        let own = identity::set_display_name(&self.paths.identity(), &self.own, name, configured);
-        self.become_own(own.map_err(failed)?);
-        Ok(Answer::Done)
-    }
-
-    fn become_own(&mut self, own: Own) {
+    pub(super) fn become_own(&mut self, own: Own) {
         self.own = Arc::new(own);
         self.contacts.set_own(Arc::clone(&self.own), self.config.call.preconnect);
         self.send_roster();

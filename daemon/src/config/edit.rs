@@ -9,7 +9,12 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
 
 use super::{Config, ConfigError, Setting};
-use crate::file;
+use crate::file::{self, Access};
+
+/// A byte order mark, as some editors put it before the text.
+const MARK: &str = "\u{feff}";
+/// Links that are followed, one after the other; the system's own limit.
+const LINKS: usize = 40;
 
 /// Why a setting was not written. The file is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +40,14 @@ pub enum EditError {
 }
 
 /// Sets `key` (`table.key`) in the file at `path`, or takes it out for its default. A text is also tried as the file would spell the
-/// value, and as a list of one. A missing file is made; a symbolic link is followed, not replaced.
-pub fn write(path: &Path, key: &str, value: Option<&Setting>) -> Result<(), EditError> {
+/// value, and as a list of one. A missing file is made; a symbolic link is followed, not replaced, be it that its target is
+/// missing. The file's mode, its line ends and its byte order mark stay. `gate` is asked when all is prepared.
+pub fn write_past(
+    path: &Path,
+    key: &str,
+    value: Option<&Setting>,
+    gate: impl FnOnce() -> io::Result<()>,
+) -> Result<(), EditError> {
     let not_written = |source| EditError::NotWritten { path: path.to_owned(), source };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -45,15 +56,32 @@ pub fn write(path: &Path, key: &str, value: Option<&Setting>) -> Result<(), Edit
             return Err(EditError::File(ConfigError::Unreadable { path: path.to_owned(), source }));
         }
     };
-    let changed = changed(&text, path, key, value)?;
-    if changed == text {
+    let (mark, body) = if let Some(body) = text.strip_prefix(MARK) { (MARK, body) } else { ("", text.as_str()) };
+    let windows = body.contains("\r\n");
+    let plain = if windows { body.replace("\r\n", "\n") } else { body.to_owned() };
+    let changed = changed(&plain, path, key, value)?;
+    if changed == plain {
         return Ok(());
     }
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_missing| path.to_owned());
+    let changed = if windows { changed.replace('\n', "\r\n") } else { changed };
+    let target = followed(path);
     if let Some(dir) = target.parent() {
         file::make_dir(dir).map_err(not_written)?;
     }
-    file::write(&target, changed.as_bytes()).map_err(not_written)
+    let content = [mark, &changed].concat();
+    file::write_past(&target, content.as_bytes(), Access::AsBefore, gate).map_err(not_written)
+}
+
+/// Where a link leads in the end, be it to nothing yet. Of a circle: the path itself.
+fn followed(path: &Path) -> PathBuf {
+    let mut at = path.to_owned();
+    for _ in 0..LINKS {
+        match std::fs::read_link(&at) {
+            Ok(target) => at = at.parent().map_or_else(|| target.clone(), |dir| dir.join(&target)),
+            Err(_no_link) => return at,
+        }
+    }
+    path.to_owned()
 }
 
 /// The text with the key changed, which then is a right configuration.

@@ -3,6 +3,7 @@
 //! Lives here: the keys, their defaults and ranges; a `Config` that exists is right; changing one key of the file.
 //! Must not: know where the file lies, or act on a value.
 
+mod chosen;
 mod edit;
 mod file;
 mod listed;
@@ -19,7 +20,8 @@ use crate::media;
 use crate::media::ring::Ringing;
 use crate::media::voice::Wishes;
 use crate::rows::Retention;
-pub use edit::{EditError, write};
+pub use chosen::{Chosen, ChosenKey};
+pub use edit::{EditError, write_past};
 use file::{File, Wrong};
 pub use listed::Setting;
 

@@ -174,6 +174,37 @@ fn a_missing_file_is_made_and_a_link_is_followed() {
 }
 
 #[test]
+fn a_file_keeps_its_mode_its_line_ends_its_mark_and_the_link_that_led_to_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    std::fs::write(&path, "\u{feff}# mine\r\n[log]\r\nlevel = \"warn\" # loud\r\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    write(&path, "log.level", Some(&words("debug"))).unwrap();
+    write(&path, "call.lifetime", Some(&Setting::Whole(30))).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let expected = "\u{feff}# mine\r\n[log]\r\nlevel = \"debug\" # loud\r\n\r\n[call]\r\nlifetime = 30\r\n";
+    assert_eq!(text, expected);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    assert_eq!(Config::load(&path).unwrap().log, Level::DEBUG);
+    // As dotfile managers leave it: a link to a place in another folder that has nothing yet.
+    let (first, second) = (dir.path().join("first.toml"), dir.path().join("second.toml"));
+    std::os::unix::fs::symlink("second.toml", &first).unwrap();
+    std::os::unix::fs::symlink("dots/config.toml", &second).unwrap();
+    write(&first, "log.level", Some(&words("warn"))).unwrap();
+    assert!(first.is_symlink() && second.is_symlink());
+    assert_eq!(Config::load(&dir.path().join("dots/config.toml")).unwrap().log, Level::WARN);
+    // A circle leads nowhere: refused or replaced, but it ends.
+    let ring = dir.path().join("ring.toml");
+    std::os::unix::fs::symlink("ring.toml", &ring).unwrap();
+    assert!(write(&ring, "log.level", Some(&words("warn"))).is_err());
+}
+
+fn write(path: &Path, key: &str, value: Option<&Setting>) -> Result<(), EditError> {
+    write_past(path, key, value, || Ok(()))
+}
+
+#[test]
 fn every_key_of_the_file_is_listed_and_takes_what_is_listed() {
     let listed = Config::default().listed();
     let mut known: Vec<String> = listed.iter().map(|(key, _)| (*key).to_owned()).collect();

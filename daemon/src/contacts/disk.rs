@@ -1,34 +1,29 @@
 //! The files of contacts and tokens.
 //!
-//! Lives here: what stands in a file, reading all of them at the start, the thread that writes them in order.
+//! Lives here: what stands in a file, reading all of them at the start, changing one.
 //! Must not: decide what is written.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::path::Path;
 
 use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
 use data_encoding::HEXLOWER;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
 use super::Token;
 use super::row::Row;
+use crate::file::Access;
 use crate::manner::Manner;
+use crate::store::Gate;
 use crate::{clock, file};
 
 /// The version of the files that this program writes and understands.
 pub(super) const VERSION: u32 = 1;
 /// How a file of this version begins.
 const PRESENT: &str = "{\"version\":1,";
-/// Writes that may wait for a slow disk; more are dropped and told.
-const QUEUE: usize = 256;
-/// How long somebody waits for the disk before they hear that it is stuck.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The file of one contact, `<id>.json`. Times are microseconds since the Unix epoch.
 #[derive(Serialize, Deserialize)]
@@ -60,6 +55,8 @@ pub(super) struct Loaded {
     pub(super) rows: BTreeMap<PeerId, Row>,
     /// By hash.
     pub(super) tokens: Vec<Token>,
+    /// When each token that nobody uses yet was given out.
+    pub(super) unused: BTreeMap<[u8; 16], i64>,
     pub(super) problems: Vec<String>,
 }
 
@@ -71,13 +68,16 @@ pub(super) fn load(dir: &Path) -> io::Result<Loaded> {
     // In one piece: a map that is built at once has no half-empty nodes.
     let rows = read_all(dir, contact, |path, fault| problems.push(contact_aside(path, fault)))?;
     let rows = rows.into_iter().collect();
-    let mut tokens = read_all(&dir.join("tokens"), token, |path, fault| {
+    let tokens = read_all(&dir.join("tokens"), token, |path, fault| {
         problems.push(aside(path, fault, "the note of a card that was given out", "give out a new one"));
     })?;
+    let fresh = tokens.iter().filter(|(token, _)| token.bound.is_none());
+    let unused = fresh.map(|(token, issued_at)| (token.hash, *issued_at)).collect();
+    let mut tokens: Vec<Token> = tokens.into_iter().map(|(token, _)| token).collect();
     tokens.sort_unstable_by_key(|token| token.hash);
     tokens.shrink_to_fit();
     problems.sort();
-    Ok(Loaded { rows, tokens, problems })
+    Ok(Loaded { rows, tokens, unused, problems })
 }
 
 fn read_all<F: DeserializeOwned, T>(
@@ -137,12 +137,12 @@ fn contact(stem: &str, file: ContactFile) -> Option<(PeerId, Row)> {
     (hex(peer.bytes()) == stem).then(|| (peer, Row::of(account, file)))
 }
 
-fn token(stem: &str, file: TokenFile) -> Option<Token> {
+fn token(stem: &str, file: TokenFile) -> Option<(Token, i64)> {
     let bound = match file.bound {
         Some(bound) => Some(peer(&bound)?),
         None => None,
     };
-    Some(Token { hash: unhex(stem)?, bound })
+    Some((Token { hash: unhex(stem)?, bound }, file.issued_at))
 }
 
 /// The sentence about a contact's file that was not taken.
@@ -171,113 +171,43 @@ fn aside(path: &Path, fault: Fault, what: &str, advice: &str) -> String {
 pub(super) enum Content {
     /// A contact with a new card.
     Contact(Box<ContactFile>),
-    /// The contact's row; the card in the file stays.
+    /// What a person decided about the contact; the card in the file stays, and what the daemon noted.
     Row(Box<Row>),
+    /// What the daemon noted of the contact: a handshake, the time of a call. What a person decided stays.
+    Noted(Box<Row>),
     /// A new token.
     Token(TokenFile),
     /// The token belongs to this contact from now on.
     Bound(PeerId),
-    /// These bytes.
-    Bytes(Vec<u8>),
     /// Removed.
     Nothing,
 }
 
-/// The thread that writes, in the order in which it was told. Dropping this waits for what is queued.
-pub(super) struct Disk {
-    orders: Option<SyncSender<Order>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-    problem: watch::Receiver<String>,
-}
-
-struct Order {
-    path: PathBuf,
-    content: Content,
-    done: Option<SyncSender<io::Result<()>>>,
-}
-
-impl Disk {
-    pub(super) fn spawn() -> io::Result<Self> {
-        let (orders, inbox) = sync_channel(QUEUE);
-        let (tell, problem) = watch::channel(String::new());
-        let thread =
-            std::thread::Builder::new().name("contacts".into()).spawn(move || write_all(&inbox, &tell))?;
-        Ok(Self { orders: Some(orders), thread: Some(thread), problem })
-    }
-
-    /// A sentence about a write that nobody waited for and that failed; empty when all is well.
-    pub(super) fn problem(&self) -> watch::Receiver<String> {
-        self.problem.clone()
-    }
-
-    /// Writes and waits for the disk: for what a person asked for.
-    pub(super) fn write_and_wait(&self, path: PathBuf, content: Content) -> io::Result<()> {
-        let (done, answer) = sync_channel(1);
-        self.send(Order { path, content, done: Some(done) })?;
-        answer.recv_timeout(PATIENCE).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
-    }
-
-    /// Writes some time soon: for what the daemon notes by itself.
-    pub(super) fn write_soon(&self, path: PathBuf, content: Content) {
-        if let Err(error) = self.send(Order { path, content, done: None }) {
-            tracing::warn!(%error, "a note about a contact is not kept over a restart");
-        }
-    }
-
-    fn send(&self, order: Order) -> io::Result<()> {
-        let Some(orders) = &self.orders else { return Err(io::ErrorKind::BrokenPipe.into()) };
-        orders.try_send(order).map_err(|_| io::ErrorKind::WouldBlock.into())
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        drop(self.orders.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic there was printed there.
-            drop(thread.join());
-        }
-    }
-}
-
-fn write_all(inbox: &Receiver<Order>, tell: &watch::Sender<String>) {
-    for Order { path, content, done } in inbox {
-        let result = put(&path, content);
-        let sentence = match &result {
-            Ok(()) => String::new(),
-            Err(error) => {
-                format!("contacts cannot be written ({error}): {}", path.parent().unwrap_or(&path).display())
-            }
-        };
-        tell.send_if_modified(|now| {
-            now != &sentence && {
-                now.clone_from(&sentence);
-                true
-            }
-        });
-        if let Some(done) = done {
-            // Whoever waited may have lost patience.
-            drop(done.try_send(result));
-        }
-    }
-}
-
-fn put(path: &Path, content: Content) -> io::Result<()> {
+/// Makes of the file at `path` what it shall be, if the gate lets it through.
+pub(super) fn put(path: &Path, content: Content, gate: &Gate) -> io::Result<()> {
     let bytes = match content {
         Content::Contact(file) => serde_json::to_vec(&file)?,
         Content::Row(row) => {
             let now: ContactFile = serde_json::from_slice(&std::fs::read(path)?)?;
-            serde_json::to_vec(&row.file(now.card))?
+            let (mutual, last_call_at) = (now.mutual, now.last_call_at);
+            serde_json::to_vec(&ContactFile { mutual, last_call_at, ..row.file(now.card) })?
+        }
+        Content::Noted(row) => {
+            let now: ContactFile = serde_json::from_slice(&std::fs::read(path)?)?;
+            let (mutual, last_call_at) = (row.mutual, row.last_call_at);
+            serde_json::to_vec(&ContactFile { mutual, last_call_at, ..now })?
         }
         Content::Token(file) => serde_json::to_vec(&file)?,
         Content::Bound(peer) => {
             let now: TokenFile = serde_json::from_slice(&std::fs::read(path)?)?;
             serde_json::to_vec(&TokenFile { bound: Some(hex(peer.bytes())), ..now })?
         }
-        Content::Bytes(bytes) => bytes,
-        Content::Nothing => return file::remove(path),
+        Content::Nothing => {
+            gate.pass()?;
+            return file::remove(path);
+        }
     };
-    file::write(path, &bytes)
+    file::write_past(path, &bytes, Access::Private, || gate.pass())
 }
 
 pub(super) fn hex(id: [u8; 16]) -> String {

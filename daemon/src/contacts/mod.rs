@@ -3,6 +3,7 @@
 //! Lives here: the store that the engine owns, names and ids of contacts, the tokens that were given out, the roster for signaling.
 //! Must not: know a call, a session or the bus.
 
+mod change;
 mod disk;
 mod find;
 mod row;
@@ -13,4 +14,5 @@ mod tests;
 
 pub use crate::roster::{Known, Roster, Token};
 pub use crate::rows::{ContactChange, ContactFilter, ContactRow};
+pub use change::Change;
 pub use store::{Added, Contacts};

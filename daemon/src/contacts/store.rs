@@ -14,7 +14,8 @@ use ahoy_proto::envelope;
 use ahoy_proto::identity::AccountBytes;
 use tokio::sync::watch;
 
-use super::disk::{self, Content, Disk, TokenFile, VERSION, hex};
+use super::change::{Change, Then};
+use super::disk::{self, Content, TokenFile, VERSION, hex};
 use super::row::{Row, boxed};
 use super::shelf::Shelf;
 use super::{ContactChange, ContactRow, Known, Roster, Token};
@@ -23,12 +24,17 @@ use crate::identity::Own;
 use crate::manner::Manner;
 use crate::request::{Denied, DeniedKind};
 use crate::roster::Cards;
+use crate::store::{Gate, Store};
 
 /// As many tokens as a relay lists for one inbox.
 const MAX_TOKENS: usize = 16_384;
 
-/// Rows of contacts and tokens in memory, their cards in files, and the thread that keeps the files. Owned by the engine.
-/// What a person asks for is on the disk when the method returns (at most 2 s); what the daemon notes by itself follows soon.
+/// A card that was given out and never used is revoked after so long: 30 days, in microseconds.
+const UNUSED_FOR: i64 = 30 * 86_400 * 1_000_000;
+
+/// Rows of contacts and tokens in memory, their cards in files. Owned by the engine.
+/// What a person asks for is a [`Change`]: decided here, written on the store's thread, and so when it comes back to
+/// [`Self::commit`]. What the daemon notes by itself is so at once and written soon.
 pub struct Contacts {
     dir: PathBuf,
     own: Arc<Own>,
@@ -37,9 +43,11 @@ pub struct Contacts {
     shelf: Arc<Shelf>,
     /// By hash; the roster holds the same.
     tokens: Arc<Vec<Token>>,
+    /// When each token that nobody has used yet was given out.
+    unused: BTreeMap<[u8; 16], i64>,
     /// Made anew after a change, at the next question.
     roster: Option<Arc<Roster>>,
-    disk: Disk,
+    store: Store,
 }
 
 /// What adding a card brought.
@@ -64,28 +72,24 @@ impl Added {
 
 impl Contacts {
     /// Reads the contacts in `dir`. Files that cannot be understood are set aside; [`Self::problems`] tells.
-    pub fn open(dir: &Path, own: Arc<Own>, preconnect: Preconnect) -> io::Result<Self> {
+    pub fn open(dir: &Path, own: Arc<Own>, preconnect: Preconnect, store: Store) -> io::Result<Self> {
         let loaded = disk::load(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
             own,
             preconnect,
             rows: loaded.rows,
-            shelf: Arc::new(Shelf::new(dir, loaded.problems)),
+            shelf: Arc::new(Shelf::new(dir, loaded.problems, store.clone())),
             tokens: Arc::new(loaded.tokens),
+            unused: loaded.unused,
             roster: None,
-            disk: Disk::spawn()?,
+            store,
         })
     }
 
     /// One sentence for each file that was not taken, at the start or when it was needed.
     pub fn problems(&self) -> watch::Receiver<Vec<String>> {
         self.shelf.problems()
-    }
-
-    /// A sentence while the last write failed; empty when all is well.
-    pub fn disk_problem(&self) -> watch::Receiver<String> {
-        self.disk.problem()
     }
 
     /// Our keys or our name changed, or who may learn our network address.
@@ -109,10 +113,21 @@ impl Contacts {
             Arc::clone(&self.own),
             self.rows.iter().map(known).collect(),
             Arc::clone(&self.shelf) as Arc<dyn Cards>,
-            Arc::clone(&self.tokens),
+            self.honoured(),
         ));
         self.roster = Some(Arc::clone(&roster));
         roster
+    }
+
+    /// The tokens that are honoured now: those of blocked contacts are not, so that a relay no longer carries what
+    /// would be dropped here.
+    fn honoured(&self) -> Arc<Vec<Token>> {
+        let blocked =
+            |token: &Token| token.bound.and_then(|peer| self.rows.get(&peer)).is_some_and(|row| row.blocked);
+        if !self.tokens.iter().any(blocked) {
+            return Arc::clone(&self.tokens);
+        }
+        Arc::new(self.tokens.iter().filter(|token| !blocked(token)).copied().collect())
     }
 
     /// How many contacts there are.
@@ -159,9 +174,9 @@ impl Contacts {
         reachable.map(|device| device.certificate.leg_id()).collect()
     }
 
-    /// Adds a contact by its card, or renews the card of one that is there. `at`: now, for the row.
+    /// To add a contact by its card, or to renew the card of one that is there. `at`: now, for the row.
     /// A person's own name for a contact outlives a new card; a name that came from the old card follows the new one.
-    pub fn add(&mut self, text: &str, at: i64) -> Result<Added, Denied> {
+    pub fn add(&self, text: &str, at: i64) -> Result<(Added, Change), Denied> {
         let card = Card::parse(text)
             .map_err(|error| Denied::new(DeniedKind::Failed, format!("{error}: ask for the card again")))?;
         let peer = card.peer_id();
@@ -172,8 +187,11 @@ impl Contacts {
             Some(row) => {
                 // None: the file was damaged and is set aside; the new card mends the contact.
                 let old = self.shelf.card(peer);
-                if old.as_ref().is_some_and(|old| old.revision >= card.revision) {
-                    return Ok(Added::Known(peer));
+                // The same revision with another token was given out anew, after the first had been revoked.
+                let known =
+                    |old: &Card| (old.revision, old.token) == (card.revision, card.token) || old.revision > card.revision;
+                if old.as_ref().is_some_and(known) {
+                    return Ok((Added::Known(peer), Change::default()));
                 }
                 let follows = old.is_some_and(|old| *row.name == *old.name);
                 let name = if follows { card.name.as_str().into() } else { row.name.clone() };
@@ -184,14 +202,12 @@ impl Contacts {
                 (Row::new(account, &card.name, at), Added::New(peer))
             }
         };
-        self.keep(peer, Content::Contact(Box::new(row.file(card.to_text()))))?;
-        self.rows.insert(peer, row);
-        self.roster = None;
-        Ok(added)
+        let file = Content::Contact(Box::new(row.file(card.to_text())));
+        Ok((added, Change::default().and(self.shelf.path(peer), file, Then::Row(peer, row))))
     }
 
-    /// Renames, blocks, unblocks, decides how they ring. What is not named stays.
-    pub fn change(&mut self, peer: PeerId, change: &ContactChange) -> Result<(), Denied> {
+    /// To rename, block, unblock, decide how they ring. What is not named stays.
+    pub fn change(&self, peer: PeerId, change: &ContactChange) -> Result<Change, Denied> {
         let Some(old) = self.rows.get(&peer) else { return Err(no_such_contact()) };
         if change.name.as_deref().is_some_and(|name| !is_display_name(name)) {
             return Err(Denied::new(
@@ -207,35 +223,23 @@ impl Contacts {
             manner: boxed(manner),
             ..old.clone()
         };
-        self.keep(peer, Content::Row(Box::new(row.clone())))?;
-        self.rows.insert(peer, row);
-        self.roster = None;
-        Ok(())
+        let file = Content::Row(Box::new(row.clone()));
+        Ok(Change::default().and(self.shelf.path(peer), file, Then::Row(peer, row)))
     }
 
-    /// Removes a contact, and revokes the tokens that bound to it: the roster no longer lists them.
-    pub fn remove(&mut self, peer: PeerId) -> Result<(), Denied> {
+    /// To remove a contact, and to revoke the tokens that bound to it: the roster no longer lists them.
+    pub fn remove(&self, peer: PeerId) -> Result<Change, Denied> {
         if !self.rows.contains_key(&peer) {
             return Err(no_such_contact());
         }
         // The tokens go first: should the disk fail in between, a contact without a token is the harmless half.
         let held = self.tokens.iter().filter(|token| token.bound == Some(peer));
-        let hashes: Vec<[u8; 16]> = held.map(|token| token.hash).collect();
-        for hash in hashes {
-            self.disk
-                .write_and_wait(self.token_path(hash), Content::Nothing)
-                .map_err(|error| not_kept(&error))?;
-            Arc::make_mut(&mut self.tokens).retain(|token| token.hash != hash);
-            self.roster = None;
-        }
-        self.keep(peer, Content::Nothing)?;
-        self.rows.remove(&peer);
-        self.roster = None;
-        Ok(())
+        let tokens = held.fold(Change::default(), |change, token| self.without(change, token.hash));
+        Ok(tokens.and(self.shelf.path(peer), Content::Nothing, Then::Gone(peer)))
     }
 
     /// A card of ours with a token of its own. `name` is a reminder for whom; `at`: now.
-    pub fn export(&mut self, name: &str, at: i64) -> Result<String, Denied> {
+    pub fn export(&self, name: &str, at: i64) -> Result<(String, Change), Denied> {
         if name.chars().count() > 64 || name.chars().any(char::is_control) {
             return Err(Denied::new(
                 DeniedKind::InvalidOption,
@@ -243,10 +247,8 @@ impl Contacts {
             ));
         }
         if self.tokens.len() >= MAX_TOKENS {
-            return Err(Denied::new(
-                DeniedKind::Failed,
-                "too many cards were given out: remove contacts first",
-            ));
+            let sentence = "too many cards were given out: `ahoyctl account cards` shows those that nobody uses,                             `ahoyctl account revoke` takes them back";
+            return Err(Denied::new(DeniedKind::Failed, sentence));
         }
         let failed = |what: String| Denied::new(DeniedKind::Failed, what);
         let mut token = [0; 16];
@@ -254,13 +256,74 @@ impl Contacts {
         let card = self.own.card(token).map_err(|error| failed(format!("no card can be made: {error}")))?;
         let hash = envelope::Token::from_bytes(token).hash().bytes();
         let file = TokenFile { version: VERSION, name: name.to_owned(), bound: None, issued_at: at };
-        self.disk
-            .write_and_wait(self.token_path(hash), Content::Token(file))
-            .map_err(|error| not_kept(&error))?;
-        let place = self.tokens.partition_point(|token| token.hash < hash);
-        Arc::make_mut(&mut self.tokens).insert(place, Token { hash, bound: None });
+        let then = Then::Listed(hash, at);
+        Ok((card.to_text(), Change::default().and(self.token_path(hash), Content::Token(file), then)))
+    }
+
+    /// Cards that were given out and not used yet, oldest first: a part of the token's hash, and when. For whom stands
+    /// in the file: [`Self::given_to`].
+    pub fn unused_cards(&self) -> Vec<([u8; 16], i64)> {
+        let mut unused: Vec<_> = self.unused.iter().map(|(&hash, &at)| (hash, at)).collect();
+        unused.sort_unstable_by_key(|(hash, at)| (*at, *hash));
+        unused
+    }
+
+    /// For whom a card was given out, as the person said: read from its file, by whoever may wait.
+    pub fn given_to(dir: &Path, hash: [u8; 16]) -> String {
+        let read = |_: &str, file: TokenFile| Some(file.name);
+        disk::understand(&token_path(dir, hash), read).unwrap_or_default()
+    }
+
+    /// To take back a card that nobody has used: `id` is as it is listed, or a unique beginning of it.
+    pub fn revoke(&self, id: &str) -> Result<Change, Denied> {
+        let id = id.trim().to_lowercase();
+        let mut fitting = self.unused.keys().filter(|hash| !id.is_empty() && hex(**hash).starts_with(&id));
+        match (fitting.next(), fitting.next()) {
+            (Some(&hash), None) => Ok(self.without(Change::default(), hash)),
+            (None, _) => Err(Denied::new(
+                DeniedKind::NoSuchRecord,
+                "No unused card has this id: `ahoyctl account cards` shows them. A card that is in use goes with                  its contact: `ahoyctl contact remove`.",
+            )),
+            (Some(_), Some(_)) => {
+                let sentence = "Several cards begin so: name more of the id.";
+                Err(Denied::new(DeniedKind::Ambiguous, sentence))
+            }
+        }
+    }
+
+    /// To revoke the cards that nobody has used within 30 days. `now`: by the calendar.
+    pub fn expire(&self, now: i64) -> Change {
+        let old = self.unused.iter().filter(|(_, at)| now.saturating_sub(**at) > UNUSED_FOR);
+        old.fold(Change::default(), |change, (&hash, _)| self.without(change, hash))
+    }
+
+    fn without(&self, change: Change, hash: [u8; 16]) -> Change {
+        change.and(self.token_path(hash), Content::Nothing, Then::Revoked(hash))
+    }
+
+    /// What of a change is on the disk is so from now on.
+    pub fn commit(&mut self, change: Change) {
         self.roster = None;
-        Ok(card.to_text())
+        for then in change.true_now() {
+            match then {
+                Then::Row(peer, row) => {
+                    // What was noted while it was being written stays.
+                    let noted = self.rows.get(&peer).map(|old| (old.mutual, old.last_call_at));
+                    let (mutual, last_call_at) = noted.unwrap_or((row.mutual, row.last_call_at));
+                    self.rows.insert(peer, Row { mutual, last_call_at, ..row });
+                }
+                Then::Gone(peer) => drop(self.rows.remove(&peer)),
+                Then::Listed(hash, at) => {
+                    let place = self.tokens.partition_point(|token| token.hash < hash);
+                    Arc::make_mut(&mut self.tokens).insert(place, Token { hash, bound: None });
+                    self.unused.insert(hash, at);
+                }
+                Then::Revoked(hash) => {
+                    Arc::make_mut(&mut self.tokens).retain(|token| token.hash != hash);
+                    self.unused.remove(&hash);
+                }
+            }
+        }
     }
 
     /// A sealed message of `peer` came with this token: from now on it is theirs alone. False if it was another's already,
@@ -273,7 +336,8 @@ impl Contacts {
         // The roster that shares them is made anew.
         self.roster = None;
         Arc::make_mut(&mut self.tokens)[place].bound = Some(peer);
-        self.disk.write_soon(self.token_path(hash), Content::Bound(peer));
+        self.unused.remove(&hash);
+        self.write_soon(self.token_path(hash), Content::Bound(peer));
         true
     }
 
@@ -295,23 +359,26 @@ impl Contacts {
     fn note(&mut self, peer: PeerId, change: impl FnOnce(&mut Row) -> bool) {
         let Some(row) = self.rows.get_mut(&peer) else { return };
         if change(row) {
-            let content = Content::Row(Box::new(row.clone()));
-            self.disk.write_soon(self.shelf.path(peer), content);
+            let content = Content::Noted(Box::new(row.clone()));
+            self.write_soon(self.shelf.path(peer), content);
         }
     }
 
-    /// Puts a small file of the engine's own on the disk, by the same thread and with the same patience.
-    pub fn keep_beside(&self, path: PathBuf, content: Vec<u8>) -> Result<(), Denied> {
-        self.disk.write_and_wait(path, Content::Bytes(content)).map_err(|error| not_kept(&error))
-    }
-
-    fn keep(&self, peer: PeerId, content: Content) -> Result<(), Denied> {
-        self.disk.write_and_wait(self.shelf.path(peer), content).map_err(|error| not_kept(&error))
+    fn write_soon(&self, path: PathBuf, content: Content) {
+        let store = self.store.clone();
+        let job = move || store.note(&path, &disk::put(&path, content, &Gate::default()));
+        if self.store.run(Box::new(job)).is_err() {
+            tracing::warn!("a note about a contact is not kept over a restart: the disk does not answer");
+        }
     }
 
     fn token_path(&self, hash: [u8; 16]) -> PathBuf {
-        self.dir.join("tokens").join(hex(hash)).with_extension("json")
+        token_path(&self.dir, hash)
     }
+}
+
+fn token_path(dir: &Path, hash: [u8; 16]) -> PathBuf {
+    dir.join("tokens").join(hex(hash)).with_extension("json")
 }
 
 impl std::fmt::Debug for Contacts {
@@ -322,8 +389,4 @@ impl std::fmt::Debug for Contacts {
 
 pub(super) fn no_such_contact() -> Denied {
     Denied::new(DeniedKind::NoSuchContact, "there is no such contact: `ahoyctl contact list` shows all")
-}
-
-fn not_kept(error: &io::Error) -> Denied {
-    Denied::new(DeniedKind::Failed, format!("nothing was changed, the disk does not take it: {error}"))
 }

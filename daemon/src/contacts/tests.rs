@@ -7,13 +7,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
 
 use super::*;
 use crate::config::Preconnect;
 use crate::identity::{self, Own};
 use crate::manner::{self, MannerChange, RingPolicy};
-use crate::request::DeniedKind;
+use crate::request::{Denied, DeniedKind};
+use crate::store::{Gate, Store, StoreThread};
 
 struct Somebody {
     own: Arc<Own>,
@@ -27,8 +29,12 @@ fn somebody(name: &str) -> Somebody {
 }
 
 impl Somebody {
-    fn contacts(&self) -> Contacts {
-        Contacts::open(&self.dir.path().join("contacts"), Arc::clone(&self.own), Preconnect::Always).unwrap()
+    fn contacts(&self) -> Now {
+        let (store, thread) = Store::spawn().unwrap();
+        let dir = self.dir.path().join("contacts");
+        let contacts =
+            Contacts::open(&dir, Arc::clone(&self.own), Preconnect::Always, store.clone()).unwrap();
+        Now { contacts, store, thread: Some(thread) }
     }
 
     fn card(&self, token: u8) -> String {
@@ -50,7 +56,75 @@ impl Somebody {
     }
 }
 
-fn kind<T: std::fmt::Debug>(result: Result<T, crate::request::Denied>) -> DeniedKind {
+/// Contacts whose changes are written and so when the method returns.
+struct Now {
+    contacts: Contacts,
+    store: Store,
+    thread: Option<StoreThread>,
+}
+
+impl std::ops::Deref for Now {
+    type Target = Contacts;
+    fn deref(&self) -> &Contacts {
+        &self.contacts
+    }
+}
+
+impl std::ops::DerefMut for Now {
+    fn deref_mut(&mut self) -> &mut Contacts {
+        &mut self.contacts
+    }
+}
+
+impl Drop for Now {
+    fn drop(&mut self) {
+        self.thread.take().unwrap().end();
+    }
+}
+
+impl Now {
+    fn make<T>(&mut self, planned: Result<(T, Change), Denied>) -> Result<T, Denied> {
+        let (what, mut change) = planned?;
+        let written = change.write(&self.store, &Gate::default());
+        self.contacts.commit(change);
+        written.map_err(|error| Denied::new(DeniedKind::Failed, format!("the disk: {error}")))?;
+        Ok(what)
+    }
+
+    fn add(&mut self, text: &str, at: i64) -> Result<Added, Denied> {
+        let planned = self.contacts.add(text, at);
+        self.make(planned)
+    }
+
+    fn change(&mut self, peer: PeerId, change: &ContactChange) -> Result<(), Denied> {
+        let planned = self.contacts.change(peer, change).map(|change| ((), change));
+        self.make(planned)
+    }
+
+    fn remove(&mut self, peer: PeerId) -> Result<(), Denied> {
+        let planned = self.contacts.remove(peer).map(|change| ((), change));
+        self.make(planned)
+    }
+
+    fn export(&mut self, name: &str, at: i64) -> Result<String, Denied> {
+        let planned = self.contacts.export(name, at);
+        self.make(planned)
+    }
+
+    fn revoke(&mut self, id: &str) -> Result<(), Denied> {
+        let planned = self.contacts.revoke(id).map(|change| ((), change));
+        self.make(planned)
+    }
+
+    /// What was written soon is written.
+    fn settle(&self) {
+        let (tell, told) = std::sync::mpsc::channel();
+        self.store.run(Box::new(move || tell.send(()).unwrap())).unwrap();
+        told.recv().unwrap();
+    }
+}
+
+fn kind<T: std::fmt::Debug>(result: Result<T, Denied>) -> DeniedKind {
     result.unwrap_err().kind
 }
 
@@ -140,7 +214,7 @@ fn each_exported_card_has_a_token_of_its_own_that_binds_once_and_goes_with_its_c
     drop(contacts);
     let mut contacts = ana.contacts();
     let bound =
-        |contacts: &mut Contacts| contacts.roster().tokens().iter().filter(|t| t.bound.is_some()).count();
+        |contacts: &mut Now| contacts.roster().tokens().iter().filter(|t| t.bound.is_some()).count();
     assert_eq!((contacts.roster().tokens().len(), bound(&mut contacts)), (2, 1), "both survive a restart");
     contacts.remove(ben.own.peer_id()).unwrap();
     assert_eq!(
@@ -250,6 +324,7 @@ fn a_card_that_is_damaged_while_we_run_is_not_believed_but_set_aside_and_mended_
     let (roster, mut problems) = (contacts.roster(), contacts.problems());
     assert!(!problems.has_changed().unwrap());
     assert_eq!(roster.card(peer), None);
+    contacts.settle();
     assert!(problems.borrow_and_update()[0].contains("was set aside as"), "{:?}", problems.borrow());
     assert!(contacts.legs(peer).is_empty() && !path.exists());
     assert!(!problems.has_changed().unwrap(), "told once");
@@ -284,7 +359,7 @@ fn what_the_disk_does_not_take_is_denied_and_not_in_memory() {
     assert!(contacts.is_empty());
     assert_eq!(kind(contacts.export("x", 1)), DeniedKind::Failed);
     assert!(contacts.roster().tokens().is_empty());
-    assert!(contacts.disk_problem().borrow().contains("cannot be written"));
+    assert!(contacts.store.problem().borrow().contains("cannot be written"));
 }
 
 #[test]
@@ -339,4 +414,105 @@ fn who_learns_our_address_is_decided_by_the_contact_s_own_setting_and_trust_is_a
     assert!(decide(Preconnect::Trusted, Their::Default, true));
     assert!(decide(Preconnect::Never, Their::Always, false));
     assert!(!decide(Preconnect::Never, Their::Default, true));
+}
+
+#[test]
+fn a_card_that_nobody_used_can_be_taken_back_and_ends_by_itself_after_thirty_days() {
+    const DAY: i64 = 86_400 * 1_000_000;
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let mut contacts = ana.contacts();
+    contacts.add(&ben.card(1), 1).unwrap();
+    let hashes = [("Ben", 1), ("lost", 2), ("old", 3)].map(|(name, day)| {
+        let card = Card::parse(&contacts.export(name, day * DAY).unwrap()).unwrap();
+        ahoy_proto::envelope::Token::from_bytes(card.token).hash().bytes()
+    });
+    assert!(contacts.bind(hashes[0], ben.own.peer_id()));
+    let dir = ana.dir.path().join("contacts");
+    let listed = |contacts: &Now| {
+        contacts.unused_cards().into_iter().map(|(hash, at)| (hash, at, Contacts::given_to(&dir, hash))).collect::<Vec<_>>()
+    };
+    let (lost, old) = ((hashes[1], 2 * DAY, "lost".to_owned()), (hashes[2], 3 * DAY, "old".to_owned()));
+    assert_eq!(listed(&contacts), [lost.clone(), old.clone()], "one that is in use goes with its contact");
+    contacts.settle();
+    drop(contacts);
+    let mut contacts = ana.contacts();
+    assert_eq!(listed(&contacts), [lost, old.clone()], "known after a restart");
+    for wrong in ["", "zz", &disk::hex(hashes[0])] {
+        assert_eq!(kind(contacts.revoke(wrong)), DeniedKind::NoSuchRecord, "{wrong}");
+    }
+    contacts.revoke(&disk::hex(hashes[1])[..9]).unwrap();
+    assert_eq!(listed(&contacts), [old]);
+    assert_eq!(contacts.roster().token(hashes[1]), None, "the relay is told to take nothing with it");
+    let later = contacts.expire(33 * DAY + 1);
+    contacts.make(Ok(((), later))).unwrap();
+    assert!(listed(&contacts).is_empty());
+    assert_eq!(contacts.roster().tokens().len(), 1, "Ben's stays");
+}
+
+#[test]
+fn a_blocked_contact_s_token_is_honoured_no_longer_and_again_after_the_block() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let mut contacts = ana.contacts();
+    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
+    let card = Card::parse(&contacts.export("Ben", 1).unwrap()).unwrap();
+    let hash = ahoy_proto::envelope::Token::from_bytes(card.token).hash().bytes();
+    assert!(contacts.bind(hash, peer));
+    let mut blocked = |blocked| {
+        let change = ContactChange { blocked: Some(blocked), ..ContactChange::default() };
+        contacts.change(peer, &change).unwrap();
+        contacts.roster().token(hash).is_some()
+    };
+    assert!(!blocked(true), "what it sends is not even carried");
+    assert!(blocked(false));
+}
+
+#[test]
+fn a_card_that_was_given_out_anew_takes_the_place_of_one_that_was_revoked() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let mut contacts = ana.contacts();
+    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
+    assert_eq!(contacts.add(&ben.card(1), 2), Ok(Added::Known(peer)));
+    assert_eq!(contacts.add(&ben.card(2), 3), Ok(Added::Updated(peer)), "the same revision, another token");
+    assert_eq!(contacts.roster().card(peer).unwrap().token, [2; 16]);
+}
+
+#[test]
+fn a_change_that_was_given_up_is_not_made_when_the_disk_wakes() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let mut contacts = ana.contacts();
+    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
+    let block = ContactChange { blocked: Some(true), ..ContactChange::default() };
+    let mut change = contacts.contacts.change(peer, &block).unwrap();
+    let gate = Gate::default();
+    assert!(gate.shut(), "whoever waited has been told that nothing was changed");
+    let result = change.write(&contacts.store, &gate);
+    assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    contacts.commit(change);
+    assert!(!contacts.get(peer).unwrap().blocked);
+    let mut removal = contacts.contacts.remove(peer).unwrap();
+    assert!(removal.write(&contacts.store, &gate).is_err());
+    contacts.commit(removal);
+    drop(contacts);
+    assert!(!ana.contacts().get(peer).unwrap().blocked, "nor at the next start");
+}
+
+#[test]
+fn what_the_daemon_notes_while_a_change_is_written_is_kept_and_so_is_the_change() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let mut contacts = ana.contacts();
+    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
+    let name = ContactChange { name: Some("my Ben".into()), ..ContactChange::default() };
+    let mut change = contacts.contacts.change(peer, &name).unwrap();
+    contacts.set_mutual(peer);
+    contacts.called(peer, 88);
+    contacts.settle();
+    change.write(&contacts.store, &Gate::default()).unwrap();
+    contacts.commit(change);
+    let seen = |contacts: &Now| {
+        let row = contacts.get(peer).unwrap();
+        (row.name, row.mutual, row.last_call_at)
+    };
+    assert_eq!(seen(&contacts), ("my Ben".to_owned(), true, 88));
+    drop(contacts);
+    assert_eq!(seen(&ana.contacts()), ("my Ben".to_owned(), true, 88), "and on the disk");
 }
