@@ -14,8 +14,8 @@ use shown::Problems;
 pub use shown::account_row;
 use tokio::sync::mpsc;
 
-use crate::choose::Hardware;
 use crate::answer::{Kept, Stored, Wish};
+use crate::choose::Hardware;
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
 use crate::door::Door;

@@ -82,9 +82,11 @@ impl Store {
 
     /// It answers.
     pub fn note_awake(&self) {
-        self.problem.send_if_modified(|now| now == STUCK && {
-            now.clear();
-            true
+        self.problem.send_if_modified(|now| {
+            now == STUCK && {
+                now.clear();
+                true
+            }
         });
     }
 

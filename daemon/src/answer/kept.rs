@@ -76,7 +76,12 @@ enum What {
 #[derive(Debug)]
 enum Then {
     Nothing,
-    Contact { peer: PeerId, tell_id: bool, change: Option<Box<ContactChange>>, removed: bool },
+    Contact {
+        peer: PeerId,
+        tell_id: bool,
+        change: Option<Box<ContactChange>>,
+        removed: bool,
+    },
     Text(String),
     Dnd(Dnd),
     /// This setting is the configuration's again, whatever was picked in passing.
@@ -180,7 +185,8 @@ impl Engine {
             let (ticket, gate, reports) = (self.kept.tickets, Gate::default(), self.stored_out.clone());
             let passing = gate.clone();
             // The engine is there as long as its thread: it takes the report, or the program ends.
-            let job: Job = Box::new(move || drop(reports.blocking_send(Stored { ticket, what: write(&passing) })));
+            let job: Job =
+                Box::new(move || drop(reports.blocking_send(Stored { ticket, what: write(&passing) })));
             if self.store.run(job).is_err() {
                 self.kept_answer(reply, Err(stuck()));
                 continue;
@@ -233,13 +239,17 @@ impl Engine {
                 Ok(Plan::Write(Box::new(read), Then::Nothing))
             }
             Wish::Rename(name) => {
-                let (dir, own, configured) = (self.paths.identity(), self.own.clone(), self.config.name.is_some());
-                let write = move |gate: &Gate| What::Own(super::settings::rename(&dir, &own, &name, configured, gate).map(Box::new));
+                let (dir, own, configured) =
+                    (self.paths.identity(), self.own.clone(), self.config.name.is_some());
+                let write = move |gate: &Gate| {
+                    What::Own(super::settings::rename(&dir, &own, &name, configured, gate).map(Box::new))
+                };
                 Ok(Plan::Write(Box::new(write), Then::Nothing))
             }
             Wish::Setting(key, value) => {
                 let (paths, chosen) = (self.paths.clone(), Chosen::key(&key));
-                let write = move |gate: &Gate| What::Config(super::settings::set(&paths, &key, value.as_ref(), gate));
+                let write =
+                    move |gate: &Gate| What::Config(super::settings::set(&paths, &key, value.as_ref(), gate));
                 Ok(Plan::Write(Box::new(write), Then::Setting(chosen)))
             }
             Wish::Reload => {

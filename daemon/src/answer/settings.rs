@@ -64,7 +64,13 @@ pub(super) fn read(paths: &Paths, gate: &Gate) -> Result<Box<Fresh>, Box<NotTake
 }
 
 /// On the store's thread: another name of ours.
-pub(super) fn rename(dir: &Path, own: &Own, name: &str, configured: bool, gate: &Gate) -> Result<Own, Denied> {
+pub(super) fn rename(
+    dir: &Path,
+    own: &Own,
+    name: &str,
+    configured: bool,
+    gate: &Gate,
+) -> Result<Own, Denied> {
     gate.pass().map_err(|_given_up| super::kept::stuck())?;
     identity::set_display_name(dir, own, name, configured).map_err(failed)
 }

@@ -56,7 +56,8 @@ pub fn write_past(
             return Err(EditError::File(ConfigError::Unreadable { path: path.to_owned(), source }));
         }
     };
-    let (mark, body) = if let Some(body) = text.strip_prefix(MARK) { (MARK, body) } else { ("", text.as_str()) };
+    let (mark, body) =
+        if let Some(body) = text.strip_prefix(MARK) { (MARK, body) } else { ("", text.as_str()) };
     let windows = body.contains("\r\n");
     let plain = if windows { body.replace("\r\n", "\n") } else { body.to_owned() };
     let changed = changed(&plain, path, key, value)?;

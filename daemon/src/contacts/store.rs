@@ -188,8 +188,9 @@ impl Contacts {
                 // None: the file was damaged and is set aside; the new card mends the contact.
                 let old = self.shelf.card(peer);
                 // The same revision with another token was given out anew, after the first had been revoked.
-                let known =
-                    |old: &Card| (old.revision, old.token) == (card.revision, card.token) || old.revision > card.revision;
+                let known = |old: &Card| {
+                    (old.revision, old.token) == (card.revision, card.token) || old.revision > card.revision
+                };
                 if old.as_ref().is_some_and(known) {
                     return Ok((Added::Known(peer), Change::default()));
                 }

@@ -213,8 +213,7 @@ fn each_exported_card_has_a_token_of_its_own_that_binds_once_and_goes_with_its_c
     assert!(!contacts.bind([0; 16], ben.own.peer_id()), "never issued");
     drop(contacts);
     let mut contacts = ana.contacts();
-    let bound =
-        |contacts: &mut Now| contacts.roster().tokens().iter().filter(|t| t.bound.is_some()).count();
+    let bound = |contacts: &mut Now| contacts.roster().tokens().iter().filter(|t| t.bound.is_some()).count();
     assert_eq!((contacts.roster().tokens().len(), bound(&mut contacts)), (2, 1), "both survive a restart");
     contacts.remove(ben.own.peer_id()).unwrap();
     assert_eq!(
@@ -429,7 +428,11 @@ fn a_card_that_nobody_used_can_be_taken_back_and_ends_by_itself_after_thirty_day
     assert!(contacts.bind(hashes[0], ben.own.peer_id()));
     let dir = ana.dir.path().join("contacts");
     let listed = |contacts: &Now| {
-        contacts.unused_cards().into_iter().map(|(hash, at)| (hash, at, Contacts::given_to(&dir, hash))).collect::<Vec<_>>()
+        contacts
+            .unused_cards()
+            .into_iter()
+            .map(|(hash, at)| (hash, at, Contacts::given_to(&dir, hash)))
+            .collect::<Vec<_>>()
     };
     let (lost, old) = ((hashes[1], 2 * DAY, "lost".to_owned()), (hashes[2], 3 * DAY, "old".to_owned()));
     assert_eq!(listed(&contacts), [lost.clone(), old.clone()], "one that is in use goes with its contact");
