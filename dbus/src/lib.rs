@@ -1,6 +1,6 @@
 //! What the desktop sees: the D-Bus contract of ahoyd, for clients written in Rust.
 //!
-//! Lives here: names and paths, the vocabularies, the table of errors, proxies. The contract itself is the XML beside this crate.
+//! Lives here: names and paths, the vocabularies, the table of errors, proxies, which hooks are run. The contract itself is the XML beside this crate.
 //! Must not: know the rules of a call, the wire between phones, or an async runtime.
 //!
 //! # Versions
@@ -22,6 +22,7 @@
 //! Who only wants to look sets the message flag NO_AUTO_START, so that a look starts nothing.
 
 pub mod error;
+pub mod hooks;
 pub mod proxy;
 pub mod types;
 

@@ -3,12 +3,12 @@
 //! Lives here: which programs the person has for which event, and running them for a try.
 //! Must not: read anything of the daemon's own: the folder is the person's, and the daemon says where it is.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use ahoy_dbus::hooks;
+use rustix::process::{Pid, Signal, geteuid, kill_process_group};
 use serde_json::{Map, Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -77,7 +77,7 @@ struct Hook {
     event: String,
     program: PathBuf,
     /// Why ahoyd does not run it; empty if it does.
-    remark: &'static str,
+    remark: String,
 }
 
 /// Runs it.
@@ -104,7 +104,7 @@ fn list(desk: &Desk, folder: &Path) -> Result<Exit, Fault> {
     }
     let rows: Vec<Vec<String>> = hooks
         .iter()
-        .map(|hook| vec![hook.event.clone(), hook.program.display().to_string(), hook.remark.to_owned()])
+        .map(|hook| vec![hook.event.clone(), hook.program.display().to_string(), hook.remark.clone()])
         .collect();
     let items = hooks
         .iter()
@@ -192,28 +192,18 @@ async fn run_one(mut command: Command, told: &str, limit: Duration) -> std::io::
     Ok(ended)
 }
 
-/// The programs of an event: the file of that name itself, or what lies in the folder of that name.
+/// The programs of an event, with what keeps ahoyd from running them.
 fn of(folder: &Path, event: &str) -> Vec<Hook> {
-    let place = folder.join(event);
-    let files = if place.is_dir() {
-        names(&place).into_iter().map(|name| place.join(name)).collect()
-    } else {
-        vec![place]
+    let found = hooks::of(folder, event, geteuid().as_raw()).into_iter();
+    let hook = |hook: hooks::Hook| Hook {
+        event: event.to_owned(),
+        program: hook.program,
+        remark: hook.remark.unwrap_or_default(),
     };
-    let hook = |program: PathBuf| Hook { event: event.to_owned(), remark: remark(&program), program };
-    files.into_iter().filter(|file| file.is_file()).map(hook).collect()
+    found.map(hook).collect()
 }
 
-/// What keeps ahoyd from running it.
-fn remark(program: &Path) -> &'static str {
-    match program.metadata().map(|is| is.permissions().mode()) {
-        Ok(mode) if mode & 0o111 == 0 => "not executable",
-        Ok(mode) if mode & 0o022 != 0 => "others may write it: chmod go-w",
-        Ok(_) => "",
-        Err(_) => "cannot be read",
-    }
-}
-
+/// The events that have something.
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> =
@@ -229,21 +219,25 @@ mod tests {
 
     #[test]
     fn what_would_not_run_is_listed_with_its_reason() {
+        use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str, mode: u32| {
+        let put = |name: &str, content: &str, mode: u32| {
             let file = folder.path().join("call.missed").join(name);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(&file, "#!/bin/sh\n").unwrap();
+            std::fs::write(&file, content).unwrap();
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         };
-        put("10-good", 0o755);
-        put("20-data", 0o644);
-        put("30-shared", 0o775);
-        put(".hidden", 0o755);
-        put("10-good~", 0o755);
-        let remarks: Vec<&str> =
+        put("10-good", "#!/bin/sh\n", 0o755);
+        put("20-data", "#!/bin/sh\n", 0o644);
+        put("30-shared", "#!/bin/sh\n", 0o775);
+        put("40-windows", "#!/bin/sh\r\n", 0o755);
+        put("50.bak", "#!/bin/sh\n", 0o755);
+        put(".hidden", "#!/bin/sh\n", 0o755);
+        put("10-good~", "#!/bin/sh\n", 0o755);
+        let remarks: Vec<String> =
             of(folder.path(), "call.missed").into_iter().map(|hook| hook.remark).collect();
-        assert_eq!(remarks, ["", "not executable", "others may write it: chmod go-w"]);
+        assert_eq!(remarks[..3], ["", "not executable", "others may write it: chmod go-w"]);
+        assert!(remarks[3].contains("ends in CR") && remarks[4].contains("left-over"), "{remarks:?}");
         assert!(of(folder.path(), "call.ended").is_empty());
     }
 }
