@@ -44,6 +44,10 @@ impl Engine {
             Request::SetAllMuted(muted) => {
                 self.command(reply, Command::SetAllMuted { muted }, Answer::Done);
             }
+            Request::SetDeafened(deafened) => {
+                self.set_deafened(deafened);
+                self.answer(reply, Ok(Answer::Done));
+            }
             Request::SetDevice { role, ids } => {
                 let outcome = self.set_device(role, &ids);
                 self.answer(reply, outcome);
@@ -227,6 +231,10 @@ impl Engine {
     /// Whom a dial means, if they can be called at all.
     fn callee(&self, target: &str) -> Result<PeerId, Denied> {
         let peer = self.contacts.resolve(target)?;
+        if !self.config.enabled {
+            let sentence = "The account is switched off: ahoyctl config set account.enabled true";
+            return Err(Denied::new(DeniedKind::NotConnected, sentence));
+        }
         if self.own.relays().is_empty() {
             let sentence = "No relay is configured: ahoyctl config set relay.urls wss://…";
             return Err(Denied::new(DeniedKind::NotConnected, sentence));

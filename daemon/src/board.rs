@@ -39,6 +39,16 @@ pub struct Board {
     pub alerts: Vec<String>,
 }
 
+/// What the bus is to show now. Levels, not edges: whoever comes late takes the newest and has missed nothing.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The newest board.
+    pub board: Arc<Board>,
+    /// How many events were lost because the queue of the bus was full. When it rises everything is told again, so that
+    /// a client that folds signals is right again.
+    pub lost: u64,
+}
+
 /// Properties of Manager that are not in other rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ManagerRow {
@@ -52,6 +62,8 @@ pub struct ManagerRow {
     pub problems: Vec<String>,
     /// The switch for all calls.
     pub muted: bool,
+    /// The others are silenced in all calls.
+    pub deafened: bool,
     /// Where the configuration lies; never changes while the daemon runs.
     pub config_file: String,
     /// Do-not-disturb.
@@ -85,6 +97,8 @@ pub struct CallRow {
     pub ring_tone: String,
     /// The contact's address (z-base-32 of the account key).
     pub address: String,
+    /// The contact's safety number was compared.
+    pub verified: bool,
     /// Its history row; 0 until it is committed.
     pub history_id: u64,
     /// When it was made.
@@ -121,7 +135,9 @@ pub struct AccountRow {
     pub address: String,
     /// As others see it.
     pub display_name: String,
-    /// Relays that hold an inbox of ours, by URL.
+    /// We want to be reached.
+    pub enabled: bool,
+    /// Relays that are to hold an inbox of ours, by URL.
     pub relays: Vec<String>,
     /// `offline`, `connecting` or `online`.
     pub connection: &'static str,

@@ -67,10 +67,20 @@ impl Engine {
         let manner = of.and_then(|view| self.contacts.manner(view.peer));
         if let Some((manner, _)) = manner {
             #[expect(clippy::cast_possible_truncation, reason = "0 to 2, and no ear hears the difference")]
-            let volume = manner.volume as f32;
+            let volume = if self.deafened { 0.0 } else { manner.volume as f32 };
             let call = self.phone.on_wire(call);
             self.tell_media(media::Order::Volume { call, volume });
         }
+    }
+
+    /// Silences the others in all calls, or lets them be heard again.
+    pub(crate) fn set_deafened(&mut self, deafened: bool) {
+        self.deafened = deafened;
+        let answered = self.phone.views().into_iter().filter(|view| view.answered.is_some());
+        for call in answered.map(|view| self.phone.on_wire(view.id)).collect::<Vec<_>>() {
+            self.set_volume(call);
+        }
+        self.refresh();
     }
 
     /// The same for every call with a contact whose setting changed.

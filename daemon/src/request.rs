@@ -62,6 +62,8 @@ pub enum Request {
     SetDnd(Dnd),
     /// The switch for all calls.
     SetAllMuted(bool),
+    /// Silence the others in all calls.
+    SetDeafened(bool),
     /// Choose devices by their ids; none is the system's default.
     SetDevice {
         /// For what.

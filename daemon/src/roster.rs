@@ -70,6 +70,16 @@ impl Roster {
         Self { own, contacts, cards, tokens }
     }
 
+    /// The same, of somebody who is not to be reached.
+    pub fn without_inboxes(&self) -> Self {
+        Self {
+            own: Arc::new(Own { inboxes: Vec::new(), ..Own::clone(&self.own) }),
+            contacts: self.contacts.clone(),
+            cards: Arc::clone(&self.cards),
+            tokens: Arc::clone(&self.tokens),
+        }
+    }
+
     /// A contact of ours.
     pub fn contact(&self, peer: PeerId) -> Option<&Known> {
         let at = self.contacts.binary_search_by_key(&peer, |it| it.peer).ok()?;

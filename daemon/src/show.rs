@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{CallId, CallView, Moment, State};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::board::{AccountRow, Board, CallRow, ManagerRow};
+use crate::board::{AccountRow, Board, CallRow, ManagerRow, Shown};
 use crate::bus::Order;
 use crate::failpoint;
 use crate::happening::Happening;
@@ -108,6 +109,8 @@ struct Waiting {
 #[derive(Debug)]
 pub struct Show {
     bus: mpsc::Sender<Order>,
+    /// What the bus shows.
+    bus_sees: watch::Sender<Option<Shown>>,
     /// The same for the desktop: the newest board, and what happened since.
     seen: watch::Sender<Arc<Board>>,
     happened: broadcast::Sender<Happening>,
@@ -129,6 +132,7 @@ impl Show {
         let happened = broadcast::Sender::new(HAPPENINGS);
         Self {
             bus,
+            bus_sees: watch::Sender::new(None),
             seen,
             happened,
             board,
@@ -192,6 +196,11 @@ impl Show {
                     number(row, rows);
                 }
             }
+            for event in &mut waiting.release.events {
+                if let Order::Event { data, .. } = event {
+                    data.history = data.history.or_else(|| row_of(data.call?, rows));
+                }
+            }
         }
         for row in &mut self.board.calls {
             if rows.iter().any(|(call, id)| *call == hex(row.view.id) && *id != row.history_id) {
@@ -246,7 +255,10 @@ impl Show {
             let board = Arc::new(self.board.clone());
             self.sent = Some(Arc::clone(&board));
             self.seen.send_replace(Arc::clone(&board));
-            self.tell(Order::Publish(board));
+            self.bus_sees.send_modify(|shown| {
+                let lost = shown.as_ref().map_or(0, |before| before.lost);
+                *shown = Some(Shown { board, lost });
+            });
         }
     }
 
@@ -262,9 +274,37 @@ impl Show {
             // Nobody listens where there is no desktop port, as in tests.
             let _listeners = self.happened.send(Happening { kind, serial: *serial, data: data.clone() });
         }
-        if self.bus.try_send(order).is_err() {
-            tracing::warn!("the bus port takes nothing");
+        // The last places of the queue are for replies, of which there are never more than clients that wait.
+        let event =
+            matches!(order, Order::Event { .. } | Order::ContactChanged(_) | Order::HistoryChanged(_));
+        if event && self.bus.capacity() <= self.bus.max_capacity() / 4 {
+            return self.lost();
         }
+        match self.bus.try_send(order) {
+            Ok(()) => {}
+            // Better too early than never: the properties follow.
+            Err(
+                TrySendError::Full(Order::Reply(reply, result))
+                | TrySendError::Closed(Order::Reply(reply, result)),
+            ) => {
+                if reply.send(result).is_err() {
+                    tracing::debug!("a client left before its answer");
+                }
+            }
+            Err(TrySendError::Full(_)) => self.lost(),
+            Err(TrySendError::Closed(_)) => tracing::debug!("the bus port has ended"),
+        }
+    }
+
+    /// An event did not get through: whoever listens is told everything again.
+    fn lost(&mut self) {
+        tracing::warn!("the bus port takes nothing: an event is lost, and everything is told again");
+        self.bus_sees.send_if_modified(|shown| shown.as_mut().map(|shown| shown.lost += 1).is_some());
+    }
+
+    /// What the bus is to show, from now on.
+    pub fn boards(&self) -> watch::Receiver<Option<Shown>> {
+        self.bus_sees.subscribe()
     }
 
     fn let_out(&mut self, release: Release) {
@@ -315,10 +355,14 @@ pub fn hex(call: CallId) -> String {
 }
 
 fn number(row: &mut CallRow, rows: &[(String, u64)]) {
-    let call = hex(row.view.id);
-    if let Some((_, id)) = rows.iter().find(|(of, _)| *of == call) {
-        row.history_id = *id;
+    if let Some(id) = row_of(row.view.id, rows) {
+        row.history_id = id;
     }
+}
+
+fn row_of(call: CallId, rows: &[(String, u64)]) -> Option<u64> {
+    let call = hex(call);
+    rows.iter().find(|(of, _)| *of == call).map(|(_, id)| *id)
 }
 
 #[cfg(test)]

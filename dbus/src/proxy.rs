@@ -35,6 +35,8 @@ pub trait Manager {
     fn hangup_all(&self, options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
     fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
+    #[zbus(no_autostart)]
+    fn set_deafened(&self, deafened: bool, options: &Dict) -> zbus::Result<()>;
     fn set_device(&self, role: &str, ids: &[&str], options: &Dict) -> zbus::Result<()>;
     fn set_ringer(&self, options: &Dict) -> zbus::Result<()>;
     #[zbus(no_autostart)]
@@ -84,6 +86,8 @@ pub trait Manager {
     fn cannot_dial_reason(&self) -> zbus::Result<String>;
     #[zbus(property)]
     fn muted(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn deafened(&self) -> zbus::Result<bool>;
     #[zbus(property)]
     fn input_device(&self) -> zbus::Result<String>;
     #[zbus(property)]
@@ -214,6 +218,14 @@ pub trait Call {
     fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
     fn open_levels(&self, options: &Dict) -> zbus::Result<OwnedFd>;
     fn get_stats(&self, options: &Dict) -> zbus::Result<Dict>;
+    fn get_safety_number(&self, options: &Dict) -> zbus::Result<(String, Vec<String>)>;
+    fn confirm_safety_number(&self, same: bool, options: &Dict) -> zbus::Result<()>;
+    #[zbus(property)]
+    fn codec(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn encrypted(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn verified(&self) -> zbus::Result<bool>;
     #[zbus(property)]
     fn local_hold(&self) -> zbus::Result<bool>;
     #[zbus(property)]
@@ -327,7 +339,13 @@ pub trait Account {
     #[zbus(property)]
     fn connection_error(&self) -> zbus::Result<String>;
     #[zbus(property)]
+    fn enabled(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn set_enabled(&self, enabled: bool) -> zbus::Result<()>;
+    #[zbus(property)]
     fn relays(&self) -> zbus::Result<Vec<String>>;
+    #[zbus(property)]
+    fn set_relays(&self, relays: &[&str]) -> zbus::Result<()>;
     #[zbus(property)]
     fn devices(&self) -> zbus::Result<Vec<Dict>>;
 }

@@ -3,8 +3,14 @@
 //! Lives here: the real bus port on a private bus, compared with the hand-written XML and with the rules beside it.
 //! Must not: start a whole daemon; the engine's place is the test's.
 
+#[path = "contract/lost.rs"]
+mod lost;
+#[path = "contract/page.rs"]
+mod page;
 #[path = "contract/rig.rs"]
 mod rig;
+#[path = "contract/sandbox.rs"]
+mod sandbox;
 #[path = "contract/speech.rs"]
 mod speech;
 
@@ -14,7 +20,7 @@ use std::sync::Arc;
 use ahoy_call::{Others, State};
 use ahoy_tests::bus::PrivateBus;
 use ahoy_tests::introspection::interfaces;
-use ahoyd::board::{Board, DeviceRow};
+use ahoyd::board::{Board, DeviceRow, Shown};
 use ahoyd::bus::{Order, Report};
 use ahoyd::request::{Answer, Denied, DeniedKind, Guard, Request, Verb, Which};
 use futures_util::FutureExt;
@@ -238,7 +244,7 @@ async fn nothing_else_can_be_set() {
     for (path, interface) in places {
         let proxy = rig::properties_of(&rig.client, path).await;
         for (name, value) in rig.properties(path, interface).await {
-            if ["DisplayName", "Volume"].contains(&name.as_str())
+            if ["DisplayName", "Enabled", "Relays", "Volume"].contains(&name.as_str())
                 || interface == "AudioDevice" && name == "Muted"
             {
                 continue;
@@ -247,6 +253,50 @@ async fn nothing_else_can_be_set() {
             proxy.set(full.try_into().unwrap(), &name, &value).await.expect_err(&name);
         }
     }
+}
+
+#[tokio::test]
+async fn what_can_only_be_read_is_refused_by_that_name_and_an_empty_name_means_all() {
+    let rig = Rig::up(&with_call(State::Active)).await;
+    let places = [
+        (ROOT, "Manager", "Muted"),
+        (FOCUS, "Focus", "State"),
+        (CALL_PATH, "Call", "State"),
+        (DEVICE_PATH, "AudioDevice", "Kind"),
+    ];
+    for (path, interface, name) in places {
+        let proxy = rig::properties_of(&rig.client, path).await;
+        let full = || format!("org.ahoyd.Calls1.{interface}").try_into().unwrap();
+        let refused = proxy.set(full(), name, &true.into()).await.unwrap_err();
+        assert!(matches!(refused, zbus::fdo::Error::PropertyReadOnly(_)), "{interface}: {refused}");
+        let refused = proxy.set(full(), "NoSuch", &true.into()).await.unwrap_err();
+        assert!(matches!(refused, zbus::fdo::Error::UnknownProperty(_)), "{interface}: {refused}");
+    }
+    for (path, interface) in [(ROOT, "Manager"), (FOCUS, "Focus"), (ACCOUNT_PATH, "Account")] {
+        let properties = Some("org.freedesktop.DBus.Properties");
+        let reply = rig
+            .client
+            .call_method(Some("org.ahoyd.Calls1"), path, properties, "GetAll", &("",))
+            .await
+            .unwrap();
+        let all: BTreeMap<String, OwnedVariant> = reply.body().deserialize().unwrap();
+        assert_eq!(all, rig.properties(path, interface).await);
+    }
+}
+
+#[tokio::test]
+async fn a_plain_number_is_taken_as_an_option_where_it_fits() {
+    let mut rig = Rig::up(&idle()).await;
+    let client = rig.client.clone();
+    let options = HashMap::from([("lifetime", Variant::from(30_i32))]);
+    let body = ("Ben", options);
+    let interface = Some("org.ahoyd.Calls1.Manager");
+    let dial = client.call_method(Some("org.ahoyd.Calls1"), ROOT, interface, "Dial", &body);
+    let board = idle();
+    let (dialed, asked) = tokio::join!(dial, rig.port.serve_one(&board, Ok(Answer::Call(CALL))));
+    dialed.unwrap();
+    let Request::Dial { lifetime, .. } = asked.what else { panic!("{:?}", asked.what) };
+    assert_eq!(lifetime, Some(std::time::Duration::from_secs(30)));
 }
 
 #[tokio::test]
@@ -305,19 +355,22 @@ async fn a_bus_that_is_stuck_is_left_and_joined_again_though_a_method_was_on_its
         answered = hangup => panic!("answered by nobody: {answered:?}"),
     };
     rig.bus.freeze().unwrap();
+    let (orders, shown) = (rig.port.orders.clone(), rig.port.boards.clone());
     let boards = [muted(with_call(State::Active)), with_call(State::Active)];
-    let orders = rig.port.orders.clone();
     let fill = async {
         for board in boards.iter().cycle() {
-            orders.send(Order::Publish(Arc::new(board.clone()))).await.unwrap();
+            let (reply, out) = tokio::sync::oneshot::channel();
+            shown.send_replace(Some(Shown { board: Arc::new(board.clone()), lost: 0 }));
+            orders.send(Order::Reply(reply, Ok(Answer::Done))).await.unwrap();
+            let _out = out.await;
         }
     };
     let down = tokio::select! {
-        report = rig.port.report() => report,
+        report = rig.port.reports.recv() => report.unwrap(),
         () = fill => unreachable!("boards never end"),
     };
     assert!(matches!(down, Report::Down(_)), "{down:?}");
-    rig.port.publish(&with_call(State::Reconnecting)).await;
+    rig.port.show(&with_call(State::Reconnecting), 0);
     rig.port.order(Order::Reply(asked.reply, Ok(Answer::Done))).await;
     rig.bus.thaw().unwrap();
     let mut report = within_five_seconds(&mut rig.port).await;

@@ -1,19 +1,19 @@
 //! `org.ahoyd.Calls1.Account`: who this user is.
 //!
-//! Lives here: its members, one line each; the setting of its one writable property.
+//! Lives here: its members, one line each; the setting of what is writable of it.
 //! Must not: hold a key.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use zbus::message::Header;
-use zbus::names::InterfaceName;
-use zbus::object_server::{Interface, SignalEmitter};
-use zbus::{Connection, ObjectServer, OwnedVariant, Variant, fdo, interface};
+use zbus::{Variant, interface};
 
 use super::desk::Desk;
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
+use super::properties::{Settable, typed};
+use super::settings;
 use super::shown::Account;
+use crate::config::Setting;
 use crate::request::Request;
 
 /// The object of the account.
@@ -45,7 +45,7 @@ impl AccountObject {
         self.now().display_name
     }
 
-    /// Declares the property writable. `Set` itself comes by `AccountProperties`.
+    /// Declares the property writable. `Set` itself comes by [`Settable`].
     #[zbus(property)]
     async fn set_display_name(&self, name: String) -> Result<(), Fault> {
         self.0.done(Request::SetDisplayName(name)).await
@@ -62,8 +62,27 @@ impl AccountObject {
     }
 
     #[zbus(property)]
+    fn enabled(&self) -> bool {
+        self.now().enabled
+    }
+
+    /// As with [`Self::set_display_name`].
+    #[zbus(property)]
+    async fn set_enabled(&self, enabled: bool) -> Result<(), Fault> {
+        let (key, value) = ("account.enabled".to_owned(), Some(Setting::Flag(enabled)));
+        self.0.done(Request::SetSetting { key, value }).await
+    }
+
+    #[zbus(property)]
     fn relays(&self) -> Vec<String> {
         self.now().relays
+    }
+
+    /// As with [`Self::set_display_name`].
+    #[zbus(property)]
+    async fn set_relays(&self, relays: Vec<String>) -> Result<(), Fault> {
+        let (key, value) = ("relay.urls".to_owned(), Some(Setting::Texts(relays)));
+        self.0.done(Request::SetSetting { key, value }).await
     }
 
     #[zbus(property)]
@@ -78,82 +97,28 @@ impl AccountObject {
     }
 }
 
-/// `org.freedesktop.DBus.Properties` of the account, in the place of the library's own. That one holds a lock on
-/// the whole tree while a property is set, so that no call could appear before the setting was answered; and it
-/// emits a second `PropertiesChanged` after the one of the publication.
-#[derive(Debug)]
-pub(super) struct AccountProperties(pub(super) AccountObject);
-
-#[interface(name = "org.freedesktop.DBus.Properties", spawn = false, introspection_docs = false)]
-impl AccountProperties {
-    async fn get(
-        &self,
-        interface_name: InterfaceName<'_>,
-        property_name: &str,
-        #[zbus(object_server)] server: &ObjectServer,
-        #[zbus(connection)] connection: &Connection,
-        #[zbus(header)] header: Header<'_>,
-        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
-    ) -> Result<OwnedVariant, zbus::BoxDBusError> {
-        ours(&interface_name)?;
-        let found = self.0.get(property_name, server, connection, Some(&header), &emitter).await;
-        found.unwrap_or_else(|| Err(unknown(property_name).into()))
-    }
-
-    async fn set(
-        &self,
-        interface_name: InterfaceName<'_>,
-        property_name: &str,
-        value: &Variant<'_>,
-    ) -> Result<(), zbus::BoxDBusError> {
-        ours(&interface_name)?;
-        match property_name {
-            "DisplayName" => {
-                let name = value.downcast_ref::<String>().map_err(|_other| {
-                    Fault::arguments(format!("DisplayName is a string, not {}.", value.value_signature()))
-                });
-                let named = match name {
-                    Ok(name) => self.0.set_display_name(name).await,
-                    Err(fault) => Err(fault),
+impl Settable for AccountObject {
+    async fn set_property(&self, property: &str, value: &Variant<'_>) -> Option<Result<(), Fault>> {
+        match property {
+            "DisplayName" => Some(match typed(property, "a string", value, value.downcast_ref().ok()) {
+                Ok(name) => self.set_display_name(name).await,
+                Err(fault) => Err(fault),
+            }),
+            "Enabled" => Some(match typed(property, "a boolean", value, value.downcast_ref().ok()) {
+                Ok(enabled) => self.set_enabled(enabled).await,
+                Err(fault) => Err(fault),
+            }),
+            "Relays" => {
+                let urls = match settings::parsed(value) {
+                    Ok(Setting::Texts(urls)) => Some(urls),
+                    Ok(_) | Err(_) => None,
                 };
-                named.map_err(|fault| -> zbus::BoxDBusError { Box::new(fault) })
+                Some(match typed(property, "a list of strings", value, urls) {
+                    Ok(urls) => self.set_relays(urls).await,
+                    Err(fault) => Err(fault),
+                })
             }
-            "Id" | "Address" | "ConnectionState" | "ConnectionError" | "Relays" | "Devices" => {
-                Err(fdo::Error::PropertyReadOnly(format!("{property_name} cannot be set.")).into())
-            }
-            _ => Err(unknown(property_name).into()),
+            _ => None,
         }
     }
-
-    async fn get_all(
-        &self,
-        interface_name: InterfaceName<'_>,
-        #[zbus(object_server)] server: &ObjectServer,
-        #[zbus(connection)] connection: &Connection,
-        #[zbus(header)] header: Header<'_>,
-        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
-    ) -> fdo::Result<HashMap<String, OwnedVariant>> {
-        ours(&interface_name)?;
-        Interface::get_all(&self.0, server, connection, Some(&header), &emitter).await
-    }
-
-    /// Emitted by the publication alone.
-    #[zbus(signal)]
-    async fn properties_changed(
-        emitter: &SignalEmitter<'_>,
-        interface_name: &str,
-        changed_properties: HashMap<&str, Variant<'_>>,
-        invalidated_properties: &[&str],
-    ) -> zbus::Result<()>;
-}
-
-fn ours(interface: &InterfaceName<'_>) -> fdo::Result<()> {
-    if *interface == AccountObject::name() {
-        return Ok(());
-    }
-    Err(fdo::Error::UnknownInterface(format!("Unknown interface '{interface}'")))
-}
-
-fn unknown(property: &str) -> fdo::Error {
-    fdo::Error::UnknownProperty(format!("Unknown property '{property}'"))
 }

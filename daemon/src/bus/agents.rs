@@ -59,9 +59,8 @@ impl Agents {
             )]
             tokio::spawn(async move {
                 let _word = gone.next().await;
-                if desk.done(Request::UnregisterAgent(client)).await.is_err() {
-                    tracing::debug!("an agent left while the daemon stopped");
-                }
+                // Whatever else waits: a forgotten agent would keep every later ring off the screen.
+                desk.insist(Request::UnregisterAgent(client)).await;
                 drop(lease);
             });
         }

@@ -10,16 +10,18 @@ use ahoy_call::{CallId, Direction};
 use zbus::wire::OwnedObjectPath;
 use zbus::{OwnedFd, Variant, fdo, interface};
 
-use super::desk::{Desk, surprised};
+use super::desk::{AT_ONCE, Desk, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::shown::Call;
 use super::{spell, verbs};
 use crate::board::CallRow;
+use crate::manner::MannerChange;
 use crate::request::{Answer, Denied, DeniedKind, Lease, Request, Verb, Which};
+use crate::rows::ContactChange;
 
 /// The object of a call. What changes is read from the board, what does not from the row it was made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct CallObject {
     desk: Desk,
     made_of: Arc<CallRow>,
@@ -71,10 +73,28 @@ impl CallObject {
         options: Dictionary,
     ) -> Result<BTreeMap<&'static str, Variant<'static>>, Fault> {
         Options::none(options)?;
-        let Answer::Stats(stats) = self.desk.ask(Request::GetStats(self.call())).await? else {
+        let Answer::Stats(stats) = self.desk.ask_within(AT_ONCE, Request::GetStats(self.call())).await?
+        else {
             return Err(surprised());
         };
         Ok(spell::stats(&stats))
+    }
+
+    #[zbus(out_args("number", "groups"))]
+    async fn get_safety_number(&self, options: Dictionary) -> Result<(String, Vec<String>), Fault> {
+        Options::none(options)?;
+        let Answer::Contact(row) = self.desk.ask(Request::GetContact(self.peer())).await? else {
+            return Err(surprised());
+        };
+        let groups = row.safety_number.split_whitespace().map(str::to_owned).collect();
+        Ok((row.safety_number, groups))
+    }
+
+    async fn confirm_safety_number(&self, same: bool, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        let manner = MannerChange { verified: Some(same), ..MannerChange::default() };
+        let change = ContactChange { manner, ..ContactChange::default() };
+        self.desk.done(Request::SetContact { id: self.peer(), change }).await
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
@@ -191,6 +211,21 @@ impl CallObject {
     }
 
     #[zbus(property)]
+    fn codec(&self) -> fdo::Result<&'static str> {
+        Ok(self.now()?.codec)
+    }
+
+    #[zbus(property)]
+    fn encrypted(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.encrypted)
+    }
+
+    #[zbus(property)]
+    fn verified(&self) -> fdo::Result<bool> {
+        Ok(self.now()?.verified)
+    }
+
+    #[zbus(property)]
     fn hears_only(&self) -> fdo::Result<bool> {
         Ok(self.now()?.hears_only)
     }
@@ -259,6 +294,10 @@ impl CallObject {
 
     fn call(&self) -> CallId {
         self.made_of.view.id
+    }
+
+    fn peer(&self) -> String {
+        spell::contact(self.made_of.view.peer)
     }
 
     fn which(&self) -> Which {

@@ -11,6 +11,7 @@ use zbus::{Variant, interface};
 use super::desk::{Desk, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
+use super::properties::Settable;
 use super::shown::Contacts;
 use crate::manner::{MannerChange, Preconnect, RingPolicy};
 use crate::request::{Answer, Request};
@@ -20,8 +21,10 @@ use crate::rows::{ContactChange, ContactFilter, ContactRow};
 type Row = BTreeMap<&'static str, Variant<'static>>;
 
 /// The object of all contacts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ContactsObject(pub(super) Desk);
+
+impl Settable for ContactsObject {}
 
 #[interface(name = "org.ahoyd.Calls1.Contacts", spawn = false, introspection_docs = false)]
 impl ContactsObject {

@@ -4,6 +4,7 @@
 //! Must not: know an interface, or judge a request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahoy_call::CallId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -11,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::fault::Fault;
 use super::spell;
 use crate::board::{Board, CallRow};
+use crate::clock;
 use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Request, Verb, Which};
 
 /// What every interface holds.
@@ -46,6 +48,26 @@ impl Desk {
         Ok(answer.await.map_err(|_gone| stopping())??)
     }
 
+    /// The same for what another part of the daemon than the engine answers: that one may hang, and its client must not.
+    pub(super) async fn ask_within(&self, limit: Duration, what: Request) -> Result<Answer, Fault> {
+        let answer = self.send(what)?;
+        match clock::timeout(limit, answer).await {
+            Ok(answered) => Ok(answered.map_err(|_gone| stopping())??),
+            Err(_over) => Err(denied(
+                DeniedKind::Failed,
+                "A part of the daemon does not answer: try again, and look into `ahoyctl logs`.",
+            )),
+        }
+    }
+
+    /// Sends a request however long the queue is, and waits for nothing else.
+    pub(super) async fn insist(&self, what: Request) {
+        let (reply, _unheard) = oneshot::channel();
+        if self.asked.send(Asked { what, reply }).await.is_err() {
+            tracing::debug!("a request came while the daemon stopped");
+        }
+    }
+
     /// Sends a request; its answer comes, or nobody waits for it.
     pub(super) fn send(&self, what: Request) -> Result<oneshot::Receiver<Result<Answer, Denied>>, Fault> {
         let (reply, answer) = oneshot::channel();
@@ -79,6 +101,11 @@ impl Desk {
 pub(super) fn surprised() -> Fault {
     denied(DeniedKind::Failed, "The daemon gave an answer of another kind: please report this.")
 }
+
+/// How long what should answer at once may take.
+pub(super) const AT_ONCE: Duration = Duration::from_secs(1);
+/// How long the history may take: a slow disk is read, and nobody else waits behind it.
+pub(super) const FROM_DISK: Duration = Duration::from_secs(10);
 
 fn stopping() -> Fault {
     denied(DeniedKind::NotReady, "The daemon is stopping: try again when it has started.")

@@ -6,8 +6,8 @@
 use std::fmt;
 
 use ahoy_dbus::{Error, ErrorName};
-use zbus::DBusError;
 use zbus::message::{Header, Message};
+use zbus::{BoxDBusError, DBusError};
 
 use crate::request::{Denied, DeniedKind};
 
@@ -24,6 +24,11 @@ impl Fault {
     /// An option is unknown or out of range.
     pub(super) fn option(sentence: impl Into<String>) -> Self {
         Self::Refused(Error::new(ErrorName::InvalidOption, sentence))
+    }
+
+    /// One of the contract's table, with its sentence.
+    pub(super) fn refused(error: Error) -> Self {
+        Self::Refused(error)
     }
 
     /// A value is of the wrong type, or is none of the words that are understood.
@@ -58,6 +63,12 @@ pub fn name(kind: DeniedKind) -> ErrorName {
 impl From<Denied> for Fault {
     fn from(denied: Denied) -> Self {
         Self::Refused(Error::new(name(denied.kind), denied.sentence))
+    }
+}
+
+impl From<Fault> for BoxDBusError {
+    fn from(fault: Fault) -> Self {
+        Box::new(fault)
     }
 }
 

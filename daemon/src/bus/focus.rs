@@ -9,13 +9,16 @@ use zbus::wire::OwnedObjectPath;
 use super::desk::{Desk, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
+use super::properties::Settable;
 use super::shown::Focus;
 use super::verbs;
 use crate::request::{Answer, Request, Verb, Which};
 
 /// The object that is always there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct FocusObject(pub(super) Desk);
+
+impl Settable for FocusObject {}
 
 #[interface(name = "org.ahoyd.Calls1.Focus", spawn = false, introspection_docs = false)]
 impl FocusObject {

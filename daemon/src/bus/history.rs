@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use zbus::object_server::SignalEmitter;
 use zbus::{OwnedFd, Variant, interface};
 
-use super::desk::{Desk, surprised};
+use super::desk::{Desk, FROM_DISK, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
+use super::properties::Settable;
 use super::shown::History;
 use super::spell;
 use crate::request::{Answer, Lease, Request};
@@ -20,8 +21,10 @@ use crate::rows::{ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Told};
 type Row = BTreeMap<String, Variant<'static>>;
 
 /// The object of the whole history.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct HistoryObject(pub(super) Desk);
+
+impl Settable for HistoryObject {}
 
 // Its methods are spawned, in the order of their coming: an export whose reader is slow must not hold up the others.
 #[interface(name = "org.ahoyd.Calls1.History", spawn = true, introspection_docs = false)]
@@ -29,7 +32,7 @@ impl HistoryObject {
     #[zbus(out_args("rows", "next"))]
     async fn list(&self, filter: Dictionary, options: Dictionary) -> Result<(Vec<Row>, u64), Fault> {
         Options::none(options)?;
-        let answer = self.0.ask(Request::ListHistory(read_filter(filter)?)).await?;
+        let answer = self.0.ask_within(FROM_DISK, Request::ListHistory(read_filter(filter)?)).await?;
         let Answer::History(rows, next) = answer else { return Err(surprised()) };
         Ok((rows.into_iter().map(row).collect(), next))
     }
@@ -37,7 +40,7 @@ impl HistoryObject {
     #[zbus(out_args("row"))]
     async fn get(&self, id: u64, options: Dictionary) -> Result<Row, Fault> {
         Options::none(options)?;
-        let answer = self.0.ask(Request::GetHistory(id)).await?;
+        let answer = self.0.ask_within(FROM_DISK, Request::GetHistory(id)).await?;
         let Answer::Row(found) = answer else { return Err(surprised()) };
         Ok(row(*found))
     }
@@ -45,7 +48,7 @@ impl HistoryObject {
     #[zbus(out_args("events"))]
     async fn events(&self, id: u64, options: Dictionary) -> Result<Vec<Row>, Fault> {
         Options::none(options)?;
-        let Answer::Events(events) = self.0.ask(Request::HistoryEvents(id)).await? else {
+        let Answer::Events(events) = self.0.ask_within(FROM_DISK, Request::HistoryEvents(id)).await? else {
             return Err(surprised());
         };
         Ok(events.into_iter().map(event).collect())
@@ -53,12 +56,12 @@ impl HistoryObject {
 
     async fn mark_seen(&self, ids: Vec<u64>, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
-        self.0.done(Request::SeeHistory(ids)).await
+        self.0.ask_within(FROM_DISK, Request::SeeHistory(ids)).await.map(|_done| ())
     }
 
     async fn delete(&self, ids: Vec<u64>, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
-        self.0.done(Request::DeleteHistory(ids)).await
+        self.0.ask_within(FROM_DISK, Request::DeleteHistory(ids)).await.map(|_done| ())
     }
 
     #[zbus(out_args("count"))]

@@ -13,10 +13,11 @@ use zbus::wire::OwnedObjectPath;
 use zbus::{Connection, OwnedVariant, Variant, interface};
 
 use super::agents::{Agents, sender};
-use super::desk::{Desk, surprised};
+use super::desk::{AT_ONCE, Desk, surprised};
 use super::device::parse_role;
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
+use super::properties::Settable;
 use super::shown::Manager;
 use super::{settings, spell};
 use crate::door::{Dnd, DndMode};
@@ -24,8 +25,10 @@ use crate::log;
 use crate::request::{Answer, Request};
 
 /// The object at the root.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ManagerObject(Desk, Agents);
+
+impl Settable for ManagerObject {}
 
 #[interface(name = "org.ahoyd.Calls1.Manager", spawn = false, introspection_docs = false)]
 impl ManagerObject {
@@ -83,6 +86,11 @@ impl ManagerObject {
     async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         self.0.done(Request::SetAllMuted(muted)).await
+    }
+
+    async fn set_deafened(&self, deafened: bool, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::SetDeafened(deafened)).await
     }
 
     async fn set_device(&self, role: String, ids: Vec<String>, options: Dictionary) -> Result<(), Fault> {
@@ -233,6 +241,11 @@ impl ManagerObject {
     }
 
     #[zbus(property)]
+    fn deafened(&self) -> bool {
+        self.now().deafened
+    }
+
+    #[zbus(property)]
     fn ringer_muted(&self) -> bool {
         self.now().ringer_muted
     }
@@ -260,9 +273,11 @@ impl ManagerObject {
 
     /// Whom a dial means: the contact of a row for `history:<id>`, else as it was said.
     async fn whom(&self, target: String) -> Result<String, Fault> {
-        let Some(id) = target.strip_prefix("history:") else { return Ok(target) };
+        let Some(id) = target.strip_prefix(spell::BY_HISTORY) else { return Ok(target) };
         let id = id.parse().map_err(|_| Fault::option("history:<id> needs the number of a row."))?;
-        let Answer::Row(row) = self.0.ask(Request::GetHistory(id)).await? else { return Err(surprised()) };
+        let Answer::Row(row) = self.0.ask_within(AT_ONCE, Request::GetHistory(id)).await? else {
+            return Err(surprised());
+        };
         Ok(row.contact)
     }
 

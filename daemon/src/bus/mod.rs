@@ -4,20 +4,23 @@
 //! Must not: decide anything about a call, or know another port. A second connection is a second `serve` with its
 //! own bounded queue; nothing here is shared between connections.
 //!
-//! Orders are performed one after the other. A reply that is queued after a publication is let go when that
-//! publication is out, so that properties show the effect of a method when it returns.
+//! What is shown is a level: the newest board, which cannot be lost. Replies and events wait in a queue; each is let go when
+//! the board that was shown before it is out, so that properties show the effect of a method when it returns.
 
 mod account;
 mod agents;
 mod call;
+mod callers;
 mod contacts;
 mod desk;
 mod device;
 mod fault;
 mod focus;
+mod guarded;
 mod history;
 mod manager;
 mod options;
+mod properties;
 mod publish;
 mod settings;
 mod shown;
@@ -28,11 +31,11 @@ mod verbs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub use self::fault::name as error_name;
 use self::tree::{Tree, Uprooted};
-use crate::board::Board;
+use crate::board::Shown;
 use crate::clock;
 pub use crate::happening::EventData;
 use crate::request::{Answer, Asked, Denied, Reply};
@@ -40,9 +43,7 @@ use crate::request::{Answer, Asked, Denied, Reply};
 /// What the engine asks of the bus.
 #[derive(Debug)]
 pub enum Order {
-    /// Show this board from now on.
-    Publish(Arc<Board>),
-    /// Answer a client, after all that was ordered before.
+    /// Answer a client, after what was shown before is out.
     Reply(Reply, Result<Answer, Denied>),
     /// Say that something happened, for hooks and loggers.
     Event {
@@ -78,20 +79,21 @@ pub enum Report {
 pub async fn serve(
     address: Option<String>,
     asked: mpsc::Sender<Asked>,
+    mut boards: watch::Receiver<Option<Shown>>,
     mut orders: mpsc::Receiver<Order>,
     reports: mpsc::Sender<Report>,
 ) {
-    let mut newest = None;
     let mut said = None;
     let mut again = false;
     loop {
-        let report = match &newest {
+        let newest = boards.borrow_and_update().as_ref().map(|newest| Arc::clone(&newest.board));
+        let report = match newest {
             None => None,
-            Some(board) => match Tree::plant(again, address.as_deref(), &asked, Arc::clone(board)).await {
+            Some(board) => match Tree::plant(again, address.as_deref(), &asked, board).await {
                 Ok(tree) => {
                     again = true;
                     tell(&reports, &mut said, Report::Up).await;
-                    match tree.follow(&mut orders, &mut newest).await {
+                    match tree.follow(&mut orders, &mut boards).await {
                         Some(lost) => Some(Report::Down(sentence(&lost))),
                         None => return,
                     }
@@ -107,29 +109,29 @@ pub async fn serve(
                 return;
             }
         }
-        if !without_a_bus(&mut orders, &mut newest).await {
+        if !without_a_bus(&mut orders, &mut boards).await {
             return;
         }
     }
 }
 
 /// Takes orders while there is no bus, until the next try is due. False when the port must end.
-async fn without_a_bus(orders: &mut mpsc::Receiver<Order>, newest: &mut Option<Arc<Board>>) -> bool {
+async fn without_a_bus(
+    orders: &mut mpsc::Receiver<Order>,
+    boards: &mut watch::Receiver<Option<Shown>>,
+) -> bool {
     let due = clock::now() + RETRY;
+    let first = boards.borrow().is_none();
     loop {
-        let first = newest.is_none();
         let order = tokio::select! {
             order = orders.recv() => order,
+            Ok(()) = boards.changed(), if first => return true,
             () = clock::sleep_until(due), if !first => return true,
         };
         match order {
-            Some(Order::Publish(board)) => *newest = Some(board),
             Some(Order::Reply(reply, answer)) => release(reply, answer),
             Some(Order::Event { .. } | Order::ContactChanged(_) | Order::HistoryChanged(_)) => {}
             Some(Order::Stop) | None => return false,
-        }
-        if first && newest.is_some() {
-            return true;
         }
     }
 }

@@ -82,9 +82,9 @@ impl Options {
         self.typed(key, "b", |value| value.downcast_ref::<bool>().ok())
     }
 
-    /// A number, `d`.
+    /// A number, `d`; a whole one too.
     pub(super) fn f64(&mut self, key: &'static str) -> Result<Option<f64>, Fault> {
-        self.typed(key, "d", |value| value.downcast_ref::<f64>().ok())
+        self.typed(key, "d", real)
     }
 
     /// One of a few words, `s`.
@@ -100,19 +100,19 @@ impl Options {
         })
     }
 
-    /// A number, `u`.
+    /// A number, `u`, or of another type of whole numbers if it fits: as people write them, `<30>` is an `i`.
     pub(super) fn u32(&mut self, key: &'static str) -> Result<Option<u32>, Fault> {
-        self.typed(key, "u", |value| value.downcast_ref::<u32>().ok())
+        self.typed(key, "u", |value| whole(value)?.try_into().ok())
     }
 
-    /// A number, `t`.
+    /// A number, `t`, or as with [`Self::u32`].
     pub(super) fn u64(&mut self, key: &'static str) -> Result<Option<u64>, Fault> {
-        self.typed(key, "t", |value| value.downcast_ref::<u64>().ok())
+        self.typed(key, "t", |value| whole(value)?.try_into().ok())
     }
 
-    /// A time, `x`.
+    /// A time, `x`, or as with [`Self::u32`].
     pub(super) fn time(&mut self, key: &'static str) -> Result<Option<i64>, Fault> {
-        self.typed(key, "x", |value| value.downcast_ref::<i64>().ok())
+        self.typed(key, "x", |value| whole(value)?.try_into().ok())
     }
 
     /// `limit`, 1 to 1000.
@@ -150,6 +150,32 @@ impl Options {
     }
 }
 
+/// A whole number of any type.
+fn whole(value: &Variant<'_>) -> Option<i128> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all the other types are no whole numbers")]
+    Some(match value {
+        Variant::Variant(inner) => return whole(inner),
+        Variant::U8(number) => (*number).into(),
+        Variant::I16(number) => (*number).into(),
+        Variant::U16(number) => (*number).into(),
+        Variant::I32(number) => (*number).into(),
+        Variant::U32(number) => (*number).into(),
+        Variant::I64(number) => (*number).into(),
+        Variant::U64(number) => (*number).into(),
+        _ => return None,
+    })
+}
+
+/// A number of any type; whole ones as far as they fit into 32 bits.
+fn real(value: &Variant<'_>) -> Option<f64> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other numbers are whole")]
+    match value {
+        Variant::Variant(inner) => real(inner),
+        Variant::F64(number) => Some(*number),
+        other => i32::try_from(whole(other)?).ok().map(f64::from),
+    }
+}
+
 fn wrong_type(key: &str, expected: &str, found: &Variant<'_>) -> Fault {
     Fault::arguments(format!(
         "Option '{key}' must be of type {expected}, but is of type {}.",
@@ -181,8 +207,26 @@ mod tests {
 
     #[test]
     fn a_known_option_of_another_type_is_a_wrong_argument() {
-        let fault = Options::guard_only(dictionary([("expect-serial", 1_u32.into())])).unwrap_err();
-        assert_eq!(zbus::DBusError::name(&fault).as_str(), "org.freedesktop.DBus.Error.InvalidArgs");
+        for value in [Variant::from("1"), Variant::from(1.0), Variant::from(-1), Variant::from(true)] {
+            let fault = Options::guard_only(dictionary([("expect-serial", value)])).unwrap_err();
+            assert_eq!(zbus::DBusError::name(&fault).as_str(), "org.freedesktop.DBus.Error.InvalidArgs");
+        }
+    }
+
+    #[test]
+    fn a_plain_number_is_taken_where_it_fits() {
+        let plain = [Variant::from(30_u8), 30_i16.into(), 30_u16.into(), 30_i32.into(), 30_u32.into()];
+        for value in plain.into_iter().chain([30_i64.into(), 30_u64.into(), Variant::new(Variant::from(30))])
+        {
+            let mut options = Options::from(dictionary([("a", value.clone()), ("b", value.clone())]));
+            assert_eq!(options.u32("a").unwrap(), Some(30), "{value:?}");
+            assert_eq!(options.f64("b").unwrap(), Some(30.0), "{value:?}");
+            let mut options = Options::from(dictionary([("a", value.clone()), ("b", value.clone())]));
+            assert_eq!((options.u64("a").unwrap(), options.time("b").unwrap()), (Some(30), Some(30)));
+        }
+        for value in [Variant::from(-1), Variant::from(u64::MAX), Variant::from(30.0)] {
+            assert!(Options::from(dictionary([("a", value)])).u32("a").is_err());
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use zbus::{Connection, ObjectServer};
 use super::call::CallObject;
 use super::desk::Desk;
 use super::device::DeviceObject;
+use super::guarded::Guarded;
 use super::shown::{Account, AudioDevice, Call, Contacts, Focus, History, Manager, Properties};
 use super::spell;
 use crate::board::{Board, CallRow, DeviceRow};
@@ -88,11 +89,11 @@ pub(super) async fn show(
     let difference = difference(&desk.board(), &board);
     let server = connection.object_server();
     for id in difference.gone {
-        server.remove::<CallObject, _>(spell::call_path(id)).await?;
+        server.remove::<Guarded<CallObject>, _>(spell::call_path(id)).await?;
     }
     for row in difference.devices_gone {
         let path = spell::device_path(row.device.flow, &row.device.id);
-        server.remove::<DeviceObject, _>(path).await?;
+        server.remove::<Guarded<DeviceObject>, _>(path).await?;
     }
     shown.send_replace(board);
     for row in difference.come {
@@ -108,16 +109,43 @@ pub(super) async fn show(
     Ok(())
 }
 
+/// Tells every property of every object again, for whoever missed something.
+pub(super) async fn tell_all(connection: &Connection, board: &Board) -> zbus::Result<()> {
+    for changed in everything(board) {
+        emit(connection, changed).await?;
+    }
+    Ok(())
+}
+
+/// All objects of a board with all that can change of them.
+fn everything(board: &Board) -> Vec<Changed> {
+    let fixed = |text| OwnedObjectPath::try_from(text).unwrap_or_default();
+    let mut all = Difference::default();
+    for row in &board.calls {
+        all.note(spell::call_path(row.view.id), "Call", Call::of(row).all());
+    }
+    for row in &board.devices {
+        let path = spell::device_path(row.device.flow, &row.device.id);
+        all.note(path, "AudioDevice", AudioDevice::of(row).all());
+    }
+    all.note(fixed(spell::ROOT), "Manager", Manager::of(board).all());
+    all.note(fixed(spell::FOCUS), "Focus", Focus::of(board).all());
+    all.note(spell::account_path(&board.account.id), "Account", Account::of(board).all());
+    all.note(fixed(spell::CONTACTS), "Contacts", Contacts::of(board).all());
+    all.note(fixed(spell::HISTORY), "History", History::of(board).all());
+    all.changed
+}
+
 /// Exports the object of a call that is on the board.
 pub(super) async fn add_call(server: &ObjectServer, desk: &Desk, row: Arc<CallRow>) -> zbus::Result<()> {
     let path = spell::call_path(row.view.id);
-    server.at(path, CallObject::new(desk.clone(), row)).await.map(|_added| ())
+    server.at(path, Guarded(CallObject::new(desk.clone(), row))).await.map(|_added| ())
 }
 
 /// Exports the object of a device that is on the board.
 pub(super) async fn add_device(server: &ObjectServer, desk: &Desk, row: &DeviceRow) -> zbus::Result<()> {
     let path = spell::device_path(row.device.flow, &row.device.id);
-    server.at(path, DeviceObject::new(desk.clone(), row)).await.map(|_added| ())
+    server.at(path, Guarded(DeviceObject::new(desk.clone(), row))).await.map(|_added| ())
 }
 
 async fn emit(connection: &Connection, changed: Changed) -> zbus::Result<()> {
@@ -218,7 +246,13 @@ mod tests {
             changed(
                 spell::call_path(CallId::from_bytes([1; 16])),
                 "Call",
-                &[("State", "active".into()), ("Muted", true.into()), ("Serial", 9_u64.into())],
+                &[
+                    ("State", "active".into()),
+                    ("Muted", true.into()),
+                    ("Serial", 9_u64.into()),
+                    ("Codec", "opus".into()),
+                    ("Encrypted", true.into()),
+                ],
             ),
             changed(root, "Manager", &[("MissedCount", 3_u32.into())]),
             changed(focus, "Focus", &[("Missed", 3_u32.into())]),
@@ -268,6 +302,7 @@ mod tests {
             icon: String::new(),
             ring_tone: String::new(),
             address: "ben-address".to_owned(),
+            verified: false,
             history_id: 0,
             created_at: 0,
             ringing_at: 0,

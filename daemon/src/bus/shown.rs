@@ -26,6 +26,11 @@ macro_rules! properties {
         }
 
         impl $name {
+            /// All of them.
+            pub(in crate::bus) fn all(self) -> Properties {
+                Properties::from([$(($spelled, Variant::from(self.$field)),)*])
+            }
+
             /// The properties whose value is another than in `before`, with their new values.
             pub(in crate::bus) fn changed_since(self, before: &Self) -> Properties {
                 let mut changed = Properties::new();
@@ -51,6 +56,7 @@ properties! {
         can_dial: bool = "CanDial",
         cannot_dial_reason: String = "CannotDialReason",
         muted: bool = "Muted",
+        deafened: bool = "Deafened",
         dnd: &'static str = "Dnd",
         dnd_until: i64 = "DndUntil",
         input_device: String = "InputDevice",
@@ -110,6 +116,9 @@ properties! {
         remote_hold: bool = "RemoteHold",
         silenced: bool = "Silenced",
         auto_answered: bool = "AutoAnswered",
+        codec: &'static str = "Codec",
+        encrypted: bool = "Encrypted",
+        verified: bool = "Verified",
         can_answer: bool = "CanAnswer",
         can_decline: bool = "CanDecline",
         can_hangup: bool = "CanHangup",
@@ -129,6 +138,7 @@ properties! {
         display_name: String = "DisplayName",
         connection_state: String = "ConnectionState",
         connection_error: String = "ConnectionError",
+        enabled: bool = "Enabled",
         relays: Vec<String> = "Relays",
         devices: Vec<BTreeMap<String, Variant<'static>>> = "Devices",
     }
@@ -179,6 +189,7 @@ impl Manager {
             can_dial: manager.cannot_dial.is_empty(),
             cannot_dial_reason: manager.cannot_dial.clone(),
             muted: manager.muted,
+            deafened: manager.deafened,
             dnd: manager.dnd.mode.word(),
             dnd_until: manager.dnd.until,
             input_device: manager.input_device.clone(),
@@ -239,6 +250,8 @@ impl Call {
     /// Of this row.
     pub(super) fn of(row: &CallRow) -> Self {
         let view = &row.view;
+        // Every path of ours is DTLS-SRTP with Opus in it: there is no other.
+        let flows = matches!(view.state, State::Active | State::Held | State::Reconnecting);
         Self {
             state: spell::state(view.state),
             state_reason: spell::reason(view.reason),
@@ -256,6 +269,9 @@ impl Call {
             remote_hold: view.remote_hold,
             silenced: view.silenced,
             auto_answered: view.auto_answered,
+            codec: if flows { "opus" } else { "" },
+            encrypted: flows,
+            verified: row.verified,
             can_answer: view.can.answer,
             can_decline: view.can.decline,
             can_hangup: view.can.hang_up,
@@ -285,6 +301,7 @@ impl Account {
             display_name: account.display_name.clone(),
             connection_state: account.connection.to_owned(),
             connection_error: account.connection_error.clone(),
+            enabled: account.enabled,
             relays: account.relays.clone(),
             devices: devices.collect(),
         }

@@ -47,6 +47,9 @@ pub(super) fn stats(stats: &Stats) -> BTreeMap<&'static str, Variant<'static>> {
     spelled
 }
 
+/// How a dial says that it means whom a row of history was with; the row's number follows.
+pub(super) const BY_HISTORY: &str = "history:";
+
 /// The path that stands for "none".
 pub(super) fn nowhere() -> OwnedObjectPath {
     OwnedObjectPath::default()

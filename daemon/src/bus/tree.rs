@@ -10,19 +10,22 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use zbus::conn::Builder;
 use zbus::fdo::{self, RequestNameFlags};
-use zbus::object_server::SignalEmitter;
-use zbus::{Connection, Variant};
+use zbus::object_server::{Interface, SignalEmitter};
+use zbus::{Connection, ObjectServer, Variant};
 
-use super::account::{AccountObject, AccountProperties};
+use super::account::AccountObject;
 use super::desk::Desk;
 use super::focus::FocusObject;
+use super::guarded::{Guarded, Managed};
 use super::manager::ManagerObject;
-use super::publish::{add_call, add_device, show};
+use super::properties::{OwnProperties, Settable};
+use super::publish::{add_call, add_device, show, tell_all};
 use super::{EventData, Order, release, spell};
-use crate::board::Board;
+use crate::board::{Board, Shown};
 use crate::bus::contacts::ContactsObject;
 use crate::bus::history::HistoryObject;
 use crate::clock;
+use crate::happening::outcome_word;
 use crate::request::Asked;
 
 /// Why there is no tree on the bus.
@@ -96,40 +99,42 @@ impl Tree {
         let (server, desk) = (self.connection.object_server(), || self.desk.clone());
         let board = desk().board();
         let account = spell::account_path(&board.account.id);
-        server.at(spell::ROOT, ManagerObject::new(desk())).await?;
-        server.at(spell::FOCUS, FocusObject(desk())).await?;
-        server.at(spell::HISTORY, HistoryObject(desk())).await?;
-        server.at(spell::CONTACTS, ContactsObject(desk())).await?;
-        server.at(&account, AccountObject(desk())).await?;
-        server.remove::<fdo::Properties, _>(&account).await?;
-        server.at(&account, AccountProperties(AccountObject(desk()))).await?;
+        place(server, spell::ROOT, ManagerObject::new(desk())).await?;
+        place(server, spell::FOCUS, FocusObject(desk())).await?;
+        place(server, spell::HISTORY, HistoryObject(desk())).await?;
+        place(server, spell::CONTACTS, ContactsObject(desk())).await?;
+        place(server, account.as_str(), AccountObject(desk())).await?;
         for row in &board.calls {
             add_call(server, &self.desk, Arc::clone(row)).await?;
         }
         for row in &board.devices {
             add_device(server, &self.desk, row).await?;
         }
-        server.at(spell::ROOT, fdo::ObjectManager).await?;
+        server.at(spell::ROOT, Managed(desk())).await?;
         Ok(())
     }
 
-    /// Performs orders until the bus is lost, or, with `None`, until the port must end. `newest` follows the boards.
+    /// Shows boards and performs orders until the bus is lost, or, with `None`, until the port must end. Before an order
+    /// the newest board is shown: it holds what was shown when the order was given, or something newer.
     pub(super) async fn follow(
         self,
         orders: &mut mpsc::Receiver<Order>,
-        newest: &mut Option<Arc<Board>>,
+        boards: &mut watch::Receiver<Option<Shown>>,
     ) -> Option<Uprooted> {
+        let mut lost = boards.borrow().as_ref().map_or(0, |newest| newest.lost);
         loop {
             let order = tokio::select! {
-                order = orders.recv() => order,
+                order = orders.recv() => Some(order),
+                Ok(()) = boards.changed() => None,
                 () = self.connection.closed() => return Some(Uprooted::Gone),
             };
+            match clock::timeout(STALL, self.catch_up(boards, &mut lost)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Some(Uprooted::Stuck(error)),
+                Err(_over) => return Some(Uprooted::Slow),
+            }
+            let Some(order) = order else { continue };
             let performed = match order {
-                Some(Order::Publish(board)) => {
-                    *newest = Some(Arc::clone(&board));
-                    let shown = show(&self.connection, &self.desk, &self.shown, board);
-                    clock::timeout(STALL, shown).await
-                }
                 Some(Order::Reply(reply, answer)) => {
                     release(reply, answer);
                     continue;
@@ -152,6 +157,23 @@ impl Tree {
         }
     }
 
+    /// Shows the newest board; and all of it, if something was lost since the last time.
+    async fn catch_up(
+        &self,
+        boards: &mut watch::Receiver<Option<Shown>>,
+        lost: &mut u64,
+    ) -> zbus::Result<()> {
+        let Some(newest) = boards.borrow_and_update().clone() else { return Ok(()) };
+        if !Arc::ptr_eq(&newest.board, &self.desk.board()) {
+            show(&self.connection, &self.desk, &self.shown, Arc::clone(&newest.board)).await?;
+        }
+        if newest.lost != *lost {
+            *lost = newest.lost;
+            tell_all(&self.connection, &newest.board).await?;
+        }
+        Ok(())
+    }
+
     async fn event(&self, kind: &'static str, serial: u64, data: EventData) -> zbus::Result<()> {
         let mut spelled = BTreeMap::new();
         let mut put = |key, value: Option<Variant<'static>>| {
@@ -162,6 +184,9 @@ impl Tree {
         put("call", data.call.map(|id| Variant::from(spell::call_path(id))));
         put("contact", data.contact.map(|id| spell::contact(id).into()));
         put("name", data.name.map(Variant::from));
+        put("direction", data.direction.map(|direction| spell::direction(direction).into()));
+        put("outcome", data.outcome.map(|outcome| outcome_word(outcome).into()));
+        put("duration-ms", data.duration_ms.map(Variant::from));
         put("reason", data.reason.map(|reason| spell::reason(Some(reason)).into()));
         put("history", data.history.map(Variant::from));
         ManagerObject::event(&self.emitter(spell::ROOT)?, kind, serial, spelled).await
@@ -189,6 +214,17 @@ impl Tree {
             tracing::debug!("the bus was left without a word");
         }
     }
+}
+
+/// Exports an object that is always there, with properties of its own making.
+async fn place<I>(server: &ObjectServer, path: &str, object: I) -> zbus::Result<()>
+where
+    I: Interface + Clone + Settable,
+{
+    let guarded = Guarded(object);
+    server.at(path, guarded.clone()).await?;
+    server.remove::<fdo::Properties, _>(path).await?;
+    server.at(path, Guarded(OwnProperties(guarded))).await.map(|_added| ())
 }
 
 /// How long joining may take: with the time between two tries less than five seconds.

@@ -38,6 +38,7 @@ type Field = Option<Spanned<Value>>;
 #[serde(default, deny_unknown_fields)]
 struct AccountTable {
     name: Field,
+    enabled: Field,
 }
 
 #[derive(Default, Deserialize)]
@@ -110,6 +111,8 @@ impl File {
         let usual = Config::default();
         Ok(Config {
             name: read(self.account.name, "`name` must be 1 to 64 characters on one line", display_name)?,
+            enabled: read(self.account.enabled, "`enabled` must be true or false", Value::as_bool)?
+                .unwrap_or(usual.enabled),
             relay: Relay {
                 urls: read(
                     self.relay.urls,

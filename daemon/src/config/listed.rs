@@ -28,6 +28,7 @@ impl Config {
         let ca_file = self.relay.ca_file.as_ref().map(|path| path.display().to_string());
         vec![
             ("account.name", text(&self.name)),
+            ("account.enabled", Setting::Flag(self.enabled)),
             ("relay.urls", Setting::Texts(self.relay.urls.clone())),
             ("relay.ca-file", text(&ca_file)),
             ("call.lifetime", seconds(self.call.lifetime)),

@@ -30,6 +30,8 @@ pub use listed::Setting;
 pub struct Config {
     /// `[account] name`: our name as others see it; without it the user database says.
     pub name: Option<String>,
+    /// `[account] enabled`: others can reach us; otherwise we are offline.
+    pub enabled: bool,
     /// `[relay]`.
     pub relay: Relay,
     /// `[call]`.
@@ -135,6 +137,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             name: None,
+            enabled: true,
             relay: Relay::default(),
             call: Call {
                 lifetime: Duration::from_secs(60),

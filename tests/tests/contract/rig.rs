@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, CallView, Can, Direction, EndReason, EndedBy, Moment, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
-use ahoyd::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow};
+use ahoyd::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow, Shown};
 use ahoyd::bus::{EventData, Order, Report, serve};
 use ahoyd::devices::{Device, Flow, Kind};
 use ahoyd::request::{Answer, Asked, Denied};
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use zbus::fdo::{MonitoringProxy, PropertiesProxy};
 use zbus::message::{Message, Type};
@@ -34,6 +34,7 @@ pub(crate) const ACCOUNT_PATH: &str = "/org/ahoyd/Calls1/account_aaaaaaaaaaaaaaa
 /// Queues to one served port.
 pub(crate) struct Port {
     pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) boards: watch::Sender<Option<Shown>>,
     pub(crate) asked: mpsc::Receiver<Asked>,
     pub(crate) reports: mpsc::Receiver<Report>,
     _task: JoinSet<()>,
@@ -46,16 +47,27 @@ impl Port {
         let (asked_out, asked) = mpsc::channel(16);
         let (reports_out, reports) = mpsc::channel(16);
         let mut task = JoinSet::new();
-        task.spawn(serve(Some(address), asked_out, orders_in, reports_out));
-        Self { orders, asked, reports, _task: task }
+        let (boards, seen) = watch::channel(None);
+        task.spawn(serve(Some(address), asked_out, seen, orders_in, reports_out));
+        Self { orders, boards, asked, reports, _task: task }
     }
 
     pub(crate) async fn order(&self, order: Order) {
         self.orders.send(order).await.expect("the port lives");
     }
 
+    /// Shows a board, and waits until it is out if the port is up.
     pub(crate) async fn publish(&self, board: &Board) {
-        self.order(Order::Publish(Arc::new(board.clone()))).await;
+        self.show(board, 0);
+        let (reply, out) = tokio::sync::oneshot::channel();
+        self.order(Order::Reply(reply, Ok(Answer::Done))).await;
+        // A port that is down, or has ended because the name is taken, answers too or lets go.
+        let _ended = out.await;
+    }
+
+    /// Shows a board before which so many events were lost.
+    pub(crate) fn show(&self, board: &Board, lost: u64) {
+        self.boards.send_replace(Some(Shown { board: Arc::new(board.clone()), lost }));
     }
 
     pub(crate) async fn report(&mut self) -> Report {
@@ -71,7 +83,7 @@ impl Port {
         let mut asked = self.asked().await;
         let (dummy, _) = tokio::sync::oneshot::channel();
         let reply = std::mem::replace(&mut asked.reply, dummy);
-        self.publish(board).await;
+        self.show(board, 0);
         self.order(Order::Reply(reply, answer)).await;
         asked
     }
@@ -260,6 +272,7 @@ pub(crate) fn with_call(state: State) -> Board {
         icon: String::new(),
         ring_tone: String::new(),
         address: "ben-address".to_owned(),
+        verified: false,
         history_id: 7,
         created_at: 1_000_000,
         ringing_at: if state == State::Dialing { 0 } else { 2_000_000 },

@@ -1,0 +1,326 @@
+//! Every interface of ours, with its door: who may call what, and what must not hold up the others.
+//!
+//! Lives here: the wrapper in which each object is exported; the object manager, which shows a sandboxed caller less.
+//! Must not: know what a method does.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use zbus::export::async_trait::async_trait;
+use zbus::fdo::{self, ManagedObjects};
+use zbus::message::{Header, Message};
+use zbus::names::{InterfaceName, MemberName};
+use zbus::object_server::{DispatchResult, Interface, SignalEmitter};
+use zbus::{BoxDBusError, Connection, ObjectServer, OwnedVariant, Variant};
+
+use super::call::CallObject;
+use super::callers::{self, Caller};
+use super::desk::Desk;
+use super::focus::FocusObject;
+use super::spell;
+
+/// An interface of ours as it is exported.
+#[derive(Clone, Debug)]
+pub(super) struct Guarded<I>(pub(super) I);
+
+#[async_trait]
+impl<I: Interface + Clone> Interface for Guarded<I> {
+    fn name() -> InterfaceName<'static> {
+        I::name()
+    }
+
+    fn spawn_tasks_for_methods(&self) -> bool {
+        self.0.spawn_tasks_for_methods()
+    }
+
+    async fn get(
+        &self,
+        property: &str,
+        server: &ObjectServer,
+        connection: &Connection,
+        header: Option<&Header<'_>>,
+        emitter: &SignalEmitter<'_>,
+    ) -> Option<Result<OwnedVariant, BoxDBusError>> {
+        if let Err(error) = may_read::<I>(connection, header).await {
+            return Some(Err(error));
+        }
+        self.0.get(property, server, connection, header, emitter).await
+    }
+
+    async fn get_all(
+        &self,
+        server: &ObjectServer,
+        connection: &Connection,
+        header: Option<&Header<'_>>,
+        emitter: &SignalEmitter<'_>,
+    ) -> fdo::Result<HashMap<String, OwnedVariant>> {
+        if let Err(error) = may_read::<I>(connection, header).await {
+            let sentence = error.description().unwrap_or_default().to_owned();
+            return Err(fdo::Error::AccessDenied(sentence));
+        }
+        self.0.get_all(server, connection, header, emitter).await
+    }
+
+    fn set<'call>(
+        &'call self,
+        property: &'call str,
+        value: &'call Variant<'_>,
+        server: &'call ObjectServer,
+        connection: &'call Connection,
+        header: Option<&'call Header<'_>>,
+        emitter: &'call SignalEmitter<'_>,
+    ) -> DispatchResult<'call> {
+        DispatchResult::Async(Box::pin(async move {
+            if let Some(header) = header {
+                callers::admit(connection, header).await?;
+            }
+            match self.0.set(property, value, server, connection, header, emitter) {
+                DispatchResult::Async(set) => set.await,
+                // Every setter of ours takes `&self`.
+                DispatchResult::NotFound | DispatchResult::RequiresMut => {
+                    let known = self.0.get(property, server, connection, None, emitter).await.is_some();
+                    Err(if known { read_only(property) } else { unknown(property) })
+                }
+            }
+        }))
+    }
+
+    async fn set_mut(
+        &mut self,
+        _property: &str,
+        _value: &Variant<'_>,
+        _server: &ObjectServer,
+        _connection: &Connection,
+        _header: Option<&Header<'_>>,
+        _emitter: &SignalEmitter<'_>,
+    ) -> Option<Result<(), BoxDBusError>> {
+        None
+    }
+
+    fn call<'call>(
+        &'call self,
+        server: &'call ObjectServer,
+        connection: &'call Connection,
+        message: &'call Message,
+        name: MemberName<'call>,
+    ) -> DispatchResult<'call> {
+        let interface = I::name();
+        let interface = callers::short(interface.as_str());
+        let free = callers::may_call(interface, &name, message);
+        if leaves_the_engine(interface, &name, message) {
+            apart(self.0.clone(), connection.clone(), message.clone(), name.to_owned(), free);
+            return DispatchResult::Async(Box::pin(async { Ok(()) }));
+        }
+        if free {
+            return self.0.call(server, connection, message, name);
+        }
+        DispatchResult::Async(Box::pin(async move {
+            callers::admit(connection, &message.header()).await?;
+            finish(self.0.call(server, connection, message, name.clone()), &name).await
+        }))
+    }
+
+    fn call_mut<'call>(
+        &'call mut self,
+        _server: &'call ObjectServer,
+        _connection: &'call Connection,
+        _message: &'call Message,
+        _name: MemberName<'call>,
+    ) -> DispatchResult<'call> {
+        DispatchResult::NotFound
+    }
+
+    fn introspect_to_writer(&self, writer: &mut dyn fmt::Write, level: usize) {
+        introspect(&self.0, writer, level);
+    }
+}
+
+/// Methods that wait for another part of the daemon than the engine: `Answer` and `Hangup` must not wait behind them.
+/// (Those of History are spawned all.)
+fn leaves_the_engine(interface: &str, member: &str, message: &Message) -> bool {
+    match (interface, member) {
+        ("Call", "GetStats") => true,
+        ("Manager", "Dial") => {
+            callers::target(message).is_some_and(|target| target.starts_with(spell::BY_HISTORY))
+        }
+        _ => false,
+    }
+}
+
+/// Runs a method in a task of its own.
+fn apart<I: Interface>(
+    of: I,
+    connection: Connection,
+    message: Message,
+    name: MemberName<'static>,
+    free: bool,
+) {
+    let work = async move {
+        let header = message.header();
+        let outcome = async {
+            if !free {
+                callers::admit(&connection, &header).await?;
+            }
+            finish(of.call(connection.object_server(), &connection, &message, name.clone()), &name).await
+        };
+        if let Err(error) = outcome.await
+            && let Err(error) = connection.reply_dbus_error(&header, error).await
+        {
+            tracing::debug!(%error, "a refusal was not heard");
+        }
+    };
+    #[expect(clippy::disallowed_methods, reason = "one method, ended by its deadline or with the bus")]
+    tokio::spawn(work);
+}
+
+async fn finish(result: DispatchResult<'_>, name: &MemberName<'_>) -> Result<(), BoxDBusError> {
+    match result {
+        DispatchResult::Async(done) => done.await,
+        DispatchResult::NotFound | DispatchResult::RequiresMut => {
+            Err(fdo::Error::UnknownMethod(format!("Unknown method '{name}'")).into())
+        }
+    }
+}
+
+async fn may_read<I: Interface>(
+    connection: &Connection,
+    header: Option<&Header<'_>>,
+) -> Result<(), BoxDBusError> {
+    match header {
+        Some(header) if !callers::may_read(callers::short(I::name().as_str())) => {
+            callers::admit(connection, header).await.map_err(Into::into)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What the library says of an interface, with the direction of what a signal carries: where it is left out, `busctl` takes that
+/// of the argument before, and complains.
+fn introspect(of: &dyn Interface, writer: &mut dyn fmt::Write, level: usize) {
+    let mut text = String::new();
+    of.introspect_to_writer(&mut text, level);
+    let mut in_signal = false;
+    for line in text.split_inclusive('\n') {
+        in_signal = (in_signal || line.contains("<signal ")) && !line.contains("</signal>");
+        let told = if in_signal && !line.contains("direction=") {
+            writer.write_str(&line.replacen("<arg ", "<arg direction=\"out\" ", 1))
+        } else {
+            writer.write_str(line)
+        };
+        if told.is_err() {
+            return;
+        }
+    }
+}
+
+/// A property that exists and cannot be set.
+pub(super) fn read_only(property: &str) -> BoxDBusError {
+    fdo::Error::PropertyReadOnly(format!("{property} cannot be set.")).into()
+}
+
+/// A property that does not exist.
+pub(super) fn unknown(property: &str) -> BoxDBusError {
+    fdo::Error::UnknownProperty(format!("Unknown property '{property}'")).into()
+}
+
+/// The object manager. A sandboxed caller is shown what it may read.
+pub(super) struct Managed(pub(super) Desk);
+
+impl Managed {
+    /// What a sandboxed caller may read.
+    async fn readable(&self, server: &ObjectServer, connection: &Connection) -> zbus::Result<ManagedObjects> {
+        let mut objects = ManagedObjects::new();
+        let focus = FocusObject(self.0.clone());
+        let emitter = SignalEmitter::new(connection, spell::FOCUS)?;
+        let properties = focus.get_all(server, connection, None, &emitter).await?;
+        objects.insert(
+            emitter.path().to_owned().into(),
+            HashMap::from([(FocusObject::name().into(), properties)]),
+        );
+        for row in &self.0.board().calls {
+            let path = spell::call_path(row.view.id);
+            let emitter = SignalEmitter::new(connection, path.clone())?;
+            let call = CallObject::new(self.0.clone(), std::sync::Arc::clone(row));
+            let properties = call.get_all(server, connection, None, &emitter).await?;
+            objects.insert(path, HashMap::from([(CallObject::name().into(), properties)]));
+        }
+        Ok(objects)
+    }
+}
+
+#[async_trait]
+impl Interface for Managed {
+    fn name() -> InterfaceName<'static> {
+        fdo::ObjectManager::name()
+    }
+
+    fn spawn_tasks_for_methods(&self) -> bool {
+        fdo::ObjectManager.spawn_tasks_for_methods()
+    }
+
+    async fn get(
+        &self,
+        _property: &str,
+        _server: &ObjectServer,
+        _connection: &Connection,
+        _header: Option<&Header<'_>>,
+        _emitter: &SignalEmitter<'_>,
+    ) -> Option<Result<OwnedVariant, BoxDBusError>> {
+        None
+    }
+
+    async fn get_all(
+        &self,
+        _server: &ObjectServer,
+        _connection: &Connection,
+        _header: Option<&Header<'_>>,
+        _emitter: &SignalEmitter<'_>,
+    ) -> fdo::Result<HashMap<String, OwnedVariant>> {
+        Ok(HashMap::new())
+    }
+
+    async fn set_mut(
+        &mut self,
+        _property: &str,
+        _value: &Variant<'_>,
+        _server: &ObjectServer,
+        _connection: &Connection,
+        _header: Option<&Header<'_>>,
+        _emitter: &SignalEmitter<'_>,
+    ) -> Option<Result<(), BoxDBusError>> {
+        None
+    }
+
+    fn call<'call>(
+        &'call self,
+        server: &'call ObjectServer,
+        connection: &'call Connection,
+        message: &'call Message,
+        name: MemberName<'call>,
+    ) -> DispatchResult<'call> {
+        DispatchResult::Async(Box::pin(async move {
+            let header = message.header();
+            if callers::who(connection, &header).await == Some(Caller::Free) || name != "GetManagedObjects" {
+                return finish(fdo::ObjectManager.call(server, connection, message, name.clone()), &name)
+                    .await;
+            }
+            let objects = self.readable(server, connection).await?;
+            connection.reply(&header, &objects).await?;
+            Ok(())
+        }))
+    }
+
+    fn call_mut<'call>(
+        &'call mut self,
+        _server: &'call ObjectServer,
+        _connection: &'call Connection,
+        _message: &'call Message,
+        _name: MemberName<'call>,
+    ) -> DispatchResult<'call> {
+        DispatchResult::NotFound
+    }
+
+    fn introspect_to_writer(&self, writer: &mut dyn fmt::Write, level: usize) {
+        introspect(&fdo::ObjectManager, writer, level);
+    }
+}

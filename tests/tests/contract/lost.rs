@@ -1,0 +1,113 @@
+//! What a client sees after the port was too slow, or another part of the daemon hangs.
+//!
+//! Lives here: boards, events and replies that found no room; methods that wait for a part that does not answer.
+//! Must not: know how the port carries what it shows.
+
+use ahoy_call::State;
+use ahoyd::board::AccountRow;
+use ahoyd::bus::Order;
+use ahoyd::happening::EventData;
+use ahoyd::request::{Answer, Request, Verb};
+use ahoyd::show::Show;
+use tokio::sync::{mpsc, oneshot};
+use zbus::Variant;
+
+use super::rig::{CALL_PATH, Rig, changes, connect, muted, with_call};
+use super::speech::{NOTHING, ROOT, error_name};
+use super::{BTreeSet, FOCUS, PrivateBus, Report};
+
+#[tokio::test]
+async fn the_newest_board_is_shown_after_a_time_in_which_the_port_took_nothing() {
+    let (orders, mut orders_in) = mpsc::channel(256);
+    let account = AccountRow { id: "a".repeat(32), ..AccountRow::default() };
+    let mut show = Show::new(orders, account);
+    let boards = show.boards();
+    for n in 0..300 {
+        let board = if n % 2 == 0 { with_call(State::Active) } else { muted(with_call(State::Active)) };
+        *show.board() = board;
+        show.flush();
+        show.tell(Order::Event { kind: "test.toggled", serial: n, data: EventData::default() });
+    }
+    let (reply, answered) = oneshot::channel();
+    show.tell(Order::Reply(reply, Ok(Answer::Done)));
+    assert!(boards.borrow().as_ref().unwrap().lost > 0, "it counts what it lost");
+    let mut queued = 0;
+    while let Ok(order) = orders_in.try_recv() {
+        queued += 1;
+        if let Order::Reply(reply, answer) = order {
+            reply.send(answer).unwrap();
+        }
+    }
+    assert!(queued < 256, "{queued}: events leave room for replies");
+    answered.await.unwrap().unwrap();
+
+    let bus = PrivateBus::start().unwrap();
+    let (asked, _asked) = mpsc::channel(16);
+    let (reports, mut reported) = mpsc::channel(16);
+    let mut task = tokio::task::JoinSet::new();
+    task.spawn(ahoyd::bus::serve(Some(bus.address()), asked, boards, orders_in, reports));
+    assert_eq!(reported.recv().await, Some(Report::Up));
+    let client = connect(&bus).await;
+    let proxy = super::rig::properties_of(&client, CALL_PATH).await;
+    let seen = proxy.get("org.ahoyd.Calls1.Call".try_into().unwrap(), "Muted").await.unwrap();
+    assert_eq!(seen, Variant::from(true).try_into_owned().unwrap(), "the 300th board, not one before it");
+}
+
+#[tokio::test]
+async fn after_lost_events_every_property_of_every_object_is_told_again() {
+    let rig = Rig::up(&with_call(State::Active)).await;
+    let mut monitor = rig.monitor().await;
+    rig.port.publish(&with_call(State::Active)).await;
+    assert!(changes(&rig.seen(&mut monitor).await).is_empty(), "nothing was lost");
+    rig.port.show(&with_call(State::Active), 3);
+    let told = changes(&rig.seen(&mut monitor).await);
+    let objects: BTreeSet<&str> = told.iter().map(|(_, interface, _)| interface.as_str()).collect();
+    let all = ["Account", "AudioDevice", "Call", "Contacts", "Focus", "History", "Manager"];
+    assert_eq!(objects, BTreeSet::from(all));
+    let (_, _, call) = told.iter().find(|(path, ..)| path == CALL_PATH).unwrap();
+    assert_eq!(call["State"], Variant::from("active").try_into_owned().unwrap());
+    assert!(changes(&rig.seen(&mut monitor).await).is_empty(), "once");
+}
+
+#[tokio::test]
+async fn a_part_that_hangs_holds_up_no_other_method_and_its_client_is_told() {
+    let mut rig = Rig::up(&with_call(State::Active)).await;
+    let client = rig.client.clone();
+    let ask = |path: &'static str, interface: &'static str, method: &'static str| {
+        let client = client.clone();
+        async move { client.call_method(Some("org.ahoyd.Calls1"), path, Some(interface), method, &NOTHING).await }
+    };
+    let stats = ask(CALL_PATH, "org.ahoyd.Calls1.Call", "GetStats");
+    let dial = {
+        let (client, body) = (client.clone(), ("history:7", &NOTHING));
+        async move {
+            client
+                .call_method(Some("org.ahoyd.Calls1"), ROOT, Some("org.ahoyd.Calls1.Manager"), "Dial", &body)
+                .await
+        }
+    };
+    let hangup = ask(FOCUS, "org.ahoyd.Calls1.Focus", "Hangup");
+    let engine = async {
+        // The two that hang are kept, and never answered.
+        let mut kept = Vec::new();
+        for _ in 0..3 {
+            let asked = rig.port.asked().await;
+            if matches!(asked.what, Request::Verb { verb: Verb::HangUp, .. }) {
+                rig.port.order(Order::Reply(asked.reply, Ok(Answer::Done))).await;
+            } else {
+                assert!(
+                    matches!(asked.what, Request::GetStats(_) | Request::GetHistory(7)),
+                    "{:?}",
+                    asked.what
+                );
+                kept.push(asked);
+            }
+        }
+        kept
+    };
+    let (stats, dial, hangup, _kept) = tokio::join!(stats, dial, hangup, engine);
+    hangup.unwrap();
+    for refused in [stats, dial] {
+        assert_eq!(error_name(&refused.unwrap_err()), "org.ahoyd.Calls1.Error.Failed");
+    }
+}
