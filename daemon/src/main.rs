@@ -39,6 +39,7 @@ const WAITING: &str = "another ahoyd of this user runs: waiting up to 5 seconds 
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    keep_memory_private();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.context("starting the runtime").and_then(|runtime| {
         let outcome = runtime.block_on(run(arguments));
@@ -92,13 +93,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let setup = signal::Setup { state: paths.state.clone(), ca_file: config.relay.ca_file.clone() };
     let signaling = signal::spawn(setup, signal_in, signal_out);
     let media = media::Media::spawn(config.media_settings(), media_out);
+    let bus_sees = show.boards();
     let (boards, happened) = show.follow();
     let hooks = desktop::Hooks { folder: paths.hooks(), limit: HOOK };
     let setup = desktop::Setup { session_bus: None, system_bus: None, hooks };
     let sight = desktop::Sight { boards, happened };
     let desktop = desktop::spawn(setup, sight, command_in.clone(), desktop_out);
     #[expect(clippy::disallowed_methods, reason = "the bus port's task, ended by its orders")]
-    let serving = tokio::spawn(bus::serve(None, command_in, bus_in, bus_out));
+    let serving = tokio::spawn(bus::serve(None, command_in, bus_sees, bus_in, bus_out));
 
     let ports = Ports { signal: signal_orders, media, history: history_orders };
     let inbox = Inbox {
@@ -136,14 +138,48 @@ fn second() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Resolves at the first SIGTERM or SIGINT.
+/// No core file of ours: keys, names and calls would lie in it, where others keep files for a long time. A debugger of the same
+/// person cannot look in either.
+fn keep_memory_private() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+    // Only ours: a hook that we start may raise it again.
+    let none = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
+    let done =
+        setrlimit(Resource::Core, none).and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    if let Err(error) = done {
+        eprintln!("ahoyd: a crash may leave a core file: {error}");
+    }
+}
+
+/// Resolves at the first SIGTERM, SIGINT or SIGHUP: the end of a terminal is no worse a reason to say farewell.
 fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     let mut term = unix_signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut int = unix_signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut hangup = match is_ignored(SignalKind::hangup()) {
+        // `nohup ahoyd &` is meant to outlive its terminal.
+        true => None,
+        false => Some(unix_signal(SignalKind::hangup()).context("listening for SIGHUP")?),
+    };
     Ok(async move {
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = term.recv() => {}
             _ = int.recv() => {}
+            _ = hung_up => {}
         }
     })
+}
+
+/// Whoever started us wants this signal ignored.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let number = u32::try_from(kind.as_raw_value()).unwrap_or(0);
+    number.checked_sub(1).is_some_and(|bit| mask >> bit & 1 == 1)
 }

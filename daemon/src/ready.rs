@@ -32,6 +32,13 @@ pub fn watchdog_period() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|patience| patience / 2)
 }
 
+/// A service manager runs us, and not merely a program that one runs, such as a terminal.
+pub fn is_service() -> bool {
+    let exec_pid = std::env::var("SYSTEMD_EXEC_PID").ok();
+    std::env::var_os("INVOCATION_ID").is_some()
+        && exec_pid.is_none_or(|pid| pid == std::process::id().to_string())
+}
+
 fn tell(states: &[NotifyState<'_>]) {
     // Without a service manager this does nothing and succeeds.
     if let Err(error) = sd_notify::notify(states) {

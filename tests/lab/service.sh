@@ -1,7 +1,7 @@
 #!/bin/bash
 # What a person can rely on when systemd runs ahoyd. Runs inside user-manager.sh, as the made-up user.
 #
-#   service.sh activation|hang|calls|failures|newcomer
+#   service.sh activation|hang|calls|failures|hooks|cores|terminal|newcomer
 #
 # Lives here: one function a question; the first thing that is not so ends it with a sentence.
 # Must not: sleep where something can be seen, or touch anything but this user's own.
@@ -145,6 +145,50 @@ failures() {
   rm .local/state; mv .local/kept .local/state
   systemctl --user reset-failed ahoyd && systemctl --user start ahoyd || fail "it does not start once that is mended"
   ahoyctl account >said || fail "it does not answer then: $(cat said)"
+}
+
+# A hook is a program of the person's, not a part of the service: it has no part in its sandbox, and what it leaves running stays.
+hooks() {
+  local place=.config/ahoy/hooks.d/call.answered; mkdir -p "$place"
+  cat >"$place/10-look.sh" <<'HOOK'
+#!/bin/sh
+sleep 300 </dev/null >/dev/null 2>&1 &
+{ grep -E '^(NoNewPrivs|Seccomp)' /proc/self/status; echo "left $!"; echo "name $AHOY_NAME"; cat; } >hooked.new
+mv hooked.new hooked
+echo 'a word for the log'
+HOOK
+  chmod 755 "$place/10-look.sh"
+  two_people
+  in_a_call
+  within 20 test -s hooked || fail "the hook did not run: $(ahoyctl logs | tail -5)"
+  grep -E '^(NoNewPrivs|Seccomp)' /proc/self/status | while read -r line; do
+    grep -qFx "$(printf '%s' "$line")" hooked || fail "the hook is in the service's sandbox: $(cat hooked), here $line"
+  done || exit 1
+  grep -qx 'name Ben' hooked && grep -q '"type":"call.answered"' hooked || fail "the hook was told: $(cat hooked)"
+  within 10 logged 'a word for the log' || fail "what it said is not in the log"
+  local left; left=$(sed -n 's/^left //p' hooked)
+  systemctl --user restart ahoyd || fail "it does not restart"
+  kill -0 "$left" || fail "what the hook left running went with the restart"
+  kill "$left"
+}
+logged() { journalctl --user-unit=ahoyd -o cat | grep -q "$1"; }
+
+# Nobody finds keys in a core file, and nobody of the same name looks into a running daemon.
+cores() {
+  ahoyctl account >/dev/null || fail "it does not start"
+  local pid; pid=$(of_unit MainPID)
+  grep -Eq '^Max core file size +0 ' "/proc/$pid/limits" || fail "$(grep core "/proc/$pid/limits")"
+  [ "$(stat -c %u "/proc/$pid")" = 0 ] || fail "a crash would leave a core file"
+}
+
+# The end of a terminal is no worse a reason to say farewell than the service manager's.
+terminal() {
+  two_people
+  in_a_call
+  local pid; pid=$(busctl --address="$ben_bus" call org.freedesktop.DBus / org.freedesktop.DBus GetConnectionUnixProcessID s org.ahoyd.Calls1 | cut -d' ' -f2)
+  kill -HUP "$pid"
+  ahoyctl wait --timeout 15 >/dev/null || fail "Nora was not told that it is over"
+  within 10 ended_as "answered shutdown remote" ahoyctl || fail "Nora's row says: $(newest ahoyctl)"
 }
 
 # What a person types at a terminal, and what stands there then.

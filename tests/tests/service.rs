@@ -35,6 +35,21 @@ fn a_daemon_that_cannot_start_is_given_up_and_says_why() {
 }
 
 #[test]
+fn a_hook_runs_outside_of_the_services_sandbox_and_what_it_leaves_running_stays() {
+    play("hooks", "");
+}
+
+#[test]
+fn the_daemon_leaves_no_core_file() {
+    play("cores", "");
+}
+
+#[test]
+fn a_daemon_whose_terminal_ends_says_farewell() {
+    play("terminal", "");
+}
+
+#[test]
 fn a_newcomer_is_led_to_the_first_call() {
     play("newcomer", "");
 }

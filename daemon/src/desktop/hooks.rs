@@ -1,16 +1,19 @@
 //! A person's own programs, run when something happens: `hooks.d/<event>` in the configuration folder.
 //!
-//! Lives here: which programs an event has, what they are told, their limits of time, number and output.
+//! Lives here: what programs are told, their limits of time, number and output; running them as children of ours. As units of
+//! their own, outside the sandbox of the service: `hooks/unit.rs`. Which are run: `ahoy_dbus::hooks`.
 //! Must not: wait for a hook anywhere else, or run what others can write.
+
+mod unit;
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ahoy_dbus::hooks;
 use rustix::process::{Pid, Signal, geteuid, kill_process_group};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
@@ -19,15 +22,13 @@ use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
 use super::note::{NAME, clean};
-use crate::clock;
-use crate::happening::{EventData, Happening};
+use crate::happening::{EventData, Happening, outcome_word};
+use crate::{clock, ready};
 
 /// So many hooks run at once; the others wait their turn.
 const AT_ONCE: usize = 4;
 /// So many wait; of more the newest are left out.
 const WAITING: usize = 64;
-/// So many programs has one event.
-const PER_EVENT: usize = 16;
 /// What of a hook's output is logged: lines, and bytes of each.
 const LINES: usize = 64;
 const LINE: usize = 400;
@@ -81,7 +82,7 @@ pub(super) async fn follow(hooks: Hooks, mut happened: broadcast::Receiver<Happe
 
 async fn enqueue(folder: &Path, happening: Happening, waiting: &mut VecDeque<Job>) {
     let happening = Arc::new(happening);
-    for program in programs(&folder.join(happening.kind)).await {
+    for program in programs(folder, happening.kind).await {
         if waiting.len() >= WAITING {
             return tracing::warn!(event = happening.kind, "hooks take too long: one was left out");
         }
@@ -89,49 +90,35 @@ async fn enqueue(folder: &Path, happening: Happening, waiting: &mut VecDeque<Job
     }
 }
 
-/// The programs of an event, in the order of their names: the file itself, or the executable files in the folder.
-async fn programs(place: &Path) -> Vec<PathBuf> {
-    let Ok(is) = tokio::fs::metadata(place).await else { return Vec::new() };
-    if !is.is_dir() {
-        return if may_run(place, &is) { vec![place.to_owned()] } else { Vec::new() };
-    }
-    let Ok(mut entries) = tokio::fs::read_dir(place).await else { return Vec::new() };
-    let mut found = Vec::new();
-    while let Ok(Some(entry)) = entries.next_entry().await {
-        let path = entry.path();
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with('.') || name.ends_with('~') || found.len() >= PER_EVENT {
-            continue;
-        }
-        if let Ok(is) = tokio::fs::metadata(&path).await
-            && may_run(&path, &is)
-        {
-            found.push(path);
+/// The programs of an event that are run, in the order of their names; the others are logged with the reason.
+async fn programs(folder: &Path, event: &'static str) -> Vec<PathBuf> {
+    let folder = folder.to_owned();
+    let found = tokio::task::spawn_blocking(move || hooks::of(&folder, event, geteuid().as_raw())).await;
+    let mut programs = Vec::new();
+    for hook in found.unwrap_or_default() {
+        match hook.remark {
+            None if programs.len() < hooks::PER_EVENT => programs.push(hook.program),
+            None => {
+                tracing::warn!(hook = %hook.program.display(), "an event has too many hooks: this one is not run")
+            }
+            Some(remark) => tracing::warn!(hook = %hook.program.display(), remark, "this hook is not run"),
         }
     }
-    found.sort();
-    found
-}
-
-/// An executable file of ours (or root's) into which nobody else can write.
-fn may_run(path: &Path, is: &std::fs::Metadata) -> bool {
-    let mode = is.permissions().mode();
-    if !is.is_file() || mode & 0o111 == 0 {
-        return false;
-    }
-    let trusted = (is.uid() == geteuid().as_raw() || is.uid() == 0) && mode & 0o022 == 0;
-    if !trusted {
-        tracing::warn!(
-            hook = %path.display(),
-            "this hook is not run: it belongs to somebody else, or others may write it; run `chmod go-w` on it"
-        );
-    }
-    trusted
+    programs
 }
 
 async fn run(Job { program, happening }: Job, limit: Duration) {
     let (hook, event) = (program.display().to_string(), happening.kind);
+    // It may have waited for its turn, and much can be written meanwhile.
+    if let Err(remark) = hooks::judge(&program, geteuid().as_raw()) {
+        return tracing::warn!(hook, event, remark, "this hook is not run");
+    }
+    if ready::is_service() {
+        match unit::run(&program, &happening, limit).await {
+            Ok(ended) => return ended.log(&hook, event),
+            Err(error) => tracing::debug!(%error, "the service manager runs no hook: it is run here"),
+        }
+    }
     let (mut child, mut output) = match start(&program, &happening) {
         Ok(started) => started,
         Err(error) => return tracing::warn!(hook, event, %error, "a hook cannot be started"),
@@ -239,13 +226,17 @@ impl Scribe {
 
 /// What happened, as words: name in JSON, and its value. What does not apply is left out.
 fn words(happening: &Happening) -> Vec<(&'static str, String)> {
-    let EventData { call, contact, name, reason, history, at_unix_us } = &happening.data;
+    let EventData { call, contact, name, direction, reason, outcome, duration_ms, history, at_unix_us } =
+        &happening.data;
     let path = |hex: String| ahoy_dbus::call_path(&hex);
     let hex = |bytes: [u8; 16]| data_encoding::HEXLOWER.encode(&bytes);
     [
         ("call", call.map(|call| path(hex(call.bytes())))),
         ("contact", contact.map(|peer| hex(peer.bytes()))),
         ("name", name.as_ref().map(|name| clean(name, NAME))),
+        ("direction", direction.map(|direction| kebab(&format!("{direction:?}")))),
+        ("outcome", outcome.map(|outcome| outcome_word(outcome).to_owned())),
+        ("duration-ms", duration_ms.map(|duration| duration.to_string())),
         ("reason", reason.map(|reason| kebab(&format!("{reason:?}")))),
         ("history", history.map(|id| id.to_string())),
         ("at", (*at_unix_us != 0).then(|| (at_unix_us / 1_000_000).to_string())),
@@ -259,7 +250,7 @@ fn words(happening: &Happening) -> Vec<(&'static str, String)> {
 fn environment(happening: &Happening) -> Vec<(String, String)> {
     let fixed = [("event", happening.kind.to_owned()), ("serial", happening.serial.to_string())];
     let all = fixed.into_iter().chain(words(happening));
-    all.map(|(name, value)| (format!("AHOY_{}", name.to_uppercase()), value)).collect()
+    all.map(|(name, value)| (format!("AHOY_{}", name.to_uppercase().replace('-', "_")), value)).collect()
 }
 
 /// One object on one line.
@@ -274,6 +265,9 @@ fn json(happening: &Happening) -> String {
     // Numbers are numbers here.
     if let Some(id) = happening.data.history {
         object.insert("history".to_owned(), id.into());
+    }
+    if let Some(duration) = happening.data.duration_ms {
+        object.insert("duration-ms".to_owned(), duration.into());
     }
     if happening.data.at_unix_us != 0 {
         object.insert("at".to_owned(), (happening.data.at_unix_us / 1_000_000).into());
@@ -295,7 +289,7 @@ fn kebab(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ahoy_call::{CallId, EndReason, PeerId};
+    use ahoy_call::{CallId, Direction, EndReason, Outcome, PeerId};
 
     use super::*;
 
@@ -304,7 +298,10 @@ mod tests {
             call: Some(CallId::from_bytes([1; 16])),
             contact: Some(PeerId::from_bytes([2; 16])),
             name: Some("Ana\n\u{202e}\"B\"".to_owned()),
+            direction: Some(Direction::Incoming),
             reason: Some(EndReason::AnsweredElsewhere),
+            outcome: Some(Outcome::NoAnswer),
+            duration_ms: Some(1_500),
             history: Some(7),
             at_unix_us: 1_800_000_000_123_456,
         };
@@ -320,7 +317,13 @@ mod tests {
         assert_eq!(value("AHOY_NAME"), Some("Ana \"B\""));
         assert_eq!(value("AHOY_AT"), Some("1800000000"));
         assert_eq!(value("AHOY_REASON"), Some("answered-elsewhere"));
+        assert_eq!((value("AHOY_DIRECTION"), value("AHOY_OUTCOME")), (Some("incoming"), Some("no-answer")));
+        assert_eq!(value("AHOY_DURATION_MS"), Some("1500"));
         let json: serde_json::Value = serde_json::from_str(&json(&missed())).unwrap();
+        assert_eq!(
+            (json["duration-ms"].as_u64(), json["outcome"].as_str()),
+            (Some(1_500), Some("no-answer"))
+        );
         assert_eq!((json["v"].as_u64(), json["history"].as_u64()), (Some(1), Some(7)));
         assert_eq!(json["call"], format!("/org/ahoyd/Calls1/call_{}", "01".repeat(16)));
         let bare = Happening { kind: "relay.down", serial: 4, data: EventData::default() };
@@ -352,9 +355,11 @@ mod tests {
 
     #[tokio::test]
     async fn only_programs_that_nobody_else_can_write_are_run() {
+        use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, mode: u32| {
-            let path = folder.path().join(name);
+            let path = folder.path().join("call.missed").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, "#!/bin/sh\n").unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             path
@@ -362,10 +367,10 @@ mod tests {
         let (second, first) = (put("20-b", 0o755), put("10-a", 0o700));
         put("30-others-may-write", 0o757);
         put("40-not-executable", 0o644);
+        put("50.bak", 0o755);
         put(".hidden", 0o755);
         put("backup~", 0o755);
-        assert_eq!(programs(folder.path()).await, [first.clone(), second]);
-        assert_eq!(programs(&first).await, std::slice::from_ref(&first), "an event may be one file");
-        assert!(programs(&folder.path().join("none")).await.is_empty());
+        assert_eq!(programs(folder.path(), "call.missed").await, [first, second]);
+        assert!(programs(folder.path(), "call.ended").await.is_empty());
     }
 }
