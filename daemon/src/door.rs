@@ -112,7 +112,9 @@ impl Door {
                 RingPolicy::Normal
             }
             manner::RingPolicy::Silent => RingPolicy::Silent,
-            manner::RingPolicy::AutoAnswer => RingPolicy::AutoAnswer,
+            // A microphone opens for nobody whose keys were not compared; it rings instead.
+            manner::RingPolicy::AutoAnswer if caller.manner.verified => RingPolicy::AutoAnswer,
+            manner::RingPolicy::AutoAnswer => RingPolicy::Normal,
         };
         if caller.dialed {
             return Some(how);
@@ -167,7 +169,7 @@ mod tests {
     }
 
     fn manner(ring_policy: manner::RingPolicy, favorite: bool) -> Manner {
-        Manner { ring_policy, favorite, ..Manner::default() }
+        Manner { ring_policy, favorite, verified: true, ..Manner::default() }
     }
 
     /// What a single ring of such a contact does under this mode.
@@ -200,6 +202,18 @@ mod tests {
                 assert_eq!(ring(mode, &manner, false), answer, "{mode:?} {policy:?} {favorite}");
             }
         }
+    }
+
+    #[test]
+    fn nobody_is_answered_by_themselves_before_their_safety_number_was_compared() {
+        let known = manner(manner::RingPolicy::AutoAnswer, false);
+        let unknown = Manner { verified: false, ..known.clone() };
+        assert_eq!(ring(DndMode::Off, &known, false), Some(RingPolicy::AutoAnswer));
+        assert_eq!(ring(DndMode::Off, &unknown, false), Some(RingPolicy::Normal));
+        let change = manner::MannerChange { ring_policy: Some(known.ring_policy), ..Default::default() };
+        assert!(Manner::default().changed(&change).is_err(), "and a person hears so when it is set");
+        let verified = Manner { verified: true, ..Manner::default() };
+        assert_eq!(verified.changed(&change).unwrap().ring_policy, known.ring_policy);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
 use crate::door::Door;
 use crate::identity::Own;
+use crate::outages::Outages;
 use crate::paths::Paths;
 use crate::perform::Step;
 use crate::request::Asked;
@@ -117,6 +118,10 @@ pub struct Engine {
     tone: Option<Tone>,
     /// `Manager.Event`s so far.
     pub(crate) events: u64,
+    /// The others are silenced in all calls.
+    pub(crate) deafened: bool,
+    /// What stands or is broken, told as events.
+    outages: Outages,
     /// Clients that show the ring themselves, by their unique names on the bus.
     pub(crate) agents: BTreeSet<String>,
 }
@@ -163,6 +168,8 @@ impl Engine {
             announced: false,
             tone: None,
             events: 0,
+            deafened: false,
+            outages: Outages::default(),
             agents: BTreeSet::new(),
         }
     }
@@ -240,7 +247,7 @@ impl Engine {
     fn due(&self) -> Option<Moment> {
         let calls = self.phone.deadline().map(|deadline| deadline.at);
         let watchdog = self.watchdog.map(|(_, at)| at);
-        let own = [self.rest, self.kept.deadline(), self.chosen_due, Some(self.expire_due)];
+        let own = [self.rest, self.kept.deadline(), self.chosen_due, Some(self.expire_due), self.outages.deadline()];
         [calls, self.show.deadline(), watchdog].into_iter().chain(own).flatten().min()
     }
 
@@ -260,6 +267,7 @@ impl Engine {
             self.expire_due = now + DAY;
             self.keep(Wish::Expire, None);
         }
+        self.follow_outages(now);
         if let Some((period, at)) = self.watchdog
             && at <= now
         {
@@ -344,7 +352,11 @@ impl Engine {
 
     /// Hands the whole roster to signaling.
     pub(crate) fn send_roster(&mut self) {
-        let roster = self.contacts.roster();
+        let mut roster = self.contacts.roster();
+        if !self.config.enabled {
+            // No inbox, no link: nobody can tell us from a machine that is switched off.
+            roster = Arc::new(roster.without_inboxes());
+        }
         self.tell_signal(signal::Order::Roster(roster));
     }
 

@@ -3,7 +3,7 @@
 //! Lives here: the value that leaves the engine's step with what it shows, for the bus and for the desktop alike.
 //! Must not: be state: whoever starts late misses nothing that the board does not show.
 
-use ahoy_call::{CallId, EndReason, PeerId};
+use ahoy_call::{CallId, Direction, EndReason, Outcome, PeerId};
 
 /// An event of `Manager.Event`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +25,32 @@ pub struct EventData {
     pub contact: Option<PeerId>,
     /// Its name.
     pub name: Option<String>,
+    /// Who began the call.
+    pub direction: Option<Direction>,
     /// Why the call ended.
     pub reason: Option<EndReason>,
+    /// How history files it.
+    pub outcome: Option<Outcome>,
+    /// How long sound could flow, in milliseconds; 0 if it never did. Of a call that is over.
+    pub duration_ms: Option<u64>,
     /// Its history row.
     pub history: Option<u64>,
     /// When, in microseconds since the Unix epoch: a note of a missed call tells of the past. Not on the bus.
     pub at_unix_us: i64,
+}
+
+/// An outcome as history, events and hooks spell it.
+pub fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Answered => "answered",
+        Outcome::Missed => "missed",
+        Outcome::Declined => "declined",
+        Outcome::Busy => "busy",
+        Outcome::NoAnswer => "no-answer",
+        Outcome::Unavailable => "unavailable",
+        Outcome::Canceled => "canceled",
+        Outcome::Failed => "failed",
+        Outcome::Elsewhere => "elsewhere",
+        Outcome::Interrupted => "interrupted",
+    }
 }

@@ -27,6 +27,7 @@ pub mod manner;
 pub mod media;
 mod memory;
 mod names;
+pub(crate) mod outages;
 pub mod paths;
 mod perform;
 mod policy;

@@ -105,9 +105,15 @@ impl Manner {
         if change.volume.is_some_and(|volume| !(0.0..=LOUDEST).contains(&volume)) {
             return Err("`volume` is 0 to 2; 1 is as loud as they come");
         }
+        let verified = change.verified.unwrap_or(self.verified);
+        if change.ring_policy == Some(RingPolicy::AutoAnswer) && !verified {
+            return Err(
+                "auto-answer opens your microphone: compare the safety number first, then `ahoyctl contact verify`",
+            );
+        }
         Ok(Self {
             favorite: change.favorite.unwrap_or(self.favorite),
-            verified: change.verified.unwrap_or(self.verified),
+            verified,
             ring_policy: change.ring_policy.unwrap_or(self.ring_policy),
             preconnect: change.preconnect.unwrap_or(self.preconnect),
             ring_tone: change.ring_tone.clone().unwrap_or_else(|| self.ring_tone.clone()),

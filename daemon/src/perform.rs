@@ -108,7 +108,10 @@ impl<'a> Step<'a> {
                     call: Some(record.view.id),
                     contact: Some(record.view.peer),
                     name: Some(name.clone()),
+                    direction: Some(record.view.direction),
                     reason: record.view.reason,
+                    outcome: record.view.outcome,
+                    duration_ms: duration_ms(&record.view),
                     history: None,
                     at_unix_us,
                 };
@@ -130,6 +133,7 @@ impl<'a> Step<'a> {
             icon: manner.icon,
             ring_tone: manner.ring_tone,
             address,
+            verified: manner.verified,
             history_id: 0,
             created_at: clock::to_unix(view.created),
             ringing_at: unix(view.ringing),
@@ -140,6 +144,13 @@ impl<'a> Step<'a> {
             view,
         }
     }
+}
+
+/// How long sound could flow in a call that is over.
+fn duration_ms(view: &CallView) -> Option<u64> {
+    let ended = view.ended?;
+    let talked = view.answered.map_or(0, |from| ended.since(from).as_millis());
+    Some(u64::try_from(talked).unwrap_or(u64::MAX))
 }
 
 /// What a hook hears of a record. A call that nobody heard of is heard of only as missed.

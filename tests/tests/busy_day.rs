@@ -195,6 +195,11 @@ async fn an_intercom_answers_by_itself_and_says_so_and_who_never_rings_is_not_he
     let manager = proxy::ManagerProxy::new(&ben.bus().await?).await?;
     anyhow::ensure!(manager.hold_and_answer(&Dict::new()).await.is_err(), "nothing rings here");
 
+    anyhow::ensure!(
+        ben.ctl_says(&["contact", "set", "ana", "--ring", "auto-answer"]).is_err(),
+        "nobody is put through before the safety number was compared"
+    );
+    ben.ctl_says(&["contact", "verify", "ana"])?;
     ben.ctl_says(&["contact", "set", "ana", "--ring", "auto-answer"])?;
     let call = dial(&ana, "Ben").await?;
     let theirs = ben.until_state("active", SOON).await?;

@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Net, Relay, Running, Screen, text};
+use ahoy_tests::lab::{Desk, Net, Relay, Running, Screen, number, text};
 use zbus::{Connection, Variant};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -119,11 +119,16 @@ async fn media_keys_answer_sleep_is_inhibited_and_the_network_may_change() -> Ou
     let ben = pair.ben.bus().await?;
     pair.ring("").await?;
     anyhow::ensure!(inhibitors(&ben).await?.is_empty(), "a ring lets the machine sleep");
+    // A key answers what could be heard.
+    let ringing = pair.ben.until_state("incoming", SOON).await?;
+    let rings = number(&pair.ben.call(&ringing).await?, "RingingAt");
+    until(&ben, async || Ok(ahoyd::clock::unix_us() > rings + 1_200_000)).await?;
     // playerctl finds the one player there is, as a desktop's media keys do.
     let pressed = pair.ben.local("playerctl").arg("play-pause").status()?;
     anyhow::ensure!(pressed.success(), "playerctl ended with {pressed}");
     let call = pair.ana.until_state("active", SOON).await?;
-    until(&ben, async || Ok(inhibitors(&ben).await? == ["sleep:idle by ahoy (block)"])).await?;
+    until(&ben, async || Ok(inhibitors(&ben).await? == ["idle by ahoy (block)", "sleep by ahoy (delay)"]))
+        .await?;
 
     let there = "ip link add v0 type veth peer name v1 && ip addr add 192.0.2.7/24 dev v0 && ip link set v1 up && ip link set v0 up";
     let changes = || pair.ben.logged().matches("the network has changed").count();

@@ -152,6 +152,7 @@ async fn a_silent_contact_rings_no_bell_and_an_automatic_answer_and_a_second_cal
     room.ben.steer(&call).await?.decline("declined", &none).await?;
     room.ben.until_state("disconnected", SOON).await?;
 
+    room.ben.ctl_says(&["contact", "verify", "Ana"])?;
     room.ben.ctl_says(&["contact", "set", "Ana", "--ring", "auto-answer"])?;
     dial(&room.ana, "Ben").await?;
     // Nobody speaks: what is heard is the tone.

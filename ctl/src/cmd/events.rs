@@ -15,7 +15,7 @@ use crate::world::Change;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Types: call.incoming call.answered call.ended call.missed and others, the same\nthat hooks are run for. In a pipe: type, serial, name, contact, reason,\n\
-call, apart by tabs. It outlives ahoyd, and never starts it.\n\
+call, direction, outcome, milliseconds, apart by tabs. It outlives ahoyd, and never starts it.\n\
 Example: ahoyctl events call.missed --once && notify-send 'missed'"
 )]
 pub(crate) struct Args {
@@ -72,6 +72,9 @@ fn show(desk: &Desk, event: Value) -> Result<(), Fault> {
         text("contact"),
         text("reason"),
         text("call"),
+        text("direction"),
+        text("outcome"),
+        data["duration-ms"].as_u64().map(|duration| duration.to_string()).unwrap_or_default(),
     ])
 }
 

@@ -2,17 +2,21 @@
 //!
 //! Lives here: what the player shows of a call, and what its buttons mean; the MPRIS name, which goes with the call.
 //! Must not: let a mere `Pause` answer: programs pause all players for reasons of their own, and nobody's microphone
-//! opens for that.
+//! opens for that. Nor does it for a `Play` that plays other players too, or that comes before the ring could be heard: many
+//! programs in sandboxes may press these buttons, and lock scripts and paired phones press those of every player.
 
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::time::Duration;
 
-use ahoy_call::{DeclineReason, Others, Scope, State};
+use ahoy_call::{DeclineReason, Moment, Others, Scope, State};
+use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, watch};
 use zbus::conn::Builder;
 use zbus::fdo::RequestNameFlags;
+use zbus::message::Type;
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, ObjectPath, Variant, interface};
+use zbus::{Connection, MatchRule, Message, MessageStream, ObjectPath, OwnedVariant, Variant, interface};
 
 use super::note::name;
 use super::scene::Scene;
@@ -22,6 +26,8 @@ use crate::request::{Guard, Request, Verb, Which};
 const NAME: &str = "org.mpris.MediaPlayer2.ahoy";
 const PATH: &str = "/org/mpris/MediaPlayer2";
 const PLAYER: &str = "org.mpris.MediaPlayer2.Player";
+/// A key that several players get reaches them within this.
+const TOGETHER: Duration = Duration::from_millis(300);
 /// How long joining the bus, or saying something there, may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -76,12 +82,17 @@ impl Face {
 }
 
 /// What a button means to these calls.
-fn meaning(press: Press, scene: &Scene) -> Option<Request> {
+fn meaning(press: Press, scene: &Scene, now: Moment) -> Option<Request> {
     let of = |call, verb| Some(Request::Verb { call: Which::Id(call), verb, guard: Guard::default() });
     let rings = scene.rings_first().map(|row| row.view.id);
+    let heard = scene.rings_first().is_some_and(|row| scene.could_be_heard(row, now));
     let engaged = scene.engaged.as_ref().map(|row| (row.view.id, row.view.muted));
     match (press, rings, engaged) {
-        (Press::Toggle | Press::Play, Some(call), _) => of(call, Verb::Answer(Others::Hold)),
+        (Press::Toggle | Press::Play, Some(call), _) if heard => of(call, Verb::Answer(Others::Hold)),
+        (Press::Toggle | Press::Play, Some(_), _) => {
+            tracing::info!("a media key did not answer: the ring could not be heard yet");
+            None
+        }
         (Press::Stop, Some(call), _) => {
             let (reason, scope) = (DeclineReason::Declined, Scope::Everywhere);
             of(call, Verb::Decline { reason, scope, text: None })
@@ -92,6 +103,11 @@ fn meaning(press: Press, scene: &Scene) -> Option<Request> {
         (Press::Stop, None, Some((call, _))) => of(call, Verb::HangUp),
         (Press::Pause, _, None) | (_, None, None) => None,
     }
+}
+
+/// It opens the microphone.
+fn opens(request: &Request) -> bool {
+    matches!(request, Request::Verb { verb: Verb::Answer(_) | Verb::SetMuted(false), .. })
 }
 
 /// Is a player while there is a call, until nobody can say so any more.
@@ -117,6 +133,12 @@ struct Stage {
     bus: Connection,
     face: watch::Sender<Face>,
     presses: mpsc::Receiver<Press>,
+    /// What other players say of themselves.
+    others: MessageStream,
+    /// When another player began to play.
+    began: Option<Moment>,
+    /// What opens the microphone once it is sure that the key was for us alone.
+    held_back: Option<(Moment, Request)>,
 }
 
 impl Stage {
@@ -126,8 +148,16 @@ impl Stage {
         let (press, presses) = mpsc::channel(4);
         let builder = bus.map_or_else(Builder::session, Builder::address);
         let bus = builder.serve_at(PATH, Root).serve_at(PATH, Player { shown, press }).build().await?;
+        let rule = MatchRule::builder()
+            .msg_type(Type::Signal)
+            .interface("org.freedesktop.DBus.Properties")
+            .member("PropertiesChanged")
+            .path(PATH)
+            .arg(0, PLAYER)
+            .build()?;
+        let others = MessageStream::for_match_rule(rule, &bus, NonZero::new(32)).await?;
         bus.request_name_with_flags(NAME, RequestNameFlags::DO_NOT_QUEUE).await?;
-        Ok(Self { bus, face, presses })
+        Ok(Self { bus, face, presses, others, began: None, held_back: None })
     }
 
     /// Until there is no call. The name goes with the connection.
@@ -142,9 +172,20 @@ impl Stage {
                     }
                 }
                 Some(press) = self.presses.recv() => {
-                    let request = meaning(press, &scene.borrow());
-                    if let Some(request) = request && asks.try_send(request).is_err() {
-                        tracing::debug!("a media key was lost: too many at once");
+                    let now = clock::now();
+                    match meaning(press, &scene.borrow(), now) {
+                        Some(request) if opens(&request) => self.hold_back(now, request),
+                        Some(request) => ask(asks, request),
+                        None => {}
+                    }
+                }
+                said = self.others.next() => match said {
+                    Some(said) => self.heard(said),
+                    None => return,
+                },
+                () = sleep_until(self.held_back.as_ref().map(|(due, _)| *due)) => {
+                    if let Some((_, request)) = self.held_back.take() {
+                        ask(asks, request);
                     }
                 }
                 () = self.bus.closed() => return,
@@ -159,6 +200,27 @@ impl Stage {
         }
     }
 
+    /// A key that opens the microphone waits for a moment: one that every player got is for none.
+    fn hold_back(&mut self, now: Moment, request: Request) {
+        if self.began.is_some_and(|began| now.since(began) <= TOGETHER) {
+            return tracing::info!("a media key played other players too: it opens no microphone");
+        }
+        self.held_back = Some((now + TOGETHER, request));
+    }
+
+    /// Another player began to play, if that is what it says.
+    fn heard(&mut self, said: zbus::Result<Message>) {
+        let Ok(message) = said else { return };
+        let ours = self.bus.unique_name().map(|name| name.as_str());
+        if message.header().sender().map(|name| name.as_str()) == ours || !plays(&message) {
+            return;
+        }
+        self.began = Some(clock::now());
+        if self.held_back.take().is_some() {
+            tracing::info!("a media key played other players too: it opens no microphone");
+        }
+    }
+
     async fn show(&self, face: Face) -> zbus::Result<()> {
         let changed = HashMap::from([
             ("PlaybackStatus", Variant::from(face.status())),
@@ -170,6 +232,29 @@ impl Stage {
         let body = (PLAYER, changed, nothing.as_slice());
         let said = emitter.emit("org.freedesktop.DBus.Properties", "PropertiesChanged", &body);
         clock::timeout(PATIENCE, said).await.unwrap_or(Err(zbus::Error::InvalidReply))
+    }
+}
+
+/// A player says that it plays now.
+fn plays(message: &Message) -> bool {
+    let changed: zbus::Result<(String, HashMap<String, OwnedVariant>, Vec<String>)> =
+        message.body().deserialize();
+    let Ok((_, changed, _)) = changed else { return false };
+    changed
+        .get("PlaybackStatus")
+        .is_some_and(|status| <&str>::try_from(status).is_ok_and(|it| it == "Playing"))
+}
+
+fn ask(asks: &mpsc::Sender<Request>, request: Request) {
+    if asks.try_send(request).is_err() {
+        tracing::debug!("a media key was lost: too many at once");
+    }
+}
+
+async fn sleep_until(due: Option<Moment>) {
+    match due {
+        Some(due) => clock::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -331,21 +416,52 @@ mod tests {
     use super::super::scene::tests::{call, scene};
     use super::*;
 
+    /// Two seconds after the rings began.
+    const NOW: Moment = Moment::from_micros(3_000_000);
+
+    fn rings(id: u8, name: &str, state: State) -> Arc<crate::board::CallRow> {
+        let mut row = call(id, name, state);
+        Arc::make_mut(&mut row).view.ringing = Some(Moment::from_micros(1_000_000));
+        row
+    }
+
     fn verb(press: Press, scene: &Scene) -> Option<(u8, Verb)> {
-        let request = meaning(press, scene)?;
+        verb_at(press, scene, NOW)
+    }
+
+    fn verb_at(press: Press, scene: &Scene, now: Moment) -> Option<(u8, Verb)> {
+        let request = meaning(press, scene, now)?;
         let Request::Verb { call: Which::Id(call), verb, .. } = request else { panic!("{request:?}") };
         Some((call.bytes()[0], verb))
     }
 
     #[test]
     fn a_ring_is_answered_by_play_and_never_by_pause() {
-        let ring = scene(vec![call(1, "Ana", State::Incoming)]);
+        let ring = scene(vec![rings(1, "Ana", State::Incoming)]);
         for press in [Press::Toggle, Press::Play] {
             assert_eq!(verb(press, &ring), Some((1, Verb::Answer(Others::Hold))));
         }
         assert_eq!(verb(Press::Pause, &ring), None);
         assert!(matches!(verb(Press::Stop, &ring), Some((1, Verb::Decline { .. }))));
         assert!(!Face::of(&ring).unwrap().playing, "so that a headset's button sends `Play`");
+    }
+
+    #[test]
+    fn a_key_answers_only_a_ring_that_could_have_been_heard() {
+        let answers = |scene: &Scene, now| verb_at(Press::Play, scene, now).is_some();
+        let ring = scene(vec![rings(1, "Ana", State::Incoming)]);
+        assert!(!answers(&ring, Moment::from_micros(1_999_999)), "not within its first second");
+        assert!(answers(&ring, Moment::from_micros(2_000_000)));
+        let mut silent = rings(1, "Ana", State::Incoming);
+        Arc::make_mut(&mut silent).view.silenced = true;
+        assert!(!answers(&scene(vec![silent]), NOW));
+        let mut no_bell = scene(vec![rings(1, "Ana", State::Incoming)]);
+        no_bell.bell = false;
+        assert!(!answers(&no_bell, NOW), "the ringer is muted");
+        let mut beside = scene(vec![call(1, "Ana", State::Active), rings(2, "Ben", State::Waiting)]);
+        beside.bell = false;
+        assert!(answers(&beside, NOW), "it sounds in the call");
+        assert!(matches!(verb_at(Press::Stop, &no_bell, NOW), Some((1, Verb::Decline { .. }))));
     }
 
     #[test]
@@ -364,7 +480,7 @@ mod tests {
 
     #[test]
     fn with_a_call_that_waits_the_keys_are_for_it_and_pause_still_mutes_the_other() {
-        let both = scene(vec![call(1, "Ana", State::Active), call(2, "Ben", State::Waiting)]);
+        let both = scene(vec![call(1, "Ana", State::Active), rings(2, "Ben", State::Waiting)]);
         assert_eq!(verb(Press::Toggle, &both), Some((2, Verb::Answer(Others::Hold))));
         assert!(matches!(verb(Press::Stop, &both), Some((2, Verb::Decline { .. }))));
         assert_eq!(verb(Press::Pause, &both), Some((1, Verb::SetMuted(true))));

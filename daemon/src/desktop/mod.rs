@@ -3,6 +3,7 @@
 //! Lives here: the wiring of its parts, each small and replaceable; none knows another.
 //! Must not: decide anything about a call: it looks at the boards that are shown and asks like any other client.
 
+mod broken;
 mod hooks;
 mod inhibit;
 mod keys;
@@ -21,10 +22,11 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use self::broken::Broken;
 pub use self::hooks::Hooks;
 use self::note::{Done, Key, Note};
 use self::notice::Missed;
-use self::scene::Scene;
+use self::scene::{InCall, Scene};
 use crate::board::Board;
 use crate::happening::Happening;
 use crate::request::{Asked, Request};
@@ -66,19 +68,19 @@ pub fn spawn(
     let Setup { session_bus, system_bus, hooks } = setup;
     let (scene_out, scene) = watch::channel(Scene::default());
     let (quiet_out, quiet) = watch::channel(false);
-    let (awake_out, awake) = watch::channel(false);
+    let (calls_out, calls) = watch::channel(Vec::new());
     let (wall_out, wall) = watch::channel(Vec::new());
     let (alerts_out, alerts) = watch::channel(Vec::new());
     let (done_out, done) = mpsc::channel(16);
     let (ask, asks) = mpsc::channel(16);
     let happened = sight.happened.resubscribe();
     let faces =
-        Faces { scene: scene_out, quiet: quiet_out, awake: awake_out, wall: wall_out, alerts: alerts_out };
+        Faces { scene: scene_out, quiet: quiet_out, calls: calls_out, wall: wall_out, alerts: alerts_out };
     let mut parts = JoinSet::new();
     parts.spawn(wall::keep(session_bus.clone(), wall, done_out));
     parts.spawn(notice::alerts(alerts));
     parts.spawn(players::follow(session_bus.clone(), quiet));
-    parts.spawn(inhibit::follow(system_bus, awake));
+    parts.spawn(inhibit::follow(system_bus, calls, ask.clone()));
     parts.spawn(keys::follow(session_bus, scene, ask.clone()));
     parts.spawn(hooks::follow(hooks, happened));
     parts.spawn(counter(asked, asks));
@@ -97,24 +99,29 @@ pub fn spawn(
 struct Faces {
     scene: watch::Sender<Scene>,
     quiet: watch::Sender<bool>,
-    awake: watch::Sender<bool>,
+    calls: watch::Sender<Vec<InCall>>,
     wall: watch::Sender<Vec<Note>>,
     alerts: watch::Sender<Vec<String>>,
 }
 
 /// Looks at the boards and at what happens, and shows each part its own side of it.
 async fn look(mut sight: Sight, faces: Faces, mut done: mpsc::Receiver<Done>, ask: mpsc::Sender<Request>) {
-    let mut missed = Missed::default();
+    let (mut missed, mut broken) = (Missed::default(), Broken::default());
     let mut happens = true;
     loop {
         let board = Arc::clone(&sight.boards.borrow_and_update());
         let scene = Scene::of(&board);
         missed.unseen(board.missed);
         let mut notes = popup::notes(&scene, board.agents > 0);
+        notes.extend(popup::self_answered(&scene));
         notes.extend(missed.notes());
+        if let Some(row) = &scene.engaged {
+            broken.seen(row.view.peer);
+        }
+        notes.extend(broken.notes());
         put(&faces.wall, notes);
         put(&faces.quiet, scene.wants_quiet());
-        put(&faces.awake, scene.wants_awake());
+        put(&faces.calls, scene.calls.clone());
         put(&faces.scene, scene);
         put(&faces.alerts, board.alerts.clone());
         tokio::select! {
@@ -125,13 +132,22 @@ async fn look(mut sight: Sight, faces: Faces, mut done: mpsc::Receiver<Done>, as
                     let row = board.calls.iter().find(|row| Some(row.view.id) == happening.data.call);
                     let words = row.and_then(|row| row.view.note.as_deref());
                     missed.heard(&happening, words);
+                    broken.heard(&happening);
                 }
                 Err(broadcast::error::RecvError::Lagged(lost)) => tracing::warn!(lost, "missed calls may have no notice"),
                 Err(broadcast::error::RecvError::Closed) => happens = false,
             },
             Some(what) = done.recv() => {
                 let request = match what {
-                    Done::Pressed(Key::Ring(call), button) => popup::pressed(call, button),
+                    Done::Pressed(Key::Ring(call) | Key::SelfAnswered(call), button) => popup::pressed(call, button),
+                    Done::Pressed(Key::Broken(peer), button) => {
+                        broken.seen(peer);
+                        broken::pressed(peer, button)
+                    }
+                    Done::Closed(Key::Broken(peer)) => {
+                        broken.seen(peer);
+                        None
+                    }
                     Done::Pressed(Key::Missed(peer), button) => {
                         missed.seen(peer);
                         notice::pressed(peer, button)
@@ -140,7 +156,7 @@ async fn look(mut sight: Sight, faces: Faces, mut done: mpsc::Receiver<Done>, as
                         missed.seen(peer);
                         None
                     }
-                    Done::Closed(Key::Ring(_)) => None,
+                    Done::Closed(Key::Ring(_) | Key::SelfAnswered(_)) => None,
                 };
                 if let Some(request) = request && ask.try_send(request).is_err() {
                     tracing::warn!("a pressed button was lost: too many at once");

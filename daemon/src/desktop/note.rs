@@ -12,6 +12,10 @@ pub(super) enum Key {
     Ring(CallId),
     /// Calls of this contact that were missed.
     Missed(PeerId),
+    /// The last call with this contact, which could not be set up or broke.
+    Broken(PeerId),
+    /// A call that was answered by itself.
+    SelfAnswered(CallId),
 }
 
 /// A note that should be on the screen.

@@ -117,8 +117,13 @@ impl Gathered {
 
 /// What a pressed button asks for.
 pub(super) fn pressed(peer: PeerId, button: &str) -> Option<Request> {
+    (button == CALL_BACK).then(|| dial(peer))
+}
+
+/// A dial of that very contact.
+pub(super) fn dial(peer: PeerId) -> Request {
     let target = data_encoding::HEXLOWER.encode(&peer.bytes());
-    (button == CALL_BACK).then_some(Request::Dial { target, lifetime: None, note: None, hold_others: true })
+    Request::Dial { target, lifetime: None, note: None, hold_others: true }
 }
 
 fn local_time(at_unix_us: i64) -> String {

@@ -15,6 +15,7 @@ use crate::request::{Guard, Request, Verb, Which};
 /// The buttons' keys. `default`, a click on the pop-up itself, is none of them: it must not answer.
 const ANSWER: &str = "answer";
 const DECLINE: &str = "decline";
+const HANG_UP: &str = "hang-up";
 
 /// The pop-ups that should be on the screen; none while a client of ours shows the ring itself.
 pub(super) fn notes(scene: &Scene, shown_by_an_agent: bool) -> Vec<Note> {
@@ -22,6 +23,23 @@ pub(super) fn notes(scene: &Scene, shown_by_an_agent: bool) -> Vec<Note> {
         return Vec::new();
     }
     scene.ringing.iter().map(|row| note(row, scene.engaged.as_ref())).collect()
+}
+
+/// What says that a call was answered by itself, for as long as the call is there or until somebody closes it.
+pub(super) fn self_answered(scene: &Scene) -> Vec<Note> {
+    let note = |row: &Arc<CallRow>| Note {
+        key: Key::SelfAnswered(row.view.id),
+        summary: format!("The call of {} was answered by itself", name(&row.name)),
+        body: "You are heard.".to_owned(),
+        without_buttons: "To hang up: ahoyctl hangup.",
+        buttons: vec![(HANG_UP, "Hang up".to_owned())],
+        urgent: true,
+        category: "call",
+        sign: Sign::Ringing,
+        picture: row.icon.clone(),
+        outlives_us: false,
+    };
+    scene.self_answered.iter().map(note).collect()
 }
 
 fn note(row: &Arc<CallRow>, engaged: Option<&Arc<CallRow>>) -> Note {
@@ -57,6 +75,7 @@ fn note(row: &Arc<CallRow>, engaged: Option<&Arc<CallRow>>) -> Note {
 pub(super) fn pressed(call: CallId, button: &str) -> Option<Request> {
     let verb = match button {
         ANSWER => Verb::Answer(Others::Hold),
+        HANG_UP => Verb::HangUp,
         DECLINE => Verb::Decline { reason: DeclineReason::Declined, scope: Scope::Everywhere, text: None },
         _ => return None,
     };
@@ -97,6 +116,20 @@ mod tests {
         Arc::make_mut(&mut ringing).view.silenced = true;
         let shown = notes(&scene(vec![ringing]), false);
         assert!(!shown[0].urgent && shown[0].body.contains("without a sound"));
+    }
+
+    #[test]
+    fn a_call_that_was_answered_by_itself_says_so_while_it_lasts() {
+        let mut row = call(1, "Ana", State::Active);
+        assert_eq!(self_answered(&scene(vec![Arc::clone(&row)])), []);
+        Arc::make_mut(&mut row).view.auto_answered = true;
+        let shown = self_answered(&scene(vec![Arc::clone(&row)]));
+        assert_eq!(shown[0].summary, "The call of Ana was answered by itself");
+        assert!(shown[0].urgent);
+        let hang_up = pressed(row.view.id, shown[0].buttons[0].0);
+        assert!(matches!(hang_up, Some(Request::Verb { verb: Verb::HangUp, .. })));
+        Arc::make_mut(&mut row).view.state = State::Disconnected;
+        assert_eq!(self_answered(&scene(vec![row])), []);
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! Must not: know a bus, a notification or a player.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ahoy_call::State;
+use ahoy_call::{CallId, Moment, State};
 
 use crate::board::{Board, CallRow};
 
@@ -19,12 +20,33 @@ pub(super) struct Scene {
     pub(super) ringing: Vec<Arc<CallRow>>,
     /// The person called, or is in it: the one that has the ear, else one that is held, else one in dialing.
     pub(super) engaged: Option<Arc<CallRow>>,
+    /// They were answered by themselves, and are not over: the person may not know that the microphone is open.
+    pub(super) self_answered: Vec<Arc<CallRow>>,
+    /// Every call that the person is in or dials.
+    pub(super) calls: Vec<InCall>,
+    /// A ring makes a sound on the devices for it.
+    pub(super) bell: bool,
 }
+
+/// A call that the person is in or dials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InCall {
+    /// Which.
+    pub(super) call: CallId,
+    /// Somebody has answered it.
+    pub(super) answered: bool,
+    /// It is held by us.
+    pub(super) held: bool,
+}
+
+/// So long somebody hears a ring before a key may answer it.
+const HEARD: Duration = Duration::from_secs(1);
 
 impl Scene {
     /// The scene of a board.
     pub(super) fn of(board: &Board) -> Self {
-        let mut scene = Self::default();
+        let bell = !board.manager.ringer_muted && board.manager.ring_volume > 0.0;
+        let mut scene = Self { bell, ..Self::default() };
         let mut best = 0;
         for row in &board.calls {
             let weight = match row.view.state {
@@ -39,6 +61,11 @@ impl Scene {
                 State::Dialing | State::Alerting => 1,
                 State::Disconnected => continue,
             };
+            let answered = weight > 1;
+            scene.calls.push(InCall { call: row.view.id, answered, held: row.view.local_hold });
+            if answered && row.view.auto_answered && scene.self_answered.len() < MOST {
+                scene.self_answered.push(Arc::clone(row));
+            }
             if weight > best {
                 best = weight;
                 scene.engaged = Some(Arc::clone(row));
@@ -52,9 +79,10 @@ impl Scene {
         self.engaged.is_some() || self.ringing.iter().any(|row| !row.view.silenced)
     }
 
-    /// The machine must not fall asleep under the person.
-    pub(super) fn wants_awake(&self) -> bool {
-        self.engaged.is_some()
+    /// The person could have heard this ring: it sounds, and has done so for a second. Beside a call it sounds in the call.
+    pub(super) fn could_be_heard(&self, row: &CallRow, now: Moment) -> bool {
+        let sounds = !row.view.silenced && (self.bell || self.engaged.is_some());
+        sounds && row.view.ringing.is_some_and(|since| now.since(since) >= HEARD)
     }
 
     /// There is no call.
@@ -70,9 +98,10 @@ impl Scene {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use ahoy_call::{CallId, CallView, Can, Direction, Moment, PeerId};
+    use ahoy_call::{CallView, Can, Direction, PeerId};
 
     use super::*;
+    use crate::board::ManagerRow;
 
     /// A call of the contact with that number, in that state.
     pub(in crate::desktop) fn call(id: u8, name: &str, state: State) -> Arc<CallRow> {
@@ -116,6 +145,7 @@ pub(super) mod tests {
             view,
             name: name.to_owned(),
             address: "address".to_owned(),
+            verified: false,
             history_id: 0,
             created_at: 0,
             ringing_at: 0,
@@ -128,9 +158,10 @@ pub(super) mod tests {
         })
     }
 
-    /// The scene of these calls.
+    /// The scene of these calls, with a bell that sounds.
     pub(in crate::desktop) fn scene(calls: Vec<Arc<CallRow>>) -> Scene {
-        Scene::of(&Board { calls, ..Board::default() })
+        let manager = ManagerRow { ring_volume: 1.0, ..ManagerRow::default() };
+        Scene::of(&Board { calls, manager, ..Board::default() })
     }
 
     #[test]
@@ -144,9 +175,12 @@ pub(super) mod tests {
 
     #[test]
     fn sleep_is_kept_away_from_a_dial_on_and_not_by_a_ring() {
-        assert!(!scene(vec![call(1, "Ana", State::Incoming)]).wants_awake());
+        assert!(scene(vec![call(1, "Ana", State::Incoming)]).calls.is_empty());
         for state in [State::Dialing, State::Alerting, State::Connecting, State::Active, State::Held] {
-            assert!(scene(vec![call(1, "Ana", state)]).wants_awake(), "{state:?}");
+            let answered = !matches!(state, State::Dialing | State::Alerting);
+            let calls = scene(vec![call(1, "Ana", state)]).calls;
+            assert_eq!(calls.len(), 1, "{state:?}");
+            assert_eq!(calls[0].answered, answered, "{state:?}");
         }
     }
 

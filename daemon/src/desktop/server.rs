@@ -23,7 +23,8 @@ const PATH: &str = "/org/freedesktop/Notifications";
 const JOIN: Duration = Duration::from_secs(2);
 /// How long the server may take to close a note. Nobody waits for it but the end of the connection.
 const CLOSE: Duration = Duration::from_secs(2);
-/// The reason of `NotificationClosed` that names a person.
+/// The reasons of `NotificationClosed`: the server's own time for it was over; a person closed it.
+const EXPIRED: u32 = 1;
 const DISMISSED: u32 = 2;
 
 /// A connection to the session bus, for the notification server alone.
@@ -41,12 +42,23 @@ pub(super) struct Server {
 pub(super) enum Word {
     /// A button was pressed.
     Pressed { by: String, id: u32, button: String },
-    /// A note has gone. `dismissed`: a person closed it.
-    Closed { by: String, id: u32, dismissed: bool },
+    /// A note has gone.
+    Closed { by: String, id: u32, why: Why },
     /// Another connection is the server now; none if empty.
     Owner(String),
     /// The connection is gone.
     Lost,
+}
+
+/// Why a note has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The server took it away when it thought that it had been there long enough.
+    Expired,
+    /// A person closed it.
+    Dismissed,
+    /// The server went, or does not say.
+    Unknown,
 }
 
 /// A note that the server has taken.
@@ -211,7 +223,12 @@ fn signal(message: &Message) -> Option<Word> {
         }
         "NotificationClosed" => {
             let (id, reason): (u32, u32) = body.deserialize().ok()?;
-            Some(Word::Closed { by, id, dismissed: reason == DISMISSED })
+            let why = match reason {
+                EXPIRED => Why::Expired,
+                DISMISSED => Why::Dismissed,
+                _ => Why::Unknown,
+            };
+            Some(Word::Closed { by, id, why })
         }
         _ => None,
     }

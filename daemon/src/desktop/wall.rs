@@ -13,7 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 
 use super::note::{Done, Key, Note};
-use super::server::{Server, Taken, Word};
+use super::server::{Server, Taken, Why, Word};
 use crate::clock;
 
 /// A bus that is not there is tried again so soon while somebody rings, and so late while only notices wait.
@@ -107,6 +107,8 @@ struct Wall {
     owners: u32,
     places: BTreeMap<Key, Place>,
     tries: BTreeMap<Key, u8>,
+    /// What the server took away by itself once.
+    expired: BTreeSet<Key>,
     running: FuturesUnordered<BoxFuture<'static, Came>>,
 }
 
@@ -119,6 +121,7 @@ impl Wall {
             owners: 0,
             places,
             tries: BTreeMap::new(),
+            expired: BTreeSet::new(),
             running: FuturesUnordered::new(),
         }
     }
@@ -186,6 +189,7 @@ impl Wall {
         }
         for key in over {
             self.tries.remove(&key);
+            self.expired.remove(&key);
             if let Some(Place::Up(_, taken)) = self.places.remove(&key) {
                 self.close(taken);
             }
@@ -262,9 +266,14 @@ impl Wall {
     fn heard(&mut self, word: Word, done: &mpsc::Sender<Done>) -> bool {
         match word {
             Word::Pressed { by, id, button } => self.pressed(&by, id, &button, done),
-            Word::Closed { by, id, dismissed } => {
+            Word::Closed { by, id, why } => {
                 if let Some(key) = self.shown_as(&by, id) {
-                    self.places.insert(key, Place::Gone { dismissed });
+                    if why == Why::Expired && self.comes_back(key) {
+                        // Not gone for good: the next look shows it again.
+                        self.places.remove(&key);
+                        return false;
+                    }
+                    self.places.insert(key, Place::Gone { dismissed: why == Why::Dismissed });
                     tell(done, Done::Closed(key));
                 }
             }
@@ -289,6 +298,16 @@ impl Wall {
         // Some servers leave a note on the screen after its button was pressed.
         self.close(taken);
         tell(done, Done::Pressed(key, button));
+    }
+
+    /// A ring that goes on is shown once more when the server took its pop-up away by itself. Not again: some servers say the
+    /// same when a person closed it.
+    fn comes_back(&mut self, key: Key) -> bool {
+        let urgent = match self.places.get(&key) {
+            Some(Place::Up(note, _) | Place::Asked(note, _)) => note.urgent,
+            Some(Place::Gone { .. } | Place::Refused) | None => false,
+        };
+        urgent && self.expired.insert(key)
     }
 
     fn shown_as(&self, by: &str, id: u32) -> Option<Key> {

@@ -3,15 +3,19 @@
 //! Lives here: those rows, put together from what the ports said.
 //! Must not: feed the rules; wait.
 
+use std::sync::Arc;
+
 use ahoy_call::{Moment, State};
 
 use super::Engine;
-use crate::board::AccountRow;
+use crate::board::{AccountRow, DeviceRow};
+use crate::devices::Flow;
+use crate::happening::EventData;
 use crate::identity::Own;
-use crate::media;
-use crate::ready;
+use crate::outages::Seen;
 use crate::show::PhoneRow;
 use crate::tones::{self, Tone};
+use crate::{bus, clock, media, ready};
 
 /// What is missing now: one sentence each, empty when all is well.
 #[derive(Debug, Default)]
@@ -32,6 +36,8 @@ impl Engine {
             tracing::info!("serving on the session bus");
         } else {
             tracing::warn!(problem, "no session bus");
+            // Their names went with it.
+            self.agents.clear();
         }
         self.problems.bus = problem;
         if !self.announced {
@@ -46,7 +52,10 @@ impl Engine {
     pub(crate) fn refresh(&mut self) {
         self.end_dnd();
         let relays = self.own.relays();
-        self.problems.relay = if relays.is_empty() {
+        self.problems.relay = if !self.config.enabled {
+            // The person wants it so.
+            String::new()
+        } else if relays.is_empty() {
             "no relay is configured, so nobody can call: ahoyctl config set relay.urls wss://…".to_owned()
         } else if self.links.online {
             String::new()
@@ -55,19 +64,21 @@ impl Engine {
         } else {
             format!("no relay is connected: {}", self.links.error)
         };
-        let connection = match (relays.is_empty(), self.links.online) {
+        let connection = match (relays.is_empty() || !self.config.enabled, self.links.online) {
             (true, _) => "offline",
             (false, true) => "online",
             (false, false) => "connecting",
         };
-        let account = account_row(&self.own, connection, self.links.error.clone());
+        let mut account = account_row(&self.own, connection, self.links.error.clone());
+        account.enabled = self.config.enabled;
         let contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
         let problems = self.problems.sentences();
         let alerts = self.problems.alerts(self.phone.views().iter().any(|view| is_engaged(view.state)));
         let agents = u32::try_from(self.agents.len()).unwrap_or(u32::MAX);
         let online = self.links.online;
         self.show_devices();
-        let dnd = self.door.dnd;
+        let (dnd, deafened) = (self.door.dnd, self.deafened);
+        self.show_verified();
         let (ringer_muted, ring_volume) = (self.config.ring.muted, self.config.ring.volume.share());
         let board = self.show.board();
         board.account = account;
@@ -79,16 +90,71 @@ impl Engine {
         manager.online = online;
         manager.connection = connection;
         manager.dnd = dnd;
+        manager.deafened = deafened;
         manager.ringer_muted = ringer_muted;
         manager.ring_volume = ring_volume;
         manager.config_file = self.paths.config.display().to_string();
         self.show.flush();
+        self.follow_outages(clock::now());
+    }
+
+    /// Calls show at once whether their contact's safety number was compared.
+    fn show_verified(&mut self) {
+        let (contacts, board) = (&self.contacts, self.show.board());
+        for row in &mut board.calls {
+            let verified = contacts.manner(row.view.peer).is_some_and(|(manner, _)| manner.verified);
+            if row.verified != verified {
+                Arc::make_mut(row).verified = verified;
+            }
+        }
+    }
+
+    /// Tells what has been another for long enough: the relay, a path, a device in use.
+    pub(super) fn follow_outages(&mut self, now: Moment) {
+        let views = self.phone.views();
+        let sounded = views
+            .iter()
+            .filter(|view| matches!(view.state, State::Active | State::Held | State::Reconnecting));
+        let devices = &self.show.shown().devices;
+        let flow = |row: &DeviceRow| match row.device.flow {
+            Flow::Input => "input",
+            Flow::Output => "output",
+        };
+        let seen = Seen {
+            online: self.links.online,
+            paths: sounded.map(|view| (view.id, view.state == State::Reconnecting)).collect(),
+            serving: devices
+                .iter()
+                .filter(|row| row.present && !row.roles.is_empty())
+                .map(|row| (flow(row), row.device.id.clone(), row.device.name.clone()))
+                .collect(),
+            present: devices
+                .iter()
+                .filter(|row| row.present)
+                .map(|row| (flow(row), row.device.id.clone()))
+                .collect(),
+        };
+        for said in self.outages.observe(now, &seen) {
+            let view = said.call.and_then(|call| views.iter().find(|view| view.id == call));
+            let data = EventData {
+                call: said.call,
+                contact: view.map(|view| view.peer),
+                name: said.name.or_else(|| view.map(|view| self.contacts.name_and_address(view.peer).0)),
+                direction: view.map(|view| view.direction),
+                at_unix_us: clock::to_unix(now),
+                ..EventData::default()
+            };
+            self.events += 1;
+            self.show.tell(bus::Order::Event { kind: said.kind, serial: self.events, data });
+        }
     }
 
     /// What Manager and Focus show of the rules now.
     pub(crate) fn phone_row(&mut self) -> PhoneRow {
         self.focus = self.focus.next(&self.phone.views());
-        let cannot_dial = if self.own.inboxes.is_empty() {
+        let cannot_dial = if !self.config.enabled {
+            "the account is switched off".to_owned()
+        } else if self.own.inboxes.is_empty() {
             "no relay is configured".to_owned()
         } else if self.phone.cannot_dial().is_some() {
             "a call is being dialed already".to_owned()
@@ -155,6 +221,7 @@ pub fn account_row(own: &Own, connection: &'static str, error: String) -> Accoun
         address: own.address(),
         display_name: own.display_name.clone(),
         relays: own.relays(),
+        enabled: true,
         connection,
         connection_error: error,
         devices: vec![(own.certificate.name().to_owned(), hex(own.leg_id().bytes()), true)],

@@ -10,7 +10,7 @@ use ahoyd::request::{Request, Verb, Which};
 use tokio::sync::mpsc;
 use zbus::{Connection, OwnedVariant, interface};
 
-use super::rig::{Rig, call, until, within};
+use super::rig::{Rig, call, rings, until, within};
 
 const PATH: &str = "/org/mpris/MediaPlayer2";
 const OWN: &str = "org.mpris.MediaPlayer2.ahoy";
@@ -204,7 +204,7 @@ fn verb(request: &Request) -> &Verb {
 #[tokio::test]
 async fn media_keys_answer_mute_and_hang_up_and_the_player_goes_with_the_call() {
     let mut rig = Rig::start();
-    rig.show(vec![call(1, "Ana", State::Incoming)]);
+    rig.show(vec![rings(1, "Ana")]);
     let keys = Keys::find(&rig).await;
     keys.status("Paused").await;
     let metadata = format!("{:?}", keys.property(PLAYER, "Metadata").await);
@@ -228,5 +228,30 @@ async fn media_keys_answer_mute_and_hang_up_and_the_player_goes_with_the_call() 
     assert_eq!(*verb(&rig.asks().await.what), Verb::HangUp);
     rig.show(vec![call(1, "Ana", State::Disconnected)]);
     until(&keys.bus, async || (!keys.there().await).then_some(())).await;
+    assert!(rig.asks_nothing());
+}
+
+#[tokio::test]
+async fn a_key_that_plays_other_players_too_or_comes_before_the_ring_was_heard_opens_no_microphone() {
+    let mut rig = Rig::start();
+    let mut music = Player::start(&rig, "one", "Playing").await;
+    rig.show(vec![rings(1, "Ana")]);
+    assert_eq!(music.told().await, "Pause");
+    let keys = Keys::find(&rig).await;
+    // What `playerctl -a play` does: every player there is gets it, ours among them.
+    keys.press("Play").await;
+    music.set("Playing").await;
+    super::rooms::settled(&rig).await;
+    // The next key comes later than what belongs together, and is for us alone: it is the only one that answers.
+    rig.show(vec![rings(1, "Ana"), call(2, "Ben", State::Disconnected)]);
+    let mut young = call(1, "Ana", State::Incoming);
+    young.view.ringing = Some(ahoyd::clock::now());
+    rig.show(vec![young]);
+    keys.status("Paused").await;
+    super::rooms::settled(&rig).await;
+    keys.press("Play").await;
+    keys.press("Stop").await;
+    let asked = rig.asks().await.what;
+    assert!(matches!(verb(&asked), Verb::Decline { .. }), "neither key answered: {asked:?}");
     assert!(rig.asks_nothing());
 }

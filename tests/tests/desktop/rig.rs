@@ -12,7 +12,7 @@ use std::time::Duration;
 use ahoy_call::{CallId, CallView, Can, Direction, Moment, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
 pub(crate) use ahoy_tests::notifications::{Server, Told, press};
-use ahoyd::board::{Board, CallRow};
+use ahoyd::board::{Board, CallRow, ManagerRow};
 use ahoyd::desktop::{Hooks, Report, Setup, Sight, spawn};
 use ahoyd::happening::{EventData, Happening};
 use ahoyd::request::Asked;
@@ -60,7 +60,12 @@ impl Rig {
 
     /// Shows these calls.
     pub(crate) fn show(&self, calls: Vec<CallRow>) {
-        self.show_board(Board { calls: calls.into_iter().map(Arc::new).collect(), ..Board::default() });
+        let manager = ManagerRow { ring_volume: 1.0, ..ManagerRow::default() };
+        self.show_board(Board {
+            calls: calls.into_iter().map(Arc::new).collect(),
+            manager,
+            ..Board::default()
+        });
     }
 
     pub(crate) fn show_board(&self, board: Board) {
@@ -75,6 +80,11 @@ impl Rig {
             name: Some(name.to_owned()),
             ..EventData::default()
         };
+        self.happens_so(kind, data);
+    }
+
+    /// Something happened, told like this.
+    pub(crate) fn happens_so(&self, kind: &'static str, data: EventData) {
         let _listeners = self.happened.as_ref().unwrap().send(Happening { kind, serial: 1, data });
     }
 
@@ -124,6 +134,14 @@ pub(crate) async fn connect(bus: &PrivateBus) -> Connection {
     zbus::conn::Builder::address(address).method_timeout(PATIENCE).build().await.unwrap()
 }
 
+/// The same, and it has rung for two seconds.
+pub(crate) fn rings(id: u8, name: &str) -> CallRow {
+    let mut row = call(id, name, State::Incoming);
+    let now = ahoyd::clock::now().micros();
+    row.view.ringing = Some(Moment::from_micros(now.saturating_sub(2_000_000)));
+    row
+}
+
 /// A call of the contact with that number.
 pub(crate) fn call(id: u8, name: &str, state: State) -> CallRow {
     let view = CallView {
@@ -156,6 +174,7 @@ pub(crate) fn call(id: u8, name: &str, state: State) -> CallRow {
         view,
         name: name.to_owned(),
         address: "address".to_owned(),
+        verified: false,
         history_id: 0,
         created_at: 0,
         ringing_at: 0,

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use ahoy_call::{CallId, Others, PeerId, State};
+use ahoy_call::{CallId, Direction, EndReason, Others, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
 use ahoyd::board::Board;
+use ahoyd::happening::EventData;
 use ahoyd::request::{Answer, Denied, DeniedKind, Request, Verb, Which};
 
 use super::rig::{Rig, Server, Told, call, press, until};
@@ -128,6 +129,62 @@ async fn what_a_person_closed_stays_closed_through_a_restart() {
     rig.show(vec![]);
     second.closed().await;
     assert!(second.told_nothing());
+}
+
+#[tokio::test]
+async fn a_pop_up_that_the_server_took_away_while_it_rings_is_shown_once_more() {
+    let mut rig = Rig::start();
+    let mut server = Server::come(&rig.bus, 0).await;
+    rig.show(vec![call(1, "Ana", State::Incoming)]);
+    let (first, _) = server.shown().await;
+    server.gone(first, 1).await;
+    let (second, summary) = server.shown().await;
+    assert_eq!(summary, "Ana is calling");
+    // Some servers say the same when a person closed it: not a third time.
+    server.gone(second, 1).await;
+    rig.show(vec![call(1, "Ana", State::Incoming), call(2, "Ben", State::Incoming)]);
+    let (other, summary) = server.shown().await;
+    assert_eq!(summary, "Ben is calling");
+    server.press(other, "decline").await;
+    assert!(declines(&rig.asks().await.what, 2));
+}
+
+#[tokio::test]
+async fn a_call_that_broke_leaves_its_reason_and_calls_again() {
+    let mut rig = Rig::start();
+    let mut server = Server::come(&rig.bus, 0).await;
+    let data = |reason| EventData {
+        call: Some(CallId::from_bytes([1; 16])),
+        contact: Some(PeerId::from_bytes([1; 16])),
+        name: Some("Ana".to_owned()),
+        direction: Some(Direction::Outgoing),
+        reason: Some(reason),
+        duration_ms: Some(7_000),
+        ..EventData::default()
+    };
+    rig.happens_so("call.ended", data(EndReason::Completed));
+    rig.happens_so("call.ended", data(EndReason::ConnectionLost));
+    let Told::Notify { id, summary, body, buttons, .. } = server.told().await else { panic!() };
+    assert_eq!(summary, "The call with Ana broke off");
+    assert!(body.contains("connection was lost"), "{body}");
+    assert_eq!(buttons, ["call-again", "Call again"]);
+    server.press(id, "call-again").await;
+    let asked = rig.asks().await.what;
+    assert!(matches!(&asked, Request::Dial { target, .. } if *target == "01".repeat(16)), "{asked:?}");
+    assert_eq!(server.closed().await, id);
+}
+
+#[tokio::test]
+async fn a_call_that_was_answered_by_itself_is_announced_and_can_be_hung_up() {
+    let mut rig = Rig::start();
+    let mut server = Server::come(&rig.bus, 0).await;
+    let mut row = call(1, "Ana", State::Active);
+    row.view.auto_answered = true;
+    rig.show(vec![row]);
+    let (id, summary) = server.shown().await;
+    assert_eq!(summary, "The call of Ana was answered by itself");
+    server.press(id, "hang-up").await;
+    assert!(matches!(rig.asks().await.what, Request::Verb { verb: Verb::HangUp, .. }));
 }
 
 #[tokio::test]

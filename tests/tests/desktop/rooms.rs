@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use ahoy_call::State;
 use ahoy_tests::bus::PrivateBus;
-use ahoyd::board::Board;
+use ahoyd::board::{Board, Shown};
 use ahoyd::bus::{Order, serve};
-use ahoyd::request::{Answer, Asked, Request};
+use ahoyd::request::{Answer, Asked, Request, Verb};
 use tokio::sync::mpsc;
 use zbus::wire::OwnedFd;
 use zbus::{Connection, interface};
@@ -137,11 +137,10 @@ async fn sleep_is_inhibited_in_a_call_and_not_by_a_ring() {
     assert!(held.try_recv().is_err(), "a ring lets the machine sleep");
     rig.show(vec![call(1, "Ana", State::Active)]);
     let (what, mode, lock) = within(held.recv()).await.unwrap();
-    assert_eq!((what.as_str(), mode.as_str()), ("sleep:idle", "block"));
-    let released = tokio::task::spawn_blocking(move || {
-        let mut lock = lock;
-        std::io::Read::read(&mut lock, &mut [0]).unwrap()
-    });
+    assert_eq!((what.as_str(), mode.as_str()), ("idle", "block"));
+    let (what, mode, _sleep) = within(held.recv()).await.unwrap();
+    assert_eq!((what.as_str(), mode.as_str()), ("sleep", "delay"), "a person may close the day");
+    let released = released(lock);
     rig.show(vec![call(1, "Ana", State::Held)]);
     settled(&rig).await;
     assert!(!released.is_finished(), "a call that is held still keeps it awake");
@@ -149,15 +148,58 @@ async fn sleep_is_inhibited_in_a_call_and_not_by_a_ring() {
     assert_eq!(within(released).await.unwrap(), 0, "the lock is let go");
 }
 
+/// Ends when the lock is let go.
+fn released(mut lock: std::io::PipeReader) -> tokio::task::JoinHandle<usize> {
+    tokio::task::spawn_blocking(move || std::io::Read::read(&mut lock, &mut [0]).unwrap())
+}
+
+#[tokio::test]
+async fn before_a_sleep_the_call_is_put_aside_and_the_machine_waits_for_that_alone() {
+    let mut rig = Rig::start();
+    let (held_out, mut held) = mpsc::channel(4);
+    let logind = rig.connect().await;
+    let path = "/org/freedesktop/login1";
+    logind.object_server().at(path, Logind { held: held_out }).await.unwrap();
+    logind.request_name("org.freedesktop.login1").await.unwrap();
+    let sleep = async |going: bool| {
+        let emitter = zbus::object_server::SignalEmitter::new(&logind, path).unwrap();
+        emitter.emit("org.freedesktop.login1.Manager", "PrepareForSleep", &(going,)).await.unwrap();
+    };
+    rig.show(vec![call(1, "Ana", State::Active), call(2, "Ben", State::Alerting)]);
+    let (_, _, _idle) = within(held.recv()).await.unwrap();
+    let (_, _, lock) = within(held.recv()).await.unwrap();
+    let released = released(lock);
+    sleep(true).await;
+    let verb = |request: Request| match request {
+        Request::Verb { verb, .. } => verb,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(verb(rig.asks().await.what), Verb::Hold, "the other side is told");
+    assert_eq!(verb(rig.asks().await.what), Verb::HangUp, "nobody's phone rings for a machine that sleeps");
+    let mut put_aside = call(1, "Ana", State::Held);
+    put_aside.view.local_hold = true;
+    rig.show(vec![put_aside]);
+    assert_eq!(within(released).await.unwrap(), 0, "then the machine may sleep");
+    sleep(false).await;
+    assert_eq!(verb(rig.asks().await.what), Verb::Resume);
+    let (what, mode, _lock) = within(held.recv()).await.unwrap();
+    assert_eq!((what.as_str(), mode.as_str()), ("sleep", "delay"), "and it is asked to wait again");
+}
+
 /// The bus port with a test in the engine's place, and a client.
 async fn served() -> (PrivateBus, mpsc::Receiver<Asked>, mpsc::Sender<Order>, tokio::task::JoinSet<()>) {
     let bus = PrivateBus::start().unwrap();
+    let bus_address = bus.address();
     let (orders, orders_in) = mpsc::channel(16);
     let (asked_out, asked) = mpsc::channel(16);
     let (reports_out, mut reports) = mpsc::channel(16);
     let mut task = tokio::task::JoinSet::new();
-    task.spawn(serve(Some(bus.address()), asked_out, orders_in, reports_out));
-    orders.send(Order::Publish(std::sync::Arc::new(Board::default()))).await.unwrap();
+    let shown = Shown { board: std::sync::Arc::new(Board::default()), lost: 0 };
+    let (boards, seen) = tokio::sync::watch::channel(Some(shown));
+    task.spawn(async move {
+        serve(Some(bus_address), asked_out, seen, orders_in, reports_out).await;
+        drop(boards);
+    });
     within(reports.recv()).await.unwrap();
     (bus, asked, orders, task)
 }
