@@ -326,6 +326,8 @@ pub trait Contacts {
 )]
 pub trait Account {
     fn export_card(&self, options: &Dict) -> zbus::Result<String>;
+    fn cards(&self, options: &Dict) -> zbus::Result<Vec<Dict>>;
+    fn revoke_card(&self, id: &str, options: &Dict) -> zbus::Result<()>;
     #[zbus(property(emits_changed_signal = "const"))]
     fn id(&self) -> zbus::Result<String>;
     #[zbus(property(emits_changed_signal = "const"))]

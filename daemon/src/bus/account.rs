@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 
 use zbus::{Variant, interface};
 
-use super::desk::Desk;
+use super::desk::{Desk, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::properties::{Settable, typed};
 use super::settings;
 use super::shown::Account;
 use crate::config::Setting;
-use crate::request::Request;
+use crate::request::{Answer, Request};
+
+/// A row as it is sent, `a{sv}`.
+type Row = BTreeMap<&'static str, Variant<'static>>;
 
 /// The object of the account.
 #[derive(Clone, Debug)]
@@ -28,6 +31,21 @@ impl AccountObject {
         let name = options.string("name")?.unwrap_or_default();
         options.finish()?;
         self.0.text(Request::ExportCard { name }).await
+    }
+
+    #[zbus(out_args("cards"))]
+    async fn cards(&self, options: Dictionary) -> Result<Vec<Row>, Fault> {
+        Options::none(options)?;
+        let Answer::Cards(cards) = self.0.ask(Request::ListCards).await? else { return Err(surprised()) };
+        let row = |(id, name, given_at): (String, String, i64)| {
+            Row::from([("id", id.into()), ("name", name.into()), ("given-at", given_at.into())])
+        };
+        Ok(cards.into_iter().map(row).collect())
+    }
+
+    async fn revoke_card(&self, id: String, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.0.done(Request::RevokeCard(id)).await
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
