@@ -247,7 +247,13 @@ impl Engine {
     fn due(&self) -> Option<Moment> {
         let calls = self.phone.deadline().map(|deadline| deadline.at);
         let watchdog = self.watchdog.map(|(_, at)| at);
-        let own = [self.rest, self.kept.deadline(), self.chosen_due, Some(self.expire_due), self.outages.deadline()];
+        let own = [
+            self.rest,
+            self.kept.deadline(),
+            self.chosen_due,
+            Some(self.expire_due),
+            self.outages.deadline(),
+        ];
         [calls, self.show.deadline(), watchdog].into_iter().chain(own).flatten().min()
     }
 

@@ -24,7 +24,7 @@ use crate::clock;
 /// How long the bus may take to say who calls.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The standard interface of properties.
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// In the root of every flatpak.
 const FLATPAK_INFO: &str = ".flatpak-info";
 /// Where a file is looked for only if the kernel alone answers for it: others may hang.

@@ -135,11 +135,16 @@ impl<I: Interface + Clone> Interface for Guarded<I> {
     }
 }
 
-/// Methods that wait for another part of the daemon than the engine: `Answer` and `Hangup` must not wait behind them.
-/// (Those of History are spawned all.)
+/// Methods that wait for another part of the daemon than the engine, sound, history or disk: `Answer` and `Hangup` must not wait
+/// behind them. They reach the engine in the order of their coming all the same. (Those of History are spawned all.)
 fn leaves_the_engine(interface: &str, member: &str, message: &Message) -> bool {
     match (interface, member) {
-        ("Call", "GetStats") => true,
+        ("Call", "GetStats" | "ConfirmSafetyNumber")
+        | ("Manager", "SetDnd" | "SetRinger" | "SetDevice" | "SetSetting" | "ResetSetting" | "Reload")
+        | ("Contacts", "Add" | "Set" | "Verify" | "Block" | "Unblock" | "Remove")
+        | ("Account", "ExportCard" | "Cards" | "RevokeCard")
+        | ("AudioDevice", "Use")
+        | (callers::PROPERTIES, "Set") => true,
         ("Manager", "Dial") => {
             callers::target(message).is_some_and(|target| target.starts_with(spell::BY_HISTORY))
         }

@@ -9,10 +9,11 @@ use ahoyd::bus::Order;
 use ahoyd::happening::EventData;
 use ahoyd::request::{Answer, Request, Verb};
 use ahoyd::show::Show;
+use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, oneshot};
 use zbus::Variant;
 
-use super::rig::{CALL_PATH, Rig, changes, connect, muted, with_call};
+use super::rig::{CALL_PATH, Rig, changes, connect, idle, muted, with_call};
 use super::speech::{NOTHING, ROOT, error_name};
 use super::{BTreeSet, FOCUS, PrivateBus, Report};
 
@@ -110,4 +111,48 @@ async fn a_part_that_hangs_holds_up_no_other_method_and_its_client_is_told() {
     for refused in [stats, dial] {
         assert_eq!(error_name(&refused.unwrap_err()), "org.ahoyd.Calls1.Error.Failed");
     }
+}
+
+#[tokio::test]
+async fn an_agent_that_leaves_while_the_queue_is_full_is_forgotten_all_the_same() {
+    let mut rig = Rig::up(&idle()).await;
+    let agent = connect(&rig.bus).await;
+    let manager = ahoy_dbus::proxy::ManagerProxy::new(&agent).await.unwrap();
+    let none = ahoy_dbus::Dict::new();
+    let board = idle();
+    let (registered, asked) =
+        tokio::join!(manager.register_agent(&none), rig.port.serve_one(&board, Ok(Answer::Flag(true))));
+    registered.unwrap();
+    let Request::RegisterAgent(name) = asked.what else { panic!("{:?}", asked.what) };
+    // Requests that nobody takes, until one more is refused: the queue is full.
+    let client = rig.client.clone();
+    let full = async {
+        let mut waiting = futures_util::stream::FuturesUnordered::new();
+        for _ in 0..40 {
+            let client = client.clone();
+            waiting.push(async move {
+                let (body, interface) = (("all", 0_i64, &NOTHING), Some("org.ahoyd.Calls1.Manager"));
+                client.call_method(Some("org.ahoyd.Calls1"), ROOT, interface, "SetDnd", &body).await
+            });
+        }
+        let refused = waiting.next().await.expect("there are forty").unwrap_err();
+        assert_eq!(error_name(&refused), "org.ahoyd.Calls1.Error.RateLimited");
+        waiting
+    };
+    let _waiting = full.await;
+    agent.close().await.unwrap();
+    let dbus = zbus::fdo::DBusProxy::new(&rig.client).await.unwrap();
+    while dbus.name_has_owner(name.as_str().try_into().unwrap()).await.unwrap() {}
+    for _ in 0..5 {
+        // The port has heard of it by then.
+        rig.properties(ROOT, "Manager").await;
+    }
+    let forgotten = async {
+        loop {
+            if rig.port.asked().await.what == Request::UnregisterAgent(name.clone()) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), forgotten).await.expect("the lease ends");
 }
