@@ -64,6 +64,9 @@ pub fn ring() -> Hello {
         lifetime: std::time::Duration::from_secs(60),
         versions: vec![VERSION],
         features: Vec::new(),
+        reply: None,
+        sent_s: None,
+        token: None,
         kind: HelloKind::Ring,
     }
 }

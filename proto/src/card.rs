@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::Inbox;
 use crate::identity::{self, AccountBytes, CertificateError, DeviceCertificate};
+use crate::relay_url::RelayUrl;
 use crate::words::{self, NAME, Unfit, Words};
 use crate::{armor, limits};
 
@@ -54,7 +55,7 @@ pub enum CardError {
     /// More than [`crate::limits::DEVICE_INBOXES`] inboxes on one device.
     #[error("a device on the card has too many inboxes")]
     InboxCount,
-    /// Not `ws://` or `wss://`, too long, or with blanks.
+    /// Not the address of a relay ([`RelayUrl`]).
     #[error("a relay on the card has no usable address")]
     BadRelay,
     /// A device certificate was rejected.
@@ -228,7 +229,7 @@ fn device(account: &VerifyingKey, body: BodyDevice) -> Result<CardDevice, CardEr
     if body.inboxes.len() > limits::DEVICE_INBOXES {
         return Err(CardError::InboxCount);
     }
-    if !body.inboxes.iter().all(|at| is_relay(&at.relay)) {
+    if !body.inboxes.iter().all(|at| RelayUrl::parse(&at.relay).is_ok()) {
         return Err(CardError::BadRelay);
     }
     let inboxes = body
@@ -237,13 +238,6 @@ fn device(account: &VerifyingKey, body: BodyDevice) -> Result<CardDevice, CardEr
         .map(|at| InboxAt { relay: at.relay, inbox: Inbox::from_bytes(at.inbox) })
         .collect();
     Ok(CardDevice { certificate, inboxes })
-}
-
-fn is_relay(url: &str) -> bool {
-    let host = url.strip_prefix("wss://").or_else(|| url.strip_prefix("ws://"));
-    host.is_some_and(|host| !host.is_empty())
-        && url.len() <= limits::RELAY_URL_BYTES
-        && url.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl std::fmt::Debug for Card {
@@ -336,7 +330,9 @@ mod tests {
         let mut crowded = device(1, 2);
         crowded.inboxes = vec![crowded.inboxes[0].clone(); 5];
         assert_eq!(sign(&[crowded]), Err(CardError::InboxCount));
-        for relay in ["http://x", "ws://", "wss://a b", "wss://ü"] {
+        for relay in
+            ["http://x", "ws://", "wss://a b", "wss://ü", "wss://a/b?c=d", "wss://me@a", "ws://192.168.0.1"]
+        {
             let mut lost = device(1, 2);
             lost.inboxes[0].relay = relay.to_owned();
             assert_eq!(sign(&[lost]), Err(CardError::BadRelay), "{relay}");

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::Card;
 use crate::codec::{CodecError, object};
+use crate::envelope::{Inbox, Token, TokenHash};
 use crate::identity::DeviceCertificate;
 use crate::{armor, limits};
 
@@ -31,8 +32,24 @@ pub struct Hello {
     pub versions: Vec<u16>,
     /// What the sender can do beyond them.
     pub features: Vec<String>,
+    /// Where the answer goes. Older programs name no place.
+    pub reply: Option<ReplyTo>,
+    /// When it was made, seconds since the Unix epoch by the sender's calendar. Older programs do not say.
+    pub sent_s: Option<i64>,
+    /// The token with which it is sent, so that no relay can put another one beside it. Older programs do not say.
+    pub token: Option<TokenHash>,
     /// What it wants.
     pub kind: HelloKind,
+}
+
+/// An inbox of the sender at the relay that carries its message 1, and the right to write there: so the other side need
+/// not speak to any relay but its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyTo {
+    /// The inbox.
+    pub inbox: Inbox,
+    /// The right.
+    pub token: Token,
 }
 
 /// What a message 1 is for.
@@ -75,6 +92,12 @@ struct WireHello {
     #[serde(default)]
     features: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    reply: Option<ReplyTo>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<TokenHash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     card: Option<String>,
 }
 
@@ -107,6 +130,9 @@ impl Hello {
             lifetime_ms: u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX),
             versions: self.versions.clone(),
             features: self.features.clone(),
+            reply: self.reply,
+            sent: self.sent_s,
+            token: self.token,
             card,
         };
         let bytes = serde_json::to_vec(&wire).map_err(|_| CodecError::Malformed)?;
@@ -135,6 +161,9 @@ impl Hello {
             lifetime: Duration::from_millis(wire.lifetime_ms),
             versions: wire.versions,
             features: wire.features,
+            reply: wire.reply,
+            sent_s: wire.sent,
+            token: wire.token,
             kind,
         };
         hello.check()?;

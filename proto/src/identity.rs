@@ -27,7 +27,7 @@ pub enum CertificateError {
     /// Shorter than a signature, or its body is no JSON of the right shape.
     #[error("the certificate is malformed")]
     Malformed,
-    /// A key that is no point of the curve, or one of the weak ones.
+    /// A key that is no point of the curve, or one of the weak ones; a Noise key of low order.
     #[error("the certificate holds an unusable key")]
     BadKey,
     /// The name that we gave our own device is not fit to be shown. Names of others are cleaned instead.
@@ -100,6 +100,9 @@ impl DeviceCertificate {
         let body: Body = serde_json::from_slice(body).map_err(|_| CertificateError::Malformed)?;
         let account = key(&body.account).ok_or(CertificateError::BadKey)?;
         let device = key(&body.device).ok_or(CertificateError::BadKey)?;
+        if is_low_order(&body.noise) {
+            return Err(CertificateError::BadKey);
+        }
         if body.expires <= body.created {
             return Err(CertificateError::BadTimes);
         }
@@ -162,9 +165,14 @@ impl DeviceCertificate {
         leg_id(&self.device)
     }
 
+    /// Its end has come.
+    pub fn has_ended_at(&self, unix_s: i64) -> bool {
+        unix_s >= self.expires_s
+    }
+
     /// Not expired, and not of a future farther than a day: clocks differ.
     pub fn is_valid_at(&self, unix_s: i64) -> bool {
-        self.created_s.saturating_sub(CLOCK_SLACK_S) <= unix_s && unix_s < self.expires_s
+        self.created_s.saturating_sub(CLOCK_SLACK_S) <= unix_s && !self.has_ended_at(unix_s)
     }
 }
 
@@ -276,6 +284,28 @@ pub(crate) fn key(bytes: &[u8; 32]) -> Option<VerifyingKey> {
     VerifyingKey::from_bytes(bytes).ok().filter(|key| !key.is_weak())
 }
 
+/// A key with which every exchange gives the same secret, known to all: zero, and the other points of low order of the
+/// curve and of its twist (<https://cr.yp.to/ecdh.html>). The highest bit does not count.
+fn is_low_order(key: &[u8; 32]) -> bool {
+    const OF_EIGHT: [[u8; 32]; 2] = [
+        [
+            0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
+            0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
+        ],
+        [
+            0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
+            0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
+        ],
+    ];
+    let mut key = *key;
+    key[31] &= 0x7f;
+    let [first, middle @ .., last] = key;
+    let small = first <= 1 && last == 0 && middle.iter().all(|byte| *byte == 0);
+    // The field's prime less one, itself, and one more.
+    let large = (0xec..=0xee).contains(&first) && last == 0x7f && middle.iter().all(|byte| *byte == 0xff);
+    small || large || OF_EIGHT.contains(&key)
+}
+
 fn first16(key: &[u8; 32]) -> [u8; 16] {
     let digest = Blake2s256::digest(key);
     let mut id = [0; 16];
@@ -353,6 +383,38 @@ mod tests {
         assert_eq!(make(&"x".repeat(64), 1, 2).map(|c| c.name().len()), Ok(64));
         assert_eq!(DeviceCertificate::from_bytes(&[0; 2000]), Err(CertificateError::TooLong));
         assert_eq!(DeviceCertificate::from_bytes(&[0; 20]), Err(CertificateError::Malformed));
+    }
+
+    #[test]
+    fn a_session_key_whose_secrets_everybody_knows_is_rejected() {
+        let mut of_prime = [0xff; 32];
+        of_prime[31] = 0x7f;
+        let mut weak = vec![[0; 32], hex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800")];
+        weak.push(hex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"));
+        weak.extend([0xec, 0xed, 0xee].map(|first| {
+            let mut key = of_prime;
+            key[0] = first;
+            key
+        }));
+        weak.push({
+            let mut one = [0; 32];
+            one[0] = 1;
+            one
+        });
+        for mut key in weak {
+            for highest in [0, 0x80] {
+                key[31] |= highest;
+                assert_eq!(x25519_dalek::x25519([7; 32], key), [0; 32], "the exchange is void: {key:?}");
+                let noise = x25519_dalek::PublicKey::from(key);
+                let device = account(2).verifying_key();
+                let made = DeviceCertificate::sign(&account(1), &device, &noise, "desk", 1, 2);
+                assert_eq!(made, Err(CertificateError::BadKey), "{key:?}");
+            }
+        }
+    }
+
+    fn hex(text: &str) -> [u8; 32] {
+        data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap().try_into().unwrap()
     }
 
     #[test]

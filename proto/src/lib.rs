@@ -14,6 +14,8 @@ pub mod hello;
 #[cfg(feature = "sealed")]
 pub mod identity;
 #[cfg(feature = "sealed")]
+pub mod relay_url;
+#[cfg(feature = "sealed")]
 pub mod reliable;
 #[cfg(feature = "sealed")]
 pub mod session;

@@ -11,6 +11,7 @@ use ahoy_call::CallId;
 use ed25519_dalek::VerifyingKey;
 use snow::{Builder, HandshakeState, StatelessTransportState};
 use x25519_dalek::StaticSecret;
+use zeroize::Zeroize as _;
 
 use crate::codec::CodecError;
 use crate::hello::{Hello, Reply, VERSION};
@@ -75,8 +76,14 @@ pub enum SessionError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub [u8; 16]);
 
-/// What the handshake needs of chance. Fresh random bytes each time; used once.
+/// What the handshake needs of chance. Fresh random bytes each time; used once, and wiped.
 pub struct Ephemeral(pub [u8; 32]);
+
+impl Drop for Ephemeral {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

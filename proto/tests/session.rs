@@ -37,6 +37,9 @@ fn hello(of: &Phone) -> Hello {
         lifetime: Duration::from_secs(60),
         versions: vec![1],
         features: vec!["relay-hint".to_owned()],
+        reply: None,
+        sent_s: None,
+        token: None,
         kind: HelloKind::Ring,
     }
 }

@@ -3,12 +3,12 @@
 //! Lives here: the tables and keys of `config.toml`, and the judging of each value.
 //! Must not: be seen outside of the configuration.
 
-use std::net::IpAddr;
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ahoy_proto::limits;
+use ahoy_proto::relay_url::RelayUrl;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 use tracing::Level;
@@ -284,29 +284,7 @@ fn level(value: &Value) -> Option<Level> {
 
 fn relay_urls(value: &Value) -> Option<Vec<String>> {
     let urls = texts(value)?;
-    let different = urls.iter().enumerate().all(|(n, url)| !urls.iter().take(n).any(|other| other == url));
-    (different && urls.len() <= limits::DEVICE_INBOXES && urls.iter().all(|url| is_relay_url(url)))
-        .then_some(urls)
-}
-
-/// `wss://host[:port][/path]`, or `ws://` with a host that is this machine.
-pub(super) fn is_relay_url(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else { return false };
-    let authority = rest.split_once('/').map_or(rest, |(authority, _path)| authority);
-    if authority.contains('@')
-        || url.len() > limits::RELAY_URL_BYTES
-        || !url.bytes().all(|c| c.is_ascii_graphic() && c != b'?' && c != b'#')
-    {
-        return false;
-    }
-    let (host, port) = match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':')),
-        None => match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
-        },
-    };
-    let port_fits = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0));
-    let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    port_fits && !host.is_empty() && (scheme == "wss" || (scheme == "ws" && here))
+    let read: Vec<RelayUrl> = urls.iter().map(|url| RelayUrl::parse(url).ok()).collect::<Option<_>>()?;
+    let different = read.iter().enumerate().all(|(n, url)| !read.iter().take(n).any(|other| other == url));
+    (different && urls.len() <= limits::DEVICE_INBOXES).then_some(urls)
 }

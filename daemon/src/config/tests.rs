@@ -3,7 +3,6 @@
 //! Lives here: tests of the configuration as the engine sees it.
 //! Must not: mock a file or a disk: they are real, in a directory of their own.
 
-use super::file::is_relay_url;
 use super::*;
 use crate::media::ring::Volume;
 use crate::media::voice::Switch;
@@ -80,7 +79,7 @@ fn plain_websockets_are_taken_on_this_machine_only() {
         "wss://relay.example",
         "wss://10.0.0.1:443/a",
     ] {
-        assert!(is_relay_url(good), "{good}");
+        assert!(parse(&format!("[relay]\nurls = [\"{good}\"]")).is_ok(), "{good}");
     }
     for bad in [
         "ws://relay.example",
@@ -94,10 +93,10 @@ fn plain_websockets_are_taken_on_this_machine_only() {
         "wss://a b",
         "relay.example",
     ] {
-        assert!(!is_relay_url(bad), "{bad}");
         assert!(parse(&format!("[relay]\nurls = [\"{bad}\"]")).unwrap_err().starts_with("config.toml:2:8: "));
     }
     assert!(parse("[relay]\nurls = [\"wss://a\", \"wss://a\"]").is_err(), "the same relay twice");
+    assert!(parse("[relay]\nurls = [\"wss://a\", \"wss://A:443/\"]").is_err(), "in two spellings");
 }
 
 const COMMENTED: &str = "# mine\n[call] # calls\nlifetime = 60   # a minute\n# the last word\n";

@@ -59,9 +59,9 @@ impl Family {
 impl Known {
     /// Connects to whichever address of the relay answers first.
     pub(super) async fn dial(&mut self, url: &RelayUrl) -> io::Result<(SocketAddr, TcpStream)> {
-        let found = self.addresses(names::look_up(&url.host, url.port)).await?;
+        let found = self.addresses(names::look_up(url.host(), url.port())).await?;
         // A name of this machine that leads elsewhere must not carry plain text there.
-        let allowed = found.iter().copied().filter(|it| url.sealed || it.ip().is_loopback()).collect();
+        let allowed = found.iter().copied().filter(|it| url.is_sealed() || it.ip().is_loopback()).collect();
         let won = race(interleaved(allowed, self.first), TcpStream::connect).await;
         match &won {
             Ok((winner, _)) => (self.addresses, self.first) = (found, Some(Family::of(*winner))),

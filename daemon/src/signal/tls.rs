@@ -1,11 +1,10 @@
 //! Where a relay is, and how its certificate is judged.
 //!
-//! Lives here: `RelayUrl`, `Trust`, and what is below the WebSocket: TLS by rustls, plain only on this machine.
+//! Lives here: `Trust`, and what is below the WebSocket: TLS by rustls, plain only on this machine.
 //! Must not: know the relay's protocol, or dial.
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,80 +18,8 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::tungstenite::http::Uri;
 
-/// A relay's address: `wss://host[:port][/path]`, or `ws://` with a host on this machine.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RelayUrl {
-    text: String,
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) sealed: bool,
-}
-
-/// Why a text is not a relay's address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UrlError {
-    /// Not an address at all.
-    #[error("a relay's address is `wss://HOST[:PORT]`")]
-    Malformed,
-    /// Some other scheme.
-    #[error("a relay's address begins with `wss://`, or with `ws://` on this machine")]
-    Scheme,
-    /// `ws://` to another machine.
-    #[error("`ws://` is for a relay on this machine only; use `wss://`")]
-    PlainAbroad,
-}
-
-impl RelayUrl {
-    /// Reads an address.
-    pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let uri: Uri = text.parse().map_err(|_| UrlError::Malformed)?;
-        let sealed = match uri.scheme_str() {
-            Some("wss") => true,
-            Some("ws") => false,
-            Some(_) | None => return Err(UrlError::Scheme),
-        };
-        let authority = uri.authority().ok_or(UrlError::Malformed)?;
-        if authority.as_str().contains('@') || authority.host().is_empty() {
-            return Err(UrlError::Malformed);
-        }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        if !sealed && !here(&host) {
-            return Err(UrlError::PlainAbroad);
-        }
-        // The library's own reading of a port forgets one that is out of range.
-        let port = match authority.as_str().strip_prefix(authority.host()) {
-            Some("") => {
-                if sealed {
-                    443
-                } else {
-                    80
-                }
-            }
-            Some(rest) => rest.trim_start_matches(':').parse().map_err(|_| UrlError::Malformed)?,
-            None => return Err(UrlError::Malformed),
-        };
-        Ok(Self { text: text.to_owned(), host, port, sealed })
-    }
-
-    /// As it was written.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-}
-
-/// An address is not shown in logs.
-impl fmt::Debug for RelayUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<relay>")
-    }
-}
-
-/// Whether a host's name is this machine.
-fn here(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
+pub use ahoy_proto::relay_url::RelayUrl;
 
 /// Which certificates we believe: the system's authorities, and one more file. Read when the first `wss://` link
 /// connects, and again after a failure.
@@ -174,12 +101,12 @@ pub(super) async fn seal(url: &RelayUrl, trust: &Trust, tcp: TcpStream) -> Resul
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "no delay is not off");
     }
-    if !url.sealed {
+    if !url.is_sealed() {
         return Ok(Stream::Plain(tcp));
     }
     let config = trust.config().await?;
     let bad_name = |e| ConnectError::Tls(io::Error::new(io::ErrorKind::InvalidInput, e));
-    let name = ServerName::try_from(url.host.clone()).map_err(bad_name)?;
+    let name = ServerName::try_from(url.host().to_owned()).map_err(bad_name)?;
     let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(ConnectError::Tls)?;
     Ok(Stream::Sealed(Box::new(tls)))
 }
@@ -222,40 +149,5 @@ impl AsyncWrite for Stream {
             Self::Plain(s) => Pin::new(s).poll_shutdown(cx),
             Self::Sealed(s) => Pin::new(s).poll_shutdown(cx),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_is_for_this_machine_alone() {
-        for here in ["ws://127.0.0.1:1234", "ws://localhost", "ws://[::1]:9/x", "ws://127.8.0.1"] {
-            assert!(RelayUrl::parse(here).is_ok(), "{here}");
-        }
-        for abroad in
-            ["ws://192.168.1.2", "ws://relay.example", "ws://localhost.example", "ws://[2001:db8::1]"]
-        {
-            assert_eq!(RelayUrl::parse(abroad), Err(UrlError::PlainAbroad), "{abroad}");
-        }
-    }
-
-    #[test]
-    fn an_address_is_read_with_its_usual_port() {
-        let url = RelayUrl::parse("wss://relay.example/path").unwrap();
-        assert_eq!((url.host.as_str(), url.port, url.sealed), ("relay.example", 443, true));
-        assert_eq!(RelayUrl::parse("wss://relay.example:8443").unwrap().port, 8443);
-        assert_eq!(RelayUrl::parse("ws://[::1]:9").unwrap().host, "::1");
-    }
-
-    #[test]
-    fn what_is_not_a_relay_is_refused_by_name() {
-        assert_eq!(RelayUrl::parse("https://relay.example"), Err(UrlError::Scheme));
-        assert_eq!(RelayUrl::parse("relay.example"), Err(UrlError::Scheme));
-        assert_eq!(RelayUrl::parse("wss://"), Err(UrlError::Malformed));
-        assert_eq!(RelayUrl::parse("ws://127.0.0.1@relay.example"), Err(UrlError::Malformed));
-        assert_eq!(RelayUrl::parse("wss://relay.example:99999"), Err(UrlError::Malformed));
-        assert_eq!(RelayUrl::parse("wss://relay.example:"), Err(UrlError::Malformed));
     }
 }
