@@ -12,6 +12,7 @@
 # make look-waybar  a bar with a call in it, as a picture
 # make mutants    changes the rules of calling in every way, one at a time, and says what no test notices (call/MUTANTS.md)
 # make crash      kills daemons in the middle of calls and looks what is left; crash-nightly: a thousand times
+# make old-peer   calls from and to the first release, built from this history, over the relays of both
 #
 # Each installs what it needs first, where it can (see tests/lab/install.sh).
 
@@ -22,10 +23,10 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo echo busy-day first-call look test build bench crash crash-nightly mutants papers install uninstall deb look-waybar nightly
+.PHONY: help demo echo busy-day first-call look test build bench crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer
 
 help:
-	@sed -n '1,14s/^# //p' Makefile
+	@sed -n '1,15s/^# //p' Makefile
 
 demo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET)
@@ -77,6 +78,11 @@ crash-nightly:
 	@tests/lab/install.sh build test sound rust
 	@cargo build --workspace --bins
 	@cargo run --quiet --package ahoy-tests --bin crash -- 1000
+
+# Calls between today's programs and those of the first release. OLD=FOLDER: where the latter are already.
+old-peer: build
+	@tests/lab/install.sh build sound rust
+	@tests/lab/old-peer.sh $(TARGET) $(OLD)
 
 # FILES="call/leg.rs phone/glare.rs": only those.
 mutants:
