@@ -3,6 +3,7 @@
 //! Lives here: `Event` and the reports of the ports.
 //! Must not: carry a wish of the person.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -38,6 +39,8 @@ pub enum Event {
         peer: PeerId,
         /// When, by our calendar: microseconds since the Unix epoch.
         at_unix_us: i64,
+        /// Why it could not ring, as a sentence for the row; none where we were away.
+        why: Option<String>,
     },
     /// A sealed message arrived. Each at most once, in any order.
     Received {

@@ -236,10 +236,10 @@ impl Phone {
                     self.calls.insert(call, made);
                 }
             }
-            Event::MissedNote { call, peer, at_unix_us } => {
+            Event::MissedNote { call, peer, at_unix_us, why } => {
                 self.give_up_knock(&mut out, call, peer);
                 if !self.knows(call) {
-                    self.noted(&mut out, call, peer, at_unix_us);
+                    self.noted(&mut out, call, peer, at_unix_us, why);
                 }
             }
             Event::Received { call, leg, message } => self.received(&mut out, call, leg, message),

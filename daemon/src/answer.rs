@@ -155,7 +155,12 @@ impl Engine {
         }
         // To dial who rings here is to answer: the call that there is comes back.
         let shown = self.phone.ringing_from(peer).unwrap_or(call);
-        let devices = self.contacts.legs(peer);
+        let unix_s = crate::clock::unix_us().div_euclid(1_000_000);
+        let devices = self.contacts.legs(peer, unix_s);
+        if devices.is_empty() && self.contacts.has_ended(peer, unix_s) {
+            let sentence = "The certificates of the contact's devices have ended, by this machine's date: ask for a new card.";
+            return self.answer(reply, Err(Denied::new(DeniedKind::NoDevice, sentence)));
+        }
         let lifetime = lifetime.unwrap_or(self.config.call.lifetime);
         let command = Command::Dial { call, peer, devices, lifetime, note, hold_others };
         self.command(reply, command, Answer::Call(shown));

@@ -9,17 +9,12 @@ use std::time::Duration;
 use ahoy_call::{Moment, PeerId, RingPolicy};
 use serde::{Deserialize, Serialize};
 
+use crate::budget;
 use crate::manner::{self, Manner};
 
 /// The span in which rings and dials are counted.
 const MINUTE: Duration = Duration::from_secs(60);
-/// Rings of one contact that are heard in a minute; further ones are as if we were not there.
-const RINGS: usize = 5;
-/// Notes of missed calls that are taken from one contact in a minute: a full mailbox.
-const NOTES: usize = 64;
-/// Dials of ours in a minute.
-const DIALS: usize = 20;
-/// Rings and notes that are remembered, over all contacts. Who is behind that has been away for most of a minute.
+/// Rings that are remembered, over all contacts. Who is behind that has been away for most of a minute.
 const REMEMBERED: usize = 1024;
 
 /// Whom do-not-disturb keeps away.
@@ -93,7 +88,6 @@ pub struct Door {
     /// Do-not-disturb as it was set last; it may be over.
     pub dnd: Dnd,
     rings: VecDeque<(Moment, PeerId)>,
-    notes: VecDeque<(Moment, PeerId)>,
     dials: VecDeque<Moment>,
 }
 
@@ -106,7 +100,7 @@ impl Door {
 
     /// What a ring does here; `None`: nothing at all, and nothing is sent.
     pub fn ring(&mut self, now: Moment, unix_us: i64, caller: Caller<'_>) -> Option<RingPolicy> {
-        let often = often(&mut self.rings, now, caller.peer, RINGS);
+        let often = often(&mut self.rings, now, caller.peer, budget::RINGS_A_MINUTE);
         let how = match caller.manner.ring_policy {
             manner::RingPolicy::Normal | manner::RingPolicy::Always | manner::RingPolicy::Never => {
                 RingPolicy::Normal
@@ -132,15 +126,10 @@ impl Door {
         through.then_some(how)
     }
 
-    /// Whether a note of a missed call is taken.
-    pub fn note(&mut self, now: Moment, peer: PeerId) -> bool {
-        !often(&mut self.notes, now, peer, NOTES)
-    }
-
     /// Whether one more dial of ours is taken; it counts if so.
     pub fn dial(&mut self, now: Moment) -> bool {
         self.dials.retain(|at| now.since(*at) < MINUTE);
-        let free = self.dials.len() < DIALS;
+        let free = self.dials.len() < budget::DIALS_A_MINUTE;
         if free {
             self.dials.push_back(now);
         }
@@ -276,12 +265,13 @@ mod tests {
     #[test]
     fn the_memory_of_rings_is_bounded() {
         let mut door = Door::default();
+        let manner = Manner::default();
         for n in 0..3000_u16 {
             let [high, low] = n.to_be_bytes();
             let mut id = [0; 16];
             (id[0], id[1]) = (high, low);
-            door.note(at(1), PeerId::from_bytes(id));
+            door.ring(at(1), 1, Caller { peer: PeerId::from_bytes(id), manner: &manner, dialed: false });
         }
-        assert_eq!(door.notes.len(), REMEMBERED);
+        assert_eq!(door.rings.len(), REMEMBERED);
     }
 }

@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{Event, Moment, Phone};
+use ahoy_call::{CallId, Event, Moment, Phone};
 use shown::Problems;
 pub use shown::account_row;
 use tokio::sync::mpsc;
 
 use crate::answer::{Kept, Stored, Wish};
+use crate::budget::Budget;
 use crate::choose::Hardware;
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
@@ -27,7 +28,7 @@ use crate::request::Asked;
 use crate::show::{Focus, Show};
 use crate::store::Store;
 use crate::tones::Tone;
-use crate::{bus, clock, desktop, history, media, memory, policy, ready, signal};
+use crate::{budget, bus, clock, desktop, history, media, memory, policy, ready, signal};
 
 /// How often cards that nobody used are looked through.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -109,6 +110,8 @@ pub struct Engine {
     pub(crate) focus: Focus,
     pub(crate) hardware: Hardware,
     pub(crate) door: Door,
+    /// Frames of each call's data channel.
+    pub(crate) frames: Budget<CallId>,
     links: signal::Links,
     watchdog: Option<(Duration, Moment)>,
     /// When memory is given back, if there is no call then.
@@ -162,6 +165,7 @@ impl Engine {
             focus: Focus::default(),
             hardware: Hardware::default(),
             door,
+            frames: Budget::new(budget::FRAMES),
             links: signal::Links::default(),
             watchdog: None,
             rest: None,
@@ -204,8 +208,9 @@ impl Engine {
                     bus::Report::Up => self.bus_is(String::new()),
                     bus::Report::Down(why) => self.bus_is(why),
                 },
-                Some(report) = inbox.media.recv() => self.media(report),
+                // What signaling reports is bounded by contact; what one call's data channel brings is not before it is here.
                 Some(report) = inbox.signal.recv() => self.signal(report),
+                Some(report) = inbox.media.recv() => self.media(report),
                 Some(report) = inbox.desktop.recv() => match report {
                     desktop::Report::NetworkChanged => {
                         tracing::info!("the network has changed");
@@ -320,7 +325,7 @@ impl Engine {
             }
             media::Report::Gone { call } => self.feed(Event::MediaGone { call }),
             media::Report::Frame { call, leg, bytes } => {
-                self.tell_signal(signal::Order::Frame { call, leg, bytes });
+                self.framed(call, leg, bytes);
             }
             media::Report::Channel { call, leg, open } => {
                 self.tell_signal(signal::Order::Channel { call, leg, open });
@@ -346,7 +351,8 @@ impl Engine {
             }
             history::Report::Interrupted(calls) => {
                 for unfinished in calls {
-                    self.tell_signal(signal::Order::Bye { call: unfinished.call, peer: unfinished.peer });
+                    let history::Unfinished { call, peer, unanswered } = unfinished;
+                    self.tell_signal(signal::Order::Bye { call, peer, unanswered });
                 }
             }
             history::Report::Problem(sentence) => {

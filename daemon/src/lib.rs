@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod board;
+pub mod budget;
 pub mod bus;
 mod choose;
 pub mod cli;

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use ahoy_call::{CallId, Event, Moment, PeerId, RingPolicy, SignalOrder};
+use ahoy_call::{CallId, Event, LegId, Moment, PeerId, RingPolicy, SignalOrder};
 
 use crate::door::{Caller, Dnd, Door};
 use crate::engine::Engine;
@@ -25,16 +25,26 @@ pub(crate) fn open(path: &Path) -> Door {
 }
 
 impl Engine {
-    /// Something came in. A note of a contact that sends too many, or that was blocked meanwhile, is dropped.
+    /// Something came in. A note of a contact that was blocked meanwhile is dropped.
     pub(crate) fn heard(&mut self, event: Event) {
         if let Event::MissedNote { peer, .. } = event {
-            let now = self.now();
             let known = self.contacts.manner(peer).is_some_and(|(_, blocked)| !blocked);
-            if !known || !self.door.note(now, peer) {
+            if !known {
                 return;
             }
         }
         self.rung(event);
+    }
+
+    /// A sealed frame came by a call's data channel. More of them than any honest program sends do not reach signaling,
+    /// whose queue is for everybody.
+    pub(crate) fn framed(&mut self, call: CallId, leg: LegId, bytes: Vec<u8>) {
+        let now = self.now();
+        if self.frames.take(now, call) {
+            self.tell_signal(signal::Order::Frame { call, leg, bytes });
+        } else {
+            tracing::debug!("a frame of a data channel was dropped: there are too many");
+        }
     }
 
     /// A ring came in. Whom the door keeps away gets nothing: the session is dropped unanswered.

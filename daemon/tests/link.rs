@@ -12,8 +12,8 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ahoy_proto::envelope::Token;
-use ahoy_proto::frame::{Nonce, ToClient, ToRelay};
+use ahoy_proto::envelope::{Envelope, Token};
+use ahoy_proto::frame::{Deliver, Nonce, ToClient, ToRelay};
 use ahoy_relay::serve::{self};
 use ahoyd::clock;
 use ahoyd::signal::link::{FromLink, Role};
@@ -141,6 +141,29 @@ async fn a_token_that_comes_between_claim_and_welcome_reaches_the_relay() {
         assert!(matches!(&next, ToRelay::Allow { tokens, .. } if *tokens == [late]), "{next:?}");
     };
     clock::timeout(AT_MOST, story).await.expect("the relay hears of it without a welcome");
+}
+
+#[tokio::test]
+async fn a_link_that_only_sends_takes_no_mail() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
+    let mut ana = Line::new(url, Role::Sender, Trust::default());
+    ana.link.send(envelope(&key(1), 1, OPEN)).unwrap();
+    let story = async {
+        let mut relay = greeted(&listener).await;
+        let ToRelay::Send(sent) = said(&mut relay).await else { panic!("nothing sent") };
+        let Envelope { id, body, .. } = envelope(&key(1), 7, OPEN);
+        let pushed = Deliver { id, held_ms: 0, token: OPEN.hash(), body };
+        for frame in [ToClient::Deliver(pushed), ToClient::Accepted { id: sent.id }] {
+            relay.send(Message::text(frame.to_text())).await.unwrap();
+        }
+        let mut heard = Vec::new();
+        while !heard.iter().any(|it| matches!(it, FromLink::Accepted { .. })) {
+            heard.push(ana.reports.recv().await.unwrap().1);
+        }
+        assert!(!heard.iter().any(|it| matches!(it, FromLink::Deliver(_))), "{heard:?}");
+    };
+    clock::timeout(AT_MOST, story).await.expect("the link hears its relay");
 }
 
 /// A relay that a test plays, up to its challenge.

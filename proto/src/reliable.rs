@@ -21,6 +21,9 @@ pub const GIVE_UP: Duration = Duration::from_secs(45);
 /// Pauses before the repeats; the last one goes on.
 const PAUSES_MS: [u64; 4] = [500, 1_000, 2_000, 4_000];
 
+/// Between two acknowledgements of what had come before: who repeats faster hears no more.
+const DOUBLES_PAUSE: Duration = Duration::from_millis(400);
+
 /// Why a packet was refused. Its sender was authenticated: it broke the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
@@ -71,8 +74,12 @@ pub struct Reliable {
     came: u32,
     /// Bit `i`: `came + 1 + i` came too. Bit 0 is never set.
     beyond: u64,
-    /// Something came that was not acknowledged yet.
+    /// Something new came that was not acknowledged yet.
     owes: bool,
+    /// Something came again: its acknowledgement was lost, or its sender floods.
+    doubles: bool,
+    /// When something was acknowledged last.
+    acknowledged: Option<Moment>,
 }
 
 impl Reliable {
@@ -105,8 +112,10 @@ impl Reliable {
         if number == 0 {
             return Ok(None);
         }
-        self.owes = true;
-        Ok(self.is_new(number).then_some(body))
+        let new = self.is_new(number);
+        self.owes |= new;
+        self.doubles |= !new;
+        Ok(new.then_some(body))
     }
 
     /// Packets that are due now. Fails when one was repeated for too long.
@@ -131,10 +140,14 @@ impl Reliable {
                 repeated,
             });
         }
-        if self.owes && packets.is_empty() {
+        let doubles = self.doubles_due().is_some_and(|due| due <= now);
+        if (self.owes || doubles) && packets.is_empty() {
             packets.push(Packet { bytes: join(came, beyond, 0, &[]), everywhere: false, repeated: false });
         }
-        self.owes = false;
+        if !packets.is_empty() {
+            self.acknowledged = Some(now);
+            (self.owes, self.doubles) = (false, false);
+        }
         Ok(packets)
     }
 
@@ -144,7 +157,14 @@ impl Reliable {
             return Some(Moment::default());
         }
         let give_up = |it: &Sent| it.first.map(|first| first + GIVE_UP);
-        self.waiting.values().filter_map(|it| it.due.min(give_up(it))).min()
+        let waiting = self.waiting.values().filter_map(|it| it.due.min(give_up(it)));
+        waiting.chain(self.doubles_due()).min()
+    }
+
+    /// When what came again is acknowledged again.
+    fn doubles_due(&self) -> Option<Moment> {
+        let due = self.acknowledged.map_or(Moment::default(), |at| at + DOUBLES_PAUSE);
+        self.doubles.then_some(due)
     }
 
     /// A new path stands: everything that waits is due at once.

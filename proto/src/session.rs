@@ -11,7 +11,7 @@ use ahoy_call::CallId;
 use ed25519_dalek::VerifyingKey;
 use snow::{Builder, HandshakeState, StatelessTransportState};
 use x25519_dalek::StaticSecret;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
 use crate::codec::CodecError;
 use crate::hello::{Hello, Reply, VERSION};
@@ -84,6 +84,8 @@ impl Drop for Ephemeral {
         self.0.zeroize();
     }
 }
+
+impl ZeroizeOnDrop for Ephemeral {}
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

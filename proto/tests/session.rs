@@ -226,3 +226,11 @@ fn the_clear_header_is_read_strictly() {
     assert_eq!(Header::read(&good[..HEADER]), Err(SessionError::Length));
     assert_eq!(Header::read(&vec![1; 40_000]), Err(SessionError::Length));
 }
+
+#[test]
+fn an_ephemeral_is_wiped_when_it_is_dropped() {
+    fn is_wiped<T: zeroize::ZeroizeOnDrop>(_: &T) -> bool {
+        std::mem::needs_drop::<T>()
+    }
+    assert!(is_wiped(&Ephemeral([31; 32])));
+}

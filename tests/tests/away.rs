@@ -59,9 +59,9 @@ fn a_ring_and_its_note_in_one_mailbox_are_one_row_of_the_ring_and_no_ring() {
     let call = CallId::from_bytes([9; 16]);
     w.event(1, rung(call));
     // Somebody else's word about it does nothing.
-    w.event(1, Event::MissedNote { call, peer: peer(3), at_unix_us: 5 });
+    w.event(1, Event::MissedNote { call, peer: peer(3), at_unix_us: 5, why: None });
     assert_eq!(w.people[1].phone.phase(call), PhaseKind::Knocking);
-    w.event(1, Event::MissedNote { call, peer: peer(0), at_unix_us: 7 });
+    w.event(1, Event::MissedNote { call, peer: peer(0), at_unix_us: 7, why: None });
     assert_eq!(w.facts("bob"), [Fact::Noted, Fact::Ended]);
     assert_eq!(w.end("bob"), (EndReason::Missed, EndedBy::Remote, Outcome::Missed));
     w.pass(MINUTE);
@@ -127,7 +127,7 @@ fn a_note_of_a_call_that_is_known_changes_nothing() {
     let mut w = World::new(7, &["ada", "bob"]);
     let call = w.dial("ada", "bob").unwrap();
     w.pass(SECOND);
-    let note = Event::MissedNote { call, peer: peer(0), at_unix_us: 5 };
+    let note = Event::MissedNote { call, peer: peer(0), at_unix_us: 5, why: None };
     let before = w.people[1].phone.clone();
     w.event(1, note.clone());
     assert!(before == w.people[1].phone, "it rings here");
@@ -142,7 +142,7 @@ fn a_note_of_a_call_that_is_known_changes_nothing() {
 fn a_note_that_comes_twice_is_one_row_and_rings_no_more() {
     let mut w = World::new(7, &["ada", "bob"]);
     let call = CallId::from_bytes([9; 16]);
-    let note = Event::MissedNote { call, peer: peer(0), at_unix_us: 5 };
+    let note = Event::MissedNote { call, peer: peer(0), at_unix_us: 5, why: None };
     w.event(1, note.clone());
     w.event(1, note);
     assert_eq!(w.rows("bob").len(), 1);
@@ -162,7 +162,7 @@ fn many_notes_at_once_do_not_push_out_a_call_that_has_just_ended() {
     w.decline("bob").unwrap();
     for number in 0..200 {
         let call = CallId::from_bytes([number; 16]);
-        w.event(1, Event::MissedNote { call, peer: peer(0), at_unix_us: i64::from(number) });
+        w.event(1, Event::MissedNote { call, peer: peer(0), at_unix_us: i64::from(number), why: None });
     }
     assert_eq!(w.rows("bob").len(), 201, "each is a row");
     assert_eq!(w.state_of("bob", call), Some(State::Disconnected), "and this one is still to be seen");

@@ -64,7 +64,7 @@ fn phones_are_equal_that_decide_alike_whenever_that_was() {
         ("the switch for all", |it| drop(it.command(NOW, Command::SetAllMuted { muted: true }))),
         ("a call", |it| drop(it.command(NOW, dial(id(1), peer(1), device(1))))),
         ("one that ended", |it| {
-            drop(it.event(NOW, Event::MissedNote { call: id(1), peer: peer(1), at_unix_us: 0 }));
+            drop(it.event(NOW, Event::MissedNote { call: id(1), peer: peer(1), at_unix_us: 0, why: None }));
         }),
     ];
     for (what, change) in unlike {

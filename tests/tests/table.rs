@@ -191,7 +191,9 @@ const ROWS: &[Row] = &[
     ("time passes", |_| Given::Tick),
     ("rings again", |s| rung(s.wire, them(s))),
     ("another rings", |_| rung(CallId::from_bytes([0x56; 16]), 3)),
-    ("note of it", |s| Given::Event(Event::MissedNote { call: s.wire, peer: peer(them(s)), at_unix_us: 1 })),
+    ("note of it", |s| {
+        Given::Event(Event::MissedNote { call: s.wire, peer: peer(them(s)), at_unix_us: 1, why: None })
+    }),
     ("ready", |s| said(s, Message::Ready)),
     ("offer", |s| said(s, Message::Offer { remaining: Duration::from_secs(30), text: None })),
     ("their next path", |s| {

@@ -3,10 +3,13 @@
 //! Lives here: what a note becomes.
 //! Must not: ring.
 
+use alloc::string::String;
+
 use super::Phone;
 use crate::call::{Call, Out, noted};
 use crate::effect::Fact;
 use crate::id::{CallId, PeerId};
+use crate::view::CallView;
 
 impl Phone {
     /// A ring and the note of the same call lay in one mailbox: nobody will prove that ring any more, and the note knows
@@ -20,9 +23,16 @@ impl Phone {
         }
     }
 
-    /// A row of its own time, and nothing else.
-    pub(super) fn noted(&mut self, out: &mut Out, call: CallId, peer: PeerId, at_unix_us: i64) {
-        let view = noted(call, peer, out.now);
+    /// A row of its own time, and nothing else. `why` stands where the caller's own words would.
+    pub(super) fn noted(
+        &mut self,
+        out: &mut Out,
+        call: CallId,
+        peer: PeerId,
+        at_unix_us: i64,
+        why: Option<String>,
+    ) {
+        let view = CallView { note: why, ..noted(call, peer, out.now) };
         out.record_at(Fact::Noted, view.clone(), Some(at_unix_us));
         out.record_at(Fact::Ended, view.clone(), Some(at_unix_us));
         self.remember_note(out.now, view);

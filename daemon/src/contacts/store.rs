@@ -167,11 +167,19 @@ impl Contacts {
         self.rows.get(&peer).and_then(|_| self.shelf.card(peer))
     }
 
-    /// The devices that a call to this contact rings. Empty when its card has none with an inbox.
-    pub fn legs(&self, peer: PeerId) -> Vec<ahoy_call::LegId> {
+    /// The devices that a call to this contact rings: those with an inbox whose certificates have not ended. Empty when
+    /// its card has none.
+    pub fn legs(&self, peer: PeerId, unix_s: i64) -> Vec<ahoy_call::LegId> {
         let devices = self.card(peer).map_or_else(Vec::new, |card| card.devices);
-        let reachable = devices.iter().filter(|device| !device.inboxes.is_empty());
+        let reachable =
+            devices.iter().filter(|it| !it.inboxes.is_empty() && !it.certificate.has_ended_at(unix_s));
         reachable.map(|device| device.certificate.leg_id()).collect()
+    }
+
+    /// Whether no device can be called because the certificates of all have ended, by our calendar.
+    pub fn has_ended(&self, peer: PeerId, unix_s: i64) -> bool {
+        let devices = self.card(peer).map_or_else(Vec::new, |card| card.devices);
+        !devices.is_empty() && devices.iter().all(|it| it.certificate.has_ended_at(unix_s))
     }
 
     /// To add a contact by its card, or to renew the card of one that is there. `at`: now, for the row.

@@ -313,7 +313,7 @@ fn a_card_that_is_damaged_while_we_run_is_not_believed_but_set_aside_and_mended_
     contacts.add(&ben.card(1), 1).unwrap();
     let change = ContactChange { name: Some("my Ben".into()), ..ContactChange::default() };
     contacts.change(peer, &change).unwrap();
-    assert_eq!(contacts.legs(peer), [ben.own.leg_id()]);
+    assert_eq!(contacts.legs(peer, now_s()), [ben.own.leg_id()]);
     let path = ana.dir.path().join("contacts").join(ben.id() + ".json");
     let text = std::fs::read_to_string(&path).unwrap();
     // One letter of the signature: the file is whole, and its card still names the same account.
@@ -325,10 +325,13 @@ fn a_card_that_is_damaged_while_we_run_is_not_believed_but_set_aside_and_mended_
     assert_eq!(roster.card(peer), None);
     contacts.settle();
     assert!(problems.borrow_and_update()[0].contains("was set aside as"), "{:?}", problems.borrow());
-    assert!(contacts.legs(peer).is_empty() && !path.exists());
+    assert!(contacts.legs(peer, now_s()).is_empty() && !path.exists());
     assert!(!problems.has_changed().unwrap(), "told once");
     assert_eq!(contacts.add(&ben.card(1), 2), Ok(Added::Updated(peer)));
-    assert_eq!((contacts.get(peer).unwrap().name.as_str(), contacts.legs(peer).len()), ("my Ben", 1));
+    assert_eq!(
+        (contacts.get(peer).unwrap().name.as_str(), contacts.legs(peer, now_s()).len()),
+        ("my Ben", 1)
+    );
     assert!(roster.card(peer).is_some());
 }
 
@@ -518,4 +521,20 @@ fn what_the_daemon_notes_while_a_change_is_written_is_kept_and_so_is_the_change(
     assert_eq!(seen(&contacts), ("my Ben".to_owned(), true, 88));
     drop(contacts);
     assert_eq!(seen(&ana.contacts()), ("my Ben".to_owned(), true, 88), "and on the disk");
+}
+
+fn now_s() -> i64 {
+    crate::clock::unix_us() / 1_000_000
+}
+
+#[test]
+fn a_device_whose_certificate_has_ended_is_not_called_and_that_is_known() {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let (mut contacts, peer) = (ana.contacts(), ben.own.peer_id());
+    contacts.add(&ben.card(1), 1).unwrap();
+    let end = ben.own.certificate.expires_s();
+    assert_eq!(contacts.legs(peer, end - 1), [ben.own.leg_id()]);
+    assert!(!contacts.has_ended(peer, end - 1));
+    assert_eq!(contacts.legs(peer, end), []);
+    assert!(contacts.has_ended(peer, end));
 }

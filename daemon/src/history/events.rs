@@ -248,7 +248,8 @@ pub(super) fn close_open(db: &mut Connection, now: i64) -> rusqlite::Result<Vec<
         let contact = id_bytes(&folded.row.contact);
         take(&change, id, folded, &event)?;
         if let (Some(call), Some(peer)) = (id_bytes(&call), contact) {
-            unfinished.push(Unfinished { call: CallId::from_bytes(call), peer: PeerId::from_bytes(peer) });
+            let (call, peer) = (CallId::from_bytes(call), PeerId::from_bytes(peer));
+            unfinished.push(Unfinished { call, peer, unanswered: outcome == Outcome::Missed });
         }
     }
     change.commit()?;

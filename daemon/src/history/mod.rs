@@ -140,4 +140,6 @@ pub struct Unfinished {
     pub call: ahoy_call::CallId,
     /// The contact.
     pub peer: ahoy_call::PeerId,
+    /// They called and we had not answered.
+    pub unanswered: bool,
 }

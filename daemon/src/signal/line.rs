@@ -1,24 +1,29 @@
 //! One leg's session: its stage, and which path each frame takes.
 //!
-//! Lives here: repeating message 1, sealing and routing what the rules send, opening what comes.
+//! Lives here: sealing what the rules send, opening what comes. Which relay each frame takes: `line/route.rs`.
 //! Must not: know who the other is beyond its route, or what a call is.
+
+mod repeat;
+mod route;
 
 use std::time::Duration;
 
 use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId};
 use ahoy_proto::codec;
-use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Ttl};
+use ahoy_proto::envelope::Envelope;
 use ahoy_proto::reliable::{Reliable, Undeliverable};
 use ahoy_proto::session::{Called, Calling, Session};
 
+use crate::budget;
 use crate::signal::Report;
 use crate::signal::dropped::Cause;
-use crate::signal::peers::Route;
+use crate::signal::replay::Mark;
+
+pub(super) use repeat::Repeat;
+pub(super) use route::{ReplyInbox, Route, fresh_token};
 
 /// How long a relay keeps a sealed frame for a device that is away for a moment; after that it is repeated anyway.
 const FRAME_LIVES: Duration = Duration::from_secs(30);
-/// Pauses before the repeats of message 1; the last one goes on.
-const PAUSES_MS: [u64; 5] = [500, 1_000, 2_000, 4_000, 8_000];
 
 /// What the task has to do.
 #[derive(Debug)]
@@ -27,6 +32,10 @@ pub(super) enum Out {
     Post {
         /// Its URL.
         relay: String,
+        /// By the connection that claims this inbox there: its public key. By any if none.
+        from: Option<[u8; 32]>,
+        /// Whose budget it is counted to; ours if none.
+        budget: Option<PeerId>,
         /// What.
         envelope: Envelope,
     },
@@ -39,57 +48,6 @@ pub(super) fn chance<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).ok()?;
     Some(bytes)
-}
-
-/// A message 1 on its way: the same envelope again and again, until it is answered or its time is over.
-#[derive(Debug)]
-pub(super) struct Repeat {
-    pub(super) id: EnvelopeId,
-    pub(super) route: Route,
-    frame: Vec<u8>,
-    until: Moment,
-    /// How long a relay keeps it; until the repeats end if none.
-    kept: Option<Duration>,
-    next: Option<Moment>,
-    tries: usize,
-}
-
-impl Repeat {
-    /// Due at once.
-    pub(super) fn new(route: Route, frame: Vec<u8>, now: Moment, lives: Duration) -> Option<Self> {
-        let id = EnvelopeId::from_bytes(chance()?);
-        Some(Self { id, route, frame, until: now + lives, kept: None, next: Some(now), tries: 0 })
-    }
-
-    /// A relay keeps it that long, however short the repeats are.
-    pub(super) fn kept(self, kept: Duration) -> Self {
-        Self { kept: Some(kept), ..self }
-    }
-
-    /// Sends if it is time.
-    pub(super) fn due(&mut self, now: Moment, out: &mut Vec<Out>) {
-        if self.next.is_none_or(|next| next > now) {
-            return;
-        }
-        if self.until <= now {
-            self.next = None;
-            return;
-        }
-        let lives = self.kept.unwrap_or_else(|| self.until.since(now));
-        post(&self.route, self.id, &self.frame, lives, out);
-        self.next = Some(now + Duration::from_millis(PAUSES_MS[self.tries.min(PAUSES_MS.len() - 1)]));
-        self.tries += 1;
-    }
-
-    /// No more of it.
-    pub(super) fn stop(&mut self) {
-        self.next = None;
-    }
-
-    /// When [`Self::due`] is next needed.
-    pub(super) fn deadline(&self) -> Option<Moment> {
-        self.next
-    }
 }
 
 /// How far the session is.
@@ -111,6 +69,8 @@ pub(super) enum Stage {
         called: Option<Called>,
         /// When it is dropped unanswered.
         until: Moment,
+        /// What must not count twice, once it is answered.
+        handshake: Mark,
     },
     /// The session stands.
     Open(Session),
@@ -129,6 +89,9 @@ pub(super) struct Line {
     /// Message 3 was opened, or message 2: they have our card.
     pub(super) mutual: bool,
     reliable: Reliable,
+    /// Message 2 was sent so often, the last time then.
+    answered: u32,
+    answered_at: Moment,
     /// The last packet came by a relay while the channel is said to be open: it may be dead.
     by_relay: bool,
     /// Nothing more can be carried; that was reported.
@@ -146,6 +109,8 @@ impl Line {
             channel: false,
             mutual: false,
             reliable: Reliable::default(),
+            answered: 0,
+            answered_at: Moment::default(),
             by_relay: false,
             dead: false,
         }
@@ -153,6 +118,9 @@ impl Line {
 
     /// Seals and sends a message of the rules.
     pub(super) fn send(&mut self, now: Moment, message: &Message, out: &mut Vec<Out>) {
+        if matches!(message, Message::Accept) {
+            self.route.open_all();
+        }
         let everywhere = match message {
             Message::Accept | Message::Decline { .. } | Message::Cancel { .. } | Message::End { .. } => true,
             Message::Ready
@@ -218,7 +186,8 @@ impl Line {
             // What was not acknowledged in time takes every path: the channel may be dead without knowing it.
             let widely = packet.everywhere || packet.repeated || self.by_relay;
             if !self.channel || widely {
-                self.post(&frame, out);
+                let all = packet.everywhere || packet.repeated;
+                self.route.post(self.peer, &frame, FRAME_LIVES, all, out);
             }
             if self.channel {
                 let (call, leg) = self.key;
@@ -227,11 +196,17 @@ impl Line {
         }
     }
 
-    /// Sends a frame by the relay, outside of what is repeated.
-    pub(super) fn post(&self, frame: &[u8], out: &mut Vec<Out>) {
-        if let Some(id) = chance() {
-            post(&self.route, EnvelopeId::from_bytes(id), frame, FRAME_LIVES, out);
+    /// Sends message 2, by one relay: the first time by that which brought message 1, then by each in turn. A caller repeats
+    /// message 1 while no answer comes, and nobody makes us say it faster or without end.
+    pub(super) fn answer(&mut self, now: Moment, message_2: &[u8], out: &mut Vec<Out>) -> Result<(), Cause> {
+        let soon = self.answered > 0 && now.since(self.answered_at) < budget::MESSAGE_2_PAUSE;
+        if soon || self.answered >= budget::MESSAGE_2S {
+            return Err(Cause::TooMany);
         }
+        self.route.post_one(self.answered, self.peer, message_2, FRAME_LIVES, out);
+        self.answered += 1;
+        self.answered_at = now;
+        Ok(())
     }
 
     /// The channel opened or closed.
@@ -265,14 +240,5 @@ impl Line {
             let (call, leg) = self.key;
             out.push(Out::Report(Report::Event(Event::Undeliverable { call, leg })));
         }
-    }
-}
-
-fn post(route: &Route, id: EnvelopeId, frame: &[u8], lives: Duration, out: &mut Vec<Out>) {
-    for at in &route.inboxes {
-        // A frame of ours is never longer than a body may be.
-        let Ok(body) = Body::try_from(frame.to_vec()) else { continue };
-        let envelope = Envelope { inbox: at.inbox, token: route.token, id, ttl: Ttl::new(lives), body };
-        out.push(Out::Post { relay: at.relay.clone(), envelope });
     }
 }

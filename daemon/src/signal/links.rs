@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::ice::IceServer;
 use crate::identity::OwnInbox;
 use crate::signal;
+use crate::signal::line::ReplyInbox;
 use crate::signal::link::{FromLink, Link, LinkHandle, LinkId, Role};
 use crate::signal::tls::{RelayUrl, Trust};
 
@@ -28,11 +29,21 @@ pub(super) enum News {
 struct One {
     relay: String,
     handle: LinkHandle,
-    /// The public claim key, where the inbox is ours.
-    claims: Option<[u8; 32]>,
+    serves: Serves,
     up: bool,
     why: String,
     ice_servers: Vec<IceServer>,
+}
+
+/// What a link is for, with the public key of the inbox that it claims.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Serves {
+    /// The inbox that is on our card.
+    Standing([u8; 32]),
+    /// The answers to a ring of ours, at a relay of who is rung.
+    Ring([u8; 32]),
+    /// Nobody: it only sends.
+    Sending,
 }
 
 /// All links.
@@ -55,26 +66,56 @@ impl Links {
     pub(super) fn claim(&mut self, inboxes: &[OwnInbox], tokens: &[TokenHash]) {
         let wanted: BTreeMap<[u8; 32], &OwnInbox> =
             inboxes.iter().map(|it| (it.claim.verifying_key().to_bytes(), it)).collect();
-        self.links.retain(|_, one| {
-            one.claims.is_none_or(|key| wanted.get(&key).is_some_and(|it| it.relay == one.relay))
+        self.links.retain(|_, one| match one.serves {
+            Serves::Standing(key) => wanted.get(&key).is_some_and(|it| it.relay == one.relay),
+            Serves::Ring(_) | Serves::Sending => true,
         });
         self.unusable = if inboxes.is_empty() { "no relay is configured".to_owned() } else { String::new() };
         for (key, inbox) in wanted {
-            if let Some(one) = self.links.values().find(|one| one.claims == Some(key)) {
+            if let Some(one) = self.links.values().find(|one| one.serves == Serves::Standing(key)) {
                 one.handle.set_tokens(tokens.to_vec());
                 continue;
             }
             let role = Role::Claimed { key: inbox.claim.clone(), tokens: tokens.to_vec() };
             // A link that only sent to this relay has no more use.
-            self.links.retain(|_, one| one.relay != inbox.relay || one.claims.is_some());
-            self.begin(&inbox.relay, role, Some(key));
+            self.links.retain(|_, one| one.relay != inbox.relay || one.serves != Serves::Sending);
+            self.begin(&inbox.relay, role, Serves::Standing(key));
         }
     }
 
-    /// Sends by the link to this relay, which begins if there is none. What does not fit is lost, and repeated later.
-    pub(super) fn post(&mut self, relay: &str, envelope: Envelope) {
-        let id = self.links.iter().find(|(_, one)| one.relay == relay).map(|(id, _)| *id);
-        let Some(id) = id.or_else(|| self.begin(relay, Role::Sender, None)) else { return };
+    /// Claims exactly these inboxes, made for rings of ours, at the relays of those who are rung.
+    pub(super) fn claim_for_calls<'a>(&mut self, inboxes: impl Iterator<Item = &'a ReplyInbox>) {
+        let made: Vec<&ReplyInbox> = inboxes.filter(|it| it.key.is_some()).collect();
+        let wanted = |one: &One, it: &ReplyInbox| {
+            it.claims().is_some_and(|key| one.serves == Serves::Ring(key)) && it.relays.contains(&one.relay)
+        };
+        self.links.retain(|_, one| match one.serves {
+            Serves::Ring(_) => made.iter().any(|it| wanted(one, it)),
+            Serves::Standing(_) | Serves::Sending => true,
+        });
+        for inbox in made {
+            let (Some(key), Some(public)) = (&inbox.key, inbox.claims()) else { continue };
+            for relay in &inbox.relays {
+                let there = self.links.values().any(|one| one.relay == *relay && wanted(one, inbox));
+                if !there {
+                    let role = Role::Claimed { key: key.clone(), tokens: vec![inbox.to.token.hash()] };
+                    self.begin(relay, role, Serves::Ring(public));
+                }
+            }
+        }
+    }
+
+    /// Sends by the link to this relay that claims `from` there, otherwise by any that outlives a call; it begins if there
+    /// is none. What does not fit is lost, and repeated later.
+    pub(super) fn post(&mut self, relay: &str, from: Option<[u8; 32]>, envelope: Envelope) {
+        let serves = |one: &One| match (one.serves, from) {
+            (Serves::Ring(key), Some(from)) => key == from,
+            (Serves::Standing(_) | Serves::Sending, None) => true,
+            (Serves::Ring(_), None) | (Serves::Standing(_) | Serves::Sending, Some(_)) => false,
+        };
+        let id = self.links.iter().find(|(_, one)| one.relay == relay && serves(one)).map(|(id, _)| *id);
+        let begin = || from.is_none().then(|| self.begin(relay, Role::Sender, Serves::Sending)).flatten();
+        let Some(id) = id.or_else(begin) else { return };
         let sent = self.links.get(&id).map(|one| one.handle.send(envelope));
         if let Some(Err(error)) = sent {
             tracing::debug!(link = id.0, %error, "an envelope is lost");
@@ -105,24 +146,27 @@ impl Links {
                 (one.up, one.why) = (false, "another daemon took our place at the relay".to_owned());
             }
             FromLink::Accepted { id } => return News::Accepted(id),
+            // A relay that we only speak to has no mail for us.
+            FromLink::Deliver(_) if one.serves == Serves::Sending => {}
             FromLink::Deliver(deliver) => return News::Deliver(deliver),
         }
         News::Nothing
     }
 
-    /// The relay behind a link.
-    pub(super) fn relay(&self, link: LinkId) -> Option<&str> {
-        self.links.get(&link).map(|one| &one.relay[..])
+    /// The relay behind a link, and whether the link serves the inbox that is on our card.
+    pub(super) fn place(&self, link: LinkId) -> Option<(&str, bool)> {
+        let one = self.links.get(&link)?;
+        Some((&one.relay, matches!(one.serves, Serves::Standing(_))))
     }
 
     /// Ends links that only sent, to relays that nobody is reached through now.
     pub(super) fn prune(&mut self, used: &BTreeSet<&str>) {
-        self.links.retain(|_, one| one.claims.is_some() || used.contains(&one.relay[..]));
+        self.links.retain(|_, one| one.serves != Serves::Sending || used.contains(&one.relay[..]));
     }
 
     /// What the links amount to.
     pub(super) fn state(&self) -> signal::Links {
-        let own = || self.links.values().filter(|one| one.claims.is_some());
+        let own = || self.links.values().filter(|one| matches!(one.serves, Serves::Standing(_)));
         let error = own().map(|one| &one.why).find(|why| !why.is_empty()).unwrap_or(&self.unusable);
         signal::Links {
             online: own().any(|one| one.up),
@@ -137,12 +181,12 @@ impl Links {
         futures_util::future::join_all(ends).await;
     }
 
-    fn begin(&mut self, relay: &str, role: Role, claims: Option<[u8; 32]>) -> Option<LinkId> {
+    fn begin(&mut self, relay: &str, role: Role, serves: Serves) -> Option<LinkId> {
         let url = match RelayUrl::parse(relay) {
             Ok(url) => url,
             Err(error) => {
                 tracing::debug!(%error, "a relay cannot be used");
-                if claims.is_some() {
+                if matches!(serves, Serves::Standing(_)) {
                     self.unusable = error.to_string();
                 }
                 return None;
@@ -154,7 +198,7 @@ impl Links {
         let one = One {
             relay: relay.to_owned(),
             handle,
-            claims,
+            serves,
             up: false,
             why: String::new(),
             ice_servers: Vec::new(),

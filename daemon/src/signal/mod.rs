@@ -65,6 +65,8 @@ pub enum Order {
         call: CallId,
         /// The contact.
         peer: PeerId,
+        /// They had called and we had not answered.
+        unanswered: bool,
     },
     /// Our own network has changed: look whether the relays are still there.
     NetworkChanged,

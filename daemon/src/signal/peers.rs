@@ -8,20 +8,27 @@ use std::sync::Arc;
 
 use ahoy_call::{LegId, PeerId};
 use ahoy_proto::card::InboxAt;
-use ahoy_proto::envelope::{Token, TokenHash};
+use ahoy_proto::envelope::{Inbox, Token, TokenHash};
+use ahoy_proto::hello::Hello;
 use ahoy_proto::identity::DeviceCertificate;
+use ahoy_proto::relay_url::RelayUrl;
 
+use crate::budget;
 use crate::identity::Own;
-use crate::roster::Roster;
+use crate::roster::{Known, Roster};
 use crate::signal::dropped::Cause;
 
-/// How a device is reached.
-#[derive(Clone, Debug)]
-pub(super) struct Route {
-    /// What its owner gave us.
+/// One place where somebody takes mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    /// The relay's URL.
+    pub(super) relay: String,
+    /// The inbox there.
+    pub(super) inbox: Inbox,
+    /// The right to write to it.
     pub(super) token: Token,
-    /// Where it takes mail; never empty.
-    pub(super) inboxes: Vec<InboxAt>,
+    /// The relay is one of our own.
+    pub(super) ours: bool,
 }
 
 /// A sender that may speak to us.
@@ -30,7 +37,8 @@ pub(super) struct Admitted {
     pub(super) peer: PeerId,
     pub(super) leg: LegId,
     pub(super) preconnect: bool,
-    pub(super) route: Route,
+    /// Where its card says that it takes mail, as far as we would speak to those relays at all.
+    pub(super) ways: Vec<Way>,
     /// The token was not bound before; it is now.
     pub(super) newly_bound: bool,
 }
@@ -60,38 +68,72 @@ impl Peers {
         roster.flat_map(|it| it.tokens()).map(|it| TokenHash::from_bytes(it.hash)).collect()
     }
 
-    /// A contact's devices that can be reached, with the way to each.
-    pub(super) fn devices(&self, peer: PeerId) -> Vec<(DeviceCertificate, Route)> {
-        let Some(card) = self.roster.as_ref().and_then(|it| it.card(peer)) else { return Vec::new() };
-        let token = Token::from_bytes(card.token);
-        let devices = card.devices.into_iter();
-        devices
-            .filter(|it| !it.inboxes.is_empty())
-            .map(|it| (it.certificate, Route { token, inboxes: it.inboxes }))
-            .collect()
+    /// Whether a contact may learn our network address before we answer.
+    pub(super) fn may_preconnect(&self, peer: PeerId) -> bool {
+        self.roster.as_ref().and_then(|it| it.contact(peer)).is_some_and(|known| known.preconnect)
     }
 
-    /// Whether the sender of an opened message 1 may speak to us, and how it is answered. The token is bound to it
-    /// if it was free.
-    pub(super) fn admit(
-        &mut self,
-        unix_s: i64,
-        token: TokenHash,
-        certificate: &DeviceCertificate,
-    ) -> Result<Admitted, Cause> {
+    /// A contact's devices that can be reached, with the ways to each. One whose certificate has ended is none of its
+    /// devices any more.
+    pub(super) fn devices(&self, unix_s: i64, peer: PeerId) -> Vec<(DeviceCertificate, Vec<Way>)> {
+        let Some(card) = self.roster.as_ref().and_then(|it| it.card(peer)) else { return Vec::new() };
+        let token = Token::from_bytes(card.token);
+        let mut relays: Vec<String> = Vec::new();
+        let living = card.devices.into_iter().filter(|it| !it.certificate.has_ended_at(unix_s));
+        let mut devices = Vec::new();
+        for device in living {
+            let mut ways = self.ways(token, &device.inboxes);
+            ways.retain(|way| {
+                let known = relays.contains(&way.relay);
+                if !known && relays.len() < budget::RELAYS {
+                    relays.push(way.relay.clone());
+                }
+                known || relays.contains(&way.relay)
+            });
+            if !ways.is_empty() {
+                devices.push((device.certificate, ways));
+            }
+        }
+        devices
+    }
+
+    /// The inboxes of a card, less those at relays that only its owner knows to be on this machine: a card must not make
+    /// us knock at whatever listens here. A relay that is ours is spelled as we spell it.
+    fn ways(&self, token: Token, inboxes: &[InboxAt]) -> Vec<Way> {
+        let ours = self.own().map(|own| &own.inboxes[..]).unwrap_or_default();
+        let way = |at: &InboxAt| {
+            let url = RelayUrl::parse(&at.relay).ok()?;
+            let known = ours.iter().find(|own| RelayUrl::parse(&own.relay).is_ok_and(|own| own == url));
+            let usable = known.is_some() || url.is_sealed();
+            let relay = known.map_or_else(|| at.relay.clone(), |own| own.relay.clone());
+            usable.then_some(Way { relay, inbox: at.inbox, token, ours: known.is_some() })
+        };
+        inboxes.iter().filter_map(way).collect()
+    }
+
+    /// Whether the sender of an opened message 1 may speak to us, as far as that can be said without its card, which costs
+    /// a file and signatures.
+    pub(super) fn known(&self, unix_s: i64, token: TokenHash, hello: &Hello) -> Result<Known, Cause> {
         let roster = self.roster.as_ref().ok_or(Cause::UnknownSender)?;
-        let known = *roster.contact(certificate.peer_id()).ok_or(Cause::UnknownSender)?;
+        let known = *roster.contact(hello.certificate.peer_id()).ok_or(Cause::UnknownSender)?;
         if known.blocked {
             return Err(Cause::Blocked);
         }
-        if !certificate.is_valid_at(unix_s) {
+        if !hello.certificate.is_valid_at(unix_s) {
             return Err(Cause::Expired);
         }
-        // Before the card, which costs a file and signatures.
-        let owner = self.owner(token)?;
-        if owner.is_some_and(|owner| owner != known.peer) {
+        let foreign = self.owner(token)?.is_some_and(|owner| owner != known.peer);
+        if foreign || hello.token.is_some_and(|said| said != token) {
             return Err(Cause::ForeignToken);
         }
+        Ok(known)
+    }
+
+    /// The same with its card, and where it takes mail. The token is bound to it if it was free and the sender itself
+    /// says that this is the one: the relay's word is not enough.
+    pub(super) fn admit(&mut self, known: Known, token: TokenHash, hello: &Hello) -> Result<Admitted, Cause> {
+        let roster = self.roster.as_ref().ok_or(Cause::UnknownSender)?;
+        let certificate = &hello.certificate;
         let card = roster.card(known.peer).ok_or(Cause::UnknownSender)?;
         if card.account != *certificate.account() {
             return Err(Cause::UnknownSender);
@@ -102,19 +144,22 @@ impl Peers {
             .find(|it| it.certificate.device() == certificate.device())
             .filter(|it| it.certificate.noise() == certificate.noise() && !it.inboxes.is_empty())
             .ok_or(Cause::UnknownDevice)?;
-        let admitted = Admitted {
+        let ways = self.ways(Token::from_bytes(card.token), &device.inboxes);
+        let newly_bound = self.owner(token)?.is_none() && hello.token == Some(token);
+        if newly_bound {
+            self.bound.insert(token, known.peer);
+        }
+        Ok(Admitted {
             peer: known.peer,
             leg: certificate.leg_id(),
             preconnect: known.preconnect,
-            route: Route { token: Token::from_bytes(card.token), inboxes: device.inboxes },
-            newly_bound: owner.is_none(),
-        };
-        self.bound.insert(token, admitted.peer);
-        Ok(admitted)
+            ways,
+            newly_bound,
+        })
     }
 
-    /// To whom a token of ours is bound.
-    fn owner(&self, token: TokenHash) -> Result<Option<PeerId>, Cause> {
+    /// To whom a token of ours is bound. An error: it is none of ours.
+    pub(super) fn owner(&self, token: TokenHash) -> Result<Option<PeerId>, Cause> {
         let listed =
             self.roster.as_ref().and_then(|it| it.token(token.bytes())).ok_or(Cause::UnknownToken)?;
         Ok(listed.bound.or_else(|| self.bound.get(&token).copied()))

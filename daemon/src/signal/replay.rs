@@ -1,24 +1,40 @@
 //! What was answered before, so that a replay gets nothing, after a restart either.
 //!
-//! Lives here: a bounded set of the calls that rang us and of their handshakes, and its file.
+//! Lives here: the marks of each contact, a bounded set, and their file: a log to which each mark is appended, rewritten
+//! when more than half of it is old.
 //! Must not: hold anything from which a contact could be read.
 //!
-//! A replay that outlives the set, after thousands of later calls, would be sent a message 2 and ring nobody: the ring
-//! needs message 3, which cannot be replayed.
+//! A replay that outlives its contact's marks, which only that contact can push out, rings nobody: the ring needs message 3,
+//! which cannot be replayed.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::io;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use ahoy_call::PeerId;
 use blake2::{Blake2s128, Digest as _};
 
-/// How many marks are kept; a ring takes three.
-const MOST: usize = 4096;
+/// Marks of one contact that are kept; a ring takes three.
+const MOST: usize = 256;
+/// Marks that earlier programs wrote without saying whose they are.
+const MOST_OF_ANYBODY: usize = 4096;
 const MARK: usize = 16;
+/// Whose, and what.
+const RECORD: usize = 2 * MARK;
+/// Records in the file before it is looked whether it is worth rewriting.
+const WORTH_REWRITING: usize = 4096;
 
 /// A digest of something that must not count twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mark([u8; MARK]);
+
+/// A digest of whose it is.
+type Of = Mark;
+
+/// What earlier programs wrote: it counts for every contact.
+const ANYBODY: Of = Mark([0; MARK]);
 
 impl Mark {
     /// `kind` keeps digests of different things apart.
@@ -32,111 +48,260 @@ impl Mark {
 /// The marks, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
-    order: VecDeque<Mark>,
-    seen: BTreeSet<Mark>,
-    changed: bool,
+    marks: BTreeMap<Of, VecDeque<Mark>>,
+    /// Records that the file has not yet.
+    unwritten: Vec<u8>,
+    /// Records in the file.
+    written: usize,
     path: Option<PathBuf>,
+    /// The last write failed, and that was said.
+    failing: bool,
 }
 
 impl Replay {
-    /// Reads the file in the state directory. A missing one is an empty one; a damaged one keeps its whole marks.
+    /// Reads the file in the state directory. A missing one is an empty one; a damaged one keeps its whole records. What an
+    /// earlier program kept is taken over.
     pub(super) fn open(state: &Path) -> Self {
-        let path = state.join("replay");
+        let path = state.join("replay.log");
         let mut replay = Self::default();
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                for mark in bytes.chunks_exact(MARK).rev().take(MOST).rev() {
-                    let mut it = [0; MARK];
-                    it.copy_from_slice(mark);
-                    replay.insert(Mark(it));
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(%error, "cannot read which rings were answered before"),
+        let bytes = read(&path);
+        for record in bytes.chunks_exact(RECORD) {
+            let (of, mark) = record.split_at(MARK);
+            replay.keep(digest(of), digest(mark));
         }
-        replay.changed = false;
+        replay.written = bytes.len() / RECORD;
+        let before = state.join("replay");
+        let old = read(&before);
+        for mark in old.chunks_exact(MARK) {
+            replay.keep(ANYBODY, digest(mark));
+        }
         replay.path = Some(path);
+        // A half record would put every later one out of place.
+        let half = bytes.len() % RECORD != 0;
+        if (half || !old.is_empty() || replay.is_worth_rewriting()) && replay.rewrite() && !old.is_empty() {
+            drop(std::fs::remove_file(before));
+        }
         replay
     }
 
-    /// Whether this was seen before.
-    pub(super) fn contains(&self, mark: Mark) -> bool {
-        self.seen.contains(&mark)
+    /// Whether this contact's was seen before.
+    pub(super) fn contains(&self, peer: PeerId, mark: Mark) -> bool {
+        let has = |of| self.marks.get(&of).is_some_and(|marks| marks.contains(&mark));
+        has(whose(peer)) || has(ANYBODY)
     }
 
-    /// Remembers it, and forgets the oldest if there are too many.
-    pub(super) fn insert(&mut self, mark: Mark) {
-        if !self.seen.insert(mark) {
-            return;
+    /// Remembers it, and forgets the oldest of this contact if there are too many.
+    pub(super) fn insert(&mut self, peer: PeerId, mark: Mark) {
+        let of = whose(peer);
+        if self.keep(of, mark) && self.path.is_some() {
+            self.unwritten.extend(of.0);
+            self.unwritten.extend(mark.0);
         }
-        self.order.push_back(mark);
-        if self.order.len() > MOST
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.seen.remove(&oldest);
-        }
-        self.changed = true;
     }
 
-    /// Writes the file if something changed: whole, by rename. A kill loses nothing; a loss of power may.
+    /// Appends what is new. A kill loses nothing; a loss of power may.
     pub(super) fn save(&mut self) {
-        if !std::mem::take(&mut self.changed) {
+        if self.unwritten.is_empty() {
             return;
         }
         let Some(path) = &self.path else { return };
-        let bytes: Vec<u8> = self.order.iter().flat_map(|it| it.0).collect();
-        let beside = path.with_extension("new");
-        if let Err(error) = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path)) {
-            tracing::warn!(%error, "cannot keep which rings were answered");
+        let done = if self.failing {
+            // What the failed write left is unknown: the whole file is written anew.
+            self.rewrite()
+        } else {
+            let appended = open_file(path, true).and_then(|mut file| file.write_all(&self.unwritten));
+            self.tell(&appended);
+            self.written += self.unwritten.len() / RECORD;
+            appended.is_ok()
+        };
+        if done {
+            self.unwritten.clear();
+            if self.is_worth_rewriting() {
+                self.rewrite();
+            }
         }
     }
+
+    fn keep(&mut self, of: Of, mark: Mark) -> bool {
+        let marks = self.marks.entry(of).or_default();
+        if marks.contains(&mark) {
+            return false;
+        }
+        marks.push_back(mark);
+        if marks.len() > if of == ANYBODY { MOST_OF_ANYBODY } else { MOST } {
+            marks.pop_front();
+        }
+        true
+    }
+
+    fn is_worth_rewriting(&self) -> bool {
+        let kept: usize = self.marks.values().map(VecDeque::len).sum();
+        self.written >= WORTH_REWRITING && self.written > 2 * kept
+    }
+
+    /// Writes the file anew, beside and by rename. It is not waited for the disk: this happens once in thousands of calls,
+    /// on the thread that carries them.
+    fn rewrite(&mut self) -> bool {
+        let Some(path) = &self.path else { return false };
+        let kept = self.marks.iter().flat_map(|(of, marks)| marks.iter().map(|mark| [of.0, mark.0].concat()));
+        let bytes: Vec<u8> = kept.flatten().collect();
+        let beside = path.with_extension("new");
+        let done = open_file(&beside, false)
+            .and_then(|mut file| file.write_all(&bytes))
+            .and_then(|()| std::fs::rename(&beside, path));
+        self.tell(&done);
+        if done.is_ok() {
+            self.written = bytes.len() / RECORD;
+        }
+        done.is_ok()
+    }
+
+    fn tell(&mut self, done: &io::Result<()>) {
+        if let Err(error) = done
+            && !self.failing
+        {
+            tracing::warn!(%error, "cannot keep which rings were answered");
+        }
+        self.failing = done.is_err();
+    }
+}
+
+/// Readable by this user alone.
+fn open_file(path: &Path, append: bool) -> io::Result<File> {
+    OpenOptions::new().create(true).write(true).append(append).truncate(!append).mode(0o600).open(path)
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(%error, "cannot read which rings were answered before");
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn whose(peer: PeerId) -> Of {
+    Mark::of("contact", &peer.bytes())
+}
+
+fn digest(bytes: &[u8]) -> Mark {
+    let mut it = [0; MARK];
+    it.copy_from_slice(bytes);
+    Mark(it)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    const ANA: PeerId = PeerId::from_bytes([1; 16]);
+    const EVE: PeerId = PeerId::from_bytes([2; 16]);
 
     fn mark(n: usize) -> Mark {
         Mark::of("test", &n.to_be_bytes())
     }
 
+    fn bytes_in(dir: &Path) -> u64 {
+        std::fs::metadata(dir.join("replay.log")).unwrap().len()
+    }
+
     #[test]
-    fn a_mark_survives_a_restart_if_it_was_saved() {
+    fn a_mark_survives_a_restart_if_it_was_saved_and_nobody_else_can_read_it() {
         let dir = tempfile::tempdir().unwrap();
         let mut replay = Replay::open(dir.path());
-        replay.insert(mark(1));
-        assert!(!Replay::open(dir.path()).contains(mark(1)), "not saved yet");
+        replay.insert(ANA, mark(1));
+        assert!(!Replay::open(dir.path()).contains(ANA, mark(1)), "not saved yet");
         replay.save();
         let again = Replay::open(dir.path());
-        assert!(again.contains(mark(1)));
-        assert!(!again.contains(mark(2)));
-        assert!(!again.contains(Mark::of("other", &1_usize.to_be_bytes())));
+        assert!(again.contains(ANA, mark(1)));
+        assert!(!again.contains(EVE, mark(1)), "it is Ana's");
+        assert!(!again.contains(ANA, mark(2)));
+        assert!(!again.contains(ANA, Mark::of("other", &1_usize.to_be_bytes())));
+        let mode = std::fs::metadata(dir.path().join("replay.log")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]
-    fn the_set_is_bounded_and_forgets_the_oldest() {
+    fn a_contact_pushes_out_its_own_marks_and_nobody_elses() {
         let dir = tempfile::tempdir().unwrap();
         let mut replay = Replay::open(dir.path());
+        replay.insert(ANA, mark(0));
         for n in 0..=MOST {
-            replay.insert(mark(n));
-            replay.insert(mark(n));
+            replay.insert(EVE, mark(n));
+            replay.insert(EVE, mark(n));
         }
-        assert!(!replay.contains(mark(0)));
-        assert!(replay.contains(mark(1)) && replay.contains(mark(MOST)));
+        assert!(!replay.contains(EVE, mark(0)));
+        assert!(replay.contains(EVE, mark(1)) && replay.contains(EVE, mark(MOST)));
+        assert!(replay.contains(ANA, mark(0)));
         replay.save();
-        assert_eq!(std::fs::metadata(dir.path().join("replay")).unwrap().len(), (MOST * MARK) as u64);
+        assert!(Replay::open(dir.path()).contains(ANA, mark(0)));
     }
 
     #[test]
-    fn a_damaged_file_is_read_as_far_as_it_goes() {
+    fn a_mark_costs_the_disk_its_own_bytes_and_the_file_stays_small() {
         let dir = tempfile::tempdir().unwrap();
         let mut replay = Replay::open(dir.path());
-        replay.insert(mark(1));
+        let mut most = 0;
+        for n in 0..20_000 {
+            let before = if n == 0 { 0 } else { bytes_in(dir.path()) };
+            replay.insert(EVE, mark(n));
+            replay.save();
+            let now = bytes_in(dir.path());
+            assert!(now == before + RECORD as u64 || now <= (MOST * RECORD) as u64, "{before} {now}");
+            most = most.max(now);
+        }
+        assert!(most <= (WORTH_REWRITING * RECORD) as u64, "{most}");
+        let again = Replay::open(dir.path());
+        assert!(again.contains(EVE, mark(19_999)) && !again.contains(EVE, mark(0)));
+    }
+
+    #[test]
+    fn a_damaged_file_is_read_as_far_as_it_goes_and_what_follows_is_in_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut replay = Replay::open(dir.path());
+        replay.insert(ANA, mark(1));
         replay.save();
-        let path = dir.path().join("replay");
+        let path = dir.path().join("replay.log");
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.extend([1, 2, 3]);
         std::fs::write(&path, bytes).unwrap();
-        assert!(Replay::open(dir.path()).contains(mark(1)));
+        let mut replay = Replay::open(dir.path());
+        assert!(replay.contains(ANA, mark(1)));
+        replay.insert(ANA, mark(2));
+        replay.save();
+        let again = Replay::open(dir.path());
+        assert!(again.contains(ANA, mark(1)) && again.contains(ANA, mark(2)));
+    }
+
+    #[test]
+    fn what_an_earlier_program_kept_is_taken_over_and_counts_for_everybody() {
+        let dir = tempfile::tempdir().unwrap();
+        let old: Vec<u8> = (0..3).flat_map(|n| mark(n).0).collect();
+        std::fs::write(dir.path().join("replay"), old).unwrap();
+        for _ in 0..2 {
+            let replay = Replay::open(dir.path());
+            assert!(replay.contains(ANA, mark(0)) && replay.contains(EVE, mark(2)));
+            assert!(!dir.path().join("replay").exists());
+        }
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_loses_nothing_once_it_does_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut replay = Replay::open(dir.path());
+        let path = dir.path().join("replay.log");
+        std::fs::create_dir(&path).unwrap();
+        replay.insert(ANA, mark(1));
+        replay.save();
+        std::fs::remove_dir(&path).unwrap();
+        replay.insert(ANA, mark(2));
+        replay.save();
+        let again = Replay::open(dir.path());
+        assert!(again.contains(ANA, mark(1)) && again.contains(ANA, mark(2)));
     }
 }

@@ -1,25 +1,28 @@
 //! All Noise sessions, and what each order and each delivery does to them. Sans I/O: what to do is returned.
 //!
-//! Lives here: the table of lines and our own side of a handshake. Theirs: `sessions/knocks.rs`; what needs no session: `sessions/errands.rs`.
+//! Lives here: the table of lines, and what each contact may make us open and send. Our own side of a handshake:
+//! `sessions/rings.rs`; theirs: `sessions/knocks.rs`; what needs no session: `sessions/errands.rs`.
 //! Must not: hold a socket, read a clock, decide whether a phone rings.
 
 mod errands;
 mod knocks;
+mod rings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId, SignalOrder};
 use ahoy_proto::envelope::{EnvelopeId, TokenHash};
-use ahoy_proto::hello::{Hello, HelloKind, VERSION};
-use ahoy_proto::session::{Calling, Ephemeral, FrameKind, Header, SessionId};
+use ahoy_proto::session::{FrameKind, Header, SessionId};
+use knocks::Knocker;
 
+use crate::budget::{self, Budget};
 use crate::roster::Roster;
 use crate::signal::dropped::{Cause, Dropped};
-use crate::signal::line::{Line, Out, Repeat, Stage, chance};
-use crate::signal::peers::{Peers, Route};
-use crate::signal::replay::Replay;
+use crate::signal::line::{Line, Out, Repeat, ReplyInbox, Route, Stage};
+use crate::signal::peers::Peers;
+use crate::signal::replay::{Mark, Replay};
 use crate::signal::{Order, Report};
 
 /// When something comes in.
@@ -27,8 +30,21 @@ use crate::signal::{Order, Report};
 pub(super) struct Time {
     /// Since boot.
     pub(super) now: Moment,
-    /// Calendar time, for certificates alone.
+    /// Calendar time, for certificates, and for messages 1 that were kept.
     pub(super) unix_s: i64,
+}
+
+/// How an envelope came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came<'a> {
+    /// By this relay.
+    pub(super) relay: &'a str,
+    /// To the inbox that is on our card; otherwise to one that was made for a call of ours.
+    pub(super) standing: bool,
+    /// With this token, as the relay says.
+    pub(super) token: TokenHash,
+    /// It waited there for so long, as the relay says.
+    pub(super) held: Duration,
 }
 
 type Key = (CallId, LegId);
@@ -42,6 +58,15 @@ pub(super) struct Sessions {
     errands: Vec<Repeat>,
     claimed: bool,
     dropped: Dropped,
+    /// The inboxes for replies are others than the links know.
+    replies_changed: bool,
+    /// Rings that the door kept away: their repeats are not asked about again. By contact, the newest last.
+    kept_away: BTreeMap<PeerId, VecDeque<Mark>>,
+    handshakes: Budget<Knocker>,
+    notes: Budget<PeerId>,
+    frames: Budget<PeerId>,
+    sends: Budget<(String, PeerId)>,
+    answers: Budget<String>,
 }
 
 impl Sessions {
@@ -55,6 +80,13 @@ impl Sessions {
             errands: Vec::new(),
             claimed: false,
             dropped: Dropped::default(),
+            replies_changed: false,
+            kept_away: BTreeMap::new(),
+            handshakes: Budget::new(budget::HANDSHAKES),
+            notes: Budget::new(budget::NOTES),
+            frames: Budget::new(budget::FRAMES),
+            sends: Budget::new(budget::SENDS),
+            answers: Budget::new(budget::ANSWERS),
         }
     }
 
@@ -78,18 +110,36 @@ impl Sessions {
         self.peers.replace(roster);
     }
 
+    /// What our inboxes list: the tokens of our cards, and those of the rings that are answered there.
+    pub(super) fn tokens(&self) -> Vec<TokenHash> {
+        let rings = self.reply_inboxes().filter(|it| it.key.is_none()).map(|it| it.to.token.hash());
+        let mut tokens = self.peers.tokens();
+        tokens.extend(rings);
+        tokens
+    }
+
+    /// Inboxes where our rings are answered.
+    pub(super) fn reply_inboxes(&self) -> impl Iterator<Item = &ReplyInbox> {
+        self.lines.values().filter_map(|line| line.route.reply())
+    }
+
+    /// Whether they changed since the last time.
+    pub(super) fn replies_changed(&mut self) -> bool {
+        std::mem::take(&mut self.replies_changed)
+    }
+
     /// An order of the engine.
     pub(super) fn order(&mut self, time: Time, order: Order) -> Vec<Out> {
         let mut out = Vec::new();
         match order {
             Order::Call { call, leg, order } => match order {
                 SignalOrder::Ring { peer, lifetime } => {
-                    if self.ring(time.now, (call, leg), peer, lifetime, &mut out).is_none() {
+                    if self.ring(time, (call, leg), peer, lifetime, &mut out).is_none() {
                         out.push(Out::Report(Report::Event(Event::Undeliverable { call, leg })));
                     }
                 }
                 SignalOrder::Send(message) => self.send(time.now, (call, leg), &message, &mut out),
-                SignalOrder::Missed { peer } => self.note_missed(time.now, (call, leg), peer, &mut out),
+                SignalOrder::Missed { peer } => self.note_missed(time, (call, leg), peer, &mut out),
                 SignalOrder::Forget => self.forget((call, leg)),
             },
             Order::Frame { call, leg, bytes } => self.frame((call, leg), time.now, &bytes, &mut out),
@@ -99,25 +149,19 @@ impl Sessions {
                 }
             }
             Order::Roster(roster) => self.set_roster(roster),
-            Order::Bye { call, peer } => self.bye(time.now, call, peer, &mut out),
+            Order::Bye { call, peer, unanswered } => self.bye(time, call, (peer, unanswered), &mut out),
             Order::NetworkChanged | Order::Stop => {}
         }
-        out
+        self.within_budget(time.now, out)
     }
 
-    /// An envelope came to an inbox of ours. `held`: how long it waited at the relay, as the relay says.
-    pub(super) fn delivered(
-        &mut self,
-        time: Time,
-        token: TokenHash,
-        held: Duration,
-        body: &[u8],
-    ) -> Vec<Out> {
+    /// An envelope came to an inbox of ours.
+    pub(super) fn delivered(&mut self, time: Time, came: Came<'_>, body: &[u8]) -> Vec<Out> {
         let mut out = Vec::new();
         let done = match Header::read(body) {
             Err(error) => Err(error.into()),
             Ok(header) => match header.kind {
-                FrameKind::Hello => self.hello(time, token, held, header.session, body, &mut out),
+                FrameKind::Hello => self.hello(time, came, header.session, body, &mut out),
                 FrameKind::Reply => self.reply(time.now, header.session, body, &mut out),
                 FrameKind::Sealed => self.sealed(time.now, header.session, body, &mut out),
             },
@@ -125,7 +169,7 @@ impl Sessions {
         if let Err(cause) = done {
             self.dropped.count(cause);
         }
-        out
+        self.within_budget(time.now, out)
     }
 
     /// A relay took an envelope.
@@ -137,12 +181,7 @@ impl Sessions {
                 *taken = true;
             }
         }
-        self.errands.retain_mut(|errand| {
-            if errand.id == envelope {
-                errand.route.inboxes.retain(|at| at.relay != relay);
-            }
-            !errand.route.inboxes.is_empty()
-        });
+        self.errands.retain_mut(|errand| errand.id != envelope || !errand.route.taken(relay));
         self.carried()
     }
 
@@ -171,7 +210,7 @@ impl Sessions {
             errand.due(now, &mut out);
         }
         self.errands.retain(|errand| errand.deadline().is_some());
-        out
+        self.within_budget(now, out)
     }
 
     /// When [`Self::tick`] is next needed.
@@ -189,76 +228,19 @@ impl Sessions {
     pub(super) fn relays(&self) -> impl Iterator<Item = &str> {
         let lines = self.lines.values().map(|line| &line.route);
         let routes = lines.chain(self.errands.iter().map(|errand| &errand.route));
-        routes.flat_map(|route| &route.inboxes).map(|at| &at.relay[..])
+        routes.flat_map(Route::relays)
     }
 
-    fn ring(
-        &mut self,
-        now: Moment,
-        key: Key,
-        peer: PeerId,
-        lifetime: Duration,
-        out: &mut Vec<Out>,
-    ) -> Option<()> {
-        if self.lines.contains_key(&key) {
-            return Some(());
-        }
-        let (calling, route) = self.begin(key, peer, lifetime, HelloKind::Ring)?;
-        let repeat = Repeat::new(route.clone(), calling.message_1().to_vec(), now, lifetime)?;
-        self.by_session.insert(calling.id(), key);
-        let stage = Stage::Calling { calling, repeat, taken: false, carried: false };
-        let mut line = Line::new(key, peer, route, stage, now);
-        line.flush(now, out);
-        self.lines.insert(key, line);
-        Some(())
-    }
-
-    fn begin(
-        &self,
-        (call, leg): Key,
-        peer: PeerId,
-        lifetime: Duration,
-        kind: HelloKind,
-    ) -> Option<(Calling, Route)> {
-        let own = self.peers.own()?;
-        let (device, route) = self.peers.devices(peer).into_iter().find(|(it, _)| it.leg_id() == leg)?;
-        let hello = Hello {
-            certificate: own.certificate.clone(),
-            revision: own.revision,
-            call,
-            lifetime,
-            versions: vec![VERSION],
-            features: Vec::new(),
-            kind,
-        };
-        let (id, ephemeral) = (SessionId(chance()?), Ephemeral(chance()?));
-        Some((Calling::begin(id, &ephemeral, &own.noise, &device, &hello).ok()?, route))
-    }
-
-    fn send(&mut self, now: Moment, key: Key, message: &Message, out: &mut Vec<Out>) {
-        let revision = self.peers.own().map_or(0, |own| own.revision);
-        let Some(line) = self.lines.get_mut(&key) else { return };
-        match &mut line.stage {
-            Stage::Open(_) => line.send(now, message, out),
-            // The ring is taken back before anybody answered it: there is no session that could say so.
-            Stage::Calling { repeat, .. } => repeat.stop(),
-            Stage::Called { called, .. } => {
-                if !matches!(message, Message::Ready) {
-                    return;
-                }
-                let Some(called) = called.take() else { return };
-                match called.reply(revision, &[]) {
-                    Ok((session, message_2)) => {
-                        line.post(&message_2, out);
-                        line.stage = Stage::Open(session);
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot answer a handshake");
-                        self.forget(key);
-                    }
-                }
+    /// What one contact makes us send is bounded, and so is what all make us send: our own rings always find room at our
+    /// relay. What is left out is repeated in its time.
+    fn within_budget(&mut self, now: Moment, mut out: Vec<Out>) -> Vec<Out> {
+        out.retain(|it| match it {
+            Out::Post { relay, budget: Some(peer), .. } => {
+                self.sends.take(now, (relay.clone(), *peer)) && self.answers.take(now, relay.clone())
             }
-        }
+            Out::Post { budget: None, .. } | Out::Report(_) => true,
+        });
+        out
     }
 
     /// A frame of a session that is open. Message 3 is the first.
@@ -269,22 +251,25 @@ impl Sessions {
         frame: &[u8],
         out: &mut Vec<Out>,
     ) -> Result<(), Cause> {
-        let Some(line) = self.line(session) else { return Err(Cause::UnknownSession) };
-        let (proved, (call, _)) = (line.mutual, line.key);
+        let key = *self.by_session.get(&session).ok_or(Cause::UnknownSession)?;
+        let line = self.lines.get_mut(&key).ok_or(Cause::UnknownSession)?;
+        if !self.frames.take(now, line.peer) {
+            return Err(Cause::TooMany);
+        }
+        let (proved, peer) = (line.mutual, line.peer);
         let done = line.receive(now, frame, true, out);
         if !proved && line.mutual {
-            self.let_in(call);
+            self.let_in(peer, key.0);
         }
         done
     }
 
     fn forget(&mut self, key: Key) {
-        if let Some(line) = self.lines.remove(&key)
-            && matches!(line.stage, Stage::Open(_))
-            && !line.mutual
-        {
-            // It knocked in vain, which left a row.
-            self.let_in(key.0);
+        if let Some(line) = self.lines.remove(&key) {
+            self.replies_changed |= line.route.reply().is_some();
+            if let Stage::Called { handshake, .. } = line.stage {
+                self.keep_away(line.peer, handshake);
+            }
         }
         self.by_session.retain(|_, it| *it != key);
     }
@@ -319,14 +304,16 @@ impl Sessions {
         Ok(())
     }
 
-    /// Reports every ring that a relay took, once an inbox of ours is claimed: only then can an answer come.
+    /// Reports every ring that a relay took, once the inbox where it is answered is claimed. One that was made for the ring
+    /// is: the ring went by the connection that claims it.
     fn carried(&mut self) -> Vec<Out> {
         let mut out = Vec::new();
-        if !self.claimed {
-            return out;
-        }
         for line in self.lines.values_mut() {
             let (call, leg) = line.key;
+            let made = line.route.reply().is_some_and(|it| it.key.is_some());
+            if !self.claimed && !made {
+                continue;
+            }
             if let Stage::Calling { taken: true, carried, .. } = &mut line.stage
                 && !std::mem::replace(carried, true)
             {

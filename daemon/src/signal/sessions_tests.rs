@@ -3,8 +3,10 @@
 //! Lives here: the tests of `sessions.rs` and `line.rs`, with a relay that is a list.
 //! Must not: open a socket or read a clock.
 
+mod budgets;
 mod notes;
-
+mod older;
+mod reply;
 mod rig;
 
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use crate::identity::Own;
 use crate::signal::dropped::Cause;
 use crate::signal::line::Out;
 use crate::signal::replay::Replay;
-use crate::signal::sessions::{Sessions, Time};
+use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::{Order, Report};
 use rig::*;
 
@@ -83,11 +85,17 @@ fn a_repeated_message_1_gets_the_same_message_2_again() {
     ben.take(10, &message_1);
     assert!(ben.take(11, &message_1).is_empty(), "not answered yet");
     let first = posts(&ben.send(20, ana.leg(), Message::Ready)).remove(0);
-    let again = ben.take(30, &message_1);
+    ben.drops(Cause::TooMany, |ben| ben.take(419, &message_1));
+    let again = ben.take(420, &message_1);
     assert_eq!(posts(&again)[0].body, first.body);
     assert!(events(&again).is_empty(), "it rings once");
-    assert_eq!(events(&ana.take(40, &first)).len(), 1);
-    ana.drops(Cause::Replayed, |ana| ana.take(41, &posts(&again)[0]));
+    assert_eq!(events(&ana.take(430, &first)).len(), 1);
+    ana.drops(Cause::Replayed, |ana| ana.take(431, &posts(&again)[0]));
+}
+
+/// With this token, at the inbox on our card.
+fn came(token: TokenHash) -> Came<'static> {
+    Came { relay: RELAY, standing: true, token, held: Duration::ZERO }
 }
 
 #[test]
@@ -116,11 +124,11 @@ fn who_is_unknown_blocked_or_without_a_right_token_gets_exactly_nothing() {
     ben.tell();
     let body = message_1.body.bytes();
     ben.drops(Cause::UnknownToken, |ben| {
-        ben.table.delivered(at(3), TokenHash::from_bytes([0; 16]), Duration::ZERO, body)
+        ben.table.delivered(at(3), came(TokenHash::from_bytes([0; 16])), body)
     });
     ben.drops(Cause::Expired, |ben| {
         let late = Time { unix_s: 2_000, ..at(4) };
-        ben.table.delivered(late, message_1.token.hash(), Duration::ZERO, body)
+        ben.table.delivered(late, came(message_1.token.hash()), body)
     });
     ben.tokens[0].bound = Some(PeerId::from_bytes([9; 16]));
     ben.tell();
@@ -167,7 +175,7 @@ fn hostile_envelopes_change_nothing_and_are_counted() {
     let token = message_1.token.hash();
     let body = message_1.body.bytes().to_vec();
     let hit = |ben: &mut Phone, cause, bytes: &[u8]| {
-        ben.drops(cause, |ben| ben.table.delivered(at(1), token, Duration::ZERO, bytes));
+        ben.drops(cause, |ben| ben.table.delivered(at(1), came(token), bytes));
     };
     hit(&mut ben, Cause::Malformed, b"");
     hit(&mut ben, Cause::Malformed, &body[..26]);
@@ -186,7 +194,7 @@ fn hostile_envelopes_change_nothing_and_are_counted() {
         hit(&mut ben, Cause::UnknownSession, &stray);
     }
     let reflected = message_1.body.bytes();
-    ana.drops(Cause::Replayed, |ana| ana.table.delivered(at(1), token, Duration::ZERO, reflected));
+    ana.drops(Cause::Replayed, |ana| ana.table.delivered(at(1), came(token), reflected));
     assert_eq!(ben.table.deadline(), None);
     assert_eq!(events(&ben.take(2, &message_1)).len(), 1, "the true one still rings");
 }
@@ -199,6 +207,8 @@ fn a_replayed_message_1_gets_nothing_after_the_call_and_after_a_restart() {
     ben.tell();
     let message_1 = shake_hands(&mut ana, &mut ben);
     ben.table.save();
+    ben.tokens[0].bound = Some(ana.peer());
+    ben.tell();
     ben.table.order(at(40), Order::Call { call: CALL, leg: ana.leg(), order: SignalOrder::Forget });
     ben.drops(Cause::Replayed, |ben| ben.take(50, &message_1));
     ben.table = Sessions::new(Replay::open(dir.path()));
@@ -217,6 +227,24 @@ fn the_same_call_id_in_a_new_handshake_is_a_replay_too() {
     ana.table.order(at(40), Order::Call { call: CALL, leg: ben.leg(), order });
     let again = posts(&ana.ring(50, ben.peer(), ben.leg())).remove(0);
     ben.drops(Cause::Replayed, |ben| ben.take(60, &again));
+}
+
+#[test]
+fn the_same_call_id_of_two_contacts_is_two_calls() {
+    let (mut ana, mut ben) = friends();
+    let mut cleo = Phone::new(4);
+    let (card_of_cleo, card_for_cleo) = (cleo.card(44), ben.card(45));
+    cleo.add(card_for_cleo);
+    ben.add(card_of_cleo);
+    shake_hands(&mut ana, &mut ben);
+    let out = ana.send(40, ben.leg(), offer());
+    settle(40, &mut ana, &mut ben, out);
+    let ring = posts(&cleo.ring(50, ben.peer(), ben.leg())).remove(0);
+    assert!(matches!(events(&ben.take(60, &ring))[..], [Event::Rung { peer, .. }] if peer == cleo.peer()));
+    let order = SignalOrder::Missed { peer: ben.peer() };
+    let note = cleo.table.order(at(70), Order::Call { call: CALL, leg: ben.leg(), order });
+    let told = events(&ben.take(80, &posts(&note)[0]));
+    assert!(matches!(told[..], [Event::MissedNote { peer, .. }] if peer == cleo.peer()), "{told:?}");
 }
 
 #[test]
@@ -289,7 +317,7 @@ fn a_ring_that_cannot_be_sent_is_undeliverable() {
 #[test]
 fn a_bye_reaches_the_rules_once_and_stops_when_the_relay_took_it() {
     let (mut ana, mut ben) = friends();
-    let out = ana.table.order(at(0), Order::Bye { call: CALL, peer: ben.peer() });
+    let out = ana.table.order(at(0), Order::Bye { call: CALL, peer: ben.peer(), unanswered: false });
     let bye = posts(&out).remove(0);
     assert_eq!(events(&ben.take(10, &bye)), [Event::Bye { call: CALL, leg: ana.leg() }]);
     ben.drops(Cause::Replayed, |ben| ben.take(11, &bye));

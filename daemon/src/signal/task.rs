@@ -16,7 +16,7 @@ use crate::signal::line::Out;
 use crate::signal::link::{FromLink, LinkId};
 use crate::signal::links::{Links, News};
 use crate::signal::replay::Replay;
-use crate::signal::sessions::{Sessions, Time};
+use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::tls::Trust;
 use crate::signal::{self, Order, Report};
 
@@ -99,27 +99,29 @@ impl Task {
         }
         let out = self.sessions.order(time(), order);
         if new_roster {
-            let peers = self.sessions.peers();
-            let inboxes = peers.own().map(|own| &own.inboxes[..]).unwrap_or_default();
-            self.links.claim(inboxes, &peers.tokens());
+            self.claim();
         }
         out
+    }
+
+    fn claim(&mut self) {
+        let own = self.sessions.peers().own();
+        let inboxes = own.map(|own| &own.inboxes[..]).unwrap_or_default();
+        self.links.claim(inboxes, &self.sessions.tokens());
     }
 
     fn hear(&mut self, link: LinkId, report: FromLink) -> Vec<Out> {
         match self.links.hear(link, report) {
             News::Nothing => self.sessions.set_claimed(self.links.state().online),
             News::Accepted(id) => {
-                let relay = self.links.relay(link).unwrap_or_default();
+                let (relay, _) = self.links.place(link).unwrap_or_default();
                 self.sessions.accepted(relay, id)
             }
             News::Deliver(deliver) => {
-                let out = self.sessions.delivered(
-                    time(),
-                    deliver.token,
-                    Duration::from_millis(deliver.held_ms),
-                    deliver.body.bytes(),
-                );
+                let (relay, standing) = self.links.place(link).unwrap_or_default();
+                let held = Duration::from_millis(deliver.held_ms);
+                let came = Came { relay, standing, token: deliver.token, held };
+                let out = self.sessions.delivered(time(), came, deliver.body.bytes());
                 self.sessions.save();
                 self.links.ack(link, deliver.id);
                 out
@@ -129,9 +131,14 @@ impl Task {
 
     async fn perform(&mut self, out: Vec<Out>) -> Result<(), Gone> {
         self.sessions.save();
+        // Before what is answered there is sent.
+        if self.sessions.replies_changed() {
+            self.claim();
+            self.links.claim_for_calls(self.sessions.reply_inboxes());
+        }
         for it in out {
             match it {
-                Out::Post { relay, envelope } => self.links.post(&relay, envelope),
+                Out::Post { relay, from, budget: _, envelope } => self.links.post(&relay, from, envelope),
                 // The engine never waits for us, so waiting for it cannot lock up.
                 Out::Report(report) => self.reports.send(report).await.map_err(|_| Gone)?,
             }

@@ -271,7 +271,7 @@ impl World {
                 let let_in = person.rung.contains(&call) && person.phone.phase(call) != PhaseKind::Knocking;
                 if first && !let_in && person.noted.insert(call) {
                     let at_unix_us = i64::try_from(sent.micros()).unwrap_or(0);
-                    self.event(to, Event::MissedNote { call, peer, at_unix_us });
+                    self.event(to, Event::MissedNote { call, peer, at_unix_us, why: None });
                 }
             }
         }

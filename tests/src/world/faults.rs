@@ -151,7 +151,7 @@ impl World {
                 preconnect: yes,
                 policy: RingPolicy::Normal,
             }),
-            Input::MissedNote => Some(Event::MissedNote { call, peer, at_unix_us: 1 }),
+            Input::MissedNote => Some(Event::MissedNote { call, peer, at_unix_us: 1, why: None }),
             Input::Ready => said(Message::Ready),
             Input::Offer => said(Message::Offer { remaining: offered, text: None }),
             Input::Description => said(Message::Description {

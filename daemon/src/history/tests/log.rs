@@ -84,7 +84,11 @@ fn rows_that_a_crash_left_open_are_closed_and_told_once() {
     let Report::Committed { missed, last_id, .. } = found[0] else { panic!("{found:?}") };
     assert_eq!((missed, last_id), (2, 4));
     let peer = PeerId::from_bytes([9; 16]);
-    let unfinished = [1, 2, 3].map(|call| Unfinished { call: CallId::from_bytes([call; 16]), peer });
+    let unfinished = [1, 2, 3].map(|call| Unfinished {
+        call: CallId::from_bytes([call; 16]),
+        peer,
+        unanswered: call == 2,
+    });
     assert!(matches!(&found[1..], [Report::Interrupted(all)] if *all == unfinished), "{found:?}");
     for (row, outcome, ended_at, duration) in
         [(1, "answered", 22, 7_000), (2, "missed", 10, 0), (3, "interrupted", 10, 0)]

@@ -41,7 +41,13 @@ impl Link {
             tokio::select! {
                 order = self.orders.recv(), if self.ends.is_none() => match order {
                     None => self.ends = Some(clock::now() + FINISH_WITHIN),
-                    Some(order) if welcome => self.obey(sink, order).await?,
+                    Some(order) if welcome => {
+                        // A ring goes after the right to answer it.
+                        if self.wanted.has_changed().unwrap_or(false) {
+                            self.list(sink).await?;
+                        }
+                        self.obey(sink, order).await?;
+                    }
                     Some(order) => self.take(order),
                 },
                 Ok(()) = self.wanted.changed() => {
@@ -102,7 +108,8 @@ impl Link {
                 self.report(FromLink::Accepted { id }).await;
                 Ok(())
             }
-            ToClient::Deliver(deliver) => {
+            // Mail is for who claimed an inbox: a relay that we only speak to has nothing to bring.
+            ToClient::Deliver(deliver) if self.claim.is_some() => {
                 self.report(FromLink::Deliver(deliver)).await;
                 Ok(())
             }
@@ -117,6 +124,7 @@ impl Link {
             ToClient::Challenge { .. }
             | ToClient::Welcome { .. }
             | ToClient::Credentials { .. }
+            | ToClient::Deliver(_)
             | ToClient::Unknown => Ok(()),
         }
     }

@@ -9,7 +9,8 @@ use ahoy_call::{CallId, Moment, PeerId};
 use ahoy_proto::hello::HelloKind;
 use ahoy_proto::limits;
 
-use super::{Key, Sessions};
+use super::rings::About;
+use super::{Key, Sessions, Time};
 use crate::signal::line::{Out, Repeat};
 
 /// How long a `bye` is of use: the other's own window is over by then.
@@ -20,28 +21,41 @@ const NOTE_TRIED: Duration = Duration::from_secs(600);
 const MOST_ERRANDS: usize = 64;
 
 impl Sessions {
-    /// Tells each device of a contact that a call is over of which we know nothing any more.
-    pub(super) fn bye(&mut self, now: Moment, call: CallId, peer: PeerId, out: &mut Vec<Out>) {
-        for (device, _) in self.peers.devices(peer) {
-            let key = (call, device.leg_id());
+    /// Tells each device of a contact that a call is over of which we know nothing any more. If it was a call of theirs that
+    /// we had not answered, their relays may not know yet that we are there: it goes by relays of our own, if at all, and
+    /// their ring ends by itself.
+    pub(super) fn bye(
+        &mut self,
+        time: Time,
+        call: CallId,
+        (peer, unanswered): (PeerId, bool),
+        out: &mut Vec<Out>,
+    ) {
+        let shy = unanswered && !self.peers.may_preconnect(peer);
+        for (device, _) in self.peers.devices(time.unix_s, peer) {
             if self.errands.len() >= MOST_ERRANDS {
                 return;
             }
-            let errand = self.begin(key, peer, BYE_LIVES, HelloKind::Bye).and_then(|(calling, route)| {
-                Repeat::new(route, calling.message_1().to_vec(), now, BYE_LIVES)
+            let about = About { call, peer, leg: device.leg_id(), lifetime: BYE_LIVES, kind: HelloKind::Bye };
+            let errand = self.begin(time, &about).and_then(|(calling, mut route)| {
+                let left = !shy || route.keep_ours();
+                left.then(|| Repeat::new(route, calling.message_1().to_vec(), time.now, BYE_LIVES))?
             });
-            self.run_errand(now, errand, out);
+            self.run_errand(time.now, errand, out);
         }
     }
 
     /// Seals a note into the mailbox of a device that is not known to have rung: it will be read when that device is back.
     /// Nobody acknowledges it.
-    pub(super) fn note_missed(&mut self, now: Moment, key: Key, peer: PeerId, out: &mut Vec<Out>) {
+    pub(super) fn note_missed(&mut self, time: Time, key: Key, peer: PeerId, out: &mut Vec<Out>) {
         if self.errands.len() >= MOST_ERRANDS {
             return;
         }
+        let now = time.now;
         let ago = self.lines.get(&key).map_or(Duration::ZERO, |line| now.since(line.begun));
-        let sealed = self.begin(key, peer, ago.min(limits::RING_LIFETIME), HelloKind::Missed);
+        let lifetime = ago.min(limits::RING_LIFETIME);
+        let about = About { call: key.0, peer, leg: key.1, lifetime, kind: HelloKind::Missed };
+        let sealed = self.begin(time, &about);
         let errand = sealed.and_then(|(calling, route)| {
             Some(Repeat::new(route, calling.message_1().to_vec(), now, NOTE_TRIED)?.kept(limits::TTL))
         });

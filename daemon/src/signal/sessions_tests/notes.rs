@@ -17,7 +17,7 @@ fn a_missed_call_leaves_a_note_that_waits_a_week_and_is_read_once_with_its_own_t
     // Ben is back an hour later: the call began an hour and forty seconds ago.
     let out = ben.take_after(50_000, Duration::from_secs(3_600), &note);
     let at_unix_us = (UNIX_S - 3_640) * 1_000_000;
-    assert_eq!(events(&out), [Event::MissedNote { call: CALL, peer: ana.peer(), at_unix_us }]);
+    assert_eq!(events(&out), [Event::MissedNote { call: CALL, peer: ana.peer(), at_unix_us, why: None }]);
     assert!(posts(&out).is_empty(), "nobody learns that it was read");
     ben.drops(Cause::Replayed, |ben| ben.take(60_000, &note));
 }
@@ -97,7 +97,7 @@ fn a_note_of_a_ring_that_nobody_proved_is_told_and_of_one_that_was_let_in_not_af
 }
 
 #[test]
-fn a_note_that_comes_after_a_ring_was_waited_for_in_vain_is_no_second_row() {
+fn a_note_that_comes_after_a_ring_was_waited_for_in_vain_is_told_for_that_ring_left_no_row() {
     let (mut ana, mut ben) = friends();
     shake_hands(&mut ana, &mut ben);
     ben.tokens[0].bound = Some(ana.peer());
@@ -105,5 +105,6 @@ fn a_note_that_comes_after_a_ring_was_waited_for_in_vain_is_no_second_row() {
     let forget = Order::Call { call: CALL, leg: ana.leg(), order: SignalOrder::Forget };
     ben.table.order(at(30_000), forget);
     let note = note(&mut ana, &ben);
-    ben.drops(Cause::Replayed, |ben| ben.take(31_000, &note));
+    let told = events(&ben.take(31_000, &note));
+    assert!(matches!(told[..], [Event::MissedNote { call: CALL, .. }]), "{told:?}");
 }

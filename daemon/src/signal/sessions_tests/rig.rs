@@ -19,7 +19,7 @@ use crate::roster::{self, Known, Roster};
 use crate::signal::dropped::Cause;
 use crate::signal::line::Out;
 use crate::signal::replay::Replay;
-use crate::signal::sessions::{Sessions, Time};
+use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::{Order, Report};
 
 pub(crate) const RELAY: &str = "ws://127.0.0.1:1";
@@ -39,6 +39,11 @@ pub(crate) struct Phone {
 
 impl Phone {
     pub(crate) fn new(seed: u8) -> Self {
+        Self::at(seed, RELAY)
+    }
+
+    /// With its inbox at another relay.
+    pub(crate) fn at(seed: u8, relay: &str) -> Self {
         let account = SigningKey::from_bytes(&[seed; 32]);
         let device = SigningKey::from_bytes(&[seed + 50; 32]);
         let noise = StaticSecret::from([seed; 32]);
@@ -51,7 +56,7 @@ impl Phone {
             device,
             noise,
             certificate,
-            inboxes: vec![OwnInbox { relay: RELAY.to_owned(), claim }],
+            inboxes: vec![OwnInbox { relay: relay.to_owned(), claim }],
             display_name: format!("phone {seed}"),
             revision: 1,
         };
@@ -75,7 +80,8 @@ impl Phone {
     pub(crate) fn card(&mut self, token: u8) -> Card {
         let hash = Token::from_bytes([token; 16]).hash().bytes();
         self.tokens.push(roster::Token { hash, bound: None });
-        let inboxes = vec![InboxAt { relay: RELAY.to_owned(), inbox: self.inbox() }];
+        let at = |own: &OwnInbox| InboxAt { relay: own.relay.clone(), inbox: own.inbox() };
+        let inboxes = self.own.inboxes.iter().map(at).collect();
         let device = CardDevice { certificate: self.own.certificate.clone(), inboxes };
         Card::sign(&self.own.account, "somebody", 1, &[device], [token; 16]).unwrap()
     }
@@ -108,7 +114,15 @@ impl Phone {
 
     /// Takes an envelope that a relay has held.
     pub(crate) fn take_after(&mut self, ms: u64, held: Duration, envelope: &Envelope) -> Vec<Out> {
-        self.table.delivered(at(ms), envelope.token.hash(), held, envelope.body.bytes())
+        let relay = self.own.inboxes[0].relay.clone();
+        let came = Came { relay: &relay, standing: true, token: envelope.token.hash(), held };
+        self.table.delivered(at(ms), came, envelope.body.bytes())
+    }
+
+    /// Takes an envelope by a relay, at the inbox on our card or at one that was made for a call.
+    pub(crate) fn take_by(&mut self, ms: u64, relay: &str, standing: bool, envelope: &Envelope) -> Vec<Out> {
+        let came = Came { relay, standing, token: envelope.token.hash(), held: Duration::ZERO };
+        self.table.delivered(at(ms), came, envelope.body.bytes())
     }
 
     /// Everything that can be seen from outside after an input that must be dropped.
@@ -135,13 +149,28 @@ pub(crate) fn friends() -> (Phone, Phone) {
 pub(crate) fn posts(out: &[Out]) -> Vec<Envelope> {
     out.iter()
         .filter_map(|it| match it {
-            Out::Post { relay, envelope } => {
+            Out::Post { relay, envelope, .. } => {
                 assert_eq!(relay, RELAY);
                 Some(envelope.clone())
             }
             Out::Report(_) => None,
         })
         .collect()
+}
+
+/// What is sent, with the relay that it takes.
+pub(crate) fn posted(out: &[Out]) -> Vec<(String, Envelope)> {
+    out.iter()
+        .filter_map(|it| match it {
+            Out::Post { relay, envelope, .. } => Some((relay.clone(), envelope.clone())),
+            Out::Report(_) => None,
+        })
+        .collect()
+}
+
+/// The relays that hear of it.
+pub(crate) fn relays(out: &[Out]) -> Vec<String> {
+    posted(out).into_iter().map(|(relay, _)| relay).collect()
 }
 
 pub(crate) fn frames(out: &[Out]) -> Vec<Vec<u8>> {

@@ -1,0 +1,144 @@
+//! What one contact may cost us: every number, and the counter that holds to it.
+//!
+//! Lives here: the numbers of one contact and those over all contacts, each with its reason. How many calls, flags and
+//! offers a contact has in the rules is said in `call/`, how many rings are heard and how often we dial is counted in
+//! `door.rs` with the numbers from here.
+//! Must not: know what is counted, or drop anything itself.
+//!
+//! | what of one contact | at once | a minute | where it is spent |
+//! |---|---|---|---|
+//! | handshakes opened | 64 | 30 | `signal/sessions/knocks.rs`, before its card is read |
+//! | notes of missed calls | 64 | 1 | the same |
+//! | rings heard | 5 | 5 | `door.rs` |
+//! | rings that wait for the rules | 4 | | `signal/sessions/knocks.rs` |
+//! | message 2 of one session | 1 in 400 ms | 16 in all | the same |
+//! | sealed frames that come by a relay | 256 | 600 | `signal/sessions.rs` |
+//! | sealed frames that come by the data channel | 256 | 600 | `policy.rs`, before signaling's queue |
+//! | envelopes that we send for its sake | 240 | 240 | `signal/sessions.rs`, for each relay |
+//! | marks against replay, on disk | 256 | | `signal/replay.rs` |
+//!
+//! Over all contacts, at each relay: 800 envelopes a minute that are no rings, notes or goodbyes of our own; what is left
+//! of a relay's 1,000 is theirs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ahoy_call::Moment;
+use ahoy_proto::limits;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// So many at once, and so many a minute in the long run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// At once, after a rest.
+    pub burst: u32,
+    /// A minute; at least 1.
+    pub minute: u32,
+}
+
+/// Handshakes of one contact that are opened. Each costs two exchanges of keys, then a card: a file and signatures.
+/// At once: a whole mailbox of notes. A person rings a few times a minute.
+pub const HANDSHAKES: Rate = Rate { burst: 64, minute: 30 };
+
+/// Notes of missed calls of one contact: a whole mailbox after a time away, then one a minute. Each is a row on the disk.
+pub const NOTES: Rate = Rate { burst: 64, minute: 1 };
+
+/// Sealed frames of one contact: a call's set-up takes some thirty, a repair ten.
+pub const FRAMES: Rate = Rate { burst: 256, minute: 600 };
+
+/// Envelopes that we send by one relay for one contact's sake. A relay carries 300 a minute to one inbox and counts those
+/// that it refuses.
+pub const SENDS: Rate = Rate { burst: 240, minute: 240 };
+
+/// Envelopes that we send by one relay for the sake of all contacts together. The rest of
+/// [`limits::CLAIMED_PER_MINUTE`] is for our own rings.
+pub const ANSWERS: Rate = Rate { burst: 800, minute: 800 };
+
+/// Rings of one contact that are heard in a minute; further ones are as if we were not there.
+pub const RINGS_A_MINUTE: usize = 5;
+
+/// Dials of ours in a minute.
+pub const DIALS_A_MINUTE: usize = 20;
+
+/// Rings of one contact that wait for the rules' answer.
+pub const UNANSWERED: usize = 4;
+
+/// The same over all contacts.
+pub const UNANSWERED_OF_ALL: usize = 32;
+
+/// The pause after which a repeated message 1 gets message 2 again. Shorter than the first repeat of an honest caller.
+pub const MESSAGE_2_PAUSE: Duration = Duration::from_millis(400);
+
+/// Message 2s of one session. An honest caller whose answers are all lost repeats its ring eleven times in a minute.
+pub const MESSAGE_2S: u32 = 16;
+
+/// Relays of one contact to which we speak: a card may name 32, and would have us knock at all of them.
+pub const RELAYS: usize = 8;
+
+const _: () =
+    assert!(ANSWERS.minute + 200 <= limits::CLAIMED_PER_MINUTE, "our own rings have a part of their own");
+const _: () = assert!(SENDS.minute < limits::TO_ONE_INBOX_PER_MINUTE, "no relay has to refuse us");
+const _: () = assert!(HANDSHAKES.burst >= 64 && limits::MAILBOX_ENTRIES == 64, "a full mailbox is read");
+
+/// Counts by key. What was refused costs nothing.
+#[derive(Clone, Debug)]
+pub struct Budget<K> {
+    rate: Rate,
+    /// When each would have been at rest again, had it kept to its rate.
+    rests: BTreeMap<K, Moment>,
+}
+
+/// Keys that are remembered before those at rest are forgotten.
+const REMEMBERED: usize = 1024;
+
+impl<K: Ord> Budget<K> {
+    /// Nothing was spent.
+    pub fn new(rate: Rate) -> Self {
+        Self { rate, rests: BTreeMap::new() }
+    }
+
+    /// Spends one; false if there is none left.
+    pub fn take(&mut self, now: Moment, key: K) -> bool {
+        if self.rests.len() >= REMEMBERED && !self.rests.contains_key(&key) {
+            self.rests.retain(|_, rest| *rest > now);
+        }
+        let one = MINUTE / self.rate.minute.max(1);
+        let rest = self.rests.get(&key).copied().unwrap_or(now).max(now);
+        if rest.since(now) > one * self.rate.burst.saturating_sub(1) {
+            return false;
+        }
+        self.rests.insert(key, rest + one);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Moment {
+        Moment::from_micros(1_000 * ms)
+    }
+
+    #[test]
+    fn a_budget_is_a_burst_and_then_its_rate_for_each_key() {
+        let mut budget = Budget::new(Rate { burst: 5, minute: 60 });
+        let taken = |budget: &mut Budget<u8>, now, key| (0..100).filter(|_| budget.take(now, key)).count();
+        assert_eq!(taken(&mut budget, at(0), 1), 5);
+        assert_eq!(taken(&mut budget, at(999), 1), 0, "what was refused did not cost");
+        assert_eq!(taken(&mut budget, at(1_000), 1), 1);
+        assert_eq!(taken(&mut budget, at(1_000), 2), 5, "the other has its own");
+        assert_eq!(taken(&mut budget, at(60_000), 1), 5, "and a rest gives no more than the burst");
+    }
+
+    #[test]
+    fn who_is_at_rest_is_forgotten() {
+        let mut budget = Budget::new(Rate { burst: 1, minute: 60 });
+        for key in 0..5_000 {
+            assert!(budget.take(at(key), key));
+        }
+        assert!(budget.rests.len() <= REMEMBERED, "{}", budget.rests.len());
+        assert!(!budget.take(at(5_000), 4_999));
+    }
+}

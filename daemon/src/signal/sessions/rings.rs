@@ -1,0 +1,139 @@
+//! Our own side of a handshake: rings that we send, and what the rules say in a session.
+//!
+//! Lives here: making message 1, where it is answered, taking message 2; sending message 2 when the rules let a ring in.
+//! Must not: decide who is rung or let in.
+
+use std::time::Duration;
+
+use ahoy_call::{CallId, LegId, Message, Moment, PeerId};
+use ahoy_proto::envelope::Inbox;
+use ahoy_proto::hello::{Hello, HelloKind, ReplyTo, VERSION};
+use ahoy_proto::session::{Calling, Ephemeral, SessionId};
+use ed25519_dalek::SigningKey;
+
+use super::{Key, Sessions, Time};
+use crate::identity::Own;
+use crate::signal::line::{Line, Out, Repeat, ReplyInbox, Route, Stage, chance, fresh_token};
+use crate::signal::peers::Way;
+use crate::signal::replay::Mark;
+
+/// What a message 1 is about.
+pub(super) struct About {
+    /// The call.
+    pub(super) call: CallId,
+    /// The contact.
+    pub(super) peer: PeerId,
+    /// Its device.
+    pub(super) leg: LegId,
+    /// How long it lives.
+    pub(super) lifetime: Duration,
+    /// What for.
+    pub(super) kind: HelloKind,
+}
+
+impl Sessions {
+    /// Rings a device. `None`: it cannot be reached.
+    pub(super) fn ring(
+        &mut self,
+        time: Time,
+        key: Key,
+        peer: PeerId,
+        lifetime: Duration,
+        out: &mut Vec<Out>,
+    ) -> Option<()> {
+        if self.lines.contains_key(&key) {
+            return Some(());
+        }
+        let about = About { call: key.0, peer, leg: key.1, lifetime, kind: HelloKind::Ring };
+        let (calling, route) = self.begin(time, &about)?;
+        let repeat = Repeat::new(route.clone(), calling.message_1().to_vec(), time.now, lifetime)?;
+        self.by_session.insert(calling.id(), key);
+        self.replies_changed |= route.reply().is_some();
+        let stage = Stage::Calling { calling, repeat, taken: false, carried: false };
+        let mut line = Line::new(key, peer, route, stage, time.now);
+        line.flush(time.now, out);
+        self.lines.insert(key, line);
+        Some(())
+    }
+
+    /// Message 1, and how it goes.
+    pub(super) fn begin(&self, time: Time, about: &About) -> Option<(Calling, Route)> {
+        let own = self.peers.own()?;
+        let devices = self.peers.devices(time.unix_s, about.peer);
+        let (device, ways) = devices.into_iter().find(|(it, _)| it.leg_id() == about.leg)?;
+        let token = ways.first()?.token.hash();
+        let reply = match about.kind {
+            HelloKind::Ring => Some(reply_inbox(own, &ways)?),
+            HelloKind::Bye | HelloKind::Missed | HelloKind::Ping | HelloKind::Card(_) => None,
+        };
+        let hello = Hello {
+            certificate: own.certificate.clone(),
+            revision: own.revision,
+            call: about.call,
+            lifetime: about.lifetime,
+            versions: vec![VERSION],
+            features: Vec::new(),
+            reply: reply.as_ref().map(|it| it.to),
+            sent_s: Some(time.unix_s),
+            token: Some(token),
+            kind: about.kind.clone(),
+        };
+        let (id, ephemeral) = (SessionId(chance()?), Ephemeral(chance()?));
+        let calling = Calling::begin(id, &ephemeral, &own.noise, &device, &hello).ok()?;
+        Some((calling, Route::to(ways, reply)))
+    }
+
+    /// The rules say something in a call.
+    pub(super) fn send(&mut self, now: Moment, key: Key, message: &Message, out: &mut Vec<Out>) {
+        let revision = self.peers.own().map_or(0, |own| own.revision);
+        let Some(line) = self.lines.get_mut(&key) else { return };
+        match &mut line.stage {
+            Stage::Open(_) => line.send(now, message, out),
+            // The ring is taken back before anybody answered it: there is no session that could say so.
+            Stage::Calling { repeat, .. } => repeat.stop(),
+            Stage::Called { called, handshake, .. } => {
+                if !matches!(message, Message::Ready) {
+                    return;
+                }
+                let Some(called) = called.take() else { return };
+                let (peer, handshake) = (line.peer, *handshake);
+                match called.reply(revision, &[]) {
+                    Ok((session, message_2)) => {
+                        if let Err(cause) = line.answer(now, &message_2, out) {
+                            self.dropped.count(cause);
+                        }
+                        line.stage = Stage::Open(session);
+                        // It is let in: only now does it cost the disk something.
+                        self.replay.insert(peer, handshake);
+                        self.replay.insert(peer, ring_mark(key.0));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot answer a handshake");
+                        self.forget(key);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What stands for the ring of this call.
+pub(super) fn ring_mark(call: CallId) -> Mark {
+    Mark::of("ring", &call.bytes())
+}
+
+/// The inbox that we have at their relay, if they have only that one; otherwise one that is made for this call, at each of
+/// their relays. A token of its own either way.
+fn reply_inbox(own: &Own, ways: &[Way]) -> Option<ReplyInbox> {
+    let mut relays: Vec<String> = ways.iter().map(|way| way.relay.clone()).collect();
+    relays.dedup();
+    let token = fresh_token()?;
+    if let [relay] = &relays[..]
+        && let Some(standing) = own.inboxes.iter().find(|it| it.relay == *relay)
+    {
+        return Some(ReplyInbox { to: ReplyTo { inbox: standing.inbox(), token }, key: None, relays });
+    }
+    let key = SigningKey::from_bytes(&chance()?);
+    let inbox = Inbox::of(key.verifying_key().as_bytes());
+    Some(ReplyInbox { to: ReplyTo { inbox, token }, key: Some(key), relays })
+}
