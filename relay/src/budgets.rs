@@ -16,7 +16,7 @@ pub const NETWORKS_OF_CUSTOMER: usize = 4;
 /// are through in some ten round trips.
 pub const HANDSHAKES_OF_ADDRESS: usize = 32;
 
-/// A handshake that takes longer gives way to one that waits at the same address.
+/// A handshake that takes longer gives way to one that waits at the same address; a quarter of it where very many wait.
 pub const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bytes a second that are read from one address, frames counted by `FRAME`. What is more is read later, not refused.

@@ -12,7 +12,7 @@ use crate::switchboard::ClientId;
 use crate::time::Moment;
 
 /// How often it is looked who takes too long, while somebody waits.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -28,6 +28,16 @@ pub(crate) struct Handshakes {
 struct Door {
     under_way: BTreeSet<(Moment, ClientId)>,
     waiting: VecDeque<ClientId>,
+}
+
+impl Door {
+    /// The more wait, the less time each has: nobody should wait until a client gives up.
+    fn late(&self, now: Moment) -> impl Iterator<Item = ClientId> {
+        let crowd = u32::try_from(self.waiting.len() / budgets::HANDSHAKES_OF_ADDRESS).unwrap_or(u32::MAX);
+        let patience = budgets::HANDSHAKE_PATIENCE / crowd.clamp(1, 4);
+        let late = self.under_way.iter().take_while(move |(since, _)| now.since(*since) >= patience);
+        late.take(self.waiting.len()).map(|(_, client)| *client)
+    }
 }
 
 impl Handshakes {
@@ -85,11 +95,7 @@ impl Handshakes {
         }
         self.look_at = if self.crowded.is_empty() { None } else { Some(now + LOOK_EVERY) };
         let doors = self.crowded.iter().filter_map(|near| self.doors.get(near));
-        let late = |(since, _): &&(Moment, ClientId)| now.since(*since) >= budgets::HANDSHAKE_PATIENCE;
-        doors
-            .flat_map(|door| door.under_way.iter().take_while(late).take(door.waiting.len()))
-            .map(|(_, client)| *client)
-            .collect()
+        doors.flat_map(|door| door.late(now)).collect()
     }
 }
 
@@ -136,6 +142,15 @@ mod tests {
         assert_eq!(all.late(look), [ClientId(0)], "the one that is at it longest, for the one that waits");
         assert_eq!(all.over(look, ClientId(0)), Some(ClientId(100)));
         assert_eq!(all.late(look + LOOK_EVERY), []);
+        for n in 200..500 {
+            all.ask(milli(10_000), ClientId(n), at(1));
+        }
+        let begun = milli(10_000) + LOOK_EVERY;
+        assert_eq!(all.late(begun).len(), 32, "with three hundred at the door the time is shorter");
+        for n in 1..500 {
+            all.over(begun, ClientId(n));
+        }
+        assert_eq!(all.late(begun + LOOK_EVERY), []);
         assert_eq!(all.deadline(), None);
     }
 

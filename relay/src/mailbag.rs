@@ -13,6 +13,9 @@ use ahoy_proto::limits;
 use crate::store::{Mail, Place};
 use crate::time::Moment;
 
+/// Envelopes under way that are remembered: more than a mailbox has.
+const UNACKED: usize = 2 * limits::MAILBOX_ENTRIES;
+
 /// One client's mail, under way.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbag {
@@ -125,6 +128,10 @@ impl Mailbag {
     fn deliver(&mut self, now: Moment, mail: Mail) -> Deliver {
         let Mail { id, token, body, came, until, .. } = mail;
         let bytes = body.bytes().len();
+        // Who never acknowledges is not remembered for it.
+        if self.unacked.len() >= UNACKED {
+            self.unacked.pop_first();
+        }
         self.unacked.insert(id, Unacked { bytes, token, until });
         let held_ms = u64::try_from(now.since(came).as_millis()).unwrap_or(u64::MAX);
         Deliver { id, held_ms, token, body }
@@ -181,6 +188,16 @@ mod tests {
         bag.is_whole();
         assert!(bag.arrived(NOW, mail(9, 10), None).is_some());
         assert!(bag.arrived(NOW, mail(9, 10), None).is_none());
+    }
+
+    #[test]
+    fn who_never_acknowledges_is_not_remembered_without_end() {
+        let mut bag = Mailbag::default();
+        for n in 0..1_000_u32 {
+            let id = EnvelopeId::from_bytes(std::array::from_fn(|i| n.to_le_bytes()[i % 4]));
+            assert!(bag.arrived(NOW, Mail { id, ..mail(1, 10) }, Some(Place(n.into()))).is_some());
+        }
+        assert_eq!(bag.unacked.len(), UNACKED);
     }
 
     #[test]

@@ -150,6 +150,17 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_says_what_a_turn_server_is_to_be_denied() {
+        let page = include_str!("../../papers/sections/ahoy-relay.roff").replace('\\', "");
+        for network in ["10.0.0.0", "127.0.0.0", "169.254.0.0", "172.16.0.0", "192.168.0.0", "fc00::"] {
+            assert!(page.contains(&format!("denied-peer-ip={network}-")), "{network}");
+        }
+        for line in ["total-quota=", "user-quota=", "no-multicast-peers", "X-Forwarded-For"] {
+            assert!(page.contains(line), "{line}");
+        }
+    }
+
+    #[test]
     fn an_address_has_one_pair_in_ten_minutes_and_what_is_over_is_forgotten() {
         let mut minted = Minted::default();
         assert_eq!(minted.for_address(near("192.0.2.1"), 1_000), 1_000);

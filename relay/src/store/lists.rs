@@ -169,10 +169,13 @@ impl Lists {
 
     /// Takes off a list.
     pub(crate) fn revoke(&mut self, inbox: Inbox, tokens: &[TokenHash]) {
+        // In order: both lists may be long.
+        let mut gone = tokens.to_vec();
+        gone.sort_unstable();
         if let Some(list) = self.lists.get_mut(&inbox) {
-            list.tokens.retain(|token| !tokens.contains(token));
+            list.tokens.retain(|token| gone.binary_search(token).is_err());
             if let Some(before) = &mut list.before {
-                before.retain(|token| !tokens.contains(token));
+                before.retain(|token| gone.binary_search(token).is_err());
             }
         }
         self.weigh(inbox);

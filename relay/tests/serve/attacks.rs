@@ -3,6 +3,9 @@
 //! Lives here: one attack a test, and somebody who is served all the same.
 //! Must not: measure time: whoever is not served within the rig's patience is not served.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails its test")]
+
+use std::io::Write as _;
 use std::time::Duration;
 
 use ahoy_proto::envelope::TokenHash;
@@ -27,6 +30,26 @@ const EVE: u8 = 66;
 fn room(connections: usize, connections_of_address: usize) -> Settings {
     let limits = Limits { connections, connections_of_address, ..Limits::default() };
     Settings { limits, ..settings() }
+}
+
+/// Sends full lists of tokens as fast as they are taken, from a thread of its own, until the relay is gone.
+fn flood(eve: Client<TcpStream>) {
+    let tokens =
+        (0..1_024_u32).map(|n| TokenHash::from_bytes(std::array::from_fn(|i| n.to_le_bytes()[i % 4])));
+    let text = ToRelay::Allow { tokens: tokens.collect(), more: false }.to_text();
+    let frame = [&head(text.len()), text.as_bytes()].concat();
+    let mut socket = eve.0.into_inner().into_std().unwrap();
+    socket.set_nonblocking(false).unwrap();
+    let sending = move || while socket.write_all(&frame).is_ok() {};
+    std::thread::Builder::new().name("flood".to_owned()).spawn(sending).unwrap();
+}
+
+/// The head of a text message of a client, with an empty mask (RFC 6455 §5.2).
+fn head(bytes: usize) -> Vec<u8> {
+    let mut head = vec![0x81, 0x80 | 126];
+    head.extend(u16::try_from(bytes).unwrap().to_be_bytes());
+    head.extend([0; 4]);
+    head
 }
 
 /// Until the relay has closed it.
@@ -113,17 +136,10 @@ async fn a_flood_of_frames_keeps_neither_newcomers_nor_time_waiting() {
     let relay = Relay::start(settings());
     let mut ana = relay.connect().await;
     ana.claim(&key(1)).await;
-    let mut floods = JoinSet::new();
     for n in 0..20 {
         let mut eve = relay.connect_from(EVE).await;
         eve.claim(&key(100 + n)).await;
-        floods.spawn(async move {
-            let tokens = (0..1_024_u32)
-                .map(|n| TokenHash::from_bytes(std::array::from_fn(|i| n.to_le_bytes()[i % 4])));
-            let frame = ToRelay::Allow { tokens: tokens.collect(), more: false }.to_text();
-            // Until the relay has enough of it, or the test.
-            while eve.0.send(Message::text(frame.clone())).await.is_ok() {}
-        });
+        flood(eve);
     }
     for n in 0..3 {
         let mut ben = relay.connect().await;
@@ -136,7 +152,6 @@ async fn a_flood_of_frames_keeps_neither_newcomers_nor_time_waiting() {
     silent.say(&ToRelay::Hello { version: 1 }).await;
     assert!(silent.hear().await.is_ok());
     assert_eq!(silent.hear().await, Err(1008), "time goes on: who claims nothing is closed");
-    floods.abort_all();
     relay.stop().await;
 }
 
@@ -188,10 +203,8 @@ async fn all_queues_together_have_a_bound_and_the_heaviest_address_pays() {
     let mut waits = JoinSet::new();
     for _ in 0..20 {
         let mut eve = relay.connect_from(EVE).await;
-        // A message of 60,000 bytes that lacks its last: the head of RFC 6455 §5.2 with an empty mask.
-        let mut most = vec![0x81, 0x80 | 126];
-        most.extend(60_000_u16.to_be_bytes());
-        most.extend([0; 4]);
+        // A message of 60,000 bytes that lacks its last.
+        let mut most = head(60_000);
         most.extend(vec![b' '; 59_999]);
         eve.0.get_mut().write_all(&most).await.unwrap();
         waits.spawn(async move { eve.hear().await });

@@ -86,7 +86,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn open(stream: S) -> Result<Self, Box<Error>> {
         let mut request = "ws://localhost/".into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
-        Ok(Self(tokio_tungstenite::client_async(request, stream).await.map_err(Box::new)?.0))
+        let opening = tokio_tungstenite::client_async(request, stream);
+        let opened = tokio::time::timeout(AT_MOST, opening).await.expect("the relay answers a handshake");
+        Ok(Self(opened.map_err(Box::new)?.0))
     }
 
     pub(crate) async fn say(&mut self, frame: &ToRelay) {

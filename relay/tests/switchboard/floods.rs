@@ -52,7 +52,7 @@ fn a_flood_of_mail_stops_no_delivery_and_takes_nobodys_note() {
     let ana = Owner::new(1);
     let (ana_at, _) = r.claim_from(at(1), &ana);
     let ben = r.sender_from(at(3));
-    r.say(ben, ToRelay::Send(Envelope { ttl: Ttl::new(limits::TTL), ..to(&away, 500) }));
+    r.say(ben, ToRelay::Send(week(to(&away, 500))));
     let eves: Vec<Owner> = (0..10).map(Owner::numbered).collect();
     for eve in &eves {
         let (client, _) = r.claim_from(at(EVE), eve);
@@ -64,16 +64,16 @@ fn a_flood_of_mail_stops_no_delivery_and_takes_nobodys_note() {
             r.say(client, ToRelay::Send(week(to(eve, one))));
         }
     }
-    let out = r.say(ben, ToRelay::Send(to(&ana, 1)));
+    let out = r.say(ben, ToRelay::Send(week(to(&ana, 1))));
     assert_eq!(delivered(&out, ana_at), [id(1)], "who is here gets what comes");
-    r.say(ben, ToRelay::Send(to(&away, 501)));
+    r.say(ben, ToRelay::Send(week(to(&away, 501))));
     let (client, out) = r.claim_from(at(2), &away);
     assert_eq!(delivered(&out, client), [id(500), id(501)], "and who was away what came before and after");
 }
 
 #[test]
 fn who_is_here_gets_what_there_is_no_room_to_keep() {
-    let mut r = small(100, 1_000, 100_000);
+    let mut r = small(2, 1_000, 100_000);
     let ana = Owner::new(1);
     let (ana_at, _) = r.claim_from(at(1), &ana);
     let ben = r.sender_from(at(3));
