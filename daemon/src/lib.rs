@@ -7,6 +7,7 @@ mod answer;
 pub mod board;
 pub mod budget;
 pub mod bus;
+pub mod census;
 mod choose;
 pub mod cli;
 pub mod clock;

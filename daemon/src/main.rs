@@ -16,7 +16,7 @@ use ahoyd::lock::{LockError, StateLock};
 use ahoyd::paths::Paths;
 use ahoyd::show::Show;
 use ahoyd::store::Store;
-use ahoyd::{bus, clock, desktop, history, identity, log, media, ready, signal};
+use ahoyd::{bus, census, clock, desktop, history, identity, log, media, ready, signal};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
@@ -60,6 +60,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let paths = Paths::find(arguments.config)?;
     let config = Config::load(&paths.config)?;
     log::begin(config.log);
+    #[expect(clippy::disallowed_methods, reason = "ends with the runtime")]
+    drop(tokio::spawn(census::answer("main")));
 
     let waiting = || {
         ready::status(WAITING);

@@ -3,7 +3,7 @@
 //! Lives here: options, the one line on standard output, the end by signal.
 //! Must not: hold anything that a test of the library could not reach.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use ahoy_relay::cli::Options;
@@ -33,7 +33,9 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> Result<()> {
     let filter = EnvFilter::builder().parse("info").context("setting up the log")?;
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+    // Colours are for a terminal; in a file or a journal they are letters that nobody wants.
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(ansi).with_env_filter(filter).init();
     let config = match &options.config {
         Some(path) => Config::read(path)?,
         None => Config::default(),
@@ -53,6 +55,8 @@ async fn run(options: Options) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let server = Server::bind(settings)?;
+    #[expect(clippy::disallowed_methods, reason = "ends with the runtime")]
+    drop(tokio::spawn(census()));
     writeln!(std::io::stdout(), "listening {}", server.url()).context("saying where")?;
     server
         .run(async {
@@ -63,4 +67,13 @@ async fn run(options: Options) -> Result<()> {
         })
         .await;
     Ok(())
+}
+
+/// Says how many tasks live when somebody asks with SIGUSR1: what connections leave behind would show there.
+async fn census() {
+    let Ok(mut asked) = signal(SignalKind::user_defined1()) else { return };
+    while asked.recv().await.is_some() {
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        tracing::info!(of = "relay", tasks, "tasks that live");
+    }
 }

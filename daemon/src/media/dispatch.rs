@@ -18,6 +18,7 @@ use super::device::{self, DeviceState, Gauges, Roster, Trial, Wish};
 use super::ring::{self, Ringer};
 use super::wanted::Wanted;
 use super::{OpenSound, Order, Report, Settings, sound};
+use crate::census;
 use crate::devices::Found;
 
 /// Orders that wait for the media thread.
@@ -199,7 +200,10 @@ impl Media {
         };
         let thread = std::thread::Builder::new().name("media".to_owned()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(waiting.run()),
+                Ok(runtime) => {
+                    runtime.spawn(census::answer("media"));
+                    runtime.block_on(waiting.run());
+                }
                 Err(error) => tracing::error!(%error, "the media thread has no runtime"),
             }
         });
