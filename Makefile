@@ -11,6 +11,7 @@
 # make deb        a Debian package, in target/debian/
 # make look-waybar  a bar with a call in it, as a picture
 # make mutants    changes the rules of calling in every way, one at a time, and says what no test notices (call/MUTANTS.md)
+# make soak       half an hour of calls and faults (MINUTES=60: longer), and nothing may be left open; report in target/soak/
 # make crash      kills daemons in the middle of calls and looks what is left; crash-nightly: a thousand times
 # make old-peer   calls from and to the first release, built from this history, over the relays of both
 #
@@ -23,10 +24,10 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo echo busy-day first-call look test build bench crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer
+.PHONY: help demo echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer
 
 help:
-	@sed -n '1,15s/^# //p' Makefile
+	@sed -n '1,/^$$/s/^# //p' Makefile
 
 demo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET)
@@ -67,6 +68,13 @@ look:
 	@cargo build --workspace --bins
 	@AHOY_LOOK=$(abspath $(TARGET)/look) cargo test --package ahoy-tests --test desktop_lab
 	@echo "Pictures: $(TARGET)/look/"
+
+# Four people call each other while their world breaks and is mended; the report is target/soak/report.json.
+soak:
+	@tests/lab/install.sh build test sound rust
+	@cargo build --release $(addprefix --package ,$(BINARIES) ahoy-bench)
+	@cargo build --release --package ahoy-tests --bin soak
+	@$(TARGET)/release/soak $(or $(MINUTES),30) $(PLANT)
 
 # Kills daemons in the middle of calls, 200 times; the report is target/crash/report.json.
 crash:

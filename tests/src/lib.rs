@@ -11,6 +11,7 @@ pub mod media;
 pub mod network;
 pub mod notifications;
 pub mod op;
+pub mod soak;
 pub mod talk;
 pub mod tidy;
 pub mod world;

@@ -6,7 +6,7 @@
 mod judge;
 mod pair;
 mod plan;
-mod recorder;
+pub(crate) mod recorder;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

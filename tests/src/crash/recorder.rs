@@ -15,7 +15,7 @@ use crate::lab::{Desk, text};
 
 /// Something that a client could know from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     /// A call, by its path, was shown in that state; when it ended, with that reason.
     State(String, String, String),
     /// `Manager.Event` of that type about that call.
@@ -28,14 +28,14 @@ pub(super) enum Heard {
 
 /// The record so far. It goes on until it is dropped.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     heard: watch::Receiver<Arc<Vec<Heard>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Recorder {
     /// Listens to everything on the bus of that desk.
-    pub(super) async fn start(desk: &Desk) -> anyhow::Result<Self> {
+    pub(crate) async fn start(desk: &Desk) -> anyhow::Result<Self> {
         let bus = desk.bus().await?;
         zbus::fdo::MonitoringProxy::new(&bus)
             .await?
@@ -49,17 +49,17 @@ impl Recorder {
     }
 
     /// All that was heard from that position on.
-    pub(super) fn since(&self, position: usize) -> Vec<Heard> {
+    pub(crate) fn since(&self, position: usize) -> Vec<Heard> {
         self.heard.borrow().get(position..).unwrap_or_default().to_vec()
     }
 
     /// How much was heard.
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.heard.borrow().len()
     }
 
     /// Waits until something that fits is heard after that position.
-    pub(super) async fn until(
+    pub(crate) async fn until(
         &self,
         position: usize,
         fits: impl Fn(&Heard) -> bool,
@@ -74,7 +74,7 @@ impl Recorder {
     }
 
     /// Waits until a call that came after that position is in that state; its path.
-    pub(super) async fn until_state(&self, position: usize, state: &str) -> anyhow::Result<String> {
+    pub(crate) async fn until_state(&self, position: usize, state: &str) -> anyhow::Result<String> {
         let found = self.until(position, |it| matches!(it, Heard::State(_, now, _) if now == state)).await?;
         let Heard::State(path, ..) = found else { anyhow::bail!("not a state") };
         Ok(path)

@@ -11,6 +11,7 @@ mod screen;
 mod sound;
 mod watch;
 
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -65,8 +66,17 @@ pub struct Relay {
 impl Relay {
     /// A relay in that network; port 0 for any.
     pub fn start(net: &Net, port: u16) -> io::Result<Self> {
+        Self::begin(net, port, Stdio::null())
+    }
+
+    /// The same, which adds what it logs to a file.
+    pub fn start_logging(net: &Net, port: u16, log: &Path) -> io::Result<Self> {
+        Self::begin(net, port, fs::OpenOptions::new().create(true).append(true).open(log)?.into())
+    }
+
+    fn begin(net: &Net, port: u16, log: Stdio) -> io::Result<Self> {
         let mut command = net.command(&binary("ahoy-relay"));
-        command.args(["--listen", &format!("127.0.0.1:{port}")]).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(["--listen", &format!("127.0.0.1:{port}")]).stdout(Stdio::piped()).stderr(log);
         let mut running = Running::start(&mut command)?;
         let mut line = String::new();
         let printed = running.child().stdout.take().ok_or_else(|| io::Error::other("the relay's output"))?;
@@ -74,6 +84,11 @@ impl Relay {
         let url =
             line.trim().strip_prefix("listening ").ok_or_else(|| io::Error::other("no address"))?.to_owned();
         Ok(Self { url, running })
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.running.id()
     }
 
     /// The port that it listens on.
