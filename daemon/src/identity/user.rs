@@ -3,17 +3,27 @@
 //! Lives here: the person's name and the machine's name, made fit to be shown to others.
 //! Must not: be asked again once a name is chosen.
 
+use std::process::Command;
+
 use crate::config::is_display_name;
 
 /// The person's full name by the user database, else the login name, else the user's number.
 pub(super) fn name() -> String {
     let uid = rustix::process::getuid().as_raw();
     let database = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    // Users of a directory service are not in the file, but their session knows its login name.
+    // Where the directory gives no answer, the session still knows its login name.
     let login = || std::env::var("LOGNAME").or_else(|_| std::env::var("USER")).ok();
     from_database(&database, uid)
+        .or_else(|| from_database(&of_directory(uid)?, uid))
         .or_else(|| login().and_then(|login| fit(&login)))
         .unwrap_or_else(|| format!("user {uid}"))
+}
+
+/// The line of a user in whatever directory this machine asks (NSS): the file does not know everybody. Asked by the system's own
+/// program and for two seconds at most, for a directory that hangs must not hold up the start.
+fn of_directory(uid: u32) -> Option<String> {
+    let asked = Command::new("timeout").args(["2", "getent", "passwd", &uid.to_string()]).output().ok()?;
+    String::from_utf8(asked.stdout).ok()
 }
 
 /// What we call this device on our card.
