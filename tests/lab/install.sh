@@ -13,7 +13,7 @@ packages() {
     sound) echo dbus-daemon pipewire wireplumber pipewire-pulse pulseaudio-utils ;;
     demo) echo python3 python3-venv python3-dev gcc libc6-dev espeak-ng iproute2 util-linux ;;
     bench) echo iproute2 util-linux nftables ;;
-    test) echo pulseaudio libasound2-plugins iproute2 util-linux nftables systemd dbus-daemon python3 python3-icalendar man-db zsh fish bsdutils nodejs qt6-declarative-dev-tools ;;
+    test) echo pulseaudio libasound2-plugins iproute2 util-linux nftables systemd dbus-daemon python3 python3-icalendar man-db zsh fish bsdutils nodejs qt6-declarative-dev-tools libfaketime libnss-extrausers ;;
     deb) echo dpkg-dev ;;
     look) echo sway waybar grim fonts-dejavu-core ;;
     mutants) echo gcc libc6-dev ;;

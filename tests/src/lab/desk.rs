@@ -41,7 +41,9 @@ impl Desk {
     /// The same with that sound server: `pipewire` or `pulse`.
     pub fn prepare_with(name: &str, relay: &str, sound: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("ahoy-").tempdir()?;
-        let (program, environment) = (binary("ahoyd"), Vec::new());
+        // Another daemon, an older one for instance, shows which tests it fails.
+        let program = std::env::var_os("AHOY_LAB_AHOYD").map_or_else(|| binary("ahoyd"), PathBuf::from);
+        let environment = Vec::new();
         let desk = Self { name: name.to_owned(), folder, program, daemon: None, environment };
         desk.lab("prepare", &["--owner", &std::process::id().to_string(), "--sound", sound])?;
         fs::create_dir_all(desk.config().parent().unwrap_or(Path::new("/")))?;
@@ -69,6 +71,11 @@ impl Desk {
     /// From now on the daemon is that program.
     pub fn set_program(&mut self, program: PathBuf) {
         self.program = program;
+    }
+
+    /// The daemon's program.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Where its daemon keeps what must survive a restart.

@@ -1,0 +1,238 @@
+//! Do the programs work on the machines that people have?
+//!
+//! Lives here: networks with a fault in them (namespaces, so as root), names that nobody answers, portals, a wrong calendar, users of
+//! a directory service. Each test has a machine of its own and nothing of this one is changed.
+//! Must not: wait for a time where it can wait for an event.
+
+#[path = "machines/place.rs"]
+mod place;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use ahoy_tests::lab::{Desk, Net, Relay, Running, binary, dial, introduce, text, two_without_sound};
+use place::{Etc, not_root, sealed_relay};
+
+/// A machine that builds something beside takes its time.
+const SOON: Duration = Duration::from_secs(60);
+
+type Outcome = anyhow::Result<()>;
+
+/// An interface behind which everything is swallowed, and nothing ever comes back: no error either.
+const HOLE: &str = "ip link add hole type veth peer name hole0 && ip addr add 10.8.8.1/24 dev hole && \
+    ip -6 addr add 2001:db8:1::2/64 dev hole nodad && ip link set hole up && ip link set hole0 up && \
+    ip -6 route add default dev hole && ip neigh add 10.8.8.53 lladdr 02:00:00:00:00:08 dev hole nud permanent && \
+    ip -6 neigh add 2001:db8:2::1 lladdr 02:00:00:00:00:08 dev hole nud permanent";
+
+/// The network of a home, by which the default route goes.
+const LAN: &str = "ip link add lan type veth peer name lan0 && ip addr add 192.168.178.5/24 dev lan && \
+    ip link set lan up && ip link set lan0 up && ip route add default via 192.168.178.1 dev lan";
+
+/// The daemon of a desk whose machine finds `relay.test` at these addresses comes online.
+async fn comes_online(net: &mut Net, listen: &str, hosts: &str) -> Outcome {
+    let (relay, url, authority, _files) = sealed_relay(net, listen)?;
+    let mut desk = Desk::prepare("Ana", &url)?;
+    desk.configure(&format!(
+        "[account]\nname = \"Ana\"\n[relay]\nurls = [\"{url}\"]\nca-file = \"{authority}\"\n[log]\nlevel = \"debug\"\n"
+    ))?;
+    let etc = Etc { hosts: Some(hosts), ..Etc::default() };
+    let program = etc.around(desk.folder(), desk.program())?;
+    desk.set_program(program);
+    desk.begin("bus")?;
+    desk.start_daemon(net)?;
+    desk.until_online(SOON).await?;
+    drop(relay);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_relay_is_reached_where_ipv6_swallows_everything() -> Outcome {
+    if not_root() {
+        return Ok(());
+    }
+    let mut net = Net::new()?;
+    net.change(HOLE)?;
+    comes_online(&mut net, "127.0.0.1", "2001:db8:2::1 relay.test\n127.0.0.1 relay.test\n").await
+}
+
+#[tokio::test]
+async fn a_relay_is_reached_although_the_first_of_its_two_addresses_is_dead() -> Outcome {
+    if not_root() {
+        return Ok(());
+    }
+    let mut net = Net::new()?;
+    // Nearer to our own address than the other one, so that it is tried first (RFC 6724, rule 9).
+    net.change("nft add rule inet cut way ip daddr 127.0.0.2 drop")?;
+    comes_online(&mut net, "127.128.0.1", "127.0.0.2 relay.test\n127.128.0.1 relay.test\n").await
+}
+
+/// Ana and Ben, online and introduced.
+async fn two(net: &Net) -> anyhow::Result<(Relay, Desk, Desk)> {
+    let relay = Relay::start(net, 0)?;
+    let (ana, ben) = two_without_sound(net, &relay, SOON).await?;
+    introduce(&ana, &ben)?;
+    Ok((relay, ana, ben))
+}
+
+/// Ana calls Ben, and sound could flow.
+async fn they_talk(ana: &Desk, ben: &Desk) -> anyhow::Result<String> {
+    dial(ana, "Ben").await?;
+    ben.until_state("incoming", SOON).await?;
+    ben.ctl_says(&["answer"])?;
+    ben.until_state("active", SOON).await?;
+    ana.until_state("active", SOON).await
+}
+
+#[tokio::test]
+async fn where_no_name_is_ever_answered_a_call_between_neighbours_stands() -> Outcome {
+    if not_root() {
+        return Ok(());
+    }
+    let mut net = Net::new()?;
+    net.change(HOLE)?;
+    net.change(LAN)?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("relay.toml");
+    fs::write(
+        &file,
+        "[ice]\nstun = [\"stun:one.test:3478\", \"stun:two.test:3478\", \"stun:three.test:3478\", \"stun:four.test:3478\"]\n",
+    )?;
+    let mut relay = net.command(&binary("ahoy-relay"));
+    relay.args(["--listen", "127.0.0.1:8790", "--config"]).arg(&file).stdout(Stdio::null());
+    let _relay = Running::start(&mut relay)?;
+    let url = "ws://127.0.0.1:8790";
+    let mut desks = [Desk::prepare("Ana", url)?, Desk::prepare("Ben", url)?];
+    // A name server in the hole: nothing ever comes back.
+    let etc = Etc { resolver: Some("nameserver 10.8.8.53\n"), ..Etc::default() };
+    for desk in &mut desks {
+        let program = etc.around(desk.folder(), desk.program())?;
+        desk.set_program(program);
+        desk.begin("bus")?;
+        desk.start_daemon(&net)?;
+        desk.until_online(SOON).await?;
+    }
+    let [ana, ben] = desks;
+    introduce(&ana, &ben)?;
+    they_talk(&ana, &ben).await?;
+    let lost = [&ana, &ben].map(|desk| desk.logged().matches("PathLost").count());
+    anyhow::ensure!(lost == [0, 0], "and no path was given up meanwhile: {lost:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn behind_a_portal_that_answers_everything_one_is_told_and_online_once_it_opens() -> Outcome {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let (port, url) = (relay.port(), relay.url.clone());
+    relay.kill();
+    let portal = place::portal(&net, port)?;
+    let mut desk = Desk::prepare("Ana", &url)?;
+    desk.begin("bus")?;
+    desk.start_daemon(&net)?;
+    desk.until_problem(Some("relay"), SOON).await?;
+    drop(portal);
+    let _relay = Relay::start(&net, port)?;
+    desk.until_online(SOON).await
+}
+
+#[tokio::test]
+async fn an_interface_that_flaps_leaves_a_call_alone_and_a_real_break_is_mended_after_it() -> Outcome {
+    if not_root() {
+        return Ok(());
+    }
+    let mut net = Net::new()?;
+    net.change(LAN)?;
+    let (_relay, ana, ben) = two(&net).await?;
+    let path = they_talk(&ana, &ben).await?;
+    // Each comes and goes slowly enough to be taken for news.
+    for _ in 0..8 {
+        net.change("ip link add flap type veth peer name flap0 && ip link set flap0 up && ip link set flap up && ip addr add 10.77.0.1/24 dev flap && sleep 1.2")?;
+        net.change("ip link del flap && sleep 1.2")?;
+    }
+    anyhow::ensure!(text(&ana.call(&path).await?, "State") == "active", "the call is as it was");
+    net.cut_udp()?;
+    ana.until_state("reconnecting", SOON).await?;
+    net.mend_udp()?;
+    ana.until_state("active", Duration::from_secs(35)).await?;
+    ben.until_state("active", SOON).await.map(drop)
+}
+
+/// Where Debian keeps it.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+#[tokio::test]
+async fn who_was_five_years_ahead_is_believed_when_the_calendar_is_right() -> Outcome {
+    if !Path::new(FAKETIME).exists() {
+        println!("SKIPPED: no libfaketime to change a calendar with");
+        return Ok(());
+    }
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let mut ben = Desk::prepare("Ben", &relay.url)?;
+    let calendar = ben.folder().join("calendar");
+    ben.daemon_variable("LD_PRELOAD", Some(FAKETIME));
+    ben.daemon_variable("FAKETIME_TIMESTAMP_FILE", Some(&calendar.display().to_string()));
+    ben.daemon_variable("FAKETIME_CACHE_DURATION", Some("1"));
+    ben.daemon_variable("FAKETIME_DONT_FAKE_MONOTONIC", Some("1"));
+    fs::write(&calendar, "+1825d\n")?;
+    ben.begin("bus")?;
+    ben.start_daemon(&net)?;
+    ben.until_online(SOON).await?;
+    anyhow::ensure!(ben.logged().starts_with("203"), "its calendar is ahead: {}", ben.tail());
+    ben.stop_daemon()?;
+    fs::write(&calendar, "+0\n")?;
+    ben.start_daemon(&net)?;
+    ben.until_online(SOON).await?;
+    let mut ana = Desk::prepare("Ana", &relay.url)?;
+    ana.begin("bus")?;
+    ana.start_daemon(&net)?;
+    ana.until_online(SOON).await?;
+    introduce(&ana, &ben)?;
+    they_talk(&ana, &ben).await.map(drop)
+}
+
+/// What that user does: a bus, a daemon, and the question who one is.
+const SESSION: &str = "cd /; mkdir -p \"$HOME\" \"$XDG_RUNTIME_DIR\"; chmod 700 \"$XDG_RUNTIME_DIR\"; \
+    exec dbus-run-session -- sh -c '\"$0\"/ahoyd 2>\"$HOME\"/log & for n in $(seq 300); do \"$0\"/ahoyctl account --json 2>/dev/null && break; sleep 0.1; done; kill $!' \"$0\"";
+
+#[test]
+fn a_user_whom_only_a_directory_knows_has_the_name_that_the_directory_gives() {
+    if not_root() {
+        return;
+    }
+    if !Path::new("/usr/lib/x86_64-linux-gnu/libnss_extrausers.so.2").exists()
+        && !Path::new("/lib/x86_64-linux-gnu/libnss_extrausers.so.2").exists()
+    {
+        println!("SKIPPED: no libnss-extrausers to have another directory of users with");
+        return;
+    }
+    let folder = tempfile::Builder::new().prefix("ahoy-").tempdir().unwrap();
+    let home = folder.path().join("home");
+    for name in ["ahoyd", "ahoyctl"] {
+        fs::copy(binary(name), folder.path().join(name)).unwrap();
+    }
+    fs::create_dir(&home).unwrap();
+    let line = "lena:x:54321:54321:Lena Directory,,,:/nowhere:/bin/sh\n";
+    let etc = Etc { users: Some(line), ..Etc::default() };
+    let shell = etc.around(folder.path(), Path::new("setpriv")).unwrap();
+    let open = Command::new("sh")
+        .args(["-c", "chmod 755 \"$0\" && chown 54321:54321 \"$1\""])
+        .args([folder.path(), &home])
+        .status()
+        .unwrap();
+    assert!(open.success());
+    let said = Command::new(shell)
+        .args(["--reuid", "54321", "--regid", "54321", "--clear-groups", "sh", "-c", SESSION])
+        .arg(folder.path())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", &home)
+        .env("XDG_RUNTIME_DIR", home.join("run"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&said.stdout).into_owned();
+    let log = fs::read_to_string(home.join("log")).unwrap_or_default();
+    assert!(told.contains("Lena Directory"), "{told}\n{}\n{log}", String::from_utf8_lossy(&said.stderr));
+}
