@@ -36,6 +36,15 @@ impl Calls {
         }
     }
 
+    /// Another call's.
+    pub(crate) fn take(&mut self, other: Self) {
+        let Self { dial_to_ring, heard_by_caller, heard_by_callee, mouth_to_ear } = other;
+        self.dial_to_ring.take(dial_to_ring);
+        self.heard_by_caller.take(heard_by_caller);
+        self.heard_by_callee.take(heard_by_callee);
+        self.mouth_to_ear.take(mouth_to_ear);
+    }
+
     pub(crate) fn figures(&self) -> [&Figure; 4] {
         [&self.dial_to_ring, &self.heard_by_caller, &self.heard_by_callee, &self.mouth_to_ear]
     }
@@ -81,14 +90,15 @@ impl Talk {
         })
     }
 
-    /// One call. `n` moves the answer against the sound server's period, so that twenty calls meet all of it.
+    /// One call; the time that a sound server lost while they talked. `n` moves the answer against the sound server's period, so
+    /// that twenty calls meet all of it.
     pub(crate) async fn call(
         &mut self,
         pair: &mut Pair,
         n: u32,
         plant: &impl Plant,
         into: &mut Calls,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Duration> {
         plant.before_dial()?;
         let (dialed, rang, path) = pair.ring().await?;
         into.dial_to_ring.add(ms(dialed, rang));
@@ -102,10 +112,12 @@ impl Talk {
         let trips = self.trips(from, to);
         anyhow::ensure!(!trips.is_empty(), "no chirp went from a microphone to the other's speaker");
         into.mouth_to_ear.add(percentile(&trips, 50));
+        let ears = self.speakers.iter_mut().chain(&mut self.microphones);
+        let lost = ears.map(|ears| ears.recording().lost(from, to)).max().unwrap_or_default();
         pair.hang_up().await?;
         // What is still in the buffers of this call must not be heard in the next.
         pause(Duration::from_millis(200)).await;
-        Ok(())
+        Ok(lost)
     }
 
     fn heard(&mut self, dialed: Instant, answered: Instant, into: &mut Calls) -> anyhow::Result<()> {

@@ -31,6 +31,11 @@ impl Figure {
         self.samples.push(sample);
     }
 
+    /// The samples of another one.
+    pub(crate) fn take(&mut self, other: Self) {
+        self.samples.extend(other.samples);
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }

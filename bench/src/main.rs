@@ -18,6 +18,8 @@ mod process;
 mod sound;
 mod time;
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use calls::{Calls, Plain, Talk};
 use figure::{Sheet, tell};
@@ -27,6 +29,9 @@ use pair::Pair;
 const CALLS: u32 = 20;
 /// So many between two same daemons.
 const BATCH: u32 = 4;
+/// A call in which a sound server lost more than this is timed again, so often at most: a block of 256 frames is 5.3 ms.
+const LOST: Duration = Duration::from_millis(2);
+const TRIES: u32 = 3;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
@@ -80,13 +85,24 @@ async fn calls(sheet: &mut Sheet) -> anyhow::Result<()> {
     pair.set_voice("off").await?;
     let mut talk = Talk::begin(&pair)?;
     let mut calls = Calls::new();
+    let mut made = 0;
     for n in 0..CALLS {
-        if n % BATCH == 0 {
-            pair.renew().await?;
-            // The first call of a daemon warms what is loaded once; it is not counted.
-            talk.call(&mut pair, n, &Plain, &mut Calls::new()).await.context("the first call")?;
+        for again in 1..=TRIES {
+            if made % BATCH == 0 {
+                pair.renew().await?;
+                // The first call of a daemon warms what is loaded once; it is not counted.
+                talk.call(&mut pair, n, &Plain, &mut Calls::new()).await.context("the first call")?;
+            }
+            made += 1;
+            let mut one = Calls::new();
+            let lost =
+                talk.call(&mut pair, n, &Plain, &mut one).await.with_context(|| format!("call {n}"))?;
+            if lost <= LOST || again == TRIES {
+                calls.take(one);
+                break;
+            }
+            tell(&format!("call {n}: a sound server lost {} ms, timed again", lost.as_millis()));
         }
-        talk.call(&mut pair, n, &Plain, &mut calls).await.with_context(|| format!("call {n}"))?;
     }
     drop(talk);
     calls.figures().into_iter().try_for_each(|figure| sheet.put(figure))

@@ -132,6 +132,14 @@ impl Recording {
         near.filter_map(|(came, there)| came.checked_sub(Duration::from_secs_f64(at(*there)))).min()
     }
 
+    /// How much less came between two times than there should have been: what the sound server, or the recorder, lost of them.
+    pub(crate) fn lost(&self, from: Instant, to: Instant) -> Duration {
+        match (self.began(from + ABOUT), self.began(to.checked_sub(ABOUT).unwrap_or(to))) {
+            (Some(first), Some(last)) => last.saturating_duration_since(first),
+            (None, _) | (_, None) => to.saturating_duration_since(from),
+        }
+    }
+
     fn between(&self, from: Instant, to: Instant, about: Instant) -> &[f64] {
         let Some(began) = self.began(about) else { return &[] };
         let place = |time: Instant| index(time.saturating_duration_since(began).as_secs_f64());
@@ -256,6 +264,10 @@ mod tests {
                 recording.add(began + Duration::from_millis(10 * (n as u64 + 1)), &piece);
             }
         }
+        let lost = recording.lost(began + Duration::from_millis(200), began + Duration::from_millis(3_000));
+        assert!((lost.as_secs_f64() * 1e3 - 10.0).abs() < 0.1, "what was lost is told: {lost:?}");
+        let kept = recording.lost(began + Duration::from_millis(1_500), began + Duration::from_millis(4_500));
+        assert!(kept < Duration::from_micros(100), "{kept:?}");
         let from = began + Duration::from_millis(4_200);
         let chirp = recording.chirp(from, from + Duration::from_millis(600)).unwrap();
         assert!((ms(began, chirp) - 4_500.0).abs() < 0.1, "{}", ms(began, chirp));
