@@ -31,6 +31,9 @@ pub(crate) struct Between {
     pub(crate) only_ice: bool,
     /// Paths that begin now lose every fourth packet of Ana's voice.
     pub(crate) lossy: bool,
+    /// The longest time that the machine kept this process from running, since it was last set to zero: whatever is timed here may
+    /// take so much longer.
+    pub(crate) starved: Duration,
     wires: HashMap<Epoch, Wire>,
     tasks: JoinSet<()>,
 }
@@ -61,6 +64,7 @@ impl Between {
             direct: false,
             only_ice: false,
             lossy: false,
+            starved: Duration::ZERO,
             wires: HashMap::new(),
             tasks: JoinSet::new(),
         }
@@ -148,6 +152,12 @@ impl Between {
 
     /// One report, or 5 ms.
     async fn step(&mut self) {
+        let from = clock::now();
+        self.wait().await;
+        self.starved = self.starved.max((clock::now() - from).saturating_sub(Duration::from_millis(5)));
+    }
+
+    async fn wait(&mut self) {
         tokio::select! {
             Some(report) = self.ana.reports.recv() => {
                 if let Some((epoch, news)) = self.ana.take(report) {
