@@ -237,8 +237,12 @@ mod tests {
         let (speaker, headset) =
             (device("speaker", Flow::Output, true), device("headset", Flow::Output, false));
         let mic = device("mic", Flow::Input, true);
-        let all = Found { server: Server::PulseAudio, devices: vec![speaker.clone(), headset, mic.clone()] };
-        let less = Found { server: Server::PulseAudio, devices: vec![speaker, mic] };
+        let all = Found {
+            server: Server::PulseAudio,
+            devices: vec![speaker.clone(), headset, mic.clone()],
+            ..Found::default()
+        };
+        let less = Found { server: Server::PulseAudio, devices: vec![speaker, mic], ..Found::default() };
         let ring = ["headset".to_owned(), "speaker".to_owned()];
         let chosen = Chosen { input: None, output: Some("headset"), ring: &ring };
         let mut hardware = Hardware { found: Arc::new(all), ..Hardware::default() };

@@ -104,6 +104,8 @@ pub enum Server {
 pub struct Found {
     /// Who says so.
     pub server: Server,
+    /// It is PulseAudio itself. A PipeWire beside it has no devices: it is there for pictures.
+    pub genuine: bool,
     /// Those that are there, in the server's order.
     pub devices: Vec<Device>,
 }
@@ -157,7 +159,7 @@ mod tests {
     fn a_chosen_device_serves_while_it_is_there_and_the_default_else() {
         let (out, inp) = (Flow::Output, Flow::Input);
         let devices = vec![device("a", out, true), device("b", out, false), device("b", inp, true)];
-        let found = Found { server: Server::PipeWire, devices };
+        let found = Found { server: Server::PipeWire, devices, ..Found::default() };
         let serving = |wished| found.serving(out, wished).map(|device| device.id.as_str());
         assert_eq!(serving(Some("b")), Some("b"));
         assert_eq!(serving(Some("gone")), Some("a"));

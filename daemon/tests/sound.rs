@@ -72,7 +72,7 @@ fn inside(lab: &str) -> Outcome {
     let (wish, wished) = watch::channel(Wish::default());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let roster = runtime.block_on(async { roster::follow() });
-    let mut handle = DeviceHandle::spawn(wished, roster.found.clone())?;
+    let mut handle = DeviceHandle::spawn(wished, roster.found.clone(), None)?;
     let mut loops = Loop::new()?;
 
     // The microphone hears a tone from here on; nobody may listen to it before the call is answered.

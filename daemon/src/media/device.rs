@@ -19,6 +19,7 @@ mod rhythm;
 mod rings;
 pub mod roster;
 mod speakers;
+mod states;
 mod streams;
 #[cfg(test)]
 mod strict;
@@ -39,6 +40,7 @@ use self::rhythm::Rhythm;
 use self::rings::Meters;
 pub use self::roster::Roster;
 pub use self::speakers::{Clip, Speakers};
+pub use self::states::{Entry, States};
 pub use self::trial::Trial;
 use self::worker::{Command, Worker, World};
 use super::codec::RATE;
@@ -133,16 +135,19 @@ enum End {
 }
 
 impl DeviceHandle {
-    /// Begin the thread, which serves what is wished while it is found. It ends when the handle is dropped.
+    /// Begin the thread, which serves what is wished while it is found. It ends when the handle is dropped. `shown`: where its
+    /// troubles are shown beside those of others.
     pub fn spawn(
         wish: watch::Receiver<Wish>,
         found: watch::Receiver<Arc<Found>>,
+        shown: Option<Entry>,
     ) -> std::io::Result<DeviceHandle> {
         let (commands, orders) = sync_channel(COMMANDS);
         let (ends_out, ends) = sync_channel(ENDS);
         let (state_out, state) = watch::channel(DeviceState::default());
         let meters = Arc::new(Meters::default());
-        let worker = Worker::new(World { wish, found }, orders, ends_out, state_out, Arc::clone(&meters));
+        let worker =
+            Worker::new(World { wish, found }, orders, ends_out, (state_out, shown), Arc::clone(&meters));
         std::thread::Builder::new().name("sound".into()).spawn(move || worker.run())?;
         Ok(DeviceHandle {
             commands,

@@ -10,7 +10,7 @@ use ahoy_call::Moment;
 use tokio::sync::watch;
 
 use super::Settings;
-use super::device::{DeviceHandle, DeviceState, Roster, Wish, roster};
+use super::device::{DeviceHandle, DeviceState, Roster, States, Wish, roster};
 
 /// The microphone and the speaker of a call, as queues of samples: mono, 48 kHz. Dropping it closes both.
 ///
@@ -58,7 +58,7 @@ const KEPT: usize = 4;
 pub struct Devices {
     /// Opens the sound of a call.
     pub open: OpenSound,
-    /// What is missing about the devices of a call.
+    /// What is missing about the devices of all calls.
     pub state: watch::Receiver<DeviceState>,
     /// What a person wants; whatever runs follows within 100 ms.
     pub wishes: watch::Sender<Wish>,
@@ -72,10 +72,11 @@ pub fn devices(settings: &Settings) -> Devices {
     let (wishes, wish) = watch::channel(settings.wish());
     let roster = roster::follow();
     let found = roster.found.clone();
-    let spawn = move || DeviceHandle::spawn(wish.clone(), found.clone());
+    let states = States::default();
+    let state = states.read();
+    let spawn = move || DeviceHandle::spawn(wish.clone(), found.clone(), Some(states.entry()));
     match spawn() {
         Ok(handle) => {
-            let state = handle.state();
             // The queue is empty and has room for it.
             let _kept = back.try_send(handle);
             let open: OpenSound = Box::new(move |_settings| lend(&spawn, &idle, &back));

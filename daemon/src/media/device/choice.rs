@@ -1,13 +1,15 @@
-//! Which host and which buffer to try next, and whether a stream gives what it should. Pure.
+//! Which way to a sound server and which buffer to try next, and whether a stream gives anything at all. Pure.
 //!
-//! Lives here: the order of hosts and sizes, and the frames-a-second watchdog.
+//! Lives here: the order of ways, and the watchdog of streams.
 //! Must not: open anything, or read a clock.
 
 use std::time::Duration;
 
 use ahoy_call::Moment;
 
-/// How we reach the sound server. The first has the lowest and steadiest latency; the last also works without a server.
+use crate::devices::Found;
+
+/// How we reach the sound server. PipeWire has the lowest and steadiest latency; the last also works without a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     PipeWire,
@@ -16,61 +18,78 @@ pub(super) enum Way {
     AlsaDefault,
 }
 
-impl Way {
-    pub(super) const ALL: [Self; 4] = [Self::PipeWire, Self::PulseAudio, Self::AlsaPulse, Self::AlsaDefault];
+/// Which ways there are, best first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Where PipeWire has the devices, or nobody knows who has.
+    #[default]
+    PipeWireFirst,
+    /// Where PulseAudio has them: a PipeWire beside it plays into nothing.
+    PulseAudioFirst,
+}
 
-    /// Where in [`SIZES`] it begins: PulseAudio pays for small blocks with a tenth of a core.
-    fn smallest(self) -> usize {
-        usize::from(self != Self::PipeWire)
+impl Order {
+    /// What the roster says of the server.
+    pub(super) fn of(found: &Found) -> Self {
+        if found.genuine { Self::PulseAudioFirst } else { Self::PipeWireFirst }
+    }
+
+    pub(super) fn ways(self) -> [Way; 4] {
+        use Way::{AlsaDefault, AlsaPulse, PipeWire, PulseAudio};
+        match self {
+            Self::PipeWireFirst => [PipeWire, PulseAudio, AlsaPulse, AlsaDefault],
+            Self::PulseAudioFirst => [PulseAudio, PipeWire, AlsaPulse, AlsaDefault],
+        }
     }
 }
 
-/// Frames of a buffer, smallest first. 480 becomes 256 on PipeWire, 5.3 ms: a voice comes 35 ms sooner than with 960, at no
-/// measurable cost.
-const SIZES: [u32; 4] = [480, 960, 1920, 3840];
-/// Streams begin late: the watchdog looks after this.
-const GRACE: Duration = Duration::from_millis(1_000);
-/// And then at windows of this length.
-const WINDOW: Duration = Duration::from_millis(1_000);
-/// Of the frames that a window should hold, at least so many in a hundred must have come.
-const ENOUGH: u64 = 80;
+/// Frames of a buffer. 480 becomes 256 on PipeWire, 5.3 ms: a voice comes 35 ms sooner than with 960, at no measurable cost.
+/// PulseAudio pays for small blocks with a tenth of a core.
+const SMALL: u32 = 480;
+const USUAL: u32 = 960;
+/// A stream that gives nothing is given up after this.
+const SILENCE: Duration = Duration::from_secs(3);
+/// One that never began: streams begin late.
+const BEGINS: Duration = Duration::from_secs(2);
+/// A Bluetooth headset changes its profile first.
+const BLUETOOTH_BEGINS: Duration = Duration::from_secs(6);
+/// Between two looks at most so much counts: what is longer is our own machine's delay, not the device's.
+const ON_TIME: Duration = Duration::from_millis(250);
 
-/// One direction's place in the order of ways and sizes.
+/// One direction's place in the order of ways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Choice {
+    order: Order,
     way: usize,
-    size: usize,
 }
 
 impl Choice {
-    /// The smallest buffer of one way.
-    pub(super) fn of(way: Way) -> Self {
-        let place = Way::ALL.iter().position(|one| *one == way).unwrap_or(0);
-        Self { way: place, size: Way::ALL[place].smallest() }
+    /// The best way.
+    pub(super) fn best(order: Order) -> Self {
+        Self { order, way: 0 }
+    }
+
+    /// The same with another order, from its beginning if it is another.
+    pub(super) fn in_order(self, order: Order) -> Self {
+        if self.order == order { self } else { Self::best(order) }
     }
 
     pub(super) fn way(self) -> Way {
-        Way::ALL[self.way]
+        self.order.ways()[self.way]
+    }
+
+    pub(super) fn is_best(self) -> bool {
+        self.way == 0
     }
 
     pub(super) fn frames(self) -> u32 {
-        SIZES[self.size]
+        if self.way() == Way::PipeWire { SMALL } else { USUAL }
     }
 
     /// This way does not open: the next one. False when all were tried; then it begins at the first again.
     pub(super) fn next_way(&mut self) -> bool {
-        *self = Self::of(Way::ALL[(self.way + 1) % Way::ALL.len()]);
+        self.way = (self.way + 1) % self.order.ways().len();
         self.way != 0
-    }
-
-    /// This stream runs badly: a larger buffer, after the largest the next way.
-    pub(super) fn next_size(&mut self) {
-        match self.size + 1 < SIZES.len() {
-            true => self.size += 1,
-            false => {
-                let _wrapped = self.next_way();
-            }
-        }
     }
 }
 
@@ -82,33 +101,39 @@ pub(super) fn clamp(frames: u32, range: Option<(u32, u32)>) -> u32 {
     }
 }
 
-/// Looks whether enough frames pass.
+/// Tells a stream that gives nothing from one on a machine that is starved: there callbacks come late and few, but they come, and
+/// our own looks are late as well. Only the first is worth opening again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Watchdog {
-    since: Moment,
+    looked: Moment,
     frames: u64,
-    length: Duration,
+    began: bool,
+    /// Time without a frame, as far as we were awake to see it.
+    silent: Duration,
+    patience: Duration,
 }
 
 impl Watchdog {
     /// The stream was opened now; `frames` is the counter's present value.
-    pub(super) fn new(now: Moment, frames: u64) -> Self {
-        Self { since: now, frames, length: GRACE + WINDOW }
+    pub(super) fn new(now: Moment, frames: u64, bluetooth: bool) -> Self {
+        let patience = if bluetooth { BLUETOOTH_BEGINS } else { BEGINS };
+        Self { looked: now, frames, began: false, silent: Duration::ZERO, patience }
     }
 
-    /// False if too few passed in the window that ends now; true while none ends. In the first window any frame is enough.
+    /// False once it gives nothing; from then on again after as long.
     pub(super) fn content(&mut self, now: Moment, frames: u64) -> bool {
-        let passed = now.since(self.since);
-        if passed < self.length {
+        let passed = now.since(self.looked).min(ON_TIME);
+        self.looked = now;
+        if frames != self.frames {
+            (self.frames, self.began, self.silent) = (frames, true, Duration::ZERO);
             return true;
         }
-        let got = frames.saturating_sub(self.frames);
-        let should = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX).saturating_mul(48);
-        let first = self.length > WINDOW;
-        // A window that was looked at far too late (the machine slept) says nothing.
-        let slept = passed > self.length + 2 * WINDOW;
-        *self = Self { since: now, frames, length: WINDOW };
-        slept || if first { got > 0 } else { got.saturating_mul(100) >= should.saturating_mul(ENOUGH) }
+        self.silent += passed;
+        let content = self.silent < if self.began { SILENCE } else { self.patience };
+        if !content {
+            self.silent = Duration::ZERO;
+        }
+        content
     }
 }
 
@@ -121,29 +146,22 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_pipewire_then_pulseaudio_then_alsa_and_begins_again() {
-        let mut choice = Choice::default();
-        let mut ways = vec![choice.way()];
-        while choice.next_way() {
-            ways.push(choice.way());
+    fn the_order_begins_with_the_server_that_has_the_devices_and_begins_again() {
+        for (order, first) in
+            [(Order::PipeWireFirst, Way::PipeWire), (Order::PulseAudioFirst, Way::PulseAudio)]
+        {
+            let mut choice = Choice::best(order);
+            let mut ways = vec![choice.way()];
+            while choice.next_way() {
+                ways.push(choice.way());
+            }
+            assert_eq!(ways, order.ways());
+            assert_eq!((choice.way(), choice.is_best()), (first, true));
         }
-        assert_eq!(ways, Way::ALL);
-        assert_eq!(choice.way(), Way::PipeWire);
-    }
-
-    #[test]
-    fn a_starved_stream_gets_larger_buffers_then_another_way() {
         let mut choice = Choice::default();
-        let mut tried = Vec::new();
-        for _ in 0..5 {
-            tried.push((choice.way(), choice.frames()));
-            choice.next_size();
-        }
-        use Way::{PipeWire, PulseAudio};
-        let larger = [960, 1920, 3840].map(|size| (PipeWire, size));
-        assert_eq!(tried[0], (PipeWire, 480));
-        assert_eq!(tried[1..4], larger);
-        assert_eq!(tried[4], (PulseAudio, 960));
+        choice.next_way();
+        assert_eq!(choice.in_order(Order::PipeWireFirst), choice, "nothing new");
+        assert_eq!(choice.in_order(Order::PulseAudioFirst).way(), Way::PulseAudio);
     }
 
     #[test]
@@ -154,15 +172,24 @@ mod tests {
         assert_eq!(clamp(960, None), 960);
     }
 
+    /// When the watchdog barks first, looking every so often while the counter is what is given.
+    fn barks(dog: &mut Watchdog, from: u64, every: u64, frames: impl Fn(u64) -> u64) -> Option<u64> {
+        (1..=600).map(|n| from + n * every).find(|ms| !dog.content(at(*ms), frames(*ms)))
+    }
+
     #[test]
-    fn the_watchdog_barks_below_eighty_per_cent_and_not_above() {
-        let mut dog = Watchdog::new(at(0), 0);
-        assert!(dog.content(at(1_900), 0), "streams begin late");
-        assert!(dog.content(at(2_000), 500), "it began");
-        assert!(dog.content(at(3_000), 500 + 39_000), "81 %");
-        assert!(!dog.content(at(4_000), 39_500 + 37_900), "79 %");
-        assert!(!Watchdog::new(at(0), 7).content(at(2_000), 7), "it never began");
-        let mut dog = Watchdog::new(at(0), 0);
-        assert!(dog.content(at(60_000), 0), "the machine slept");
+    fn a_stream_that_gives_nothing_is_told_from_a_starved_machine() {
+        let mut dog = Watchdog::new(at(0), 7, false);
+        assert_eq!(barks(&mut dog, 0, 100, |_| 7), Some(2_000), "it never began");
+        let mut dog = Watchdog::new(at(0), 7, true);
+        assert_eq!(barks(&mut dog, 0, 100, |_| 7), Some(6_000), "a headset changes its profile first");
+        let mut dog = Watchdog::new(at(0), 0, false);
+        let ends = |ms: u64| ms.min(5_000) * 48;
+        assert_eq!(barks(&mut dog, 0, 100, ends), Some(8_000), "it ended");
+        let mut dog = Watchdog::new(at(0), 0, false);
+        let stops_and_goes = |ms: u64| ms / 500 * 9_600;
+        assert_eq!(barks(&mut dog, 0, 100, stops_and_goes), None, "two fifths of the frames come");
+        let mut dog = Watchdog::new(at(0), 7, false);
+        assert_eq!(barks(&mut dog, 0, 4_000, |_| 7), Some(32_000), "we ourselves are late: eight looks");
     }
 }

@@ -55,7 +55,7 @@ impl Gauges {
 
 fn look(id: &str, found: watch::Receiver<Arc<Found>>, into: Lease, ended: &Receiver<()>) {
     let (_keeps, wished) = watch::channel(Wish { input: Some(id.to_owned()), output: None });
-    let mut handle = match DeviceHandle::spawn(wished, found) {
+    let mut handle = match DeviceHandle::spawn(wished, found, None) {
         Ok(handle) => handle,
         Err(error) => return tracing::warn!(%error, "a microphone cannot be looked at"),
     };

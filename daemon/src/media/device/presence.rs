@@ -11,6 +11,11 @@ pub(super) fn server_listens() -> bool {
     any_listens(&[pipewire(&environment), pulse(&environment)].concat())
 }
 
+/// PipeWire itself can be reached.
+pub(super) fn pipewire_listens() -> bool {
+    any_listens(&pipewire(&environment))
+}
+
 /// Somebody speaks PulseAudio's protocol here.
 pub(super) fn pulse_listens() -> bool {
     any_listens(&pulse(&environment))

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use ahoy_call::Moment;
 use rtrb::{Consumer, Producer};
@@ -12,6 +13,12 @@ use rtrb::{Consumer, Producer};
 use super::DeviceCounts;
 use super::rhythm::Rhythm;
 use crate::clock;
+use crate::devices::Flow;
+
+/// A sample counts as heard from here on, −34 dBFS.
+const AUDIBLE: f32 = 0.02;
+/// Who speaks is silent for so long between two sentences.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Counters that callbacks write and others read.
 #[derive(Debug)]
@@ -29,6 +36,8 @@ pub(super) struct Meters {
     pub(super) captured_at: AtomicU64,
     /// Sound was written since the last underrun: the next one counts.
     pub(super) primed: AtomicBool,
+    /// When each direction last had something to hear (microseconds since boot; 0: never).
+    pub(super) loud: [AtomicU64; 2],
 }
 
 impl Default for Meters {
@@ -44,6 +53,7 @@ impl Default for Meters {
             given: AtomicUsize::new(512),
             captured_at: AtomicU64::new(0),
             primed: AtomicBool::new(false),
+            loud: [AtomicU64::new(0), AtomicU64::new(0)],
         }
     }
 }
@@ -57,6 +67,18 @@ impl Meters {
     /// The microphone's.
     pub(super) fn capture(&self) -> Option<Rhythm> {
         rhythm(&self.captured_at, &self.given)
+    }
+
+    /// Nothing was to be heard in this direction for a moment: what is changed now disturbs nobody.
+    pub(super) fn quiet(&self, flow: Flow, now: Moment) -> bool {
+        let last = Moment::from_micros(self.loud[flow as usize].load(Ordering::Relaxed));
+        now.since(last) > PAUSE
+    }
+
+    fn note(&self, flow: Flow, block: &[f32]) {
+        if block.iter().any(|sample| sample.abs() > AUDIBLE) {
+            self.loud[flow as usize].store(clock::now().micros(), Ordering::Relaxed);
+        }
     }
 
     pub(super) fn counts(&self) -> DeviceCounts {
@@ -98,6 +120,7 @@ impl Tap {
                 })
             }
         };
+        self.meters.note(Flow::Input, block);
         self.meters.captured.fetch_add(frames as u64, Ordering::Relaxed);
         self.meters.given.store(frames, Ordering::Relaxed);
         self.meters.captured_at.store(clock::now().micros(), Ordering::Release);
@@ -134,6 +157,7 @@ impl Feed {
         };
         block[there * self.channels..].fill(0.0);
         self.tell_played(block);
+        self.meters.note(Flow::Output, block);
         self.meters.played.fetch_add(frames as u64, Ordering::Relaxed);
         self.meters.block.store(frames, Ordering::Relaxed);
         self.meters.played_at.store(clock::now().micros(), Ordering::Release);

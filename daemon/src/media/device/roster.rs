@@ -120,11 +120,11 @@ async fn settle(arrivals: &mut Arrivals) {
 /// What there is while nobody speaks PulseAudio's protocol.
 fn without_pulse() -> Found {
     if presence::server_listens() {
-        Found { server: Server::PipeWire, devices: Vec::new() }
+        Found { server: Server::PipeWire, ..Found::default() }
     } else if presence::card_exists() {
-        Found { server: Server::Card, devices: cards::all() }
+        Found { server: Server::Card, devices: cards::all(), ..Found::default() }
     } else {
-        Found { server: Server::None, devices: Vec::new() }
+        Found { server: Server::None, ..Found::default() }
     }
 }
 

@@ -11,18 +11,22 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use ahoy_call::Moment;
 use tokio::sync::watch;
 
-use super::choice::{Choice, Way};
+use super::choice::{Choice, Order as Ways, Watchdog, Way};
 use super::presence;
 use super::rings::Meters;
-use super::streams::{Purpose, Stream, channels, open_output};
+use super::streams::{Purpose, Stream, channels, is_bluetooth, open_output};
+use crate::clock;
 use crate::devices::Found;
 
 /// How often a sound that plays is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// Orders that wait for the thread.
 const ORDERS: usize = 16;
+/// Where nothing plays a ring: until it is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 /// What the devices still hold when the last sample was taken.
 const TAIL_LOOKS: u32 = 3;
 
@@ -100,16 +104,33 @@ struct Player {
     found: watch::Receiver<Arc<Found>>,
 }
 
-/// A sound that plays.
+/// A sound that plays, or would if a loudspeaker were there.
 struct Playing {
     clip: Clip,
     on: Vec<String>,
     /// Where it plays, by the roster.
     places: Vec<String>,
-    streams: Vec<Stream>,
+    voices: Vec<Voice>,
+    /// The way that is tried first: the next one where a loudspeaker took nothing.
+    choice: Choice,
+    /// Where nothing plays: tried again then.
+    retry: Moment,
     /// Set by the callback of the first stream that came to the end.
     over: Arc<AtomicBool>,
     looks_since: u32,
+}
+
+/// The sound at one loudspeaker.
+struct Voice {
+    stream: Stream,
+    meters: Arc<Meters>,
+    watchdog: Watchdog,
+}
+
+impl Voice {
+    fn content(&mut self, now: Moment) -> bool {
+        self.watchdog.content(now, self.meters.played.load(Ordering::Relaxed))
+    }
 }
 
 impl Player {
@@ -123,7 +144,7 @@ impl Player {
             match order {
                 Ok(Order::Play { clip, on }) => {
                     drop(now.take());
-                    now = self.begin(clip, on);
+                    now = self.begin(clip, on, Choice::default());
                 }
                 Ok(Order::Stop) => now = None,
                 Err(RecvTimeoutError::Timeout) => now = now.and_then(|playing| self.look(playing)),
@@ -137,11 +158,25 @@ impl Player {
             playing.looks_since += 1;
             return (playing.looks_since <= TAIL_LOOKS).then_some(playing);
         }
-        let broken = playing.streams.iter().any(|stream| stream.broken.load(Ordering::Relaxed));
+        let now = clock::now();
+        if playing.voices.is_empty() {
+            return if now < playing.retry {
+                Some(playing)
+            } else {
+                self.begin(playing.clip, playing.on, playing.choice)
+            };
+        }
+        let broken = playing.voices.iter().any(|voice| voice.stream.broken.load(Ordering::Relaxed));
         if broken || playing.places != self.places(&playing.on) {
             // Dropped first: a bare card has one user at a time.
-            drop(playing.streams);
-            return self.begin(playing.clip, playing.on);
+            drop(playing.voices);
+            return self.begin(playing.clip, playing.on, Choice::default());
+        }
+        playing.voices.retain_mut(|voice| voice.content(now));
+        if playing.voices.is_empty() {
+            tracing::warn!(way = ?playing.choice.way(), "the loudspeaker takes nothing of the tone");
+            playing.choice.next_way();
+            return self.begin(playing.clip, playing.on, playing.choice);
         }
         Some(playing)
     }
@@ -151,40 +186,58 @@ impl Player {
         self.found.borrow().ringing(on).iter().map(|device| device.id.clone()).collect()
     }
 
-    fn begin(&mut self, clip: Clip, on: Vec<String>) -> Option<Playing> {
+    /// None if no loudspeaker takes it and it would come too late in a while.
+    fn begin(&mut self, clip: Clip, on: Vec<String>, choice: Choice) -> Option<Playing> {
+        let order = Ways::of(&self.found.borrow());
+        let mut choice = choice.in_order(order);
         let over = Arc::new(AtomicBool::new(false));
-        let mut streams: Vec<Stream> = Vec::new();
+        let mut voices: Vec<Voice> = Vec::new();
         let places = self.places(&on);
         for id in if places.is_empty() { &on } else { &places } {
-            let stream = self.open(Some(id), &clip, &over);
-            streams.extend(stream.filter(|stream| stream.as_wished));
+            let voice = self.open(&mut choice, Some(id), &clip, &over);
+            voices.extend(voice.filter(|voice| voice.stream.as_wished));
         }
-        if streams.is_empty() {
-            streams.extend(self.open(None, &clip, &over));
+        if voices.is_empty() {
+            voices.extend(self.open(&mut choice, None, &clip, &over));
         }
-        if streams.is_empty() {
+        if voices.is_empty() {
             tracing::warn!("no loudspeaker plays the tone");
-            return None;
+            // A ring goes on; a tone that ends by itself is over by then.
+            if !clip.repeat {
+                return None;
+            }
+            choice = Choice::best(order);
         }
-        Some(Playing { clip, on, places, streams, over, looks_since: 0 })
+        let retry = clock::now() + RETRY;
+        Some(Playing { clip, on, places, voices, choice, retry, over, looks_since: 0 })
     }
 
-    fn open(&mut self, id: Option<&str>, clip: &Clip, over: &Arc<AtomicBool>) -> Option<Stream> {
-        let mut choice = Choice::default();
+    /// Tries one way after the other, from that one on.
+    fn open(
+        &mut self,
+        choice: &mut Choice,
+        id: Option<&str>,
+        clip: &Clip,
+        over: &Arc<AtomicBool>,
+    ) -> Option<Voice> {
         loop {
+            let meters = Arc::new(Meters::default());
             let mut reader = Reader {
                 clip: clip.clone(),
                 at: 0,
-                channels: channels(choice),
+                channels: channels(*choice),
                 volume: Arc::clone(&self.volume),
                 over: Arc::clone(over),
+                meters: Arc::clone(&meters),
             };
-            let meters = Arc::new(Meters::default());
             let play = move |block: &mut [f32]| reader.play(block);
             // The library of ALSA complains at length on standard error where it finds no card.
             if choice.way() != Way::AlsaDefault || presence::card_exists() {
-                match open_output(choice, id, Purpose::Ring, &meters, play) {
-                    Ok(stream) => return Some(stream),
+                match open_output(*choice, id, Purpose::Ring, &meters, play) {
+                    Ok(stream) => {
+                        let watchdog = Watchdog::new(clock::now(), 0, id.is_some_and(is_bluetooth));
+                        return Some(Voice { stream, meters, watchdog });
+                    }
                     Err(error) => tracing::debug!(way = ?choice.way(), %error, "a tone does not begin"),
                 }
             }
@@ -202,10 +255,12 @@ struct Reader {
     channels: usize,
     volume: Arc<AtomicU32>,
     over: Arc<AtomicBool>,
+    meters: Arc<Meters>,
 }
 
 impl Reader {
     fn play(&mut self, block: &mut [f32]) {
+        self.meters.played.fetch_add((block.len() / self.channels) as u64, Ordering::Relaxed);
         let volume = f32::from_bits(self.volume.load(Ordering::Relaxed));
         for frame in block.chunks_exact_mut(self.channels) {
             if self.at >= self.clip.samples.len() && self.clip.repeat {
@@ -229,7 +284,8 @@ mod tests {
     fn reader(repeat: bool, channels: usize) -> Reader {
         let volume = Arc::new(AtomicU32::new(0.5_f32.to_bits()));
         let clip = Clip { samples: Arc::from([0.2, 0.4, 0.6]), repeat };
-        Reader { clip, at: 0, channels, volume, over: Arc::new(AtomicBool::new(false)) }
+        let (over, meters) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        Reader { clip, at: 0, channels, volume, over, meters }
     }
 
     #[test]

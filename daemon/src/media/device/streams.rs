@@ -67,6 +67,11 @@ pub(super) fn is_dummy(name: &str) -> bool {
     name == "auto_null" || name == "auto_null.monitor"
 }
 
+/// A device that may have to change its profile before it gives anything, and stops playing music well once it listens.
+pub(super) fn is_bluetooth(name: &str) -> bool {
+    name.starts_with("bluez")
+}
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
 struct Opening<'a> {

@@ -77,7 +77,7 @@ fn notes() -> Clip {
 /// Three seconds from the microphone, then to the loudspeaker of calls.
 fn echo(id: String, wish: &Wish, found: watch::Receiver<Arc<Found>>, ended: &Receiver<()>) {
     let (_keeps, wished) = watch::channel(Wish { input: Some(id), ..wish.clone() });
-    let mut handle = match DeviceHandle::spawn(wished, found.clone()) {
+    let mut handle = match DeviceHandle::spawn(wished, found.clone(), None) {
         Ok(handle) => handle,
         Err(error) => return tracing::warn!(%error, "a microphone cannot be tried"),
     };

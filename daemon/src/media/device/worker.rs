@@ -17,8 +17,9 @@ use side::{Place, Side, place};
 use tokio::sync::watch;
 pub(super) use told::NO_SERVER;
 
-use super::choice::{Choice, Watchdog, Way};
+use super::choice::{Order, Watchdog, Way};
 use super::rings::{Feed, Meters, Tap};
+use super::states::Entry;
 use super::streams::{OpenError, Purpose, Stream, channels, make_input, open_output};
 use super::{DeviceState, End, Wish, presence};
 use crate::clock;
@@ -66,6 +67,7 @@ pub(super) struct Worker {
     orders: Receiver<Command>,
     ends: SyncSender<End>,
     state: watch::Sender<DeviceState>,
+    shown: Option<Entry>,
     meters: Arc<Meters>,
     playback: bool,
     capture: Option<u64>,
@@ -83,7 +85,7 @@ impl Worker {
         world: World,
         orders: Receiver<Command>,
         ends: SyncSender<End>,
-        state: watch::Sender<DeviceState>,
+        (state, shown): (watch::Sender<DeviceState>, Option<Entry>),
         meters: Arc<Meters>,
     ) -> Self {
         Self {
@@ -91,6 +93,7 @@ impl Worker {
             orders,
             ends,
             state,
+            shown,
             meters,
             playback: false,
             capture: None,
@@ -145,10 +148,11 @@ impl Worker {
             self.world.found.has_changed().unwrap_or(false) | self.world.wish.has_changed().unwrap_or(false);
         let found = Arc::clone(&self.world.found.borrow_and_update());
         let wish = self.world.wish.borrow_and_update().clone();
+        let order = Order::of(&found);
         if news {
             let came = found.server != self.server_was;
             for side in [&mut self.output, &mut self.input] {
-                side.reconsider(came);
+                side.reconsider(came, order);
             }
             self.server_was = found.server;
             (self.ready, self.readied) = (None, false);
@@ -168,24 +172,26 @@ impl Worker {
             place(&found, Flow::Output, wish.output.as_deref()),
             place(&found, Flow::Input, wish.input.as_deref()),
         );
+        self.output.improve(now, Flow::Output, &self.meters, "playback");
+        self.input.improve(now, Flow::Input, &self.meters, "capture");
         self.output.follow(&play_at, "playback");
         self.input.follow(&capture_at, "capture");
         let due = |side: &Side| side.running.is_none() && side.retry.is_none_or(|at| at <= now);
         if self.playback && !play_at.nowhere && due(&self.output) {
-            self.open_output(now, play_at);
+            self.open_output(now, order, play_at);
         }
         if self.capture.is_some() && !capture_at.nowhere && due(&self.input) {
-            self.open_input(now, capture_at);
+            self.open_input(now, order, capture_at);
         } else if self.capture.is_none() && !capture_at.nowhere && self.output.flows(counts.played) {
             self.make_ready(capture_at);
         }
         self.tell(&found, &wish);
     }
 
-    fn open_output(&mut self, now: Moment, place: Place) {
+    fn open_output(&mut self, now: Moment, order: Order, place: Place) {
         let Self { meters, ends, output, server, .. } = self;
         let began_at = meters.played.load(Ordering::Relaxed);
-        output.open(now, began_at, *server, place, "playback", |choice, wished| {
+        output.open(now, began_at, (*server, order), place, "playback", |choice, wished| {
             let (samples, ring) = RingBuffer::new(PLAYBACK_RING);
             let (tell, played) = RingBuffer::new(PLAYED_RING);
             let mut feed =
@@ -199,17 +205,21 @@ impl Worker {
     }
 
     /// While it rings: the microphone's stream, so that an answer is not kept waiting. Only where a stream that does not run
-    /// holds nothing back from others; whatever goes wrong will be met, and told, when the microphone is opened.
+    /// holds nothing back from others; whatever goes wrong will be met, and told, when the microphone is opened. Not for a
+    /// headset without a wire, which would turn to the sound of a telephone for it.
     fn make_ready(&mut self, at: Place) {
         if self.ready.as_ref().is_some_and(|ready| ready.stream.broken.load(Ordering::Relaxed)) {
             self.ready = None;
         }
-        if self.readied || !matches!(self.output.choice.way(), Way::PipeWire | Way::PulseAudio) {
+        if self.readied
+            || at.bluetooth()
+            || !matches!(self.output.choice.way(), Way::PipeWire | Way::PulseAudio)
+        {
             return;
         }
         self.readied = true;
         // Where playback runs, there is a server of that kind.
-        let choice = Choice::of(self.output.choice.way());
+        let choice = self.output.choice;
         let (ring, samples) = RingBuffer::new(CAPTURE_RING);
         let mut tap = Tap { ring, meters: Arc::clone(&self.meters), channels: channels(choice) };
         let take = move |block: &[f32]| tap.captured(block);
@@ -236,16 +246,16 @@ impl Worker {
         }
         tracing::info!("capture runs, it was ready");
         let began_at = self.meters.captured.load(Ordering::Relaxed);
-        let running = Some((stream, Watchdog::new(clock::now(), began_at)));
-        let choice = Choice::of(self.output.choice.way());
+        let running = Some((stream, Watchdog::new(clock::now(), began_at, at.bluetooth())));
+        let choice = self.output.choice;
         self.input = Side { choice, running, began_at, at, ..Side::default() };
     }
 
-    fn open_input(&mut self, now: Moment, place: Place) {
+    fn open_input(&mut self, now: Moment, order: Order, place: Place) {
         let Self { meters, ends, input, server, capture, .. } = self;
         let Some(opened) = *capture else { return };
         let began_at = meters.captured.load(Ordering::Relaxed);
-        input.open(now, began_at, *server, place, "capture", |choice, wished| {
+        input.open(now, began_at, (*server, order), place, "capture", |choice, wished| {
             let (ring, samples) = RingBuffer::new(CAPTURE_RING);
             let mut tap = Tap { ring, meters: Arc::clone(meters), channels: channels(choice) };
             let take = move |block: &[f32]| tap.captured(block);

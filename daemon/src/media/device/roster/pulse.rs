@@ -24,7 +24,7 @@ use super::kinds::{self, Signs};
 use super::say;
 use crate::clock;
 use crate::devices::{Adjust, Device, Flow, Found, Server};
-use crate::media::device::presence;
+use crate::media::device::{presence, streams};
 
 /// The longest message that is read; a long list of devices has some hundred thousand bytes.
 const LONGEST: usize = 4 << 20;
@@ -298,17 +298,23 @@ impl Line {
             let kind = kinds::kind(Flow::Input, signs(port, &info.props, hardware));
             device(Flow::Input, names, kind, default, (&info.cvolume, info.muted))
         };
-        // What a loudspeaker plays is no microphone.
-        let microphones = sources.iter().filter(|info| info.monitor_of_sink_index.is_none());
-        let devices = sinks.iter().map(sink).chain(microphones.clone().map(source)).collect();
-        let outputs = sinks.iter().map(|info| (Flow::Output, &info.name, &info.cvolume));
+        // What a loudspeaker plays is no microphone, and what stands in for a missing device is none.
+        let real = |name: &CStr| !streams::is_dummy(&name.to_string_lossy());
+        let speakers = sinks.iter().filter(|info| real(&info.name));
+        let microphones =
+            sources.iter().filter(|info| info.monitor_of_sink_index.is_none() && real(&info.name));
+        let devices = speakers.clone().map(sink).chain(microphones.clone().map(source)).collect();
+        let outputs = speakers.map(|info| (Flow::Output, &info.name, &info.cvolume));
         let inputs = microphones.map(|info| (Flow::Input, &info.name, &info.cvolume));
         self.channels = outputs
             .chain(inputs)
             .map(|(flow, name, volume)| ((flow, text(name)), volume.channels().len()))
             .collect();
+        // "PulseAudio (on PipeWire 1.4.2)" is what the stand-in calls itself.
+        let named = server.server_name.as_deref().map(text).unwrap_or_default();
+        let genuine = !named.contains("PipeWire");
         self.listing = Listing::default();
-        Some(Found { server: Server::PulseAudio, devices })
+        Some(Found { server: Server::PulseAudio, genuine, devices })
     }
 }
 

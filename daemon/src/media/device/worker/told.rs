@@ -35,10 +35,19 @@ impl Worker {
         let other = |side: &Side, wish: &Option<String>| {
             side.running.is_some() && *wish != side.at.wished && wish.is_some()
         };
-        let instead =
-            |what: &str| format!("The chosen {what} is not there: the sound server's default is used.");
-        say(other(&self.input, &wish.input), instead("microphone"));
-        say(other(&self.output, &wish.output), instead("loudspeaker"));
+        // It may be there, and this way has no names for devices.
+        let there = |flow, wish: &Option<String>| {
+            wish.as_deref().is_some_and(|wish| found.device(flow, wish).is_some())
+        };
+        let instead = |what: &str, there: bool| match there {
+            true => {
+                format!("The chosen {what} cannot be reached just now: the sound server's default is used.")
+            }
+            false => format!("The chosen {what} is not there: the sound server's default is used."),
+        };
+        let (input, output) = (there(Flow::Input, &wish.input), there(Flow::Output, &wish.output));
+        say(other(&self.input, &wish.input), instead("microphone", input));
+        say(other(&self.output, &wish.output), instead("loudspeaker", output));
         let counts = self.meters.counts();
         let serves = |flow, side: &Side| {
             let at = side.at.wished.as_deref();
@@ -51,13 +60,13 @@ impl Worker {
             output: serves(Flow::Output, &self.output),
             problems,
         };
-        self.state.send_if_modified(|told| {
-            let news = *told != state;
-            if news {
-                *told = state;
+        let news = *self.state.borrow() != state;
+        if news {
+            if let Some(shown) = &self.shown {
+                shown.set(&state);
             }
-            news
-        });
+            self.state.send_replace(state);
+        }
     }
 }
 
@@ -67,8 +76,10 @@ fn why(side: &Side, what: &str, so: &str) -> String {
         Some(OpenError::Busy) => format!("Another program keeps the {what} for itself: {so}."),
         Some(OpenError::Forbidden) => format!("The system does not let us use the {what}: {so}."),
         Some(OpenError::NoDevice) if side.at.nowhere => format!("No {what} is there: {so}."),
-        Some(OpenError::NoDevice | OpenError::Silent | OpenError::Server(_) | OpenError::Library(_))
-        | None => format!("No {what} works: {so}."),
+        Some(OpenError::Silent) => format!("The sound server does not answer: {so}."),
+        Some(OpenError::NoDevice | OpenError::Server(_) | OpenError::Library(_)) | None => {
+            format!("No {what} works: {so}.")
+        }
     }
 }
 
