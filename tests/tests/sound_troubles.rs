@@ -1,0 +1,207 @@
+//! Does a call have its sound again when a sound server or one of its devices does not do what it should?
+//!
+//! Lives here: real daemons; at Ana's the server is starved, stopped, or not the one that has the devices, and a microphone never gives.
+//! Must not: judge how long anything takes: other programs run beside it.
+
+use std::fs;
+use std::time::Duration;
+
+use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, Running, introduce};
+use rustix::process::{Pid, Signal, kill_process};
+
+const ANA: f64 = 600.0;
+const BEN: f64 = 950.0;
+/// A machine that builds and tests many things at once starves a sound server for seconds.
+const SOON: Duration = Duration::from_secs(60);
+
+type Outcome = anyhow::Result<()>;
+
+/// Ana, on whose desk things go wrong, and Ben; both hum.
+struct Pair {
+    ana: Desk,
+    ben: Desk,
+    ana_hears: Ears,
+    /// Its steps are 20 ms of sound each: they tell the time here.
+    ben_hears: Ears,
+    _mouths: (Mouth, Mouth),
+    _relay: Relay,
+    _net: Net,
+}
+
+impl Pair {
+    async fn begin(server: &str) -> anyhow::Result<Self> {
+        Self::begin_beside(server, |_| Ok(())).await
+    }
+
+    /// `beside`: before Ana's daemon begins.
+    async fn begin_beside(server: &str, beside: impl FnOnce(&Desk) -> Outcome) -> anyhow::Result<Self> {
+        let net = Net::new()?;
+        let relay = Relay::start(&net, 0)?;
+        let mut ana = Desk::prepare_with("Ana", &relay.url, server)?;
+        ana.begin("bus")?;
+        ana.begin("sound")?;
+        beside(&ana)?;
+        ana.start_daemon(&net)?;
+        let ben = Desk::start("Ben", &relay.url, &net).await?;
+        ana.until_online(SOON).await?;
+        introduce(&ana, &ben)?;
+        let mouths = (ana.hum(ANA)?, ben.hum(BEN)?);
+        let (ana_hears, ben_hears) = (ana.listen()?, ben.listen()?);
+        Ok(Self { ana, ben, ana_hears, ben_hears, _mouths: mouths, _relay: relay, _net: net })
+    }
+
+    async fn talk(&self) -> Outcome {
+        self.ana.ctl_says(&["call", "Ben"])?;
+        self.ben.until_state("incoming", SOON).await?;
+        self.ben.ctl_says(&["answer"])?;
+        self.ana.until_state("active", SOON).await?;
+        Ok(())
+    }
+
+    fn ana_hears(&mut self, when: &str) -> Outcome {
+        let heard = self.ana_hears.until_tone(BEN, SOON);
+        heard.map(drop).map_err(|error| anyhow::anyhow!("{when}: Ana: {error}\n{}", self.ana.tail()))
+    }
+
+    fn ben_hears(&mut self, when: &str) -> Outcome {
+        let heard = self.ben_hears.until_tone(ANA, SOON);
+        heard.map(drop).map_err(|error| anyhow::anyhow!("{when}: Ben: {error}\n{}", self.ana.tail()))
+    }
+
+    /// So much time passes, by Ben's loudspeaker.
+    fn pass(&mut self, time: Duration) -> Outcome {
+        Ok(self.ben_hears.levels(time).map(drop)?)
+    }
+
+    /// How often Ana's daemon has opened a stream of a call.
+    fn opened(&self) -> usize {
+        self.ana.logged().lines().filter(|line| line.contains("runs") && line.contains("way=")).count()
+    }
+}
+
+/// A process of Ana's desk.
+fn process(desk: &Desk, name: &str) -> anyhow::Result<Pid> {
+    let number = fs::read_to_string(desk.folder().join("pids").join(name))?;
+    Pid::from_raw(number.trim().parse()?).ok_or_else(|| anyhow::anyhow!("{name} has no number"))
+}
+
+/// The server runs for two fifths of the time, in turns of half a second.
+async fn a_starved_server_is_borne(server: &str, name: &str) -> Outcome {
+    let mut pair = Pair::begin(server).await?;
+    pair.talk().await?;
+    pair.ana_hears("at first")?;
+    pair.ben_hears("at first")?;
+    let (opened, server) = (pair.opened(), process(&pair.ana, name)?);
+    for _ in 0..20 {
+        kill_process(server, Signal::STOP)?;
+        let stopped = pair.pass(Duration::from_millis(300));
+        kill_process(server, Signal::CONT)?;
+        stopped?;
+        pair.pass(Duration::from_millis(200))?;
+    }
+    pair.ana_hears("after it")?;
+    pair.ben_hears("after it")?;
+    anyhow::ensure!(pair.opened() == opened, "a stream that works was opened again\n{}", pair.ana.tail());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_starved_pulseaudio_keeps_its_streams() -> Outcome {
+    a_starved_server_is_borne("pulse", "pulseaudio").await
+}
+
+#[tokio::test]
+async fn a_starved_pipewire_keeps_its_streams() -> Outcome {
+    a_starved_server_is_borne("pipewire", "pipewire").await
+}
+
+/// As a Bluetooth headset whose profile does not change: the microphone is there, and gives nothing.
+#[tokio::test]
+async fn a_microphone_that_never_gives_holds_up_neither_this_call_nor_the_next() -> Outcome {
+    let mut pair = Pair::begin("pulse").await?;
+    let fifo = format!("file={}", pair.ana.folder().join("fifo").display());
+    let dead = ["load-module", "module-pipe-source", "source_name=dead", "rate=48000", "channels=1", &fifo];
+    pair.ana.sound_control(&dead)?;
+    pair.ana.set_default("input", "dead")?;
+    pair.ana.until_device("dead", true, SOON).await?;
+    pair.talk().await?;
+    pair.ana_hears("with a dead microphone")?;
+    pair.ana.until_problem(Some("No microphone works"), SOON).await?;
+    pair.ana.set_default("input", "mic")?;
+    pair.ben_hears("another microphone")?;
+    pair.ana.ctl_says(&["hangup"])?;
+    pair.ana.until_problem(None, SOON).await?;
+    for _ in 0..SOON.as_secs() {
+        if pair.ana.running("source-outputs")? == 0 {
+            break;
+        }
+        pair.pass(Duration::from_secs(1))?;
+    }
+    anyhow::ensure!(pair.ana.running("source-outputs")? == 0, "a microphone stays open after the call");
+    pair.talk().await?;
+    pair.ana_hears("the next call")?;
+    pair.ben_hears("the next call")
+}
+
+/// It takes connections, and answers nothing.
+async fn a_server_that_does_not_answer_is_told_of_and_taken_up_again(server: &str, name: &str) -> Outcome {
+    let mut pair = Pair::begin(server).await?;
+    let server = process(&pair.ana, name)?;
+    kill_process(server, Signal::STOP)?;
+    let met = pair.talk().await;
+    let told = pair.ana.until_problem(Some("does not answer"), SOON).await;
+    kill_process(server, Signal::CONT)?;
+    met?;
+    told?;
+    pair.ana_hears("it answers again")?;
+    pair.ben_hears("it answers again")?;
+    pair.ana.until_problem(None, SOON).await
+}
+
+#[tokio::test]
+async fn a_pulseaudio_that_does_not_answer_is_told_of_and_taken_up_again() -> Outcome {
+    a_server_that_does_not_answer_is_told_of_and_taken_up_again("pulse", "pulseaudio").await
+}
+
+#[tokio::test]
+async fn a_pipewire_that_does_not_answer_is_told_of_and_taken_up_again() -> Outcome {
+    a_server_that_does_not_answer_is_told_of_and_taken_up_again("pipewire", "pipewire").await
+}
+
+/// PulseAudio has the devices; a PipeWire runs for other things and has a node that leads nowhere.
+#[tokio::test]
+async fn an_idle_pipewire_beside_pulseaudio_is_not_played_into() -> Outcome {
+    let settings = Desk::prepare("Nobody", "ws://127.0.0.1:9")?;
+    let mut idle = Vec::new();
+    let mut pair = Pair::begin_beside("pulse", |ana| {
+        let run = |program: &str| {
+            let mut command = ana.local(program);
+            command.env("XDG_CONFIG_HOME", settings.folder().join("config"));
+            command.env_remove("PULSE_SERVER");
+            command
+        };
+        idle.push(Running::start(&mut run("pipewire"))?);
+        until(&mut || run("pw-cli").args(["info", "0"]).output())?;
+        idle.push(Running::start(&mut run("wireplumber"))?);
+        let node = "{ factory.name=support.null-audio-sink node.name=nowhere media.class=Audio/Sink object.linger=true audio.position=[FL FR] }";
+        until(&mut || run("pw-cli").args(["create-node", "adapter", node]).output())?;
+        Ok(())
+    })
+    .await?;
+    pair.talk().await?;
+    pair.ana_hears("PulseAudio has the loudspeaker")?;
+    pair.ben_hears("and the microphone")?;
+    let log = pair.ana.logged();
+    anyhow::ensure!(!log.contains("runs way=PipeWire"), "{}", pair.ana.tail());
+    Ok(())
+}
+
+/// Until a program ends well; it waits for a server by itself, or fails at once while there is none.
+fn until(run: &mut dyn FnMut() -> std::io::Result<std::process::Output>) -> Outcome {
+    for _ in 0..2_000 {
+        if run()?.status.success() {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("the idle server does not begin")
+}
