@@ -11,7 +11,7 @@ use super::{Outcome, failed};
 use crate::config::{self, ChosenKey, Config, EditError, Setting};
 use crate::engine::{Engine, settings};
 use crate::identity::{self, Own};
-use crate::media::ring::Volume;
+use crate::media::ring::{self, Volume};
 use crate::paths::Paths;
 use crate::request::{Answer, Denied, DeniedKind};
 use crate::store::Gate;
@@ -42,6 +42,13 @@ pub(super) fn set(
     value: Option<&Setting>,
     gate: &Gate,
 ) -> Result<Box<Fresh>, Box<NotTaken>> {
+    // Tried before it is kept: a tone that cannot be played is met now, not when somebody calls.
+    if let ("ring.tone", Some(Setting::Text(tone))) = (key, value) {
+        let theme = Config::load(&paths.config).ok().and_then(|config| config.ring.theme);
+        ring::check(tone, theme.as_deref()).map_err(|sentence| {
+            Box::new(NotTaken { denied: Denied::new(DeniedKind::InvalidOption, sentence), file: false })
+        })?;
+    }
     config::write_past(&paths.config, key, value, || gate.pass()).map_err(|error| {
         let kind = match error {
             EditError::Unknown(_) | EditError::Refused(_) => DeniedKind::InvalidOption,

@@ -65,9 +65,9 @@ impl Media {
     pub fn spawn(settings: Settings, reports: mpsc::Sender<Report>) -> Self {
         let sound::Devices { open, state, wishes, roster } = sound::devices(&settings);
         let found = roster.found.clone();
-        #[expect(clippy::disallowed_methods, reason = "the media port's own task; it ends with the devices")]
-        tokio::spawn(tell(state, found, reports.clone()));
         let ringer = Ringer::new(settings.clone(), roster.found.clone());
+        #[expect(clippy::disallowed_methods, reason = "the media port's own task; it ends with the devices")]
+        tokio::spawn(tell(state, found, ringer.trouble(), reports.clone()));
         let media = Self::with_sound(settings, open, reports);
         let trial = Trial::new(wishes.subscribe(), roster.found.clone());
         let gauges = Gauges::new(roster.found.clone());
@@ -224,6 +224,7 @@ impl Media {
 async fn tell(
     mut state: watch::Receiver<DeviceState>,
     mut found: watch::Receiver<Arc<Found>>,
+    mut ring: watch::Receiver<Option<String>>,
     reports: mpsc::Sender<Report>,
 ) {
     let (mut told, mut shown) = (Vec::new(), Arc::default());
@@ -233,6 +234,7 @@ async fn tell(
         if problems.is_empty() {
             problems.extend(device::missing(&now));
         }
+        problems.extend(ring.borrow_and_update().clone());
         if problems != told {
             told.clone_from(&problems);
             if reports.send(Report::Problems(problems)).await.is_err() {
@@ -248,6 +250,7 @@ async fn tell(
         let changed = tokio::select! {
             changed = state.changed() => changed,
             changed = found.changed() => changed,
+            changed = ring.changed() => changed,
         };
         if changed.is_err() {
             return;

@@ -19,7 +19,7 @@ use symphonia::core::meta::MetadataOptions;
 
 use crate::media::codec::RATE;
 
-/// Larger files are not read: half a minute of uncompressed stereo, and some.
+/// So much of a file is read: half a minute of uncompressed stereo, and some. What is larger plays from its beginning.
 const LARGEST: u64 = 8 * 1024 * 1024;
 /// What is longer is cut off: 30 s.
 const LONGEST: usize = 1_440_000;
@@ -39,9 +39,6 @@ pub(super) enum Unplayable {
     /// No ordinary file.
     #[error("it is no file")]
     NoFile,
-    /// Too large.
-    #[error("it is larger than 8 MiB")]
-    Large,
     /// Not what it says.
     #[error("it is neither Ogg Vorbis nor WAV: {0}")]
     Format(#[from] Error),
@@ -69,14 +66,43 @@ pub(super) fn file(path: &Path, late: &dyn Fn() -> bool) -> Result<Vec<f32>, Unp
         return Err(Unplayable::NoFile);
     }
     let mut bytes = Vec::new();
-    opened.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Unplayable::Large);
-    }
+    opened.take(LARGEST).read_to_end(&mut bytes)?;
+    mend(&mut bytes);
     // The decoder is meant never to panic; a hostile file must not end the thread that rings.
     let decoded = catch_unwind(AssertUnwindSafe(|| decode(bytes, late)));
     let (mono, rate) = decoded.map_err(|_panic| Unplayable::Broke)??;
     Ok(resample(&mono, rate))
+}
+
+/// Programs that write into a pipe leave the sizes of a WAV file at 0, and some count wrongly: what is there counts. A size that is
+/// too small means to the end of the file, as one that is too large does.
+fn mend(bytes: &mut [u8]) {
+    const HEAD: usize = 12;
+    const CHUNK: usize = 8;
+    let end = bytes.len();
+    if end < HEAD || !bytes.starts_with(b"RIFF") || bytes[8..HEAD] != *b"WAVE" {
+        return;
+    }
+    let size = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    bytes[4..8].copy_from_slice(&size(end - 8));
+    let mut at = HEAD;
+    while at + CHUNK <= end {
+        let said: [u8; 4] = std::array::from_fn(|n| bytes[at + 4 + n]);
+        let said = usize::try_from(u32::from_le_bytes(said)).unwrap_or(usize::MAX);
+        let next = (at + CHUNK).saturating_add(said).saturating_add(said % 2);
+        // What follows is another chunk, or so little that it does not matter.
+        let follows = next.checked_add(CHUNK).is_some_and(|after| after > end && next <= end + 1)
+            || bytes
+                .get(next..next.saturating_add(4))
+                .is_some_and(|name| name.iter().all(|byte| (b' '..=b'~').contains(byte)));
+        if bytes[at..at + 4] == *b"data" {
+            if said == 0 || !follows {
+                bytes[at + 4..at + CHUNK].copy_from_slice(&size(end - at - CHUNK));
+            }
+            return;
+        }
+        at = next;
+    }
 }
 
 fn decode(bytes: Vec<u8>, late: &dyn Fn() -> bool) -> Result<(Vec<f32>, u32), Unplayable> {
@@ -229,10 +255,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut_and_what_is_too_large_is_left() {
+    fn what_is_too_long_or_too_large_plays_from_its_beginning() {
         assert_eq!(play(&tone(8_000, 1, 400)).unwrap().len(), LONGEST);
-        let large = vec![0; usize::try_from(LARGEST).unwrap() + 1];
-        assert!(matches!(play(&large), Err(Unplayable::Large)));
+        let large = tone(48_000, 2, 600);
+        assert!(large.len() as u64 > LARGEST);
+        assert_eq!(play(&large).unwrap().len(), LONGEST);
+    }
+
+    #[test]
+    fn sizes_of_a_wav_that_are_zero_or_wrong_mean_to_the_end_of_the_file() {
+        let good = tone(44_100, 2, 5);
+        let whole = play(&good).unwrap();
+        let with = |riff: u32, data: u32| {
+            let mut bent = good.clone();
+            bent[4..8].copy_from_slice(&riff.to_le_bytes());
+            bent[40..44].copy_from_slice(&data.to_le_bytes());
+            bent
+        };
+        let (riff, data) = (u32::try_from(good.len() - 8).unwrap(), u32::try_from(good.len() - 44).unwrap());
+        for (riff, data) in [
+            (0, 0),
+            (riff, 0),
+            (0, data),
+            (riff - 8, data),
+            (riff, data - 4_001),
+            (u32::MAX, u32::MAX),
+            (riff + 90, data + 90),
+        ] {
+            assert_eq!(play(&with(riff, data)).unwrap().len(), whole.len(), "{riff} {data}");
+        }
+        let mut followed = good.clone();
+        followed.extend(b"LIST\x04\0\0\0abcd");
+        assert_eq!(play(&followed).unwrap().len(), whole.len(), "what follows is no sound");
+        assert!(play(&with(0, 0)[..44]).is_err(), "a head alone");
     }
 
     #[test]

@@ -107,10 +107,43 @@ enum Order {
     Settings(Box<Settings>),
 }
 
+/// Whether that tone can ring, a file or a name of the sound theme (the usual one if `theme` is none): else the sentence that says
+/// why not. Reads and decodes the file: not for a thread that answers people.
+pub fn check(tone: &str, theme: Option<&str>) -> Result<(), String> {
+    let folders = theme::folders(|name| std::env::var(name).ok());
+    find(&folders, theme, tone).and_then(|found| match found {
+        Some(path) => decode::file(&path, &|| false).map(drop).map_err(|error| unplayable(tone, &error)),
+        // The theme says that it is not to be heard.
+        None => Ok(()),
+    })
+}
+
+/// The file of a tone; none where the theme wants silence.
+fn find(folders: &[PathBuf], theme: Option<&str>, tone: &str) -> Result<Option<PathBuf>, String> {
+    if let Some(path) = place(tone) {
+        return Ok(Some(path));
+    }
+    match theme::find(folders, theme.unwrap_or(THEME), tone) {
+        Named::At(path) => Ok(Some(path)),
+        Named::Disabled => Ok(None),
+        Named::Nowhere => Err(format!(
+            "The ring tone {tone:?} cannot be played: it is neither a whole path nor a sound of the theme."
+        )),
+    }
+}
+
+fn unplayable(tone: &str, why: &decode::Unplayable) -> String {
+    format!("The ring tone {tone:?} cannot be played: {why}.")
+}
+
 /// The ringer's handle. Dropping it ends every sound.
 pub(super) struct Ringer {
     found: watch::Receiver<Arc<Found>>,
     settings: Settings,
+    /// What is wrong with the tone that should ring.
+    trouble: Arc<watch::Sender<Option<String>>>,
+    /// Counts looks at a tone: only the last one's word counts.
+    looks: Arc<AtomicU64>,
     orders: Option<SyncSender<Order>>,
     /// Counts orders, so that a long file is left off when the phone no longer rings.
     given: Arc<AtomicU64>,
@@ -119,7 +152,32 @@ pub(super) struct Ringer {
 impl Ringer {
     /// Silent so far; the thread begins with the first sound.
     pub(super) fn new(settings: Settings, found: watch::Receiver<Arc<Found>>) -> Self {
-        Self { found, settings, orders: None, given: Arc::default() }
+        let (trouble, looks) = (Arc::new(watch::channel(None).0), Arc::default());
+        let ringer = Self { found, settings, trouble, looks, orders: None, given: Arc::default() };
+        ringer.look();
+        ringer
+    }
+
+    /// What is wrong with the tone that should ring, now and at each change.
+    pub(super) fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
+    }
+
+    /// Tries what a person decided, on a thread of its own: long before somebody calls.
+    fn look(&self) {
+        let number = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
+        let Some(tone) = self.settings.ringing.tone.clone() else { return tell(&self.trouble, None) };
+        let theme = self.settings.ringing.theme.clone();
+        let (trouble, looks) = (Arc::clone(&self.trouble), Arc::clone(&self.looks));
+        let run = move || {
+            let found = check(&tone, theme.as_deref()).err();
+            if looks.load(Ordering::Relaxed) == number {
+                tell(&trouble, found);
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("ring-look".into()).spawn(run) {
+            tracing::error!(%error, "a ring tone is not tried");
+        }
     }
 
     /// This sounds now, instead of what sounded before.
@@ -128,7 +186,8 @@ impl Ringer {
             let (orders, waiting) = sync_channel(ORDERS);
             let (settings, given) = (self.settings.clone(), Arc::clone(&self.given));
             let speakers = Speakers::new(self.found.clone());
-            let player = Player { orders: waiting, given, taken: 0, settings, speakers, now: None };
+            let trouble = Arc::clone(&self.trouble);
+            let player = Player { orders: waiting, given, taken: 0, settings, trouble, speakers, now: None };
             match std::thread::Builder::new().name("ring".into()).spawn(move || player.run()) {
                 Ok(_runs) => self.orders = Some(orders),
                 Err(error) => return tracing::error!(%error, "the thread that rings does not begin"),
@@ -140,7 +199,11 @@ impl Ringer {
     /// Other devices, another ring, louder, softer or mute: also for what sounds now.
     pub(super) fn set(&mut self, settings: &Settings) {
         if *settings != self.settings {
-            self.settings = settings.clone();
+            let before = std::mem::replace(&mut self.settings, settings.clone()).ringing;
+            if (before.tone, before.theme) != (settings.ringing.tone.clone(), settings.ringing.theme.clone())
+            {
+                self.look();
+            }
             self.order(Order::Settings(Box::new(settings.clone())));
         }
     }
@@ -159,6 +222,7 @@ struct Player {
     given: Arc<AtomicU64>,
     taken: u64,
     settings: Settings,
+    trouble: Arc<watch::Sender<Option<String>>>,
     speakers: Speakers,
     now: Option<Sounding>,
 }
@@ -222,25 +286,38 @@ impl Player {
     fn ring(&self, own: &str) -> Option<Clip> {
         let late = || self.given.load(Ordering::Relaxed) != self.taken;
         let folders = theme::folders(|name| std::env::var(name).ok());
-        let usual = self.settings.ringing.theme.as_deref().unwrap_or(THEME);
+        let usual = self.settings.ringing.theme.as_deref();
         let configured = self.settings.ringing.tone.as_deref().unwrap_or("");
+        let mut wrong = None;
         for wished in [own, configured, RING_NAME].into_iter().filter(|wished| !wished.is_empty()) {
-            let path = match place(wished) {
-                Some(path) => path,
-                None => match theme::find(&folders, usual, wished) {
-                    Named::At(path) => path,
-                    Named::Disabled => return None,
-                    Named::Nowhere => continue,
+            let sentence = match find(&folders, usual, wished) {
+                Ok(None) => return None,
+                Ok(Some(path)) => match decode::file(&path, &late) {
+                    Ok(samples) => {
+                        tell(&self.trouble, wrong);
+                        return Some(spaced(samples));
+                    }
+                    Err(decode::Unplayable::Late) => return None,
+                    Err(error) => unplayable(wished, &error),
                 },
+                // That the usual theme lacks it is nobody's mistake.
+                Err(_) if wished == RING_NAME => continue,
+                Err(sentence) => sentence,
             };
-            match decode::file(&path, &late) {
-                Ok(samples) => return Some(spaced(samples)),
-                Err(decode::Unplayable::Late) => return None,
-                Err(error) => tracing::warn!(%error, "a ring tone cannot be played, the next one is tried"),
-            }
+            tracing::warn!(sentence, "the next ring tone is tried");
+            wrong = wrong.or(Some(sentence));
         }
+        tell(&self.trouble, wrong);
         Some(synth::ring())
     }
+}
+
+fn tell(trouble: &watch::Sender<Option<String>>, found: Option<String>) {
+    trouble.send_if_modified(|told| {
+        let news = *told != found;
+        *told = found;
+        news
+    });
 }
 
 /// A ring that is given as a file: by its path.
@@ -268,6 +345,18 @@ mod tests {
         }
         for outside in [-0.1, 1.001, f64::NAN, f64::INFINITY] {
             assert_eq!(Volume::of(outside), None, "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_tone_that_cannot_ring_is_refused_by_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = folder.path().join("page.ogg");
+        std::fs::write(&page, "<html>").unwrap();
+        let texts = [page, folder.path().join("none"), folder.path().to_owned(), "no-such-sound".into()];
+        for tone in texts.map(|path| path.to_string_lossy().into_owned()) {
+            let sentence = check(&tone, None).unwrap_err();
+            assert!(sentence.contains("cannot be played: ") && sentence.contains(&tone), "{sentence}");
         }
     }
 
