@@ -10,7 +10,7 @@ use ahoy_proto::codec;
 use ahoy_proto::frame::{ToClient, ToRelay};
 use ahoy_proto::hello::{Hello, HelloKind, Reply, VERSION};
 use ahoy_proto::identity::DeviceCertificate;
-use ahoy_proto::reliable::Reliable;
+use ahoy_proto::reliable::{Manner, Reliable};
 use ahoy_proto::session::{Called, Calling, Ephemeral, Header, Session, SessionId, unpad};
 use ed25519_dalek::SigningKey;
 use x25519_dalek::{PublicKey, StaticSecret};
@@ -167,7 +167,7 @@ pub fn message(data: &[u8]) -> bool {
 pub fn packets(data: &[u8]) -> bool {
     let mut reliable = Reliable::default();
     for _ in 0..3 {
-        reliable.send(vec![1], false).expect("three fit");
+        reliable.send(vec![1], Manner::default()).expect("three fit");
     }
     let mut rest = data;
     let mut bodies = 0_usize;

@@ -4,22 +4,34 @@
 //! Must not: keep an order (each body is delivered at once, whatever is missing before it); seal anything.
 //!
 //! A packet is `all up to this came (4) ‖ bits for the 64 after it (8) ‖ its own number (4; 0: none) ‖ body`.
-//! A repeat is a new packet with the same number and is sealed anew.
+//! A repeat is a new packet with the same number and is sealed anew. A body that means nothing any more is emptied and
+//! keeps its number: the other end counts it and delivers nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use ahoy_call::Moment;
 
 /// Bytes before the body.
 const HEADER: usize = 16;
-/// Most bodies on their way, and how far a number may run ahead of what came.
+/// How far a number may run ahead of what came.
 pub const SPAN: u32 = 64;
-/// Until when a body is repeated. Longer than a call waits for its path to come back (30 s), so that the rules'
-/// own clock says what happened.
-pub const GIVE_UP: Duration = Duration::from_secs(45);
+/// Bodies that wait for a number, beside those that are on their way. More means that the other end is gone.
+const QUEUE: usize = 128;
+/// Until when a body is repeated. Longer than the longest that a call may wait for its path to come back (60 s), so that
+/// the rules' own clock says what happened.
+pub const GIVE_UP: Duration = Duration::from_secs(75);
 /// Pauses before the repeats; the last one goes on.
 const PAUSES_MS: [u64; 4] = [500, 1_000, 2_000, 4_000];
+/// After so many sendings of one body without a word of the other end, it is silent: only probes are repeated, so that
+/// what is repeated in vain does not use up what relays carry.
+const SILENT_AFTER: usize = 3;
+/// What is repeated at a time to an end that is silent. Its first word makes everything due.
+const PROBES: usize = 4;
+/// What is sent in a second, beside closing words, while a relay says that it is too much.
+const SLOWLY: usize = 2;
+/// How long after a relay's refusal.
+const SLOW_FOR: Duration = Duration::from_secs(10);
 
 /// Between two acknowledgements of what had come before: who repeats faster hears no more.
 const DOUBLES_PAUSE: Duration = Duration::from_millis(400);
@@ -54,10 +66,19 @@ pub struct Packet {
     pub repeated: bool,
 }
 
+/// How a body goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Over every path at once, and before everything else that waits.
+    pub everywhere: bool,
+    /// It means nothing once [`Reliable::supersede`] was told of a later one.
+    pub epoch: Option<u16>,
+}
+
 #[derive(Debug)]
 struct Sent {
     body: Vec<u8>,
-    everywhere: bool,
+    manner: Manner,
     first: Option<Moment>,
     due: Option<Moment>,
     tries: usize,
@@ -70,6 +91,8 @@ pub struct Reliable {
     last: u32,
     /// What was not acknowledged, by number.
     waiting: BTreeMap<u32, Sent>,
+    /// What has no number yet: too many are on their way.
+    queue: VecDeque<(Vec<u8>, Manner)>,
     /// All of theirs up to this came.
     came: u32,
     /// Bit `i`: `came + 1 + i` came too. Bit 0 is never set.
@@ -80,18 +103,34 @@ pub struct Reliable {
     doubles: bool,
     /// When something was acknowledged last.
     acknowledged: Option<Moment>,
+    /// Until then a relay has no room for more than closing words and a little beside.
+    slow_until: Option<Moment>,
 }
 
 impl Reliable {
-    /// Takes a body; the next [`Self::due`] holds it. Fails when too many are on their way.
-    pub fn send(&mut self, body: Vec<u8>, everywhere: bool) -> Result<(), Undeliverable> {
-        let oldest = self.waiting.keys().next().copied().unwrap_or(self.last);
-        if self.last.saturating_sub(oldest) >= SPAN - 1 {
+    /// Takes a body; the next [`Self::due`] holds it, or a later one if too many are on their way. Fails when too many
+    /// wait besides.
+    pub fn send(&mut self, body: Vec<u8>, manner: Manner) -> Result<(), Undeliverable> {
+        if self.queue.len() >= QUEUE && !manner.everywhere {
             return Err(Undeliverable);
         }
-        self.last = self.last.checked_add(1).ok_or(Undeliverable)?;
-        self.waiting.insert(self.last, Sent { body, everywhere, first: None, due: None, tries: 0 });
+        // Closing words are few: a call has one or two.
+        let place = if manner.everywhere {
+            self.queue.iter().take_while(|(_, before)| before.everywhere).count()
+        } else {
+            self.queue.len()
+        };
+        self.queue.insert(place, (body, manner));
         Ok(())
+    }
+
+    /// Everything of an epoch before this one means nothing any more.
+    pub fn supersede(&mut self, epoch: u16) {
+        let old = |manner: &Manner| manner.epoch.is_some_and(|it| it < epoch);
+        self.queue.retain(|(_, manner)| !old(manner));
+        for sent in self.waiting.values_mut().filter(|sent| old(&sent.manner)) {
+            sent.body = Vec::new();
+        }
     }
 
     /// Takes a packet. `Some`: a body that had not come before.
@@ -109,13 +148,16 @@ impl Reliable {
             None => false,
             Some(ahead) => ahead >= 64 || beyond >> ahead & 1 == 0,
         });
+        if self.is_silent() {
+            self.hurry();
+        }
         if number == 0 {
             return Ok(None);
         }
         let new = self.is_new(number);
         self.owes |= new;
         self.doubles |= !new;
-        Ok(new.then_some(body))
+        Ok((new && !body.is_empty()).then_some(body))
     }
 
     /// Packets that are due now. Fails when one was repeated for too long.
@@ -123,20 +165,28 @@ impl Reliable {
         if self.waiting.values().any(|it| it.first.is_some_and(|first| first + GIVE_UP <= now)) {
             return Err(Undeliverable);
         }
+        self.number()?;
         let (came, beyond) = (self.came, self.beyond);
+        let due = |sent: &Sent| sent.due.is_none_or(|due| due <= now);
+        let mut numbers: Vec<u32> =
+            self.waiting.iter().filter(|(_, sent)| due(sent)).map(|(number, _)| *number).collect();
+        if self.slow_until.is_some_and(|until| now < until) {
+            self.choose(&mut numbers, |_| true, SLOWLY, now + Duration::from_secs(1));
+        } else if self.is_silent() {
+            let longest = Duration::from_millis(PAUSES_MS[PAUSES_MS.len() - 1]);
+            self.choose(&mut numbers, |sent| sent.tries > 0, PROBES, now + longest);
+        }
         let mut packets = Vec::new();
-        for (number, sent) in &mut self.waiting {
-            if sent.due.is_some_and(|due| due > now) {
-                continue;
-            }
+        for number in numbers {
+            let Some(sent) = self.waiting.get_mut(&number) else { continue };
             let pause = PAUSES_MS[sent.tries.min(PAUSES_MS.len() - 1)];
             let repeated = sent.tries > 0;
             sent.tries += 1;
             sent.first.get_or_insert(now);
             sent.due = Some(now + Duration::from_millis(pause));
             packets.push(Packet {
-                bytes: join(came, beyond, *number, &sent.body),
-                everywhere: sent.everywhere,
+                bytes: join(came, beyond, number, &sent.body),
+                everywhere: sent.manner.everywhere,
                 repeated,
             });
         }
@@ -153,7 +203,8 @@ impl Reliable {
 
     /// When [`Self::due`] has something next. `None`: not before something is sent or comes.
     pub fn deadline(&self) -> Option<Moment> {
-        if self.owes || self.waiting.values().any(|it| it.due.is_none()) {
+        let room = !self.queue.is_empty() && self.has_room();
+        if self.owes || room || self.waiting.values().any(|it| it.due.is_none()) {
             return Some(Moment::default());
         }
         let give_up = |it: &Sent| it.first.map(|first| first + GIVE_UP);
@@ -167,16 +218,65 @@ impl Reliable {
         self.doubles.then_some(due)
     }
 
-    /// A new path stands: everything that waits is due at once.
+    /// A new path stands, or the other end is back: everything that waits is due at once.
     pub fn hurry(&mut self) {
         for sent in self.waiting.values_mut() {
-            sent.due = None;
+            (sent.due, sent.tries) = (None, sent.tries.min(1));
+        }
+    }
+
+    /// A relay refuses what goes that way as too much: for a while only closing words are sent as ever.
+    pub fn slow_down(&mut self, now: Moment) {
+        self.slow_until = Some(now + SLOW_FOR);
+    }
+
+    /// The other end is there after all: what was given up is repeated as if it were new.
+    pub fn revive(&mut self) {
+        for sent in self.waiting.values_mut() {
+            (sent.first, sent.due, sent.tries) = (None, None, 0);
         }
     }
 
     /// Nothing waits to be acknowledged.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.queue.is_empty()
+    }
+
+    /// Whether another number may be given out.
+    fn has_room(&self) -> bool {
+        let oldest = self.waiting.keys().next().copied();
+        oldest.is_none_or(|oldest| self.last - oldest < SPAN - 1)
+    }
+
+    /// Gives numbers to what waits for one.
+    fn number(&mut self) -> Result<(), Undeliverable> {
+        while self.has_room()
+            && let Some((body, manner)) = self.queue.pop_front()
+        {
+            self.last = self.last.checked_add(1).ok_or(Undeliverable)?;
+            self.waiting.insert(self.last, Sent { body, manner, first: None, due: None, tries: 0 });
+        }
+        Ok(())
+    }
+
+    /// Whether the other end has left several sendings without a word.
+    fn is_silent(&self) -> bool {
+        self.waiting.values().any(|sent| sent.tries >= SILENT_AFTER)
+    }
+
+    /// Of the numbers that are `bounded`, keeps closing words and the latest others, `most` of these; the rest waits until
+    /// `later`.
+    fn choose(&mut self, numbers: &mut Vec<u32>, bounded: fn(&Sent) -> bool, most: usize, later: Moment) {
+        let is_bounded = |it: &Sent| !it.manner.everywhere && bounded(it);
+        let mut some: Vec<u32> =
+            numbers.extract_if(.., |it| self.waiting.get(it).is_some_and(is_bounded)).collect();
+        some.sort_by_key(|it| (self.waiting.get(it).is_none_or(|sent| sent.body.is_empty()), u32::MAX - it));
+        for put_off in some.split_off(some.len().min(most)) {
+            if let Some(sent) = self.waiting.get_mut(&put_off) {
+                sent.due = Some(later);
+            }
+        }
+        numbers.extend(some);
     }
 
     fn is_new(&mut self, number: u32) -> bool {
@@ -208,150 +308,4 @@ fn split(packet: &[u8]) -> Result<(u32, u64, u32, &[u8]), PacketError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn at(ms: u64) -> Moment {
-        Moment::from_micros(ms * 1000)
-    }
-
-    fn pass(from: &mut Reliable, to: &mut Reliable, now: Moment) -> Vec<Vec<u8>> {
-        let packets = from.due(now).unwrap();
-        packets.iter().filter_map(|it| to.receive(&it.bytes).unwrap().map(<[u8]>::to_vec)).collect()
-    }
-
-    #[test]
-    fn a_body_comes_once_and_its_acknowledgement_ends_the_repeats() {
-        let (mut a, mut b) = (Reliable::default(), Reliable::default());
-        a.send(b"one".to_vec(), false).unwrap();
-        assert_eq!(a.deadline(), Some(Moment::default()), "at once");
-        assert_eq!(pass(&mut a, &mut b, at(0)), [b"one"]);
-        assert_eq!(a.deadline(), Some(at(500)));
-        assert!(pass(&mut b, &mut a, at(10)).is_empty());
-        assert!(a.is_idle());
-        assert_eq!((a.deadline(), b.deadline()), (None, None));
-    }
-
-    #[test]
-    fn repeats_come_after_half_a_second_then_slower_until_it_gives_up() {
-        let mut a = Reliable::default();
-        a.send(b"one".to_vec(), false).unwrap();
-        let mut sent = Vec::new();
-        let end = loop {
-            let now = a.deadline().unwrap();
-            match a.due(now) {
-                Ok(packets) => sent.extend(packets.iter().map(|_| now.micros() / 1000)),
-                Err(Undeliverable) => break now,
-            }
-        };
-        assert_eq!(
-            sent,
-            [0, 500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500, 35500, 39500, 43500]
-        );
-        assert_eq!(end, at(45_000));
-    }
-
-    #[test]
-    fn a_hole_delays_nobody_and_is_filled_once() {
-        let (mut a, mut b) = (Reliable::default(), Reliable::default());
-        for body in [b"1", b"2", b"3"] {
-            a.send(body.to_vec(), false).unwrap();
-        }
-        let packets = a.due(at(0)).unwrap();
-        assert_eq!(b.receive(&packets[2].bytes), Ok(Some(&b"3"[..])));
-        assert_eq!(b.receive(&packets[2].bytes), Ok(None), "a double");
-        assert_eq!(b.receive(&packets[0].bytes), Ok(Some(&b"1"[..])));
-        assert!(pass(&mut b, &mut a, at(1)).is_empty());
-        assert_eq!(pass(&mut a, &mut b, at(500)), [b"2"], "only the missing one is repeated");
-    }
-
-    #[test]
-    fn sixty_four_may_be_on_their_way_and_no_more() {
-        let (mut a, mut b) = (Reliable::default(), Reliable::default());
-        for _ in 0..64 {
-            a.send(vec![1], false).unwrap();
-        }
-        assert_eq!(a.send(vec![1], false), Err(Undeliverable));
-        let packets = a.due(at(0)).unwrap();
-        assert_eq!(b.receive(&packets[63].bytes), Ok(Some(&[1][..])), "the last may come first");
-        pass(&mut b, &mut a, at(1));
-        assert_eq!(a.send(vec![1], false), Err(Undeliverable), "the oldest still waits");
-        b.receive(&packets[0].bytes).unwrap();
-        pass(&mut b, &mut a, at(2));
-        assert_eq!(a.send(vec![1], false), Ok(()));
-    }
-
-    #[test]
-    fn what_breaks_the_protocol_is_refused_and_changes_nothing() {
-        let mut a = Reliable::default();
-        assert_eq!(a.receive(&[0; 15]), Err(PacketError::Malformed));
-        assert_eq!(a.receive(&join(0, 0, 0, b"x")), Err(PacketError::Malformed));
-        assert_eq!(a.receive(&join(0, 0, 65, b"x")), Err(PacketError::Ahead));
-        assert_eq!(a.receive(&join(1, 0, 1, b"x")), Err(PacketError::NeverSent));
-        assert_eq!(a.receive(&join(0, 1 << 63, 1, b"x")), Err(PacketError::NeverSent));
-        assert_eq!(a.receive(&join(u32::MAX, u64::MAX, 1, b"x")), Err(PacketError::NeverSent));
-        assert_eq!(a.deadline(), None);
-    }
-
-    #[test]
-    fn a_new_path_makes_what_waits_due() {
-        let mut a = Reliable::default();
-        a.send(vec![1], true).unwrap();
-        assert!(a.due(at(0)).unwrap()[0].everywhere);
-        assert!(a.due(at(1)).unwrap().is_empty());
-        a.hurry();
-        assert_eq!(a.due(at(2)).unwrap().len(), 1);
-    }
-
-    proptest! {
-        #[test]
-        fn over_a_bad_network_all_comes_exactly_once(
-            fates in proptest::collection::vec((0_u8..4, 0_usize..6), 0..200), count in 1_u8..60
-        ) {
-            let mut ends = [Reliable::default(), Reliable::default()];
-            let mut got = [Vec::new(), Vec::new()];
-            for n in 0..count {
-                ends[0].send(vec![n], false).unwrap();
-                ends[1].send(vec![n], false).unwrap();
-            }
-            let mut fates = fates.into_iter();
-            let mut air: Vec<(usize, Vec<u8>)> = Vec::new();
-            let mut now = 0;
-            while !(ends[0].is_idle() && ends[1].is_idle()) {
-                prop_assert!(now < 44_000);
-                for (from, end) in ends.iter_mut().enumerate() {
-                    for packet in end.due(at(now)).unwrap() {
-                        let (fate, place) = fates.next().unwrap_or((1, 0));
-                        for _ in 0..fate.min(2) {
-                            air.insert(place.min(air.len()), (1 - from, packet.bytes.clone()));
-                        }
-                    }
-                }
-                for (to, bytes) in air.drain(..) {
-                    if let Some(body) = ends[to].receive(&bytes).unwrap() {
-                        got[to].push(body[0]);
-                    }
-                }
-                now += 100;
-            }
-            for mut bodies in got {
-                bodies.sort_unstable();
-                prop_assert_eq!(bodies, (0..count).collect::<Vec<_>>());
-            }
-        }
-
-        #[test]
-        fn any_packet_is_read_or_refused(
-            packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..20)
-        ) {
-            let mut a = Reliable::default();
-            a.send(vec![1], false).unwrap();
-            for packet in packets {
-                let _ = a.receive(&packet);
-                prop_assert!(a.due(at(0)).is_ok());
-            }
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! Lives here: sealing what the rules send, opening what comes. Which relay each frame takes: `line/route.rs`.
 //! Must not: know who the other is beyond its route, or what a call is.
 
+mod gathered;
 mod repeat;
 mod route;
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId};
 use ahoy_proto::codec;
 use ahoy_proto::envelope::Envelope;
-use ahoy_proto::reliable::{Reliable, Undeliverable};
+use ahoy_proto::reliable::{Manner, Reliable, Undeliverable};
 use ahoy_proto::session::{Called, Calling, Session};
 
 use crate::budget;
@@ -19,6 +20,7 @@ use crate::signal::Report;
 use crate::signal::dropped::Cause;
 use crate::signal::replay::Mark;
 
+use gathered::Gathered;
 pub(super) use repeat::Repeat;
 pub(super) use route::{ReplyInbox, Route, fresh_token};
 
@@ -89,12 +91,14 @@ pub(super) struct Line {
     /// Message 3 was opened, or message 2: they have our card.
     pub(super) mutual: bool,
     reliable: Reliable,
+    /// Candidates after the first of a path, which wait for more to go in one message.
+    gathered: Gathered,
     /// Message 2 was sent so often, the last time then.
     answered: u32,
     answered_at: Moment,
     /// The last packet came by a relay while the channel is said to be open: it may be dead.
     by_relay: bool,
-    /// Nothing more can be carried; that was reported.
+    /// Nothing was heard for too long; that was reported. The other end may come back.
     dead: bool,
 }
 
@@ -109,6 +113,7 @@ impl Line {
             channel: false,
             mutual: false,
             reliable: Reliable::default(),
+            gathered: Gathered::default(),
             answered: 0,
             answered_at: Moment::default(),
             by_relay: false,
@@ -121,22 +126,29 @@ impl Line {
         if matches!(message, Message::Accept) {
             self.route.open_all();
         }
-        let everywhere = match message {
-            Message::Accept | Message::Decline { .. } | Message::Cancel { .. } | Message::End { .. } => true,
+        match message {
+            Message::Candidates { epoch, list, complete } => {
+                if self.gathered.take(now, *epoch, list, *complete) {
+                    return;
+                }
+            }
+            // What belongs to the paths before it means nothing any more.
+            Message::Description { epoch, .. } => self.reliable.supersede(epoch.0),
             Message::Ready
             | Message::Offer { .. }
-            | Message::Description { .. }
-            | Message::Candidates { .. }
             | Message::Ringing
-            | Message::State { .. } => false,
-        };
-        let taken = codec::encode(message)
-            .map_err(|_| Undeliverable)
-            .and_then(|body| self.reliable.send(body, everywhere));
-        match taken {
-            Ok(()) => self.flush(now, out),
-            Err(Undeliverable) => self.fail(out),
+            | Message::Accept
+            | Message::Decline { .. }
+            | Message::Cancel { .. }
+            | Message::End { .. }
+            | Message::State { .. } => {}
         }
+        if self.put(message).is_ok() { self.flush(now, out) } else { self.fail(out) }
+    }
+
+    fn put(&mut self, message: &Message) -> Result<(), Undeliverable> {
+        let body = codec::encode(message).map_err(|_| Undeliverable)?;
+        self.reliable.send(body, manner(message))
     }
 
     /// Opens a sealed frame. What it held is reported, its acknowledgement sent.
@@ -150,6 +162,7 @@ impl Line {
         let Stage::Open(session) = &mut self.stage else { return Err(Cause::UnknownSession) };
         let packet = session.open(frame)?;
         self.by_relay = by_relay;
+        self.revive();
         let body = self.reliable.receive(&packet).map_err(|_| Cause::Malformed)?;
         let message = body.map(codec::decode);
         self.flush(now, out);
@@ -178,6 +191,11 @@ impl Line {
         }
         if self.dead {
             return;
+        }
+        while let Some(candidates) = self.gathered.due(now) {
+            if self.put(&candidates).is_err() {
+                return self.fail(out);
+            }
         }
         let Ok(packets) = self.reliable.due(now) else { return self.fail(out) };
         for packet in packets {
@@ -216,6 +234,9 @@ impl Line {
         }
         self.channel = open;
         self.by_relay = false;
+        if open {
+            self.revive();
+        }
         self.reliable.hurry();
         self.flush(now, out);
     }
@@ -226,7 +247,7 @@ impl Line {
             Stage::Calling { repeat, .. } => repeat.deadline(),
             Stage::Called { until, .. } => Some(*until),
             Stage::Open(_) if self.dead => None,
-            Stage::Open(_) => self.reliable.deadline(),
+            Stage::Open(_) => [self.reliable.deadline(), self.gathered.until].into_iter().flatten().min(),
         }
     }
 
@@ -235,10 +256,37 @@ impl Line {
         self.dead || self.reliable.is_idle()
     }
 
+    /// A relay on its way refuses what is too much.
+    pub(super) fn slow_down(&mut self, now: Moment) {
+        self.reliable.slow_down(now);
+    }
+
+    /// The other end is there: what was given up is tried again.
+    fn revive(&mut self) {
+        if std::mem::take(&mut self.dead) {
+            self.reliable.revive();
+        }
+    }
+
     fn fail(&mut self, out: &mut Vec<Out>) {
         if !std::mem::replace(&mut self.dead, true) {
             let (call, leg) = self.key;
             out.push(Out::Report(Report::Event(Event::Undeliverable { call, leg })));
+        }
+    }
+}
+
+/// How a message travels.
+fn manner(message: &Message) -> Manner {
+    match message {
+        Message::Accept | Message::Decline { .. } | Message::Cancel { .. } | Message::End { .. } => {
+            Manner { everywhere: true, epoch: None }
+        }
+        Message::Description { epoch, .. } | Message::Candidates { epoch, .. } => {
+            Manner { everywhere: false, epoch: Some(epoch.0) }
+        }
+        Message::Ready | Message::Offer { .. } | Message::Ringing | Message::State { .. } => {
+            Manner::default()
         }
     }
 }

@@ -63,6 +63,8 @@ pub enum FromLink {
         /// Which.
         id: EnvelopeId,
     },
+    /// The relay refuses for now: too much goes that way.
+    TooMuch,
     /// An envelope for us. Comes again after each reconnection until `ack`.
     Deliver(Deliver),
     /// Another connection claimed the same inbox; this one comes back after `limits::DISPLACED_FOR`.

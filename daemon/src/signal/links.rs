@@ -22,6 +22,8 @@ pub(super) enum News {
     Nothing,
     /// A relay took an envelope.
     Accepted(EnvelopeId),
+    /// A relay refuses what is too much.
+    TooMuch,
     /// Mail.
     Deliver(Deliver),
 }
@@ -146,6 +148,7 @@ impl Links {
                 (one.up, one.why) = (false, "another daemon took our place at the relay".to_owned());
             }
             FromLink::Accepted { id } => return News::Accepted(id),
+            FromLink::TooMuch => return News::TooMuch,
             // A relay that we only speak to has no mail for us.
             FromLink::Deliver(_) if one.serves == Serves::Sending => {}
             FromLink::Deliver(deliver) => return News::Deliver(deliver),

@@ -185,6 +185,12 @@ impl Sessions {
         self.carried()
     }
 
+    /// A relay refuses what is too much: what goes that way goes slowly, closing words before the rest.
+    pub(super) fn slow_down(&mut self, now: Moment, relay: &str) {
+        let on_it = |line: &&mut Line| line.route.relays().any(|it| it == relay);
+        self.lines.values_mut().filter(on_it).for_each(|line| line.slow_down(now));
+    }
+
     /// Whether an inbox of ours is claimed now.
     pub(super) fn set_claimed(&mut self, claimed: bool) -> Vec<Out> {
         self.claimed = claimed;

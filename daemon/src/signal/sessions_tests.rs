@@ -6,6 +6,7 @@
 mod budgets;
 mod notes;
 mod older;
+mod repair;
 mod reply;
 mod rig;
 
@@ -296,7 +297,7 @@ fn a_session_whose_other_end_is_gone_is_undeliverable_once() {
     let mut seen = Vec::new();
     while let Some(due) = ana.table.deadline() {
         seen.extend(events(&ana.table.tick(due)));
-        assert!(due <= at(60_000).now);
+        assert!(due <= at(90_000).now);
     }
     assert_eq!(seen, [Event::Undeliverable { call: CALL, leg: ben.leg() }]);
 }

@@ -117,6 +117,11 @@ impl Task {
                 let (relay, _) = self.links.place(link).unwrap_or_default();
                 self.sessions.accepted(relay, id)
             }
+            News::TooMuch => {
+                let (relay, _) = self.links.place(link).unwrap_or_default();
+                self.sessions.slow_down(clock::now(), relay);
+                Vec::new()
+            }
             News::Deliver(deliver) => {
                 let (relay, standing) = self.links.place(link).unwrap_or_default();
                 let held = Duration::from_millis(deliver.held_ms);

@@ -19,7 +19,7 @@ use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, Ttl};
 use ahoy_proto::frame::{Claim, Nonce, ToClient, ToRelay};
 use ahoy_proto::hello::{HelloKind, Reply};
 use ahoy_proto::identity::{address, leg_id, peer_id, safety_number};
-use ahoy_proto::reliable::Reliable;
+use ahoy_proto::reliable::{Manner, Reliable};
 use data_encoding::HEXLOWER;
 use decoders::{handshake_of, known, ring};
 use ed25519_dalek::SigningKey;
@@ -64,7 +64,7 @@ pub(crate) fn messages() -> Vec<Message> {
 pub(crate) fn packets() -> (Vec<Vec<u8>>, Vec<u8>) {
     let (mut here, mut there) = (Reliable::default(), Reliable::default());
     for body in ["one", "two", "three"] {
-        here.send(body.as_bytes().to_vec(), false).unwrap();
+        here.send(body.as_bytes().to_vec(), Manner::default()).unwrap();
     }
     let packets: Vec<_> = here.due(Moment::default()).unwrap().into_iter().map(|it| it.bytes).collect();
     there.receive(&packets[0]).unwrap();

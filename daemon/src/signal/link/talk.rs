@@ -118,6 +118,7 @@ impl Link {
                 // Past a limit: sending it again at once would only prolong that. Its sender repeats it in its time.
                 if let (Some(id), Why::Rate) = (id, why) {
                     self.outbox.done(id);
+                    self.report(FromLink::TooMuch).await;
                 }
                 Ok(())
             }
