@@ -42,6 +42,9 @@ step "lints" cargo clippy --workspace --all-targets -- -D warnings
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 if cargo deny --version >/dev/null 2>&1; then step "licenses and sources" cargo deny check bans licenses sources
 else echo "licenses and sources: cargo-deny is not installed, not checked"; fi
+if ! cargo deny --version >/dev/null 2>&1; then echo "advisories: cargo-deny is not installed, not checked"
+elif timeout 60 cargo deny fetch db >/dev/null 2>&1; then step "advisories" cargo deny check --disable-fetch advisories
+else echo "advisories: their list cannot be fetched here, not checked"; fi
 if command -v typos >/dev/null; then step "spelling" typos
 else echo "spelling: typos is not installed, not checked"; fi
 

@@ -81,6 +81,18 @@ fn every_requirement_says_what_shows_it() {
 }
 
 #[test]
+fn known_faults_of_what_is_built_in_fail_the_check_where_there_is_a_network() {
+    let deny: toml::Table = read("deny.toml").parse().unwrap();
+    let advisories = deny["advisories"].as_table().unwrap();
+    assert_eq!(advisories["yanked"].as_str(), Some("deny"));
+    for ignored in advisories["ignore"].as_array().unwrap() {
+        assert!(ignored.get("reason").is_some(), "{ignored}: why may it stay?");
+    }
+    let steps = read("tests/all.sh");
+    assert!(steps.contains("cargo deny fetch db") && steps.contains("check --disable-fetch advisories"));
+}
+
+#[test]
 fn the_code_is_formatted() {
     cargo(&["fmt", "--all", "--", "--check"]);
 }
