@@ -37,6 +37,11 @@ pub fn unix_us() -> i64 {
     }
 }
 
+/// By how much the calendar is ahead of the time since boot. It changes by much only when the calendar is set.
+pub fn unix_ahead_us() -> i64 {
+    unix_us().saturating_sub(i64::try_from(now().micros()).unwrap_or(i64::MAX))
+}
+
 /// A moment, past or to come, in microseconds since the Unix epoch as the calendar stands now.
 pub fn to_unix(moment: Moment) -> i64 {
     let here = now();
@@ -89,6 +94,22 @@ pub async fn sleep_until_unix(unix_us: i64) {
     }
 }
 
+/// Waits until the calendar was set, or for a day. What depends on the calendar is then looked at again.
+pub async fn until_set_or_a_day() {
+    const DAY_US: i64 = 86_400_000_000;
+    let tomorrow = u64::try_from(unix_us().saturating_add(DAY_US)).unwrap_or(0);
+    let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+    match timer_with(TimerfdClockId::Realtime, tomorrow, flags) {
+        Ok(timer) => {
+            let _fired = timer.readable().await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no timer of the kernel is left");
+            sleep(Duration::from_secs(86_400)).await;
+        }
+    }
+}
+
 /// Waits that long at the runtime's own pace, which stands still in suspend: for sound, which does too. Costs no system call.
 #[expect(
     clippy::disallowed_methods,
@@ -118,13 +139,21 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
 }
 
 fn timer(of: TimerfdClockId, micros: u64) -> std::io::Result<AsyncFd<OwnedFd>> {
+    timer_with(of, micros, TimerfdTimerFlags::ABSTIME)
+}
+
+fn timer_with(
+    of: TimerfdClockId,
+    micros: u64,
+    flags: TimerfdTimerFlags,
+) -> std::io::Result<AsyncFd<OwnedFd>> {
     let timer = timerfd_create(of, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
     let at = Timespec {
         tv_sec: i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX),
         tv_nsec: i64::try_from(micros % 1_000_000).unwrap_or(0) * 1_000,
     };
     let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: at };
-    timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME, &once)?;
+    timerfd_settime(&timer, flags, &once)?;
     #[expect(
         deprecated,
         reason = "its successor is unsafe; an owned descriptor that moves in stays open until it is removed"

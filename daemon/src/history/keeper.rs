@@ -15,6 +15,7 @@ use ahoy_call::Moment;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use super::believed::Calendar;
 use super::{Entry, HistoryFilter, Order, Report, Retention, Unfinished, Waiting, export, prune, query};
 use crate::clock;
 use crate::request::{Answer, Denied, DeniedKind, Reply};
@@ -74,6 +75,7 @@ struct Keeper {
     look_for_old: bool,
     /// When they were last looked for.
     looked_at: i64,
+    calendar: Calendar,
     /// When a write was last tried.
     tried: Moment,
     /// What was not written yet.
@@ -109,6 +111,7 @@ impl Keeper {
             keep,
             look_for_old: true,
             looked_at: clock::unix_us(),
+            calendar: Calendar::new(clock::now(), clock::unix_us()),
             tried: Moment::default(),
             waiting: Vec::new(),
             lost: 0,
@@ -195,7 +198,11 @@ impl Keeper {
         self.look_for_old = false;
         self.looked_at = clock::unix_us();
         let Base::Open(db) = &mut self.base else { return None };
-        match prune::bite(db, self.keep, self.looked_at) {
+        let newest = prune::newest(db).unwrap_or(self.looked_at);
+        let judged = self.calendar.judge(clock::now(), self.looked_at, newest);
+        // By number they may go whatever the calendar says.
+        let keep = Retention { days: self.keep.days.filter(|_| judged.is_some()), ..self.keep };
+        match prune::bite(db, keep, judged.unwrap_or(self.looked_at)) {
             Ok(0) => None,
             Ok(_) => {
                 self.look_for_old = true;

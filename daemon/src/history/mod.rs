@@ -3,6 +3,7 @@
 //! Lives here: the thread that owns the connection; orders in, reports out.
 //! Must not: decide anything about a call, or know who asks.
 
+mod believed;
 mod calendar;
 mod events;
 mod export;

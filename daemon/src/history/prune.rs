@@ -113,6 +113,12 @@ fn remove(change: &Transaction<'_>, ids: &[i64]) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// When the newest call began, by its own row.
+pub(super) fn newest(db: &Connection) -> rusqlite::Result<i64> {
+    let newest: Option<i64> = db.query_row("SELECT MAX(created_at) FROM calls", [], |row| row.get(0))?;
+    newest.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
 /// Takes a bite out of what is kept too long; how many rows that were.
 pub(super) fn bite(db: &mut Connection, keep: Retention, now: i64) -> rusqlite::Result<usize> {
     let limit = i64::try_from(A_BITE).unwrap_or(i64::MAX);

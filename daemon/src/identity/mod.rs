@@ -131,10 +131,29 @@ impl Drop for Stored {
 /// calling it again after they changed gives the identity with a higher revision.
 /// Without a configured name: the one that was set over the bus, else the user database's, else the login name.
 pub fn open(dir: &Path, name: Option<&str>, relays: &[String]) -> Result<Own, IdentityError> {
+    open_at(dir, name, relays, now_s())
+}
+
+/// Whether others would find a certificate not valid now, or soon: [`open`] makes a new one. It may have been made while the
+/// calendar was wrong, in either direction.
+pub fn is_stale(certificate: &DeviceCertificate) -> bool {
+    is_stale_at(certificate, now_s())
+}
+
+fn is_stale_at(certificate: &DeviceCertificate, now_s: i64) -> bool {
+    let age = now_s.saturating_sub(certificate.created_s());
+    !certificate.is_valid_at(now_s) || age > CERTIFICATE_LIFE_S / 2
+}
+
+fn now_s() -> i64 {
+    clock::unix_us().div_euclid(1_000_000)
+}
+
+fn open_at(dir: &Path, name: Option<&str>, relays: &[String], now_s: i64) -> Result<Own, IdentityError> {
     let path = dir.join("own.json");
     let (mut stored, new) = match read(&path)? {
         Some(stored) => (stored, false),
-        None => (make(name, relays)?, true),
+        None => (make(name, relays, now_s)?, true),
     };
     let mut own = revive(&stored, &path)?;
     let before = (stored.revision, stored.inboxes.len());
@@ -150,9 +169,9 @@ pub fn open(dir: &Path, name: Option<&str>, relays: &[String]) -> Result<Own, Id
         stored.inboxes.insert(relay.clone(), text_of(claim.as_bytes()));
         own.inboxes.push(OwnInbox { relay: relay.clone(), claim });
     }
-    let now_s = clock::unix_us() / 1_000_000;
-    let old = now_s.saturating_sub(own.certificate.created_s()) > CERTIFICATE_LIFE_S / 2;
+    let old = is_stale_at(&own.certificate, now_s);
     if old {
+        tracing::info!("the certificate of this device is renewed");
         own.certificate = certify(&own.account, &own.device, &own.noise, own.certificate.name(), now_s)?;
         stored.certificate = own.certificate.clone();
     }
@@ -234,10 +253,10 @@ impl std::fmt::Debug for OwnInbox {
     }
 }
 
-fn make(name: Option<&str>, relays: &[String]) -> Result<Stored, IdentityError> {
+fn make(name: Option<&str>, relays: &[String], now_s: i64) -> Result<Stored, IdentityError> {
     let (account, device) = (fresh_key()?, fresh_key()?);
     let noise = StaticSecret::from(*random()?);
-    let certificate = certify(&account, &device, &noise, &user::device(), clock::unix_us() / 1_000_000)?;
+    let certificate = certify(&account, &device, &noise, &user::device(), now_s)?;
     tracing::info!("made a new account");
     Ok(Stored {
         version: VERSION,

@@ -67,6 +67,30 @@ fn a_name_set_over_the_bus_stays_unless_the_configuration_holds_one() {
 }
 
 #[test]
+fn an_identity_that_was_made_while_the_calendar_was_wrong_is_put_right_with_it() {
+    const NOW_S: i64 = 1_800_000_000;
+    for wrong in [NOW_S + 5 * 365 * 86_400, NOW_S + 60 * 86_400, 0, NOW_S - 20 * 365 * 86_400] {
+        let dir = tempfile::tempdir().unwrap();
+        let made = open_at(dir.path(), Some("Ana"), &[], wrong).unwrap();
+        assert!(!made.certificate.is_valid_at(NOW_S) && is_stale_at(&made.certificate, NOW_S), "{wrong}");
+        let now = open_at(dir.path(), Some("Ana"), &[], NOW_S).unwrap();
+        assert!(now.certificate.is_valid_at(NOW_S) && !is_stale_at(&now.certificate, NOW_S), "{wrong}");
+        assert_eq!((now.revision, now.peer_id()), (made.revision + 1, made.peer_id()), "the same account");
+        let again = open_at(dir.path(), Some("Ana"), &[], NOW_S + 86_400).unwrap();
+        assert_eq!(again.revision, now.revision, "once");
+    }
+}
+
+#[test]
+fn a_certificate_is_renewed_after_half_its_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = open_at(dir.path(), None, &[], 1_000_000).unwrap();
+    let half = 1_000_000 + CERTIFICATE_LIFE_S / 2;
+    assert_eq!(open_at(dir.path(), None, &[], half).unwrap().revision, made.revision);
+    assert_eq!(open_at(dir.path(), None, &[], half + 1).unwrap().revision, made.revision + 1);
+}
+
+#[test]
 fn a_damaged_identity_is_told_in_a_sentence_and_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("own.json");

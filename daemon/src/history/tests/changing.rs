@@ -109,14 +109,33 @@ fn rows_that_are_too_old_or_too_many_go_and_a_running_call_stays() {
     until_changed(&mut history);
     let ids: Vec<u64> = history.list(HistoryFilter::default()).iter().map(|row| row.id).collect();
     assert_eq!(ids, [31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 1]);
-    // All of these ended in 2023.
+    // All of these ended in 2023, but the newest: the calendar can be believed.
+    let db = Connection::open(&path).unwrap();
+    db.execute("UPDATE calls SET created_at = ?1, ended_at = ?1 WHERE id = 31", [crate::clock::unix_us()])
+        .unwrap();
     history.orders.blocking_send(Order::Keep(Retention { days: Some(30), rows: None })).unwrap();
     until_changed(&mut history);
     let ids: Vec<u64> = history.list(HistoryFilter::default()).iter().map(|row| row.id).collect();
-    assert_eq!(ids, [1]);
+    assert_eq!(ids, [31, 1]);
+    drop(db);
     history.drop_dead();
     let (history, found) = start_keeping(&path, Retention { days: Some(30), rows: None });
     drop(found);
+    history.drop_dead();
+}
+
+#[test]
+fn a_calendar_years_ahead_of_every_row_deletes_nothing_at_the_start() {
+    let (_dir, path) = scratch();
+    let (mut history, _) = start(&path);
+    for call in 1..=3 {
+        // In 2023, as if that were now.
+        history.write(u64::from(call), missed(call));
+    }
+    history.orders.blocking_send(Order::Keep(Retention { days: Some(30), rows: Some(2) })).unwrap();
+    until_changed(&mut history);
+    let ids: Vec<u64> = history.list(HistoryFilter::default()).iter().map(|row| row.id).collect();
+    assert_eq!(ids, [3, 2], "what goes by number goes, and by age nothing");
     history.drop_dead();
 }
 
