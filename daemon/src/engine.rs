@@ -3,6 +3,7 @@
 //! Lives here: the loop (take an input, tick if due, step, perform, reply) and what each port's report means. What is shown: `engine/shown.rs`.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
+mod credentials;
 mod shown;
 
 use std::collections::BTreeSet;
@@ -10,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Event, Moment, Phone};
+use credentials::Waits;
 use shown::Problems;
 pub use shown::account_row;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::answer::{Kept, Stored, Wish};
 use crate::budget::Budget;
@@ -20,7 +22,7 @@ use crate::choose::Hardware;
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
 use crate::door::Door;
-use crate::identity::Own;
+use crate::identity::{self, Own};
 use crate::outages::Outages;
 use crate::paths::Paths;
 use crate::perform::Step;
@@ -35,11 +37,16 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// So long after a start, and after a call has left the bus, memory is given back.
 const AT_REST: Duration = Duration::from_secs(3);
 
+/// More than that is no drift: the calendar was set.
+const CALENDAR_SET_US: u64 = 60_000_000;
+
 /// Where orders go. Every queue is bounded; a full one is a failed port.
 #[derive(Debug)]
 pub struct Ports {
     /// To the relays and sessions.
     pub signal: mpsc::Sender<signal::Order>,
+    /// What signaling goes by.
+    pub standing: watch::Sender<signal::Standing>,
     /// To paths and sound.
     pub media: media::Media,
     /// To the database.
@@ -113,6 +120,9 @@ pub struct Engine {
     /// Frames of each call's data channel.
     pub(crate) frames: Budget<CallId>,
     links: signal::Links,
+    waits: Waits,
+    /// The calendar less the time since boot, when it was last looked at.
+    calendar_ahead: i64,
     watchdog: Option<(Duration, Moment)>,
     /// When memory is given back, if there is no call then.
     rest: Option<Moment>,
@@ -167,6 +177,8 @@ impl Engine {
             door,
             frames: Budget::new(budget::FRAMES),
             links: signal::Links::default(),
+            waits: Waits::default(),
+            calendar_ahead: clock::unix_ahead_us(),
             watchdog: None,
             rest: None,
             announced: false,
@@ -185,11 +197,13 @@ impl Engine {
         self.send_roster();
         self.send_media_settings();
         Step::new(&mut self, clock::now(), "start").release(None);
-        tokio::pin!(stop);
+        let calendar = clock::until_set_or_a_day();
+        tokio::pin!(stop, calendar);
         let mut disk = self.store.problem();
         let Some(mut stored) = self.stored.take() else { return Ended::Stopped };
         let mut damaged = self.contacts.problems();
         loop {
+            self.notice_calendar();
             let (due, dnd_ends) = (self.due(), self.dnd_ends());
             tokio::select! {
                 biased;
@@ -201,6 +215,10 @@ impl Engine {
                 Some(asked) = inbox.commands.recv() => self.asked(asked),
                 () = sleep_until(due) => self.on_time(),
                 () = dnd_ends => self.refresh(),
+                () = &mut calendar => {
+                    calendar.set(clock::until_set_or_a_day());
+                    self.look_at_calendar();
+                }
                 Some(report) = inbox.history.recv() => self.history(report),
                 Some(done) = stored.recv() => self.stored(done),
                 Some(report) = inbox.bus.recv() => match report {
@@ -258,6 +276,7 @@ impl Engine {
             self.chosen_due,
             Some(self.expire_due),
             self.outages.deadline(),
+            self.waits.until,
         ];
         [calls, self.show.deadline(), watchdog].into_iter().chain(own).flatten().min()
     }
@@ -271,6 +290,7 @@ impl Engine {
         let now = self.now();
         self.show.tick(now);
         self.keep_tick(now);
+        self.credentials_tick(now);
         if self.chosen_due.is_some_and(|at| at <= now) {
             self.write_chosen();
         }
@@ -303,10 +323,7 @@ impl Engine {
                 }
             }
             signal::Report::Links(links) => {
-                if links.ice_servers != self.links.ice_servers {
-                    self.tell_media(media::Order::IceServers(links.ice_servers.clone()));
-                }
-                self.links = links;
+                self.linked(links);
                 self.refresh();
             }
             signal::Report::Mutual(peer) => self.contacts.set_mutual(peer),
@@ -362,14 +379,15 @@ impl Engine {
         }
     }
 
-    /// Hands the whole roster to signaling.
+    /// Hands signaling what it goes by: the whole roster, and whom it believes.
     pub(crate) fn send_roster(&mut self) {
         let mut roster = self.contacts.roster();
         if !self.config.enabled {
             // No inbox, no link: nobody can tell us from a machine that is switched off.
             roster = Arc::new(roster.without_inboxes());
         }
-        self.tell_signal(signal::Order::Roster(roster));
+        let ca_file = self.config.relay.ca_file.clone();
+        self.ports.standing.send_replace(signal::Standing { roster: Some(roster), ca_file });
     }
 
     /// Hands what a person decided about sound and paths to media.
@@ -386,6 +404,23 @@ impl Engine {
     pub(crate) fn tell_media(&mut self, order: media::Order) {
         if let Err(error) = self.ports.media.order(order) {
             tracing::warn!(%error, "an order was dropped");
+        }
+    }
+
+    /// Looks whether the calendar was set since the last input, where the kernel did not say so.
+    fn notice_calendar(&mut self) {
+        let ahead = clock::unix_ahead_us();
+        if ahead.abs_diff(self.calendar_ahead) > CALENDAR_SET_US {
+            self.calendar_ahead = ahead;
+            self.look_at_calendar();
+        }
+    }
+
+    /// The calendar was set, or a day is over: a certificate that others would not believe now is made anew.
+    fn look_at_calendar(&mut self) {
+        if identity::is_stale(&self.own.certificate) {
+            tracing::info!("the certificate of this device does not fit the calendar");
+            self.keep(Wish::Reload, None);
         }
     }
 

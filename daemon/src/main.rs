@@ -20,7 +20,7 @@ use ahoyd::{bus, census, clock, desktop, history, identity, log, media, ready, s
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// EX_CONFIG of sysexits(3): the unit is not to try again what only a person can mend.
 const WRONG_CONFIGURATION: u8 = 78;
@@ -92,7 +92,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
     let show = Show::new(bus_orders, engine::account_row(&own, "offline", String::new()));
     history::spawn(paths.history(), config.history, history_in, history_out).context("starting history")?;
-    let setup = signal::Setup { state: paths.state.clone(), ca_file: config.relay.ca_file.clone() };
+    let (standing, standing_in) = watch::channel(signal::Standing::default());
+    let setup = signal::Setup { state: paths.state.clone(), standing: standing_in };
     let signaling = signal::spawn(setup, signal_in, signal_out);
     let media = media::Media::spawn(config.media_settings(), media_out);
     let bus_sees = show.boards();
@@ -104,7 +105,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the bus port's task, ended by its orders")]
     let serving = tokio::spawn(bus::serve(None, command_in, bus_sees, bus_in, bus_out));
 
-    let ports = Ports { signal: signal_orders, media, history: history_orders };
+    let ports = Ports { signal: signal_orders, standing, media, history: history_orders };
     let inbox = Inbox {
         commands,
         bus: bus_reports,

@@ -45,7 +45,7 @@ impl<'a> Step<'a> {
                 Effect::Media { call, leg, epoch, order } => {
                     let opens = matches!(order, ahoy_call::MediaOrder::Open { .. });
                     let order = media::Order::Call { call, leg, epoch, order };
-                    match self.engine.ports.media.order(order) {
+                    match self.engine.order_path(self.now, order) {
                         Ok(()) if opens => self.engine.set_volume(call),
                         Ok(()) => {}
                         Err(media::Refused::Full) => {

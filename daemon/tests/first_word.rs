@@ -19,11 +19,11 @@ use ahoy_relay::turn::Ice;
 use ahoyd::clock;
 use ahoyd::identity::{self, Own};
 use ahoyd::roster::{self, Known, Roster};
-use ahoyd::signal::{self, Order, Report, Setup};
+use ahoyd::signal::{self, Order, Report, Setup, Standing};
 use futures_util::FutureExt as _;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Far beyond what anything here takes; only a failure waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,6 +49,7 @@ fn relay(authority: &CertifiedIssuer<'static, KeyPair>, folder: &Path) -> String
 struct Phone {
     own: Arc<Own>,
     orders: mpsc::Sender<Order>,
+    standing: watch::Sender<Standing>,
     reports: mpsc::Receiver<Report>,
     contacts: Vec<Known>,
     cards: BTreeMap<PeerId, Card>,
@@ -62,10 +63,20 @@ impl Phone {
         let own = identity::open(state.path(), Some(name), &[relay.to_owned()]).unwrap();
         let (orders, from_engine) = mpsc::channel(64);
         let (to_engine, reports) = mpsc::channel(64);
-        let setup = Setup { state: state.path().to_owned(), ca_file: Some(ca_file) };
+        let (standing, standing_in) = watch::channel(Standing { roster: None, ca_file: Some(ca_file) });
+        let setup = Setup { state: state.path().to_owned(), standing: standing_in };
         drop(signal::spawn(setup, from_engine, to_engine));
         let (contacts, cards) = (Vec::new(), BTreeMap::new());
-        Self { own: Arc::new(own), orders, reports, contacts, cards, token: [token; 16], _state: state }
+        Self {
+            own: Arc::new(own),
+            orders,
+            standing,
+            reports,
+            contacts,
+            cards,
+            token: [token; 16],
+            _state: state,
+        }
     }
 
     fn leg(&self) -> LegId {
@@ -77,12 +88,12 @@ impl Phone {
         self.cards.insert(card.peer_id(), card);
     }
 
-    async fn tell_roster(&self) {
+    fn tell_roster(&self) {
         let hash = Token::from_bytes(self.token).hash().bytes();
         let tokens = Arc::new(vec![roster::Token { hash, bound: None }]);
         let (contacts, cards) = (self.contacts.as_slice().into(), Arc::new(self.cards.clone()));
         let roster = Roster::new(Arc::clone(&self.own), contacts, cards, tokens);
-        self.orders.send(Order::Roster(Arc::new(roster))).await.unwrap();
+        self.standing.send_modify(|it| it.roster = Some(Arc::new(roster)));
     }
 
     async fn order(&self, call: CallId, leg: LegId, order: SignalOrder) {
@@ -165,8 +176,8 @@ async fn before_the_answer_no_relay_of_the_callers_choice_hears_from_us_and_the_
     ben.add(card, false);
     let card_of_ben = ben.own.card(ben.token).unwrap();
     ana.add(card_of_ben, true);
-    ana.tell_roster().await;
-    ben.tell_roster().await;
+    ana.tell_roster();
+    ben.tell_roster();
     ana.until_online().await;
     ben.until_online().await;
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ahoy_proto::envelope::{Envelope, Token};
-use ahoy_proto::frame::{Deliver, Nonce, ToClient, ToRelay};
+use ahoy_proto::frame::{Deliver, IceServer, Nonce, ToClient, ToRelay};
 use ahoy_relay::serve::{self};
 use ahoyd::clock;
 use ahoyd::signal::link::{FromLink, Role};
@@ -32,7 +32,7 @@ async fn an_envelope_goes_from_link_to_link_and_an_acknowledged_one_comes_once()
     let relay = Relay::start();
     let mut ana = Line::claimed(&relay, &key(1), vec![OPEN.hash()]);
     let FromLink::Up { ice_servers } = ana.next().await else { panic!("not up") };
-    assert_eq!(ice_servers[0].urls, ["stun:s"]);
+    assert_eq!(ice_servers.list[0].urls, ["stun:s"]);
     let mut ben = Line::sender(&relay);
     for n in [1, 2] {
         ben.link.send(envelope(&key(1), n, OPEN)).unwrap();
@@ -369,6 +369,52 @@ impl Authority {
         std::fs::write(&file, self.0.pem()).unwrap();
         file
     }
+}
+
+#[tokio::test]
+async fn an_authority_that_is_added_later_is_believed_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, foreign) = (Authority::new(), Authority::new());
+    let relay = ours.relay("localhost");
+    let url = || RelayUrl::parse(&format!("wss://localhost:{}", relay.address.port())).unwrap();
+    let role = || Role::Claimed { key: key(1), tokens: vec![] };
+    let foreign_file = foreign.ca_file(folder.path());
+    let mut ana = Line::new(url(), role(), Trust::new(Some(foreign_file.clone())));
+    assert!(ana.down().await.contains("certificate is refused"));
+    ours.ca_file(folder.path());
+    ana.up().await;
+    drop(ana);
+    // Another file, told while the link waits for its next try.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut ben = Line::new(url(), role(), Trust::new(Some(foreign.ca_file(folder.path()))));
+    assert!(ben.down().await.contains("certificate is refused"));
+    ben.link.set_trust(Trust::new(Some(ours.ca_file(elsewhere.path()))));
+    ben.up().await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_link_asks_for_fresh_credentials_and_tells_of_them() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
+    let mut ana = Line::new(url, Role::Claimed { key: key(1), tokens: vec![] }, Trust::default());
+    let mut relay = greeted(&listener).await;
+    assert!(matches!(said(&mut relay).await, ToRelay::Claim(_)));
+    let turn = |name: &str| IceServer {
+        urls: vec!["turn:t".to_owned()],
+        username: name.to_owned(),
+        credential: "secret".to_owned(),
+    };
+    let welcome = ToClient::Welcome { limits: Default::default(), ice_servers: vec![turn("old")] };
+    relay.send(Message::text(welcome.to_text())).await.unwrap();
+    let FromLink::Up { ice_servers: old } = ana.next().await else { panic!("not up") };
+    ana.link.refresh();
+    assert_eq!(said(&mut relay).await, ToRelay::Credentials);
+    let fresh = ToClient::Credentials { ice_servers: vec![turn("new")] };
+    relay.send(Message::text(fresh.to_text())).await.unwrap();
+    let FromLink::Fresh { ice_servers: new } = ana.next().await else { panic!("not told") };
+    assert_eq!((&old.list[0].username[..], &new.list[0].username[..]), ("old", "new"));
+    assert!(new.end > old.end && old.end.is_some(), "with when they end");
 }
 
 #[tokio::test]

@@ -17,9 +17,9 @@ use ahoy_proto::envelope::Token;
 use ahoyd::clock;
 use ahoyd::identity::{self, Own};
 use ahoyd::roster::{self, Known, Roster};
-use ahoyd::signal::{self, Links, Order, Report, Setup};
+use ahoyd::signal::{self, Links, Order, Report, Setup, Standing};
 use post::Relay;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 const CALL: CallId = CallId::from_bytes([7; 16]);
 /// Far beyond what anything here takes; only a failure waits for it.
@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Phone {
     own: Arc<Own>,
     orders: mpsc::Sender<Order>,
+    standing: watch::Sender<Standing>,
     reports: mpsc::Receiver<Report>,
     contacts: Vec<Known>,
     cards: BTreeMap<PeerId, Card>,
@@ -43,11 +44,13 @@ impl Phone {
         let own = identity::open(state.path(), Some(name), &[relay.to_owned()]).unwrap();
         let (orders, from_engine) = mpsc::channel(64);
         let (to_engine, reports) = mpsc::channel(64);
-        let setup = Setup { state: state.path().to_owned(), ca_file: None };
+        let (standing, standing_in) = watch::channel(Standing::default());
+        let setup = Setup { state: state.path().to_owned(), standing: standing_in };
         drop(signal::spawn(setup, from_engine, to_engine));
         Self {
             own: Arc::new(own),
             orders,
+            standing,
             reports,
             contacts: Vec::new(),
             cards: BTreeMap::new(),
@@ -72,12 +75,12 @@ impl Phone {
         self.cards.insert(card.peer_id(), card);
     }
 
-    async fn tell_roster(&self) {
+    fn tell_roster(&self) {
         let hash = Token::from_bytes(self.token).hash().bytes();
         let tokens = Arc::new(vec![roster::Token { hash, bound: None }]);
         let (contacts, cards) = (self.contacts.as_slice().into(), Arc::new(self.cards.clone()));
         let roster = Roster::new(Arc::clone(&self.own), contacts, cards, tokens);
-        self.orders.send(Order::Roster(Arc::new(roster))).await.unwrap();
+        self.standing.send_replace(Standing { roster: Some(Arc::new(roster)), ca_file: None });
     }
 
     async fn order(&self, leg: LegId, order: SignalOrder) {
@@ -133,8 +136,8 @@ async fn friends(relay: &Relay) -> (Phone, Phone) {
     let mut ben = Phone::start("Ben Ziel", &relay.url(), 2);
     ana.know(&ben);
     ben.know(&ana);
-    ana.tell_roster().await;
-    ben.tell_roster().await;
+    ana.tell_roster();
+    ben.tell_roster();
     ana.until_online(true).await;
     ben.until_online(true).await;
     (ana, ben)
@@ -222,7 +225,7 @@ async fn a_blocked_caller_and_one_whose_friend_is_offline_are_told_the_same() {
     let mut relay = Relay::start().await;
     let (mut ana, mut ben) = friends(&relay).await;
     ben.contacts[0].blocked = true;
-    ben.tell_roster().await;
+    ben.tell_roster();
     ana.ring(&ben).await;
     assert_eq!(ana.event().await, Event::Carried { call: CALL, leg: ben.leg() });
     // Ben's daemon had the ring in its hands: it told the relay to forget it.
@@ -233,7 +236,7 @@ async fn a_blocked_caller_and_one_whose_friend_is_offline_are_told_the_same() {
     let mut cloe = Phone::start("Cloe", &relay.url(), 3);
     let absent = Phone::start("Absent", &relay.url(), 4);
     cloe.know(&absent);
-    cloe.tell_roster().await;
+    cloe.tell_roster();
     cloe.until_online(true).await;
     cloe.ring(&absent).await;
     assert_eq!(cloe.event().await, Event::Carried { call: CALL, leg: absent.leg() });
@@ -253,15 +256,15 @@ async fn a_ring_waits_in_the_mailbox_of_a_friend_who_comes_online_in_time() {
     ben.own = Arc::clone(&before.own);
     (ben.contacts, ben.cards) = (before.contacts.clone(), before.cards.clone());
     let mut before = before;
-    before.tell_roster().await;
+    before.tell_roster();
     before.until_online(true).await;
     before.orders.send(Order::Stop).await.unwrap();
     while clock::timeout(PATIENCE, before.reports.recv()).await.unwrap().is_some() {}
-    ana.tell_roster().await;
+    ana.tell_roster();
     ana.until_online(true).await;
     ana.ring(&ben).await;
     assert_eq!(ana.event().await, Event::Carried { call: CALL, leg: ben.leg() });
-    ben.tell_roster().await;
+    ben.tell_roster();
     assert!(matches!(ben.event().await, Event::Rung { call: CALL, .. }));
     relay.stop().await;
 }
@@ -274,7 +277,7 @@ async fn without_a_relay_the_ring_is_not_carried_and_the_links_say_why() {
     let mut ana = Phone::start("Ana", &url, 1);
     let ben = Phone::start("Ben", &url, 2);
     ana.know(&ben);
-    ana.tell_roster().await;
+    ana.tell_roster();
     ana.ring(&ben).await;
     let mut errors = Vec::new();
     while errors.last().is_none_or(String::is_empty) {

@@ -42,6 +42,8 @@ pub struct Media {
     orders: mpsc::Sender<Sent>,
     /// What is wanted of each call that is not ended. States go this way, past every queue.
     wanted: HashMap<CallId, watch::Sender<Wanted>>,
+    /// What builds paths, while that waits.
+    held: Option<Vec<Sent>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -78,7 +80,14 @@ impl Media {
     pub fn with_sound(settings: Settings, open_sound: OpenSound, reports: mpsc::Sender<Report>) -> Self {
         let (orders, waiting) = mpsc::channel(QUEUE);
         let waiting = Waiting { settings, ice_servers: Vec::new(), open_sound, orders: waiting, reports };
-        Self { devices: None, waiting: Some(waiting), orders, wanted: HashMap::new(), thread: None }
+        Self {
+            devices: None,
+            waiting: Some(waiting),
+            orders,
+            wanted: HashMap::new(),
+            held: None,
+            thread: None,
+        }
     }
 
     /// Gives an order, without waiting. The first [`MediaOrder::Prepare`] begins the thread. What ends or changes a state
@@ -167,7 +176,33 @@ impl Media {
         (!done).then(|| wanted.subscribe())
     }
 
+    /// What builds paths waits from now on; what ends or changes a state does not.
+    pub fn hold_back(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Nothing waits any more. Returns the paths whose orders found no room.
+    #[must_use]
+    pub fn let_go(&mut self) -> Vec<(CallId, LegId, Epoch)> {
+        let mut failed = Vec::new();
+        for sent in self.held.take().unwrap_or_default() {
+            let Order::Call { call, leg, epoch, .. } = &sent.order else { continue };
+            let path = (*call, *leg, *epoch);
+            if self.pass_on(sent).is_err() {
+                failed.push(path);
+            }
+        }
+        failed
+    }
+
     fn pass_on(&mut self, sent: Sent) -> Result<(), Refused> {
+        if let Some(held) = &mut self.held {
+            if held.len() >= QUEUE {
+                return Err(Refused::Full);
+            }
+            held.push(sent);
+            return Ok(());
+        }
         if self.waiting.is_some() {
             self.begin()?;
         }

@@ -25,7 +25,7 @@ use super::dial::Known;
 use super::outbox::Outbox;
 use super::tls::{RelayUrl, Trust};
 use crate::clock;
-use crate::ice::IceServer;
+use crate::ice::{IceServers, Renewal};
 
 /// Which link a report comes from; the owner of the links numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,7 +51,12 @@ pub enum FromLink {
     /// Connected; for `Claimed`: the inbox is ours.
     Up {
         /// STUN and TURN servers of this relay; none for `Sender`.
-        ice_servers: Vec<IceServer>,
+        ice_servers: IceServers,
+    },
+    /// The relay gave fresh credentials.
+    Fresh {
+        /// With them.
+        ice_servers: IceServers,
     },
     /// Not connected, and trying again. Comes once for each reason, not for each try.
     Down {
@@ -108,6 +113,16 @@ impl LinkHandle {
         self.wanted.send_modify(|wanted| wanted.networks += 1);
     }
 
+    /// Asks the relay for fresh credentials.
+    pub fn refresh(&self) {
+        self.wanted.send_modify(|wanted| wanted.refreshes += 1);
+    }
+
+    /// Goes by other certificates from the next connection on, which is tried now.
+    pub fn set_trust(&self, trust: Trust) {
+        self.wanted.send_modify(|wanted| (wanted.trust, wanted.networks) = (trust, wanted.networks + 1));
+    }
+
     /// Sends what is queued, for at most one second, and ends.
     pub async fn finish(self) {
         let Self { orders, wanted, mut task } = self;
@@ -135,23 +150,29 @@ enum Order {
 }
 
 /// What the owner wants of the link until it says otherwise.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Wanted {
+    /// Whose certificates are believed.
+    trust: Trust,
     /// Who may write.
     tokens: BTreeSet<TokenHash>,
-    /// How often our network has changed.
+    /// How often our network, or whom we believe, has changed.
     networks: u64,
+    /// How often fresh credentials were asked for.
+    refreshes: u64,
 }
 
 /// One link's task.
 pub struct Link {
     id: LinkId,
     url: RelayUrl,
-    trust: Trust,
     claim: Option<SigningKey>,
     wanted: watch::Receiver<Wanted>,
     /// Of the changes of our network, those that were heeded.
     networks: u64,
+    /// Of the wishes for fresh credentials, those that were heeded.
+    refreshes: u64,
+    renewal: Renewal,
     outbox: Outbox,
     orders: mpsc::Receiver<Order>,
     reports: mpsc::Sender<(LinkId, FromLink)>,
@@ -181,14 +202,16 @@ impl Link {
             Role::Sender => (None, Vec::new()),
         };
         let (sender, orders) = mpsc::channel(QUEUE);
-        let (wanted_in, wanted) = watch::channel(Wanted { tokens: bounded(tokens), networks: 0 });
+        let (wanted_in, wanted) =
+            watch::channel(Wanted { trust, tokens: bounded(tokens), networks: 0, refreshes: 0 });
         let link = Self {
             id,
             url,
-            trust,
             claim,
             wanted,
             networks: 0,
+            refreshes: 0,
+            renewal: Renewal::default(),
             outbox: Outbox::default(),
             orders,
             reports,
@@ -278,8 +301,15 @@ impl Link {
         std::mem::replace(&mut self.networks, networks) != networks
     }
 
+    /// Whether somebody waits for fresh credentials since this was last asked.
+    fn new_refresh(&mut self) -> bool {
+        let refreshes = self.wanted.borrow().refreshes;
+        std::mem::replace(&mut self.refreshes, refreshes) != refreshes
+    }
+
     fn try_again(&mut self) {
-        self.tries.begin(attempt(self.url.clone(), self.trust.clone(), self.known.clone()));
+        let trust = self.wanted.borrow().trust.clone();
+        self.tries.begin(attempt(self.url.clone(), trust, self.known.clone()));
     }
 
     /// One connection, and those that take its place while it is believed to stand.

@@ -9,7 +9,7 @@ use ahoy_proto::envelope::{Envelope, EnvelopeId, TokenHash};
 use ahoy_proto::frame::Deliver;
 use tokio::sync::mpsc;
 
-use crate::ice::IceServer;
+use crate::ice::IceServers;
 use crate::identity::OwnInbox;
 use crate::signal;
 use crate::signal::line::ReplyInbox;
@@ -34,7 +34,7 @@ struct One {
     serves: Serves,
     up: bool,
     why: String,
-    ice_servers: Vec<IceServer>,
+    ice_servers: IceServers,
 }
 
 /// What a link is for, with the public key of the inbox that it claims.
@@ -136,6 +136,17 @@ impl Links {
         self.links.values().for_each(|one| one.handle.network_changed());
     }
 
+    /// Credentials are about to end and a path waits for fresh ones.
+    pub(super) fn refresh(&self) {
+        self.links.values().filter(|one| one.ice_servers.end.is_some()).for_each(|one| one.handle.refresh());
+    }
+
+    /// Other certificates are believed from now on.
+    pub(super) fn set_trust(&mut self, trust: Trust) {
+        self.links.values().for_each(|one| one.handle.set_trust(trust.clone()));
+        self.trust = trust;
+    }
+
     /// A link reports. Late words of a link that is gone mean nothing.
     pub(super) fn hear(&mut self, link: LinkId, report: FromLink) -> News {
         let Some(one) = self.links.get_mut(&link) else { return News::Nothing };
@@ -143,6 +154,7 @@ impl Links {
             FromLink::Up { ice_servers } => {
                 (one.up, one.why, one.ice_servers) = (true, String::new(), ice_servers);
             }
+            FromLink::Fresh { ice_servers } => one.ice_servers = ice_servers,
             FromLink::Down { why } => (one.up, one.why) = (false, why),
             FromLink::Displaced => {
                 (one.up, one.why) = (false, "another daemon took our place at the relay".to_owned());
@@ -174,7 +186,7 @@ impl Links {
         signal::Links {
             online: own().any(|one| one.up),
             error: error.clone(),
-            ice_servers: own().flat_map(|one| one.ice_servers.iter().cloned()).collect(),
+            ice_servers: own().fold(IceServers::default(), |all, one| all.and(&one.ice_servers)),
         }
     }
 
@@ -204,7 +216,7 @@ impl Links {
             serves,
             up: false,
             why: String::new(),
-            ice_servers: Vec::new(),
+            ice_servers: IceServers::default(),
         };
         self.links.insert(id, one);
         Some(id)

@@ -18,14 +18,24 @@ mod sessions_tests;
 mod task;
 pub mod tls;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ahoy_call::{CallId, Event, LegId, PeerId, SignalOrder};
 
 use crate::roster::Roster;
 
-pub use crate::ice::IceServer;
+use crate::ice::IceServers;
 pub use task::{Setup, spawn};
+
+/// What holds until the engine says otherwise. It travels by a watch: the newest wins and none is lost.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// Who we are, who may speak to us, which tokens are listed. Nothing is done before there is one.
+    pub roster: Option<Arc<Roster>>,
+    /// One more file of certificate authorities.
+    pub ca_file: Option<PathBuf>,
+}
 
 /// What the engine asks.
 #[derive(Clone, Debug)]
@@ -57,8 +67,6 @@ pub enum Order {
         /// Whether frames can go that way.
         open: bool,
     },
-    /// Who we are, who may speak to us, which tokens are listed. Replaces what was known.
-    Roster(Arc<Roster>),
     /// Tell every device of a contact that we no longer know this call (after a crash).
     Bye {
         /// The call.
@@ -70,6 +78,8 @@ pub enum Order {
     },
     /// Our own network has changed: look whether the relays are still there.
     NetworkChanged,
+    /// A path is about to begin and its credentials are about to end: ask for fresh ones.
+    Refresh,
     /// Send what is queued, for at most one second, and end.
     Stop,
 }
@@ -109,5 +119,5 @@ pub struct Links {
     /// The last reason why a link failed; empty when all is well.
     pub error: String,
     /// STUN and TURN servers of our relays.
-    pub ice_servers: Vec<IceServer>,
+    pub ice_servers: IceServers,
 }

@@ -148,9 +148,8 @@ impl Sessions {
                     line.set_channel(time.now, open, &mut out);
                 }
             }
-            Order::Roster(roster) => self.set_roster(roster),
             Order::Bye { call, peer, unanswered } => self.bye(time, call, (peer, unanswered), &mut out),
-            Order::NetworkChanged | Order::Stop => {}
+            Order::NetworkChanged | Order::Refresh | Order::Stop => {}
         }
         self.within_budget(time.now, out)
     }

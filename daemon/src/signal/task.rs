@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ahoy_call::Moment;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock;
@@ -18,7 +18,7 @@ use crate::signal::links::{Links, News};
 use crate::signal::replay::Replay;
 use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::tls::Trust;
-use crate::signal::{self, Order, Report};
+use crate::signal::{self, Order, Report, Standing};
 
 /// How long the last words of a stopping daemon may wait for their acknowledgement.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -30,17 +30,19 @@ const QUEUE: usize = 256;
 pub struct Setup {
     /// The directory of everything that must survive a restart.
     pub state: PathBuf,
-    /// One more file of certificate authorities.
-    pub ca_file: Option<PathBuf>,
+    /// What holds, from the beginning and later.
+    pub standing: watch::Receiver<Standing>,
 }
 
-/// Begins the task. It reports its links at once, and does nothing before the first `Order::Roster`. It ends with
+/// Begins the task. It reports its links at once, and does nothing before there is a roster. It ends with
 /// `Order::Stop`, or when either queue is closed.
 pub fn spawn(setup: Setup, orders: mpsc::Receiver<Order>, reports: mpsc::Sender<Report>) -> JoinHandle<()> {
     let (to_us, from_links) = mpsc::channel(QUEUE);
     let task = Task {
         sessions: Sessions::new(Replay::open(&setup.state)),
-        links: Links::new(Trust::new(setup.ca_file), to_us),
+        links: Links::new(Trust::new(None), to_us),
+        standing: setup.standing,
+        ca_file: None,
         shown: None,
         reports,
         stop_at: None,
@@ -52,6 +54,9 @@ pub fn spawn(setup: Setup, orders: mpsc::Receiver<Order>, reports: mpsc::Sender<
 struct Task {
     sessions: Sessions,
     links: Links,
+    standing: watch::Receiver<Standing>,
+    /// The file that the links go by.
+    ca_file: Option<PathBuf>,
     /// What was last reported of the links.
     shown: Option<signal::Links>,
     reports: mpsc::Sender<Report>,
@@ -67,6 +72,7 @@ impl Task {
         mut orders: mpsc::Receiver<Order>,
         mut from_links: mpsc::Receiver<(LinkId, FromLink)>,
     ) {
+        self.standing.mark_changed();
         while self.show_links().await.is_ok() {
             let now = clock::now();
             if self.stop_at.is_some_and(|at| at <= now || self.sessions.is_idle()) {
@@ -75,6 +81,7 @@ impl Task {
             let due = self.sessions.deadline().into_iter().chain(self.stop_at).min();
             let out = tokio::select! {
                 biased;
+                Ok(()) = self.standing.changed() => { self.stand(); Vec::new() }
                 order = orders.recv(), if self.stop_at.is_none() => self.obey(order.unwrap_or(Order::Stop)),
                 Some((link, report)) = from_links.recv() => self.hear(link, report),
                 () = clock::sleep_until(due.unwrap_or_default()), if due.is_some() => {
@@ -90,18 +97,33 @@ impl Task {
     }
 
     fn obey(&mut self, order: Order) -> Vec<Out> {
-        let new_roster = matches!(order, Order::Roster(_));
+        // What was said before the order holds for it.
+        if self.standing.has_changed().unwrap_or(false) {
+            self.stand();
+        }
         if matches!(order, Order::Stop) {
             self.stop_at = Some(clock::now() + LAST_WORDS);
         }
         if matches!(order, Order::NetworkChanged) {
             self.links.network_changed();
         }
-        let out = self.sessions.order(time(), order);
-        if new_roster {
+        if matches!(order, Order::Refresh) {
+            self.links.refresh();
+        }
+        self.sessions.order(time(), order)
+    }
+
+    /// Goes by what holds now.
+    fn stand(&mut self) {
+        let Standing { roster, ca_file } = self.standing.borrow_and_update().clone();
+        if ca_file != self.ca_file {
+            self.links.set_trust(Trust::new(ca_file.clone()));
+            self.ca_file = ca_file;
+        }
+        if let Some(roster) = roster {
+            self.sessions.set_roster(roster);
             self.claim();
         }
-        out
     }
 
     fn claim(&mut self) {

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use super::socket::{Ended, Sink, Source, read, say, write};
 use super::{FINISH_WITHIN, FromLink, Link, Order};
 use crate::clock;
-use crate::ice::IceServer;
+use crate::ice::{IceServer, IceServers};
 
 /// How long a relay may take for a sign of life after our network has changed, before the connection is given up.
 const SIGN_WITHIN: Duration = Duration::from_millis(1_500);
@@ -36,7 +36,8 @@ impl Link {
             {
                 return Ok(Ended::Over);
             }
-            let due = [Some(ping_at), Some(heard + limits::DEAD_AFTER), sign_by, self.ends];
+            let renew = self.renewal.due().filter(|_| welcome);
+            let due = [Some(ping_at), Some(heard + limits::DEAD_AFTER), sign_by, self.ends, renew];
             let due = due.into_iter().flatten().min().unwrap_or(ping_at);
             tokio::select! {
                 order = self.orders.recv(), if self.ends.is_none() => match order {
@@ -56,6 +57,9 @@ impl Link {
                         self.try_again();
                         sign_by.get_or_insert(clock::now() + SIGN_WITHIN);
                         write(sink, Message::Ping(Bytes::new())).await?;
+                    }
+                    if self.new_refresh() && welcome {
+                        self.renew(sink).await?;
                     }
                     self.list(sink).await?;
                 }
@@ -80,6 +84,9 @@ impl Link {
                     if now >= heard + limits::DEAD_AFTER || sign_by.is_some_and(|by| by <= now) {
                         return Err(Ended::Failed("the relay fell silent".to_owned()));
                     }
+                    if renew.is_some_and(|at| at <= now) {
+                        self.renew(sink).await?;
+                    }
                     if now >= ping_at {
                         write(sink, Message::Ping(Bytes::new())).await?;
                         ping_at = now + limits::PING_EVERY;
@@ -94,13 +101,10 @@ impl Link {
         match frame {
             ToClient::Challenge { nonce } if !*welcome => match self.claim.clone() {
                 Some(key) => self.claim(sink, &key, &nonce).await,
-                None => self.up(sink, Vec::new(), welcome).await,
+                None => self.up(sink, IceServers::default(), welcome).await,
             },
             ToClient::Welcome { limits: _, ice_servers } if !*welcome => {
-                let ice_servers = ice_servers
-                    .into_iter()
-                    .map(|s| IceServer { urls: s.urls, username: s.username, credential: s.credential })
-                    .collect();
+                let ice_servers = self.fresh(ice_servers);
                 self.up(sink, ice_servers, welcome).await
             }
             ToClient::Accepted { id } => {
@@ -122,12 +126,39 @@ impl Link {
                 }
                 Ok(())
             }
+            ToClient::Credentials { ice_servers } if *welcome && self.claim.is_some() => {
+                let ice_servers = self.fresh(ice_servers);
+                self.report(FromLink::Fresh { ice_servers }).await;
+                Ok(())
+            }
             ToClient::Challenge { .. }
             | ToClient::Welcome { .. }
             | ToClient::Credentials { .. }
             | ToClient::Deliver(_)
             | ToClient::Unknown => Ok(()),
         }
+    }
+
+    /// What a relay gives, from now on.
+    fn fresh(&mut self, given: Vec<ahoy_proto::frame::IceServer>) -> IceServers {
+        let own = |s: ahoy_proto::frame::IceServer| IceServer {
+            urls: s.urls,
+            username: s.username,
+            credential: s.credential,
+        };
+        let now = clock::now();
+        let servers = IceServers::fresh(now, given.into_iter().map(own).collect());
+        self.renewal.came(now, &servers);
+        servers
+    }
+
+    /// Asks for fresh credentials; who only sends gets none.
+    async fn renew(&mut self, sink: &mut Sink) -> Result<(), Ended> {
+        self.renewal.asked(clock::now());
+        if self.claim.is_none() {
+            return Ok(());
+        }
+        say(sink, &ToRelay::Credentials).await
     }
 
     async fn claim(&mut self, sink: &mut Sink, key: &SigningKey, nonce: &Nonce) -> Result<(), Ended> {
@@ -148,7 +179,7 @@ impl Link {
     async fn up(
         &mut self,
         sink: &mut Sink,
-        ice_servers: Vec<IceServer>,
+        ice_servers: IceServers,
         welcome: &mut bool,
     ) -> Result<(), Ended> {
         *welcome = true;

@@ -7,7 +7,7 @@ use ahoy_call::CallId;
 use ahoy_proto::codec;
 use ahoy_proto::envelope::{Body, EnvelopeId, Inbox, Ttl};
 use ahoy_proto::hello::{Hello, HelloKind};
-use ahoy_proto::reliable::Reliable;
+use ahoy_proto::reliable::{Manner, Reliable};
 use ahoy_proto::session::{Called, Calling, Ephemeral, Session, SessionId};
 use x25519_dalek::StaticSecret;
 
@@ -82,7 +82,7 @@ fn envelope(to: Inbox, token: u8, body: Vec<u8>) -> Envelope {
 
 /// What the first release makes of a message of the rules.
 fn older_frame(session: &mut Session, reliable: &mut Reliable, message: &Message) -> Vec<u8> {
-    reliable.send(codec::encode(message).unwrap(), false).unwrap();
+    reliable.send(codec::encode(message).unwrap(), Manner::default()).unwrap();
     session.seal(&reliable.due(at(0).now).unwrap()[0].bytes).unwrap()
 }
 
