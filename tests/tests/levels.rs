@@ -115,6 +115,18 @@ async fn meters_move_with_the_sound_and_end_with_the_call_and_the_voice_is_treat
         until(&mut at_anas, |_, output| (output > LOUD + 8.0) == loud)?;
     }
 
+    // The other is silenced for all calls, and heard again; the own voice goes on.
+    let manager = ahoy_dbus::proxy::ManagerProxy::new(&ana.bus().await?).await?;
+    let _own = ana.hum(ANA)?;
+    for (deafened, loud) in [(true, false), (false, true)] {
+        manager.set_deafened(deafened, &none).await?;
+        anyhow::ensure!(manager.deafened().await? == deafened);
+        until(&mut at_anas, |input, output| {
+            input > LOUD && (output > LOUD) == loud && (output < QUIET) != loud
+        })?;
+        until(&mut at_bens, |_, output| output > LOUD)?;
+    }
+
     ben.ctl_says(&["hangup"])?;
     ana.until_state("disconnected", SOON).await?;
     ends(&mut at_anas)?;

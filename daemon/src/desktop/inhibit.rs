@@ -87,7 +87,9 @@ impl Guarding {
                     self.sleep = None;
                 }
                 Some(Ok(false)) => {
-                    for call in put_aside.drain(..) {
+                    let there = calls.borrow().clone();
+                    let still = |call: &CallId| there.iter().any(|one| one.call == *call && one.held);
+                    for call in put_aside.drain(..).filter(still) {
                         tell(ask, call, Verb::Resume);
                     }
                     let again = clock::timeout(PATIENCE, lock(&self.bus, "sleep", "delay")).await;

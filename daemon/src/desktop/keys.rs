@@ -173,6 +173,8 @@ impl Stage {
                 }
                 Some(press) = self.presses.recv() => {
                     let now = clock::now();
+                    // The last key counts: a call that is hung up at once is not answered after it.
+                    self.held_back = None;
                     match meaning(press, &scene.borrow(), now) {
                         Some(request) if opens(&request) => self.hold_back(now, request),
                         Some(request) => ask(asks, request),
