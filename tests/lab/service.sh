@@ -178,7 +178,7 @@ cores() {
   ahoyctl account >/dev/null || fail "it does not start"
   local pid; pid=$(of_unit MainPID)
   grep -Eq '^Max core file size +0 ' "/proc/$pid/limits" || fail "$(grep core "/proc/$pid/limits")"
-  [ "$(stat -c %u "/proc/$pid")" = 0 ] || fail "a crash would leave a core file"
+  [ "$(stat -c %u "/proc/$pid/limits")" = 0 ] || fail "a crash would leave a core file"
 }
 
 # The end of a terminal is no worse a reason to say farewell than the service manager's.

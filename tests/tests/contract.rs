@@ -300,6 +300,27 @@ async fn a_plain_number_is_taken_as_an_option_where_it_fits() {
 }
 
 #[tokio::test]
+async fn the_answers_to_one_connection_keep_the_order_of_its_questions() {
+    let rig = Rig::up(&with_call(State::Active)).await;
+    let question = |interface: &str, member: &str, body: &str| {
+        let builder = zbus::Message::method_call(ROOT, member).destination("org.ahoyd.Calls1");
+        let builder = builder.interface(interface.to_owned());
+        if body.is_empty() { builder.build(&()).unwrap() } else { builder.build(&body).unwrap() }
+    };
+    let objects = question("org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "");
+    let manager = question("org.freedesktop.DBus.Properties", "GetAll", "org.ahoyd.Calls1.Manager");
+    let asked = [&objects, &manager].map(|message| message.primary_header().serial_num());
+    let mut stream = zbus::MessageStream::from(&rig.client);
+    rig.client.send_all(&[objects, manager]).await.unwrap();
+    let mut answered = Vec::new();
+    while answered.len() < 2 {
+        let message = futures_util::StreamExt::next(&mut stream).await.unwrap().unwrap();
+        answered.extend(message.header().reply_serial().filter(|serial| asked.contains(serial)));
+    }
+    assert_eq!(answered, asked);
+}
+
+#[tokio::test]
 async fn a_second_owner_hears_that_the_name_is_taken_and_the_first_stays() {
     let rig = Rig::up(&idle()).await;
     let mut second = Port::at(rig.bus.address());

@@ -259,8 +259,10 @@ impl Interface for Managed {
         fdo::ObjectManager::name()
     }
 
+    /// In the order of their coming: clients ask for the objects and for Manager in one breath, and take what is signaled
+    /// between the two answers.
     fn spawn_tasks_for_methods(&self) -> bool {
-        fdo::ObjectManager.spawn_tasks_for_methods()
+        false
     }
 
     async fn get(
