@@ -155,9 +155,13 @@ impl Card {
         Self::from_bytes(identity::sign(account, DOMAIN, &body))
     }
 
-    /// Reads the text form and verifies everything but validity in time. Blanks around it do no harm.
+    /// Reads the text form and verifies everything but validity in time. What mail programs and editors add does no harm:
+    /// blanks and line breaks around and in it, a byte order mark before it.
     pub fn parse(text: &str) -> Result<Self, CardError> {
-        let text = text.trim();
+        if text.len() > limits::CARD_BYTES * 2 {
+            return Err(CardError::TooLong);
+        }
+        let text: String = text.trim_start_matches('\u{feff}').split_whitespace().collect();
         if text.len() > limits::CARD_BYTES {
             return Err(CardError::TooLong);
         }
@@ -274,6 +278,10 @@ mod tests {
         assert!(text.starts_with("ahoy:1"));
         let there = Card::parse(&format!(" {text}\n")).unwrap();
         assert_eq!(there, card);
+        let mailed: Vec<&str> =
+            (0..text.len()).step_by(76).map(|at| &text[at..text.len().min(at + 76)]).collect();
+        assert_eq!(Card::parse(&mailed.join("\r\n")), Ok(card.clone()), "as mail breaks it");
+        assert_eq!(Card::parse(&format!("\u{feff}{text}")), Ok(card.clone()), "as an editor saves it");
         assert_eq!((there.name.as_str(), there.revision, there.token), ("Ana", 7, [5; 16]));
         assert_eq!(there.devices[1].inboxes[0].inbox.bytes(), [3; 16]);
         assert_eq!(there.peer_id(), identity::peer_id(&account(1).verifying_key()));

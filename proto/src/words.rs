@@ -7,6 +7,7 @@
 mod alike;
 mod letters;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -27,9 +28,18 @@ pub struct Form {
 }
 
 /// A name of a person, an account or a device: one line.
-pub const NAME: Form = Form { lines: false, chars: limits::NAME_CHARS, bytes: limits::NAME_CHARS * 4 };
+pub const NAME: Form = Form::line(limits::NAME_CHARS);
+/// What a program says about itself, and may quote others in: an error of a library, a name of a device in it.
+pub const SENTENCE: Form = Form { lines: true, chars: 2_000, bytes: 8_000 };
 /// A note of a dial, the text of a decline.
 pub const NOTE: Form = Form { lines: true, chars: limits::TEXT_CHARS, bytes: limits::TEXT_CHARS * 4 };
+
+impl Form {
+    /// One line of at most so many characters.
+    pub const fn line(chars: usize) -> Self {
+        Self { lines: false, chars, bytes: chars * 4 }
+    }
+}
 
 /// Code points of one grapheme. Real ones have at most eleven (a family with the colours of their skins); what is higher
 /// is a tower of marks that covers the lines around it.
@@ -134,18 +144,6 @@ impl Words {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-
-    /// The words on one line of at most `most` graphemes, the last one `…` if some are missing.
-    pub fn on_one_line(&self, most: usize) -> String {
-        let line = self.0.split_whitespace().collect::<Vec<_>>().join(" ");
-        if line.graphemes(true).count() <= most {
-            return line;
-        }
-        let mut short: String = line.graphemes(true).take(most.saturating_sub(1)).collect();
-        short.truncate(short.trim_end().len());
-        short.push(MORE);
-        short
-    }
 }
 
 impl From<Words> for String {
@@ -170,6 +168,11 @@ impl fmt::Display for Words {
 pub fn name(said: &str, instead: &str) -> String {
     let name = Words::of(said, NAME);
     if name.is_empty() { Words::of(instead, NAME).into() } else { name.into() }
+}
+
+/// What a message bus can carry of a text that is no words: a path, a key of a program. D-Bus has no U+0000.
+pub fn without_nul(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) }
 }
 
 /// Stands for what was cut.

@@ -45,7 +45,7 @@ pub(super) fn what(letter: char) -> &'static str {
 pub(super) fn joins(joiner: char, before: Option<char>, kept: &str, after: Option<char>) -> bool {
     let Some(before) = before else { return false };
     if virama(before) {
-        return after.is_none_or(|after| !hidden(after) || after == '\u{200d}' && joiner == '\u{200c}');
+        return after.is_none_or(|after| !hidden(after) || breaks_line(after) || blank(after));
     }
     let Some(after) = after else { return false };
     if joiner == '\u{200d}' {

@@ -120,12 +120,23 @@ fn words_of_our_own_are_refused_with_the_letter_that_is_not_taken() {
 }
 
 #[test]
+fn words_of_words_are_the_same_also_where_joiners_meet() {
+    for said in
+        ["\u{d4d}\u{200c}\u{200d}\na", "ക\u{d4d}\u{200d}\r\nb", "👨\u{200d}\u{200c}👩", "و\u{200c}\u{200b}و"]
+    {
+        let once = Words::of(said, NOTE);
+        assert_eq!(Words::of(once.as_str(), NOTE), once, "{said:?}");
+    }
+}
+
+#[test]
 fn lines_break_where_they_may_and_nowhere_else() {
     assert_eq!(Words::of("a\r\nb\rc\u{2028}d\u{85}e", NOTE).as_str(), "a\nb\nc\nd\ne");
     assert_eq!(Words::of("a\n\n\n\n\nb \n", NOTE).as_str(), "a\n\nb");
     assert_eq!(Words::of(" Ana\n\n (verified)\t ", NAME).as_str(), "Ana (verified)");
-    assert_eq!(Words::of(" Ana\n\n  says\u{202e} hello\u{0}\t ", NOTE).on_one_line(40), "Ana says hello");
-    assert_eq!(Words::of("abc efgh", NOTE).on_one_line(5), "abc…");
+    assert_eq!(Words::of(" Ana\n\n  says\u{202e} hello\u{0}\t ", Form::line(40)).as_str(), "Ana says hello");
+    assert_eq!(Words::of("abc efgh", Form::line(5)).as_str(), "abc…");
+    assert_eq!(without_nul("/a\u{0}/b"), "/a/b");
 }
 
 #[test]
