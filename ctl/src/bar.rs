@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use crate::clean;
 use crate::time;
 use crate::world::Props;
 
@@ -84,17 +85,16 @@ fn tooltip(focus: &Props, state: &str) -> String {
     lines.join("\n")
 }
 
-/// As text within Pango markup, whatever it holds; line ends stay, other control characters do not.
+/// As text within Pango markup, whatever it holds; line ends stay, what steers or hides does not.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
+    for letter in clean::lines(text).chars() {
         match letter {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '\'' => out.push_str("&#39;"),
             '"' => out.push_str("&quot;"),
-            letter if letter.is_control() && letter != '\n' => out.push(' '),
             letter => out.push(letter),
         }
     }

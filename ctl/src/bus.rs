@@ -45,7 +45,7 @@ impl Bus {
             .map_err(|error| {
                 Fault::new(
                     Exit::NotRunning,
-                    format!("There is no session bus to find ahoyd on ({error}). Log in to a desktop, or run under dbus-run-session."),
+                    format!("There is no session bus to find ahoyd on ({error}). From cron, ssh or su, say where the desktop's is: DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/UID/bus, or XDG_RUNTIME_DIR=/run/user/UID."),
                 )
             })?;
         Ok(Self { connection })

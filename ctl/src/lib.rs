@@ -5,6 +5,7 @@
 
 mod bar;
 mod bus;
+pub mod clean;
 mod cmd;
 mod complete;
 mod fault;
@@ -12,6 +13,7 @@ mod pick;
 mod print;
 mod template;
 mod time;
+mod tone;
 mod wait;
 mod world;
 
@@ -154,6 +156,10 @@ async fn run(command: Command) -> Result<Exit, Fault> {
     if let Command::Completions(args) = &command {
         return cmd::completions::run(args);
     }
+    // And this must work where the configuration keeps the daemon from starting.
+    if let Command::Config(args) = command {
+        return cmd::config::run(out, args).await;
+    }
     let desk = Desk { bus: Bus::connect().await?, out };
     match command {
         Command::Call(args) => cmd::call::run(&desk, args).await,
@@ -176,7 +182,7 @@ async fn run(command: Command) -> Result<Exit, Fault> {
         Command::Contact(args) => cmd::contact::run(&desk, args).await,
         Command::Device(args) => cmd::device::run(&desk, args).await,
         Command::Account(args) => cmd::account::run(&desk, args).await,
-        Command::Config(args) => cmd::config::run(&desk, args).await,
+        Command::Config(args) => cmd::config::run(desk.out, args).await,
         Command::Hook(args) => cmd::hook::run(&desk, args).await,
         Command::Logs(args) => cmd::logs::run(&args, desk.out.is_json()),
         Command::Completions(args) => cmd::completions::run(&args),

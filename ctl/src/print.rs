@@ -4,9 +4,16 @@
 //! Must not: ask the bus, or know a command.
 
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use serde_json::Value;
+use tokio::sync::Notify;
+use unicode_width::UnicodeWidthStr as _;
 
+use crate::clean;
 use crate::fault::{Exit, Fault};
 use crate::template;
 
@@ -76,7 +83,7 @@ impl Printer {
         if let Value::Object(map) = &mut object {
             map.insert("v".into(), 1.into());
         }
-        line(&object.to_string())
+        line(&clean::json(&object.to_string()))
     }
 
     /// Rows: aligned below their heads, tab-separated, one object that holds all under `key`, or one object a row.
@@ -128,7 +135,7 @@ impl Printer {
     pub(crate) fn words(&self, words: &[String]) -> Result<(), Fault> {
         if self.form == Form::Table {
             let words: Vec<String> =
-                words.iter().filter(|word| !word.is_empty()).map(|word| clean(word)).collect();
+                words.iter().filter(|word| !word.is_empty()).map(|word| clean::line(word)).collect();
             line(&words.join("  "))
         } else {
             line(&tabs(words))
@@ -155,7 +162,7 @@ impl Printer {
 
 /// A sentence on standard error. Nothing helps if that is closed.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", clean::lines(text));
 }
 
 /// A line on standard output. A reader that went away (`| head`) ends the program quietly.
@@ -171,6 +178,36 @@ fn written(mut out: impl Write, text: &str) -> Result<(), Fault> {
     }
 }
 
+/// Whether whoever read standard output has gone: the other end of the pipe is closed.
+pub(crate) fn reader_is_gone() -> bool {
+    let stdout = std::io::stdout();
+    let mut watched = [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let broken = PollFlags::ERR | PollFlags::HUP;
+    poll(&mut watched, Some(&now)).is_ok() && watched[0].revents().intersects(broken)
+}
+
+/// Notified when whoever read standard output has gone, even while there is nothing to write. Never for what cannot go: a file.
+pub(crate) fn reader_leaves() -> Arc<Notify> {
+    let gone = Arc::new(Notify::new());
+    let tell = Arc::clone(&gone);
+    // The kernel tells it to who polls for nothing at all; it ends with the program.
+    std::thread::spawn(move || {
+        let stdout = std::io::stdout();
+        loop {
+            let mut watched = [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty())];
+            match poll(&mut watched, None) {
+                Ok(_) if watched[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) => break,
+                // Interrupted: again. Closed from the beginning: nobody is waited for.
+                Err(Errno::INTR) => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
+        tell.notify_one();
+    });
+    gone
+}
+
 /// Bold on a terminal that can, unless the person wants none of it (<https://no-color.org>).
 fn bold(text: &str) -> String {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -179,29 +216,27 @@ fn bold(text: &str) -> String {
 }
 
 fn tabs(row: &[String]) -> String {
-    row.iter().map(|cell| clean(cell)).collect::<Vec<_>>().join("\t")
+    row.iter().map(|cell| clean::line(cell)).collect::<Vec<_>>().join("\t")
 }
 
-/// What others wrote (names, notes) must not break a line or steer a terminal.
-fn clean(cell: &str) -> String {
-    cell.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
-}
-
+/// In columns as wide as a terminal shows their widest cell.
 fn align(rows: &[&Vec<String>]) -> Vec<String> {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| clean::line(cell)).collect()).collect();
     let columns = rows.iter().map(|row| row.len()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..columns)
         .map(|column| {
-            rows.iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or_default()
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or_default()
         })
         .collect();
     rows.iter()
         .map(|row| {
-            let cells: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{:<width$}", clean(cell))).collect();
+            let blanks = |cell: &str, width: usize| " ".repeat(width.saturating_sub(cell.width()));
+            let cells: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell}{}", blanks(cell, *width)))
+                .collect();
             cells.join("  ").trim_end().to_owned()
         })
         .collect()
@@ -215,6 +250,14 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [vec!["ID".to_owned(), "NAME".to_owned()], vec!["3f2a".to_owned(), "Zoë".to_owned()]];
         assert_eq!(align(&rows.iter().collect::<Vec<_>>()), ["ID    NAME", "3f2a  Zoë"]);
+    }
+
+    #[test]
+    fn wide_letters_take_two_places_and_marks_none() {
+        let rows = [["王小明", "x"], ["Zoe\u{308}", "x"], ["👩 Kim", "x"], ["Jörg", "x"]];
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.map(str::to_owned).to_vec()).collect();
+        let lines = align(&rows.iter().collect::<Vec<_>>());
+        assert_eq!(lines, ["王小明  x", "Zoe\u{308}     x", "👩 Kim  x", "Jörg    x"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value, json};
 
+use crate::clean;
 use crate::fault::{Exit, Fault};
 use crate::time;
 
@@ -68,15 +69,15 @@ fn context(object: &Value) -> Map<String, Value> {
             context.entry(name).or_insert(value);
         }
     }
-    context.into_iter().map(|(name, value)| (name, clean(value))).collect()
+    context.into_iter().map(|(name, value)| (name, shown(value))).collect()
 }
 
 /// What others wrote (names, notes) must not break a line or steer a terminal.
-fn clean(value: Value) -> Value {
+fn shown(value: Value) -> Value {
     match value {
-        Value::String(text) => json!(text.replace(|letter: char| letter.is_control(), " ")),
-        Value::Array(items) => items.into_iter().map(clean).collect(),
-        Value::Object(map) => map.into_iter().map(|(name, value)| (name, clean(value))).collect(),
+        Value::String(text) => json!(clean::line(&text)),
+        Value::Array(items) => items.into_iter().map(shown).collect(),
+        Value::Object(map) => map.into_iter().map(|(name, value)| (name, shown(value))).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => value,
     }
 }

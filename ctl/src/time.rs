@@ -3,12 +3,15 @@
 //! Lives here: "02:11", local calendar time, and the present moment of CLOCK_BOOTTIME to count from.
 //! Must not: judge anything by a time.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 use rustix::time::{ClockId, clock_gettime};
+
+use crate::print::complain;
 
 /// Microseconds of CLOCK_BOOTTIME, the clock of the `…Monotonic` properties.
 pub(crate) fn boot_us() -> u64 {
@@ -41,8 +44,7 @@ pub(crate) fn span_ms(ms: u64) -> String {
 
 /// Microseconds since the Unix epoch as local time, `2026-11-03 14:05`; empty for 0.
 pub(crate) fn local(unix_us: i64) -> String {
-    stamp(unix_us)
-        .map_or_else(String::new, |at| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string())
+    stamp(unix_us).map_or_else(String::new, |at| at.to_zoned(zone()).strftime("%Y-%m-%d %H:%M").to_string())
 }
 
 /// The same for programs, `2026-11-03T13:05:09Z`; empty for 0.
@@ -53,7 +55,7 @@ pub(crate) fn utc(unix_us: i64) -> String {
 /// A time to come, as a person says it: `18:30` is the next half past six, the rest is a local date and time, or one with its
 /// zone. Microseconds since the Unix epoch; else the sentence that says what would be right.
 pub(crate) fn ahead(text: &str) -> Result<i64, String> {
-    ahead_of(&Zoned::now(), text)
+    ahead_of(&now(), text)
 }
 
 fn ahead_of(now: &Zoned, text: &str) -> Result<i64, String> {
@@ -84,7 +86,7 @@ fn ahead_of(now: &Zoned, text: &str) -> Result<i64, String> {
 
 /// The time that lies a span ahead, `45m`, `2h`, `1h30m`; as [`ahead`].
 pub(crate) fn after(span: &str) -> Result<i64, String> {
-    after_from(&Zoned::now(), span)
+    after_from(&now(), span)
 }
 
 fn after_from(now: &Zoned, text: &str) -> Result<i64, String> {
@@ -96,13 +98,13 @@ fn after_from(now: &Zoned, text: &str) -> Result<i64, String> {
 
 /// The same with seconds, `2026-11-03 14:05:09`.
 pub(crate) fn local_second(unix_us: i64) -> String {
-    let local = |at: Timestamp| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let local = |at: Timestamp| at.to_zoned(zone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
     stamp(unix_us).map_or_else(String::new, local)
 }
 
 /// A time that was, as a person says it: `3d` or `12h` ago, a local date, or one with a time.
 pub(crate) fn past(text: &str) -> Result<i64, String> {
-    past_of(&Zoned::now(), text)
+    past_of(&now(), text)
 }
 
 fn past_of(now: &Zoned, text: &str) -> Result<i64, String> {
@@ -117,6 +119,29 @@ fn past_of(now: &Zoned, text: &str) -> Result<i64, String> {
         text.parse::<DateTime>().map_err(|_| wrong())?.to_zoned(now.time_zone().clone())
     };
     zoned.map(|at| at.timestamp().as_microsecond()).map_err(|_| wrong())
+}
+
+/// Now, where the person is.
+fn now() -> Zoned {
+    Timestamp::now().to_zoned(zone())
+}
+
+/// The person's time zone. A name in TZ that no zone has is told once, and UTC taken, as the C library does in silence.
+fn zone() -> TimeZone {
+    static ZONE: OnceLock<TimeZone> = OnceLock::new();
+    let zone = ZONE.get_or_init(|| {
+        let named = std::env::var("TZ").unwrap_or_default();
+        // As the C library reads it: a colon before it, and the two trees of its zones.
+        let name = named.strip_prefix(':').unwrap_or(&named);
+        let plain = name.strip_prefix("posix/").unwrap_or(name);
+        TimeZone::try_system().or_else(|_| TimeZone::get(plain)).unwrap_or_else(|_| {
+            if !name.is_empty() {
+                complain(&format!("ahoyctl: There is no time zone '{name}' (TZ); times are in UTC."));
+            }
+            TimeZone::UTC
+        })
+    });
+    zone.clone()
 }
 
 fn stamp(unix_us: i64) -> Option<Timestamp> {

@@ -4,18 +4,21 @@
 //! Must not: print, or decide what a change means to a command.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_dbus::types::State;
 use ahoy_dbus::{BUS_NAME, ROOT, interface};
 use futures_util::StreamExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 use zbus::fdo::DBusProxy;
 use zbus::message::{Flags, Type};
 use zbus::{MatchRule, Message, MessageStream};
 
 use crate::bus::{Bus, ask};
 use crate::fault::{Exit, Fault};
+use crate::print;
 use crate::world::{Call, Change, Managed, World};
 
 /// The daemon, followed.
@@ -24,6 +27,8 @@ pub(crate) struct Follower {
     bus: Bus,
     messages: MessageStream,
     owner: Option<String>,
+    /// Told when whoever reads the output has gone, with which it ends.
+    reader: Option<Arc<Notify>>,
     /// The state after the last change.
     pub(crate) world: World,
 }
@@ -55,7 +60,12 @@ impl Follower {
         let messages = MessageStream::from(&bus.connection);
         ask(daemon.add_match_rule(signals)).await?;
         ask(daemon.add_match_rule(owner)).await?;
-        Ok(Self { bus: bus.clone(), messages, owner: None, world: World::default() })
+        Ok(Self { bus: bus.clone(), messages, owner: None, reader: None, world: World::default() })
+    }
+
+    /// It follows for whoever reads standard output: when they go, it ends, quietly and well.
+    pub(crate) fn for_a_reader(self) -> Self {
+        Self { reader: Some(print::reader_leaves()), ..self }
     }
 
     /// Reads the whole state, without starting the daemon. Signals that came before it are dropped: it holds them already.
@@ -107,12 +117,10 @@ impl Follower {
         let until = limit.map(|limit| Instant::now() + limit);
         loop {
             // Only the wait for a message ends early: what a message begins is finished.
-            let message = match until {
-                None => self.messages.next().await,
-                Some(until) => match timeout_at(until, self.messages.next()).await {
-                    Ok(message) => message,
-                    Err(_elapsed) => return Ok(None),
-                },
+            let message = tokio::select! {
+                message = self.messages.next() => message,
+                () = elapsed(until) => return Ok(None),
+                () = gone(self.reader.as_ref()) => return Err(Fault::new(Exit::Ok, "")),
             };
             let Some(message) = message.transpose()? else {
                 return Err(Fault::new(Exit::NotRunning, "The session bus went away."));
@@ -185,6 +193,22 @@ impl Follower {
                 }
             };
         }
+    }
+}
+
+/// Never without a limit.
+async fn elapsed(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Never without a reader that is followed.
+async fn gone(reader: Option<&Arc<Notify>>) {
+    match reader {
+        Some(reader) => reader.notified().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -14,4 +14,7 @@ pub struct Arguments {
     /// Read this instead of $XDG_CONFIG_HOME/ahoy/config.toml
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Start nothing: say whether FILE is right, and its settings as JSON
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub check_config: Option<PathBuf>,
 }

@@ -4,6 +4,8 @@
 //! Must not: decide or do anything that a part could.
 
 use std::future::Future;
+use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +42,9 @@ const WAITING: &str = "another ahoyd of this user runs: waiting up to 5 seconds 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     keep_memory_private();
+    if let Some(file) = &arguments.check_config {
+        return check(file);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.context("starting the runtime").and_then(|runtime| {
         let outcome = runtime.block_on(run(arguments));
@@ -52,6 +57,22 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => {
             eprintln!("ahoyd: {error:#}");
             if error.is::<ConfigError>() { ExitCode::from(WRONG_CONFIGURATION) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Whether a file would be taken as the configuration, by the parser that takes it.
+fn check(file: &Path) -> ExitCode {
+    let told = Config::load(file).map_err(anyhow::Error::from).and_then(|config| {
+        let settings: serde_json::Map<String, serde_json::Value> =
+            config.listed().into_iter().map(|(key, value)| (key.to_owned(), value.json())).collect();
+        writeln!(std::io::stdout(), "{}", serde_json::Value::Object(settings)).context("writing the settings")
+    });
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ahoyd: {error:#}");
+            ExitCode::from(WRONG_CONFIGURATION)
         }
     }
 }

@@ -1,7 +1,9 @@
 //! `ahoyctl config …`.
 //!
-//! Lives here: showing and changing settings by their names, and the editor for the whole file.
-//! Must not: know a setting, or read the file: the daemon does both.
+//! Lives here: showing and changing settings by their names; what is done with the file alone: `config/alone.rs`.
+//! Must not: know what a setting means, or judge one: the daemon does both.
+
+mod alone;
 
 use std::path::Path;
 
@@ -9,10 +11,13 @@ use ahoy_dbus::Dict;
 use serde_json::json;
 use zbus::Variant;
 
+use self::alone::Checked;
 use super::Desk;
-use crate::bus::ask;
+use crate::bus::{Bus, ask};
+use crate::clean;
 use crate::fault::{Exit, Fault};
-use crate::print::FormArgs;
+use crate::print::{FormArgs, Printer};
+use crate::tone;
 use crate::world::row_json;
 
 /// Your settings: show, change, edit
@@ -88,31 +93,63 @@ impl Args {
     }
 }
 
-/// Runs it.
-pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
-    desk.bus.wake().await?;
+/// Runs it. Where ahoyd does not run and does not start, what can be done with the file alone is done with it.
+pub(crate) async fn run(out: Printer, args: Args) -> Result<Exit, Fault> {
+    let desk = match Bus::connect().await {
+        Ok(bus) => bus.wake().await.map(|()| Desk { bus, out }),
+        Err(fault) => Err(fault),
+    };
+    match (desk, args.what) {
+        (Ok(desk), what) => with_daemon(&desk, what).await?,
+        (Err(_), What::Path { .. }) => say_path(out, &alone::path()?)?,
+        (Err(_), What::Edit { .. }) => {
+            let file = alone::path()?;
+            alone::edit(&file)?;
+            out.hint(&format!(
+                "Written to {}. To start ahoyd with it: systemctl --user restart ahoyd",
+                file.display()
+            ));
+        }
+        (Err(fault), What::Get { key, .. }) => match alone::check(&alone::path()?) {
+            Checked::Right(settings) => {
+                match key {
+                    None => all(out, &settings)?,
+                    Some(key) => show(out, &settings, &pick(&settings, &key)?)?,
+                }
+                out.hint("ahoyd is not running; these are the settings of the file.");
+            }
+            Checked::Wrong(sentence) => return Err(Fault::new(Exit::Usage, sentence)),
+            Checked::Nobody => return Err(fault),
+        },
+        (Err(fault), What::Set { .. } | What::Reset { .. }) => return Err(fault),
+    }
+    Ok(Exit::Ok)
+}
+
+async fn with_daemon(desk: &Desk, what: What) -> Result<(), Fault> {
     let manager = desk.bus.manager().await?;
     let none = Dict::new();
-    match args.what {
-        What::Get { key: None, .. } => all(desk).await?,
+    match what {
+        What::Get { key: None, .. } => all(desk.out, &json_of(&settings(desk).await?)),
         What::Get { key: Some(key), .. } => {
-            let key = pick(&settings(desk).await?, &key)?;
-            show(desk, &key).await?;
+            let known = json_of(&settings(desk).await?);
+            show(desk.out, &known, &pick(&known, &key)?)
         }
         What::Set { key, value, .. } => {
             let known = settings(desk).await?;
-            let key = pick(&known, &key)?;
+            let key = pick(&json_of(&known), &key)?;
+            let value = if FILES.contains(&key.as_str()) { only_file(value)? } else { value };
             ask(manager.set_setting(&key, &typed(&known, &key, value), &none)).await?;
-            show(desk, &key).await?;
+            show(desk.out, &json_of(&settings(desk).await?), &key)
         }
         What::Reset { key, .. } => {
-            let key = pick(&settings(desk).await?, &key)?;
+            let key = pick(&json_of(&settings(desk).await?), &key)?;
             ask(manager.reset_setting(&key, &none)).await?;
-            show(desk, &key).await?;
+            show(desk.out, &json_of(&settings(desk).await?), &key)
         }
         What::Edit { .. } => {
             let file = path(desk).await?;
-            edit(&file)?;
+            alone::edit(Path::new(&file))?;
             if let Err(fault) = ask(manager.reload(&none)).await {
                 let sentence = format!(
                     "{}\nThe settings before it stay in force. ahoyd would not start with this file: ahoyctl config edit",
@@ -121,17 +158,26 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
                 return Err(Fault::new(Exit::Usage, sentence));
             }
             desk.out.hint("Applied.");
+            Ok(())
         }
-        What::Path { .. } => {
-            let file = path(desk).await?;
-            if desk.out.is_json() {
-                desk.out.object(json!({"path": file}))?;
-            } else {
-                desk.out.text(&file)?;
-            }
-        }
+        What::Path { .. } => say_path(desk.out, Path::new(&path(desk).await?)),
     }
-    Ok(Exit::Ok)
+}
+
+/// Settings that name a file, or something that has no path.
+const FILES: [&str; 2] = ["ring.tone", "relay.ca-file"];
+
+/// A path from here is none from where the daemon is.
+fn only_file(mut value: Vec<String>) -> Result<Vec<String>, Fault> {
+    for file in &mut value {
+        *file = tone::named(file)?;
+    }
+    Ok(value)
+}
+
+fn say_path(out: Printer, file: &Path) -> Result<(), Fault> {
+    let file = file.display().to_string();
+    if out.is_json() { out.object(json!({"path": file})) } else { out.text(&clean::line(&file)) }
 }
 
 async fn settings(desk: &Desk) -> Result<Dict, Fault> {
@@ -142,26 +188,31 @@ async fn path(desk: &Desk) -> Result<String, Fault> {
     ask(desk.bus.manager().await?.config_file()).await
 }
 
-async fn all(desk: &Desk) -> Result<(), Fault> {
-    let settings = settings(desk).await?;
-    if desk.out.is_json() {
+/// Values by name.
+type Settings = serde_json::Map<String, serde_json::Value>;
+
+fn json_of(settings: &Dict) -> Settings {
+    settings.keys().map(|key| (key.clone(), value_of(settings, key))).collect()
+}
+
+fn all(out: Printer, settings: &Settings) -> Result<(), Fault> {
+    if out.is_json() {
         // Names with dots and hyphens as they are: they are keys of the file, not of ours.
-        let object = settings.keys().map(|key| (key.clone(), value_of(&settings, key))).collect();
-        return desk.out.object(json!({"settings": serde_json::Value::Object(object)}));
+        return out.object(json!({"settings": settings}));
     }
     let mut keys: Vec<&String> = settings.keys().collect();
     keys.sort();
     let pairs: Vec<(&str, String)> =
-        keys.into_iter().map(|key| (key.as_str(), text(&value_of(&settings, key)).join(" "))).collect();
-    desk.out.pairs(&pairs)
+        keys.into_iter().map(|key| (key.as_str(), text(&settings[key]).join(" "))).collect();
+    out.pairs(&pairs)
 }
 
-async fn show(desk: &Desk, key: &str) -> Result<(), Fault> {
-    let value = value_of(&settings(desk).await?, key);
-    if desk.out.is_json() {
-        return desk.out.object(json!({"key": key, "value": value}));
+fn show(out: Printer, settings: &Settings, key: &str) -> Result<(), Fault> {
+    let value = settings.get(key).cloned().unwrap_or_default();
+    if out.is_json() {
+        return out.object(json!({"key": key, "value": value}));
     }
-    text(&value).iter().try_for_each(|line| desk.out.text(line))
+    text(&value).iter().try_for_each(|line| out.text(&clean::line(line)))
 }
 
 fn value_of(settings: &Dict, key: &str) -> serde_json::Value {
@@ -183,7 +234,7 @@ fn text(value: &serde_json::Value) -> Vec<String> {
 }
 
 /// The setting that is meant: its whole name, or the only one that begins so, with or without its table.
-fn pick(settings: &Dict, named: &str) -> Result<String, Fault> {
+fn pick(settings: &Settings, named: &str) -> Result<String, Fault> {
     if settings.contains_key(named) {
         return Ok(named.to_owned());
     }
@@ -218,34 +269,13 @@ fn typed(settings: &Dict, key: &str, mut value: Vec<String>) -> Variant<'static>
     }
 }
 
-/// Lets the person edit the file and waits for the end of it.
-fn edit(file: &str) -> Result<(), Fault> {
-    if let Some(dir) = Path::new(file).parent() {
-        std::fs::create_dir_all(dir)
-            .map_err(|error| Fault::new(Exit::Error, format!("Cannot make {}: {error}.", dir.display())))?;
-    }
-    let chosen = ["VISUAL", "EDITOR"].into_iter().find_map(|name| std::env::var(name).ok());
-    let chosen = chosen.filter(|editor| !editor.trim().is_empty());
-    let usual = ["sensible-editor", "nano", "vi"].map(str::to_owned);
-    for editor in chosen.map_or_else(|| usual.to_vec(), |editor| vec![editor]) {
-        // An editor may come with arguments, `code --wait`: the shell takes it apart as everywhere.
-        let run = std::process::Command::new("/bin/sh")
-            .args(["-c", &format!("exec {editor} \"$1\""), "sh", file])
-            .status();
-        match run.map(|status| status.code()) {
-            Ok(Some(0)) => return Ok(()),
-            // Not found, says the shell: the next one.
-            Ok(Some(127)) => {}
-            Ok(_) => return Err(Fault::new(Exit::Error, format!("{editor} failed; nothing was applied."))),
-            Err(error) => return Err(Fault::new(Exit::Error, format!("Cannot start a shell: {error}."))),
-        }
-    }
-    Err(Fault::new(Exit::Error, format!("No editor was found. Set EDITOR, or change {file} yourself.")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn known() -> Settings {
+        json_of(&some())
+    }
 
     fn some() -> Dict {
         let owned = |value: Variant<'static>| value.try_into().unwrap();
@@ -259,13 +289,13 @@ mod tests {
 
     #[test]
     fn a_unique_beginning_of_a_name_is_enough() {
-        assert_eq!(pick(&some(), "call.l").unwrap(), "call.lifetime");
-        assert_eq!(pick(&some(), "urls").unwrap(), "relay.urls");
-        assert_eq!(pick(&some(), "level").unwrap(), "log.level");
-        let fault = pick(&some(), "log").unwrap_err();
+        assert_eq!(pick(&known(), "call.l").unwrap(), "call.lifetime");
+        assert_eq!(pick(&known(), "urls").unwrap(), "relay.urls");
+        assert_eq!(pick(&known(), "level").unwrap(), "log.level");
+        let fault = pick(&known(), "log").unwrap_err();
         assert_eq!(fault.exit, Exit::Usage);
         assert!(fault.sentence.ends_with("\n  log.level\n  log.lines"), "{}", fault.sentence);
-        assert_eq!(pick(&some(), "x").unwrap_err().exit, Exit::NoSuch);
+        assert_eq!(pick(&known(), "x").unwrap_err().exit, Exit::NoSuch);
     }
 
     #[test]

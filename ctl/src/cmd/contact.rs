@@ -4,6 +4,7 @@
 //! Must not: parse a card; the daemon does.
 
 use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use ahoy_dbus::Dict;
 use serde_json::{Value, json};
@@ -13,8 +14,9 @@ use super::Desk;
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
 use crate::pick;
-use crate::print::FormArgs;
+use crate::print::{FormArgs, complain};
 use crate::time;
+use crate::tone;
 use crate::world::{Props, row_json};
 
 /// The people you know
@@ -33,7 +35,7 @@ enum What {
     #[command(after_help = "Example: ssh ana ahoyctl account card | ahoyctl contact add -")]
     Add {
         /// A file with the card; - for standard input
-        file: String,
+        file: PathBuf,
         #[command(flatten)]
         form: FormArgs,
     },
@@ -164,7 +166,9 @@ impl SetArgs {
         ];
         for (key, text) in texts {
             if let Some(text) = text {
-                changes.insert(key.to_owned(), Variant::from(text.clone()).try_into()?);
+                let text =
+                    if ["ring-tone", "icon"].contains(&key) { tone::named(text)? } else { text.clone() };
+                changes.insert(key.to_owned(), Variant::from(text).try_into()?);
             }
         }
         if let Some(volume) = self.volume {
@@ -215,6 +219,7 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
         What::Add { file, .. } => {
             let id = ask(contacts.add(&read_card(&file)?, &none)).await?;
             show_id(desk, &id).await?;
+            tell_twins(desk, &id).await?;
         }
         What::List { blocked, favorites, .. } => list(desk, blocked, favorites).await?,
         What::Find { text, .. } => {
@@ -320,6 +325,20 @@ async fn show_id(desk: &Desk, id: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Who was added may only look like somebody that is known: said whoever reads the output.
+async fn tell_twins(desk: &Desk, id: &str) -> Result<(), Fault> {
+    let contacts = desk.bus.contacts().await?;
+    let row = Props::from(ask(contacts.get(id, &Dict::new())).await?);
+    for twin in row.list("looks-like") {
+        let other = Props::from(ask(contacts.get(&twin, &Dict::new())).await?);
+        complain(&format!(
+            "Careful: the name of {id} looks like that of {} ({twin}), who is there already. Compare the safety number: ahoyctl contact show {id}",
+            other.text("name"),
+        ));
+    }
+    Ok(())
+}
+
 /// Everything about one contact, a line each.
 async fn show_all(desk: &Desk, id: &str) -> Result<(), Fault> {
     let row = ask(desk.bus.contacts().await?.get(id, &Dict::new())).await?;
@@ -373,22 +392,36 @@ fn line(row: &Props) -> Vec<String> {
     ]
 }
 
-/// A card is at most some kilobytes; a wrong file must not fill the memory.
-const CARD_LIMIT: u64 = 256 * 1024;
+/// A card is at most some kilobytes; a wrong file must fill neither the memory nor the bus.
+const CARD_LIMIT: u64 = 64 * 1024;
 
-fn read_card(file: &str) -> Result<String, Fault> {
-    let mut text = String::new();
-    let read = if file == "-" {
-        std::io::stdin().take(CARD_LIMIT).read_to_string(&mut text)
+/// The text of a card. What mail programs and editors put into it, line breaks and a byte order mark, the daemon leaves out;
+/// what cannot be a card at all does not get to the bus.
+fn read_card(file: &Path) -> Result<String, Fault> {
+    let name = file.display();
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().take(CARD_LIMIT + 1).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(file).and_then(|open| open.take(CARD_LIMIT).read_to_string(&mut text))
+        std::fs::File::open(file).and_then(|open| open.take(CARD_LIMIT + 1).read_to_end(&mut bytes))
     };
-    read.map_err(|error| Fault::new(Exit::Usage, format!("Cannot read the card from '{file}': {error}.")))?;
-    let card = text.trim();
+    read.map_err(|error| Fault::new(Exit::Usage, format!("Cannot read the card from '{name}': {error}.")))?;
+    let wrong = |what: &str| {
+        let sentence = format!("'{name}' is no card: {what}. A card is a text that begins with ahoy:1.");
+        Err(Fault::new(Exit::Usage, sentence))
+    };
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > CARD_LIMIT {
+        return wrong("it is too large");
+    }
+    let Ok(text) = String::from_utf8(bytes) else { return wrong("it is no text in UTF-8") };
+    if text.contains('\0') {
+        return wrong("it is no text");
+    }
+    let card = text.trim_start_matches('\u{feff}').trim();
     if card.is_empty() {
         return Err(Fault::new(
             Exit::Usage,
-            format!("There is no card in '{file}'. They make one with: ahoyctl account card"),
+            format!("There is no card in '{name}'. They make one with: ahoyctl account card"),
         ));
     }
     Ok(card.to_owned())

@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
 /// Runs it. Ends with the first event that was waited for, with the bus, or when nobody reads any more.
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
-    let mut follower = Follower::subscribe(&desk.bus).await?;
+    let mut follower = Follower::subscribe(&desk.bus).await?.for_a_reader();
     match follower.refresh().await {
         Ok(()) => {}
         Err(fault) if fault.exit == Exit::NotRunning => {

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 
 /// Runs it. Ends only with the bus, or when nobody reads any more.
 pub(crate) async fn run(desk: &Desk, args: &Args) -> Result<Exit, Fault> {
-    let mut follower = Follower::subscribe(&desk.bus).await?;
+    let mut follower = Follower::subscribe(&desk.bus).await?.for_a_reader();
     if args.waybar {
         let line = |world: Option<&World>| Ok(bar::waybar(world.map(World::focus).as_ref()).to_string());
         return ticking(desk, &mut follower, line).await;

@@ -9,3 +9,4 @@ mod desktop;
 mod exit_codes;
 mod fake;
 mod output;
+mod places;

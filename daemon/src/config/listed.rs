@@ -20,6 +20,19 @@ pub enum Setting {
     Texts(Vec<String>),
 }
 
+impl Setting {
+    /// As JSON has it.
+    pub fn json(self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Flag(on) => on.into(),
+            Self::Whole(number) => number.into(),
+            Self::Real(number) => number.into(),
+            Self::Texts(texts) => texts.into(),
+        }
+    }
+}
+
 impl Config {
     /// Every setting with the value in force; what is not set and has no default is empty.
     pub fn listed(&self) -> Vec<(&'static str, Setting)> {

@@ -3,19 +3,22 @@
 //! Lives here: lists and searches, the story of one call, exporting, marking as seen, removing.
 //! Must not: read the database; the daemon does.
 
+mod draft;
 mod story;
 
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 
 use ahoy_dbus::{Dict, types};
 use serde_json::{Value, json};
 use zbus::Variant;
 
+use self::draft::Draft;
 use super::Desk;
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
 use crate::pick;
+use crate::print;
 use crate::print::{Form, FormArgs};
 use crate::time;
 use crate::world::{Props, row_json};
@@ -115,7 +118,7 @@ enum What {
         #[arg(value_parser = ["json", "csv", "ics"], hide_possible_values = true)]
         format: String,
         /// The file, replaced if it is there; standard output if none
-        file: Option<String>,
+        file: Option<PathBuf>,
         /// Only with this text
         #[arg(long, value_name = "TEXT")]
         text: Option<String>,
@@ -185,17 +188,19 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
         }
         Some(What::Export { format, file, text, with, narrow }) => {
             let filter = filter(desk, text, with, narrow).await?;
-            let open = file.as_ref().map(|name| {
-                File::create(name)
-                    .map_err(|error| Fault::new(Exit::Usage, format!("Cannot write to '{name}': {error}.")))
-            });
-            let open = open.transpose()?;
+            let draft = file.as_deref().map(Draft::begin).transpose()?;
             let stdout = std::io::stdout();
-            let into: BorrowedFd<'_> = open.as_ref().map_or_else(|| stdout.as_fd(), AsFd::as_fd);
+            let into: BorrowedFd<'_> = draft.as_ref().map_or_else(|| stdout.as_fd(), Draft::as_fd);
             // As long as its reader takes it. The daemon gives up one that takes nothing.
-            let count = history.export(&format, into.into(), &filter).await?;
-            if file.is_some() {
-                desk.out.hint(&format!("{count} rows."));
+            match (history.export(&format, into.into(), &filter).await, draft) {
+                (Ok(count), Some(draft)) => {
+                    draft.finish()?;
+                    desk.out.hint(&format!("{count} rows."));
+                }
+                (Ok(_), None) => {}
+                // Whoever read has enough, as with every list.
+                (Err(_), None) if print::reader_is_gone() => {}
+                (Err(error), _) => return Err(error.into()),
             }
         }
         Some(What::Seen { rows, .. }) => {

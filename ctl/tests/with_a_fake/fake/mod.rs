@@ -16,6 +16,9 @@ use zbus::{Connection, Message, MessageStream, ObjectPath, OwnedVariant, Variant
 
 use self::bus::PrivateBus;
 
+/// What must end ends within this, also on a machine that has much to do.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+
 pub(crate) type Dict = HashMap<String, OwnedVariant>;
 
 pub(crate) const ROOT: &str = "/org/ahoyd/Calls1";
@@ -68,6 +71,7 @@ pub(crate) enum Answer {
     Rows(Vec<Dict>),
     Contacts(Vec<Dict>, &'static str),
     History(Vec<Dict>, u64),
+    Count(u32),
     Error(&'static str, &'static str),
     /// No answer at all.
     Silence,
@@ -157,6 +161,42 @@ impl Fake {
         }
     }
 
+    /// Runs a command that was made ready, to its end.
+    pub(crate) async fn run(&mut self, command: &mut Command) -> Done {
+        let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        tokio::select! {
+            output = child.wait_with_output() => output.unwrap().into(),
+            never = self.serve() => match never {},
+        }
+    }
+
+    /// Runs ahoyctl with a pipe that nobody reads.
+    pub(crate) async fn without_a_reader(&mut self, args: &[&str]) -> Done {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        self.run(command(&self.bus, args).stdout(writer)).await
+    }
+
+    /// Runs ahoyctl, reads one line, and closes the pipe; how it ends after that. It must.
+    pub(crate) async fn until_its_reader_goes(&mut self, args: &[&str]) -> Done {
+        let mut child = command(&self.bus, args).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        tokio::select! {
+            line = lines.next_line() => line.unwrap().expect("it says something first"),
+            never = self.serve() => match never {},
+        };
+        drop(lines);
+        let ended = async {
+            tokio::select! {
+                output = child.wait_with_output() => output.unwrap().into(),
+                never = self.serve() => match never {},
+            }
+        };
+        tokio::time::timeout(PATIENCE, ended)
+            .await
+            .unwrap_or_else(|_| panic!("{args:?} goes on without a reader"))
+    }
+
     /// Starts ahoyctl to read its lines one by one.
     pub(crate) fn stream(&self, args: &[&str]) -> Stream {
         let mut child = command(&self.bus, args).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -235,6 +275,7 @@ impl Fake {
             Answer::Rows(rows) => connection.reply(&header, &rows).await,
             Answer::Contacts(rows, next) => connection.reply(&header, &(rows, next)).await,
             Answer::History(rows, next) => connection.reply(&header, &(rows, next)).await,
+            Answer::Count(count) => connection.reply(&header, &count).await,
             Answer::Error(name, sentence) => connection.reply_error(&header, name, &sentence).await,
             Answer::Silence => Ok(()),
         }
@@ -294,7 +335,7 @@ fn full<'a>(object: &'a BTreeMap<&'static str, Dict>) -> HashMap<String, &'a Dic
     object.iter().map(|(interface, props)| (name(interface), props)).collect()
 }
 
-fn command(bus: &PrivateBus, args: &[&str]) -> Command {
+pub(crate) fn command(bus: &PrivateBus, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ahoyctl"));
     command.args(args).env_clear().env("TZ", "UTC").env("DBUS_SESSION_BUS_ADDRESS", bus.address());
     command.stdout(Stdio::piped()).kill_on_drop(true);
