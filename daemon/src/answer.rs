@@ -15,6 +15,7 @@ pub(crate) use kept::{Kept, Stored, Wish};
 use crate::engine::Engine;
 use crate::perform::Step;
 use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Reply, Request, Verb, Which};
+use crate::rows::ContactRow;
 use crate::{history, log, media};
 
 /// What a request made of itself: an answer now, or one that another port gives.
@@ -108,7 +109,8 @@ impl Engine {
             Request::GetContact(id) => {
                 let outcome = self.contacts.resolve(&id).and_then(|peer| {
                     let row = self.contacts.get(peer).ok_or_else(|| no_contact(&id))?;
-                    Ok(Answer::Contact(Box::new(row)))
+                    let twins = self.contacts.twins(peer);
+                    Ok(Answer::Contact(Box::new(ContactRow { twins, ..row })))
                 });
                 self.answer(reply, outcome);
             }

@@ -30,6 +30,7 @@ pub mod media;
 mod memory;
 mod names;
 pub(crate) mod outages;
+pub mod outward;
 pub mod paths;
 mod perform;
 mod policy;

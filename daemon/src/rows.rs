@@ -71,6 +71,8 @@ pub struct ContactRow {
     pub address: String,
     /// As the person calls them.
     pub name: String,
+    /// Other contacts whose names could be taken for this one, by id; filled where one contact is asked for.
+    pub twins: Vec<String>,
     /// Never answered, never rung.
     pub blocked: bool,
     /// A handshake was once completed: they have our card.

@@ -13,6 +13,8 @@ mod rig;
 mod sandbox;
 #[path = "contract/speech.rs"]
 mod speech;
+#[path = "contract/words.rs"]
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -133,6 +133,7 @@ fn row(contact: ContactRow) -> Row {
         ("id", contact.id.into()),
         ("address", contact.address.into()),
         ("name", contact.name.into()),
+        ("looks-like", contact.twins.into()),
         ("blocked", contact.blocked.into()),
         ("mutual", contact.mutual.into()),
         ("favorite", manner.favorite.into()),

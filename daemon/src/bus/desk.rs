@@ -10,7 +10,7 @@ use ahoy_call::CallId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::fault::Fault;
-use super::spell;
+use super::{border, spell};
 use crate::board::{Board, CallRow};
 use crate::clock;
 use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Request, Verb, Which};
@@ -45,14 +45,18 @@ impl Desk {
     /// Sends a request and waits until its effect is shown.
     pub(super) async fn ask(&self, what: Request) -> Result<Answer, Fault> {
         let answer = self.send(what)?;
-        Ok(answer.await.map_err(|_gone| stopping())??)
+        let answer = answer.await.map_err(|_gone| stopping())?;
+        Ok(answer.map(border::answer).map_err(border::denied)?)
     }
 
     /// The same for what another part of the daemon than the engine answers: that one may hang, and its client must not.
     pub(super) async fn ask_within(&self, limit: Duration, what: Request) -> Result<Answer, Fault> {
         let answer = self.send(what)?;
         match clock::timeout(limit, answer).await {
-            Ok(answered) => Ok(answered.map_err(|_gone| stopping())??),
+            Ok(answered) => {
+                let answer = answered.map_err(|_gone| stopping())?;
+                Ok(answer.map(border::answer).map_err(border::denied)?)
+            }
             Err(_over) => Err(denied(
                 DeniedKind::Failed,
                 "A part of the daemon does not answer: try again, and look into `ahoyctl logs`.",

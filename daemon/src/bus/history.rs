@@ -18,7 +18,7 @@ use crate::request::{Answer, Lease, Request};
 use crate::rows::{ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Told};
 
 /// A row as it is sent, `a{sv}`.
-type Row = BTreeMap<String, Variant<'static>>;
+pub(super) type Row = BTreeMap<String, Variant<'static>>;
 
 /// The object of the whole history.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ fn narrow(filter: &mut Options) -> Result<HistoryFilter, Fault> {
 }
 
 /// What an event tells besides stands beside it, under its own name.
-fn event(event: HistoryEvent) -> Row {
+pub(super) fn event(event: HistoryEvent) -> Row {
     let mut row = Row::from([
         ("at".to_owned(), event.at.into()),
         ("after-ms".to_owned(), event.after_ms.into()),
@@ -141,7 +141,7 @@ fn event(event: HistoryEvent) -> Row {
 }
 
 /// `call` is spelled as the `Id` of the call's object was.
-fn row(row: HistoryRow) -> Row {
+pub(super) fn row(row: HistoryRow) -> Row {
     let pairs: [(&str, Variant<'static>); 18] = [
         ("id", row.id.into()),
         ("call", spell::parse_call(&row.call).map_or(row.call, spell::uuid).into()),

@@ -36,7 +36,7 @@ impl ManagerObject {
     async fn dial(&self, target: String, options: Dictionary) -> Result<OwnedObjectPath, Fault> {
         let mut options = Options::from(options);
         let lifetime = options.u32("lifetime")?.map(|seconds| Duration::from_secs(seconds.into()));
-        let note = options.string("note")?;
+        let note = options.words("note")?;
         let hold_others = options.flag("hold-others")?.unwrap_or(true);
         options.finish()?;
         let target = self.whom(target).await?;

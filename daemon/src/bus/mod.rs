@@ -9,6 +9,7 @@
 
 mod account;
 mod agents;
+mod border;
 mod call;
 mod callers;
 mod contacts;
@@ -26,6 +27,7 @@ mod settings;
 mod shown;
 mod spell;
 mod tree;
+mod tried;
 mod verbs;
 
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use self::fault::name as error_name;
 use self::tree::{Tree, Uprooted};
+pub(crate) use self::tried::{marshalled, texts};
 use crate::board::Shown;
 use crate::clock;
 pub use crate::happening::EventData;

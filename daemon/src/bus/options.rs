@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ahoy_call::Others;
+use ahoy_proto::words::{NOTE, Words};
 use zbus::{OwnedVariant, Variant};
 
 use super::fault::Fault;
@@ -75,6 +76,14 @@ impl Options {
     /// A string, `s`.
     pub(super) fn string(&mut self, key: &'static str) -> Result<Option<String>, Fault> {
         self.typed(key, "s", |value| value.downcast_ref::<String>().ok())
+    }
+
+    /// Words of our own user for somebody else, `s`; none if they are empty.
+    pub(super) fn words(&mut self, key: &'static str) -> Result<Option<String>, Fault> {
+        let Some(typed) = self.string(key)? else { return Ok(None) };
+        let words = Words::own(typed.trim(), NOTE);
+        let words = words.map_err(|unfit| Fault::option(format!("Option '{key}' is not taken: {unfit}.")))?;
+        Ok(Some(words).filter(|words| !words.is_empty()).map(String::from))
     }
 
     /// A boolean, `b`.
@@ -227,6 +236,19 @@ mod tests {
         for value in [Variant::from(-1), Variant::from(u64::MAX), Variant::from(30.0)] {
             assert!(Options::from(dictionary([("a", value)])).u32("a").is_err());
         }
+    }
+
+    #[test]
+    fn words_of_our_own_user_are_refused_with_what_is_wrong() {
+        let words = |typed: &str| {
+            let mut options = Options::from(dictionary([("note", typed.into())]));
+            options.words("note").map_err(|fault| fault.to_string())
+        };
+        assert_eq!(words("lunch?\nat one"), Ok(Some("lunch?\nat one".to_owned())));
+        assert_eq!(words("  "), Ok(None));
+        let refused = words(&"x".repeat(281)).unwrap_err();
+        assert_eq!(refused, "Option 'note' is not taken: it has 281 characters, 280 are the most.");
+        assert!(words("a\u{202e}b").unwrap_err().contains("U+202E"));
     }
 
     #[test]

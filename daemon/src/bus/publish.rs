@@ -88,33 +88,36 @@ pub(super) async fn show(
 ) -> zbus::Result<()> {
     let difference = difference(&desk.board(), &board);
     let server = connection.object_server();
+    // What fails is told at the end: the rest is shown all the same.
+    let mut outcome = Ok(());
     for id in difference.gone {
-        server.remove::<Guarded<CallObject>, _>(spell::call_path(id)).await?;
+        outcome = outcome.and(server.remove::<Guarded<CallObject>, _>(spell::call_path(id)).await.map(|_gone| ()));
     }
     for row in difference.devices_gone {
         let path = spell::device_path(row.device.flow, &row.device.id);
-        server.remove::<Guarded<DeviceObject>, _>(path).await?;
+        outcome = outcome.and(server.remove::<Guarded<DeviceObject>, _>(path).await.map(|_gone| ()));
     }
     shown.send_replace(board);
     for row in difference.come {
-        add_call(server, desk, row).await?;
+        outcome = outcome.and(add_call(server, desk, row).await);
     }
     for row in difference.devices_come {
-        add_device(server, desk, &row).await?;
+        outcome = outcome.and(add_device(server, desk, &row).await);
     }
     for changed in difference.changed {
-        emit(connection, changed).await?;
+        outcome = outcome.and(emit(connection, changed).await);
     }
     desk.board().calls.iter().for_each(|row| failpoint::reached("published", row.view.state));
-    Ok(())
+    outcome
 }
 
 /// Tells every property of every object again, for whoever missed something.
 pub(super) async fn tell_all(connection: &Connection, board: &Board) -> zbus::Result<()> {
+    let mut outcome = Ok(());
     for changed in everything(board) {
-        emit(connection, changed).await?;
+        outcome = outcome.and(emit(connection, changed).await);
     }
-    Ok(())
+    outcome
 }
 
 /// All objects of a board with all that can change of them.
@@ -149,15 +152,15 @@ pub(super) async fn add_device(server: &ObjectServer, desk: &Desk, row: &DeviceR
 }
 
 async fn emit(connection: &Connection, changed: Changed) -> zbus::Result<()> {
-    let interface = format!("{}.{}", spell::NAME, changed.interface);
-    let invalidated: [&str; 0] = [];
-    SignalEmitter::new(connection, changed.path)?
-        .emit(
-            "org.freedesktop.DBus.Properties",
-            "PropertiesChanged",
-            &(interface, changed.properties, invalidated.as_slice()),
-        )
+    let body = changes(&changed);
+    SignalEmitter::new(connection, changed.path.clone())?
+        .emit("org.freedesktop.DBus.Properties", "PropertiesChanged", &body)
         .await
+}
+
+/// The body of `PropertiesChanged`.
+pub(super) fn changes(changed: &Changed) -> (String, &Properties, &[&'static str]) {
+    (format!("{}.{}", spell::NAME, changed.interface), &changed.properties, &[])
 }
 
 impl Difference {

@@ -338,6 +338,13 @@ impl History {
     }
 }
 
+/// The same call before it said anything: all that it shows differs.
+pub(super) fn blank(row: &CallRow) -> CallRow {
+    let mut row = row.clone();
+    (row.view.note, row.view.message, row.view.serial) = (None, None, 0);
+    row
+}
+
 /// The call in which somebody has answered, and which is not over; one that we hold only if there is no other.
 fn active(board: &Board) -> Option<CallId> {
     let answered = |state| match state {

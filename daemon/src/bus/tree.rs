@@ -20,7 +20,7 @@ use super::guarded::{Guarded, Managed};
 use super::manager::ManagerObject;
 use super::properties::{OwnProperties, Settable};
 use super::publish::{add_call, add_device, show, tell_all};
-use super::{EventData, Order, release, spell};
+use super::{EventData, Order, border, release, spell};
 use crate::board::{Board, Shown};
 use crate::bus::contacts::ContactsObject;
 use crate::bus::history::HistoryObject;
@@ -71,7 +71,7 @@ impl Tree {
         let joined = async {
             let builder = address.map_or_else(Builder::session, Builder::address);
             let connection = builder.build().await.map_err(Uprooted::Refused)?;
-            let (shown, seen) = watch::channel(board);
+            let (shown, seen) = watch::channel(border::board(board));
             let tree = Self { connection, desk: Desk::new(asked.clone(), seen), shown };
             tree.export().await.map_err(Uprooted::Refused)?;
             let named =
@@ -130,7 +130,8 @@ impl Tree {
             };
             match clock::timeout(STALL, self.catch_up(boards, &mut lost)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return Some(Uprooted::Stuck(error)),
+                Ok(Err(error)) if of_the_connection(&error) => return Some(Uprooted::Stuck(error)),
+                Ok(Err(error)) => tracing::error!(%error, "something could not be shown on the bus"),
                 Err(_over) => return Some(Uprooted::Slow),
             }
             let Some(order) = order else { continue };
@@ -151,7 +152,9 @@ impl Tree {
             };
             match performed {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return Some(Uprooted::Stuck(error)),
+                Ok(Err(error)) if of_the_connection(&error) => return Some(Uprooted::Stuck(error)),
+                // One message could not be made. All others can: the bus is not left for it.
+                Ok(Err(error)) => tracing::error!(%error, "something could not be shown on the bus"),
                 Err(_over) => return Some(Uprooted::Slow),
             }
         }
@@ -164,17 +167,19 @@ impl Tree {
         lost: &mut u64,
     ) -> zbus::Result<()> {
         let Some(newest) = boards.borrow_and_update().clone() else { return Ok(()) };
-        if !Arc::ptr_eq(&newest.board, &self.desk.board()) {
-            show(&self.connection, &self.desk, &self.shown, Arc::clone(&newest.board)).await?;
+        let board = border::board(newest.board);
+        if !Arc::ptr_eq(&board, &self.desk.board()) {
+            show(&self.connection, &self.desk, &self.shown, Arc::clone(&board)).await?;
         }
         if newest.lost != *lost {
             *lost = newest.lost;
-            tell_all(&self.connection, &newest.board).await?;
+            tell_all(&self.connection, &board).await?;
         }
         Ok(())
     }
 
     async fn event(&self, kind: &'static str, serial: u64, data: EventData) -> zbus::Result<()> {
+        let data = border::event(data);
         let mut spelled = BTreeMap::new();
         let mut put = |key, value: Option<Variant<'static>>| {
             if let Some(value) = value {
@@ -225,6 +230,11 @@ where
     server.at(path, guarded.clone()).await?;
     server.remove::<fdo::Properties, _>(path).await?;
     server.at(path, Guarded(OwnProperties(guarded))).await.map(|_added| ())
+}
+
+/// Whether the connection is at its end. All else is about one message, and the next may be right.
+fn of_the_connection(error: &zbus::Error) -> bool {
+    matches!(error, zbus::Error::InputOutput(_) | zbus::Error::Handshake(_) | zbus::Error::Address(_))
 }
 
 /// How long joining may take: with the time between two tries less than five seconds.

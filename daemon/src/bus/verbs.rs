@@ -13,16 +13,13 @@ use crate::request::{Guard, Verb};
 pub(super) fn decline(reason: &str, options: Dictionary) -> Result<(Verb, Guard), Fault> {
     let mut options = Options::from(options);
     let guard = options.guard()?;
-    let message = options.string("message")?;
+    let message = options.words("message")?;
     let scope = match options.string("scope")?.as_deref() {
         None | Some("everywhere") => Scope::Everywhere,
         Some("this-device") => Scope::ThisDevice,
         Some(_) => return Err(Fault::option("Option 'scope' is 'this-device' or 'everywhere'.")),
     };
     options.finish()?;
-    if message.as_ref().is_some_and(|text| text.chars().count() > MESSAGE_LIMIT) {
-        return Err(Fault::option("Option 'message' may have at most 280 characters."));
-    }
     let (reason, text) = match reason {
         "declined" => (DeclineReason::Declined, message),
         "busy" => (DeclineReason::Busy, message),
@@ -31,9 +28,6 @@ pub(super) fn decline(reason: &str, options: Dictionary) -> Result<(Verb, Guard)
     };
     Ok((Verb::Decline { reason, scope, text }, guard))
 }
-
-/// As many characters as a note may have on the wire.
-const MESSAGE_LIMIT: usize = 280;
 
 #[cfg(test)]
 mod tests {

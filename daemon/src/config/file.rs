@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use ahoy_proto::limits;
 use ahoy_proto::relay_url::RelayUrl;
+use ahoy_proto::words::{NAME, Words};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 use tracing::Level;
 
-use super::{Call, Config, Interfaces, Media, Preconnect, Relay, Retention, is_display_name};
+use super::{Call, Config, Interfaces, Media, Preconnect, Relay, Retention};
 use crate::log;
 use crate::media::ring::{Ringing, Volume};
 use crate::media::voice::{Switch, Wishes};
@@ -110,7 +111,7 @@ impl File {
     pub(super) fn check(self) -> Result<Config, Wrong> {
         let usual = Config::default();
         Ok(Config {
-            name: read(self.account.name, "`name` must be 1 to 64 characters on one line", display_name)?,
+            name: display_name(self.account.name)?,
             enabled: read(self.account.enabled, "`enabled` must be true or false", Value::as_bool)?
                 .unwrap_or(usual.enabled),
             relay: Relay {
@@ -226,8 +227,15 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(text).collect()
 }
 
-fn display_name(value: &Value) -> Option<String> {
-    text(value).filter(|name| is_display_name(name))
+fn display_name(field: Field) -> Result<Option<String>, Wrong> {
+    let Some(value) = field else { return Ok(None) };
+    let wrong = |why: &str| Wrong {
+        at: value.span(),
+        sentence: format!("`name` must be 1 to 64 characters on one line{why}"),
+    };
+    let name = value.get_ref().as_str().ok_or_else(|| wrong(""))?;
+    let name = Words::own(name, NAME).map_err(|unfit| wrong(&format!("; {unfit}")))?;
+    Ok(Some(name.into()))
 }
 
 fn number(value: &Value, range: RangeInclusive<i64>) -> Option<u32> {

@@ -203,15 +203,6 @@ impl Config {
     }
 }
 
-/// A name that others see and that fits on one line of theirs: 1 to 64 characters, none of them invisible.
-pub(crate) fn is_display_name(name: &str) -> bool {
-    let invisible = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    name.trim() == name && (1..=64).contains(&name.chars().count()) && !name.chars().any(invisible)
-}
-
 fn position(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or("");

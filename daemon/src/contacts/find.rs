@@ -5,6 +5,7 @@
 
 use ahoy_call::PeerId;
 use ahoy_proto::identity;
+use ahoy_proto::words::{folded, plain};
 
 use super::disk::{self, hex};
 use super::row::Row;
@@ -19,10 +20,11 @@ const LISTED: usize = 8;
 
 impl Contacts {
     /// The one contact that is meant: by id, address or name, else by the beginning of one of them.
-    /// What fits exactly outdoes what only begins so; letter case of names does not count.
+    /// What fits exactly outdoes what only begins so; letter case and normal form of names do not count, and accents only
+    /// where something fits with them.
     pub fn resolve(&self, target: &str) -> Result<PeerId, Denied> {
         let target = target.trim();
-        let lower = target.to_lowercase();
+        let lower = folded(target);
         if target.is_empty() {
             return Err(no_such_contact());
         }
@@ -33,9 +35,18 @@ impl Contacts {
             let peer = identity::peer_id(&key);
             return if self.rows.contains_key(&peer) { Ok(peer) } else { Err(no_such_contact()) };
         }
-        let exact = self.those(|_, row| row.name.to_lowercase() == lower);
-        let fitting =
-            if exact.is_empty() { self.those(|peer, row| begins(peer, row, &lower)) } else { exact };
+        let mut fitting = self.those(|_, row| folded(&row.name) == lower);
+        if fitting.is_empty() {
+            fitting = self.those(|peer, row| begins(peer, row, &lower));
+        }
+        // Accents that a keyboard has not.
+        let bare = plain(target);
+        if fitting.is_empty() {
+            fitting = self.those(|_, row| plain(&row.name) == bare);
+        }
+        if fitting.is_empty() {
+            fitting = self.those(|_, row| plain(&row.name).starts_with(&bare));
+        }
         match fitting.as_slice() {
             [] => Err(no_such_contact()),
             [(peer, _)] => Ok(*peer),
@@ -57,12 +68,16 @@ impl Contacts {
             return Err(Denied::new(DeniedKind::InvalidOption, "`limit` is 1 to 1000"));
         }
         let limit = usize::try_from(limit).unwrap_or(1000);
-        let text = filter.text.as_deref().unwrap_or("").to_lowercase();
-        let mut fitting = self.those(|peer, row| {
+        let text = folded(filter.text.as_deref().unwrap_or("").trim());
+        let wanted = |row: &Row| {
             filter.blocked.is_none_or(|blocked| row.blocked == blocked)
                 && filter.favorite.is_none_or(|favorite| row.is_favorite() == favorite)
-                && (text.is_empty() || holds(peer, row, &text))
-        });
+        };
+        let mut fitting = self.those(|peer, row| wanted(row) && (text.is_empty() || holds(peer, row, &text)));
+        let bare = plain(&text);
+        if fitting.is_empty() && !bare.is_empty() {
+            fitting = self.those(|_, row| wanted(row) && plain(&row.name).contains(&bare));
+        }
         fitting.sort_by_cached_key(|(peer, row)| key(*peer, row));
         let begin = match &filter.after {
             None => 0,
@@ -91,17 +106,17 @@ impl Contacts {
 }
 
 fn key(peer: PeerId, row: &Row) -> (String, PeerId) {
-    (row.name.to_lowercase(), peer)
+    (folded(&row.name), peer)
 }
 
 fn begins(peer: PeerId, row: &Row, lower: &str) -> bool {
-    row.name.to_lowercase().starts_with(lower)
+    folded(&row.name).starts_with(lower)
         || (lower.len() >= SHORTEST_KEY
             && (hex(peer.bytes()).starts_with(lower) || row.account.address().starts_with(lower)))
 }
 
 fn holds(peer: PeerId, row: &Row, lower: &str) -> bool {
-    row.name.to_lowercase().contains(lower)
+    folded(&row.name).contains(lower)
         || hex(peer.bytes()).contains(lower)
         || row.account.address().contains(lower)
 }

@@ -5,6 +5,7 @@
 
 use ahoy_call::PeerId;
 use ahoy_proto::identity::AccountBytes;
+use ahoy_proto::words;
 
 use super::ContactRow;
 use super::disk::{ContactFile, VERSION, hex};
@@ -35,6 +36,8 @@ impl Row {
     pub(super) fn of(account: AccountBytes, file: ContactFile) -> Self {
         let ContactFile { version: _, card: _, name, blocked, mutual, added_at, last_call_at, manner } = file;
         let manner = boxed(manner);
+        // A version before took names as they came.
+        let name = words::name(&name, "Somebody");
         Self { account, name: name.into(), blocked, mutual, added_at, last_call_at, manner }
     }
 
@@ -58,6 +61,7 @@ impl Row {
             id: hex(peer.bytes()),
             address: self.account.address(),
             name: self.name.to_string(),
+            twins: Vec::new(),
             blocked: self.blocked,
             mutual: self.mutual,
             manner: self.manner(),

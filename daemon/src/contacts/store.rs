@@ -12,6 +12,7 @@ use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
 use ahoy_proto::envelope;
 use ahoy_proto::identity::AccountBytes;
+use ahoy_proto::words::{NAME, Words, skeleton};
 use tokio::sync::watch;
 
 use super::change::{Change, Then};
@@ -19,7 +20,7 @@ use super::disk::{self, Content, TokenFile, VERSION, hex};
 use super::row::{Row, boxed};
 use super::shelf::Shelf;
 use super::{ContactChange, ContactRow, Known, Roster, Token};
-use crate::config::{Preconnect, is_display_name};
+use crate::config::Preconnect;
 use crate::identity::Own;
 use crate::manner::Manner;
 use crate::request::{Denied, DeniedKind};
@@ -145,6 +146,17 @@ impl Contacts {
         self.rows.get(&peer).map(|row| self.shown(peer, row))
     }
 
+    /// The other contacts whose names could be taken for this one's, by id. Who was added may only look like a friend.
+    pub fn twins(&self, peer: PeerId) -> Vec<String> {
+        let Some(row) = self.rows.get(&peer) else { return Vec::new() };
+        let looks = skeleton(&row.name);
+        let others = self.rows.iter().filter(|(other, _)| **other != peer);
+        others
+            .filter(|(_, other)| skeleton(&other.name) == looks)
+            .map(|(other, _)| hex(other.bytes()))
+            .collect()
+    }
+
     /// What a person decided about a contact, and whether it is blocked; `None` for somebody we do not know.
     pub fn manner(&self, peer: PeerId) -> Option<(Manner, bool)> {
         self.rows.get(&peer).map(|row| (row.manner(), row.blocked))
@@ -218,10 +230,10 @@ impl Contacts {
     /// To rename, block, unblock, decide how they ring. What is not named stays.
     pub fn change(&self, peer: PeerId, change: &ContactChange) -> Result<Change, Denied> {
         let Some(old) = self.rows.get(&peer) else { return Err(no_such_contact()) };
-        if change.name.as_deref().is_some_and(|name| !is_display_name(name)) {
+        if let Some(Err(unfit)) = change.name.as_deref().map(|name| Words::own(name, NAME)) {
             return Err(Denied::new(
                 DeniedKind::InvalidOption,
-                "a contact's name has 1 to 64 characters on one line",
+                format!("a contact's name has 1 to 64 characters on one line; {unfit}"),
             ));
         }
         let manner = old.manner().changed(&change.manner);
@@ -249,10 +261,12 @@ impl Contacts {
 
     /// A card of ours with a token of its own. `name` is a reminder for whom; `at`: now.
     pub fn export(&self, name: &str, at: i64) -> Result<(String, Change), Denied> {
-        if name.chars().count() > 64 || name.chars().any(char::is_control) {
+        if !name.is_empty()
+            && let Err(unfit) = Words::own(name, NAME)
+        {
             return Err(Denied::new(
                 DeniedKind::InvalidOption,
-                "the name has at most 64 characters on one line",
+                format!("the name has at most 64 characters on one line; {unfit}"),
             ));
         }
         if self.tokens.len() >= MAX_TOKENS {

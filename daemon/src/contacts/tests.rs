@@ -17,6 +17,8 @@ use crate::manner::{self, MannerChange, RingPolicy};
 use crate::request::{Denied, DeniedKind};
 use crate::store::{Gate, Store, StoreThread};
 
+mod names;
+
 struct Somebody {
     own: Arc<Own>,
     dir: tempfile::TempDir,

@@ -27,7 +27,7 @@ pub use self::hooks::Hooks;
 use self::note::{Done, Key, Note};
 use self::notice::Missed;
 use self::scene::{InCall, Scene};
-use crate::board::Board;
+use crate::board::{Board, CallRow};
 use crate::happening::Happening;
 use crate::request::{Asked, Request};
 
@@ -93,6 +93,14 @@ pub fn spawn(
         looking.await;
         while parts.join_next().await.is_some() {}
     })
+}
+
+/// The first line and the rest of the pop-up of a call that rings, as a server that reads markup gets them; for tests and the
+/// fuzzer.
+pub(crate) fn popup(call: &Arc<CallRow>) -> (String, String) {
+    let note = popup::note(call, None);
+    let body = server::body(&note, true, true);
+    (note.summary, body)
 }
 
 /// What the parts follow.

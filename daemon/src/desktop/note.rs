@@ -4,6 +4,7 @@
 //! Must not: know a notification server, or when a note is due.
 
 use ahoy_call::{CallId, PeerId};
+use ahoy_proto::words::{self, Form, Words};
 
 /// What a note is about: one note each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,29 +62,9 @@ pub(super) enum Done {
     Closed(Key),
 }
 
-/// Words of others on one line of ours: no control or direction characters, no runs of white space, a bound.
+/// Words of others on one line of ours, of at most so many characters.
 pub(super) fn clean(words: &str, most: usize) -> String {
-    let visible =
-        words.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_invisible(*c));
-    let mut line = String::new();
-    for c in visible {
-        if c != ' ' || !(line.is_empty() || line.ends_with(' ')) {
-            line.push(c);
-        }
-    }
-    let line = line.trim_end();
-    if line.chars().count() <= most {
-        return line.to_owned();
-    }
-    let mut cut: String = line.chars().take(most.saturating_sub(1)).collect();
-    cut.truncate(cut.trim_end().len());
-    cut.push('…');
-    cut
-}
-
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}')
+    Words::of(words, Form::line(most)).into()
 }
 
 /// Names on a note have at most so many characters, as many as a name of ours.
@@ -92,9 +73,8 @@ pub(super) const NAME: usize = 64;
 pub(super) const WORDS: usize = 280;
 
 /// A name, cleaned; never empty.
-pub(super) fn name(words: &str) -> String {
-    let name = clean(words, NAME);
-    if name.is_empty() { "Somebody".to_owned() } else { name }
+pub(super) fn name(said: &str) -> String {
+    words::name(said, "Somebody")
 }
 
 #[cfg(test)]

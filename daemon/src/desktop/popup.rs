@@ -42,7 +42,7 @@ pub(super) fn self_answered(scene: &Scene) -> Vec<Note> {
     scene.self_answered.iter().map(note).collect()
 }
 
-fn note(row: &Arc<CallRow>, engaged: Option<&Arc<CallRow>>) -> Note {
+pub(super) fn note(row: &Arc<CallRow>, engaged: Option<&Arc<CallRow>>) -> Note {
     let mut lines = Vec::new();
     if let Some(words) = &row.view.note {
         lines.push(format!("“{}”", clean(words, WORDS)));

@@ -185,7 +185,7 @@ fn percent(path: &str) -> String {
     uri
 }
 
-fn body(note: &Note, markup: bool, buttons: bool) -> String {
+pub(super) fn body(note: &Note, markup: bool, buttons: bool) -> String {
     let mut body = note.body.clone();
     if !buttons && !note.buttons.is_empty() {
         if !body.is_empty() {

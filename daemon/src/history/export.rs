@@ -49,6 +49,15 @@ pub(super) fn write(
     Ok(Answer::Count(count))
 }
 
+/// All of a file at once.
+pub(super) fn whole(format: ExportFormat, rows: &[HistoryRow]) -> String {
+    let mut text = head(format).to_owned();
+    for (at, row) in rows.iter().enumerate() {
+        item(&mut text, format, row, at == 0);
+    }
+    text + tail(format)
+}
+
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     schema::lean(&db)?;
@@ -145,11 +154,16 @@ fn csv(text: &mut String, row: &HistoryRow) {
     text.push_str("\r\n");
 }
 
-/// Quoted where it must be. A text that a spreadsheet would take for a formula gets an apostrophe: others wrote it.
+/// Always quoted: half of the world separates cells by `;`. A line that a spreadsheet would take for a formula gets an
+/// apostrophe: others wrote it.
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    let line = |line: &str| {
+        let formula = line.trim_start().starts_with(FORMULA);
+        if formula { format!("'{line}") } else { line.to_owned() }
+    };
+    let text = text.split('\n').map(line).collect::<Vec<_>>().join("\n");
+    format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 fn ics(text: &mut String, row: &HistoryRow) {
@@ -220,7 +234,9 @@ mod tests {
 
     #[test]
     fn what_others_wrote_is_no_formula() {
-        assert_eq!(cell("=1+1"), "'=1+1");
+        assert_eq!(cell("=1+1"), "\"'=1+1\"");
+        assert_eq!(cell("a\n @b\n＝c"), "\"a\n' @b\n'＝c\"");
+        assert_eq!(cell("a;=1+1"), "\"a;=1+1\"", "one cell, whatever separates them");
         assert_eq!(cell("a \"b\", c"), "\"a \"\"b\"\", c\"");
     }
 }

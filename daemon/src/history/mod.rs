@@ -10,12 +10,14 @@ mod export;
 mod file;
 mod fold;
 mod keeper;
+mod mend;
 mod prune;
 mod query;
 mod schema;
 mod search;
 #[cfg(test)]
 mod tests;
+mod through;
 mod words;
 
 use std::io;
@@ -28,6 +30,8 @@ use tokio::sync::mpsc;
 use crate::request::{Answer, Denied, Reply};
 use crate::rows::ExportFormat;
 
+pub use self::through::Files;
+pub(crate) use self::through::through;
 pub use crate::rows::{HistoryFilter, HistoryRow, Retention};
 
 /// Starts the thread `history` on the database at `path`, making it if it is missing. It first reports `Committed` of

@@ -6,7 +6,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::{HistoryFilter, HistoryRow, search, words};
+use super::{HistoryFilter, HistoryRow, mend, search, words};
 use crate::request::{Answer, Denied, DeniedKind};
 use crate::rows::{HistoryEvent, Told};
 
@@ -178,7 +178,7 @@ impl Where {
 /// A row in the order of [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
     let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
-    Ok(HistoryRow {
+    Ok(mend::row(HistoryRow {
         id: unsigned(row.get(0)?),
         call: row.get(1)?,
         direction: row.get(2)?,
@@ -197,12 +197,14 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
         ended_at: row.get(15)?,
         duration_ms: unsigned(row.get(16)?),
         seen: row.get(17)?,
-    })
+    }))
 }
 
 /// What an event tells, for clients. A name that ends with `-at` is a time.
 fn told(data: &str) -> Vec<(String, Told)> {
-    let Ok(serde_json::Value::Object(data)) = serde_json::from_str(data) else { return Vec::new() };
+    let Ok(serde_json::Value::Object(data)) = serde_json::from_str(&mend::told(data)) else {
+        return Vec::new();
+    };
     let value = |key: &str, value: serde_json::Value| match value {
         serde_json::Value::String(text) => Some(Told::Text(text)),
         serde_json::Value::Number(number) if key.ends_with("-at") => number.as_i64().map(Told::Time),

@@ -3,14 +3,18 @@
 //! Lives here: who a file belongs to, its version, and the steps from each version to the next.
 //! Must not: change a step that was ever released; go back.
 
+use ahoy_proto::words::folded;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, TransactionBehavior};
+
+use super::mend;
 
 /// `application_id` of our databases: "ahoy".
 const APPLICATION: i32 = 0x6168_6f79;
 
 /// Step `n` leads from version `n` to `n + 1`. Frozen: a database in the world has run them.
-pub(super) const STEPS: [&str; 2] = [include_str!("steps/1.sql"), include_str!("steps/2.sql")];
+pub(super) const STEPS: [&str; 3] =
+    [include_str!("steps/1.sql"), include_str!("steps/2.sql"), include_str!("steps/3.sql")];
 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +42,7 @@ pub(super) fn prepare(db: &mut Connection) -> rusqlite::Result<Belongs> {
         return Ok(Belongs::Newer);
     }
     settle(db)?;
+    mending(db)?;
     for (step, to) in STEPS.iter().zip(1_i32..).skip(done) {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         change.execute_batch(step)?;
@@ -64,15 +69,22 @@ pub(super) fn lean(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "cache_size", -256)?;
     db.pragma_update(None, "mmap_size", 0)?;
     db.set_prepared_statement_cache_capacity(24);
-    db.create_scalar_function(
-        "ahoy_fold",
-        1,
-        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
-        |call| call.get::<String>(0).map(|text| fold(&text)),
-    )
+    text_function(db, "ahoy_fold", fold)
 }
 
-/// Text as it is searched: large and small letters alike.
+/// For the steps: words that a version before took as they came.
+fn mending(db: &Connection) -> rusqlite::Result<()> {
+    text_function(db, "ahoy_name", mend::name)?;
+    text_function(db, "ahoy_note", mend::note)?;
+    text_function(db, "ahoy_told", mend::told)
+}
+
+fn text_function(db: &Connection, name: &str, of: fn(&str) -> String) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    db.create_scalar_function(name, 1, flags, move |call| call.get::<String>(0).map(|text| of(&text)))
+}
+
+/// Text as it is searched: large and small letters alike, composed and decomposed ones too.
 pub(super) fn fold(text: &str) -> String {
-    text.to_lowercase()
+    folded(text)
 }

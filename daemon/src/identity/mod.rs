@@ -14,13 +14,13 @@ use ahoy_call::{LegId, PeerId};
 use ahoy_proto::card::{Card, CardDevice, CardError, InboxAt};
 use ahoy_proto::envelope::Inbox;
 use ahoy_proto::identity::{self, CertificateError, DeviceCertificate};
+use ahoy_proto::words::{self, NAME, Unfit, Words};
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use x25519_dalek::StaticSecret;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::config::is_display_name;
 use crate::{clock, file};
 
 /// How long a certificate of our own device is good; it is renewed after half of that.
@@ -90,8 +90,8 @@ pub enum IdentityError {
     #[error("the system has no random numbers to make keys of")]
     NoRandom,
     /// No name that others could be shown.
-    #[error("a name has 1 to 64 characters on one line")]
-    BadName,
+    #[error("a name has 1 to 64 characters on one line; {0}")]
+    BadName(#[source] Unfit),
     /// The configuration decides the name.
     #[error("the name is set in config.toml ([account] name): change it there")]
     NameIsConfigured,
@@ -159,7 +159,8 @@ fn open_at(dir: &Path, name: Option<&str>, relays: &[String], now_s: i64) -> Res
     let before = (stored.revision, stored.inboxes.len());
     own.display_name = match name {
         Some(name) => name.to_owned(),
-        None => stored.name.clone().unwrap_or_else(user::name),
+        // A version before had other rules.
+        None => stored.name.as_deref().map_or_else(user::name, |name| words::name(name, "Somebody")),
     };
     for relay in relays {
         let claim = match stored.inboxes.get(relay) {
@@ -193,9 +194,7 @@ pub fn set_display_name(dir: &Path, own: &Own, name: &str, configured: bool) -> 
     if configured {
         return Err(IdentityError::NameIsConfigured);
     }
-    if !is_display_name(name) {
-        return Err(IdentityError::BadName);
-    }
+    Words::own(name, NAME).map_err(IdentityError::BadName)?;
     let path = dir.join("own.json");
     let mut stored = read(&path)?.ok_or_else(|| damaged(&path, "it is gone"))?;
     name.clone_into(&mut stored.shown_name);

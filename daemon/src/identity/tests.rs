@@ -57,7 +57,7 @@ fn a_new_name_or_relay_raises_the_revision_and_an_old_relay_keeps_its_inbox() {
 fn a_name_set_over_the_bus_stays_unless_the_configuration_holds_one() {
     let dir = tempfile::tempdir().unwrap();
     let own = open(dir.path(), None, &[]).unwrap();
-    assert!(matches!(set_display_name(dir.path(), &own, " ", false), Err(IdentityError::BadName)));
+    assert!(matches!(set_display_name(dir.path(), &own, " ", false), Err(IdentityError::BadName(_))));
     assert!(matches!(set_display_name(dir.path(), &own, "B", true), Err(IdentityError::NameIsConfigured)));
     let renamed = set_display_name(dir.path(), &own, "Bee", false).unwrap();
     assert_eq!((renamed.display_name.as_str(), renamed.revision), ("Bee", own.revision + 1));

@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use crate::config::is_display_name;
+use ahoy_proto::words::{NAME, Words};
 
 /// The person's full name by the user database, else the login name, else the user's number.
 pub(super) fn name() -> String {
@@ -48,8 +48,7 @@ fn from_database(passwd: &str, uid: u32) -> Option<String> {
 }
 
 fn fit(name: &str) -> Option<String> {
-    let short: String = name.trim().chars().take(64).collect();
-    Some(short.trim().to_owned()).filter(|name| is_display_name(name))
+    Some(Words::of(name, NAME)).filter(|name| !name.is_empty()).map(String::from)
 }
 
 #[cfg(test)]
@@ -65,7 +64,7 @@ mod tests {
         assert_eq!(from_database(PASSWD, 1001).as_deref(), Some("Ben Smith"));
         assert_eq!(from_database(PASSWD, 1002).as_deref(), Some("cleo"));
         assert_eq!(from_database(PASSWD, 7), None);
-        assert!(is_display_name(&name()));
-        assert!(is_display_name(&device()));
+        assert!(Words::own(&name(), NAME).is_ok());
+        assert!(Words::own(&device(), NAME).is_ok());
     }
 }
