@@ -12,6 +12,7 @@
 # make look-waybar  a bar with a call in it, as a picture
 # make mutants    changes the rules of calling in every way, one at a time, and says what no test notices (call/MUTANTS.md)
 # make soak       half an hour of calls and faults (MINUTES=60: longer), and nothing may be left open; report in target/soak/
+# make fuzz       explores what strangers can send us, MINUTES=10 (PLANT=1: must find a planted panic); report in target/fuzz/
 # make crash      kills daemons in the middle of calls and looks what is left; crash-nightly: a thousand times
 # make old-peer   calls from and to the first release, built from this history, over the relays of both
 #
@@ -24,7 +25,7 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer
+.PHONY: help demo echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -99,6 +100,11 @@ mutants:
 
 nightly:
 	@AHOY_NIGHTLY_SECONDS=$(SECONDS) cargo test --quiet --package ahoy-tests --test anything_goes fresh_lists -- --ignored --nocapture
+
+# Every target of fuzz/ gets its share of the minutes.
+fuzz:
+	@tests/lab/install.sh build fuzz rust
+	@tests/fuzz.sh $(TARGET) $(or $(MINUTES),10)
 
 bench:
 	@tests/lab/install.sh build sound bench rust

@@ -5,5 +5,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    ahoy_fuzz::decoders::packets(data);
+    ahoy_fuzz::behind(ahoy_fuzz::decoders::packets(data));
 });
