@@ -4,6 +4,7 @@
 //! Must not: act on what it finds.
 
 use ahoy_dbus::Dict;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::bus::{Bus, ask};
 use crate::fault::{Exit, Fault};
@@ -43,11 +44,11 @@ pub(crate) fn call(
 }
 
 fn matches(named: &str, call: &Call, fits: impl Fn(&str, &str) -> bool) -> bool {
-    let wanted = named.to_lowercase();
+    let wanted = folded(named);
     let id = call.props.text("Id").to_lowercase();
     fits(&id, &wanted)
         || fits(&id.replace('-', ""), &wanted)
-        || fits(&call.props.text("RemoteName").to_lowercase(), &wanted)
+        || fits(&folded(call.props.text("RemoteName")), &wanted)
         || fits(call.props.text("Contact"), &wanted)
         || fits(call.props.text("RemoteAddress"), &wanted)
         || call.path == named
@@ -78,13 +79,27 @@ fn only(mut found: Vec<Call>, several: &str) -> Option<Result<Call, Fault>> {
 pub(crate) async fn contact(bus: &Bus, named: &str) -> Result<Props, Fault> {
     let contacts = bus.contacts().await?;
     let rows: Vec<Dict> = ask(contacts.find(named, &Dict::new())).await?;
-    choose(rows.into_iter().map(Props::from).collect(), named)
+    let chosen = choose(rows.into_iter().map(Props::from).collect(), named);
+    match chosen {
+        // The daemon knows names without their accents, too.
+        Err(none) if none.exit == Exit::NoSuch => match ask(contacts.get(named, &Dict::new())).await {
+            Ok(row) => Ok(row.into()),
+            Err(several) if several.exit == Exit::Usage => Err(several),
+            Err(_) => Err(none),
+        },
+        chosen => chosen,
+    }
+}
+
+/// As names are compared: large and small letters, composed and decomposed ones are alike.
+fn folded(text: &str) -> String {
+    text.nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
 fn choose(rows: Vec<Props>, named: &str) -> Result<Props, Fault> {
-    let wanted = named.to_lowercase();
+    let wanted = folded(named);
     let fits = |row: &Props, test: fn(&str, &str) -> bool| {
-        ["id", "address", "name"].iter().any(|key| test(&row.text(key).to_lowercase(), &wanted))
+        ["id", "address", "name"].iter().any(|key| test(&folded(row.text(key)), &wanted))
     };
     let mut found: Vec<Props> =
         rows.iter().filter(|row| fits(row, |text, wanted| text == wanted)).cloned().collect();
@@ -121,6 +136,13 @@ mod tests {
         let fault = choose(rows, "an").unwrap_err();
         assert_eq!(fault.exit, Exit::Usage);
         assert!(fault.sentence.contains("Anabel"), "the list is shown: {}", fault.sentence);
+    }
+
+    #[test]
+    fn a_name_is_meant_in_either_normal_form() {
+        let rows = vec![row("01", "Zoe\u{308}"), row("02", "Jörg")];
+        assert_eq!(choose(rows.clone(), "ZOË").unwrap().text("id"), "01");
+        assert_eq!(choose(rows, "jo\u{308}").unwrap().text("id"), "02");
     }
 
     #[test]

@@ -91,7 +91,8 @@ pub(super) async fn show(
     // What fails is told at the end: the rest is shown all the same.
     let mut outcome = Ok(());
     for id in difference.gone {
-        outcome = outcome.and(server.remove::<Guarded<CallObject>, _>(spell::call_path(id)).await.map(|_gone| ()));
+        outcome =
+            outcome.and(server.remove::<Guarded<CallObject>, _>(spell::call_path(id)).await.map(|_gone| ()));
     }
     for row in difference.devices_gone {
         let path = spell::device_path(row.device.flow, &row.device.id);
