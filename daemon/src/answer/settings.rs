@@ -49,6 +49,18 @@ pub(super) fn set(
             Box::new(NotTaken { denied: Denied::new(DeniedKind::InvalidOption, sentence), file: false })
         })?;
     }
+    if let ("ring.theme", Some(Setting::Text(name))) = (key, value)
+        && !name.is_empty()
+        && !ring::has_theme(name)
+    {
+        let sentence = format!(
+            "there is no sound theme \"{name}\" here: they are folders like /usr/share/sounds/freedesktop"
+        );
+        return Err(Box::new(NotTaken {
+            denied: Denied::new(DeniedKind::InvalidOption, sentence),
+            file: false,
+        }));
+    }
     config::write_past(&paths.config, key, value, || gate.pass()).map_err(|error| {
         let kind = match error {
             EditError::Unknown(_) | EditError::Refused(_) => DeniedKind::InvalidOption,

@@ -84,6 +84,11 @@ impl Volume {
     }
 }
 
+/// Whether this machine has a sound theme of that name.
+pub fn has_theme(name: &str) -> bool {
+    theme::is_there(&theme::folders(|name| std::env::var(name).ok()), name)
+}
+
 /// A tone that sounds now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sounding {

@@ -35,6 +35,11 @@ pub(super) fn folders(variable: impl Fn(&str) -> Option<String>) -> Vec<PathBuf>
     own.into_iter().chain(shared).filter(|path| path.is_absolute()).map(|path| path.join("sounds")).collect()
 }
 
+/// Whether one of the folders holds a theme of that name.
+pub(super) fn is_there(folders: &[PathBuf], theme: &str) -> bool {
+    is_name(theme) && folders.iter().any(|folder| folder.join(theme).is_dir())
+}
+
 /// Looks for a sound by its name in a theme, then in those that it inherits; then by less special names.
 pub(super) fn find(folders: &[PathBuf], theme: &str, name: &str) -> Found {
     if !is_name(name) {
@@ -120,6 +125,16 @@ mod tests {
         let expected = ["/h/.local/share/sounds", "/a/sounds", "/b/sounds"].map(PathBuf::from);
         assert_eq!(folders(environment), expected);
         assert_eq!(folders(|_| None).len(), 2);
+    }
+
+    #[test]
+    fn a_theme_is_there_where_a_folder_has_it() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = lay(root.path(), &[("shared/ocean/index.theme", "")]);
+        assert!(is_there(&folders, "ocean"));
+        for name in ["forest", "", "..", "../shared/ocean", "ocean/index.theme"] {
+            assert!(!is_there(&folders, name), "{name}");
+        }
     }
 
     #[test]
