@@ -86,6 +86,9 @@ impl Words {
     /// Out of what others said: what may not be in words is left out, what is too long is cut and ends in `…`.
     /// Never fails; may be empty.
     pub fn of(said: &str, form: Form) -> Self {
+        if is_plain(said, form) {
+            return Self(said.to_owned());
+        }
         let mut kept = String::new();
         // More than enough to fill any form; what follows is never looked at.
         let letters: Vec<char> = said.chars().take(form.chars * TALLEST).collect();
@@ -185,6 +188,14 @@ fn may_stand(before: Option<char>, kept: &str, letter: char, rest: &[char]) -> b
         '\u{fe0e}' | '\u{fe0f}' => picks(before, rest.first().copied()),
         letter => !hidden(letter),
     }
+}
+
+/// What most words are: ASCII letters with single blanks between them. Lists have thousands.
+fn is_plain(said: &str, form: Form) -> bool {
+    said.len() <= form.chars
+        && said.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && said.trim_ascii() == said
+        && !said.contains("  ")
 }
 
 fn put_break(kept: &mut String, form: Form) {

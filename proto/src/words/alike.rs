@@ -10,11 +10,17 @@ use super::letters::hidden;
 
 /// As texts are compared and searched: composed and decomposed letters alike, large and small ones too.
 pub fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
 /// As one searches without the keys for it: no accents, `ł` as `l`, `ß` as `ss`.
 pub fn plain(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let mut plain = String::new();
     for letter in folded(text).nfkd().filter(|letter| !is_combining_mark(*letter)) {
         match letter {
@@ -37,8 +43,15 @@ pub fn plain(text: &str) -> String {
 /// What an eye makes of a text: two that have the same skeleton can be taken for each other. In the manner of UTS 39, with
 /// the letters of other alphabets that look like Latin ones, and the digits that look like letters.
 pub fn skeleton(text: &str) -> String {
-    let seen = text.nfkd().filter(|letter| !hidden(*letter)).map(looks);
-    let folded: String = seen.collect::<String>().to_lowercase().nfkd().map(looks).collect();
+    let folded: String = if text.is_ascii() {
+        text.chars()
+            .filter(|letter| !hidden(*letter))
+            .map(|letter| looks(letter.to_ascii_lowercase()))
+            .collect()
+    } else {
+        let seen = text.nfkd().filter(|letter| !hidden(*letter)).map(looks);
+        seen.collect::<String>().to_lowercase().nfkd().map(looks).collect()
+    };
     folded.split_whitespace().collect::<Vec<_>>().join(" ").replace("rn", "m").replace("vv", "w")
 }
 
