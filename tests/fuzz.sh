@@ -13,7 +13,7 @@ minutes=${2:-10}
 host=$(rustc -vV | sed -n 's/^host: //p')
 mkdir -p "$out"
 
-coverage="--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks
+coverage="--cfg fuzzing -Cpasses=sancov-module -Cdebug-assertions -Coverflow-checks
   -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
   -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
 echo "Building the fuzz targets (the first time takes some minutes)"
