@@ -164,6 +164,7 @@ fn call(direction: Direction, words: &str, name: &str) -> Arc<CallRow> {
         icon: String::new(),
         ring_tone: String::new(),
         address: "address".to_owned(),
+        verified: false,
         history_id: 1,
         created_at: 1,
         ringing_at: 0,
