@@ -1,5 +1,5 @@
 #!/bin/bash
-# Explores every fuzz target for its share of MINUTES (10), as many at once as there are cores.
+# Explores every fuzz target for its share of MINUTES (10), as many at once as there are cores (JOBS).
 #
 #   fuzz.sh TARGET_DIR [MINUTES]      KEEP=1: new inputs that reach new code join fuzz/corpus
 #                                     PLANT=1: a panic is planted behind each decoder, and every target must find it
@@ -22,7 +22,7 @@ CARGO_TARGET_DIR="$out/build" RUSTFLAGS=$(echo $coverage) \
 bin=$out/build/$host/release
 
 targets=($(cd fuzz/fuzz_targets && ls | sed 's/\.rs$//'))
-cores=$(nproc)
+cores=${JOBS:-$(nproc)}
 seconds=$((minutes * 60 * cores / ${#targets[@]}))
 echo "${#targets[@]} targets, $seconds s each, $cores at once"
 
@@ -59,6 +59,6 @@ if [ -n "${PLANT:-}" ]; then
   echo "$((${#targets[@]} - missed)) of ${#targets[@]} targets found the planted panic"
   [ "$missed" = 0 ]
 else
-  echo "${#targets[@]} targets explored, $findings findings${findings:+ (target/fuzz/report.json; inputs: target/fuzz/crashes/)}"
+  echo "${#targets[@]} targets explored, $findings findings (target/fuzz/report.json; what broke them: target/fuzz/crashes/)"
   [ "$findings" = 0 ]
 fi
