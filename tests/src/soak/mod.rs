@@ -5,6 +5,7 @@
 
 mod calls;
 mod ledger;
+mod report;
 mod town;
 mod weight;
 
@@ -17,9 +18,9 @@ pub use calls::Kind;
 use calls::{Begun, Cast};
 pub use ledger::Fault;
 use ledger::{End, Ledger};
-use serde_json::json;
+pub use report::Report;
 use town::Town;
-use weight::{Growth, Weight};
+use weight::Weight;
 
 /// Calls linger for ten seconds; three more, and what they needed is given back.
 const REST: Duration = Duration::from_secs(20);
@@ -32,10 +33,6 @@ const CLOSES: Duration = Duration::from_secs(5);
 const ROUND: usize = 24;
 /// When nothing has grown yet.
 const WARM_MINUTES: f64 = 5.0;
-/// Memory may grow by this: the allocator's own noise.
-const PSS_MIB: f64 = 1.0;
-/// Calls in half an hour.
-const CALLS: f64 = 100.0;
 
 /// A mistake that is made on purpose, so that the report must show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,63 +43,6 @@ pub enum Plant {
     End,
     /// A client looks at the microphone's level, and never stops.
     Leak,
-}
-
-/// What is left of it all.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    minutes: f64,
-    calls: usize,
-    unexplained_ends: usize,
-    open_captures: usize,
-    growth: Growth,
-    by_kind: BTreeMap<String, usize>,
-    by_fault: BTreeMap<String, usize>,
-    heaviest: Vec<String>,
-    /// What was wrong, in sentences.
-    pub wrong: Vec<String>,
-}
-
-impl Report {
-    /// One object of JSON.
-    pub fn json(&self) -> String {
-        let round = |it: f64| (it * 100.0).round() / 100.0;
-        json!({
-            "minutes": round(self.minutes),
-            "calls": self.calls,
-            "unexplained_ends": self.unexplained_ends,
-            "open_captures": self.open_captures,
-            "fds_grown": self.growth.fds,
-            "threads_grown": self.growth.threads,
-            "tasks_grown": self.growth.tasks,
-            "pss_grown_mib": round(self.growth.pss_mib),
-            "by_kind": self.by_kind,
-            "by_fault": self.by_fault,
-            "weights": self.heaviest,
-            "wrong": self.wrong,
-        })
-        .to_string()
-    }
-
-    /// The limits that are passed, in words; none if all is well.
-    pub fn passed(&self) -> Vec<String> {
-        let mut passed = Vec::new();
-        let mut limit = |holds: bool, what: String| {
-            if !holds {
-                passed.push(what);
-            }
-        };
-        let wanted = CALLS * (self.minutes / 30.0).min(1.0);
-        let calls = f64::from(u32::try_from(self.calls).unwrap_or(u32::MAX));
-        limit(calls >= wanted.floor(), format!("only {} calls", self.calls));
-        limit(self.unexplained_ends == 0, format!("{} ends that nothing explains", self.unexplained_ends));
-        limit(self.open_captures == 0, format!("{} captures left open", self.open_captures));
-        limit(self.growth.fds == 0, format!("{} file descriptors more", self.growth.fds));
-        limit(self.growth.threads == 0, format!("{} threads more", self.growth.threads));
-        limit(self.growth.tasks == 0, format!("{} tasks more", self.growth.tasks));
-        limit(self.growth.pss_mib <= PSS_MIB, format!("{:.2} MiB more", self.growth.pss_mib));
-        passed
-    }
 }
 
 /// The soak under way.
@@ -404,18 +344,4 @@ async fn pause(time: Duration) {
 #[expect(clippy::disallowed_methods, reason = "the report counts minutes")]
 fn now() -> Instant {
     Instant::now()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_limit_that_is_passed_is_named() {
-        let good = Report { minutes: 30.0, calls: 100, ..Report::default() };
-        assert_eq!(good.passed(), Vec::<String>::new());
-        let heavy = Growth { fds: 1, threads: 2, tasks: 3, pss_mib: 1.01 };
-        let bad = Report { calls: 99, unexplained_ends: 1, open_captures: 1, growth: heavy, ..good };
-        assert_eq!(bad.passed().len(), 7, "{:?}", bad.passed());
-    }
 }
