@@ -23,6 +23,8 @@ NAME = "org.ahoyd.Calls1"
 ROOT = "/org/ahoyd/Calls1"
 # What plays and records is real-time where that is allowed, and so is who reads a recording.
 PRIORITY = 9
+# F_SETPIPE_SZ of fcntl(2), which Python has a name for since 3.10.
+SET_PIPE_SIZE = 1031
 # A sample's time is reckoned by the pieces that came within so many seconds of it.
 ABOUT = 0.4
 
@@ -172,8 +174,9 @@ class Recording:
         self.pieces, self.count = [], 0
         # When each piece came, and when the first sample of all would have been if none had got lost until then.
         self.times = []
-        # Who is kept waiting for the processor loses nothing for some seconds.
-        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
+        # Who is kept waiting for the processor loses nothing for some seconds, where a pipe may be so large.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(process.stdout, SET_PIPE_SIZE, 1 << 20)
         threading.Thread(target=self.read, args=(process.stdout,), daemon=True).start()
 
     def read(self, pipe):
