@@ -1,6 +1,6 @@
 //! Do the programs work on the machines that people have?
 //!
-//! Lives here: networks with a fault in them (namespaces, so as root), names that nobody answers, portals, a wrong calendar, users of
+//! Lives here: networks with a fault in them (namespaces, so as root), names that nobody answers, portals, users of
 //! a directory service. Each test has a machine of its own and nothing of this one is changed.
 //! Must not: wait for a time where it can wait for an event.
 
@@ -95,10 +95,8 @@ async fn where_no_name_is_ever_answered_a_call_between_neighbours_stands() -> Ou
     net.change(LAN)?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("relay.toml");
-    fs::write(
-        &file,
-        "[ice]\nstun = [\"stun:one.test:3478\", \"stun:two.test:3478\", \"stun:three.test:3478\", \"stun:four.test:3478\"]\n",
-    )?;
+    let servers: Vec<String> = (1..=8).map(|n| format!("\"stun:server{n}.test:3478\"")).collect();
+    fs::write(&file, format!("[ice]\nstun = [{}]\n", servers.join(", ")))?;
     let mut relay = net.command(&binary("ahoy-relay"));
     relay.args(["--listen", "127.0.0.1:8790", "--config"]).arg(&file).stdout(Stdio::null());
     let _relay = Running::start(&mut relay)?;
@@ -154,43 +152,11 @@ async fn an_interface_that_flaps_leaves_a_call_alone_and_a_real_break_is_mended_
     anyhow::ensure!(text(&ana.call(&path).await?, "State") == "active", "the call is as it was");
     net.cut_udp()?;
     ana.until_state("reconnecting", SOON).await?;
+    // Longer than the old path would come back by itself.
+    net.change("sleep 10")?;
     net.mend_udp()?;
-    ana.until_state("active", Duration::from_secs(35)).await?;
+    ana.until_state("active", SOON).await?;
     ben.until_state("active", SOON).await.map(drop)
-}
-
-/// Where Debian keeps it.
-const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-
-#[tokio::test]
-async fn who_was_five_years_ahead_is_believed_when_the_calendar_is_right() -> Outcome {
-    if !Path::new(FAKETIME).exists() {
-        println!("SKIPPED: no libfaketime to change a calendar with");
-        return Ok(());
-    }
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let mut ben = Desk::prepare("Ben", &relay.url)?;
-    let calendar = ben.folder().join("calendar");
-    ben.daemon_variable("LD_PRELOAD", Some(FAKETIME));
-    ben.daemon_variable("FAKETIME_TIMESTAMP_FILE", Some(&calendar.display().to_string()));
-    ben.daemon_variable("FAKETIME_CACHE_DURATION", Some("1"));
-    ben.daemon_variable("FAKETIME_DONT_FAKE_MONOTONIC", Some("1"));
-    fs::write(&calendar, "+1825d\n")?;
-    ben.begin("bus")?;
-    ben.start_daemon(&net)?;
-    ben.until_online(SOON).await?;
-    anyhow::ensure!(ben.logged().starts_with("203"), "its calendar is ahead: {}", ben.tail());
-    ben.stop_daemon()?;
-    fs::write(&calendar, "+0\n")?;
-    ben.start_daemon(&net)?;
-    ben.until_online(SOON).await?;
-    let mut ana = Desk::prepare("Ana", &relay.url)?;
-    ana.begin("bus")?;
-    ana.start_daemon(&net)?;
-    ana.until_online(SOON).await?;
-    introduce(&ana, &ben)?;
-    they_talk(&ana, &ben).await.map(drop)
 }
 
 /// What that user does: a bus, a daemon, and the question who one is.
@@ -202,9 +168,8 @@ fn a_user_whom_only_a_directory_knows_has_the_name_that_the_directory_gives() {
     if not_root() {
         return;
     }
-    if !Path::new("/usr/lib/x86_64-linux-gnu/libnss_extrausers.so.2").exists()
-        && !Path::new("/lib/x86_64-linux-gnu/libnss_extrausers.so.2").exists()
-    {
+    let library = format!("/usr/lib/{}-linux-gnu/libnss_extrausers.so.2", std::env::consts::ARCH);
+    if !Path::new(&library).exists() {
         println!("SKIPPED: no libnss-extrausers to have another directory of users with");
         return;
     }

@@ -18,8 +18,6 @@ use crate::lab::{Desk, Net, Relay, introduce};
 /// The name, and the sound server.
 const PEOPLE: [(&str, &str); 4] =
     [("Ana", "pipewire"), ("Ben", "pulse"), ("Cleo", "pipewire"), ("Dan", "pulse")];
-/// Where Debian keeps it.
-const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 /// How long a daemon may take to be online again.
 const ONLINE: Duration = Duration::from_secs(60);
 
@@ -51,7 +49,9 @@ impl Town {
         let logs = tempfile::tempdir()?;
         let net = Net::new()?;
         let relay = Relay::start_logging(&net, 0, &logs.path().join("relay"))?;
-        let calendars = Path::new(FAKETIME).exists();
+        // Where Debian and what derives from it keep it.
+        let faketime = format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH);
+        let calendars = Path::new(&faketime).exists();
         let mut people = Vec::new();
         for (name, sound) in PEOPLE {
             let mut desk = Desk::prepare_with(name, &relay.url, sound)?;
@@ -62,7 +62,7 @@ impl Town {
             let calendar = desk.folder().join("calendar");
             fs::write(&calendar, "+0\n")?;
             if calendars {
-                desk.daemon_variable("LD_PRELOAD", Some(FAKETIME));
+                desk.daemon_variable("LD_PRELOAD", Some(&faketime));
                 desk.daemon_variable("FAKETIME_TIMESTAMP_FILE", Some(&calendar.display().to_string()));
                 desk.daemon_variable("FAKETIME_CACHE_DURATION", Some("1"));
                 desk.daemon_variable("FAKETIME_DONT_FAKE_MONOTONIC", Some("1"));
