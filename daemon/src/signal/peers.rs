@@ -129,8 +129,9 @@ impl Peers {
         Ok(known)
     }
 
-    /// The same with its card, and where it takes mail. The token is bound to it if it was free and the sender itself
-    /// says that this is the one: the relay's word is not enough.
+    /// The same with its card, and where it takes mail. A free token is bound to it: a sender that names another token than
+    /// the relay does was dropped before. One that names none, as the first release did, is bound all the same, or leaving
+    /// the name out would keep a token that no block and no removal takes away.
     pub(super) fn admit(&mut self, known: Known, token: TokenHash, hello: &Hello) -> Result<Admitted, Cause> {
         let roster = self.roster.as_ref().ok_or(Cause::UnknownSender)?;
         let certificate = &hello.certificate;
@@ -145,7 +146,7 @@ impl Peers {
             .filter(|it| it.certificate.noise() == certificate.noise() && !it.inboxes.is_empty())
             .ok_or(Cause::UnknownDevice)?;
         let ways = self.ways(Token::from_bytes(card.token), &device.inboxes);
-        let newly_bound = self.owner(token)?.is_none() && hello.token == Some(token);
+        let newly_bound = self.owner(token)?.is_none();
         if newly_bound {
             self.bound.insert(token, known.peer);
         }

@@ -162,7 +162,7 @@ fn a_device_whose_certificate_has_ended_is_not_rung() {
 }
 
 #[test]
-fn a_token_that_the_sender_did_not_name_binds_nothing() {
+fn a_token_that_the_sender_names_otherwise_binds_nothing() {
     let (mut ana, mut ben) = friends();
     let mut eve = Phone::new(3);
     let card_of_eve = eve.card(33);
