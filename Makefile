@@ -14,6 +14,7 @@
 # make soak       half an hour of calls and faults (MINUTES=60: longer), and nothing may be left open; report in target/soak/
 # make fuzz       explores what strangers can send us, MINUTES=10 (PLANT=1: must find a planted panic); report in target/fuzz/
 # make crash      kills daemons in the middle of calls and looks what is left; crash-nightly: a thousand times
+# make hostile    attacks a relay and daemons over the wire while others call each other; report in target/hostile/
 # make old-peer   calls from and to the first release, built from this history, over the relays of both
 #
 # Each installs what it needs first, where it can (see tests/lab/install.sh).
@@ -25,7 +26,7 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz
+.PHONY: help demo echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz hostile
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -76,6 +77,14 @@ soak:
 	@cargo build --release $(addprefix --package ,$(BINARIES) ahoy-bench)
 	@cargo build --release --package ahoy-tests --bin soak
 	@$(TARGET)/release/soak $(or $(MINUTES),30) $(PLANT)
+
+# ATTACK="pings held_sockets": only those.
+hostile: build
+	@tests/lab/install.sh hostile
+	@[ -e $(TARGET)/hostile-python/ready ] || { /usr/bin/python3 -m venv $(TARGET)/hostile-python && \
+	  $(TARGET)/hostile-python/bin/pip install --quiet --disable-pip-version-check -r tests/hostile/requirements.txt && \
+	  touch $(TARGET)/hostile-python/ready; }
+	@$(TARGET)/hostile-python/bin/python tests/hostile/hostile.py $(TARGET)/release $(TARGET)/hostile/report.json $(ATTACK)
 
 # Kills daemons in the middle of calls, 200 times; the report is target/crash/report.json.
 crash:
