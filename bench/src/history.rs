@@ -237,6 +237,7 @@ fn call(n: u64) -> Vec<Entry> {
         local_hold: false,
         remote_hold: false,
         silenced: false,
+        connected: None,
         auto_answered: false,
         hears_only: false,
         remote_hears_only: false,

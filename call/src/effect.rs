@@ -117,6 +117,8 @@ pub enum MediaOrder {
     SetMuted(bool),
     /// While held: send encoded silence, play nothing. The stream stays as it is.
     SetHeld(bool),
+    /// Our network has changed: if nothing comes on this path any more, or within a second, it is lost.
+    Probe,
     /// Take this path down. The last one of a call closes the sound devices.
     Close,
 }

@@ -27,8 +27,14 @@ use crate::view::{CallView, Direction, EndReason, EndedBy};
 use tombs::{LastVerb, Tombstone};
 use verbs::Found;
 
-/// Calls at most, those nobody has heard of yet included. A ring beyond is ignored, a dial refused.
+/// Calls of others at most, and conversations at most. A ring beyond is ignored. A dial always has its place: no flood of
+/// rings may keep this person from calling.
 const CALLS: usize = 16;
+/// Of these so many of one contact: one that rings or runs, and one more.
+const OF_A_CONTACT: usize = 2;
+/// Rings whose caller has not proved to live now, all and of one contact. The oldest gives way.
+const KNOCKS: usize = 16;
+const KNOCKS_OF_A_CONTACT: usize = 2;
 /// Paths that are set up at once for phones that may ring: a further call rings without one.
 const EARLY_PATHS: usize = 2;
 
@@ -112,7 +118,8 @@ impl Phone {
 
     /// Why a dial would be refused now.
     pub fn cannot_dial(&self) -> Option<Refusal> {
-        (self.dialing().is_some() || self.calls.len() >= CALLS).then_some(Refusal::Busy)
+        let conversations = self.calls.values().filter(|call| call.is_answered()).count();
+        (self.dialing().is_some() || conversations >= CALLS).then_some(Refusal::Busy)
     }
 
     /// Whether we are dialing this contact: then it is let through, whatever keeps others away.
@@ -229,7 +236,8 @@ impl Phone {
         match event {
             Event::Tick => self.tick(&mut out),
             Event::Rung { call, leg, peer, lifetime, preconnect, policy } => {
-                if !self.knows(call) && self.calls.len() < CALLS && leg != self.own {
+                if !self.knows(call) && leg != self.own {
+                    self.make_room_for_knock(&mut out, peer);
                     let limit = lifetime.min(self.settings.ring_at_most);
                     let knock = Knock { call, own: self.own, leg, peer, limit, preconnect, policy };
                     let made = Call::knock(&mut out, &knock, self.settings.reconnect_window, self.muted);
@@ -356,7 +364,10 @@ impl Phone {
     fn change(&mut self, out: &mut Out, id: CallId, input: impl FnOnce(&mut Call, &mut Out) -> Flow) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(end) = input(call, out) else { return };
-        if self.is_shadowed(id, &end) {
+        if call.is_unproved() {
+            // It may never have been: who replays an old message 1 must not leave a missed call.
+            self.drop_knock(out, id);
+        } else if self.is_shadowed(id, &end) {
             self.drop_shadowed(id);
         } else {
             self.bury(out, id, end);

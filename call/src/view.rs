@@ -163,6 +163,8 @@ pub struct CallView {
     pub ringing: Option<Moment>,
     /// When it was answered.
     pub answered: Option<Moment>,
+    /// When sound first flowed: what is talked is counted from here.
+    pub connected: Option<Moment>,
     /// When it ended.
     pub ended: Option<Moment>,
     /// Our microphone is muted, by the call's own switch or by the switch for all.

@@ -101,29 +101,26 @@ impl Door {
     /// What a ring does here; `None`: nothing at all, and nothing is sent.
     pub fn ring(&mut self, now: Moment, unix_us: i64, caller: Caller<'_>) -> Option<RingPolicy> {
         let often = often(&mut self.rings, now, caller.peer, budget::RINGS_A_MINUTE);
-        let how = match caller.manner.ring_policy {
-            manner::RingPolicy::Normal | manner::RingPolicy::Always | manner::RingPolicy::Never => {
-                RingPolicy::Normal
-            }
-            manner::RingPolicy::Silent => RingPolicy::Silent,
-            // A microphone opens for nobody whose keys were not compared; it rings instead.
-            manner::RingPolicy::AutoAnswer if caller.manner.verified => RingPolicy::AutoAnswer,
-            manner::RingPolicy::AutoAnswer => RingPolicy::Normal,
-        };
+        let how = how_it_rings(caller.manner);
         if caller.dialed {
             return Some(how);
         }
         if often || caller.manner.ring_policy == manner::RingPolicy::Never {
             return None;
         }
-        let through = caller.manner.ring_policy == manner::RingPolicy::Always
-            || self.dnd.is_over(unix_us)
-            || match self.dnd.mode {
-                DndMode::Off => true,
-                DndMode::Favorites => caller.manner.favorite,
-                DndMode::All => false,
-            };
-        through.then_some(how)
+        (!self.is_kept_away(unix_us, caller.manner)).then_some(how)
+    }
+
+    /// Whether do-not-disturb is what keeps such a contact away.
+    pub fn is_kept_away(&self, unix_us: i64, manner: &Manner) -> bool {
+        let comes_through = match self.dnd.mode {
+            DndMode::Off => true,
+            DndMode::Favorites => manner.favorite,
+            DndMode::All => false,
+        };
+        let always = manner.ring_policy == manner::RingPolicy::Always;
+        let never = manner.ring_policy == manner::RingPolicy::Never;
+        !never && !always && !comes_through && !self.dnd.is_over(unix_us)
     }
 
     /// Whether one more dial of ours is taken; it counts if so.
@@ -134,6 +131,19 @@ impl Door {
             self.dials.push_back(now);
         }
         free
+    }
+}
+
+/// What the phone does when such a contact rings and may.
+pub fn how_it_rings(manner: &Manner) -> RingPolicy {
+    match manner.ring_policy {
+        manner::RingPolicy::Normal | manner::RingPolicy::Always | manner::RingPolicy::Never => {
+            RingPolicy::Normal
+        }
+        manner::RingPolicy::Silent => RingPolicy::Silent,
+        // A microphone opens for nobody whose keys were not compared; it rings instead.
+        manner::RingPolicy::AutoAnswer if manner.verified => RingPolicy::AutoAnswer,
+        manner::RingPolicy::AutoAnswer => RingPolicy::Normal,
     }
 }
 

@@ -26,6 +26,7 @@ use crate::identity::{self, Own};
 use crate::outages::Outages;
 use crate::paths::Paths;
 use crate::perform::Step;
+use crate::policy::KeptAway;
 use crate::request::Asked;
 use crate::show::{Focus, Show};
 use crate::store::Store;
@@ -119,6 +120,8 @@ pub struct Engine {
     pub(crate) door: Door,
     /// Frames of each call's data channel.
     pub(crate) frames: Budget<CallId>,
+    /// Rings that do-not-disturb keeps away, and of which nobody knows: it may end while they last.
+    pub(crate) kept_away: KeptAway,
     links: signal::Links,
     waits: Waits,
     /// The calendar less the time since boot, when it was last looked at.
@@ -176,6 +179,7 @@ impl Engine {
             hardware: Hardware::default(),
             door,
             frames: Budget::new(budget::FRAMES),
+            kept_away: KeptAway::default(),
             links: signal::Links::default(),
             waits: Waits::default(),
             calendar_ahead: clock::unix_ahead_us(),
@@ -214,7 +218,10 @@ impl Engine {
                 }
                 Some(asked) = inbox.commands.recv() => self.asked(asked),
                 () = sleep_until(due) => self.on_time(),
-                () = dnd_ends => self.refresh(),
+                () = dnd_ends => {
+                    self.refresh();
+                    self.door_moved();
+                }
                 () = &mut calendar => {
                     calendar.set(clock::until_set_or_a_day());
                     self.look_at_calendar();

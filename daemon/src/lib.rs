@@ -29,6 +29,7 @@ pub mod manner;
 pub mod media;
 mod memory;
 mod names;
+mod netlink;
 pub(crate) mod outages;
 pub mod outward;
 pub mod paths;

@@ -139,7 +139,7 @@ impl<'a> Step<'a> {
             ringing_at: unix(view.ringing),
             answered_at: unix(view.answered),
             ended_at: unix(view.ended),
-            answered_boot: view.answered.map_or(0, Moment::micros),
+            answered_boot: view.connected.map_or(0, Moment::micros),
             deadline_boot: view.deadline.map_or(0, Moment::micros),
             view,
         }

@@ -5,10 +5,11 @@
 
 use std::path::Path;
 
-use ahoy_call::{CallId, Event, LegId, Moment, PeerId, RingPolicy, SignalOrder};
+use ahoy_call::{CallId, CallView, Command, Event, LegId, Moment, PeerId, RingPolicy, SignalOrder, State};
 
-use crate::door::{Caller, Dnd, Door};
+use crate::door::{Caller, Dnd, Door, how_it_rings};
 use crate::engine::Engine;
+use crate::perform::Step;
 use crate::{clock, media, signal};
 
 /// The door as it was kept over a restart.
@@ -21,6 +22,47 @@ pub(crate) fn open(path: &Path) -> Door {
             }
             Door::open(None)
         }
+    }
+}
+
+/// Rings that are kept away at once, and of one contact.
+const KEPT: usize = 8;
+const KEPT_OF_A_CONTACT: usize = 2;
+
+/// A ring that do-not-disturb keeps away. Its session is there and has answered nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    call: CallId,
+    leg: LegId,
+    peer: PeerId,
+    preconnect: bool,
+    until: Moment,
+}
+
+/// The rings that are kept away, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct KeptAway(Vec<Kept>);
+
+impl KeptAway {
+    /// One more. Returns those that are kept no longer for it; what its caller has given up goes too.
+    fn keep(&mut self, now: Moment, one: Kept) -> Vec<(CallId, LegId)> {
+        let mut over: Vec<Kept> = self.0.extract_if(.., |kept| kept.until <= now).collect();
+        if self.0.iter().filter(|kept| kept.peer == one.peer).count() >= KEPT_OF_A_CONTACT
+            && let Some(oldest) = self.0.iter().position(|kept| kept.peer == one.peer)
+        {
+            over.push(self.0.remove(oldest));
+        }
+        if self.0.len() >= KEPT {
+            over.push(self.0.remove(0));
+        }
+        self.0.push(one);
+        over.into_iter().map(|kept| (kept.call, kept.leg)).collect()
+    }
+
+    /// Those whose caller still waits. None is kept after that.
+    fn take(&mut self, now: Moment) -> Vec<Kept> {
+        let all = std::mem::take(&mut self.0);
+        all.into_iter().filter(|kept| kept.until > now).collect()
     }
 }
 
@@ -59,7 +101,54 @@ impl Engine {
             }
             None => {
                 tracing::debug!(?call, "a ring was kept away");
-                self.tell_signal(signal::Order::Call { call, leg, order: SignalOrder::Forget });
+                let waits = self.contacts.manner(peer).is_some_and(|(manner, blocked)| {
+                    !blocked && self.door.is_kept_away(clock::unix_us(), &manner)
+                });
+                let over = match waits {
+                    true => {
+                        self.kept_away.keep(now, Kept { call, leg, peer, preconnect, until: now + lifetime })
+                    }
+                    false => vec![(call, leg)],
+                };
+                self.drop_rings(over);
+            }
+        }
+    }
+
+    fn drop_rings(&mut self, rings: Vec<(CallId, LegId)>) {
+        for (call, leg) in rings {
+            self.tell_signal(signal::Order::Call { call, leg, order: SignalOrder::Forget });
+        }
+    }
+
+    /// Do-not-disturb began, changed or ended, or what a person says of a contact did. What rings falls silent if it would be
+    /// kept away now; who was kept away and still calls rings if it would not: nothing was said to them until now.
+    pub(crate) fn door_moved(&mut self) {
+        let (now, unix_us) = (self.now(), clock::unix_us());
+        let disturbs = |view: &CallView| {
+            let rings = matches!(view.state, State::Incoming | State::Waiting) && !view.silenced;
+            let manner = self.contacts.manner(view.peer).filter(|_| rings);
+            manner.is_some_and(|(manner, _)| self.door.is_kept_away(unix_us, &manner))
+        };
+        let views = self.phone.views();
+        let silent: Vec<CallId> = views.iter().filter(|view| disturbs(view)).map(|view| view.id).collect();
+        for call in silent {
+            if let Ok(effects) = self.phone.command(now, Command::Silence { call }) {
+                Step::new(self, now, "do-not-disturb").perform(effects).release(None);
+            }
+        }
+        for kept in self.kept_away.take(now) {
+            let Kept { call, leg, peer, preconnect, until } = kept;
+            match self.contacts.manner(peer) {
+                Some((manner, false)) if self.door.is_kept_away(unix_us, &manner) => {
+                    let over = self.kept_away.keep(now, kept);
+                    self.drop_rings(over);
+                }
+                Some((manner, false)) if manner.ring_policy != crate::manner::RingPolicy::Never => {
+                    let (policy, lifetime) = (how_it_rings(&manner), until.since(now));
+                    self.feed(Event::Rung { call, leg, peer, lifetime, preconnect, policy });
+                }
+                Some(_) | None => self.drop_rings(vec![(call, leg)]),
             }
         }
     }
@@ -123,5 +212,35 @@ impl Engine {
                 until => clock::sleep_until_unix(until).await,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn kept(number: u8, peer: u8, until: Moment) -> Kept {
+        let (call, leg) = (CallId::from_bytes([number; 16]), LegId::from_bytes([number; 16]));
+        Kept { call, leg, peer: PeerId::from_bytes([peer; 16]), preconnect: false, until }
+    }
+
+    #[test]
+    fn few_rings_are_kept_away_and_none_longer_than_its_caller_waits() {
+        let now = Moment::from_micros(1_000_000);
+        let until = now + Duration::from_secs(60);
+        let mut away = KeptAway::default();
+        assert_eq!(away.keep(now, kept(1, 1, now + Duration::from_secs(1))), []);
+        assert_eq!(away.keep(now, kept(2, 1, until)), []);
+        let first = (CallId::from_bytes([1; 16]), LegId::from_bytes([1; 16]));
+        assert_eq!(away.keep(now, kept(3, 1, until)), [first], "two of a contact");
+        for number in 4..10 {
+            assert_eq!(away.keep(now, kept(number, number, until)), []);
+        }
+        assert_eq!(away.keep(now, kept(10, 10, until)).len(), 1, "and eight of all");
+        assert_eq!(away.take(now).len(), KEPT);
+        away.keep(now, kept(11, 11, until));
+        assert_eq!((away.take(until), away.0.len()), (Vec::new(), 0));
     }
 }

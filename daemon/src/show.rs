@@ -393,6 +393,7 @@ mod tests {
             local_hold: state == State::Held,
             remote_hold: false,
             silenced: false,
+            connected: None,
             auto_answered: false,
             note: None,
             message: None,

@@ -127,6 +127,7 @@ mod tests {
             silenced: false,
             hears_only: false,
             remote_hears_only: false,
+            connected: None,
             auto_answered: false,
             note: None,
             message: None,

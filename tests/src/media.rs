@@ -58,7 +58,8 @@ impl MediaModel {
                 }
                 return vec![(CONNECT, MediaReport::Up)];
             }
-            MediaOrder::Candidates { .. } => {}
+            // Whether something comes is looked at by the world.
+            MediaOrder::Candidates { .. } | MediaOrder::Probe => {}
             MediaOrder::SetMuted(muted) => set(&mut self.muted, key.0, muted),
             MediaOrder::SetHeld(held) => set(&mut self.held, key.0, held),
             MediaOrder::Open { muted, held } => {

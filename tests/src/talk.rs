@@ -33,6 +33,8 @@ pub struct Talk {
     pub leg: LegId,
     /// The newest generation that was prepared.
     pub epoch: Epoch,
+    /// The newest generation that they offered.
+    pub offered: Epoch,
     /// Every generation that was ever prepared.
     pub prepared: Vec<Epoch>,
     /// What was ordered of the media, and when.
@@ -51,8 +53,8 @@ impl Talk {
     pub fn idle(own: LegId, leg: LegId, call: CallId) -> Self {
         let phone = Phone::new(own, Settings { reconnect_window: MINUTE, ..Settings::default() });
         let (now, epoch) = (Moment::from_micros(5_000_000), Epoch::default());
-        let (prepared, orders, media_ended, signals, facts) = Default::default();
-        Self { phone, now, call, leg, epoch, prepared, orders, media_ended, signals, facts, own }
+        let (prepared, orders, media_ended, signals, facts, offered) = Default::default();
+        Self { phone, now, call, leg, epoch, offered, prepared, orders, media_ended, signals, facts, own }
     }
 
     /// We called, it was answered, no sound flows yet.
@@ -136,7 +138,13 @@ impl Talk {
 
     /// Their offer of this generation; the text tells offers apart.
     pub fn offered(&mut self, epoch: Epoch, text: &str) {
+        self.offered = epoch;
         self.said(Message::Description { epoch, description: description(SdpKind::Offer, text) });
+    }
+
+    /// They begin the generation after the newest one.
+    pub fn they_begin(&mut self) {
+        self.offered(self.their_next(self.epoch), "theirs");
     }
 
     /// Their candidates of this generation.

@@ -45,8 +45,8 @@ pub struct Device {
     pub asleep: bool,
     /// What already came in a session, to be taken once.
     taken: BTreeSet<u64>,
-    /// Calls whose ring was taken: survives a crash, as signaling's own memory does.
-    rung: BTreeSet<CallId>,
+    /// Calls in whose session something came: survives a crash, as signaling's own memory does.
+    proved: BTreeSet<CallId>,
     /// Calls whose note was taken, likewise.
     noted: BTreeSet<CallId>,
     /// Rings that were not answered by a session yet.
@@ -113,7 +113,7 @@ impl World {
                     published: BTreeMap::new(),
                     asleep: false,
                     taken: BTreeSet::new(),
-                    rung: BTreeSet::new(),
+                    proved: BTreeSet::new(),
                     noted: BTreeSet::new(),
                     calling: BTreeSet::new(),
                     taken_back: BTreeSet::new(),

@@ -171,20 +171,29 @@ fn many_notes_at_once_do_not_push_out_a_call_that_has_just_ended() {
 }
 
 #[test]
-fn a_proof_that_never_comes_is_a_missed_row_and_no_ring() {
+fn a_ring_that_nobody_proves_leaves_no_trace_and_the_note_of_it_is_taken_all_the_same() {
     let mut w = World::new(7, &["ada", "bob"]);
     let call = CallId::from_bytes([9; 16]);
     let (leg, lifetime, policy) = (device(0), MINUTE, ahoy_call::RingPolicy::Normal);
     w.event(1, Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, policy });
     w.pass(29 * SECOND);
-    assert!(w.facts("bob").is_empty() && w.people[1].published.is_empty());
+    assert_eq!(w.people[1].phone.standing().len(), 1);
     w.pass(2 * SECOND);
-    assert_eq!(
-        w.facts("bob"),
-        [Fact::Offered, Fact::Ended],
-        "every answer to a stranger's ring leaves a trace"
-    );
+    assert_eq!(w.people[1].phone.standing(), [], "it is over");
+    assert!(w.facts("bob").is_empty() && w.people[1].published.is_empty(), "who kept it may have sent it");
+    w.event(1, Event::MissedNote { call, peer: peer(0), at_unix_us: 1, why: None });
     assert_eq!(w.end("bob").2, Outcome::Missed);
+}
+
+#[test]
+fn a_ring_that_its_caller_takes_back_before_the_proof_is_a_missed_call() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    let call = CallId::from_bytes([9; 16]);
+    let (leg, lifetime, policy) = (device(0), MINUTE, ahoy_call::RingPolicy::Normal);
+    w.event(1, Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, policy });
+    let message = ahoy_call::Message::Cancel { reason: ahoy_call::CancelReason::Canceled };
+    w.event(1, Event::Received { call, leg, message });
+    assert_eq!((w.facts("bob"), w.end("bob").2), (vec![Fact::Offered, Fact::Ended], Outcome::Missed));
 }
 
 #[test]

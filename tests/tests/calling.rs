@@ -194,22 +194,34 @@ fn a_path_cut_for_35_seconds_ends_connection_lost_on_both_sides() {
 }
 
 #[test]
-fn a_network_change_begins_a_new_path_beside_the_old_without_a_pause() {
+fn a_network_change_leaves_a_path_that_carries_sound_and_mends_one_that_does_not_within_a_second() {
     let mut w = talking();
     let before = w.facts("ada").len();
-    w.event(0, Event::NetworkChanged);
-    w.pass(Duration::from_millis(10));
-    assert_eq!(w.people[0].media.paths.len(), 2, "the old one still carries sound");
+    let paths = |w: &World| w.people[0].media.paths.keys().copied().collect::<Vec<_>>();
+    let first = paths(&w);
+    for _ in 0..20 {
+        w.event(0, Event::NetworkChanged);
+        w.pass(Duration::from_millis(100));
+    }
     w.pass(5 * SECOND);
-    assert_eq!(w.people[0].media.paths.len(), 1);
-    assert_eq!(w.facts("ada").len(), before, "nothing that a person would notice");
+    assert_eq!((paths(&w), w.facts("ada").len()), (first, before), "nothing has happened to it");
+    w.cut(0, 1, true);
+    w.event(0, Event::NetworkChanged);
+    w.pass(Duration::from_millis(1_100));
+    assert_eq!(w.state("ada"), Some(State::Reconnecting), "sooner than by silence alone");
+    w.cut(0, 1, false);
+    w.pass(5 * SECOND);
+    assert_eq!((w.state("ada"), paths(&w).len()), (Some(State::Active), 1));
 }
 
 #[test]
 fn both_sides_mending_at_once_settle_on_one_path() {
     let mut w = talking();
+    w.cut(0, 1, true);
     w.event(0, Event::NetworkChanged);
     w.event(1, Event::NetworkChanged);
+    w.pass(Duration::from_millis(1_100));
+    w.cut(0, 1, false);
     w.pass(5 * SECOND);
     let epochs: Vec<Vec<_>> =
         w.people.iter().map(|person| person.media.paths.keys().map(|key| key.2).collect()).collect();

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Command, EndReason, EndedBy, Event, Fact, Message, Others, Outcome, Refusal, State};
+use ahoy_tests::talk::Talk;
 use ahoy_tests::world::World;
 use ahoy_tests::world::scenes::{talking, waiting};
 
@@ -190,6 +191,8 @@ fn flags_that_come_late_or_under_a_number_that_was_heard_change_nothing() {
     let mut said = |serial, held| {
         let message = Message::State { serial, muted: held, held, camera: false, listening: held };
         w.event(0, Event::Received { call, leg, message });
+        // Their holding is acted on once a second.
+        w.pass(SECOND);
         let view = w.view("ada").unwrap();
         assert_eq!((view.remote_muted, view.remote_hears_only), (view.remote_hold, view.remote_hold));
         view.remote_hold
@@ -198,4 +201,31 @@ fn flags_that_come_late_or_under_a_number_that_was_heard_change_nothing() {
     assert!(said(5, true));
     assert!(said(5, false) && said(4, false), "the newest word stands");
     assert!(!said(6, false));
+}
+
+#[test]
+fn a_flood_of_their_holding_is_acted_on_once_a_second_and_written_down_a_hundred_times_and_the_last_word_stands()
+ {
+    let mut t = Talk::running();
+    let said =
+        |serial: u32, held| Message::State { serial, muted: false, held, camera: false, listening: false };
+    let held = |t: &Talk| t.phone.views().last().unwrap().remote_hold;
+    for serial in 1..=1_000 {
+        t.said(said(serial, serial % 2 == 1));
+        t.pass(Duration::from_millis(3));
+    }
+    let facts = |t: &Talk| {
+        t.facts.iter().filter(|(_, fact)| matches!(fact, Fact::HeldThere | Fact::ResumedThere)).count()
+    };
+    assert!((1..=4).contains(&facts(&t)), "in three seconds: {}", facts(&t));
+    t.said(said(1_001, true));
+    t.pass(SECOND);
+    assert!(held(&t), "the last word stands");
+    for serial in 1_002..1_400 {
+        t.said(said(serial, serial % 2 == 1));
+        t.pass(SECOND);
+        assert_eq!(held(&t), serial % 2 == 1, "as slowly as a person does it each counts");
+    }
+    assert_eq!(facts(&t), 100);
+    assert_eq!(t.phone.deadline(), None);
 }

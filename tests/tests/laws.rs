@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use ahoy_call::{
-    CallId, CancelReason, Command, EndReason, Event, LegId, Message, Moment, PeerId, Phone, Refusal,
-    RingPolicy, Settings, State,
+    CallId, Command, EndReason, Event, LegId, Message, Moment, PeerId, PhaseKind, Phone, Refusal, RingPolicy,
+    Settings, State,
 };
 use ahoy_tests::world::{World, device, peer};
 
@@ -75,24 +75,60 @@ fn phones_are_equal_that_decide_alike_whenever_that_was() {
     assert!(phone() != Phone::new(device(1), Settings::default()), "the device");
 }
 
+/// Message 3 of the call of this number.
+fn proved(number: u8) -> Event {
+    let message = Message::Offer { remaining: Duration::from_secs(60), text: None };
+    Event::Received { call: id(number), leg: device(usize::from(number)), message }
+}
+
 #[test]
-fn sixteen_calls_are_enough_for_one_person() {
+fn sixteen_contacts_may_ring_at_once_and_we_may_call_all_the_same() {
     let mut phone = phone();
     for number in 1..=17 {
-        let effects = phone.event(NOW, rung(number));
-        assert_eq!(effects.0.is_empty(), number == 17, "{number}: no answer, nothing kept");
+        let _ready = phone.event(NOW, rung(number));
+        let _rings = phone.event(NOW, proved(number));
+        assert_eq!(
+            phone.phase(id(number)) == PhaseKind::Nothing,
+            number == 17,
+            "{number}: one beyond is dropped"
+        );
     }
-    assert_eq!(phone.standing().len(), 16);
-    assert_eq!(phone.cannot_dial(), Some(Refusal::Busy));
-    assert_eq!(phone.command(NOW, dial(id(50), peer(50), device(50))), Err(Refusal::Busy));
-    let ended = Event::Received {
-        call: id(1),
-        leg: device(1),
-        message: Message::Cancel { reason: CancelReason::Canceled },
-    };
-    let _ended = phone.event(NOW, ended);
-    assert_eq!((phone.standing().len(), phone.cannot_dial()), (15, None));
+    assert_eq!((phone.standing().len(), phone.cannot_dial()), (16, None));
     let _dialed = phone.command(NOW, dial(id(50), peer(50), device(50))).unwrap();
+    assert_eq!(phone.cannot_dial(), Some(Refusal::Busy), "one at a time");
+}
+
+#[test]
+fn one_contact_has_two_calls_and_two_that_it_did_not_prove_and_no_more() {
+    let mut phone = phone();
+    let of_one = |number: u8| match rung(number) {
+        Event::Rung { call, leg, lifetime, preconnect, policy, .. } => {
+            Event::Rung { call, leg, peer: peer(9), lifetime, preconnect, policy }
+        }
+        other => other,
+    };
+    for number in 1..=40 {
+        let _ready = phone.event(NOW, of_one(number));
+        assert!(phone.standing().len() <= 2);
+    }
+    assert_eq!((phone.phase(id(39)), phone.phase(id(40))), (PhaseKind::Knocking, PhaseKind::Knocking));
+    for number in 41..=60 {
+        let _ready = phone.event(NOW, of_one(number));
+        let _rings = phone.event(NOW, proved(number));
+    }
+    let rings = |phone: &Phone| {
+        let public = |(_, phase): &&(CallId, PhaseKind)| *phase != PhaseKind::Knocking;
+        phone.standing().iter().filter(public).count()
+    };
+    assert_eq!(rings(&phone), 2);
+    let _ready = phone.event(NOW, rung(70));
+    let _rings = phone.event(NOW, proved(70));
+    assert_eq!(rings(&phone), 3, "another contact is not in its way");
+    // Rings that nobody proves push each other out, and nothing else.
+    for number in 100..=200 {
+        let _ready = phone.event(NOW, rung(number));
+    }
+    assert_eq!((rings(&phone), phone.standing().len()), (3, 3 + 16));
 }
 
 #[test]

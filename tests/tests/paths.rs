@@ -34,7 +34,7 @@ fn a_generation_of_theirs_is_answered_if_it_is_new_and_theirs_to_begin() {
 fn an_answer_counts_for_an_offer_of_ours_and_only_for_the_newest() {
     let mut t = Talk::running();
     let first = t.epoch;
-    t.event(Event::NetworkChanged);
+    t.reported(t.epoch, MediaReport::Lost);
     let second = t.epoch;
     t.forget();
     let answer = |text| description(SdpKind::Answer, text);
@@ -53,7 +53,7 @@ fn an_answer_counts_for_an_offer_of_ours_and_only_for_the_newest() {
 fn descriptions_and_candidates_of_ours_are_sent_for_the_newest_generation_alone() {
     let mut t = Talk::running();
     let old = t.epoch;
-    t.event(Event::NetworkChanged);
+    t.reported(t.epoch, MediaReport::Lost);
     let new = t.epoch;
     t.forget();
     let offer = description(SdpKind::Offer, "ours");
@@ -132,7 +132,7 @@ fn of_candidates_that_come_too_early_the_newest_64_are_kept() {
     let (old, theirs) = (t.epoch, t.their_next(t.epoch));
     t.candidates(theirs, some(60), false);
     t.candidates(theirs, (60..67).map(|number| Opaque(vec![number])).collect(), false);
-    t.event(Event::NetworkChanged);
+    t.reported(t.epoch, MediaReport::Lost);
     t.forget();
     t.candidates(old, some(50), false);
     assert_eq!(t.ordered(), [], "what is over is not kept");

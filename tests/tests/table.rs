@@ -29,13 +29,13 @@ silence           | no-call      state        state        no-call      no-call 
 hold              | no-call      state        state        no-call      no-call      no-call      state        state        +            Held         .            +            state
 resume            | no-call      state        state        no-call      no-call      no-call      state        state        .            .            Talking      .            state
 swap              | no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      Talking      no-call      no-call
-block them        | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+block them        | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 block another     | .            .            .            .            .            .            .            .            .            .            .            .            .
 hang up           | no-call      Ended        Ended        no-call      no-call      no-call      Ended        Ended        Ended        Ended        Ended        Ended        .
 hang up all       | .            Ended        Ended        .            Arriving     .            Ended        Ended        Ended        Ended        Ended        Ended        .
 mute              | no-call      +            +            no-call      no-call      no-call      +            +            +            +            +            +            state
 mute all          | +            +            +            +            +            +            +            +            +            +            +            +            +
-time passes       | .            Ended        Ended        Ended        +            Ringing      Ended        Ended        Ended        .            .            +            +
+time passes       | .            Ended        Ended        gone         +            Ringing      Ended        Ended        Ended        .            .            +            +
 rings again       | Knocking     .            .            .            .            .            .            .            .            .            .            .            .
 another rings     | Knocking     +            +            +            +            +            +            +            +            +            +            +            +
 note of it        | Ended        .            .            Ended        .            .            .            .            .            .            .            .            .
@@ -56,8 +56,8 @@ end               | .            Ended        Ended        Ended        Ended   
 end, failed       | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 flags             | .            +            +            +            +            +            +            +            +            +            +            +            .
 carried           | .            .            .            .            .            .            .            .            .            .            .            .            .
-undeliverable     | .            Ended        Ended        Ended        gone         Ended        .            .            .            .            .            .            .
-bye               | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+undeliverable     | .            Ended        Ended        gone         gone         Ended        .            .            .            .            .            .            .
+bye               | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 described         | .            .            +            .            .            +            +            +            +            +            +            +            .
 gathered          | .            .            +            .            .            +            +            +            +            +            +            +            .
 path up           | +            +            .            +            +            Ringing      .            .            Talking      +            +            Talking      +
@@ -67,7 +67,7 @@ path failed       | .            .            Ended        .            .       
 media gone        | .            Ended        Ended        .            .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 no microphone     | .            +            +            +            +            +            +            +            +            +            +            +            .
 network changed   | .            .            +            .            +            +            +            +            +            +            +            +            .
-stopping          | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+stopping          | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 ";
 
 /// One of so many seeds leads to each phase.

@@ -57,10 +57,15 @@ impl Call {
         if self.rings_here() {
             Self::decline(DeclineReason::Declined, Scope::ThisDevice, None)
         } else if self.is_answered() {
-            End::told(EndReason::Completed, EndedBy::Local)
+            End::told(self.hung_up_for(), EndedBy::Local)
         } else {
             End::told(EndReason::Canceled, EndedBy::Local)
         }
+    }
+
+    /// What an answered call ends for when somebody hangs up: without a word heard there was no conversation.
+    pub(super) fn hung_up_for(&self) -> EndReason {
+        if self.connected.is_some() { EndReason::Completed } else { EndReason::Canceled }
     }
 
     /// Ends the call: tells the others, takes the paths down, writes the last record. Returns the final view.
@@ -75,7 +80,9 @@ impl Call {
                 Tell::Decline { reason, scope, text } => {
                     Some(Message::Decline { reason: *reason, scope: *scope, text: text.clone() })
                 }
-                Tell::Word if leg.stage == Stage::Chosen => Some(Message::End { reason: end.reason }),
+                Tell::Word if leg.stage == Stage::Chosen => {
+                    Some(Message::End { reason: end_word(end.reason) })
+                }
                 Tell::Word if self.answered.is_some() => None,
                 Tell::Word if self.caller => Some(cancel_word(end.reason)),
                 Tell::Word => Some(Message::End { reason: end.reason }),
@@ -91,7 +98,12 @@ impl Call {
             state: State::Disconnected,
             reason: Some(end.reason),
             ended_by: Some(end.by),
-            outcome: Some(outcome(self.direction, self.answered.is_some(), self.connected, end.reason)),
+            outcome: Some(outcome(
+                self.direction,
+                self.answered.is_some(),
+                self.connected.is_some(),
+                end.reason,
+            )),
             deadline: None,
             ended: Some(out.now),
             can: Can::default(),
@@ -112,6 +124,11 @@ impl Call {
             out.order(Effect::Signal { call: self.wire, leg, order });
         }
     }
+}
+
+/// The word for who answered: on the wire hanging up is one word, and each side knows whether sound flowed.
+fn end_word(reason: EndReason) -> EndReason {
+    if reason == EndReason::Canceled { EndReason::Completed } else { reason }
 }
 
 /// The word for a leg when an outgoing call ends without an answer.
@@ -143,6 +160,9 @@ pub(crate) fn cancel_word(reason: EndReason) -> Message {
 pub(crate) fn outcome(direction: Direction, answered: bool, connected: bool, reason: EndReason) -> Outcome {
     if answered && (connected || reason == EndReason::Completed) {
         return Outcome::Answered;
+    }
+    if answered && reason == EndReason::Canceled {
+        return Outcome::Canceled;
     }
     match (direction, reason) {
         (_, EndReason::AnsweredElsewhere | EndReason::DeclinedElsewhere) => Outcome::Elsewhere,

@@ -8,6 +8,9 @@ use crate::effect::{Fact, MediaOrder};
 use crate::id::LegId;
 use crate::message::Message;
 
+/// So often in a call their holding is written down. It is acted on all the same.
+const HOLDS_THERE: u8 = 100;
+
 /// What a [`Message::State`] says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Said {
@@ -73,15 +76,25 @@ impl Call {
 
     /// Their flags; an older message that comes late changes nothing. They count once that device is the one we talk to.
     pub(super) fn hear_state(&mut self, out: &mut Out, from: LegId, said: Said) {
-        let before = (self.effective_hold(), self.remote().is_some_and(|leg| leg.held));
         let Some(leg) = self.legs.get_mut(&from).filter(|leg| said.serial > leg.heard) else { return };
-        (leg.heard, leg.muted, leg.held, leg.listening) =
-            (said.serial, said.muted, said.held, said.listening);
+        (leg.heard, leg.muted, leg.listening) = (said.serial, said.muted, said.listening);
+        leg.says_held(said.held);
+        self.settle_holds_there(out);
+    }
+
+    /// Acts on what they say of holding, as often as one may.
+    pub(super) fn settle_holds_there(&mut self, out: &mut Out) {
+        let before = (self.effective_hold(), self.remote().is_some_and(|leg| leg.held));
+        self.legs.values_mut().for_each(|leg| leg.settle_hold(out.now));
         self.held_changed(out, before.0);
-        match (before.1, self.remote().is_some_and(|leg| leg.held)) {
-            (false, true) => self.record(out, Fact::HeldThere),
-            (true, false) => self.record(out, Fact::ResumedThere),
-            (true, true) | (false, false) => {}
+        let fact = match (before.1, self.remote().is_some_and(|leg| leg.held)) {
+            (false, true) => Fact::HeldThere,
+            (true, false) => Fact::ResumedThere,
+            (true, true) | (false, false) => return,
+        };
+        if self.holds_there < HOLDS_THERE {
+            self.holds_there += 1;
+            self.record(out, fact);
         }
     }
 

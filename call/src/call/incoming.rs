@@ -98,8 +98,14 @@ impl Call {
             Message::Candidates { epoch, list, complete } => {
                 leg.candidates_there(out, epoch, list, complete);
             }
-            Message::Cancel { reason } => return Some(self.canceled(reason)),
-            Message::End { .. } => return Some(End::quiet(EndReason::Missed, EndedBy::Remote)),
+            Message::Cancel { reason } => {
+                self.heard = true;
+                return Some(self.canceled(reason));
+            }
+            Message::End { .. } => {
+                self.heard = true;
+                return Some(End::quiet(EndReason::Missed, EndedBy::Remote));
+            }
             Message::State { serial, muted, held, listening, .. } => {
                 self.hear_state(out, from, Said { serial, muted, held, listening });
             }

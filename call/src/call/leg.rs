@@ -3,6 +3,8 @@
 //! Lives here: a path's generations (epochs), the set of those that are open, which one stands, when the next one begins.
 //! Must not: know the call's phase; end the call.
 
+mod offers;
+
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,7 +12,7 @@ use core::time::Duration;
 use crate::call::Out;
 use crate::effect::{Effect, MediaOrder, Role, SignalOrder};
 use crate::id::{CallId, Epoch, LegId};
-use crate::message::{Description, Message, Opaque, SdpKind};
+use crate::message::{Description, Message, Opaque};
 use crate::time::Moment;
 
 /// How long the old path lives on beside a new one that is up, so that what is under way is still played.
@@ -18,8 +20,15 @@ const OVERLAP: Duration = Duration::from_secs(2);
 /// Waits between repairs that did not help.
 const WAITS: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
-/// At most so many repairs begin in any minute.
+/// At most so many repairs begin in any minute, and so many more because our network changed: a network that flaps must
+/// not use up what a real break needs.
 const REPAIRS_A_MINUTE: usize = 6;
+const MOVES_A_MINUTE: usize = 2;
+/// At most so many offers of theirs are answered in any minute: as many as we make. Each costs sockets and a handshake.
+const THEIRS_A_MINUTE: usize = REPAIRS_A_MINUTE + MOVES_A_MINUTE;
+const A_MINUTE: Duration = Duration::from_secs(60);
+/// Their putting aside and taking up again is acted on so often at most.
+const HOLDS_EVERY: Duration = Duration::from_secs(1);
 /// Candidates that came before their description: the oldest go first.
 const EARLY: usize = 64;
 /// An encrypted transport that does not come up is built anew so often before the call is given up.
@@ -67,8 +76,10 @@ pub(crate) struct Leg {
     pub(crate) muted: bool,
     /// It has no microphone.
     pub(crate) listening: bool,
-    /// It holds the call.
+    /// It holds the call, as far as we act on it: the newest word counts, and waits for its turn.
     pub(crate) held: bool,
+    held_said: bool,
+    held_changed: Option<Moment>,
     /// Every epoch that was prepared and not closed. What has no part any more is closed at once, see `sweep`.
     open: BTreeSet<Epoch>,
     /// The newest epoch, building or up.
@@ -81,12 +92,16 @@ pub(crate) struct Leg {
     closing: Option<(Epoch, Moment)>,
     /// An offer that may not be answered yet.
     waiting: Option<(Epoch, Description)>,
+    /// When it may be answered, if only too many before it keep it waiting.
+    turn: Option<Moment>,
     early: Vec<(Epoch, Opaque)>,
     early_complete: Option<Epoch>,
     stuck: u8,
     attempts: usize,
     retry: Option<Moment>,
     begun: Vec<Moment>,
+    moved: Vec<Moment>,
+    answered: Vec<Moment>,
 }
 
 impl Leg {
@@ -101,18 +116,23 @@ impl Leg {
             muted: false,
             listening: false,
             held: false,
+            held_said: false,
+            held_changed: None,
             open: BTreeSet::new(),
             current: None,
             offerer: false,
             standing: None,
             closing: None,
             waiting: None,
+            turn: None,
             early: Vec::new(),
             early_complete: None,
             stuck: 0,
             attempts: 0,
             retry: None,
             begun: Vec::new(),
+            moved: Vec::new(),
+            answered: Vec::new(),
         }
     }
 
@@ -164,7 +184,26 @@ impl Leg {
     }
 
     pub(crate) fn deadline(&self) -> Option<Moment> {
-        [self.retry, self.closing.map(|(_, at)| at)].into_iter().flatten().min()
+        let closing = self.closing.map(|(_, at)| at);
+        [self.retry, closing, self.turn, self.hold_due()].into_iter().flatten().min()
+    }
+
+    /// It says that it holds the call, or takes it up again.
+    pub(crate) fn says_held(&mut self, held: bool) {
+        self.held_said = held;
+    }
+
+    /// When its newest word about that is acted on; none if it is already.
+    pub(crate) fn hold_due(&self) -> Option<Moment> {
+        let now = self.held_changed.map_or(Moment::default(), |at| at + HOLDS_EVERY);
+        (self.held_said != self.held).then_some(now)
+    }
+
+    /// Acts on it, if its time has come.
+    pub(crate) fn settle_hold(&mut self, now: Moment) {
+        if self.hold_due().is_some_and(|at| at <= now) {
+            (self.held, self.held_changed) = (self.held_said, Some(now));
+        }
     }
 
     /// Begins the first path with our offer. Does nothing when there is one.
@@ -177,126 +216,38 @@ impl Leg {
     /// Begins the next generation with our offer, unless too many began in the last minute; then later.
     pub(crate) fn repair(&mut self, out: &mut Out) {
         let now = out.now;
-        let Some(current) = self.current else { return };
-        let wait = WAITS[self.attempts.min(WAITS.len() - 1)];
-        self.begun.retain(|at| now.since(*at) < Duration::from_secs(60));
-        self.retry = Some(now + self.jittered(wait));
-        self.attempts += 1;
-        if self.begun.len() >= REPAIRS_A_MINUTE {
+        if self.current.is_none() {
             return;
         }
-        let Some(next) = current.next(self.own, self.id) else {
+        let wait = WAITS[self.attempts.min(WAITS.len() - 1)];
+        self.retry = Some(now + self.jittered(wait));
+        self.attempts += 1;
+        if within_a_minute(&mut self.begun, now) < REPAIRS_A_MINUTE && self.begin_next(out) {
+            self.begun.push(now);
+        }
+    }
+
+    /// Our network changed. A path that carries sound is looked at, and mended when nothing comes any more; one that does
+    /// not is begun anew at once, for what it was begun with may be gone.
+    pub(crate) fn moved(&mut self, out: &mut Out, talks: bool) {
+        if let Some(standing) = self.standing.filter(|_| talks) {
+            self.media(out, standing, MediaOrder::Probe);
+        } else if within_a_minute(&mut self.moved, out.now) < MOVES_A_MINUTE && self.begin_next(out) {
+            self.moved.push(out.now);
+            let retry = out.now + self.jittered(WAITS[0]);
+            self.retry = Some(retry);
+        }
+    }
+
+    fn begin_next(&mut self, out: &mut Out) -> bool {
+        let Some(next) = self.current.and_then(|current| current.next(self.own, self.id)) else {
             self.retry = None;
-            return;
+            return false;
         };
-        self.begun.push(now);
         self.make_room(out.now, next);
         self.offer(out, next);
         self.sweep(out);
-    }
-
-    /// An offer of theirs. Answered at once when `may_answer`, kept otherwise. Old generations are ignored.
-    pub(crate) fn offered(
-        &mut self,
-        out: &mut Out,
-        epoch: Epoch,
-        description: Description,
-        may_answer: bool,
-    ) {
-        let theirs = (epoch.0 & 1 == 1) == (self.id > self.own);
-        if !theirs || self.current.is_some_and(|current| epoch <= current) {
-            return;
-        }
-        if !may_answer {
-            if self.waiting.as_ref().is_none_or(|(waiting, _)| epoch > *waiting) {
-                self.waiting = Some((epoch, description));
-            }
-            return;
-        }
-        self.make_room(out.now, epoch);
-        self.current = Some(epoch);
-        self.offerer = false;
-        self.path = Path::Building;
-        if self.retry.is_some() {
-            // They mend it: our own next try waits its turn.
-            self.retry = Some(out.now + self.jittered(WAITS[self.attempts.min(WAITS.len() - 1)]));
-        }
-        self.prepare(out, epoch, Role::Answerer(description));
-        self.sweep(out);
-        let list: Vec<Opaque> =
-            self.early.extract_if(.., |(of, _)| *of == epoch).map(|(_, candidate)| candidate).collect();
-        let complete = self.early_complete == Some(epoch);
-        if complete || !list.is_empty() {
-            self.media(out, epoch, MediaOrder::Candidates { list, complete });
-        }
-    }
-
-    /// From now on an offer of theirs may be answered; the one that waits is.
-    pub(crate) fn admit(&mut self, out: &mut Out) {
-        if let Some((epoch, description)) = self.waiting.take() {
-            self.offered(out, epoch, description, true);
-        }
-    }
-
-    /// A description of theirs.
-    pub(crate) fn described_there(
-        &mut self,
-        out: &mut Out,
-        epoch: Epoch,
-        description: Description,
-        may_answer: bool,
-    ) {
-        match description.kind {
-            SdpKind::Offer => self.offered(out, epoch, description, may_answer),
-            SdpKind::Answer => {
-                if self.offerer && self.is_current(epoch) {
-                    self.media(out, epoch, MediaOrder::Remote(description));
-                }
-            }
-        }
-    }
-
-    /// Candidates of theirs.
-    pub(crate) fn candidates_there(
-        &mut self,
-        out: &mut Out,
-        epoch: Epoch,
-        list: Vec<Opaque>,
-        complete: bool,
-    ) {
-        if self.is_current(epoch) {
-            self.media(out, epoch, MediaOrder::Candidates { list, complete });
-        } else if self.current.is_none_or(|current| epoch > current) {
-            self.early.extend(list.into_iter().map(|candidate| (epoch, candidate)));
-            let over = self.early.len().saturating_sub(EARLY);
-            self.early.drain(..over);
-            if complete {
-                self.early_complete = Some(epoch);
-            }
-        }
-    }
-
-    /// Our description of the current generation is ready.
-    pub(crate) fn described_here(&self, out: &mut Out, epoch: Epoch, description: Description) {
-        if self.is_current(epoch) {
-            self.send(out, Message::Description { epoch, description });
-        }
-    }
-
-    /// Candidates of ours.
-    pub(crate) fn candidates_here(&self, out: &mut Out, epoch: Epoch, list: &[Opaque], complete: bool) {
-        if !self.is_current(epoch) {
-            return;
-        }
-        let mut rest = list;
-        while rest.len() > A_MESSAGE {
-            let (part, more) = rest.split_at(A_MESSAGE);
-            self.send(out, Message::Candidates { epoch, list: part.to_vec(), complete: false });
-            rest = more;
-        }
-        if complete || !rest.is_empty() {
-            self.send(out, Message::Candidates { epoch, list: rest.to_vec(), complete });
-        }
+        true
     }
 
     /// The current generation is up. The one it replaces goes after the overlap.
@@ -359,6 +310,10 @@ impl Leg {
             self.closing = None;
             self.sweep(out);
         }
+        if self.turn.is_some_and(|at| at <= out.now) {
+            self.turn = None;
+            self.admit(out);
+        }
         if self.retry.is_some_and(|at| at <= out.now) {
             self.retry = None;
             self.repair(out);
@@ -370,7 +325,7 @@ impl Leg {
         (self.current, self.standing, self.closing) = (None, None, None);
         self.sweep(out);
         self.path = Path::None;
-        self.retry = None;
+        (self.retry, self.turn, self.waiting) = (None, None, None);
     }
 
     fn offer(&mut self, out: &mut Out, epoch: Epoch) {
@@ -418,4 +373,10 @@ impl Leg {
             ^ self.current.map_or(0, |epoch| epoch.0.to_le_bytes()[0].wrapping_mul(59));
         wait * (80 + u32::from(seed) % 41) / 100
     }
+}
+
+/// How many of these lie in the last minute; the others are forgotten.
+fn within_a_minute(moments: &mut Vec<Moment>, now: Moment) -> usize {
+    moments.retain(|at| now.since(*at) < A_MINUTE);
+    moments.len()
 }

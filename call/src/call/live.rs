@@ -50,7 +50,7 @@ impl Call {
             }
             Message::End { reason } => {
                 if chosen {
-                    let reason = if is_failure(reason) { reason } else { EndReason::Completed };
+                    let reason = if is_failure(reason) { reason } else { self.hung_up_for() };
                     return Some(End::heard(reason));
                 }
             }
@@ -86,7 +86,7 @@ impl Call {
         leg.tell_media(out, order);
         match self.phase {
             Phase::Connecting { .. } => {
-                self.connected = true;
+                self.connected = Some(out.now);
                 self.enter(out, Phase::Talking, Fact::Connected);
             }
             Phase::Reconnecting { .. } => self.enter(out, Phase::Talking, Fact::PathRestored),

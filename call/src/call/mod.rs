@@ -125,7 +125,8 @@ pub(crate) struct Call {
     created: Moment,
     ringing: Option<Moment>,
     answered: Option<Moment>,
-    connected: bool,
+    /// When sound first flowed.
+    connected: Option<Moment>,
     muted: bool,
     muted_everywhere: bool,
     /// No microphone gives sound to it.
@@ -133,6 +134,10 @@ pub(crate) struct Call {
     /// Since when we hold it.
     held: Option<Moment>,
     state_sent: u32,
+    /// How often their holding was written down.
+    holds_there: u8,
+    /// Its caller took it back in a session with us: who calls lives now.
+    heard: bool,
     note: Option<String>,
     message: Option<String>,
     /// The strongest word of legs that are gone.
@@ -168,12 +173,14 @@ impl Call {
             created: now,
             ringing: None,
             answered: None,
-            connected: false,
+            connected: None,
             muted: false,
             muted_everywhere: false,
             hears_only: false,
             held: None,
             state_sent: 0,
+            holds_there: 0,
+            heard: false,
             note: None,
             message: None,
             word: EndReason::Unavailable,
@@ -217,6 +224,7 @@ impl Call {
         for leg in self.legs.values_mut() {
             leg.tick(out);
         }
+        self.settle_holds_there(out);
         match self.phase {
             Phase::Dialing { .. } | Phase::Alerting { .. } => self.tick_outgoing(out),
             Phase::Knocking { .. }

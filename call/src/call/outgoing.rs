@@ -113,6 +113,8 @@ impl Call {
                 // It has overtaken the accept: only who answered says so.
                 self.answered_by(out, from);
                 self.record(out, Fact::Answered);
+                let up = self.legs.get(&from).is_some_and(|leg| leg.path == Path::Up);
+                let reason = if up || is_failure(reason) { reason } else { EndReason::Canceled };
                 return Some(End::heard(reason));
             }
             Message::End { reason } => {
@@ -225,7 +227,7 @@ impl Call {
     pub(super) fn answer_phase(&mut self, out: &mut Out, up: bool) {
         if up {
             self.phase = Phase::Talking;
-            self.connected = true;
+            self.connected = Some(out.now);
             self.record(out, Fact::Answered);
             self.enter(out, Phase::Talking, Fact::Connected);
         } else {

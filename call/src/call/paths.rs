@@ -39,7 +39,7 @@ impl Call {
                 }
             }
             MediaReport::Failed(fault) => {
-                if self.connected {
+                if self.connected.is_some() {
                     self.path_broke(out, leg_id, epoch);
                 } else if leg.is_current(epoch) {
                     let reason = match fault {
@@ -130,10 +130,11 @@ impl Call {
         }
     }
 
-    /// Our own network changed: begin the next generation while the old one may still carry sound.
+    /// Our own network changed.
     pub(crate) fn network_changed(&mut self, out: &mut Out) -> Flow {
+        let talks = self.is_answered();
         for leg in self.legs.values_mut().filter(|leg: &&mut Leg| leg.path != Path::None) {
-            leg.repair(out);
+            leg.moved(out, talks);
         }
         None
     }

@@ -76,6 +76,11 @@ impl Call {
         self.left.extend(sessions);
     }
 
+    /// Whether nothing has shown that who calls lives now: message 1 may be an old one.
+    pub(crate) fn is_unproved(&self) -> bool {
+        self.is_knocking() && !self.heard
+    }
+
     /// Whether outsiders may know of it.
     pub(crate) fn is_public(&self) -> bool {
         !self.is_unproved_or_parked() && !self.is_arriving()
@@ -199,6 +204,7 @@ impl Call {
             created: self.created,
             ringing: self.ringing,
             answered: self.answered,
+            connected: self.connected,
             ended: None,
             muted: self.effective_mute(),
             remote_muted: self.remote().is_some_and(|leg| leg.muted),
@@ -236,6 +242,7 @@ pub(crate) fn noted(id: CallId, peer: PeerId, now: Moment) -> CallView {
         created: now,
         ringing: None,
         answered: None,
+        connected: None,
         ended: Some(now),
         muted: false,
         remote_muted: false,

@@ -3,7 +3,7 @@
 //! Lives here: when a dial is refused, when it answers, when it holds.
 //! Must not: know how a ring travels (`call/outgoing.rs`).
 
-use super::{CALLS, Phone};
+use super::Phone;
 use crate::call::{Call, Dial, Out};
 use crate::command::{Others, Refusal};
 
@@ -33,7 +33,6 @@ impl Phone {
         if !LIFETIME.contains(&dial.lifetime.as_secs()) || self.knows(dial.call) {
             return Err(Refusal::OutOfRange);
         }
-        debug_assert!(self.calls.len() < CALLS, "seen to by `cannot_dial`");
         self.hold_all(out);
         let call = Call::dial(out, dial, self.settings.reconnect_window, self.muted);
         self.calls.insert(call.id(), call);

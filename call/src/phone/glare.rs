@@ -20,7 +20,13 @@ use crate::view::{Direction, EndReason, EndedBy};
 impl Phone {
     /// Message 3 came: the caller lives now.
     pub(super) fn offered(&mut self, out: &mut Out, id: CallId, remaining: Duration, note: Option<String>) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.is_knocking()) else { return };
+        let Some(peer) = self.calls.get(&id).filter(|call| call.is_knocking()).map(Call::peer) else {
+            return;
+        };
+        if !self.has_room_for(peer) {
+            return self.drop_knock(out, id);
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
         call.prove(out.now, remaining, note);
         match self.rival(id).map(|own| (own.id(), own.wire() > id)) {
             None if self.was_answered_for(id) => self.drop_shadowed(id),

@@ -306,6 +306,7 @@ impl Engine {
                 result.map_err(not_kept)?;
                 if let Then::Dnd(dnd) = then {
                     self.dnd_is(dnd);
+                    self.door_moved();
                 }
                 Ok(Answer::Done)
             }

@@ -295,6 +295,7 @@ mod tests {
             local_hold: false,
             remote_hold: false,
             silenced: false,
+            connected: None,
             auto_answered: false,
             note: None,
             message: None,

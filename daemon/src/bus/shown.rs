@@ -355,10 +355,14 @@ fn active(board: &Board) -> Option<CallId> {
     live.min_by_key(|row| row.view.local_hold).map(|row| row.view.id)
 }
 
-/// Where to count from, in both clocks: the answer; before it the ring, before that the dialing.
+/// Where to count from, in both clocks: the first sound; before it the answer, the ring, the dialing.
 fn since(row: &CallRow) -> (u64, i64) {
     match (row.view.answered, row.view.ringing) {
-        (Some(_), _) => (row.answered_boot, row.answered_at),
+        (Some(answered), _) => {
+            let connected = row.view.connected.unwrap_or(answered).micros();
+            let after = i64::try_from(connected.saturating_sub(answered.micros())).unwrap_or(0);
+            (connected, row.answered_at + after)
+        }
         (None, Some(ringing)) => (ringing.micros(), row.ringing_at),
         (None, None) => (row.view.created.micros(), row.created_at),
     }

@@ -136,6 +136,7 @@ pub(super) mod tests {
             local_hold: false,
             remote_hold: false,
             silenced: false,
+            connected: None,
             auto_answered: false,
             note: None,
             message: None,

@@ -32,7 +32,7 @@ pub(super) struct Folded {
     pub(super) row: HistoryRow,
     /// The state after the last event that counted.
     pub(super) state: String,
-    /// `boot` of the answer; 0 for none.
+    /// `boot` of the first sound, from which a duration is counted; 0 for none.
     pub(super) answered_boot: i64,
 }
 
@@ -67,9 +67,8 @@ impl Folded {
         }
         match event.fact.as_str() {
             "ringing-there" | "ringing-here" if self.row.ringing_at == 0 => self.row.ringing_at = event.at,
-            "answered" if self.row.answered_at == 0 => {
-                (self.row.answered_at, self.answered_boot) = (event.at, event.boot);
-            }
+            "answered" if self.row.answered_at == 0 => self.row.answered_at = event.at,
+            "connected" if self.answered_boot == 0 => self.answered_boot = event.boot,
             "ended" => self.end(event),
             _ => {}
         }
@@ -82,7 +81,7 @@ impl Folded {
         (row.outcome, row.reason, row.ended_by) = (text("outcome"), text("reason"), text("ended-by"));
         row.ended_at = event.at;
         row.seen = row.outcome != "missed";
-        if row.answered_at != 0 {
+        if self.answered_boot != 0 {
             let talked = event.boot.saturating_sub(self.answered_boot) / 1_000;
             row.duration_ms = u64::try_from(talked).unwrap_or(0);
         }
@@ -110,7 +109,10 @@ mod tests {
     fn a_duration_is_counted_between_events_whatever_the_calendar_does() {
         let mut folded = Folded::default();
         folded.apply(&event("dialed", 10, json!({"name": "Ben"})));
-        folded.apply(&event("answered", 15, json!({})));
+        folded.apply(&event("answered", 12, json!({})));
+        folded.apply(&event("connected", 15, json!({})));
+        folded.apply(&event("path-lost", 20, json!({})));
+        folded.apply(&event("connected", 30, json!({})));
         let mut end = event("ended", 75, json!({"outcome": "answered"}));
         end.at -= 3_600_000_000;
         folded.apply(&end);

@@ -79,7 +79,8 @@ impl Media {
     /// With this sound. The media thread begins with the first call. What happens comes by `reports`, which must be read all the time.
     pub fn with_sound(settings: Settings, open_sound: OpenSound, reports: mpsc::Sender<Report>) -> Self {
         let (orders, waiting) = mpsc::channel(QUEUE);
-        let waiting = Waiting { settings, ice_servers: Vec::new(), open_sound, orders: waiting, reports };
+        let (ice_servers, names) = Default::default();
+        let waiting = Waiting { settings, ice_servers, open_sound, orders: waiting, reports, names };
         Self {
             devices: None,
             waiting: Some(waiting),
@@ -238,6 +239,8 @@ impl Media {
                 Ok(runtime) => {
                     runtime.spawn(census::answer("media"));
                     runtime.block_on(waiting.run());
+                    // A name server that never answers holds nothing up.
+                    runtime.shutdown_background();
                 }
                 Err(error) => tracing::error!(%error, "the media thread has no runtime"),
             }

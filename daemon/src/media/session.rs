@@ -5,6 +5,7 @@
 
 mod asks;
 mod numbers;
+mod silence;
 mod voice;
 
 use std::collections::btree_map::Entry;
@@ -16,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 pub use self::asks::{Ask, QUEUE};
+use self::silence::Heard;
 use self::voice::Numbering;
 use super::peer::{Choked, Peer, Reception, Setup, Told, Voice};
 use super::pipeline::{Capture, Playback};
@@ -117,6 +119,7 @@ struct Path {
     opened: bool,
     channel: bool,
     numbers: Numbering,
+    heard: Heard,
 }
 
 /// One device of the other side.
@@ -128,6 +131,8 @@ struct Leg {
     /// Its latest word on how it gets our voice.
     reception: Option<Reception>,
     redundancy: Redundancy,
+    /// Its voice came at least once, by whichever path.
+    heard: bool,
 }
 
 struct Session {
@@ -174,6 +179,7 @@ impl Session {
                     Some(Ask::Candidates { leg, epoch, list }) => {
                         self.ask((leg, epoch), |peer| peer.candidates(list)).await;
                     }
+                    Some(Ask::Probe { leg, epoch }) => self.probe((leg, epoch)).await,
                     Some(Ask::Frame { leg, bytes }) => self.frame(leg, bytes),
                     Some(Ask::Tone(clip)) => self.pump.sound(clip),
                     Some(Ask::Volume(volume)) => self.pump.turn(volume),
@@ -190,6 +196,7 @@ impl Session {
             self.leaving.retain(|(gone, ..)| *gone > clock::now());
             if self.sounding() && clock::now() >= turn {
                 self.serve();
+                self.watch_for_silence().await;
                 self.tell_voice().await;
                 let now = clock::now();
                 turn = now + self.pump.due(now);
@@ -257,6 +264,7 @@ impl Session {
                     channel: false,
                     reception: None,
                     redundancy: Redundancy::default(),
+                    heard: false,
                 }),
                 Err(error) => {
                     tracing::error!(%error, "the voice decoder does not begin");
@@ -274,7 +282,15 @@ impl Session {
         let (peer, task) = Peer::build(key, role, setup, self.told_in.clone());
         leg.paths.insert(
             key.1,
-            Path { which, peer, up: false, opened: false, channel: false, numbers: Numbering::fresh() },
+            Path {
+                which,
+                peer,
+                up: false,
+                opened: false,
+                channel: false,
+                numbers: Numbering::fresh(),
+                heard: Heard::default(),
+            },
         );
         self.keys.insert(self.tasks.spawn(task).id(), key);
     }
@@ -326,14 +342,20 @@ impl Session {
             Told::Lost => self.down(key, MediaReport::Lost).await,
             Told::Stuck => self.down(key, MediaReport::Stuck).await,
             Told::Failed(fault) => self.down(key, MediaReport::Failed(fault)).await,
-            Told::Voice(voice) => {
+            Told::Voice(Voice { sequence, timestamp, first, payload }) => {
+                let now = clock::now();
+                let again = path.heard.came(now);
+                path.up |= again;
+                leg.heard = true;
                 // Before the answer nobody is heard; a sender that cannot wait is not kept for later either.
                 if path.opened && !self.held {
-                    let now = clock::now();
-                    let Voice { sequence, timestamp, first, payload } = voice;
                     let numbers = Numbers { path: key.1.0, sequence, timestamp, first };
                     leg.playback.receive(now, numbers, &payload);
                     self.play(now);
+                }
+                if again {
+                    self.report(key, MediaReport::Up).await;
+                    self.channel(of).await;
                 }
             }
             Told::Reception(reception) => {

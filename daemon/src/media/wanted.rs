@@ -31,7 +31,7 @@ impl Wanted {
                 self.paths.entry(key).or_insert((self.prepared, false));
                 return false;
             }
-            MediaOrder::Remote(_) | MediaOrder::Candidates { .. } => return false,
+            MediaOrder::Remote(_) | MediaOrder::Candidates { .. } | MediaOrder::Probe => return false,
             MediaOrder::Open { muted, held } if there => {
                 self.paths.entry(key).and_modify(|(_, opened)| *opened = true);
                 (self.reading, self.muted, self.held) = (true, *muted, *held);

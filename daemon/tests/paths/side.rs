@@ -88,7 +88,8 @@ impl Side {
         });
         match order {
             MediaOrder::Prepare(role) => {
-                let setup = Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new() };
+                let setup =
+                    Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new(), names: None };
                 let wanted = self.wanted.subscribe();
                 self.asks.try_send(Ask::Prepare { leg, epoch, role, setup, wanted }).unwrap();
             }
@@ -96,6 +97,7 @@ impl Side {
             MediaOrder::Candidates { list, complete: _ } => {
                 self.asks.try_send(Ask::Candidates { leg, epoch, list }).unwrap();
             }
+            MediaOrder::Probe => self.asks.try_send(Ask::Probe { leg, epoch }).unwrap(),
             MediaOrder::Open { .. }
             | MediaOrder::Pause
             | MediaOrder::SetMuted(_)
@@ -114,7 +116,7 @@ impl Side {
         self.wanted.send_modify(|wanted| {
             wanted.take((leg, epoch), &MediaOrder::Prepare(role.clone()));
         });
-        let setup = Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new() };
+        let setup = Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new(), names: None };
         let wanted = self.wanted.subscribe();
         self.asks.try_send(Ask::Prepare { leg, epoch, role, setup, wanted }).is_ok()
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ahoy_call::{CallId, Epoch, Event, LegId, MediaReport, Message, Moment, PhaseKind};
+use ahoy_call::{CallId, Epoch, Event, LegId, MediaReport, Message, Moment};
 
 use super::{World, device, peer};
 
@@ -251,13 +251,13 @@ impl World {
             What::Ring { lifetime } => {
                 // A ring is given twice when it comes twice: the rules must not mind.
                 person.sessions.insert((call, leg), from);
-                person.rung.insert(call);
                 let (preconnect, policy) = (self.preconnect, person.policy);
                 self.event(to, Event::Rung { call, leg, peer, lifetime, preconnect, policy });
             }
             What::Say(message) => {
                 person.calling.remove(&(call, leg));
                 if first && person.sessions.contains_key(&(call, leg)) {
+                    person.proved.insert(call);
                     self.event(to, Event::Received { call, leg, message });
                 }
             }
@@ -267,8 +267,8 @@ impl World {
                 }
             }
             What::Note { sent } => {
-                // Who was let in has a row here; a ring that nobody has proved yet is over.
-                let let_in = person.rung.contains(&call) && person.phone.phase(call) != PhaseKind::Knocking;
+                // Whose session has carried something has a row here; a ring that nobody has proved has none.
+                let let_in = person.proved.contains(&call);
                 if first && !let_in && person.noted.insert(call) {
                     let at_unix_us = i64::try_from(sent.micros()).unwrap_or(0);
                     self.event(to, Event::MissedNote { call, peer, at_unix_us, why: None });

@@ -3,11 +3,16 @@
 //! Lives here: what each effect does in the world; a crash.
 //! Must not: decide anything.
 
+use std::time::Duration;
+
 use ahoy_call::{CallId, Effect, Effects, Fact, LegId, MediaOrder, Phone, SignalOrder};
 
 use super::carry::{Happening, NOTE_FOR, REPEAT_FOR, What};
 use super::{World, device};
 use crate::media::MediaModel;
+
+/// A path on which nothing comes for so long after a look at it is lost.
+const PROBED: Duration = Duration::from_secs(1);
 
 impl World {
     pub(super) fn perform(&mut self, who: usize, effects: Effects) {
@@ -17,6 +22,9 @@ impl World {
                 Effect::Media { call, leg, epoch, order } => {
                     let key = (call, leg, epoch);
                     let closing = order == MediaOrder::Close;
+                    if order == MediaOrder::Probe {
+                        self.later(PROBED, Happening::Notice { to: who, key });
+                    }
                     for (after, report) in self.people[who].media.order(key, order) {
                         self.later(after, Happening::Report { to: who, key, report });
                     }

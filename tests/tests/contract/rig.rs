@@ -255,6 +255,7 @@ pub(crate) fn with_call(state: State) -> Board {
         local_hold: false,
         remote_hold: false,
         silenced: false,
+        connected: None,
         auto_answered: false,
         note: None,
         message: None,

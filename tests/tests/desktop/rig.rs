@@ -165,6 +165,7 @@ pub(crate) fn call(id: u8, name: &str, state: State) -> CallRow {
         local_hold: false,
         remote_hold: false,
         silenced: false,
+        connected: None,
         auto_answered: false,
         note: None,
         message: None,

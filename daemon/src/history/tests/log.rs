@@ -25,7 +25,7 @@ fn the_event_log_adds_up_to_the_row() {
     assert_eq!(shown, folded);
     assert_eq!(
         (shown.created_at, shown.ringing_at, shown.answered_at, shown.ended_at, shown.duration_ms),
-        (BOOT + 10 * SECOND, BOOT + 11 * SECOND, BOOT + 15 * SECOND, BOOT + 75 * SECOND, 60_000)
+        (BOOT + 10 * SECOND, BOOT + 11 * SECOND, BOOT + 15 * SECOND, BOOT + 75 * SECOND, 59_000)
     );
     assert_eq!(
         (shown.outcome.as_str(), shown.reason.as_str(), shown.ended_by.as_str()),
@@ -49,7 +49,7 @@ fn a_step_of_the_calendar_does_not_move_what_has_happened() {
     history.write(2, vec![end]);
     let (shown, folded) = row_and_fold(&history, &path, 1);
     assert_eq!(shown, folded);
-    assert_eq!((shown.answered_at, shown.duration_ms), (BOOT + 15 * SECOND, 60_000));
+    assert_eq!((shown.answered_at, shown.duration_ms), (BOOT + 15 * SECOND, 59_000));
     history.drop_dead();
 }
 
@@ -91,7 +91,7 @@ fn rows_that_a_crash_left_open_are_closed_and_told_once() {
     });
     assert!(matches!(&found[1..], [Report::Interrupted(all)] if *all == unfinished), "{found:?}");
     for (row, outcome, ended_at, duration) in
-        [(1, "answered", 22, 7_000), (2, "missed", 10, 0), (3, "interrupted", 10, 0)]
+        [(1, "answered", 22, 6_000), (2, "missed", 10, 0), (3, "interrupted", 10, 0)]
     {
         let (shown, folded) = row_and_fold(&history, &path, row);
         assert_eq!(shown, folded);

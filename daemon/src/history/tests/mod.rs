@@ -112,6 +112,7 @@ fn view(call: u8, direction: Direction) -> CallView {
         local_hold: false,
         remote_hold: false,
         silenced: false,
+        connected: None,
         auto_answered: false,
         note: Some("lunch?".into()),
         message: None,
@@ -188,7 +189,8 @@ fn fold(path: &Path, row: u64) -> HistoryRow {
         }
         match fact.as_str() {
             "ringing-there" | "ringing-here" => folded.ringing_at = at,
-            "answered" => (folded.answered_at, answered_boot) = (at, boot),
+            "answered" => folded.answered_at = at,
+            "connected" if answered_boot == 0 => answered_boot = boot,
             "ended" => {
                 folded.ended_at = at;
                 (folded.outcome, folded.reason, folded.ended_by) =

@@ -24,7 +24,8 @@ INSERT INTO events (row, n, at, fact, state, data) VALUES
     (2, 1, 8000000, 'dialed', 'dialing', '{"direction":"outgoing","contact":"09090909090909090909090909090909","name":"ÉMILE","address":"adr","note":""}'),
     (2, 2, 8500000, 'ringing-there', 'alerting', '{}'),
     (2, 3, 9000000, 'answered', 'connecting', '{}'),
-    (2, 4, 5000000, 'ended', 'disconnected', '{"outcome":"answered","reason":"completed","ended-by":"remote","duration-ms":60000}'),
+    (2, 4, 9000000, 'connected', 'active', '{}'),
+    (2, 5, 5000000, 'ended', 'disconnected', '{"outcome":"answered","reason":"completed","ended-by":"remote","duration-ms":60000}'),
     (3, 1, 90000000, 'dialed', 'dialing', '{"direction":"outgoing","contact":"09090909090909090909090909090909","name":"Ben","address":"adr","note":""}');
 "#;
 

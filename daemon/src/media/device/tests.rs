@@ -202,3 +202,18 @@ fn the_microphone_is_read_just_after_it_gave_what_completes_a_frame() {
     assert_eq!(handle.due(THEN, None), POLL);
     assert_eq!(handle.due(THEN + Duration::from_secs(1), Some(700)), POLL, "a dead one is not waited for");
 }
+
+#[test]
+fn devices_that_a_held_call_has_left_wake_the_task_no_oftener_than_a_packet_is_due() {
+    let (mut handle, _ends, _orders) = handle();
+    let now = Moment::from_micros(1_000_000);
+    handle.warm();
+    assert_eq!(handle.due(now, None), POLL, "its loudspeaker is on its way");
+    handle.close();
+    assert_eq!((handle.due(now, None), handle.due(now, Some(960))), (IDLE, IDLE));
+    handle.warm();
+    assert_eq!(handle.due(now, None), POLL);
+    handle.close();
+    handle.open_capture();
+    assert_eq!(handle.due(now, Some(960)), POLL);
+}

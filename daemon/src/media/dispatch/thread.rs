@@ -11,7 +11,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::super::peer::Setup;
+use super::super::peer::{Names, Setup};
 use super::super::session::{self, Ask};
 use super::super::wanted::Wanted;
 use super::super::{OpenSound, Order, Report, Settings, ring};
@@ -36,6 +36,8 @@ pub(super) struct Waiting {
     pub(super) open_sound: OpenSound,
     pub(super) orders: mpsc::Receiver<Sent>,
     pub(super) reports: mpsc::Sender<Report>,
+    /// Looked up as soon as they are known, so that no path waits.
+    pub(super) names: Names,
 }
 
 /// One call's session, as the thread sees it.
@@ -49,6 +51,7 @@ impl Waiting {
     pub(super) async fn run(mut self) {
         let mut calls: HashMap<CallId, Running> = HashMap::new();
         let mut sessions = JoinSet::new();
+        self.names.look_up(clock::now(), &self.ice_servers);
         loop {
             let sent = tokio::select! {
                 biased;
@@ -57,6 +60,7 @@ impl Waiting {
                     continue;
                 }
                 sent = self.orders.recv() => sent,
+                () = self.names.answered() => continue,
             };
             let (order, wanted) = sent.map_or((None, None), |sent| (Some(sent.order), sent.wanted));
             match order {
@@ -76,7 +80,10 @@ impl Waiting {
                         tracing::debug!("a frame for a call that is overrun was dropped");
                     }
                 }
-                Some(Order::IceServers(servers)) => self.ice_servers = servers,
+                Some(Order::IceServers(servers)) => {
+                    self.ice_servers = servers;
+                    self.names.look_up(clock::now(), &self.ice_servers);
+                }
                 Some(Order::Settings(settings)) => self.set(settings, &calls),
                 Some(Order::Levels { call, into }) => {
                     if let Some(session) = calls.get(&call) {
@@ -133,12 +140,16 @@ impl Waiting {
     ) -> Result<(), Refused> {
         match (order, wanted) {
             (MediaOrder::Remote(answer), _) => pass(calls, call, Ask::Remote { leg, epoch, answer }),
+            (MediaOrder::Probe, _) => pass(calls, call, Ask::Probe { leg, epoch }),
             (MediaOrder::Candidates { list, complete: _ }, _) => {
                 pass(calls, call, Ask::Candidates { leg, epoch, list })
             }
             (MediaOrder::Prepare(role), Some(wanted)) => {
                 let (interfaces, ice_servers) = (self.settings.interfaces.clone(), self.ice_servers.clone());
-                let setup = Setup { interfaces, ice_servers };
+                // Another network may know other addresses; this path takes those that are known.
+                self.names.look_up(clock::now(), &self.ice_servers);
+                let names = Some(self.names.known());
+                let setup = Setup { interfaces, ice_servers, names };
                 let ask = Ask::Prepare { leg, epoch, role, setup, wanted: wanted.clone() };
                 if calls.get(&call).is_some_and(|running| !running.asks.is_closed()) {
                     return pass(calls, call, ask);

@@ -24,8 +24,10 @@ use webrtc::peer_connection::{
 };
 use webrtc::runtime::TokioRuntime;
 
+use super::Setup;
 use super::reception::{self, Listener};
 use super::runtime::Capped;
+use crate::clock;
 use crate::ice::IceServer;
 
 /// RTP payload type of Opus in our offers.
@@ -36,6 +38,9 @@ const SILENT_FOR: Duration = Duration::from_millis(1500);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
 /// More STUN and TURN servers than this only make set-up slower.
 const MOST_SERVERS: usize = 8;
+/// So long names that are being looked up are waited for, all of them together. Our own addresses, which may be all that is
+/// needed, are told after that.
+const NAMES_WITHIN: Duration = Duration::from_millis(100);
 /// The data channel's queue; frames beyond it are dropped and go by the relay.
 const UNSENT_FRAMES: usize = 256 * 1024;
 
@@ -51,7 +56,7 @@ pub(super) struct Connection {
 /// `hurry` as in [`Capped`].
 pub(super) async fn build(
     addresses: Vec<SocketAddr>,
-    servers: &[IceServer],
+    setup: &Setup,
     ssrc: u32,
     hurry: Arc<AtomicBool>,
     handler: Arc<dyn PeerConnectionEventHandler>,
@@ -64,11 +69,18 @@ pub(super) async fn build(
     )?;
     let chain = configure_rtcp_reports(Registry::new()).with(Slot::from(reception::SLOT), listener);
     let link = PeerConnectionBuilder::<SocketAddr>::new()
-        .with_configuration(RTCConfigurationBuilder::new().with_ice_servers(usable(servers)).build())
+        .with_configuration(
+            RTCConfigurationBuilder::new().with_ice_servers(usable(&setup.ice_servers)).build(),
+        )
         .with_media_engine(engine)
         .with_interceptor_registry(chain)
         .with_setting_engine(settings())
-        .with_runtime(Arc::new(Capped { inner: TokioRuntime, hurry }))
+        .with_runtime(Arc::new(Capped {
+            inner: TokioRuntime,
+            hurry,
+            names: setup.names.clone(),
+            until: clock::now() + NAMES_WITHIN,
+        }))
         .with_handler(handler)
         .with_udp_addrs(addresses)
         .with_data_channel_send_buffer_limit(UNSENT_FRAMES)
@@ -105,6 +117,15 @@ async fn furnish(
     };
     let channel = link.create_data_channel("ahoy", Some(channel)).await?;
     Ok((track, channel))
+}
+
+/// Every `host:port` that the library will ask for, as it spells it.
+pub(super) fn hosts(servers: &[IceServer]) -> impl Iterator<Item = String> {
+    let urls = usable(servers).into_iter().filter_map(|server| server.urls().ok()).flatten();
+    urls.map(|url| match url.host.contains(':') {
+        true => format!("[{}]:{}", url.host, url.port),
+        false => format!("{}:{}", url.host, url.port),
+    })
 }
 
 /// One address that the library cannot read, or a TURN server without a name, would fail the whole path.

@@ -8,16 +8,19 @@ mod addresses;
 mod connection;
 mod guard;
 mod handler;
+mod names;
 mod readers;
 mod reception;
 mod runtime;
 mod task;
 
+pub use names::{Known, Names};
+
 use std::future::Future;
 use std::time::Duration;
 
 use ahoy_call::{Description, MediaFault, Opaque, Role};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::ice::IceServer;
 
@@ -31,6 +34,8 @@ pub struct Setup {
     pub interfaces: Vec<String>,
     /// STUN and TURN servers.
     pub ice_servers: Vec<IceServer>,
+    /// The addresses of their names; without it only literal ones are used.
+    pub names: Option<watch::Receiver<Known>>,
 }
 
 /// One RTP packet of voice, as it travels (RFC 3550 §5.1).

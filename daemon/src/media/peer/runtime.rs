@@ -1,6 +1,6 @@
 //! The runtime under the WebRTC library, with a driver that never sleeps long while a path is set up.
 //!
-//! Lives here: the wrapper that caps the library's sleeps and its waits for names.
+//! Lives here: the wrapper that caps the library's sleeps and answers its questions for names.
 //! Must not: change anything else of what the library asks for.
 
 use std::future::Future;
@@ -11,24 +11,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ahoy_call::Moment;
+use tokio::sync::watch;
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
-use crate::clock;
+use super::names::{self, Known};
 
 /// The library sends what it has just produced only when its loop wakes the next time: up to 200 ms late in a
 /// set-up, and 20 ms for each packet by TURN.
 const CAP: Duration = Duration::from_millis(5);
 
-/// The library asks for the addresses of STUN and TURN servers on the very loop that also carries ICE.
-const RESOLVED_WITHIN: Duration = Duration::from_millis(500);
-
-/// The library's own runtime, except that it does not wait long for names, and that no sleep lasts longer than [`CAP`] while `hurry` is set.
+/// The library's own runtime, except that names are answered from what is known, and that no sleep lasts longer than [`CAP`]
+/// while `hurry` is set. The library asks for names one after the other, on the very loop that also carries ICE.
 #[derive(Debug)]
 pub(super) struct Capped {
     pub(super) inner: TokioRuntime,
     pub(super) hurry: Arc<AtomicBool>,
+    /// What is known of names.
+    pub(super) names: Option<watch::Receiver<Known>>,
+    /// Until when one that is being looked up is waited for.
+    pub(super) until: Moment,
 }
 
 impl Runtime for Capped {
@@ -56,8 +60,8 @@ impl Runtime for Capped {
         host: &'a str,
     ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
         Box::pin(async move {
-            let resolved = clock::timeout(RESOLVED_WITHIN, self.inner.resolve_host(host)).await;
-            resolved.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            let found = names::of(self.names.as_ref(), host, self.until).await;
+            found.ok_or_else(|| io::ErrorKind::TimedOut.into())
         })
     }
 

@@ -48,15 +48,7 @@ pub(super) async fn run<K: Copy + Send + Sync + 'static>(
     let ssrc = number();
     let listener = Listener::new(ssrc, heard_in.clone());
     let handler = Arc::new(Handler { heard: heard_in });
-    let connection = match connection::build(
-        addresses,
-        &setup.ice_servers,
-        ssrc,
-        hurry.clone(),
-        handler,
-        listener,
-    )
-    .await
+    let connection = match connection::build(addresses, &setup, ssrc, hurry.clone(), handler, listener).await
     {
         Ok(connection) => connection,
         Err(error) => {

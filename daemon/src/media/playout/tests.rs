@@ -382,10 +382,13 @@ fn ten_thousand_random_packets_never_break_it_or_stretch_time() {
 
 /// Twenty seconds of a clean voice, then nothing for so long while the sender's numbers stand still, then ten seconds of it:
 /// frames of these that were concealed or stretched, and how long after they came they play in the end.
-fn after_a_standstill(pause_us: u64, told: impl Fn(u32, u16) -> Numbers) -> (u64, Duration) {
+fn after_a_standstill(pause_us: u64, late_us: u64, told: impl Fn(u32, u16) -> Numbers) -> (u64, Duration) {
     let mut buffer = Playout::new();
     let (mut next, mut before) = (1_000_000_u64, Statistics::default());
-    let came = |n: u32| 1_000_000 + u64::from(n) * 20_000 + if n < 1_000 { 0 } else { pause_us };
+    let came = |n: u32| {
+        let late = if n % 10 == 0 && n < 990 { late_us } else { 0 };
+        1_000_000 + u64::from(n) * 20_000 + late + if n < 1_000 { 0 } else { pause_us }
+    };
     let mut n = 0_u32;
     while n < 1_500 {
         let at = came(n);
@@ -419,7 +422,7 @@ fn after_a_standstill(pause_us: u64, told: impl Fn(u32, u16) -> Numbers) -> (u64
 fn a_voice_that_stood_still_for_a_while_is_played_whole_whatever_its_numbers_say() {
     for pause_us in (0..=1_000_000).step_by(10_000) {
         let silent = |n: u32, sequence| Numbers { sequence, timestamp: n * 960, ..Numbers::default() };
-        let (broken, delay) = after_a_standstill(pause_us, silent);
+        let (broken, delay) = after_a_standstill(pause_us, 0, silent);
         assert!(broken < 20, "{pause_us} us, and the numbers stand still: {broken} frames");
         assert!(delay <= Duration::from_millis(60) || pause_us <= 240_000, "{pause_us} us: {delay:?}");
         // A sender that knows its trade passes the time in its timestamps, and marks the first packet.
@@ -428,7 +431,7 @@ fn a_voice_that_stood_still_for_a_while_is_played_whole_whatever_its_numbers_say
             let timestamp = (n + if n < 1_000 { 0 } else { frames }) * 960;
             Numbers { path: 0, sequence, timestamp, first: n == 1_000 }
         };
-        let (broken, delay) = after_a_standstill(pause_us, marked);
+        let (broken, delay) = after_a_standstill(pause_us, 0, marked);
         assert!(broken < 12, "{pause_us} us, marked: {broken} frames");
         assert!(delay <= Duration::from_millis(60), "{pause_us} us, marked: {delay:?}");
         // And on a path of its own it begins with other numbers.
@@ -439,8 +442,17 @@ fn a_voice_that_stood_still_for_a_while_is_played_whole_whatever_its_numbers_say
                 Numbers { path: 3, sequence, timestamp, first: n == 1_000 }
             }
         };
-        let (broken, _) = after_a_standstill(pause_us, anew);
+        let (broken, _) = after_a_standstill(pause_us, 0, anew);
         assert!(broken < 12, "{pause_us} us, on a new path: {broken} frames");
+    }
+}
+
+#[test]
+fn a_buffer_that_waits_for_late_packets_does_not_take_a_longer_way_for_late_packets() {
+    let told = |n: u32, sequence| Numbers { sequence, timestamp: n * 960, ..Numbers::default() };
+    for pause_us in (250_000..=400_000).step_by(10_000) {
+        let (broken, _) = after_a_standstill(pause_us, 130_000, told);
+        assert!(broken < 30, "{pause_us} us: {broken} frames");
     }
 }
 

@@ -49,6 +49,13 @@ pub enum Ask {
         /// The candidates.
         list: Vec<Opaque>,
     },
+    /// Our network has changed: is anything heard on this path?
+    Probe {
+        /// The leg.
+        leg: LegId,
+        /// The generation.
+        epoch: Epoch,
+    },
     /// Send a sealed frame over the leg's data channel.
     Frame {
         /// The leg.
