@@ -13,7 +13,7 @@
 //! | rings that wait for the rules | 4 | | `signal/sessions/knocks.rs` |
 //! | message 2 of one session | 1 in 400 ms | 16 in all | the same |
 //! | sealed frames that come by a relay | 256 | 600 | `signal/sessions.rs` |
-//! | sealed frames that come by the data channel | 256 | 600 | `policy.rs`, before signaling's queue |
+//! | sealed frames that come by the data channel | 256 | 600 | `door.rs`, before signaling's queue |
 //! | envelopes that we send for its sake | 240 | 240 | `signal/sessions.rs`, for each relay |
 //! | marks against replay, on disk | 256 | | `signal/replay.rs` |
 //!

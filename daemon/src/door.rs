@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ahoy_call::{Moment, PeerId, RingPolicy};
+use ahoy_call::{CallId, Moment, PeerId, RingPolicy};
 use serde::{Deserialize, Serialize};
 
-use crate::budget;
+use crate::budget::{self, Budget};
 use crate::manner::{self, Manner};
 
 /// The span in which rings and dials are counted.
@@ -89,6 +89,17 @@ pub struct Door {
     pub dnd: Dnd,
     rings: VecDeque<(Moment, PeerId)>,
     dials: VecDeque<Moment>,
+    frames: Frames,
+}
+
+/// Sealed frames that come by the data channels of calls.
+#[derive(Clone, Debug)]
+struct Frames(Budget<CallId>);
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self(Budget::new(budget::FRAMES))
+    }
 }
 
 impl Door {
@@ -121,6 +132,11 @@ impl Door {
         let always = manner.ring_policy == manner::RingPolicy::Always;
         let never = manner.ring_policy == manner::RingPolicy::Never;
         !never && !always && !comes_through && !self.dnd.is_over(unix_us)
+    }
+
+    /// Whether one more frame of this call's data channel is taken: it has no other bound than the network.
+    pub fn frame(&mut self, now: Moment, call: CallId) -> bool {
+        self.frames.0.take(now, call)
     }
 
     /// Whether one more dial of ours is taken; it counts if so.
@@ -244,6 +260,16 @@ mod tests {
         let other = Caller { peer: PeerId::from_bytes([2; 16]), ..caller };
         assert!(door.ring(at(6), 1, other).is_some(), "others are not in it");
         assert!(door.ring(at(66), 1, caller).is_some());
+    }
+
+    #[test]
+    fn a_flood_by_one_data_channel_is_cut_and_another_call_has_its_own_room() {
+        let mut door = Door::default();
+        let (theirs, other) = (CallId::from_bytes([1; 16]), CallId::from_bytes([2; 16]));
+        let taken = (0..60_000).filter(|_| door.frame(at(1), theirs)).count();
+        assert_eq!(taken, 256, "more than a call's set-up and a repair need");
+        assert!((0..200).all(|_| door.frame(at(1), other)));
+        assert!(door.frame(at(2), theirs), "and it is not cut off for ever");
     }
 
     #[test]

@@ -10,14 +10,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Event, Moment, Phone};
+use ahoy_call::{Event, Moment, Phone};
 use credentials::Waits;
 use shown::Problems;
 pub use shown::account_row;
 use tokio::sync::{mpsc, watch};
 
 use crate::answer::{Kept, Stored, Wish};
-use crate::budget::Budget;
 use crate::choose::Hardware;
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
@@ -31,7 +30,7 @@ use crate::request::Asked;
 use crate::show::{Focus, Show};
 use crate::store::Store;
 use crate::tones::Tone;
-use crate::{budget, bus, clock, desktop, history, media, memory, policy, ready, signal};
+use crate::{bus, clock, desktop, history, media, memory, policy, ready, signal};
 
 /// How often cards that nobody used are looked through.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -118,8 +117,6 @@ pub struct Engine {
     pub(crate) focus: Focus,
     pub(crate) hardware: Hardware,
     pub(crate) door: Door,
-    /// Frames of each call's data channel.
-    pub(crate) frames: Budget<CallId>,
     /// Rings that do-not-disturb keeps away, and of which nobody knows: it may end while they last.
     pub(crate) kept_away: KeptAway,
     links: signal::Links,
@@ -178,7 +175,6 @@ impl Engine {
             focus: Focus::default(),
             hardware: Hardware::default(),
             door,
-            frames: Budget::new(budget::FRAMES),
             kept_away: KeptAway::default(),
             links: signal::Links::default(),
             waits: Waits::default(),

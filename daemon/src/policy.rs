@@ -82,7 +82,7 @@ impl Engine {
     /// whose queue is for everybody.
     pub(crate) fn framed(&mut self, call: CallId, leg: LegId, bytes: Vec<u8>) {
         let now = self.now();
-        if self.frames.take(now, call) {
+        if self.door.frame(now, call) {
             self.tell_signal(signal::Order::Frame { call, leg, bytes });
         } else {
             tracing::debug!("a frame of a data channel was dropped: there are too many");

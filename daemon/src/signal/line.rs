@@ -59,7 +59,7 @@ pub(super) enum Stage {
         /// Waits for message 2.
         calling: Calling,
         /// Repeats message 1.
-        repeat: Repeat,
+        repeat: Box<Repeat>,
         /// A relay took it.
         taken: bool,
         /// That was reported.

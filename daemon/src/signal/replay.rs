@@ -77,7 +77,7 @@ impl Replay {
         }
         replay.path = Some(path);
         // A half record would put every later one out of place.
-        let half = bytes.len() % RECORD != 0;
+        let half = !bytes.len().is_multiple_of(RECORD);
         if (half || !old.is_empty() || replay.is_worth_rewriting()) && replay.rewrite() && !old.is_empty() {
             drop(std::fs::remove_file(before));
         }

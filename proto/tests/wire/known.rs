@@ -17,7 +17,7 @@ use ahoy_proto::card::{Card, CardDevice, InboxAt};
 use ahoy_proto::codec;
 use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, Ttl};
 use ahoy_proto::frame::{Claim, Nonce, ToClient, ToRelay};
-use ahoy_proto::hello::{HelloKind, Reply};
+use ahoy_proto::hello::{Hello, HelloKind, Reply, ReplyTo};
 use ahoy_proto::identity::{address, leg_id, peer_id, safety_number};
 use ahoy_proto::reliable::{Manner, Reliable};
 use data_encoding::HEXLOWER;
@@ -37,6 +37,13 @@ pub(crate) fn card() -> Card {
         vec![InboxAt { relay: "wss://relay.example".to_owned(), inbox: Inbox::of(claim.as_bytes()) }];
     let device = CardDevice { certificate: ben.certificate, inboxes };
     Card::sign(&ben.account, "Ben", 4, &[device], [9; 16]).unwrap()
+}
+
+/// A ring as programs later than the first release make it.
+fn ring_with_reply() -> Hello {
+    let (inbox, token) = (Inbox::from_bytes([8; 16]), Token::from_bytes([9; 16]));
+    let reply = Some(ReplyTo { inbox, token });
+    Hello { reply, sent_s: Some(1_500), token: Some(Token::from_bytes([10; 16]).hash()), ..ring() }
 }
 
 /// One of each kind.
@@ -100,6 +107,7 @@ pub(crate) fn vectors() -> BTreeMap<&'static str, Value> {
         "caller_ephemeral": hex(&[31; 32]),
         "callee_ephemeral": hex(&[32; 32]),
         "payload_1": String::from_utf8(ring().encode().unwrap()).unwrap(),
+        "payload_1_with_reply": String::from_utf8(ring_with_reply().encode().unwrap()).unwrap(),
         "message_1": hex(&message_1),
         "message_2": hex(&message_2),
         "sealed_by_caller": sealed,
@@ -168,7 +176,8 @@ pub(crate) fn corpora() -> BTreeMap<(&'static str, String), Vec<u8>> {
     put("padding", "long", vec![255; 512]);
     let ring = ring();
     put("hello", "ring", ring.encode().unwrap());
-    let with_card = ahoy_proto::hello::Hello { kind: HelloKind::Card(Box::new(card())), ..ring };
+    let with_card = Hello { kind: HelloKind::Card(Box::new(card())), ..ring };
+    put("hello", "ring_with_reply", ring_with_reply().encode().unwrap());
     put("hello", "card", with_card.encode().unwrap());
     let reply = Reply { version: 1, revision: 3, features: vec!["dred".to_owned()] };
     put("hello", "reply", reply.encode().unwrap());

@@ -46,7 +46,7 @@ impl Sessions {
         }
         let about = About { call: key.0, peer, leg: key.1, lifetime, kind: HelloKind::Ring };
         let (calling, route) = self.begin(time, &about)?;
-        let repeat = Repeat::new(route.clone(), calling.message_1().to_vec(), time.now, lifetime)?;
+        let repeat = Box::new(Repeat::new(route.clone(), calling.message_1().to_vec(), time.now, lifetime)?);
         self.by_session.insert(calling.id(), key);
         self.replies_changed |= route.reply().is_some();
         let stage = Stage::Calling { calling, repeat, taken: false, carried: false };
