@@ -8,9 +8,9 @@ use ahoy_call::{CallId, EndReason};
 use super::*;
 use crate::budget;
 
-/// A minute, in steps of 200 ms: ten handshakes a second, and as much besides.
-const STEPS: u64 = 300;
-const STEP_MS: u64 = 200;
+/// A minute, in steps of half a second: four handshakes a second, and as much besides.
+const STEPS: u64 = 120;
+const STEP_MS: u64 = 500;
 
 fn call(n: u64) -> CallId {
     let mut id = [0; 16];
@@ -129,7 +129,7 @@ fn one_contacts_flood_costs_the_others_and_our_own_calls_nothing() {
         for_eve += posts(&ben.table.tick(at(ms).now)).len();
 
         // Ana calls once in ten seconds, and Ben calls Cleo in between.
-        if step % 50 == 10 {
+        if step % 20 == 4 {
             let ring = ana.ring_as(ms, call(step + 2_000_000), &ben);
             heard_ana += events(&ben.take(ms, &ring)).len();
             let message_2 = posts(&ben.say(ms, call(step + 2_000_000), &ana, Message::Ready));
