@@ -1,8 +1,7 @@
 //! What one contact may cost us: every number, and the counter that holds to it.
 //!
-//! Lives here: the numbers of one contact and those over all contacts, each with its reason. How many calls, flags and
-//! offers a contact has in the rules is said in `call/`, how many rings are heard and how often we dial is counted in
-//! `door.rs` with the numbers from here.
+//! Lives here: the numbers of one contact and those over all contacts, each with its reason. The rules have theirs for
+//! themselves (`call/` knows nothing of the daemon); the table names them too.
 //! Must not: know what is counted, or drop anything itself.
 //!
 //! | what of one contact | at once | a minute | where it is spent |
@@ -16,6 +15,10 @@
 //! | sealed frames that come by the data channel | 256 | 600 | `door.rs`, before signaling's queue |
 //! | envelopes that we send for its sake | 240 | 240 | `signal/sessions.rs`, for each relay |
 //! | marks against replay, on disk | 256 | | `signal/replay.rs` |
+//! | calls | 2 | | `OF_A_CONTACT` in `call/src/phone.rs` |
+//! | rings whose caller has not proved to live now | 2 | | `KNOCKS_OF_A_CONTACT` in `call/src/phone.rs` |
+//! | its holding and resuming | 1 in a second | 100 a call in the log | `call/src/call/leg.rs`, `call/src/call/flags.rs` |
+//! | its offers of a path | | 8 | `THEIRS_A_MINUTE` in `call/src/call/leg.rs` |
 //!
 //! Over all contacts, at each relay: 800 envelopes a minute that are no rings, notes or goodbyes of our own; what is left
 //! of a relay's 1,000 is theirs.
