@@ -26,6 +26,9 @@ const HOLE: &str = "ip link add hole type veth peer name hole0 && ip addr add 10
     ip -6 route add default dev hole && ip neigh add 10.8.8.53 lladdr 02:00:00:00:00:08 dev hole nud permanent && \
     ip -6 neigh add 2001:db8:2::1 lladdr 02:00:00:00:00:08 dev hole nud permanent";
 
+/// Nine bridges of containers without anything on them.
+const BRIDGES: &str = "(for n in 17 18 19 20 21 22 23 24 25; do ip link add br$n type bridge && \
+    ip addr add 172.$n.0.1/16 dev br$n && ip link set br$n up || exit 1; done)";
 /// The network of a home, by which the default route goes.
 const LAN: &str = "ip link add lan type veth peer name lan0 && ip addr add 192.168.178.5/24 dev lan && \
     ip link set lan up && ip link set lan0 up && ip route add default via 192.168.178.1 dev lan";
@@ -83,6 +86,21 @@ async fn they_talk(ana: &Desk, ben: &Desk) -> anyhow::Result<String> {
     ben.ctl_says(&["answer"])?;
     ben.until_state("active", SOON).await?;
     ana.until_state("active", SOON).await
+}
+
+#[tokio::test]
+async fn beside_nine_bridges_a_call_goes_by_the_network_that_works() -> Outcome {
+    if not_root() {
+        return Ok(());
+    }
+    let mut net = Net::new()?;
+    net.change("sysctl -qw net.ipv6.conf.all.disable_ipv6=1")?;
+    net.change(BRIDGES)?;
+    net.change(LAN)?;
+    // Two real machines would not reach each other by these addresses either.
+    net.change("nft add rule inet cut way ip daddr 172.16.0.0/12 meta l4proto udp drop")?;
+    let (_relay, ana, ben) = two(&net).await?;
+    they_talk(&ana, &ben).await.map(drop)
 }
 
 #[tokio::test]
