@@ -192,7 +192,7 @@ pub(crate) fn reader_leaves() -> Arc<Notify> {
     let gone = Arc::new(Notify::new());
     let tell = Arc::clone(&gone);
     // The kernel tells it to who polls for nothing at all; it ends with the program.
-    std::thread::spawn(move || {
+    let watch = move || {
         let stdout = std::io::stdout();
         loop {
             let mut watched = [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty())];
@@ -204,7 +204,9 @@ pub(crate) fn reader_leaves() -> Arc<Notify> {
             }
         }
         tell.notify_one();
-    });
+    };
+    // Without the thread it goes on until its next line, as it would without us.
+    let _ = std::thread::Builder::new().name("reader".to_owned()).spawn(watch);
     gone
 }
 

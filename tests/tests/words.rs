@@ -3,8 +3,6 @@
 //! Lives here: any message that decodes, as the bus carries it, in a history and its exports, on a terminal, in a pop-up; the corpus of the fuzz target that does the same.
 //! Must not: know how words are cleaned. A real bus is tried in `contract/words.rs`.
 
-#![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
-
 use std::path::Path;
 
 use ahoy_call::Message;
