@@ -146,10 +146,10 @@ impl<'a> Step<'a> {
     }
 }
 
-/// How long sound could flow in a call that is over.
+/// How long sound could flow in a call that is over, from the first time that it did.
 fn duration_ms(view: &CallView) -> Option<u64> {
     let ended = view.ended?;
-    let talked = view.answered.map_or(0, |from| ended.since(from).as_millis());
+    let talked = view.connected.map_or(0, |from| ended.since(from).as_millis());
     Some(u64::try_from(talked).unwrap_or(u64::MAX))
 }
 

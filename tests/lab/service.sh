@@ -188,7 +188,7 @@ terminal() {
   local pid; pid=$(busctl --address="$ben_bus" call org.freedesktop.DBus / org.freedesktop.DBus GetConnectionUnixProcessID s org.ahoyd.Calls1 | cut -d' ' -f2)
   kill -HUP "$pid"
   ahoyctl wait --timeout 15 >/dev/null || fail "Nora was not told that it is over"
-  within 10 ended_as "answered shutdown remote" ahoyctl || fail "Nora's row says: $(newest ahoyctl)"
+  within 10 ended_as "answered completed remote" ahoyctl || fail "Nora's row says: $(newest ahoyctl)"
 }
 
 # What a person types at a terminal, and what stands there then.
