@@ -4,11 +4,13 @@
 //! Must not: hold all rows at once, or wait for a reader that does not read.
 
 use std::fmt::Write as _;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::net::SendFlags;
 
 use super::{HistoryFilter, HistoryRow, calendar, query, schema};
 use crate::request::{Answer, Denied, DeniedKind};
@@ -30,7 +32,8 @@ pub(super) fn write(
 ) -> Result<Answer, Denied> {
     let db = open(path).map_err(|error| query::unreadable(&error))?;
     let mut filter = HistoryFilter { limit: Some(PAGE), before: None, ..filter };
-    put(into, head(format))?;
+    let into = &Reader::of(into);
+    put(into, head(format), PATIENCE)?;
     let mut count: u32 = 0;
     loop {
         let (rows, next) = query::page(&db, &filter)?;
@@ -39,13 +42,13 @@ pub(super) fn write(
             item(&mut text, format, row, count == 0);
             count += 1;
         }
-        put(into, &text)?;
+        put(into, &text, PATIENCE)?;
         if next == 0 {
             break;
         }
         filter.before = Some(next);
     }
-    put(into, tail(format))?;
+    put(into, tail(format), PATIENCE)?;
     Ok(Answer::Count(count))
 }
 
@@ -66,19 +69,50 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-fn put(into: &OwnedFd, text: &str) -> Result<(), Denied> {
+/// Where rows go, by a way of writing that never waits: what we were given may be open so that a write does.
+struct Reader<'a> {
+    given: &'a OwnedFd,
+    /// A pipe, opened once more for ourselves: what the two ends share stays as it was.
+    own: Option<OwnedFd>,
+    socket: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn of(given: &'a OwnedFd) -> Self {
+        let kind = rustix::fs::fstat(given).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        let again = || {
+            let path = format!("/proc/self/fd/{}", given.as_raw_fd());
+            rustix::fs::open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).ok()
+        };
+        let own = if kind == Ok(FileType::Fifo) { again() } else { None };
+        Self { given, own, socket: kind == Ok(FileType::Socket) }
+    }
+
+    /// As much as it takes now.
+    fn write(&self, bytes: &[u8]) -> rustix::io::Result<usize> {
+        match &self.own {
+            Some(pipe) => rustix::io::write(pipe, bytes),
+            None if self.socket => {
+                rustix::net::send(self.given, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+            }
+            None => rustix::io::write(self.given, bytes),
+        }
+    }
+}
+
+fn put(into: &Reader<'_>, text: &str, patience: i64) -> Result<(), Denied> {
     let failed =
         |what: &str| Err(Denied::new(DeniedKind::Failed, format!("The export was broken off: {what}.")));
     let mut left = text.as_bytes();
     while !left.is_empty() {
-        let mut waits = [PollFd::from_borrowed_fd(into.as_fd(), PollFlags::OUT)];
-        match poll(&mut waits, Some(&Timespec { tv_sec: PATIENCE, tv_nsec: 0 })) {
-            Ok(0) => return failed("the reader took nothing for ten seconds"),
+        let mut waits = [PollFd::from_borrowed_fd(into.given.as_fd(), PollFlags::OUT)];
+        match poll(&mut waits, Some(&Timespec { tv_sec: patience, tv_nsec: 0 })) {
+            Ok(0) => return failed(&format!("the reader took nothing for {patience} seconds")),
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return failed(&error.to_string()),
         }
-        match rustix::io::write(into, left.get(..PIECE).unwrap_or(left)) {
+        match into.write(left.get(..PIECE).unwrap_or(left)) {
             Ok(taken) => left = left.get(taken..).unwrap_or_default(),
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
             Err(error) => return failed(&error.to_string()),
@@ -223,6 +257,30 @@ fn fold(text: &mut String, line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a reader that does not read gets: the export is broken off and its thread goes on.
+    fn gives_up(into: OwnedFd) {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::Builder::new()
+            .spawn(move || {
+                let text = "x".repeat(4 << 20);
+                let outcome = put(&Reader::of(&into), &text, 1);
+                tell.send(outcome.map_err(|denied| denied.sentence)).unwrap();
+            })
+            .unwrap();
+        let outcome = told.recv_timeout(std::time::Duration::from_secs(60)).expect("it does not hang");
+        assert!(outcome.unwrap_err().contains("took nothing for 1 second"));
+    }
+
+    #[test]
+    fn a_reader_that_takes_nothing_is_given_up_be_it_a_socket_or_a_pipe_that_makes_writers_wait() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        gives_up(ours.into());
+        let (reader, writer) = std::io::pipe().unwrap();
+        // Not a whole number of pieces is free: a write of one would wait, though a poll says that there is room.
+        gives_up(writer.try_clone().unwrap().into());
+        drop((theirs, reader, writer));
+    }
 
     #[test]
     fn a_long_line_is_folded_between_characters() {
