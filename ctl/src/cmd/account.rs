@@ -11,6 +11,7 @@ use super::Desk;
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
 use crate::print::FormArgs;
+use crate::time;
 use crate::world::Props;
 
 /// Who you are: address, name, relays; your card for others
@@ -43,6 +44,22 @@ enum What {
         #[command(flatten)]
         form: FormArgs,
     },
+    /// List cards that were given out and that nobody has used yet
+    #[command(after_help = "A card that was used belongs to its contact, and goes with it. One that nobody uses
+within 30 days ends by itself.
+Example: ahoyctl account cards")]
+    Cards {
+        #[command(flatten)]
+        form: FormArgs,
+    },
+    /// Take back a card that nobody has used
+    #[command(after_help = "Example: ahoyctl account revoke 3f2a")]
+    Revoke {
+        /// Its id, or a unique beginning of it: see `account cards`
+        card: String,
+        #[command(flatten)]
+        form: FormArgs,
+    },
     /// Set your name as others see it
     #[command(after_help = "Example: ahoyctl account name 'Ana B.'")]
     Name {
@@ -57,7 +74,13 @@ impl Args {
     /// The form, wherever it was asked for.
     pub(crate) fn form(&self) -> FormArgs {
         match &self.what {
-            Some(What::Show { form } | What::Card { form, .. } | What::Name { form, .. }) => *form,
+            Some(
+                What::Show { form }
+                | What::Card { form, .. }
+                | What::Cards { form }
+                | What::Revoke { form, .. }
+                | What::Name { form, .. },
+            ) => *form,
             None => self.form,
         }
     }
@@ -81,6 +104,11 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
                 desk.out.text(&card)?;
             }
         }
+        Some(What::Cards { .. }) => show_cards(desk, &path).await?,
+        Some(What::Revoke { card, .. }) => {
+            ask(desk.bus.account(&path).await?.revoke_card(&card, &Dict::new())).await?;
+            show_cards(desk, &path).await?;
+        }
         Some(What::Name { name, .. }) => {
             ask(desk.bus.account(&path).await?.set_display_name(&name)).await?;
             let (_, account) = self::account(desk).await?;
@@ -88,6 +116,17 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
         }
     }
     Ok(Exit::Ok)
+}
+
+async fn show_cards(desk: &Desk, path: &str) -> Result<(), Fault> {
+    let rows = ask(desk.bus.account(path).await?.cards(&Dict::new())).await?;
+    let rows: Vec<Props> = rows.into_iter().map(Props::from).collect();
+    let items = rows.iter().map(|row| Value::Object(row.json())).collect();
+    let line = |row: &Props| {
+        vec![row.text("id").to_owned(), row.text("name").to_owned(), time::local(row.at("given-at"))]
+    };
+    let lines: Vec<Vec<String>> = rows.iter().map(line).collect();
+    desk.out.rows(&["CARD", "FOR", "GIVEN"], &lines, "cards", items, json!({}))
 }
 
 async fn account(desk: &Desk) -> Result<(String, Props), Fault> {
