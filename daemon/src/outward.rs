@@ -145,6 +145,7 @@ fn call(direction: Direction, words: &str, name: &str) -> Arc<CallRow> {
         created: Moment::from_micros(1),
         ringing: None,
         answered: None,
+        connected: None,
         ended: None,
         muted: false,
         remote_muted: false,

@@ -191,7 +191,7 @@ fn a_ring_that_its_caller_takes_back_before_the_proof_is_a_missed_call() {
     let call = CallId::from_bytes([9; 16]);
     let (leg, lifetime, policy) = (device(0), MINUTE, ahoy_call::RingPolicy::Normal);
     w.event(1, Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, policy });
-    let message = ahoy_call::Message::Cancel { reason: ahoy_call::CancelReason::Canceled };
+    let message = Message::Cancel { reason: ahoy_call::CancelReason::Canceled };
     w.event(1, Event::Received { call, leg, message });
     assert_eq!((w.facts("bob"), w.end("bob").2), (vec![Fact::Offered, Fact::Ended], Outcome::Missed));
 }
