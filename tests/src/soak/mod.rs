@@ -22,6 +22,8 @@ pub use report::Report;
 use town::Town;
 use weight::Weight;
 
+use crate::lab::{Desk, Running};
+
 /// Calls linger for ten seconds; three more, and what they needed is given back.
 const REST: Duration = Duration::from_secs(20);
 /// Looks at a resting program, and the time between two of them.
@@ -41,7 +43,7 @@ pub enum Plant {
     Nothing,
     /// The link is cut for good in one call, and it stands in no book.
     End,
-    /// A client looks at the microphone's level, and never stops.
+    /// A microphone stays open, and a connection at the relay.
     Leak,
 }
 
@@ -54,7 +56,8 @@ struct Soak {
     before: BTreeMap<u32, Weight>,
     plant: Plant,
     /// Held open by a planted leak.
-    leaked: Vec<tokio::process::Child>,
+    #[expect(dead_code, reason = "kept, and never looked at")]
+    leaked: Option<(Running, Desk)>,
 }
 
 /// Lets them call each other for so many minutes. `told` hears of each call; logs are kept in that folder.
@@ -70,7 +73,7 @@ pub async fn run(minutes: f64, plant: Plant, folder: &Path, told: impl Fn(&str))
         began: now(),
         before: BTreeMap::new(),
         plant,
-        leaked: Vec::new(),
+        leaked: None,
     };
     let outcome = soak.live(minutes, told).await;
     soak.town.keep_logs(folder)?;
@@ -97,7 +100,7 @@ impl Soak {
                 for (pid, (_, weight)) in self.weigh().await? {
                     self.before.entry(pid).or_insert(weight);
                 }
-                self.plant_leak(first)?;
+                self.plant_leak(first).await?;
             }
             let line = self.call(n, self.minutes() < half).await;
             told(&format!("{:5.1} min: {line}", self.minutes()));
@@ -280,13 +283,12 @@ impl Soak {
         Ok(all)
     }
 
-    fn plant_leak(&mut self, first: bool) -> anyhow::Result<()> {
+    /// Somebody listens to Ana's microphone from now on, and a fifth person's link stays open at the relay.
+    async fn plant_leak(&mut self, first: bool) -> anyhow::Result<()> {
         if first && self.plant == Plant::Leak {
-            let watching =
-                self.town.people[0].desk.local(&crate::lab::binary("ahoyctl").display().to_string());
-            let mut watching = tokio::process::Command::from(watching);
-            watching.args(["device", "meter"]).stdout(std::process::Stdio::null()).kill_on_drop(true);
-            self.leaked.push(watching.spawn()?);
+            let mut listening = self.town.people[0].desk.tool("parec", "mic", "10");
+            let listening = Running::start(listening.stdout(std::process::Stdio::null()))?;
+            self.leaked = Some((listening, self.town.one_more().await?));
         }
         Ok(())
     }

@@ -83,6 +83,16 @@ impl Town {
         Ok(Self { port: relay.port(), people, relay: Some(relay), net, logs, cut: false, calendars })
     }
 
+    /// A fifth person, whom nobody knows: online, and no more.
+    pub(super) async fn one_more(&self) -> anyhow::Result<Desk> {
+        let relay = self.relay.as_ref().context("no relay")?;
+        let mut desk = Desk::prepare("Eve", &relay.url)?;
+        desk.begin("bus")?;
+        desk.start_daemon(&self.net)?;
+        desk.until_online(ONLINE).await?;
+        Ok(desk)
+    }
+
     pub(super) async fn all_online(&self) -> anyhow::Result<()> {
         for person in &self.people {
             person.desk.until_online(ONLINE).await?;
