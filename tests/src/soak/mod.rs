@@ -24,8 +24,9 @@ use weight::Weight;
 
 use crate::lab::{Desk, Running};
 
-/// Calls linger for ten seconds; three more, and what they needed is given back.
-const REST: Duration = Duration::from_secs(20);
+/// Calls linger for ten seconds, what they needed is given back after three more; a notice that nobody could show is tried for a
+/// minute.
+const REST: Duration = Duration::from_secs(75);
 /// Looks at a resting program, and the time between two of them.
 const LOOKS: usize = 5;
 const BETWEEN: Duration = Duration::from_secs(2);
