@@ -300,7 +300,9 @@ impl Engine {
                 self.contacts.commit(change);
                 self.send_roster();
                 result.map_err(not_kept)?;
-                Ok(self.contact_is(then))
+                let answer = self.contact_is(then);
+                self.door_moved();
+                Ok(answer)
             }
             What::Dnd(result) => {
                 result.map_err(not_kept)?;
