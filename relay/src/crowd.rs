@@ -43,6 +43,12 @@ pub(crate) enum Standing {
 /// Activity is noted no more often than that.
 const NOTED_EVERY: Duration = Duration::from_secs(1);
 
+/// How many of who settled are worth as much as one who claimed, and how many of those as one guest.
+const WORTH: [usize; 3] = [256, 64, 1];
+
+/// Connections of one standing, the idlest of each address first.
+type Ranked = Shares<Wide, Near, (Moment, ClientId)>;
+
 #[derive(Debug)]
 struct Member {
     address: Address,
@@ -55,9 +61,9 @@ struct Member {
 pub(crate) struct Crowd {
     room: Room,
     members: BTreeMap<ClientId, Member>,
-    guests: Shares<Wide, Near, (Moment, ClientId)>,
-    claimed: Shares<Wide, Near, (Moment, ClientId)>,
-    settled: Shares<Wide, Near, (Moment, ClientId)>,
+    guests: Ranked,
+    claimed: Ranked,
+    settled: Ranked,
 }
 
 impl Crowd {
@@ -134,7 +140,7 @@ impl Crowd {
         self.of(standing).put(wide, near, (now, client), 1);
     }
 
-    fn of(&mut self, standing: Standing) -> &mut Shares<Wide, Near, (Moment, ClientId)> {
+    fn of(&mut self, standing: Standing) -> &mut Ranked {
         match standing {
             Standing::Guest => &mut self.guests,
             Standing::Claimed => &mut self.claimed,
@@ -142,30 +148,38 @@ impl Crowd {
         }
     }
 
-    fn ranks(&self) -> [&Shares<Wide, Near, (Moment, ClientId)>; 3] {
+    fn ranks(&self) -> [&Ranked; 3] {
         [&self.guests, &self.claimed, &self.settled]
     }
 
-    fn count(&self, of: impl Fn(&Shares<Wide, Near, (Moment, ClientId)>) -> usize) -> usize {
+    fn count(&self, of: impl Fn(&Ranked) -> usize) -> usize {
         self.ranks().into_iter().map(of).sum()
     }
 
+    /// The ranks, the one that is to lose first. Its number counts too, so that newcomers in their handshakes do not
+    /// push out each other where somebody has filled the room with claims.
+    fn by_weight(&self, weight: impl Fn(&Ranked) -> usize) -> impl Iterator<Item = &Ranked> {
+        let mut ranks: Vec<_> = self.ranks().into_iter().zip(WORTH).collect();
+        ranks.sort_by_key(|(rank, worth)| std::cmp::Reverse(weight(rank).saturating_mul(*worth)));
+        ranks.into_iter().map(|(rank, _)| rank)
+    }
+
     fn first_of_near(&self, wide: Wide, near: Near) -> Option<ClientId> {
-        self.ranks().into_iter().find_map(|rank| rank.first(wide, near)).map(|(_, client)| client)
+        let mut ranks = self.by_weight(|rank| rank.of_inner(wide, near));
+        ranks.find_map(|rank| rank.first(wide, near)).map(|(_, client)| client)
     }
 
     fn first_of_wide(&self, wide: Wide) -> Option<ClientId> {
-        self.ranks().into_iter().find_map(|rank| rank.gives_way_in(wide)).map(|(_, (_, client))| client)
+        let mut ranks = self.by_weight(|rank| rank.of(wide));
+        ranks.find_map(|rank| rank.gives_way_in(wide)).map(|(_, (_, client))| client)
     }
 
     fn first_of_all(&self, newcomer: Wide) -> Option<ClientId> {
-        let passing = [&self.guests, &self.claimed].into_iter().find_map(Shares::gives_way);
-        let settled = || {
-            let most = self.settled.heaviest()?;
-            let more = self.settled.of(most) > self.count(|rank| rank.of(newcomer)) + 1;
-            if more { self.settled.gives_way() } else { None }
-        };
-        passing.or_else(settled).map(|(_, _, (_, client))| client)
+        let most = |rank: &Ranked| rank.heaviest().map_or(0, |most| rank.of(most));
+        let own = self.count(|rank| rank.of(newcomer));
+        let loses = |rank: &&Ranked| !std::ptr::eq(*rank, &raw const self.settled) || most(rank) > own + 1;
+        let found = self.by_weight(most).filter(loses).find_map(Shares::gives_way);
+        found.map(|(_, _, (_, client))| client)
     }
 }
 
@@ -226,6 +240,25 @@ mod tests {
         assert_eq!(crowd.enter(second(30), ClientId(30), at(30)), [ClientId(0)], "two of one address");
         crowd.stands(second(30), ClientId(30), Standing::Settled);
         assert_eq!(crowd.enter(second(31), ClientId(31), at(31)), [ClientId(31)], "all have one, and stay");
+    }
+
+    #[test]
+    fn newcomers_do_not_push_out_each_other_where_claims_have_filled_the_room() {
+        let mut crowd = crowd(200, 100);
+        for n in 0..200 {
+            crowd.enter(second(0), ClientId(n), at(if n < 100 { 1 } else { 2 }));
+            crowd.stands(second(0), ClientId(n), Standing::Claimed);
+        }
+        // Ten at once from one address, ten more from the flood's own.
+        for (n, from) in (1_000..1_010).map(|n| (n, 3)).chain((1_010..1_020).map(|n| (n, 1))) {
+            let gave_way = crowd.enter(second(1), ClientId(n), at(from));
+            assert!(gave_way.iter().all(|ClientId(n)| *n < 200) && gave_way.len() == 1, "{gave_way:?}");
+        }
+        for n in 0..200 {
+            crowd.stands(second(300), ClientId(n), Standing::Settled);
+        }
+        let gave_way = crowd.enter(second(301), ClientId(2_000), at(4));
+        assert_eq!(gave_way, [ClientId(1_000)], "when they have stayed, a guest of who has most goes first");
     }
 
     #[test]
