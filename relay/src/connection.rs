@@ -113,8 +113,9 @@ impl Connection {
         };
         match self.tls.take() {
             None => self.open(tcp).await,
-            Some(tls) => match self.within(tls.accept(tcp)).await {
-                Some(Ok(stream)) => self.open(stream).await,
+            // In boxes: a task is as large as the largest thing that it ever holds, and keeps that for its life.
+            Some(tls) => match self.within(Box::pin(tls.accept(tcp))).await {
+                Some(Ok(stream)) => self.open(Box::new(stream)).await,
                 Some(Err(error)) => tracing::debug!(%error, "no TLS with a client"),
                 None => tracing::debug!("a client took too long for TLS"),
             },
@@ -137,7 +138,7 @@ impl Connection {
             .max_message_size(Some(limits::MESSAGE_BYTES))
             .max_frame_size(Some(limits::MESSAGE_BYTES));
         let handshake = tokio_tungstenite::accept_hdr_async_with_config(stream, judge, Some(config));
-        let socket = match self.within(handshake).await {
+        let socket = match self.within(Box::pin(handshake)).await {
             Some(Ok(socket)) => socket,
             Some(Err(error)) => return tracing::debug!(%error, "no WebSocket with a client"),
             None => return tracing::debug!("a client took too long for its handshake"),
