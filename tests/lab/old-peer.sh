@@ -28,7 +28,7 @@ fi
 scratch=$(mktemp -d)
 close() {
   local who
-  kill "${daemon[@]}" $relay 2>/dev/null
+  kill "${daemon[@]}" ${relay:+"$relay"} 2>/dev/null
   for who in ana ben; do "$lab" down "$scratch/$who"; done
   wait 2>/dev/null
   rm -rf "$scratch"
@@ -88,11 +88,11 @@ for of in "$target/release" "$old"; do
   ctl ben account card --for ana | ctl ana contact add - >/dev/null
   for preconnect in always never; do
     echo "The relay of $release; ana has the first release, ben today's; call.preconnect of ben: $preconnect"
-    ctl ben config set call.preconnect $preconnect >/dev/null
+    ctl ben config set call.preconnect "$preconnect" >/dev/null
     call ana ben
     call ben ana
   done
-  kill $relay; wait $relay 2>/dev/null; relay=
+  kill "$relay"; wait "$relay" 2>/dev/null; relay=
 done
 
 echo
