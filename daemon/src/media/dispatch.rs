@@ -139,7 +139,17 @@ impl Media {
                 }
                 return Ok(());
             }
-            order => order,
+            order @ (Order::Volume { .. }
+            | Order::Frame { .. }
+            | Order::IceServers(_)
+            | Order::Settings(_)
+            | Order::Levels { .. }
+            | Order::Stats { .. }
+            | Order::Tone(_)
+            | Order::Adjust(_)
+            | Order::Test { .. }
+            | Order::Gauge { .. }
+            | Order::Stop) => order,
         };
         if let Some(waiting) = &mut self.waiting {
             match order {

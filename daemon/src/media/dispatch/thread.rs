@@ -201,9 +201,10 @@ impl Waiting {
 
 /// An order for a call that does not run is late and does nothing.
 fn pass(calls: &HashMap<CallId, Running>, call: CallId, ask: Ask) -> Result<(), Refused> {
-    match calls.get(&call).map(|running| running.asks.try_send(ask)) {
-        None | Some(Ok(()) | Err(TrySendError::Closed(_))) => Ok(()),
-        Some(Err(TrySendError::Full(_))) => Err(Refused::Full),
+    let Some(running) = calls.get(&call) else { return Ok(()) };
+    match running.asks.try_send(ask) {
+        Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+        Err(TrySendError::Full(_)) => Err(Refused::Full),
     }
 }
 
