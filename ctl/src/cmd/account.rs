@@ -45,11 +45,9 @@ enum What {
         form: FormArgs,
     },
     /// List cards that were given out and that nobody has used yet
-    #[command(
-        after_help = "A card that was used belongs to its contact, and goes with it.
+    #[command(after_help = "A card that was used belongs to its contact, and goes with it.
 One that nobody uses within 30 days ends by itself.
-Example: ahoyctl account cards"
-    )]
+Example: ahoyctl account cards")]
     Cards {
         #[command(flatten)]
         form: FormArgs,
