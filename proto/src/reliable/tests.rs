@@ -51,6 +51,21 @@ fn repeats_come_after_half_a_second_then_slower_until_it_gives_up() {
 }
 
 #[test]
+fn what_comes_again_and_again_is_not_acknowledged_each_time() {
+    let (mut here, mut there) = (Reliable::default(), Reliable::default());
+    here.send(b"one".to_vec(), Manner::default()).unwrap();
+    let packet = here.due(at(0)).unwrap().remove(0).bytes;
+    assert!(there.receive(&packet).unwrap().is_some());
+    assert_eq!(there.due(at(0)).unwrap().len(), 1);
+    let mut times = Vec::new();
+    for ms in 1..=1_000 {
+        assert_eq!(there.receive(&packet), Ok(None));
+        times.extend(there.due(at(ms)).unwrap().iter().map(|_| ms));
+    }
+    assert_eq!(times, [400, 800]);
+}
+
+#[test]
 fn a_hole_delays_nobody_and_is_filled_once() {
     let (mut a, mut b) = (Reliable::default(), Reliable::default());
     for body in [b"1", b"2", b"3"] {

@@ -62,23 +62,6 @@ fn copies_of_message_1_are_answered_sixteen_times_and_no_faster_than_every_400_m
 }
 
 #[test]
-fn what_comes_again_and_again_is_not_acknowledged_each_time() {
-    let (mut ana, mut ben) = friends();
-    shake_hands(&mut ana, &mut ben);
-    ana.send(40, ben.leg(), offer());
-    let mut acknowledgements = 0;
-    // The same packet, sealed anew each time.
-    for step in 0..200 {
-        ana.table.order(at(50 + step), Order::Channel { call: CALL, leg: ben.leg(), open: step % 2 == 0 });
-        let again = ana.table.tick(at(50 + step).now);
-        for envelope in posts(&again) {
-            acknowledgements += posts(&ben.take(50 + step, &envelope)).len();
-        }
-    }
-    assert!(acknowledgements <= 2, "{acknowledgements}");
-}
-
-#[test]
 fn one_contacts_flood_costs_the_others_and_our_own_calls_nothing() {
     let (mut ben, mut eve, mut ana, mut cleo) = four();
     let dir = tempfile::tempdir().unwrap();
