@@ -57,7 +57,6 @@ struct Soak {
     before: BTreeMap<u32, Weight>,
     plant: Plant,
     /// Held open by a planted leak.
-    #[expect(dead_code, reason = "kept, and never looked at")]
     leaked: Option<(Running, Desk)>,
 }
 

@@ -3,12 +3,17 @@
 //! Lives here: what a stream does with its sound, in both forms. It runs inside callbacks: only copies.
 //! Must not: allocate after it was made; know a server.
 
+/// Fills a block for the loudspeaker.
+pub(super) type Fill = Box<dyn FnMut(&mut [f32]) + Send>;
+/// Takes a block of the microphone.
+pub(super) type Drain = Box<dyn FnMut(&[f32]) + Send>;
+
 /// What a stream does, one block at a time.
 pub(super) enum Work {
-    /// Fills a block for the loudspeaker.
-    Give(Box<dyn FnMut(&mut [f32]) + Send>),
-    /// Takes a block of the microphone.
-    Take(Box<dyn FnMut(&[f32]) + Send>),
+    /// It plays.
+    Give(Fill),
+    /// It listens.
+    Take(Drain),
 }
 
 /// Bytes of one sample: a float, least byte first.

@@ -227,7 +227,12 @@ impl From<ClientError> for OpenError {
             ClientError::ServerError(PulseError::AccessDenied | PulseError::AuthKey) => Self::Forbidden,
             ClientError::ServerError(PulseError::Busy) => Self::Busy,
             ClientError::ServerError(PulseError::NoEntity) => Self::NoDevice,
-            error => Self::Server(error.to_string()),
+            error @ (ClientError::ServerUnavailable
+            | ClientError::UnexpectedSequenceNumber
+            | ClientError::Protocol(_)
+            | ClientError::ServerError(_)
+            | ClientError::Io(_)
+            | ClientError::Disconnected) => Self::Server(error.to_string()),
         }
     }
 }
