@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
 use ahoy_tests::lab::{Net, Relay, dial, flag, introduce, text, two_without_sound};
+use tokio::task::JoinSet;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -48,10 +49,11 @@ async fn calls_are_answered_muted_and_ended_while_a_change_of_a_contact_waits_fo
 
     // A person blocks Ana; the disk does not take it.
     let (blocking, blocked) = (contacts.clone(), id.clone());
-    let block = tokio::spawn(async move { blocking.block(&blocked, &Dict::new()).await });
+    let (mut blocks, mut sliders) = (JoinSet::new(), JoinSet::new());
+    blocks.spawn(async move { blocking.block(&blocked, &Dict::new()).await });
     // The first that asks after it is answered while it waits: requests are taken in order.
     anyhow::ensure!(contacts.list(&Dict::new(), &Dict::new()).await?.0.len() == 1);
-    let others = tokio::spawn({
+    sliders.spawn({
         let manager = manager.clone();
         // Fifty of a slider: in force at once, whatever the disk does.
         async move {
@@ -72,13 +74,19 @@ async fn calls_are_answered_muted_and_ended_while_a_change_of_a_contact_waits_fo
     let there = ben.steer(&ringing).await?;
     there.set_muted(true, &Dict::new()).await?;
     anyhow::ensure!(flag(&ben.call(&ringing).await?, "Muted"));
-    others.await??;
+    sliders.join_next().await.ok_or_else(|| anyhow::anyhow!("no slider"))???;
     anyhow::ensure!((manager.ring_volume().await? - 0.49).abs() < 0.001);
     there.hangup(&Dict::new()).await?;
     ana.until_call(&call, SOON, |row| text(row, "State") == "disconnected").await?;
 
     // It was told that nothing was changed, and nothing was, then and when the disk wakes.
-    let denied = block.await?.err().map(|error| error.to_string()).unwrap_or_default();
+    let denied = blocks
+        .join_next()
+        .await
+        .ok_or_else(|| anyhow::anyhow!("no block"))??
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
     anyhow::ensure!(denied.contains("nothing was changed"), "{denied}");
     let problems = manager.problems().await?.join("\n");
     anyhow::ensure!(problems.contains("the disk does not answer"), "{problems}");

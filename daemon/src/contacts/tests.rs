@@ -120,7 +120,7 @@ impl Now {
 
     /// What was written soon is written.
     fn settle(&self) {
-        let (tell, told) = std::sync::mpsc::channel();
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
         self.store.run(Box::new(move || tell.send(()).unwrap())).unwrap();
         told.recv().unwrap();
     }

@@ -260,7 +260,7 @@ mod tests {
 
     /// What a reader that does not read gets: the export is broken off and its thread goes on.
     fn gives_up(into: OwnedFd) {
-        let (tell, told) = std::sync::mpsc::channel();
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
         std::thread::Builder::new()
             .spawn(move || {
                 let text = "x".repeat(4 << 20);

@@ -386,7 +386,7 @@ fn after_a_standstill(pause_us: u64, late_us: u64, told: impl Fn(u32, u16) -> Nu
     let mut buffer = Playout::new();
     let (mut next, mut before) = (1_000_000_u64, Statistics::default());
     let came = |n: u32| {
-        let late = if n % 10 == 0 && n < 990 { late_us } else { 0 };
+        let late = if n.is_multiple_of(10) && n < 990 { late_us } else { 0 };
         1_000_000 + u64::from(n) * 20_000 + late + if n < 1_000 { 0 } else { pause_us }
     };
     let mut n = 0_u32;
