@@ -101,11 +101,11 @@ fn sixteen_contacts_may_ring_at_once_and_we_may_call_all_the_same() {
 #[test]
 fn one_contact_has_two_calls_and_two_that_it_did_not_prove_and_no_more() {
     let mut phone = phone();
-    let of_one = |number: u8| match rung(number) {
-        Event::Rung { call, leg, lifetime, preconnect, policy, .. } => {
-            Event::Rung { call, leg, peer: peer(9), lifetime, preconnect, policy }
-        }
-        other => other,
+    let of_one = |number: u8| {
+        let Event::Rung { call, leg, lifetime, preconnect, policy, .. } = rung(number) else {
+            panic!("a ring");
+        };
+        Event::Rung { call, leg, peer: peer(9), lifetime, preconnect, policy }
     };
     for number in 1..=40 {
         let _ready = phone.event(NOW, of_one(number));

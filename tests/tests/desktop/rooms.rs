@@ -170,9 +170,9 @@ async fn before_a_sleep_the_call_is_put_aside_and_the_machine_waits_for_that_alo
     let (_, _, lock) = within(held.recv()).await.unwrap();
     let released = released(lock);
     sleep(true).await;
-    let verb = |request: Request| match request {
-        Request::Verb { verb, .. } => verb,
-        other => panic!("{other:?}"),
+    let verb = |request: Request| {
+        let Request::Verb { verb, .. } = request else { panic!("{request:?}") };
+        verb
     };
     assert_eq!(verb(rig.asks().await.what), Verb::Hold, "the other side is told");
     assert_eq!(verb(rig.asks().await.what), Verb::HangUp, "nobody's phone rings for a machine that sleeps");
