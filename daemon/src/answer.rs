@@ -49,10 +49,10 @@ impl Engine {
                 self.set_deafened(deafened);
                 self.answer(reply, Ok(Answer::Done));
             }
-            Request::SetDevice { role, ids } => {
-                let outcome = self.set_device(role, &ids);
-                self.answer(reply, outcome);
-            }
+            Request::SetDevice { role, ids } => match self.set_device(role, &ids) {
+                Ok(()) => self.keep(Wish::Chosen, Some(reply)),
+                Err(denied) => self.answer(reply, Err(denied)),
+            },
             Request::AdjustDevice(adjust) => {
                 let outcome = self.adjust_device(adjust);
                 self.answer(reply, outcome);

@@ -118,7 +118,7 @@ impl Engine {
     }
 
     /// Chooses devices for a role; none is the system's default. Calls that run go over to them.
-    pub(crate) fn set_device(&mut self, role: Role, ids: &[String]) -> Result<Answer, Denied> {
+    pub(crate) fn set_device(&mut self, role: Role, ids: &[String]) -> Result<(), Denied> {
         if role != Role::Ring && ids.len() > 1 {
             let sentence =
                 "A call has one microphone and one loudspeaker: name one device, or none for the default.";
@@ -138,7 +138,7 @@ impl Engine {
             Role::Ring => self.chosen.set_ring(&self.written, ids.to_vec()),
         }
         self.chose();
-        Ok(Answer::Done)
+        Ok(())
     }
 
     /// Changes a device's volume or mute in the sound server.

@@ -117,6 +117,7 @@ async fn media_keys_answer_sleep_is_inhibited_and_the_network_may_change() -> Ou
     let Some(mut pair) = Pair::start().await? else { return Ok(()) };
     let Some(_logind) = logind(&pair.ben).await? else { return Ok(()) };
     let ben = pair.ben.bus().await?;
+    pair.ben.ctl_says(&["config", "set", "ring.muted", "false"])?;
     pair.ring("").await?;
     anyhow::ensure!(inhibitors(&ben).await?.is_empty(), "a ring lets the machine sleep");
     // A key answers what could be heard.

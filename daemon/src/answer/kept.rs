@@ -33,6 +33,8 @@ const LINE: usize = 64;
 pub(crate) enum Wish {
     /// Do-not-disturb.
     Dnd(Dnd),
+    /// What was picked just now: it is in force, and the answer waits until it would outlive the daemon.
+    Chosen,
     /// A contact by its card.
     Add(String),
     /// Another name, manner, block.
@@ -67,6 +69,7 @@ pub(crate) struct Stored {
 enum What {
     Contacts(Change, io::Result<()>),
     Dnd(io::Result<()>),
+    Chosen(io::Result<()>),
     Config(Result<Box<Fresh>, Box<super::settings::NotTaken>>),
     Own(Result<Box<Own>, Denied>),
     Cards(Vec<(String, String, i64)>),
@@ -199,6 +202,17 @@ impl Engine {
         let now = clock::unix_us();
         match wish {
             Wish::Dnd(dnd) => self.plan_dnd(dnd, now),
+            Wish::Chosen => {
+                let (path, store) = (self.paths.chosen(), self.store.clone());
+                let kept = serde_json::to_vec(&self.chosen).map_err(failed)?;
+                self.chosen_due = None;
+                let write = move |gate: &Gate| {
+                    let result = file::write_past(&path, &kept, file::Access::Private, || gate.pass());
+                    store.note(&path, &result);
+                    What::Chosen(result)
+                };
+                Ok(Plan::Write(Box::new(write), Then::Nothing))
+            }
             Wish::Add(card) => {
                 let (added, change) = self.contacts.add(&card, now)?;
                 Ok(self.plan_contact(added.peer(), change, Then::contact(added.peer(), true)))
@@ -312,6 +326,10 @@ impl Engine {
                 }
                 Ok(Answer::Done)
             }
+            What::Chosen(result) => result.map(|()| Answer::Done).map_err(|error| {
+                let sentence = format!("it holds until ahoyd ends, the disk does not take it: {error}");
+                Denied::new(DeniedKind::Failed, sentence)
+            }),
             What::Config(result) => {
                 let set = match then {
                     Then::Setting(set) => set,
