@@ -74,6 +74,8 @@ enum Work {
     Handshake(oneshot::Sender<()>),
     /// Hears a client.
     Hear(Said),
+    /// It was done already.
+    Done,
 }
 
 impl Exchange {
@@ -158,7 +160,21 @@ impl Exchange {
                 self.work.push(known.address.wide, client, cost, Work::Hear(said));
                 self.relieve(now);
             }
-            Input::Gone(client) => self.gone(now, client),
+            Input::Gone(client) => {
+                self.hear_out(now, client);
+                self.gone(now, client);
+            }
+        }
+    }
+
+    /// What a client said before it left counts, an acknowledgement above all. A connection is read only a few messages
+    /// ahead, so that this is little.
+    fn hear_out(&mut self, now: Moment, client: ClientId) {
+        let last: Vec<Work> = self.work.of(client).map(|work| std::mem::replace(work, Work::Done)).collect();
+        for work in last {
+            if let Work::Hear(said) = work {
+                self.hear(now, client, said);
+            }
         }
     }
 
@@ -181,6 +197,7 @@ impl Exchange {
                 // Its task may have ended by itself.
                 Work::Handshake(grant) => drop(grant.send(())),
                 Work::Hear(said) => self.hear(clock::now(), client, said),
+                Work::Done => {}
             }
         }
     }

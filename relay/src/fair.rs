@@ -31,6 +31,11 @@ impl<T> FairQueue<T> {
         self.addresses.wait(from);
     }
 
+    /// All that waits of one client, in its order.
+    pub(crate) fn of(&mut self, client: ClientId) -> impl Iterator<Item = &mut T> {
+        self.work.get_mut(&client).into_iter().flatten().map(|(_, work)| work)
+    }
+
     /// What is to be done now, and its cost.
     pub(crate) fn pop(&mut self) -> Option<(ClientId, u64, T)> {
         let from = self.addresses.first()?;

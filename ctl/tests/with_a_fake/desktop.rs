@@ -63,7 +63,7 @@ async fn events_are_lines_and_the_first_that_was_waited_for_can_be_the_last() {
     let mut watcher = fake.stream(&["watch", "--jsonl"]);
     fake.line(&mut watcher).await;
     let done = fake.ctl(&["events", "call", "--once"]).await;
-    assert_eq!((done.code, done.out.as_str()), (0, "call.ended\t4\tBen\tc1\tcompleted\t\n"));
+    assert_eq!((done.code, done.out.as_str()), (0, "call.ended\t4\tBen\tc1\tcompleted\t\t\t\t\n"));
     fake.later.push_back(Step::Event("call.missed", 5, dict! {"name": "Ben"}));
     let done = fake.ctl(&["events", "--once", "--json"]).await;
     assert_eq!(done.json(), json!({"v": 1, "type": "call.missed", "serial": 5, "name": "Ben"}));

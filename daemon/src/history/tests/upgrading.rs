@@ -50,7 +50,8 @@ INSERT INTO events (row, n, at, boot, fact, source, state, data) VALUES
     (2, 1, 8000000, 8000000, 'dialed', 'local', 'dialing', '{"direction":"outgoing","contact":"09090909090909090909090909090909","name":"ÉMILE","address":"adr"}'),
     (2, 2, 8500000, 8500000, 'ringing-there', 'remote', 'alerting', '{}'),
     (2, 3, 9000000, 9000000, 'answered', 'remote', 'connecting', '{}'),
-    (2, 4, 5000000, 69000000, 'ended', 'remote', 'disconnected', '{"outcome":"answered","reason":"completed","ended-by":"remote"}'),
+    (2, 4, 9000000, 9000000, 'connected', 'network', 'active', '{}'),
+    (2, 5, 5000000, 69000000, 'ended', 'remote', 'disconnected', '{"outcome":"answered","reason":"completed","ended-by":"remote"}'),
     (3, 1, 90000000, 90000000, 'dialed', 'local', 'dialing', '{"direction":"outgoing","contact":"09090909090909090909090909090909","name":"Ben","address":"adr"}');
 "#;
 
