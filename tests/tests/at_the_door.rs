@@ -1,0 +1,44 @@
+//! What becomes of a call that is there already when do-not-disturb is switched?
+//!
+//! Lives here: two real daemons without sound, one of them disturbed or not.
+//! Must not: repeat which contacts come through: a unit test has the table.
+
+use std::time::Duration;
+
+use ahoy_tests::lab::{Net, Relay, dial, flag, introduce, text, two_without_sound};
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn switched_on_while_it_rings_it_falls_silent_and_switched_off_while_somebody_calls_it_rings()
+-> anyhow::Result<()> {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let (ana, ben) = two_without_sound(&net, &relay, SOON).await?;
+    introduce(&ana, &ben)?;
+    let first = dial(&ana, "Ben").await?;
+    let ringing = ben.until_state("incoming", SOON).await?;
+    anyhow::ensure!(!flag(&ben.call(&ringing).await?, "Silenced"));
+    ben.ctl_says(&["dnd", "on"])?;
+    anyhow::ensure!(flag(&ben.call(&ringing).await?, "Silenced"), "it falls silent here");
+    ana.until_call(&first, SOON, |row| text(row, "State") == "alerting").await?;
+    ana.ctl_says(&["hangup"])?;
+    ben.until_call(&ringing, SOON, |row| text(row, "State") == "disconnected").await?;
+
+    // Who is kept away hears nothing: the debug log alone tells that a ring came.
+    let kept = || ben.logged().matches("a ring was kept away").count();
+    let before = kept();
+    let second = dial(&ana, "Ben").await?;
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    tokio::time::timeout(SOON, async {
+        while kept() == before {
+            ticks.tick().await;
+        }
+    })
+    .await?;
+    anyhow::ensure!(text(&ana.call(&second).await?, "State") == "dialing", "and learns nothing");
+    ben.ctl_says(&["dnd", "off"])?;
+    ben.until_state("incoming", SOON).await?;
+    ana.until_call(&second, SOON, |row| text(row, "State") == "alerting").await?;
+    Ok(())
+}
