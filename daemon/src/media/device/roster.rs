@@ -25,6 +25,9 @@ use crate::devices::{Adjust, Found, Server};
 const ADJUSTS: usize = 16;
 /// A folder that cannot be watched, a notice that got lost: we look by ourselves after this.
 const LOOK: Duration = Duration::from_secs(60);
+/// A server that was here a moment ago is looked for this often, for as long as `LOOK`: it usually comes back, and on a busy
+/// machine its folder and its socket come far apart.
+const MISSED: Duration = Duration::from_secs(1);
 /// After a socket appeared its server may need a moment to listen: looks in between, then none.
 const SETTLE: [Duration; 7] = [
     Duration::from_millis(5),
@@ -82,6 +85,7 @@ pub fn follow() -> Roster {
 async fn run(tell: watch::Sender<Arc<Found>>, mut orders: mpsc::Receiver<Adjust>) {
     let mut arrivals = Arrivals::new();
     let mut failures = 0_u32;
+    let mut lost = None;
     loop {
         // Watched before looked: what comes in between is noticed.
         arrivals.watch(&presence::folders());
@@ -89,6 +93,7 @@ async fn run(tell: watch::Sender<Arc<Found>>, mut orders: mpsc::Receiver<Adjust>
             let began = clock::now();
             let ended = pulse::follow(stream, &mut orders, &tell).await;
             tracing::debug!(?socket, ?ended, "the sound server's line ended");
+            lost = Some(clock::now());
             failures = if clock::now().since(began) > LOOK { 0 } else { failures + 1 };
             if failures == 1 {
                 // A server that was stopped: perhaps its successor is there already.
@@ -99,7 +104,8 @@ async fn run(tell: watch::Sender<Arc<Found>>, mut orders: mpsc::Receiver<Adjust>
             arrivals.wait(wait.min(LOOK)).await;
         } else {
             say(&tell, without_pulse());
-            arrivals.wait(LOOK).await;
+            let missed = lost.is_some_and(|at| clock::now().since(at) < LOOK);
+            arrivals.wait(if missed { MISSED } else { LOOK }).await;
             failures = 0;
         }
         settle(&mut arrivals).await;
