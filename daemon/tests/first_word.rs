@@ -141,12 +141,7 @@ async fn ring(ana: &mut Phone, ben: &mut Phone, call: CallId) {
     let (to_ana, to_ben) = (ana.leg(), ben.leg());
     let lifetime = Duration::from_secs(60);
     ana.order(call, to_ben, SignalOrder::Ring { peer: ben.own.peer_id(), lifetime }).await;
-    loop {
-        match ben.event().await {
-            Event::Rung { call: rung, .. } if rung == call => break,
-            _ => {}
-        }
-    }
+    while !matches!(ben.event().await, Event::Rung { call: rung, .. } if rung == call) {}
     ben.send(call, to_ana, Message::Ready).await;
     ana.until_heard(&Message::Ready).await;
     ana.send(call, to_ben, offer()).await;
