@@ -81,7 +81,8 @@ two_people() {
   local url; url=$(cut -d' ' -f2 relay.url)
   ben_home=$HOME/ben; mkdir -p "$ben_home/run"; chmod 700 "$ben_home/run"
   ben_bus=$(dbus-daemon --session --fork --nopidfile --print-address=1 --address="unix:path=$ben_home/run/bus")
-  ben ahoyd 2>ben.log &
+  # Who runs the tests may ignore the end of terminals (nohup), and would pass that on.
+  ben env --default-signal=HUP ahoyd 2>ben.log &
   within 20 ben ahoyctl status || fail "Ben's daemon does not come up: $(tail -3 ben.log)"
   ben ahoyctl account name Ben >/dev/null && ben ahoyctl config set relay.urls "$url" >/dev/null || fail "Ben's settings"
   ahoyctl account name Nora >/dev/null && ahoyctl config set relay.urls "$url" >/dev/null || fail "Nora's settings"
