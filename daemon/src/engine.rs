@@ -420,7 +420,7 @@ impl Engine {
     }
 
     /// The calendar was set, or a day is over: a certificate that others would not believe now is made anew.
-    fn look_at_calendar(&mut self) {
+    pub(crate) fn look_at_calendar(&mut self) {
         if identity::is_stale(&self.own.certificate) {
             tracing::info!("the certificate of this device does not fit the calendar");
             self.keep(Wish::Reload, None);

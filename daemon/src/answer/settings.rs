@@ -167,5 +167,7 @@ impl Engine {
         self.own = Arc::new(own);
         self.contacts.set_own(Arc::clone(&self.own), self.config.call.preconnect);
         self.send_roster();
+        // The calendar may have been put right while this was made by a wrong one.
+        self.look_at_calendar();
     }
 }
