@@ -94,18 +94,18 @@ pub async fn sleep_until_unix(unix_us: i64) {
     }
 }
 
-/// Waits until the calendar was set, or for a day. What depends on the calendar is then looked at again.
-pub async fn until_set_or_a_day() {
-    const DAY_US: i64 = 86_400_000_000;
-    let tomorrow = u64::try_from(unix_us().saturating_add(DAY_US)).unwrap_or(0);
+/// Waits until the calendar was set, or for an hour. What depends on the calendar is then looked at again.
+pub async fn until_set_or_an_hour() {
+    const HOUR_US: i64 = 3_600_000_000;
+    let later = u64::try_from(unix_us().saturating_add(HOUR_US)).unwrap_or(0);
     let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-    match timer_with(TimerfdClockId::Realtime, tomorrow, flags) {
+    match timer_with(TimerfdClockId::Realtime, later, flags) {
         Ok(timer) => {
             let _fired = timer.readable().await;
         }
         Err(error) => {
             tracing::warn!(%error, "no timer of the kernel is left");
-            sleep(Duration::from_secs(86_400)).await;
+            sleep(Duration::from_secs(3_600)).await;
         }
     }
 }

@@ -197,7 +197,7 @@ impl Engine {
         self.send_roster();
         self.send_media_settings();
         Step::new(&mut self, clock::now(), "start").release(None);
-        let calendar = clock::until_set_or_a_day();
+        let calendar = clock::until_set_or_an_hour();
         tokio::pin!(stop, calendar);
         let mut disk = self.store.problem();
         let Some(mut stored) = self.stored.take() else { return Ended::Stopped };
@@ -219,7 +219,7 @@ impl Engine {
                     self.door_moved();
                 }
                 () = &mut calendar => {
-                    calendar.set(clock::until_set_or_a_day());
+                    calendar.set(clock::until_set_or_an_hour());
                     self.look_at_calendar();
                 }
                 Some(report) = inbox.history.recv() => self.history(report),
@@ -419,7 +419,8 @@ impl Engine {
         }
     }
 
-    /// The calendar was set, or a day is over: a certificate that others would not believe now is made anew.
+    /// The calendar was set, or an hour is over: a certificate that others would not believe now is made anew. If the disk did not
+    /// take it, the next hour tries again.
     pub(crate) fn look_at_calendar(&mut self) {
         if identity::is_stale(&self.own.certificate) {
             tracing::info!("the certificate of this device does not fit the calendar");
