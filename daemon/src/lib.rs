@@ -27,7 +27,7 @@ pub mod lock;
 pub mod log;
 pub mod manner;
 pub mod media;
-mod memory;
+pub mod memory;
 mod names;
 mod netlink;
 pub(crate) mod outages;

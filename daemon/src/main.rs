@@ -18,7 +18,7 @@ use ahoyd::lock::{LockError, StateLock};
 use ahoyd::paths::Paths;
 use ahoyd::show::Show;
 use ahoyd::store::Store;
-use ahoyd::{bus, census, clock, desktop, history, identity, log, media, ready, signal};
+use ahoyd::{bus, census, clock, desktop, history, identity, log, media, memory, ready, signal};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
@@ -40,6 +40,7 @@ const SECOND: &str = "another ahoyd of this user runs already and goes on";
 const WAITING: &str = "another ahoyd of this user runs: waiting up to 5 seconds for its end";
 
 pub(crate) fn main() -> ExitCode {
+    memory::keep_little();
     let arguments = Arguments::parse();
     keep_memory_private();
     if let Some(file) = &arguments.check_config {

@@ -1,10 +1,10 @@
 //! Memory that a daemon at rest does not need.
 //!
-//! Lives here: giving freed memory and unused pages of our own program back to the system.
+//! Lives here: giving freed memory and unused pages of our own program back to the system, and an allocator that keeps little.
 //! Must not: be called in a call; know when a daemon is at rest.
 #![expect(
     unsafe_code,
-    reason = "the system's two calls for this are unsafe; both only give back what can be had again"
+    reason = "the system's calls for this are unsafe; all only give back what can be had again"
 )]
 
 use std::ffi::c_void;
@@ -15,6 +15,32 @@ use rustix::mm::{Advice, madvise};
 unsafe extern "C" {
     /// Gives free memory at the end of each arena, and whole free pages in it, back. See malloc_trim(3).
     safe fn malloc_trim(pad: usize) -> i32;
+    /// Sets one parameter of the allocator. See mallopt(3).
+    safe fn mallopt(parameter: i32, value: i32) -> i32;
+}
+
+/// Lets the allocator keep little of what is freed. To be called before the first thread begins.
+///
+/// A sound stream has a thread and buffers of a megabyte. By itself glibc raises its thresholds when such a buffer is freed, up to
+/// 64 MiB, and from then on each of up to eight arenas a core keeps what its threads have freed, which `malloc_trim` does not
+/// touch: a megabyte a stream, for ever.
+pub fn keep_little() {
+    #[cfg(target_env = "gnu")]
+    {
+        // Of <malloc.h>; the threshold is glibc's own at the start.
+        const M_TRIM_THRESHOLD: i32 = -1;
+        const M_MMAP_THRESHOLD: i32 = -3;
+        const M_ARENA_MAX: i32 = -8;
+        const THRESHOLD: i32 = 128 * 1024;
+        for (parameter, value) in
+            [(M_TRIM_THRESHOLD, THRESHOLD), (M_MMAP_THRESHOLD, THRESHOLD), (M_ARENA_MAX, 2)]
+        {
+            if mallopt(parameter, value) == 0 {
+                // The log is not open yet, and nothing depends on it but a few megabytes.
+                return;
+            }
+        }
+    }
 }
 
 /// Gives back what a start or a call has left: what the allocator holds free, and the code that will not run for hours. The
