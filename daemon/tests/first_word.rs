@@ -1,6 +1,8 @@
-//! Who hears from us first? Two signaling tasks, two relays with TLS, and a listening socket that stands for the caller's.
+//! Who hears from us first, and whom do we believe? Signaling tasks, relays with TLS, and a listening socket that stands for the
+//! caller's.
 //!
-//! Lives here: that before an answer nothing reaches a relay of the caller's choice, and that the call works without it.
+//! Lives here: that before an answer nothing reaches a relay of the caller's choice, and that the call works without it; that other
+//! authorities are believed as soon as they are told.
 //! Must not: know a rule of calling; the test plays the engine.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may unwrap like the tests")]
 
@@ -196,4 +198,22 @@ async fn before_the_answer_no_relay_of_the_callers_choice_hears_from_us_and_the_
     ben.send(third, ana.leg(), Message::Accept).await;
     ana.until_heard(&Message::Accept).await;
     clock::timeout(PATIENCE, listening.accept()).await.expect("nobody came after the answer").unwrap();
+}
+
+#[tokio::test]
+async fn another_file_of_authorities_takes_effect_while_signaling_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let [ours, foreign] = ["ours.pem", "foreign.pem"].map(|name| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let file = folder.path().join(name);
+        std::fs::write(&file, authority.pem()).unwrap();
+        (authority, file)
+    });
+    let mut ana = Phone::start("Ana", &relay(&ours.0, folder.path()), foreign.1, 1);
+    ana.tell_roster();
+    while !matches!(ana.report().await, Report::Links(links) if links.error.contains("refused")) {}
+    ana.standing.send_modify(|it| it.ca_file = Some(ours.1));
+    ana.until_online().await;
 }

@@ -395,6 +395,28 @@ async fn an_authority_that_is_added_later_is_believed_without_a_restart() {
 }
 
 #[tokio::test]
+async fn after_a_refusal_authorities_are_read_anew_though_nothing_shows_that_they_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, foreign) = (Authority::new(), Authority::new());
+    let relay = ours.relay("localhost");
+    let url = RelayUrl::parse(&format!("wss://localhost:{}", relay.address.port())).unwrap();
+    let file = foreign.ca_file(folder.path());
+    // As long as the other, written in the same place, at the same time: so changes of the system's own authorities look to us.
+    let write = |text: String| {
+        let mut open = std::fs::File::options().write(true).open(&file).unwrap();
+        std::io::Write::write_all(&mut open, format!("{text:<2000}").as_bytes()).unwrap();
+        open.set_modified(std::time::UNIX_EPOCH).unwrap();
+    };
+    write(foreign.0.pem());
+    let role = Role::Claimed { key: key(1), tokens: vec![] };
+    let mut ana = Line::new(url, role, Trust::new(Some(file.clone())));
+    assert!(ana.down().await.contains("certificate is refused"));
+    write(ours.0.pem());
+    ana.up().await;
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn a_link_asks_for_fresh_credentials_and_tells_of_them() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
