@@ -10,6 +10,7 @@ mod between;
 #[path = "paths/side.rs"]
 mod side;
 
+use std::task::Poll;
 use std::time::Duration;
 
 use ahoy_call::{Epoch, MediaFault, MediaOrder, MediaReport, Opaque, Role, SdpKind};
@@ -17,6 +18,7 @@ use ahoyd::clock;
 use between::Between;
 use side::{ANA, BEN, Side};
 use tokio::sync::RwLock;
+use tokio::task::JoinSet;
 
 /// Held by all but the test that counts the files of this process.
 static COMPANY: RwLock<()> = RwLock::const_new(());
@@ -219,20 +221,42 @@ async fn what_is_closed_before_it_is_built_is_never_built() {
 #[tokio::test]
 async fn a_path_that_is_asked_for_while_a_session_says_farewell_is_built_or_refused_in_words() {
     let _shared = COMPANY.read().await;
-    // At every moment of its end: after so many turns of the runtime.
-    for turns in 0..60 {
-        let mut side = Side::new(ANA);
-        side.order(FIRST, MediaOrder::Prepare(Role::Offerer));
-        side.until_described(FIRST).await;
-        side.order(FIRST, MediaOrder::Close);
-        for _ in 0..turns {
-            tokio::task::yield_now().await;
+    // In a task of its own, which has its turn between any two of the session's.
+    let mut beside = JoinSet::new();
+    beside.spawn(async {
+        let mut closing = 0;
+        // At every moment of its end.
+        for turns in 0..60 {
+            let mut side = Side::new(ANA);
+            side.order(FIRST, MediaOrder::Prepare(Role::Offerer));
+            side.until_described(FIRST).await;
+            side.order(FIRST, MediaOrder::Close);
+            for _ in 0..turns {
+                one_turn().await;
+            }
+            if side.try_order(SECOND, Role::Offerer) {
+                side.until_anything(SECOND).await;
+            } else if !side.has_ended() {
+                closing += 1;
+            }
+            side.end().await;
         }
-        if side.try_order(SECOND, Role::Offerer) {
-            side.until_anything(SECOND).await;
+        assert!(closing > 0, "no order came in the middle of a farewell");
+    });
+    beside.join_next().await.unwrap().unwrap();
+}
+
+/// Every other task that is awake has its turn. Tokio's own way of yielding lets them have sixty.
+async fn one_turn() {
+    let mut had = false;
+    std::future::poll_fn(|context| match std::mem::replace(&mut had, true) {
+        true => Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            Poll::Pending
         }
-        side.end().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test]

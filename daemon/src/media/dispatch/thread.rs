@@ -221,3 +221,40 @@ fn tell_all(calls: &HashMap<CallId, Running>, ask: impl Fn() -> Ask) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use ahoy_call::Role;
+
+    use super::super::super::sound::NoSound;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_path_that_is_asked_for_while_a_session_says_farewell_begins_the_next_one() {
+        let ((_orders_in, orders), (reports, _heard)) = (mpsc::channel(1), mpsc::channel(8));
+        let mut thread = Waiting {
+            settings: Settings::default(),
+            ice_servers: Vec::new(),
+            open_sound: Box::new(|_| Box::new(NoSound)),
+            orders,
+            reports,
+            names: Names::default(),
+        };
+        let (call, leg) = (CallId::from_bytes([1; 16]), LegId::from_bytes([2; 16]));
+        let mut sessions = JoinSet::new();
+        // It reads no order any more, and its paths are not closed yet.
+        let (asks, unread) = mpsc::channel(1);
+        drop(unread);
+        let old = sessions.spawn(pending()).id();
+        let mut calls = HashMap::from([(call, Running { asks, task: old })]);
+        let (_keeps, wanted) = watch::channel(Wanted::default());
+        let order = MediaOrder::Prepare(Role::Offerer);
+        let begun = thread.about_path(&mut calls, &mut sessions, call, (leg, Epoch(2)), order, Some(wanted));
+        assert_eq!(begun, Ok(()));
+        assert!(calls[&call].task != old && !calls[&call].asks.is_closed(), "the next one has the order");
+        thread.ended(&mut calls, Ok((old, ()))).await;
+        assert!(calls.contains_key(&call), "the end of the old one is not the end of the new one");
+    }
+}
