@@ -156,6 +156,27 @@ async fn a_held_side_leaves_the_devices_to_others_and_sends_silence_until_it_res
 }
 
 #[tokio::test]
+async fn the_statistics_of_a_call_go_on_over_a_hold() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::talking(FIRST).await;
+    let before = w.ana.stats().await;
+    assert!(before.packets_in > 10 && before.packets_played > 0, "{before:?}");
+    w.ana.order(FIRST, MediaOrder::SetHeld(true));
+    w.until("free devices", |w| w.ana.mic.is_left_to_others()).await;
+    let held = w.ana.stats().await;
+    assert!(held.packets_in >= before.packets_in, "{before:?}, then {held:?}");
+    w.ana.ear.start_over();
+    w.ana.order(FIRST, MediaOrder::SetHeld(false));
+    w.until("Ben's voice again", |w| w.ana.ear.hears(BEN)).await;
+    let after = w.ana.stats().await;
+    assert!(
+        after.packets_in > before.packets_in && after.packets_played > before.packets_played,
+        "{before:?}, then {after:?}"
+    );
+    w.end().await;
+}
+
+#[tokio::test]
 async fn without_a_microphone_encoded_silence_flows() {
     let _shared = COMPANY.read().await;
     let mut w = Between::new();
