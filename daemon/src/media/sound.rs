@@ -3,6 +3,7 @@
 //! Lives here: the trait between a call's pump and the devices, so that a test can be both.
 //! Must not: know a sound library, a packet or a path.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 
 use super::Settings;
 use super::device::{DeviceHandle, DeviceState, Roster, States, Wish, roster};
+use crate::devices::Found;
 
 /// The microphone and the speaker of a call, as queues of samples: mono, 48 kHz. Dropping it closes both.
 ///
@@ -68,20 +70,10 @@ pub struct Devices {
 
 /// The machine's devices. Must be called within a runtime.
 pub fn devices(settings: &Settings) -> Devices {
-    let (back, idle) = sync_channel(KEPT);
     let (wishes, wish) = watch::channel(settings.wish());
     let roster = roster::follow();
-    let found = roster.found.clone();
-    let states = States::default();
-    let state = states.read();
-    let spawn = move || DeviceHandle::spawn(wish.clone(), found.clone(), Some(states.entry()));
-    match spawn() {
-        Ok(handle) => {
-            // The queue is empty and has room for it.
-            let _kept = back.try_send(handle);
-            let open: OpenSound = Box::new(move |_settings| lend(&spawn, &idle, &back));
-            Devices { open, state, wishes, roster }
-        }
+    match lent(wish, roster.found.clone()) {
+        Ok((open, state)) => Devices { open, state, wishes, roster },
         Err(error) => {
             tracing::error!(%error, "the thread of the sound devices does not begin");
             let problems = vec!["sound: its thread cannot begin".to_owned()];
@@ -89,6 +81,20 @@ pub fn devices(settings: &Settings) -> Devices {
             Devices { open: Box::new(|_| Box::new(NoSound)), state, wishes, roster }
         }
     }
+}
+
+/// What opens the sound of calls, and what is missing about all of it. The first thread begins now.
+fn lent(
+    wish: watch::Receiver<Wish>,
+    found: watch::Receiver<Arc<Found>>,
+) -> std::io::Result<(OpenSound, watch::Receiver<DeviceState>)> {
+    let (back, idle) = sync_channel(KEPT);
+    let states = States::default();
+    let state = states.read();
+    let spawn = move || DeviceHandle::spawn(wish.clone(), found.clone(), Some(states.entry()));
+    // The queue is empty and has room for it.
+    let _kept = back.try_send(spawn()?);
+    Ok((Box::new(move |_settings| lend(&spawn, &idle, &back)), state))
 }
 
 fn lend(
@@ -198,5 +204,51 @@ impl Sound for NoSound {
 
     fn headset(&mut self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use crate::devices::Server;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Waits until exactly these troubles are told, by a word of each.
+    async fn until_told(state: &mut watch::Receiver<DeviceState>, words: &[&str]) {
+        let told = |state: &DeviceState| {
+            let problems = &state.problems;
+            problems.len() == words.len()
+                && words.iter().all(|word| problems.iter().any(|one| one.contains(word)))
+        };
+        let found = clock::timeout(PATIENCE, state.wait_for(told)).await.map(drop);
+        assert!(found.is_ok(), "{words:?} in time, not {:?}", state.borrow().problems);
+    }
+
+    #[tokio::test]
+    async fn the_troubles_of_a_second_call_and_of_the_next_one_are_told() {
+        // A server without any device: nothing is opened.
+        let found = Found { server: Server::PulseAudio, ..Found::default() };
+        let (_keeps_found, found) = watch::channel(Arc::new(found));
+        let (_keeps_wish, wish) = watch::channel(Wish::default());
+        let (mut open, mut state) = lent(wish, found).unwrap();
+        let settings = Settings::default();
+        let first = open(&settings);
+        until_told(&mut state, &["loudspeaker"]).await;
+        let mut second = open(&settings);
+        second.capture(true);
+        until_told(&mut state, &["loudspeaker", "microphone"]).await;
+        drop(first);
+        drop(second);
+        until_told(&mut state, &[]).await;
+        // Whichever of their threads they get.
+        let mut both = [open(&settings), open(&settings)];
+        for one in &mut both {
+            one.capture(true);
+            until_told(&mut state, &["loudspeaker", "microphone"]).await;
+            one.capture(false);
+            until_told(&mut state, &["loudspeaker"]).await;
+        }
     }
 }
