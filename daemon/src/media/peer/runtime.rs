@@ -88,3 +88,29 @@ impl Runtime for Capped {
         "ahoy"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::clock;
+
+    #[tokio::test]
+    async fn all_names_of_a_path_wait_for_one_moment_together_and_what_is_known_serves_at_once() {
+        const MOMENT: Duration = Duration::from_millis(250);
+        let address = SocketAddr::from(([192, 0, 2, 1], 3478));
+        let known = HashMap::from([("a.example:3478".to_owned(), vec![address])]);
+        let (_keeps, names) = watch::channel(known);
+        let began = clock::now();
+        let runtime =
+            Capped { inner: TokioRuntime, hurry: Arc::default(), names: Some(names), until: began + MOMENT };
+        // As the library asks: one after the other.
+        for dead in 0..8 {
+            let found = runtime.resolve_host(&format!("dead{dead}.example:3478")).await;
+            assert_eq!(found.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        }
+        assert!(clock::now().since(began) < 4 * MOMENT, "each waited for a moment of its own");
+        assert_eq!(runtime.resolve_host("a.example:3478").await.unwrap(), [address], "after it too");
+    }
+}
