@@ -24,8 +24,10 @@ async fn the_newest_board_is_shown_after_a_time_in_which_the_port_took_nothing()
     let mut show = Show::new(orders, account);
     let boards = show.boards();
     for n in 0..300 {
-        let board = if n % 2 == 0 { with_call(State::Active) } else { muted(with_call(State::Active)) };
-        *show.board() = board;
+        *show.board() = match n {
+            299 => muted(with_call(State::Active)),
+            _ => with_call(if n % 2 == 0 { State::Active } else { State::Held }),
+        };
         show.flush();
         show.tell(Order::Event { kind: "test.toggled", serial: n, data: EventData::default() });
     }
