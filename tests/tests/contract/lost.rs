@@ -7,7 +7,7 @@ use ahoy_call::State;
 use ahoyd::board::AccountRow;
 use ahoyd::bus::Order;
 use ahoyd::happening::EventData;
-use ahoyd::request::{Answer, Request, Verb};
+use ahoyd::request::{Answer, Asked, Request, Verb};
 use ahoyd::show::Show;
 use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, oneshot};
@@ -95,6 +95,8 @@ async fn a_part_that_hangs_holds_up_no_other_method_and_its_client_is_told() {
         let mut kept = Vec::new();
         for _ in 0..3 {
             let asked = rig.port.asked().await;
+            // Who was given up has been told already: whatever came after that has waited for it.
+            assert!(kept.iter().all(|one: &Asked| !one.reply.is_closed()), "{:?} waited", asked.what);
             if matches!(asked.what, Request::Verb { verb: Verb::HangUp, .. }) {
                 rig.port.order(Order::Reply(asked.reply, Ok(Answer::Done))).await;
             } else {
