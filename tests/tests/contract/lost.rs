@@ -118,6 +118,22 @@ async fn a_part_that_hangs_holds_up_no_other_method_and_its_client_is_told() {
 }
 
 #[tokio::test]
+async fn an_agent_is_forgotten_with_the_bus() {
+    let mut rig = Rig::up(&idle()).await;
+    let agent = connect(&rig.bus).await;
+    let manager = ahoy_dbus::proxy::ManagerProxy::new(&agent).await.unwrap();
+    let none = ahoy_dbus::Dict::new();
+    let board = idle();
+    let (registered, asked) =
+        tokio::join!(manager.register_agent(&none), rig.port.serve_one(&board, Ok(Answer::Flag(true))));
+    registered.unwrap();
+    let Request::RegisterAgent(name) = asked.what else { panic!("{:?}", asked.what) };
+    rig.bus.go();
+    let asked = tokio::time::timeout(std::time::Duration::from_secs(10), rig.port.asked()).await;
+    assert_eq!(asked.expect("the lease ends").what, Request::UnregisterAgent(name));
+}
+
+#[tokio::test]
 async fn an_agent_that_leaves_while_the_queue_is_full_is_forgotten_all_the_same() {
     let mut rig = Rig::up(&idle()).await;
     let agent = connect(&rig.bus).await;
