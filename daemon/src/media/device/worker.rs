@@ -17,7 +17,7 @@ use side::{Place, Side, place};
 use tokio::sync::watch;
 pub(super) use told::NO_SERVER;
 
-use super::choice::{Order, Watchdog, Way};
+use super::choice::{Order, Way};
 use super::rings::{Feed, Meters, Tap};
 use super::states::Entry;
 use super::streams::{OpenError, Purpose, Stream, channels, make_input, open_output};
@@ -246,7 +246,7 @@ impl Worker {
         }
         tracing::info!("capture runs, it was ready");
         let began_at = self.meters.captured.load(Ordering::Relaxed);
-        let running = Some((stream, Watchdog::new(clock::now(), began_at, at.bluetooth())));
+        let running = Some((stream, at.watchdog(clock::now(), began_at)));
         let choice = self.output.choice;
         self.input = Side { choice, running, began_at, at, ..Side::default() };
     }

@@ -44,6 +44,11 @@ impl Place {
     pub(super) fn bluetooth(&self) -> bool {
         self.wished.as_deref().or(self.usual.as_deref()).is_some_and(is_bluetooth)
     }
+
+    /// Of a stream that was opened here now; `frames` is the counter's present value.
+    pub(super) fn watchdog(&self, now: Moment, frames: u64) -> Watchdog {
+        Watchdog::new(now, frames, self.bluetooth())
+    }
 }
 
 /// Where a stream of this direction belongs now.
@@ -222,7 +227,7 @@ impl Side {
         (self.began_at, self.retry) = (began_at, None);
         self.refused = place.wished.clone().filter(|_| !stream.as_wished);
         let now = clock::now();
-        self.running = Some((stream, Watchdog::new(now, began_at, place.bluetooth())));
+        self.running = Some((stream, place.watchdog(now, began_at)));
         self.at = Place { wished: place.wished.filter(|_| self.refused.is_none()), ..place };
         self.better = match self.choice.is_best() {
             true => None,
@@ -267,14 +272,25 @@ mod tests {
         assert_eq!(asked, [Way::PipeWire, Way::PipeWire, Way::PulseAudio]);
     }
 
+    fn at(wished: Option<&str>, usual: &str) -> Place {
+        Place { wished: wished.map(str::to_owned), usual: Some(usual.to_owned()), nowhere: false }
+    }
+
     #[test]
     fn a_headset_without_a_wire_is_known_by_its_name() {
-        let place = |wished: Option<&str>, usual: &str| Place {
-            wished: wished.map(str::to_owned),
-            usual: Some(usual.to_owned()),
-            nowhere: false,
+        assert!(at(None, "bluez_input.00_11.headset-head-unit").bluetooth());
+        assert!(!at(Some("alsa_input.usb"), "bluez_input.00_11").bluetooth());
+    }
+
+    #[test]
+    fn a_stream_on_a_headset_without_a_wire_has_six_seconds_to_begin() {
+        // When it is opened anew, looked at every 100 ms.
+        let begins = |place: Place| {
+            let mut dog = place.watchdog(Moment::from_micros(0), 7);
+            (1..=600).map(|n| n * 100).find(|ms| !dog.content(Moment::from_micros(ms * 1_000), 7))
         };
-        assert!(place(None, "bluez_input.00_11.headset-head-unit").bluetooth());
-        assert!(!place(Some("alsa_input.usb"), "bluez_input.00_11").bluetooth());
+        assert_eq!(begins(at(None, "bluez_input.00_11")), Some(6_000));
+        assert_eq!(begins(at(Some("bluez_output.00_11"), "alsa_output.usb")), Some(6_000));
+        assert_eq!(begins(at(Some("alsa_input.usb"), "bluez_input.00_11")), Some(2_000));
     }
 }
