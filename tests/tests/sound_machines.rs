@@ -158,6 +158,47 @@ async fn on_pulseaudio_a_mixer_knows_our_streams_and_their_roles() -> Outcome {
     streams_have_names("pulse", ("phone", "event")).await
 }
 
+/// Whether Ana's microphone is made ready while Ben's call rings, once her loudspeaker runs; then she answers, and it is open.
+async fn is_made_ready(ana: &Desk, ben: &Desk, clock: &mut Ears) -> anyhow::Result<bool> {
+    let voice = "media.name = \"Voice\"";
+    ben.ctl_says(&["call", "Ana"])?;
+    ana.until_state("incoming", SOON).await?;
+    listed(ana, "sink-inputs", voice, clock)?;
+    let mut ready = false;
+    // It would be made within a tenth of a second.
+    for _ in 0..6 {
+        clock.levels(Duration::from_millis(500))?;
+        let output = ana.local("pactl").args(["list", "source-outputs"]).output()?;
+        ready |= String::from_utf8_lossy(&output.stdout).contains(voice);
+    }
+    ana.ctl_says(&["answer"])?;
+    ana.until_state("active", SOON).await?;
+    listed(ana, "source-outputs", voice, clock)?;
+    ben.ctl_says(&["hangup"])?;
+    ana.until_state("disconnected", SOON).await?;
+    Ok(ready)
+}
+
+async fn a_headset_is_left_alone(server: &str) -> Outcome {
+    let (ana, ben, _rest) = two(server, "muted = true\ntones = false").await?;
+    let mut clock = ben.listen()?;
+    anyhow::ensure!(is_made_ready(&ana, &ben, &mut clock).await?, "what has a wire is made ready");
+    plug_microphone(&ana, server, "bluez_input.00_11", 16_000, "mono")?;
+    choose(&ana, "input", "bluez_input.00_11").await?;
+    anyhow::ensure!(!is_made_ready(&ana, &ben, &mut clock).await?, "a ring made a headset turn to listening");
+    Ok(())
+}
+
+#[tokio::test]
+async fn on_pipewire_a_ring_makes_no_headset_without_a_wire_ready_to_listen() -> Outcome {
+    a_headset_is_left_alone("pipewire").await
+}
+
+#[tokio::test]
+async fn on_pulseaudio_a_ring_makes_no_headset_without_a_wire_ready_to_listen() -> Outcome {
+    a_headset_is_left_alone("pulse").await
+}
+
 /// Threads of the daemon, and connections to the sound server.
 fn open(desk: &Desk) -> anyhow::Result<(usize, usize)> {
     let number = desk.pid().ok_or_else(|| anyhow::anyhow!("no daemon"))?;
