@@ -98,6 +98,11 @@ impl Rig {
         self.asked.try_recv().is_err()
     }
 
+    /// Asks for nothing within this time either.
+    pub(crate) async fn asks_nothing_for(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.asked.recv()).await.is_err()
+    }
+
     pub(crate) async fn connect(&self) -> Connection {
         connect(&self.bus).await
     }
