@@ -277,9 +277,34 @@ mod tests {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         gives_up(ours.into());
         let (reader, writer) = std::io::pipe().unwrap();
-        // Not a whole number of pieces is free: a write of one would wait, though a poll says that there is room.
         gives_up(writer.try_clone().unwrap().into());
         drop((theirs, reader, writer));
+    }
+
+    /// Writes until it takes no more, as when somebody else has filled it after the poll.
+    fn fills(into: OwnedFd) {
+        let ours = into.try_clone().unwrap();
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        std::thread::Builder::new()
+            .spawn(move || {
+                let reader = Reader::of(&into);
+                let refused = (0..10_000).find_map(|_| reader.write(&[0; PIECE]).err());
+                tell.send(refused).unwrap();
+            })
+            .unwrap();
+        let refused = told.recv_timeout(std::time::Duration::from_secs(20)).expect("it does not hang");
+        assert_eq!(refused, Some(rustix::io::Errno::AGAIN));
+        let theirs = rustix::fs::fcntl_getfl(&ours).unwrap();
+        assert!(!theirs.contains(OFlags::NONBLOCK), "what we were given stays as it was");
+    }
+
+    #[test]
+    fn what_another_writer_has_filled_since_the_poll_holds_up_nobody() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        fills(ours.into());
+        let (reader, writer) = std::io::pipe().unwrap();
+        fills(writer.into());
+        drop((theirs, reader));
     }
 
     #[test]
