@@ -14,7 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ahoy_call::{Epoch, MediaFault, MediaOrder, MediaReport, Opaque, Role, SdpKind};
-use ahoyd::clock;
+use ahoyd::system::clock;
 use between::Between;
 use side::{ANA, BEN, Side};
 use tokio::sync::RwLock;

@@ -12,9 +12,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use ahoy_call::Moment;
-use ahoyd::clock;
 use ahoyd::media::device::{DeviceHandle, Wish, roster};
 use ahoyd::media::pipeline::{Capture, Playback};
+use ahoyd::system::clock;
 use tokio::sync::watch;
 
 const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/lab/soundlab.sh");

@@ -1,10 +1,10 @@
 //! From a decoded message to everything that a person or program sees of it.
 //!
-//! Lives here: the target that knows the daemon; what must hold is `ahoyd::outward`, as in the tests of the whole.
+//! Lives here: the target that knows the daemon; what must hold is `ahoyd::engine::outward`, as in the tests of the whole.
 //! Must not: depend on the fuzzer.
 
 use ahoy_proto::codec;
-use ahoyd::outward;
+use ahoyd::engine::outward;
 
 /// A message of a call, decoded and shown everywhere. True if it brought words.
 pub fn message(data: &[u8]) -> bool {

@@ -4,7 +4,7 @@
 //! Must not: word what a program says of itself; sections that no option tells lie in `sections/`.
 
 #[expect(unreachable_pub, reason = "public in the library that it belongs to")]
-#[path = "../../daemon/src/cli.rs"]
+#[path = "../../daemon/src/system/cli.rs"]
 mod ahoyd;
 #[expect(unreachable_pub, reason = "public in the library that it belongs to")]
 #[path = "../../relay/src/cli.rs"]

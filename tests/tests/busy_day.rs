@@ -134,7 +134,7 @@ async fn who_may_not_disturb_hears_what_the_offline_would_say_and_a_favourite_ri
     ben.ctl_says(&["contact", "set", "ana", "--favorite", "on"])?;
     ben.ctl_says(&["dnd", "favorites", "--for", "1h"])?;
     let manager = proxy::ManagerProxy::new(&ben.bus().await?).await?;
-    let (until, now) = (manager.dnd_until().await?, ahoyd::clock::unix_us());
+    let (until, now) = (manager.dnd_until().await?, ahoyd::system::clock::unix_us());
     anyhow::ensure!(
         manager.dnd().await? == "favorites" && (3_500..3_700).contains(&((until - now) / 1_000_000))
     );

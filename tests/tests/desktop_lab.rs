@@ -123,7 +123,7 @@ async fn media_keys_answer_sleep_is_inhibited_and_the_network_may_change() -> Ou
     // A key answers what could be heard.
     let ringing = pair.ben.until_state("incoming", SOON).await?;
     let rings = number(&pair.ben.call(&ringing).await?, "RingingAt");
-    until(&ben, async || Ok(ahoyd::clock::unix_us() > rings + 1_200_000)).await?;
+    until(&ben, async || Ok(ahoyd::system::clock::unix_us() > rings + 1_200_000)).await?;
     // playerctl finds the one player there is, as a desktop's media keys do.
     let pressed = pair.ben.local("playerctl").arg("play-pause").status()?;
     anyhow::ensure!(pressed.success(), "playerctl ended with {pressed}");

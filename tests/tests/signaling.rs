@@ -14,10 +14,10 @@ use std::time::Duration;
 use ahoy_call::{CallId, Event, LegId, Message, PeerId, SignalOrder};
 use ahoy_proto::card::Card;
 use ahoy_proto::envelope::Token;
-use ahoyd::clock;
 use ahoyd::identity::{self, Own};
-use ahoyd::roster::{self, Known, Roster};
 use ahoyd::signal::{self, Links, Order, Report, Setup, Standing};
+use ahoyd::system::clock;
+use ahoyd::values::roster::{self, Known, Roster};
 use post::Relay;
 use tokio::sync::{mpsc, watch};
 

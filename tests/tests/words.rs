@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ahoy_call::Message;
 use ahoy_proto::codec;
-use ahoyd::outward;
+use ahoyd::engine::outward;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

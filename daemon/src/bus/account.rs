@@ -14,7 +14,7 @@ use super::properties::{Settable, typed};
 use super::settings;
 use super::shown::Account;
 use crate::config::Setting;
-use crate::request::{Answer, Request};
+use crate::values::request::{Answer, Request};
 
 /// A row as it is sent, `a{sv}`.
 type Row = BTreeMap<&'static str, Variant<'static>>;

@@ -14,8 +14,8 @@ use zbus::{Connection, MatchRule, MessageStream};
 
 use super::desk::Desk;
 use super::fault::Fault;
-use crate::clock;
-use crate::request::{Answer, Denied, DeniedKind, Request};
+use crate::system::clock;
+use crate::values::request::{Answer, Denied, DeniedKind, Request};
 
 /// So many agents at once, and so many leases that have not ended yet.
 const MOST: usize = 16;

@@ -15,10 +15,10 @@ use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::shown::Call;
 use super::{spell, verbs};
-use crate::board::CallRow;
-use crate::manner::MannerChange;
-use crate::request::{Answer, Denied, DeniedKind, Lease, Request, Verb, Which};
-use crate::rows::ContactChange;
+use crate::values::board::CallRow;
+use crate::values::manner::MannerChange;
+use crate::values::request::{Answer, Denied, DeniedKind, Lease, Request, Verb, Which};
+use crate::values::rows::ContactChange;
 
 /// The object of a call. What changes is read from the board, what does not from the row it was made of.
 #[derive(Clone, Debug)]

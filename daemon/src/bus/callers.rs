@@ -19,7 +19,7 @@ use zbus::names::UniqueName;
 use super::fault::Fault;
 use super::options::Dictionary;
 use super::spell;
-use crate::clock;
+use crate::system::clock;
 
 /// How long the bus may take to say who calls.
 const PATIENCE: Duration = Duration::from_secs(2);

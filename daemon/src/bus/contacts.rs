@@ -13,9 +13,9 @@ use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::properties::Settable;
 use super::shown::Contacts;
-use crate::manner::{MannerChange, Preconnect, RingPolicy};
-use crate::request::{Answer, Request};
-use crate::rows::{ContactChange, ContactFilter, ContactRow};
+use crate::values::manner::{MannerChange, Preconnect, RingPolicy};
+use crate::values::request::{Answer, Request};
+use crate::values::rows::{ContactChange, ContactFilter, ContactRow};
 
 /// A row as it is sent, `a{sv}`.
 type Row = BTreeMap<&'static str, Variant<'static>>;

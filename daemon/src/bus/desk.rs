@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::fault::Fault;
 use super::{border, spell};
-use crate::board::{Board, CallRow};
-use crate::clock;
-use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Request, Verb, Which};
+use crate::system::clock;
+use crate::values::board::{Board, CallRow};
+use crate::values::request::{Answer, Asked, Denied, DeniedKind, Guard, Request, Verb, Which};
 
 /// What every interface holds.
 #[derive(Clone, Debug)]

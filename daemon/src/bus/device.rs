@@ -13,9 +13,9 @@ use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::shown::AudioDevice;
 use super::spell;
-use crate::board::DeviceRow;
-use crate::devices::{Adjust, Flow};
-use crate::request::{Denied, DeniedKind, Request, Role};
+use crate::values::board::DeviceRow;
+use crate::values::devices::{Adjust, Flow};
+use crate::values::request::{Denied, DeniedKind, Request, Role};
 
 /// The object of a device. What changes is read from the board.
 #[derive(Clone, Debug)]

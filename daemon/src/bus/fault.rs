@@ -9,7 +9,7 @@ use ahoy_dbus::{Error, ErrorName};
 use zbus::message::{Header, Message};
 use zbus::{BoxDBusError, DBusError};
 
-use crate::request::{Denied, DeniedKind};
+use crate::values::request::{Denied, DeniedKind};
 
 /// An error reply: a name for programs, a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::options::{Dictionary, Options};
 use super::properties::Settable;
 use super::shown::Focus;
 use super::verbs;
-use crate::request::{Answer, Request, Verb, Which};
+use crate::values::request::{Answer, Request, Verb, Which};
 
 /// The object that is always there.
 #[derive(Clone, Debug)]

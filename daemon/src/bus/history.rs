@@ -14,8 +14,8 @@ use super::options::{Dictionary, Options};
 use super::properties::Settable;
 use super::shown::History;
 use super::spell;
-use crate::request::{Answer, Lease, Request};
-use crate::rows::{ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Told};
+use crate::values::request::{Answer, Lease, Request};
+use crate::values::rows::{ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Told};
 
 /// A row as it is sent, `a{sv}`.
 pub(super) type Row = BTreeMap<String, Variant<'static>>;

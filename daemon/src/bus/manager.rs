@@ -20,9 +20,9 @@ use super::options::{Dictionary, Options};
 use super::properties::Settable;
 use super::shown::Manager;
 use super::{settings, spell};
-use crate::door::{Dnd, DndMode};
-use crate::log;
-use crate::request::{Answer, Request};
+use crate::engine::door::{Dnd, DndMode};
+use crate::system::log;
+use crate::values::request::{Answer, Request};
 
 /// The object at the root.
 #[derive(Clone, Debug)]

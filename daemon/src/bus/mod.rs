@@ -38,10 +38,10 @@ use tokio::sync::{mpsc, watch};
 pub use self::fault::name as error_name;
 use self::tree::{Tree, Uprooted};
 pub(crate) use self::tried::{marshalled, texts};
-use crate::board::Shown;
-use crate::clock;
-pub use crate::happening::EventData;
-use crate::request::{Answer, Asked, Denied, Reply};
+use crate::system::clock;
+use crate::values::board::Shown;
+pub use crate::values::happening::EventData;
+use crate::values::request::{Answer, Asked, Denied, Reply};
 
 /// What the engine asks of the bus.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use zbus::{OwnedVariant, Variant};
 
 use super::fault::Fault;
 use super::spell;
-use crate::request::Guard;
+use crate::values::request::Guard;
 
 /// A dictionary as it came, `a{sv}`.
 pub(super) type Dictionary = HashMap<String, OwnedVariant>;

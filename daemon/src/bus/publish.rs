@@ -17,8 +17,8 @@ use super::device::DeviceObject;
 use super::guarded::Guarded;
 use super::shown::{Account, AudioDevice, Call, Contacts, Focus, History, Manager, Properties};
 use super::spell;
-use crate::board::{Board, CallRow, DeviceRow};
-use crate::failpoint;
+use crate::system::failpoint;
+use crate::values::board::{Board, CallRow, DeviceRow};
 
 /// All that differs between two boards.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -11,7 +11,7 @@ use zbus::Variant;
 use zbus::wire::OwnedObjectPath;
 
 use super::spell;
-use crate::board::{Board, CallRow, DeviceRow};
+use crate::values::board::{Board, CallRow, DeviceRow};
 
 /// Properties by name.
 pub(super) type Properties = BTreeMap<&'static str, Variant<'static>>;

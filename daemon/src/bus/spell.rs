@@ -13,8 +13,8 @@ use blake2::{Blake2s, Digest};
 use zbus::Variant;
 use zbus::wire::OwnedObjectPath;
 
-use crate::devices::Flow;
-use crate::rows::Stats;
+use crate::values::devices::Flow;
+use crate::values::rows::Stats;
 
 type Blake2s128 = Blake2s<U16>;
 

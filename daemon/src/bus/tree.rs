@@ -21,12 +21,12 @@ use super::manager::ManagerObject;
 use super::properties::{OwnProperties, Settable};
 use super::publish::{add_call, add_device, show, tell_all};
 use super::{EventData, Order, border, release, spell};
-use crate::board::{Board, Shown};
 use crate::bus::contacts::ContactsObject;
 use crate::bus::history::HistoryObject;
-use crate::clock;
-use crate::happening::outcome_word;
-use crate::request::Asked;
+use crate::system::clock;
+use crate::values::board::{Board, Shown};
+use crate::values::happening::outcome_word;
+use crate::values::request::Asked;
 
 /// Why there is no tree on the bus.
 #[derive(Debug, thiserror::Error)]

@@ -10,9 +10,9 @@ use zbus::{Message, Variant};
 
 use super::publish::{changes, difference};
 use super::{border, spell};
-use crate::board::Board;
 use crate::bus::history;
-use crate::rows::{HistoryEvent, HistoryRow};
+use crate::values::board::Board;
+use crate::values::rows::{HistoryEvent, HistoryRow};
 
 /// What is sent when this board comes after none, and when this row and its events are asked for.
 pub(crate) fn marshalled(

@@ -7,7 +7,7 @@ use ahoy_call::{DeclineReason, Scope};
 
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
-use crate::request::{Guard, Verb};
+use crate::values::request::{Guard, Verb};
 
 /// Reads a decline. `later` is a `declined` with a text.
 pub(super) fn decline(reason: &str, options: Dictionary) -> Result<(Verb, Guard), Fault> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
 
 use super::{Config, ConfigError, Setting};
-use crate::file::{self, Access};
+use crate::system::file::{self, Access};
 
 /// A byte order mark, as some editors put it before the text.
 const MARK: &str = "\u{feff}";

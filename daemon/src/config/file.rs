@@ -15,9 +15,9 @@ use toml::{Spanned, Value};
 use tracing::Level;
 
 use super::{Call, Config, Interfaces, Media, Preconnect, Relay, Retention};
-use crate::log;
 use crate::media::ring::{Ringing, Volume};
 use crate::media::voice::{Switch, Wishes};
+use crate::system::log;
 
 /// The file as it is spelled: every key once, every value still unjudged.
 #[derive(Default, Deserialize)]

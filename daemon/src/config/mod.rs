@@ -19,7 +19,7 @@ use tracing::Level;
 use crate::media;
 use crate::media::ring::Ringing;
 use crate::media::voice::Wishes;
-use crate::rows::Retention;
+use crate::values::rows::Retention;
 pub use chosen::{Chosen, ChosenKey};
 pub use edit::{EditError, write_past};
 use file::{File, Wrong};

@@ -10,7 +10,7 @@ use ahoy_call::PeerId;
 
 use super::disk::{self, Content};
 use super::row::Row;
-use crate::store::{Gate, Store};
+use crate::system::store::{Gate, Store};
 
 /// What a change of contacts consists of. Made by [`super::Contacts`], written on the store's thread, and given back to
 /// [`super::Contacts::commit`]. Until then nothing is so.

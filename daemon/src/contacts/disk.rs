@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Token;
 use super::row::Row;
-use crate::file::Access;
-use crate::manner::Manner;
-use crate::store::Gate;
-use crate::{clock, file};
+use crate::system::file::Access;
+use crate::system::store::Gate;
+use crate::system::{clock, file};
+use crate::values::manner::Manner;
 
 /// The version of the files that this program writes and understands.
 pub(super) const VERSION: u32 = 1;

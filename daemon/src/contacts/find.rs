@@ -11,7 +11,7 @@ use super::disk::{self, hex};
 use super::row::Row;
 use super::store::{Contacts, no_such_contact};
 use super::{ContactFilter, ContactRow};
-use crate::request::{Denied, DeniedKind};
+use crate::values::request::{Denied, DeniedKind};
 
 /// The shortest beginning of an id or address that counts, so that a short name never means a key.
 const SHORTEST_KEY: usize = 4;

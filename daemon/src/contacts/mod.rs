@@ -12,7 +12,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use crate::roster::{Known, Roster, Token};
-pub use crate::rows::{ContactChange, ContactFilter, ContactRow};
+pub use crate::values::roster::{Known, Roster, Token};
+pub use crate::values::rows::{ContactChange, ContactFilter, ContactRow};
 pub use change::Change;
 pub use store::{Added, Contacts};

@@ -10,7 +10,7 @@ use ahoy_proto::words;
 use super::ContactRow;
 use super::disk::{ContactFile, VERSION, hex};
 use crate::config::Preconnect;
-use crate::manner::{self, Manner};
+use crate::values::manner::{self, Manner};
 
 /// One contact. Times are microseconds since the Unix epoch.
 #[derive(Clone)]

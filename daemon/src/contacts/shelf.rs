@@ -10,8 +10,8 @@ use ahoy_proto::card::Card;
 use tokio::sync::watch;
 
 use super::disk::{self, ContactFile, Fault, hex};
-use crate::roster::Cards;
-use crate::store::Store;
+use crate::system::store::Store;
+use crate::values::roster::Cards;
 
 /// Where cards are kept: their holder's files. A card comes verified; nothing that was only in a file is believed.
 pub(super) struct Shelf {

@@ -22,10 +22,10 @@ use super::shelf::Shelf;
 use super::{ContactChange, ContactRow, Known, Roster, Token};
 use crate::config::Preconnect;
 use crate::identity::Own;
-use crate::manner::Manner;
-use crate::request::{Denied, DeniedKind};
-use crate::roster::Cards;
-use crate::store::{Gate, Store};
+use crate::system::store::{Gate, Store};
+use crate::values::manner::Manner;
+use crate::values::request::{Denied, DeniedKind};
+use crate::values::roster::Cards;
 
 /// As many tokens as a relay lists for one inbox.
 const MAX_TOKENS: usize = 16_384;

@@ -13,9 +13,9 @@ use ahoy_proto::card::Card;
 use super::*;
 use crate::config::Preconnect;
 use crate::identity::{self, Own};
-use crate::manner::{self, MannerChange, RingPolicy};
-use crate::request::{Denied, DeniedKind};
-use crate::store::{Gate, Store, StoreThread};
+use crate::system::store::{Gate, Store, StoreThread};
+use crate::values::manner::{self, MannerChange, RingPolicy};
+use crate::values::request::{Denied, DeniedKind};
 
 mod names;
 
@@ -526,7 +526,7 @@ fn what_the_daemon_notes_while_a_change_is_written_is_kept_and_so_is_the_change(
 }
 
 fn now_s() -> i64 {
-    crate::clock::unix_us() / 1_000_000
+    crate::system::clock::unix_us() / 1_000_000
 }
 
 #[test]

@@ -9,8 +9,8 @@ use ahoy_call::{Direction, EndReason, Outcome, PeerId};
 
 use super::note::{Key, Note, Sign, name};
 use super::notice::dial;
-use crate::happening::Happening;
-use crate::request::Request;
+use crate::values::happening::Happening;
+use crate::values::request::Request;
 
 /// The button's key.
 const CALL_AGAIN: &str = "call-again";
@@ -108,7 +108,7 @@ fn sentence(reason: EndReason) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::happening::EventData;
+    use crate::values::happening::EventData;
 
     const ANA: PeerId = PeerId::from_bytes([1; 16]);
 

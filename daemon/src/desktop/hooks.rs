@@ -22,8 +22,8 @@ use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
 use super::note::{NAME, clean};
-use crate::happening::{EventData, Happening, outcome_word};
-use crate::{clock, ready};
+use crate::system::{clock, ready};
+use crate::values::happening::{EventData, Happening, outcome_word};
 
 /// So many hooks run at once; the others wait their turn.
 const AT_ONCE: usize = 4;

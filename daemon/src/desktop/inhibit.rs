@@ -16,8 +16,8 @@ use zbus::wire::OwnedFd;
 use zbus::{Connection, MatchRule, MessageStream};
 
 use super::scene::InCall;
-use crate::clock;
-use crate::request::{Guard, Request, Verb, Which};
+use crate::system::clock;
+use crate::values::request::{Guard, Request, Verb, Which};
 
 const LOGIND: &str = "org.freedesktop.login1";
 const PATH: &str = "/org/freedesktop/login1";

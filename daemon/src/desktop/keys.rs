@@ -20,8 +20,8 @@ use zbus::{Connection, MatchRule, Message, MessageStream, ObjectPath, OwnedVaria
 
 use super::note::name;
 use super::scene::Scene;
-use crate::clock;
-use crate::request::{Guard, Request, Verb, Which};
+use crate::system::clock;
+use crate::values::request::{Guard, Request, Verb, Which};
 
 const NAME: &str = "org.mpris.MediaPlayer2.ahoy";
 const PATH: &str = "/org/mpris/MediaPlayer2";
@@ -421,7 +421,7 @@ mod tests {
     /// Two seconds after the rings began.
     const NOW: Moment = Moment::from_micros(3_000_000);
 
-    fn rings(id: u8, name: &str, state: State) -> Arc<crate::board::CallRow> {
+    fn rings(id: u8, name: &str, state: State) -> Arc<crate::values::board::CallRow> {
         let mut row = call(id, name, state);
         Arc::make_mut(&mut row).view.ringing = Some(Moment::from_micros(1_000_000));
         row

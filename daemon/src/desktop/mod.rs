@@ -27,9 +27,9 @@ pub use self::hooks::Hooks;
 use self::note::{Done, Key, Note};
 use self::notice::Missed;
 use self::scene::{InCall, Scene};
-use crate::board::{Board, CallRow};
-use crate::happening::Happening;
-use crate::request::{Asked, Request};
+use crate::values::board::{Board, CallRow};
+use crate::values::happening::Happening;
+use crate::values::request::{Asked, Request};
 
 /// Where the desktop is.
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
 use super::Report;
-use crate::clock;
-use crate::netlink::{self, Network, Route};
+use crate::system::clock;
+use crate::system::netlink::{self, Network, Route};
 
 /// A change is many messages: what comes together is one.
 const TOGETHER: Duration = Duration::from_millis(150);
@@ -105,7 +105,7 @@ fn prefix(ip: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::netlink::{Address, Interface};
+    use crate::system::netlink::{Address, Interface};
 
     fn machine(addresses: &[(u32, &str)]) -> Network {
         let interface =

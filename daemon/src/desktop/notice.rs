@@ -10,9 +10,9 @@ use ahoy_call::PeerId;
 use tokio::sync::watch;
 
 use super::note::{Key, Note, Sign, WORDS, clean, name};
-use crate::clock;
-use crate::happening::Happening;
-use crate::request::Request;
+use crate::system::clock;
+use crate::values::happening::Happening;
+use crate::values::request::Request;
 
 /// The button's key.
 const CALL_BACK: &str = "call-back";
@@ -176,7 +176,7 @@ pub(super) async fn plain(summary: &'static str, sentence: String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::happening::EventData;
+    use crate::values::happening::EventData;
 
     fn happens(kind: &'static str, who: u8) -> Happening {
         let peer = PeerId::from_bytes([who; 16]);

@@ -9,8 +9,8 @@ use ahoy_call::{CallId, DeclineReason, Others, Scope};
 
 use super::note::{Key, Note, Sign, WORDS, clean, name};
 use super::scene::Scene;
-use crate::board::CallRow;
-use crate::request::{Guard, Request, Verb, Which};
+use crate::values::board::CallRow;
+use crate::values::request::{Guard, Request, Verb, Which};
 
 /// The buttons' keys. `default`, a click on the pop-up itself, is none of them: it must not answer.
 const ANSWER: &str = "answer";

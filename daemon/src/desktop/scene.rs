@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ahoy_call::{CallId, Moment, State};
 
-use crate::board::{Board, CallRow};
+use crate::values::board::{Board, CallRow};
 
 /// Calls that ring here at once: more than anybody can look at. A hostile contact must not paper the screen.
 const MOST: usize = 4;
@@ -101,7 +101,7 @@ pub(super) mod tests {
     use ahoy_call::{CallView, Can, Direction, PeerId};
 
     use super::*;
-    use crate::board::ManagerRow;
+    use crate::values::board::ManagerRow;
 
     /// A call of the contact with that number, in that state.
     pub(in crate::desktop) fn call(id: u8, name: &str, state: State) -> Arc<CallRow> {

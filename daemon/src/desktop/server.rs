@@ -15,7 +15,7 @@ use zbus::{Connection, MatchRule, Message, MessageStream, Variant};
 
 use super::note::Note;
 use super::sign;
-use crate::clock;
+use crate::system::clock;
 
 const SERVER: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::note::{Done, Key, Note};
 use super::server::{Server, Taken, Why, Word};
-use crate::clock;
+use crate::system::clock;
 
 /// A bus that is not there is tried again so soon while somebody rings, and so late while only notices wait.
 const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ahoy_call::{Event, MediaFault, MediaOrder, MediaReport, Moment};
 
 use super::Engine;
-use crate::ice::IceServers;
+use crate::values::ice::IceServers;
 use crate::{media, signal};
 
 /// How long a path waits: a trip to the relay and back, and not so long that a person would notice.
@@ -77,7 +77,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ice::IceServer;
+    use crate::values::ice::IceServer;
 
     fn at(ms: u64) -> Moment {
         Moment::from_micros(ms * 1_000)

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use ahoy_call::{Moment, State};
 
 use super::Engine;
-use crate::board::{AccountRow, DeviceRow};
-use crate::devices::Flow;
-use crate::happening::EventData;
+use crate::engine::outages::Seen;
+use crate::engine::show::PhoneRow;
+use crate::engine::tones::{self, Tone};
 use crate::identity::Own;
-use crate::outages::Seen;
-use crate::show::PhoneRow;
-use crate::tones::{self, Tone};
-use crate::{bus, clock, media, ready};
+use crate::system::{clock, ready};
+use crate::values::board::{AccountRow, DeviceRow};
+use crate::values::devices::Flow;
+use crate::values::happening::EventData;
+use crate::{bus, media};
 
 /// What is missing now: one sentence each, empty when all is well.
 #[derive(Debug, Default)]

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::fold::{Event, Folded};
 use super::{Entry, Unfinished, query, schema, words};
-use crate::failpoint;
-use crate::rows::HistoryRow;
+use crate::system::failpoint;
+use crate::values::rows::HistoryRow;
 
 /// Appends the entries and answers with the row of each call in them.
 pub(super) fn write(db: &mut Connection, entries: &[Entry]) -> rusqlite::Result<Vec<(String, u64)>> {

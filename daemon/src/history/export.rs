@@ -13,8 +13,8 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::SendFlags;
 
 use super::{HistoryFilter, HistoryRow, calendar, query, schema};
-use crate::request::{Answer, Denied, DeniedKind};
-use crate::rows::ExportFormat;
+use crate::values::request::{Answer, Denied, DeniedKind};
+use crate::values::rows::ExportFormat;
 
 /// Rows that are read together.
 const PAGE: u32 = 500;

@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::schema::{self, Belongs};
 use super::{Unfinished, events};
-use crate::clock;
+use crate::system::clock;
 
 /// How long a write waits for another program that holds the file.
 const HELD_BY_OTHERS: Duration = Duration::from_millis(250);

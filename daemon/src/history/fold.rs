@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::words;
-use crate::rows::HistoryRow;
+use crate::values::rows::HistoryRow;
 
 /// An event as it is logged.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,9 +17,9 @@ use tokio::sync::mpsc;
 
 use super::believed::Calendar;
 use super::{Entry, HistoryFilter, Order, Report, Retention, Unfinished, Waiting, export, prune, query};
-use crate::clock;
-use crate::request::{Answer, Denied, DeniedKind, Reply};
-use crate::rows::ExportFormat;
+use crate::system::clock;
+use crate::values::request::{Answer, Denied, DeniedKind, Reply};
+use crate::values::rows::ExportFormat;
 
 /// Exports that may run at once.
 const EXPORTS: usize = 2;

@@ -7,7 +7,7 @@
 use ahoy_proto::words::{self, NOTE, Words};
 use serde_json::Value;
 
-use crate::rows::HistoryRow;
+use crate::values::rows::HistoryRow;
 
 /// A name; what has no letter that can be seen is somebody all the same.
 pub(super) fn name(said: &str) -> String {

@@ -27,12 +27,12 @@ use std::path::PathBuf;
 use ahoy_call::Record;
 use tokio::sync::mpsc;
 
-use crate::request::{Answer, Denied, Reply};
-use crate::rows::ExportFormat;
+use crate::values::request::{Answer, Denied, Reply};
+use crate::values::rows::ExportFormat;
 
 pub use self::through::Files;
 pub(crate) use self::through::through;
-pub use crate::rows::{HistoryFilter, HistoryRow, Retention};
+pub use crate::values::rows::{HistoryFilter, HistoryRow, Retention};
 
 /// Starts the thread `history` on the database at `path`, making it if it is missing. It first reports `Committed` of
 /// ticket 0 with what the database holds, then what a crash left open. It ends at `Order::Stop` or when nobody orders any more.

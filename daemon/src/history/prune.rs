@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::fold::Event;
 use super::{Retention, events, query, words};
-use crate::request::{Denied, DeniedKind};
+use crate::values::request::{Denied, DeniedKind};
 
 /// Rows that one order may name.
 const AT_ONCE: usize = 1_000;

@@ -7,8 +7,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{HistoryFilter, HistoryRow, mend, search, words};
-use crate::request::{Answer, Denied, DeniedKind};
-use crate::rows::{HistoryEvent, Told};
+use crate::values::request::{Answer, Denied, DeniedKind};
+use crate::values::rows::{HistoryEvent, Told};
 
 /// What [`read`] reads, in its order.
 pub(super) const COLUMNS: &str =

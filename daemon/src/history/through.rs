@@ -9,8 +9,8 @@ use ahoy_call::{CallView, Fact, Record};
 use rusqlite::Connection;
 
 use super::{Entry, HistoryFilter, HistoryRow, events, export, query, schema};
-use crate::request::Answer;
-use crate::rows::{ExportFormat, HistoryEvent};
+use crate::values::request::Answer;
+use crate::values::rows::{ExportFormat, HistoryEvent};
 
 /// One row in each form of an export.
 #[derive(Debug)]

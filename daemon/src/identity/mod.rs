@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use x25519_dalek::StaticSecret;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::{clock, file};
+use crate::system::{clock, file};
 
 /// How long a certificate of our own device is good; it is renewed after half of that.
 const CERTIFICATE_LIFE_S: i64 = 4 * 365 * 86_400;

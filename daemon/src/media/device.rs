@@ -44,7 +44,7 @@ pub use self::states::{Entry, States};
 pub use self::trial::Trial;
 use self::worker::{Command, Worker, World};
 use super::codec::RATE;
-use crate::devices::{Device, Flow, Found, Server};
+use crate::values::devices::{Device, Flow, Found, Server};
 
 /// Streams whose far end nobody has fetched yet.
 const ENDS: usize = 64;

@@ -18,8 +18,8 @@ use super::device::{self, DeviceState, Gauges, Roster, Trial, Wish};
 use super::ring::{self, Ringer};
 use super::wanted::Wanted;
 use super::{OpenSound, Order, Report, Settings, sound};
-use crate::census;
-use crate::devices::Found;
+use crate::system::census;
+use crate::values::devices::Found;
 
 /// Orders that wait for the media thread.
 const QUEUE: usize = 256;
@@ -321,8 +321,8 @@ mod tests {
     use super::super::Sound;
     use super::super::sound::NoSound;
     use super::*;
-    use crate::clock;
-    use crate::ice::IceServer;
+    use crate::system::clock;
+    use crate::values::ice::IceServer;
 
     const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ahoy_call::Moment;
 use rustix::io::Errno;
 
-use crate::request::Lease;
+use crate::values::request::Lease;
 
 /// Between two readings: 25 a second.
 const EVERY: Duration = Duration::from_millis(40);

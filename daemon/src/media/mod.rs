@@ -27,9 +27,9 @@ use std::sync::Arc;
 use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 
 use self::device::Wish;
-use crate::devices::{Adjust, Flow, Found};
-use crate::ice::IceServer;
-use crate::request::{Lease, Reply};
+use crate::values::devices::{Adjust, Flow, Found};
+use crate::values::ice::IceServer;
+use crate::values::request::{Lease, Reply};
 
 /// What the engine asks.
 #[derive(Debug)]

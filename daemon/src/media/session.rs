@@ -27,7 +27,7 @@ use super::redundancy::Redundancy;
 use super::voice::Wishes;
 use super::wanted::{Key, Wanted};
 use super::{Report, Sound};
-use crate::clock;
+use crate::system::clock;
 
 /// What paths tell and is not yet read: two seconds of voice on two paths, and some.
 const TOLD: usize = 256;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::Settings;
 use super::device::{DeviceHandle, DeviceState, Roster, States, Wish, roster};
-use crate::devices::Found;
+use crate::values::devices::Found;
 
 /// The microphone and the speaker of a call, as queues of samples: mono, 48 kHz. Dropping it closes both.
 ///
@@ -210,8 +210,8 @@ impl Sound for NoSound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
-    use crate::devices::Server;
+    use crate::system::clock;
+    use crate::values::devices::Server;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 

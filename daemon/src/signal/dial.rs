@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
 
 use super::tls::RelayUrl;
-use crate::{clock, names};
+use crate::system::{clock, names};
 
 /// How long an address has the race to itself before the next one joins (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);

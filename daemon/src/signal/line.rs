@@ -15,10 +15,10 @@ use ahoy_proto::envelope::Envelope;
 use ahoy_proto::reliable::{Manner, Reliable, Undeliverable};
 use ahoy_proto::session::{Called, Calling, Session};
 
-use crate::budget;
 use crate::signal::Report;
 use crate::signal::dropped::Cause;
 use crate::signal::replay::Mark;
+use crate::values::budget;
 
 use gathered::Gathered;
 pub(super) use repeat::Repeat;

@@ -24,8 +24,8 @@ use super::backoff::Backoff;
 use super::dial::Known;
 use super::outbox::Outbox;
 use super::tls::{RelayUrl, Trust};
-use crate::clock;
-use crate::ice::{IceServers, Renewal};
+use crate::system::clock;
+use crate::values::ice::{IceServers, Renewal};
 
 /// Which link a report comes from; the owner of the links numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -23,9 +23,9 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, Event, LegId, PeerId, SignalOrder};
 
-use crate::roster::Roster;
+use crate::values::roster::Roster;
 
-use crate::ice::IceServers;
+use crate::values::ice::IceServers;
 pub use task::{Setup, spawn};
 
 /// What holds until the engine says otherwise. It travels by a watch: the newest wins and none is lost.

@@ -13,10 +13,10 @@ use ahoy_proto::hello::Hello;
 use ahoy_proto::identity::DeviceCertificate;
 use ahoy_proto::relay_url::RelayUrl;
 
-use crate::budget;
 use crate::identity::Own;
-use crate::roster::{Known, Roster};
 use crate::signal::dropped::Cause;
+use crate::values::budget;
+use crate::values::roster::{Known, Roster};
 
 /// One place where somebody takes mail.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,13 +17,13 @@ use ahoy_proto::envelope::{EnvelopeId, TokenHash};
 use ahoy_proto::session::{FrameKind, Header, SessionId};
 use knocks::Knocker;
 
-use crate::budget::{self, Budget};
-use crate::roster::Roster;
 use crate::signal::dropped::{Cause, Dropped};
 use crate::signal::line::{Line, Out, Repeat, ReplyInbox, Route, Stage};
 use crate::signal::peers::Peers;
 use crate::signal::replay::{Mark, Replay};
 use crate::signal::{Order, Report};
+use crate::values::budget::{self, Budget};
+use crate::values::roster::Roster;
 
 /// When something comes in.
 #[derive(Clone, Copy, Debug)]

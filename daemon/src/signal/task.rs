@@ -11,7 +11,6 @@ use ahoy_call::Moment;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::clock;
 use crate::signal::line::Out;
 use crate::signal::link::{FromLink, LinkId};
 use crate::signal::links::{Links, News};
@@ -19,6 +18,7 @@ use crate::signal::replay::Replay;
 use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::tls::Trust;
 use crate::signal::{self, Order, Report, Standing};
+use crate::system::clock;
 
 /// How long the last words of a stopping daemon may wait for their acknowledgement.
 const LAST_WORDS: Duration = Duration::from_millis(500);

@@ -24,7 +24,7 @@ use tokio_rustls::client::TlsStream;
 
 pub use ahoy_proto::relay_url::RelayUrl;
 
-use crate::clock;
+use crate::system::clock;
 
 /// Which certificates we believe: the system's authorities, and one more file. Read when the first `wss://` link connects,
 /// when that file has changed, and after a certificate was refused: an authority may have come since.

@@ -13,9 +13,9 @@ use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, TokenHash, 
 use ahoy_relay::config::Limits;
 use ahoy_relay::serve::{Server, Settings, Timing};
 use ahoy_relay::turn::Ice;
-use ahoyd::clock;
 use ahoyd::signal::link::{FromLink, Link, LinkHandle, LinkId, Role};
 use ahoyd::signal::tls::{RelayUrl, Trust};
+use ahoyd::system::clock;
 use ed25519_dalek::SigningKey;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;

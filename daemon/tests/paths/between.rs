@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ahoy_call::{Epoch, MediaOrder, MediaReport, Opaque, Role, SdpKind};
-use ahoyd::clock;
+use ahoyd::system::clock;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinSet;

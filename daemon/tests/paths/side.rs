@@ -10,14 +10,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use ahoy_call::{CallId, Description, Epoch, LegId, MediaOrder, MediaReport, Moment, Opaque, Role, SdpKind};
-use ahoyd::clock;
 use ahoyd::media::peer::Setup;
 use ahoyd::media::session::{self, Ask};
 use ahoyd::media::voice::{Switch, Wishes};
 use ahoyd::media::wanted::Wanted;
 use ahoyd::media::{Report, Sound};
-use ahoyd::request::Answer;
-use ahoyd::rows::Stats;
+use ahoyd::system::clock;
+use ahoyd::values::request::Answer;
+use ahoyd::values::rows::Stats;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_counts_of_all_runtimes_are_read_out_of_a_log() {
-        let log = "INFO ahoyd::census: tasks that live of=\"main\" tasks=12\nDEBUG ahoyd: tasks=9\nINFO ahoyd::census: tasks that live of=\"media\" tasks=3\n";
+        let log = "INFO ahoyd::system::census: tasks that live of=\"main\" tasks=12\nDEBUG ahoyd: tasks=9\nINFO ahoyd::system::census: tasks that live of=\"media\" tasks=3\n";
         assert_eq!(counts(log), [12, 3]);
     }
 

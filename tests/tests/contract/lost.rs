@@ -4,11 +4,11 @@
 //! Must not: know how the port carries what it shows.
 
 use ahoy_call::State;
-use ahoyd::board::AccountRow;
 use ahoyd::bus::Order;
-use ahoyd::happening::EventData;
-use ahoyd::request::{Answer, Asked, Request, Verb};
-use ahoyd::show::Show;
+use ahoyd::engine::show::Show;
+use ahoyd::values::board::AccountRow;
+use ahoyd::values::happening::EventData;
+use ahoyd::values::request::{Answer, Asked, Request, Verb};
 use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, oneshot};
 use zbus::Variant;

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, CallView, Can, Direction, EndReason, EndedBy, Moment, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
-use ahoyd::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow, Shown};
 use ahoyd::bus::{EventData, Order, Report, serve};
-use ahoyd::devices::{Device, Flow, Kind};
-use ahoyd::request::{Answer, Asked, Denied};
+use ahoyd::values::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow, Shown};
+use ahoyd::values::devices::{Device, Flow, Kind};
+use ahoyd::values::request::{Answer, Asked, Denied};
 use futures_util::StreamExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;

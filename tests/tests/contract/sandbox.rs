@@ -14,7 +14,7 @@ use std::process::Stdio;
 
 use ahoy_call::State;
 use ahoyd::bus::Order;
-use ahoyd::request::{Answer, Asked, Request};
+use ahoyd::values::request::{Answer, Asked, Request};
 use tokio::process::Command;
 
 use super::rig::{ACCOUNT_PATH, CALL, CALL_PATH, DEVICE_PATH, Rig, with_call};

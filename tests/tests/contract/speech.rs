@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use ahoyd::bus::Report;
-use ahoyd::request::DeniedKind;
+use ahoyd::values::request::DeniedKind;
 use zbus::fdo::ObjectManagerProxy;
 use zbus::{DBusError, OwnedVariant, Variant};
 

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use ahoy_call::{Message, State};
 use ahoy_proto::codec;
-use ahoyd::board::Board;
 use ahoyd::bus::{EventData, Order};
-use ahoyd::request::Answer;
-use ahoyd::rows::{ContactRow, HistoryRow};
+use ahoyd::values::board::Board;
+use ahoyd::values::request::Answer;
+use ahoyd::values::rows::{ContactRow, HistoryRow};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use ahoy_call::{CallId, Others, State};
-use ahoyd::request::{Request, Verb, Which};
+use ahoyd::values::request::{Request, Verb, Which};
 use tokio::sync::mpsc;
 use zbus::{Connection, OwnedVariant, interface};
 
@@ -260,7 +260,7 @@ async fn a_key_that_comes_before_the_ring_was_heard_opens_no_microphone() {
     rig.show(vec![rings(1, "Ana")]);
     let keys = Keys::find(&rig).await;
     let mut young = call(1, "Ana", State::Incoming);
-    young.view.ringing = Some(ahoyd::clock::now());
+    young.view.ringing = Some(ahoyd::system::clock::now());
     rig.show(vec![young]);
     keys.status("Paused").await;
     super::rooms::settled(&rig).await;

@@ -12,10 +12,10 @@ use std::time::Duration;
 use ahoy_call::{CallId, CallView, Can, Direction, Moment, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
 pub(crate) use ahoy_tests::notifications::{Server, Told, press};
-use ahoyd::board::{Board, CallRow, ManagerRow};
 use ahoyd::desktop::{Hooks, Report, Setup, Sight, spawn};
-use ahoyd::happening::{EventData, Happening};
-use ahoyd::request::Asked;
+use ahoyd::values::board::{Board, CallRow, ManagerRow};
+use ahoyd::values::happening::{EventData, Happening};
+use ahoyd::values::request::Asked;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use zbus::Connection;
@@ -142,7 +142,7 @@ pub(crate) async fn connect(bus: &PrivateBus) -> Connection {
 /// The same, and it has rung for two seconds.
 pub(crate) fn rings(id: u8, name: &str) -> CallRow {
     let mut row = call(id, name, State::Incoming);
-    let now = ahoyd::clock::now().micros();
+    let now = ahoyd::system::clock::now().micros();
     row.view.ringing = Some(Moment::from_micros(now.saturating_sub(2_000_000)));
     row
 }

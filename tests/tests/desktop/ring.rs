@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, Direction, EndReason, Others, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
-use ahoyd::board::Board;
-use ahoyd::happening::EventData;
-use ahoyd::request::{Answer, Denied, DeniedKind, Request, Verb, Which};
+use ahoyd::values::board::Board;
+use ahoyd::values::happening::EventData;
+use ahoyd::values::request::{Answer, Denied, DeniedKind, Request, Verb, Which};
 
 use super::rig::{Rig, Server, Told, call, press, until};
 

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use ahoy_call::State;
 use ahoy_tests::bus::PrivateBus;
-use ahoyd::board::{Board, Shown};
 use ahoyd::bus::{Order, serve};
-use ahoyd::request::{Answer, Asked, Request, Verb};
+use ahoyd::values::board::{Board, Shown};
+use ahoyd::values::request::{Answer, Asked, Request, Verb};
 use tokio::sync::mpsc;
 use zbus::wire::OwnedFd;
 use zbus::{Connection, interface};

@@ -11,7 +11,7 @@ use ahoy_relay::single::Single;
 use ahoy_relay::switchboard::{ClientId, What};
 use ahoy_relay::time::Moment;
 use ahoy_relay::turn::Ice;
-use ahoyd::clock;
+use ahoyd::system::clock;
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};

@@ -17,8 +17,8 @@ use zbus::conn::Builder;
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Variant};
 
 use super::{LAST_WORDS, Scribe, environment, json, read};
-use crate::clock;
-use crate::happening::Happening;
+use crate::system::clock;
+use crate::values::happening::Happening;
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const PATH: &str = "/org/freedesktop/systemd1";

@@ -6,7 +6,7 @@
 use super::super::file::{self, Fault};
 use super::super::{Entry, events};
 use super::{Base, Keeper, OLD};
-use crate::clock;
+use crate::system::clock;
 
 /// Entries that are kept for a disk that may come back; more are dropped and counted.
 const KEPT: usize = 1_000;

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::rows::ExportFormat;
+use crate::values::rows::ExportFormat;
 
 impl Running {
     /// The answer of an order that changes rows, and what was told of it first.
@@ -111,8 +111,11 @@ fn rows_that_are_too_old_or_too_many_go_and_a_running_call_stays() {
     assert_eq!(ids, [31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 1]);
     // All of these ended in 2023, but the newest: the calendar can be believed.
     let db = Connection::open(&path).unwrap();
-    db.execute("UPDATE calls SET created_at = ?1, ended_at = ?1 WHERE id = 31", [crate::clock::unix_us()])
-        .unwrap();
+    db.execute(
+        "UPDATE calls SET created_at = ?1, ended_at = ?1 WHERE id = 31",
+        [crate::system::clock::unix_us()],
+    )
+    .unwrap();
     history.orders.blocking_send(Order::Keep(Retention { days: Some(30), rows: None })).unwrap();
     until_changed(&mut history);
     let ids: Vec<u64> = history.list(HistoryFilter::default()).iter().map(|row| row.id).collect();

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::request::{Answer, Denied, DeniedKind};
+use crate::values::request::{Answer, Denied, DeniedKind};
 
 /// The calendar time of the moment 0 in these tests.
 const BOOT: i64 = 1_700_000_000_000_000;

@@ -4,7 +4,7 @@
 //! Must not: time anything: the benchmark does.
 
 use super::*;
-use crate::rows::Told;
+use crate::values::rows::Told;
 
 #[test]
 fn lists_are_newest_first_filtered_and_paged() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ahoy_call::Moment;
 
-use crate::devices::Found;
+use crate::values::devices::Found;
 
 /// How we reach the sound server. PipeWire has the lowest and steadiest latency; the last also works without a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

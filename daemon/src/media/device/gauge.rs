@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{DeviceHandle, Wish};
-use crate::clock;
-use crate::devices::Found;
 use crate::media::levels::Levels;
-use crate::request::Lease;
+use crate::system::clock;
+use crate::values::devices::Found;
+use crate::values::request::Lease;
 
 /// Nobody needs to look at more at once.
 const MOST: usize = 4;

@@ -12,8 +12,8 @@ use rtrb::{Consumer, Producer};
 
 use super::DeviceCounts;
 use super::rhythm::Rhythm;
-use crate::clock;
-use crate::devices::Flow;
+use crate::system::clock;
+use crate::values::devices::Flow;
 
 /// A sample counts as heard from here on, −34 dBFS.
 const AUDIBLE: f32 = 0.02;

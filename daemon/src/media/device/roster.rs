@@ -18,8 +18,8 @@ use tokio::sync::{mpsc, watch};
 
 use self::arrivals::Arrivals;
 use super::presence;
-use crate::clock;
-use crate::devices::{Adjust, Found, Server};
+use crate::system::clock;
+use crate::values::devices::{Adjust, Found, Server};
 
 /// Changes of devices that wait for the server.
 const ADJUSTS: usize = 16;

@@ -18,8 +18,8 @@ use super::choice::{Choice, Order as Ways, Watchdog, Way};
 use super::presence;
 use super::rings::Meters;
 use super::streams::{Purpose, Stream, channels, is_bluetooth, open_output};
-use crate::clock;
-use crate::devices::Found;
+use crate::system::clock;
+use crate::values::devices::Found;
 
 /// How often a sound that plays is looked at.
 const LOOK: Duration = Duration::from_millis(100);

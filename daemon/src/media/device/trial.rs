@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{Clip, DeviceHandle, Speakers, Wish};
-use crate::clock;
-use crate::devices::{Flow, Found};
 use crate::media::codec::RATE;
+use crate::system::clock;
+use crate::values::devices::{Flow, Found};
 
 /// How long a microphone is listened to.
 const LISTEN: Duration = Duration::from_secs(3);

@@ -22,8 +22,8 @@ use super::rings::{Feed, Meters, Tap};
 use super::states::Entry;
 use super::streams::{OpenError, Purpose, Stream, channels, make_input, open_output};
 use super::{DeviceState, End, Wish, presence};
-use crate::clock;
-use crate::devices::{Flow, Found, Server};
+use crate::system::clock;
+use crate::values::devices::{Flow, Found, Server};
 
 /// How often streams are looked at while any should run.
 const LOOK: Duration = Duration::from_millis(100);

@@ -16,9 +16,9 @@ use super::super::session::{self, Ask};
 use super::super::wanted::Wanted;
 use super::super::{OpenSound, Order, Report, Settings, ring};
 use super::Refused;
-use crate::clock;
-use crate::ice::IceServer;
-use crate::request::{Answer, Reply};
+use crate::system::clock;
+use crate::values::ice::IceServer;
+use crate::values::request::{Answer, Reply};
 
 /// How long sessions are waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(2);

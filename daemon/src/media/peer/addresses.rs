@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use rtc::shared::ifaces;
 
-use crate::netlink::Network;
+use crate::system::netlink::Network;
 
 /// More addresses than this only make set-up slower.
 const MOST: usize = 8;
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_has_no_carrier_is_left_out_and_what_leads_out_is_known() {
-        use crate::netlink::{Address, Interface, Route};
+        use crate::system::netlink::{Address, Interface, Route};
         let interface =
             |index, name: &str, running, bridge| Interface { index, name: name.to_owned(), running, bridge };
         let mut interfaces = vec![interface(1, "lo", true, false), interface(2, "eth0", true, false)];

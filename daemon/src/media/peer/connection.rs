@@ -27,8 +27,8 @@ use webrtc::runtime::TokioRuntime;
 use super::Setup;
 use super::reception::{self, Listener};
 use super::runtime::Capped;
-use crate::clock;
-use crate::ice::IceServer;
+use crate::system::clock;
+use crate::values::ice::IceServer;
 
 /// RTP payload type of Opus in our offers.
 pub(super) const PAYLOAD_TYPE: u8 = 111;

@@ -22,7 +22,7 @@ use std::time::Duration;
 use ahoy_call::{Description, MediaFault, Opaque, Role};
 use tokio::sync::{mpsc, watch};
 
-use crate::ice::IceServer;
+use crate::values::ice::IceServer;
 
 /// Orders that wait for the task of one path. A full queue is a failed path.
 const QUEUE: usize = 128;

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::connection;
-use crate::clock;
-use crate::ice::IceServer;
+use crate::system::clock;
+use crate::values::ice::IceServer;
 
 /// A name that has no answer by then has none.
 const WITHIN: Duration = Duration::from_secs(5);

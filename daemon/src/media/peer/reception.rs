@@ -119,7 +119,7 @@ mod tests {
     use rtc::shared::TransportContext;
 
     use super::*;
-    use crate::clock;
+    use crate::system::clock;
 
     const OURS: u32 = 77;
 

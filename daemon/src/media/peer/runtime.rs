@@ -94,7 +94,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::clock;
+    use crate::system::clock;
 
     #[tokio::test]
     async fn all_names_of_a_path_wait_for_one_moment_together_and_what_is_known_serves_at_once() {

@@ -20,7 +20,7 @@ use super::handler::{self, Handler, Heard};
 use super::readers::{read_channel, read_track};
 use super::reception::Listener;
 use super::{Asked, Setup, Told, Voice, addresses, guard};
-use crate::clock;
+use crate::system::clock;
 
 /// The library can lose a DTLS flight for good, both sides then wait forever (its timer is not set again after a
 /// repeated message). From ICE up to DTLS up; one lost flight that does heal takes 1 s.

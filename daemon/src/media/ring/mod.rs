@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 use super::Settings;
 use super::device::{Clip, Speakers};
-use crate::devices::Found;
-use crate::tones::Tone;
+use crate::engine::tones::Tone;
+use crate::values::devices::Found;
 use theme::Found as Named;
 
 /// Orders that wait while a file is read.

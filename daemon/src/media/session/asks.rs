@@ -10,7 +10,7 @@ use crate::media::device::Clip;
 use crate::media::peer::Setup;
 use crate::media::voice::Wishes;
 use crate::media::wanted::Wanted;
-use crate::request::{Lease, Reply};
+use crate::values::request::{Lease, Reply};
 
 /// Orders that wait for one call. Beyond them the call's media has failed.
 pub const QUEUE: usize = 128;

@@ -4,9 +4,9 @@
 //! Must not: count anything by itself.
 
 use super::Session;
-use crate::clock;
-use crate::request::{Answer, Reply};
-use crate::rows::Stats;
+use crate::system::clock;
+use crate::values::request::{Answer, Reply};
+use crate::values::rows::Stats;
 
 impl Session {
     pub(super) fn stats(&mut self, reply: Reply) {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use ahoy_call::{MediaReport, Moment};
 
 use super::Session;
-use crate::clock;
 use crate::media::wanted::Key;
+use crate::system::clock;
 
 /// A voice comes 50 times a second, muted and held too. A path on which it stopped for so long while the library still calls
 /// it up carries nothing: its keys or numbers do not fit.

@@ -6,9 +6,9 @@
 use ahoy_call::{LegId, MediaReport, Moment};
 
 use super::{Leg, Path, Session};
-use crate::clock;
 use crate::media::peer::Voice;
 use crate::media::pipeline::Packet;
+use crate::system::clock;
 
 /// The sequence numbers of one path. A path has keys of its own, and both ends count the wraps of its numbers from the
 /// first packet that they see: it must not wrap soon after (RFC 3711 §3.3.1).

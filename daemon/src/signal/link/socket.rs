@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::super::dial::Known;
 use super::super::tls::{self, ConnectError, RelayUrl, Stream, Trust};
-use crate::clock;
+use crate::system::clock;
 
 /// How long one message may take to leave; then the connection is dead.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);

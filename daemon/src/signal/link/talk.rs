@@ -14,8 +14,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::socket::{Ended, Sink, Source, read, say, write};
 use super::{FINISH_WITHIN, FromLink, Link, Order};
-use crate::clock;
-use crate::ice::{IceServer, IceServers};
+use crate::system::clock;
+use crate::values::ice::{IceServer, IceServers};
 
 /// How long a relay may take for a sign of life after our network has changed, before the connection is given up.
 const SIGN_WITHIN: Duration = Duration::from_millis(1_500);

@@ -13,12 +13,12 @@ use ahoy_proto::session::{Called, Ephemeral, SessionId};
 
 use super::rings::ring_mark;
 use super::{Came, Sessions, Time};
-use crate::budget;
 use crate::signal::Report;
 use crate::signal::dropped::Cause;
 use crate::signal::line::{Line, Out, Route, Stage, chance};
 use crate::signal::peers::{Admitted, Way};
 use crate::signal::replay::Mark;
+use crate::values::budget;
 
 /// How wrong clocks may be before a message 1 that a relay may have kept is too old.
 const CLOCK_SLACK: Duration = Duration::from_secs(86_400);

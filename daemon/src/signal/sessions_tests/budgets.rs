@@ -6,7 +6,7 @@
 use ahoy_call::{CallId, EndReason};
 
 use super::*;
-use crate::budget;
+use crate::values::budget;
 
 /// A minute, in steps of half a second: four handshakes a second, and as much besides.
 const STEPS: u64 = 120;

@@ -12,7 +12,7 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::clock;
+use crate::system::clock;
 
 /// See the head of this file.
 pub(super) struct Arrivals {

@@ -3,7 +3,7 @@
 //! Lives here: the one pair of devices that is worth offering there.
 //! Must not: ask ALSA's library, which complains at length and lists plug-ins as devices.
 
-use crate::devices::{Device, Flow, Kind};
+use crate::values::devices::{Device, Flow, Kind};
 
 /// ALSA's own default, both ways: without a server a card has one user at a time, and its choice stands in ALSA's configuration.
 pub(super) fn all() -> Vec<Device> {

@@ -3,7 +3,7 @@
 //! Lives here: the words of ports and properties.
 //! Must not: know where they come from.
 
-use crate::devices::{Flow, Kind};
+use crate::values::devices::{Flow, Kind};
 
 /// What a server says of a device.
 #[derive(Clone, Copy, Debug, Default)]

@@ -22,9 +22,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::kinds::{self, Signs};
 use super::say;
-use crate::clock;
-use crate::devices::{Adjust, Device, Flow, Found, Server};
 use crate::media::device::{presence, streams};
+use crate::system::clock;
+use crate::values::devices::{Adjust, Device, Flow, Found, Server};
 
 /// The longest message that is read; a long list of devices has some hundred thousand bytes.
 const LONGEST: usize = 4 << 20;
@@ -327,7 +327,7 @@ fn signs<'a>(port: Option<&'a str>, props: &'a Props, hardware: bool) -> Signs<'
 fn device(
     flow: Flow,
     (id, name): (&CString, &Option<CString>),
-    kind: crate::devices::Kind,
+    kind: crate::values::devices::Kind,
     default: bool,
     (volume, muted): (&ChannelVolume, bool),
 ) -> Device {

@@ -25,9 +25,9 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::bridge::{Bridge, SAMPLE, Work};
 use super::{APPLICATION, ICON, OpenError, Opening, Purpose};
-use crate::clock;
 use crate::media::codec::RATE;
 use crate::media::device::presence;
+use crate::system::clock;
 
 /// How long the server may take for each answer.
 const ANSWERS: Duration = Duration::from_secs(2);

@@ -12,8 +12,8 @@ use super::super::choice::{Choice, Order, Watchdog, Way};
 use super::super::presence;
 use super::super::rings::Meters;
 use super::super::streams::{OpenError, Stream, is_bluetooth};
-use crate::clock;
-use crate::devices::{Device, Flow, Found, Server};
+use crate::system::clock;
+use crate::values::devices::{Device, Flow, Found, Server};
 
 /// Between attempts to open; whatever changes among the devices is tried at once.
 const RETRY: Duration = Duration::from_millis(500);

@@ -7,7 +7,7 @@ use super::super::streams::OpenError;
 use super::super::{DeviceState, Wish};
 use super::Worker;
 use super::side::Side;
-use crate::devices::{Flow, Found};
+use crate::values::devices::{Flow, Found};
 
 /// What is said while there is none.
 pub(in super::super) const NO_SERVER: &str = "No sound server is running: calls have no sound.";

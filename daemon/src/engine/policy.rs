@@ -7,10 +7,11 @@ use std::path::Path;
 
 use ahoy_call::{CallId, CallView, Command, Event, LegId, Moment, PeerId, RingPolicy, SignalOrder, State};
 
-use crate::door::{Caller, Dnd, Door, how_it_rings};
 use crate::engine::Engine;
-use crate::perform::Step;
-use crate::{clock, media, signal};
+use crate::engine::door::{Caller, Dnd, Door, how_it_rings};
+use crate::engine::perform::Step;
+use crate::system::clock;
+use crate::{media, signal};
 
 /// The door as it was kept over a restart.
 pub(crate) fn open(path: &Path) -> Door {
@@ -144,7 +145,7 @@ impl Engine {
                     let over = self.kept_away.keep(now, kept);
                     self.drop_rings(over);
                 }
-                Some((manner, false)) if manner.ring_policy != crate::manner::RingPolicy::Never => {
+                Some((manner, false)) if manner.ring_policy != crate::values::manner::RingPolicy::Never => {
                     let (policy, lifetime) = (how_it_rings(&manner), until.since(now));
                     self.feed(Event::Rung { call, leg, peer, lifetime, preconnect, policy });
                 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use ahoy_call::{CallId, CallView, Can, Direction, EndReason, Message, Moment, PeerId, State};
 use ahoy_proto::words::{NAME, NOTE, Words};
 
-use crate::board::{Board, CallRow};
-use crate::rows::HistoryRow;
+use crate::values::board::{Board, CallRow};
+use crate::values::rows::HistoryRow;
 use crate::{bus, desktop, history};
 
 /// What becomes of one message.

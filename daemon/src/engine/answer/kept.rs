@@ -12,16 +12,17 @@ use ahoy_call::{Moment, PeerId};
 
 use super::settings::Fresh;
 use super::{Outcome, failed};
+use crate::bus;
 use crate::config::{Chosen, ChosenKey, Setting};
 use crate::contacts::{Change, Contacts};
-use crate::door::{Dnd, DndMode};
 use crate::engine::Engine;
-use crate::file;
+use crate::engine::door::{Dnd, DndMode};
 use crate::identity::Own;
-use crate::request::{Answer, Denied, DeniedKind, Reply};
-use crate::rows::ContactChange;
-use crate::store::{Gate, Job};
-use crate::{bus, clock};
+use crate::system::clock;
+use crate::system::file;
+use crate::system::store::{Gate, Job};
+use crate::values::request::{Answer, Denied, DeniedKind, Reply};
+use crate::values::rows::ContactChange;
 
 /// How long a person waits for the disk before they hear that it does not answer.
 const PATIENCE: Duration = Duration::from_secs(2);

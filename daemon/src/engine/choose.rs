@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::board::DeviceRow;
-use crate::devices::{Adjust, Device, Flow, Found, Kind, Server};
 use crate::engine::Engine;
 use crate::media;
-use crate::request::{Answer, Denied, DeniedKind, Lease, Role};
+use crate::values::board::DeviceRow;
+use crate::values::devices::{Adjust, Device, Flow, Found, Kind, Server};
+use crate::values::request::{Answer, Denied, DeniedKind, Lease, Role};
 
 /// Devices that a ring may sound on at once.
 const RINGS: usize = 8;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::manner::{Manner, MannerChange};
+use crate::values::manner::{Manner, MannerChange};
 
 /// Numbers about a call, from its beginning. What is not known is none.
 #[derive(Clone, Debug, Default, PartialEq)]

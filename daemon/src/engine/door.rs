@@ -9,8 +9,8 @@ use std::time::Duration;
 use ahoy_call::{CallId, Moment, PeerId, RingPolicy};
 use serde::{Deserialize, Serialize};
 
-use crate::budget::{self, Budget};
-use crate::manner::{self, Manner};
+use crate::values::budget::{self, Budget};
+use crate::values::manner::{self, Manner};
 
 /// The span in which rings and dials are counted.
 const MINUTE: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 //! Lives here: the same program under another name, so that the two never take each other's place.
 //! Must not: be installed.
 
-#[path = "main.rs"]
+#[path = "../main.rs"]
 mod program;
 
 fn main() -> std::process::ExitCode {

@@ -10,12 +10,13 @@ use std::time::Duration;
 use super::{Outcome, failed};
 use crate::config::{self, ChosenKey, Config, EditError, Setting};
 use crate::engine::{Engine, settings};
+use crate::history;
 use crate::identity::{self, Own};
 use crate::media::ring::{self, Volume};
-use crate::paths::Paths;
-use crate::request::{Answer, Denied, DeniedKind};
-use crate::store::Gate;
-use crate::{clock, file, history, log};
+use crate::system::paths::Paths;
+use crate::system::store::Gate;
+use crate::system::{clock, file, log};
+use crate::values::request::{Answer, Denied, DeniedKind};
 
 /// What is picked in passing (a slider sends fifty of them) is written at most once in so long.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, CallView};
 
-use crate::devices::Device;
-use crate::door::Dnd;
+use crate::engine::door::Dnd;
+use crate::values::devices::Device;
 
 /// Everything that the bus shows at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]

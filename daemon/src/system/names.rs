@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::clock;
+use crate::system::clock;
 
 /// How long a look-up may take. A system that loses half of its questions (one family of addresses is never answered)
 /// has an answer after its second try, which is ten seconds.

@@ -13,10 +13,11 @@ use ahoy_call::{CallId, Command, PeerId, State};
 pub(crate) use kept::{Kept, Stored, Wish};
 
 use crate::engine::Engine;
-use crate::perform::Step;
-use crate::request::{Answer, Asked, Denied, DeniedKind, Guard, Reply, Request, Verb, Which};
-use crate::rows::ContactRow;
-use crate::{history, log, media};
+use crate::engine::perform::Step;
+use crate::system::log;
+use crate::values::request::{Answer, Asked, Denied, DeniedKind, Guard, Reply, Request, Verb, Which};
+use crate::values::rows::ContactRow;
+use crate::{history, media};
 
 /// What a request made of itself: an answer now, or one that another port gives.
 type Outcome = Result<Answer, Denied>;
@@ -157,7 +158,7 @@ impl Engine {
         }
         // To dial who rings here is to answer: the call that there is comes back.
         let shown = self.phone.ringing_from(peer).unwrap_or(call);
-        let unix_s = crate::clock::unix_us().div_euclid(1_000_000);
+        let unix_s = crate::system::clock::unix_us().div_euclid(1_000_000);
         let devices = self.contacts.legs(peer, unix_s);
         if devices.is_empty() && self.contacts.has_ended(peer, unix_s) {
             let sentence = "The certificates of the contact's devices have ended, by this machine's date: ask for a new card.";

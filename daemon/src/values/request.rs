@@ -11,9 +11,9 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::config::Setting;
-use crate::devices::{Adjust, Flow};
-use crate::door::Dnd;
-use crate::rows::{
+use crate::engine::door::Dnd;
+use crate::values::devices::{Adjust, Flow};
+use crate::values::rows::{
     ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Stats,
 };
 

@@ -7,16 +7,16 @@ use ahoy_call::{
     CallView, Direction, Effect, Effects, Fact, MediaFault, MediaReport, Moment, Outcome, Record,
 };
 
-use crate::board::CallRow;
 use crate::bus;
-use crate::clock;
 use crate::engine::Engine;
-use crate::failpoint;
+use crate::engine::show::{Change, Release};
 use crate::history::{self, Entry};
 use crate::media;
-use crate::request::{Answer, Denied, Reply};
-use crate::show::{Change, Release};
 use crate::signal;
+use crate::system::clock;
+use crate::system::failpoint;
+use crate::values::board::CallRow;
+use crate::values::request::{Answer, Denied, Reply};
 
 /// One input's effects on their way out.
 #[must_use]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use tokio::sync::oneshot;
 
-use crate::clock;
+use crate::system::clock;
 
 /// Held as long as the daemon lives; the kernel lets go of it at the end of the process, however that comes.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 use ahoy_call::{CallId, Refusal, State};
 
 use crate::engine::Engine;
-use crate::request::{Denied, DeniedKind};
+use crate::values::request::{Denied, DeniedKind};
 
 impl Engine {
     /// `of`: the call that it was about.

@@ -3,8 +3,17 @@
 //! Lives here: the loop (take an input, tick if due, step, perform, reply) and what each port's report means. What is shown: `engine/shown.rs`.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
+mod answer;
+mod choose;
 mod credentials;
+pub mod door;
+mod outages;
+pub mod outward;
+mod perform;
+mod policy;
+pub mod show;
 mod shown;
+pub mod tones;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,21 +25,22 @@ use shown::Problems;
 pub use shown::account_row;
 use tokio::sync::{mpsc, watch};
 
-use crate::answer::{Kept, Stored, Wish};
-use crate::choose::Hardware;
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
-use crate::door::Door;
+use crate::engine::answer::{Kept, Stored, Wish};
+use crate::engine::choose::Hardware;
+use crate::engine::door::Door;
+use crate::engine::outages::Outages;
+use crate::engine::perform::Step;
+use crate::engine::policy::KeptAway;
+use crate::engine::show::{Focus, Show};
+use crate::engine::tones::Tone;
 use crate::identity::{self, Own};
-use crate::outages::Outages;
-use crate::paths::Paths;
-use crate::perform::Step;
-use crate::policy::KeptAway;
-use crate::request::Asked;
-use crate::show::{Focus, Show};
-use crate::store::Store;
-use crate::tones::Tone;
-use crate::{bus, clock, desktop, history, media, memory, policy, ready, signal};
+use crate::system::paths::Paths;
+use crate::system::store::Store;
+use crate::system::{clock, memory, ready};
+use crate::values::request::Asked;
+use crate::{bus, desktop, history, media, signal};
 
 /// How often cards that nobody used are looked through.
 const DAY: Duration = Duration::from_secs(86_400);

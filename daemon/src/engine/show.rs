@@ -11,11 +11,11 @@ use ahoy_call::{CallId, CallView, Moment, State};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::board::{AccountRow, Board, CallRow, ManagerRow, Shown};
 use crate::bus::Order;
-use crate::failpoint;
-use crate::happening::Happening;
-use crate::request::{Answer, Denied, Reply};
+use crate::system::failpoint;
+use crate::values::board::{AccountRow, Board, CallRow, ManagerRow, Shown};
+use crate::values::happening::Happening;
+use crate::values::request::{Answer, Denied, Reply};
 
 /// A publication that waits longer than this for its commit goes out anyway, and is counted.
 const AT_MOST: Duration = Duration::from_millis(50);

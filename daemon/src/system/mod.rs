@@ -1,0 +1,19 @@
+//! The machine below: clocks, files, the kernel's news, the service manager.
+//!
+//! Lives here: one file a subject, each for anybody in the daemon.
+//! Must not: know calls, the engine or a port.
+
+pub mod census;
+pub mod cli;
+pub mod clock;
+pub mod failpoint;
+pub mod file;
+pub mod lock;
+pub mod log;
+pub mod memory;
+pub(crate) mod names;
+pub(crate) mod netlink;
+pub mod paths;
+pub mod private;
+pub mod ready;
+pub mod store;

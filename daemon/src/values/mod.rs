@@ -1,0 +1,14 @@
+//! What the engine and its ports say to each other.
+//!
+//! Lives here: plain values, one file a subject.
+//! Must not: do anything: no I/O, no clock; know the engine or a port.
+
+pub mod board;
+pub mod budget;
+pub mod devices;
+pub mod happening;
+pub mod ice;
+pub mod manner;
+pub mod request;
+pub mod roster;
+pub mod rows;
