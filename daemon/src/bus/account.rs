@@ -13,8 +13,8 @@ use super::options::{Dictionary, Options};
 use super::properties::{Settable, typed};
 use super::settings;
 use super::shown::Account;
-use crate::config::Setting;
 use crate::values::request::{Answer, Request};
+use crate::values::setting::Setting;
 
 /// A row as it is sent, `a{sv}`.
 type Row = BTreeMap<&'static str, Variant<'static>>;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use ahoy_proto::words::{self, Form, NOTE, SENTENCE, Words, without_nul};
 
-use crate::config::Setting;
 use crate::values::board::{Board, CallRow, DeviceRow};
 use crate::values::happening::EventData;
 use crate::values::request::{Answer, Denied};
 use crate::values::rows::{ContactRow, HistoryEvent, HistoryRow, Told};
+use crate::values::setting::Setting;
 
 /// What a sound server may call a device.
 const LABEL: Form = Form::line(256);

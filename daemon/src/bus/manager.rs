@@ -20,8 +20,8 @@ use super::options::{Dictionary, Options};
 use super::properties::Settable;
 use super::shown::Manager;
 use super::{settings, spell};
-use crate::engine::door::{Dnd, DndMode};
 use crate::system::log;
+use crate::values::dnd::{Dnd, DndMode};
 use crate::values::request::{Answer, Request};
 
 /// The object at the root.

@@ -6,7 +6,7 @@
 use zbus::Variant;
 
 use super::fault::Fault;
-use crate::config::Setting;
+use crate::values::setting::Setting;
 
 /// A value as a client reads it: s, b, x, d or as.
 pub(super) fn spelled(value: Setting) -> Variant<'static> {

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Config;
-use crate::media::ring::Volume;
+use crate::values::media::Volume;
 
 /// The choices that are in force. Each remembers what the configuration said when it was made: a configuration that says
 /// something else was written later, and counts.

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
 
-use super::{Config, ConfigError, Setting};
+use super::{Config, ConfigError};
 use crate::system::file::{self, Access};
+use crate::values::setting::Setting;
 
 /// A byte order mark, as some editors put it before the text.
 const MARK: &str = "\u{feff}";

@@ -14,10 +14,10 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 use tracing::Level;
 
-use super::{Call, Config, Interfaces, Media, Preconnect, Relay, Retention};
-use crate::media::ring::{Ringing, Volume};
-use crate::media::voice::{Switch, Wishes};
+use super::{Call, Config, Interfaces, Media, Relay, Retention};
 use crate::system::log;
+use crate::values::media::{Ringing, Switch, Volume, Wishes};
+use crate::values::preconnect::Preconnect;
 
 /// The file as it is spelled: every key once, every value still unjudged.
 #[derive(Default, Deserialize)]

@@ -3,35 +3,10 @@
 //! Lives here: the names of all settings, `table.key` as in the file, and the value of each in a `Config`.
 //! Must not: judge a value; the file does.
 
-use super::{Config, Interfaces, Preconnect};
+use crate::values::preconnect::Preconnect;
+use crate::values::setting::Setting;
 
-/// A setting's value, as people and programs write it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Setting {
-    /// A text or a word.
-    Text(String),
-    /// On or off.
-    Flag(bool),
-    /// A whole number.
-    Whole(i64),
-    /// Any other number.
-    Real(f64),
-    /// A list of texts.
-    Texts(Vec<String>),
-}
-
-impl Setting {
-    /// As JSON has it.
-    pub fn json(self) -> serde_json::Value {
-        match self {
-            Self::Text(text) => text.into(),
-            Self::Flag(on) => on.into(),
-            Self::Whole(number) => number.into(),
-            Self::Real(number) => number.into(),
-            Self::Texts(texts) => texts.into(),
-        }
-    }
-}
+use super::{Config, Interfaces};
 
 impl Config {
     /// Every setting with the value in force; what is not set and has no default is empty.

@@ -16,14 +16,12 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use crate::media;
-use crate::media::ring::Ringing;
-use crate::media::voice::Wishes;
+use crate::values::media::{MediaSettings, Ringing, Wishes};
+use crate::values::preconnect::Preconnect;
 use crate::values::rows::Retention;
 pub use chosen::{Chosen, ChosenKey};
 pub use edit::{EditError, write_past};
 use file::{File, Wrong};
-pub use listed::Setting;
 
 /// The whole configuration, every value within its range.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,17 +68,6 @@ pub struct Call {
     pub call_waiting: bool,
     /// Who may learn our network address before we answer.
     pub preconnect: Preconnect,
-}
-
-/// Whose path is set up before our phone rings, so that an answer is heard at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Preconnect {
-    /// Every contact.
-    Always,
-    /// Contacts whose safety number was compared.
-    Trusted,
-    /// Nobody.
-    Never,
 }
 
 /// How sound is taken, played and sent.
@@ -186,12 +173,12 @@ impl Config {
 
 impl Config {
     /// What concerns sound and paths, as the media port takes it.
-    pub fn media_settings(&self) -> media::Settings {
+    pub fn media_settings(&self) -> MediaSettings {
         let interfaces = match &self.media.interfaces {
             Interfaces::Auto => Vec::new(),
             Interfaces::Only(names) => names.clone(),
         };
-        media::Settings {
+        MediaSettings {
             bitrate: self.media.bitrate,
             input: self.media.input.clone(),
             output: self.media.output.clone(),

@@ -4,8 +4,8 @@
 //! Must not: mock a file or a disk: they are real, in a directory of their own.
 
 use super::*;
-use crate::media::ring::Volume;
-use crate::media::voice::Switch;
+use crate::values::media::{Switch, Volume};
+use crate::values::setting::Setting;
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse(text, Path::new("config.toml")).map_err(|error| error.to_string())

@@ -9,8 +9,8 @@ use ahoy_proto::words;
 
 use super::ContactRow;
 use super::disk::{ContactFile, VERSION, hex};
-use crate::config::Preconnect;
 use crate::values::manner::{self, Manner};
+use crate::values::preconnect::Preconnect;
 
 /// One contact. Times are microseconds since the Unix epoch.
 #[derive(Clone)]

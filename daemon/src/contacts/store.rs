@@ -20,10 +20,10 @@ use super::disk::{self, Content, TokenFile, VERSION, hex};
 use super::row::{Row, boxed};
 use super::shelf::Shelf;
 use super::{ContactChange, ContactRow, Known, Roster, Token};
-use crate::config::Preconnect;
-use crate::identity::Own;
 use crate::system::store::{Gate, Store};
 use crate::values::manner::Manner;
+use crate::values::own::Own;
+use crate::values::preconnect::Preconnect;
 use crate::values::request::{Denied, DeniedKind};
 use crate::values::roster::Cards;
 

@@ -11,10 +11,11 @@ use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
 
 use super::*;
-use crate::config::Preconnect;
-use crate::identity::{self, Own};
+use crate::identity;
 use crate::system::store::{Gate, Store, StoreThread};
 use crate::values::manner::{self, MannerChange, RingPolicy};
+use crate::values::own::Own;
+use crate::values::preconnect::Preconnect;
 use crate::values::request::{Denied, DeniedKind};
 
 mod names;

@@ -7,69 +7,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Moment, PeerId, RingPolicy};
-use serde::{Deserialize, Serialize};
 
 use crate::values::budget::{self, Budget};
+use crate::values::dnd::{Dnd, DndMode};
 use crate::values::manner::{self, Manner};
 
 /// The span in which rings and dials are counted.
 const MINUTE: Duration = Duration::from_secs(60);
 /// Rings that are remembered, over all contacts. Who is behind that has been away for most of a minute.
 const REMEMBERED: usize = 1024;
-
-/// Whom do-not-disturb keeps away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DndMode {
-    /// Nobody.
-    #[default]
-    Off,
-    /// Everybody but those whose policy is `always`.
-    All,
-    /// The same, and favourites come through too.
-    Favorites,
-}
-
-impl DndMode {
-    /// All words.
-    pub const WORDS: &'static [&'static str] = &["off", "all", "favorites"];
-
-    /// As the bus spells it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::All => "all",
-            Self::Favorites => "favorites",
-        }
-    }
-
-    /// By its word.
-    pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "off" => Some(Self::Off),
-            "all" => Some(Self::All),
-            "favorites" => Some(Self::Favorites),
-            _ => None,
-        }
-    }
-}
-
-/// Do-not-disturb.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Dnd {
-    /// Whom it keeps away.
-    pub mode: DndMode,
-    /// When it ends by itself, microseconds since the Unix epoch; 0: when somebody ends it.
-    pub until: i64,
-}
-
-impl Dnd {
-    /// It ended by itself.
-    pub fn is_over(self, unix_us: i64) -> bool {
-        self.mode != DndMode::Off && self.until != 0 && self.until <= unix_us
-    }
-}
 
 /// Who stands at the door.
 #[derive(Clone, Copy, Debug)]

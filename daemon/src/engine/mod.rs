@@ -34,13 +34,13 @@ use crate::engine::outages::Outages;
 use crate::engine::perform::Step;
 use crate::engine::policy::KeptAway;
 use crate::engine::show::{Focus, Show};
-use crate::engine::tones::Tone;
-use crate::identity::{self, Own};
 use crate::system::paths::Paths;
 use crate::system::store::Store;
 use crate::system::{clock, memory, ready};
+use crate::values::own::Own;
 use crate::values::request::Asked;
-use crate::{bus, desktop, history, media, signal};
+use crate::values::tone::Tone;
+use crate::{bus, desktop, history, identity, media, signal};
 
 /// How often cards that nobody used are looked through.
 const DAY: Duration = Duration::from_secs(86_400);

@@ -7,16 +7,13 @@ use ahoy_call::{
     CallView, Direction, Effect, Effects, Fact, MediaFault, MediaReport, Moment, Outcome, Record,
 };
 
-use crate::bus;
 use crate::engine::Engine;
 use crate::engine::show::{Change, Release};
 use crate::history::{self, Entry};
-use crate::media;
-use crate::signal;
-use crate::system::clock;
-use crate::system::failpoint;
+use crate::system::{clock, failpoint};
 use crate::values::board::CallRow;
 use crate::values::request::{Answer, Denied, Reply};
+use crate::{bus, media, signal};
 
 /// One input's effects on their way out.
 #[must_use]

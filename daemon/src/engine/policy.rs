@@ -8,9 +8,10 @@ use std::path::Path;
 use ahoy_call::{CallId, CallView, Command, Event, LegId, Moment, PeerId, RingPolicy, SignalOrder, State};
 
 use crate::engine::Engine;
-use crate::engine::door::{Caller, Dnd, Door, how_it_rings};
+use crate::engine::door::{Caller, Door, how_it_rings};
 use crate::engine::perform::Step;
 use crate::system::clock;
+use crate::values::dnd::Dnd;
 use crate::{media, signal};
 
 /// The door as it was kept over a restart.

@@ -10,12 +10,13 @@ use ahoy_call::{Moment, State};
 use super::Engine;
 use crate::engine::outages::Seen;
 use crate::engine::show::PhoneRow;
-use crate::engine::tones::{self, Tone};
-use crate::identity::Own;
+use crate::engine::tones;
 use crate::system::{clock, ready};
 use crate::values::board::{AccountRow, DeviceRow};
 use crate::values::devices::Flow;
 use crate::values::happening::EventData;
+use crate::values::own::Own;
+use crate::values::tone::Tone;
 use crate::{bus, media};
 
 /// What is missing now: one sentence each, empty when all is well.

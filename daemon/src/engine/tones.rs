@@ -5,26 +5,9 @@
 
 use std::time::Duration;
 
-use ahoy_call::{CallId, CallView, Direction, EndReason, EndedBy, Moment, State};
+use ahoy_call::{CallView, Direction, EndReason, EndedBy, Moment, State};
 
-/// A tone and the call that it is for: the same tone for another call begins anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// Our phone rings: on the ring's devices, until it is over.
-    Ring(CallId),
-    /// Somebody calls while we talk: softly into the call, until it is over.
-    Waiting(CallId),
-    /// Their phone rings, until it is over.
-    Ringback(CallId),
-    /// They are busy: some seconds.
-    Busy(CallId),
-    /// It came to nothing, or broke: some seconds.
-    Failed(CallId),
-    /// They hung up: a moment.
-    Ended(CallId),
-    /// A call was answered by itself, and the microphone is open: a moment, into the call. Nothing switches it off.
-    AutoAnswered(CallId),
-}
+use crate::values::tone::Tone;
 
 /// How long after its cause a tone that ends by itself may still begin.
 const FRESH: Duration = Duration::from_secs(2);
@@ -93,7 +76,7 @@ fn talks(state: State) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ahoy_call::{Can, PeerId};
+    use ahoy_call::{CallId, Can, PeerId};
 
     use super::*;
 

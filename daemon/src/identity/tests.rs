@@ -3,6 +3,8 @@
 //! Lives here: tests of the identity as the engine sees it.
 //! Must not: mock a file or a disk: they are real, in a directory of their own.
 
+use ahoy_proto::card::Card;
+
 use super::*;
 
 fn relays(urls: &[&str]) -> Vec<String> {

@@ -17,9 +17,10 @@ use tokio::sync::{mpsc, watch};
 use super::device::{self, DeviceState, Gauges, Roster, Trial, Wish};
 use super::ring::{self, Ringer};
 use super::wanted::Wanted;
-use super::{OpenSound, Order, Report, Settings, sound};
+use super::{OpenSound, Order, Report, sound};
 use crate::system::census;
 use crate::values::devices::Found;
+use crate::values::media::MediaSettings;
 
 /// Orders that wait for the media thread.
 const QUEUE: usize = 256;
@@ -64,7 +65,7 @@ struct Beside {
 impl Media {
     /// With the machine's sound devices; what is missing about them is told without a call, too.
     /// Must be called within a runtime.
-    pub fn spawn(settings: Settings, reports: mpsc::Sender<Report>) -> Self {
+    pub fn spawn(settings: MediaSettings, reports: mpsc::Sender<Report>) -> Self {
         let sound::Devices { open, state, wishes, roster } = sound::devices(&settings);
         let found = roster.found.clone();
         let ringer = Ringer::new(settings.clone(), roster.found.clone());
@@ -77,7 +78,7 @@ impl Media {
     }
 
     /// With this sound. The media thread begins with the first call. What happens comes by `reports`, which must be read all the time.
-    pub fn with_sound(settings: Settings, open_sound: OpenSound, reports: mpsc::Sender<Report>) -> Self {
+    pub fn with_sound(settings: MediaSettings, open_sound: OpenSound, reports: mpsc::Sender<Report>) -> Self {
         let (orders, waiting) = mpsc::channel(QUEUE);
         let (ice_servers, names) = Default::default();
         let waiting = Waiting { settings, ice_servers, open_sound, orders: waiting, reports, names };
@@ -328,7 +329,7 @@ mod tests {
 
     fn media() -> (Media, mpsc::Receiver<Report>) {
         let (reports, heard) = mpsc::channel(256);
-        let settings = Settings { interfaces: vec!["lo".to_owned()], ..Settings::default() };
+        let settings = MediaSettings { interfaces: vec!["lo".to_owned()], ..MediaSettings::default() };
         (Media::with_sound(settings, Box::new(|_| Box::new(NoSound)), reports), heard)
     }
 
@@ -394,7 +395,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_that_breaks_is_told_of_its_call_and_not_of_one_path() {
         let (reports, mut heard) = mpsc::channel(256);
-        let settings = Settings { interfaces: vec!["lo".to_owned()], ..Settings::default() };
+        let settings = MediaSettings { interfaces: vec!["lo".to_owned()], ..MediaSettings::default() };
         let mut media = Media::with_sound(settings, Box::new(|_| Box::new(Broken)), reports);
         media.order(order(1, MediaOrder::Prepare(Role::Offerer))).unwrap();
         described(&mut heard).await;
@@ -437,9 +438,9 @@ mod tests {
     async fn an_interface_that_is_not_there_fails_the_path_and_not_the_thread() {
         let (mut media, mut heard) = media();
         media
-            .order(Order::Settings(Settings {
+            .order(Order::Settings(MediaSettings {
                 interfaces: vec!["nowhere0".to_owned()],
-                ..Settings::default()
+                ..MediaSettings::default()
             }))
             .unwrap();
         media.order(order(1, MediaOrder::Prepare(Role::Offerer))).unwrap();
@@ -447,7 +448,10 @@ mod tests {
         let failed = MediaReport::Failed(MediaFault::Media);
         assert!(matches!(report, Report::Event { report, .. } if report == failed));
         media
-            .order(Order::Settings(Settings { interfaces: vec!["lo".to_owned()], ..Settings::default() }))
+            .order(Order::Settings(MediaSettings {
+                interfaces: vec!["lo".to_owned()],
+                ..MediaSettings::default()
+            }))
             .unwrap();
         media.order(order(2, MediaOrder::Prepare(Role::Offerer))).unwrap();
         assert_eq!(described(&mut heard).await, CallId::from_bytes([2; 16]));

@@ -29,6 +29,7 @@ use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 use self::device::Wish;
 use crate::values::devices::{Adjust, Flow, Found};
 use crate::values::ice::IceServer;
+use crate::values::media::MediaSettings;
 use crate::values::request::{Lease, Reply};
 
 /// What the engine asks.
@@ -69,7 +70,7 @@ pub enum Order {
     /// STUN and TURN servers for paths that begin from now on.
     IceServers(Vec<IceServer>),
     /// New settings: devices and the treatment of the voice for every call, the rest for calls that begin from now on.
-    Settings(Settings),
+    Settings(MediaSettings),
     /// Write how loud it is, microphone and speaker, into this pipe until it is closed or the call ends.
     Levels {
         /// The call.
@@ -149,42 +150,9 @@ pub enum Report {
     Devices(Arc<Found>),
 }
 
-/// What a person decides about sound and paths.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Opus bit rate, 6000 to 128000 bit/s.
-    pub bitrate: u32,
-    /// Sound server node to capture from; the server's default if none.
-    pub input: Option<String>,
-    /// Sound server node to play to; the server's default if none.
-    pub output: Option<String>,
-    /// Sound server nodes to ring on; the server's default if empty.
-    pub ring: Vec<String>,
-    /// Network interfaces that paths may use; every one but loopback if empty (loopback too if there is nothing else).
-    pub interfaces: Vec<String>,
-    /// What is done to the voice of the microphone.
-    pub voice: voice::Wishes,
-    /// How it rings.
-    pub ringing: ring::Ringing,
-}
-
-impl Settings {
+impl MediaSettings {
     /// The devices that calls use.
     pub fn wish(&self) -> Wish {
         Wish { input: self.input.clone(), output: self.output.clone() }
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            bitrate: 32_000,
-            input: None,
-            output: None,
-            ring: Vec::new(),
-            interfaces: Vec::new(),
-            voice: voice::Wishes::default(),
-            ringing: ring::Ringing::default(),
-        }
     }
 }

@@ -16,7 +16,8 @@ use super::codec::FRAME;
 use super::device::Clip;
 use super::levels::Levels;
 use super::pipeline::{Capture, Packet, Playback};
-use super::voice::{Cleaner, Wishes};
+use super::voice::Cleaner;
+use crate::values::media::Wishes;
 
 /// How long one packet lasts.
 const PACKET: Duration = Duration::from_millis(20);

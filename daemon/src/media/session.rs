@@ -24,10 +24,10 @@ use super::pipeline::{Capture, Playback};
 use super::playout::Numbers;
 use super::pump::Pump;
 use super::redundancy::Redundancy;
-use super::voice::Wishes;
 use super::wanted::{Key, Wanted};
 use super::{Report, Sound};
 use crate::system::clock;
+use crate::values::media::Wishes;
 
 /// What paths tell and is not yet read: two seconds of voice on two paths, and some.
 const TOLD: usize = 256;

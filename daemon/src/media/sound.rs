@@ -10,9 +10,9 @@ use std::time::Duration;
 use ahoy_call::Moment;
 use tokio::sync::watch;
 
-use super::Settings;
 use super::device::{DeviceHandle, DeviceState, Roster, States, Wish, roster};
 use crate::values::devices::Found;
+use crate::values::media::MediaSettings;
 
 /// The microphone and the speaker of a call, as queues of samples: mono, 48 kHz. Dropping it closes both.
 ///
@@ -48,7 +48,7 @@ pub trait Sound: Send {
 
 /// Opens the sound of a call, with the speaker warm and the microphone not read. Never fails: what is missing is taken
 /// up when it comes.
-pub type OpenSound = Box<dyn FnMut(&Settings) -> Box<dyn Sound> + Send>;
+pub type OpenSound = Box<dyn FnMut(&MediaSettings) -> Box<dyn Sound> + Send>;
 
 /// Where there is nothing to read and write the pace of packets is enough.
 const IDLE: Duration = Duration::from_millis(20);
@@ -69,7 +69,7 @@ pub struct Devices {
 }
 
 /// The machine's devices. Must be called within a runtime.
-pub fn devices(settings: &Settings) -> Devices {
+pub fn devices(settings: &MediaSettings) -> Devices {
     let (wishes, wish) = watch::channel(settings.wish());
     let roster = roster::follow();
     match lent(wish, roster.found.clone()) {
@@ -233,7 +233,7 @@ mod tests {
         let (_keeps_found, found) = watch::channel(Arc::new(found));
         let (_keeps_wish, wish) = watch::channel(Wish::default());
         let (mut open, mut state) = lent(wish, found).unwrap();
-        let settings = Settings::default();
+        let settings = MediaSettings::default();
         let first = open(&settings);
         until_told(&mut state, &["loudspeaker"]).await;
         let mut second = open(&settings);

@@ -11,6 +11,8 @@ mod tests;
 
 use std::fmt;
 
+use crate::values::media::{Switch, Wishes};
+
 use self::echo::EchoWatch;
 use self::floor::NoiseWatch;
 use self::sonora::Sonora;
@@ -30,45 +32,6 @@ pub struct Parts {
     pub noise: bool,
     /// A quiet voice is made louder, a loud one is limited.
     pub gain: bool,
-}
-
-/// What a person decides about one part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Switch {
-    /// Always.
-    On,
-    /// Never.
-    Off,
-    /// Where it does good.
-    #[default]
-    Auto,
-}
-
-impl Switch {
-    /// As it is written.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::On => "on",
-            Self::Off => "off",
-            Self::Auto => "auto",
-        }
-    }
-
-    /// From how it is written.
-    pub fn of(word: &str) -> Option<Self> {
-        [Self::On, Self::Off, Self::Auto].into_iter().find(|switch| switch.word() == word)
-    }
-}
-
-/// What a person decides about all parts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wishes {
-    /// See [`Parts::echo`]; `Auto`: while the microphone hears the speaker. A headset is not even tried.
-    pub echo: Switch,
-    /// See [`Parts::noise`]; `Auto`: while there is noise in the pauses.
-    pub noise: Switch,
-    /// See [`Parts::gain`]; `Auto` is on.
-    pub gain: Switch,
 }
 
 impl Parts {

@@ -9,12 +9,12 @@ use ahoy_proto::envelope::{Envelope, EnvelopeId, TokenHash};
 use ahoy_proto::frame::Deliver;
 use tokio::sync::mpsc;
 
-use crate::identity::OwnInbox;
 use crate::signal;
 use crate::signal::line::ReplyInbox;
 use crate::signal::link::{FromLink, Link, LinkHandle, LinkId, Role};
 use crate::signal::tls::{RelayUrl, Trust};
 use crate::values::ice::IceServers;
+use crate::values::own::OwnInbox;
 
 /// What a link's report means to the sessions.
 pub(super) enum News {

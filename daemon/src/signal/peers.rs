@@ -13,9 +13,9 @@ use ahoy_proto::hello::Hello;
 use ahoy_proto::identity::DeviceCertificate;
 use ahoy_proto::relay_url::RelayUrl;
 
-use crate::identity::Own;
 use crate::signal::dropped::Cause;
 use crate::values::budget;
+use crate::values::own::Own;
 use crate::values::roster::{Known, Roster};
 
 /// One place where somebody takes mail.

@@ -19,12 +19,12 @@ use ahoy_proto::identity::DeviceCertificate;
 use ed25519_dalek::SigningKey;
 use x25519_dalek::PublicKey;
 
-use crate::identity::Own;
 use crate::signal::dropped::Cause;
 use crate::signal::line::Out;
 use crate::signal::replay::Replay;
 use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::{Order, Report};
+use crate::values::own::Own;
 use rig::*;
 
 #[test]

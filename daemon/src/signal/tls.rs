@@ -3,14 +3,13 @@
 //! Lives here: `Trust`, and what is below the WebSocket: TLS by rustls, plain only on this machine.
 //! Must not: know the relay's protocol, or dial.
 
-use std::fmt;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, io};
 
 use ahoy_call::Moment;
 use rustls::pki_types::pem::PemObject as _;

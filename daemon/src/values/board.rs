@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, CallView};
 
-use crate::engine::door::Dnd;
 use crate::values::devices::Device;
+use crate::values::dnd::Dnd;
 
 /// Everything that the bus shows at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -6,9 +6,15 @@
 pub mod board;
 pub mod budget;
 pub mod devices;
+pub mod dnd;
 pub mod happening;
 pub mod ice;
 pub mod manner;
+pub mod media;
+pub mod own;
+pub mod preconnect;
 pub mod request;
 pub mod roster;
 pub mod rows;
+pub mod setting;
+pub mod tone;

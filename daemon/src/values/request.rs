@@ -10,12 +10,12 @@ use ahoy_call::{CallId, DeclineReason, Others, Scope};
 use tokio::sync::oneshot;
 use tracing::Level;
 
-use crate::config::Setting;
-use crate::engine::door::Dnd;
 use crate::values::devices::{Adjust, Flow};
+use crate::values::dnd::Dnd;
 use crate::values::rows::{
     ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Stats,
 };
+use crate::values::setting::Setting;
 
 /// A request with the place for its answer. The bus fills in the answer's effect before it lets the reply go.
 #[derive(Debug)]

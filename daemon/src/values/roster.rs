@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
 
-use crate::identity::Own;
+use crate::values::own::Own;
 
 /// Who we are and who may speak to us: what signaling needs of identity and contacts. Some bytes a contact: ten thousand
 /// of them are no burden; their cards are read when they are used.

@@ -13,16 +13,16 @@ use ahoy_call::{Moment, PeerId};
 use super::settings::Fresh;
 use super::{Outcome, failed};
 use crate::bus;
-use crate::config::{Chosen, ChosenKey, Setting};
+use crate::config::{Chosen, ChosenKey};
 use crate::contacts::{Change, Contacts};
 use crate::engine::Engine;
-use crate::engine::door::{Dnd, DndMode};
-use crate::identity::Own;
-use crate::system::clock;
-use crate::system::file;
 use crate::system::store::{Gate, Job};
+use crate::system::{clock, file};
+use crate::values::dnd::{Dnd, DndMode};
+use crate::values::own::Own;
 use crate::values::request::{Answer, Denied, DeniedKind, Reply};
 use crate::values::rows::ContactChange;
+use crate::values::setting::Setting;
 
 /// How long a person waits for the disk before they hear that it does not answer.
 const PATIENCE: Duration = Duration::from_secs(2);

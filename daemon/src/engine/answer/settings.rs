@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Outcome, failed};
-use crate::config::{self, ChosenKey, Config, EditError, Setting};
+use crate::config::{self, ChosenKey, Config, EditError};
 use crate::engine::{Engine, settings};
-use crate::history;
-use crate::identity::{self, Own};
-use crate::media::ring::{self, Volume};
+use crate::media::ring;
 use crate::system::paths::Paths;
 use crate::system::store::Gate;
 use crate::system::{clock, file, log};
+use crate::values::media::Volume;
+use crate::values::own::Own;
 use crate::values::request::{Answer, Denied, DeniedKind};
+use crate::values::setting::Setting;
+use crate::{history, identity};
 
 /// What is picked in passing (a slider sends fifty of them) is written at most once in so long.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);

@@ -14,10 +14,11 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::super::peer::{Names, Setup};
 use super::super::session::{self, Ask};
 use super::super::wanted::Wanted;
-use super::super::{OpenSound, Order, Report, Settings, ring};
+use super::super::{OpenSound, Order, Report, ring};
 use super::Refused;
 use crate::system::clock;
 use crate::values::ice::IceServer;
+use crate::values::media::MediaSettings;
 use crate::values::request::{Answer, Reply};
 
 /// How long sessions are waited for at the end.
@@ -31,7 +32,7 @@ pub(super) struct Sent {
 
 /// What the thread needs, until it begins.
 pub(super) struct Waiting {
-    pub(super) settings: Settings,
+    pub(super) settings: MediaSettings,
     pub(super) ice_servers: Vec<IceServer>,
     pub(super) open_sound: OpenSound,
     pub(super) orders: mpsc::Receiver<Sent>,
@@ -121,7 +122,7 @@ impl Waiting {
     }
 
     /// Paths and devices are for calls that begin later; what is done to the voice is for all.
-    fn set(&mut self, settings: Settings, calls: &HashMap<CallId, Running>) {
+    fn set(&mut self, settings: MediaSettings, calls: &HashMap<CallId, Running>) {
         if settings.voice != self.settings.voice {
             tell_all(calls, || Ask::Voice(settings.voice));
         }
@@ -157,7 +158,7 @@ impl Waiting {
                 let (asks, waiting) = mpsc::channel(session::QUEUE);
                 asks.try_send(ask).map_err(|_| Refused::Full)?;
                 let sound = (self.open_sound)(&self.settings);
-                let Settings { bitrate, voice, .. } = self.settings;
+                let MediaSettings { bitrate, voice, .. } = self.settings;
                 let session =
                     session::run(call, bitrate, voice, sound, wanted, waiting, self.reports.clone());
                 let task = sessions.spawn(session).id();
@@ -235,7 +236,7 @@ mod tests {
     async fn a_path_that_is_asked_for_while_a_session_says_farewell_begins_the_next_one() {
         let ((_orders_in, orders), (reports, _heard)) = (mpsc::channel(1), mpsc::channel(8));
         let mut thread = Waiting {
-            settings: Settings::default(),
+            settings: MediaSettings::default(),
             ice_servers: Vec::new(),
             open_sound: Box::new(|_| Box::new(NoSound)),
             orders,

@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::super::voice::Switch;
 use super::*;
+use crate::values::media::Switch;
 
 struct Fake {
     given: Receiver<Vec<f32>>,

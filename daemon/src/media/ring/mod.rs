@@ -14,10 +14,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tokio::sync::watch;
 
-use super::Settings;
 use super::device::{Clip, Speakers};
-use crate::engine::tones::Tone;
 use crate::values::devices::Found;
+use crate::values::media::{MediaSettings, Ringing};
+use crate::values::tone::Tone;
 use theme::Found as Named;
 
 /// Orders that wait while a file is read.
@@ -30,59 +30,6 @@ const THEME: &str = "freedesktop";
 const PERIOD: usize = 144_000;
 /// Between two turns of a long one: 0.5 s.
 const PAUSE: usize = 24_000;
-
-/// What a person decides about ringing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ringing {
-    /// A file, or a name of the sound theme; the theme's ring for incoming calls if none.
-    pub tone: Option<String>,
-    /// The sound theme; the usual one if none.
-    pub theme: Option<String>,
-    /// How loud.
-    pub volume: Volume,
-    /// It rings without a sound.
-    pub muted: bool,
-    /// Who calls hears how it goes: their phone ringing, busy, the end.
-    pub tones: bool,
-}
-
-impl Default for Ringing {
-    fn default() -> Self {
-        Self { tone: None, theme: None, volume: Volume::FULL, muted: false, tones: true }
-    }
-}
-
-/// How loud, in thousandths of full: 0 to 1000.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Volume(u16);
-
-impl Volume {
-    /// As loud as the sound is.
-    pub const FULL: Self = Self(1_000);
-
-    /// From 0 (nothing) to 1 (full); none outside.
-    pub fn of(share: f64) -> Option<Self> {
-        if !(0.0..=1.0).contains(&share) {
-            return None;
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "0 to 1000, by the line above"
-        )]
-        let thousandths = (share * 1_000.0).round() as u16;
-        Some(Self(thousandths))
-    }
-
-    /// 0 to 1.
-    pub fn share(self) -> f64 {
-        f64::from(self.0) / 1_000.0
-    }
-
-    fn factor(self) -> f32 {
-        f32::from(self.0) / 1_000.0
-    }
-}
 
 /// Whether this machine has a sound theme of that name.
 pub fn has_theme(name: &str) -> bool {
@@ -109,7 +56,7 @@ pub(super) fn in_call(tone: Tone) -> Option<Clip> {
 
 enum Order {
     Sound(Option<Sounding>),
-    Settings(Box<Settings>),
+    Settings(Box<MediaSettings>),
 }
 
 /// Whether that tone can ring, a file or a name of the sound theme (the usual one if `theme` is none): else the sentence that says
@@ -144,7 +91,7 @@ fn unplayable(tone: &str, why: &decode::Unplayable) -> String {
 /// The ringer's handle. Dropping it ends every sound.
 pub(super) struct Ringer {
     found: watch::Receiver<Arc<Found>>,
-    settings: Settings,
+    settings: MediaSettings,
     /// What is wrong with the tone that should ring.
     trouble: Arc<watch::Sender<Option<String>>>,
     /// Counts looks at a tone: only the last one's word counts.
@@ -156,7 +103,7 @@ pub(super) struct Ringer {
 
 impl Ringer {
     /// Silent so far; the thread begins with the first sound.
-    pub(super) fn new(settings: Settings, found: watch::Receiver<Arc<Found>>) -> Self {
+    pub(super) fn new(settings: MediaSettings, found: watch::Receiver<Arc<Found>>) -> Self {
         let (trouble, looks) = (Arc::new(watch::channel(None).0), Arc::default());
         let ringer = Self { found, settings, trouble, looks, orders: None, given: Arc::default() };
         ringer.look();
@@ -202,7 +149,7 @@ impl Ringer {
     }
 
     /// Other devices, another ring, louder, softer or mute: also for what sounds now.
-    pub(super) fn set(&mut self, settings: &Settings) {
+    pub(super) fn set(&mut self, settings: &MediaSettings) {
         if *settings != self.settings {
             let before = std::mem::replace(&mut self.settings, settings.clone()).ringing;
             if (before.tone, before.theme) != (settings.ringing.tone.clone(), settings.ringing.theme.clone())
@@ -226,7 +173,7 @@ struct Player {
     orders: Receiver<Order>,
     given: Arc<AtomicU64>,
     taken: u64,
-    settings: Settings,
+    settings: MediaSettings,
     trouble: Arc<watch::Sender<Option<String>>>,
     speakers: Speakers,
     now: Option<Sounding>,
@@ -273,7 +220,7 @@ impl Player {
         }
     }
 
-    fn change(&mut self, before: &Settings) {
+    fn change(&mut self, before: &MediaSettings) {
         if before.ringing.tones && !self.settings.ringing.tones {
             return self.begin();
         }
@@ -342,6 +289,7 @@ fn spaced(mut samples: Vec<f32>) -> Clip {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::media::Volume;
 
     #[test]
     fn a_volume_is_a_share_of_full() {

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::media::device::Clip;
 use crate::media::peer::Setup;
-use crate::media::voice::Wishes;
 use crate::media::wanted::Wanted;
+use crate::values::media::Wishes;
 use crate::values::request::{Lease, Reply};
 
 /// Orders that wait for one call. Beyond them the call's media has failed.

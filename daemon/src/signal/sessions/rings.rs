@@ -12,10 +12,10 @@ use ahoy_proto::session::{Calling, Ephemeral, SessionId};
 use ed25519_dalek::SigningKey;
 
 use super::{Key, Sessions, Time};
-use crate::identity::Own;
 use crate::signal::line::{Line, Out, Repeat, ReplyInbox, Route, Stage, chance, fresh_token};
 use crate::signal::peers::Way;
 use crate::signal::replay::Mark;
+use crate::values::own::Own;
 
 /// What a message 1 is about.
 pub(super) struct About {

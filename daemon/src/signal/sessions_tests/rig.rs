@@ -14,12 +14,12 @@ use ahoy_proto::identity::DeviceCertificate;
 use ed25519_dalek::SigningKey;
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use crate::identity::{Own, OwnInbox};
 use crate::signal::dropped::Cause;
 use crate::signal::line::Out;
 use crate::signal::replay::Replay;
 use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::{Order, Report};
+use crate::values::own::{Own, OwnInbox};
 use crate::values::roster::{self, Known, Roster};
 
 pub(crate) const RELAY: &str = "ws://127.0.0.1:1";

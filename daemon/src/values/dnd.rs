@@ -1,0 +1,60 @@
+//! Do-not-disturb.
+//!
+//! Lives here: whom it keeps away, and until when.
+//! Must not: judge a ring; read a clock.
+
+use serde::{Deserialize, Serialize};
+
+/// Whom do-not-disturb keeps away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DndMode {
+    /// Nobody.
+    #[default]
+    Off,
+    /// Everybody but those whose policy is `always`.
+    All,
+    /// The same, and favourites come through too.
+    Favorites,
+}
+
+impl DndMode {
+    /// All words.
+    pub const WORDS: &'static [&'static str] = &["off", "all", "favorites"];
+
+    /// As the bus spells it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::All => "all",
+            Self::Favorites => "favorites",
+        }
+    }
+
+    /// By its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "off" => Some(Self::Off),
+            "all" => Some(Self::All),
+            "favorites" => Some(Self::Favorites),
+            _ => None,
+        }
+    }
+}
+
+/// Do-not-disturb.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dnd {
+    /// Whom it keeps away.
+    pub mode: DndMode,
+    /// When it ends by itself, microseconds since the Unix epoch; 0: when somebody ends it.
+    pub until: i64,
+}
+
+impl Dnd {
+    /// It ended by itself.
+    pub fn is_over(self, unix_us: i64) -> bool {
+        self.mode != DndMode::Off && self.until != 0 && self.until <= unix_us
+    }
+}

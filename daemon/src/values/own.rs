@@ -1,0 +1,87 @@
+//! Who we are, for whoever signs, speaks or is reached as us.
+//!
+//! Lives here: our keys, name and inboxes as a value that prints nothing secret; the card made of it.
+//! Must not: read or write a file.
+
+use ahoy_call::{LegId, PeerId};
+use ahoy_proto::card::{Card, CardDevice, CardError, InboxAt};
+use ahoy_proto::envelope::Inbox;
+use ahoy_proto::identity::{self, DeviceCertificate};
+use ed25519_dalek::SigningKey;
+use x25519_dalek::StaticSecret;
+
+/// Our keys, and what our card says beside them. Prints nothing secret.
+#[derive(Clone)]
+pub struct Own {
+    /// The account's key: it signs certificates and cards, nothing else.
+    pub account: SigningKey,
+    /// This device's key.
+    pub device: SigningKey,
+    /// This device's static key of Noise sessions.
+    pub noise: StaticSecret,
+    /// The account's word for this device.
+    pub certificate: DeviceCertificate,
+    /// Where this device takes mail, one a configured relay.
+    pub inboxes: Vec<OwnInbox>,
+    /// As others see us.
+    pub display_name: String,
+    /// Of our card; rises when name, device or inboxes change.
+    pub revision: u64,
+}
+
+/// An inbox of ours.
+#[derive(Clone)]
+pub struct OwnInbox {
+    /// The relay's URL.
+    pub relay: String,
+    /// Made for this relay alone: who holds it may claim the inbox.
+    pub claim: SigningKey,
+}
+
+impl Own {
+    /// Our card with this delivery token in it. An error means that this value was not made by [`open`].
+    pub fn card(&self, token: [u8; 16]) -> Result<Card, CardError> {
+        let inboxes = self.inboxes.iter().map(|own| InboxAt { relay: own.relay.clone(), inbox: own.inbox() });
+        let device = CardDevice { certificate: self.certificate.clone(), inboxes: inboxes.collect() };
+        Card::sign(&self.account, &self.display_name, self.revision, &[device], token)
+    }
+
+    /// The id under which contacts know us.
+    pub fn peer_id(&self) -> PeerId {
+        identity::peer_id(&self.account.verifying_key())
+    }
+
+    /// The id of this device.
+    pub fn leg_id(&self) -> LegId {
+        identity::leg_id(&self.device.verifying_key())
+    }
+
+    /// The relays that are to hold an inbox of ours.
+    pub fn relays(&self) -> Vec<String> {
+        self.inboxes.iter().map(|inbox| inbox.relay.clone()).collect()
+    }
+
+    /// The account's address.
+    pub fn address(&self) -> String {
+        identity::address(&self.account.verifying_key())
+    }
+}
+
+impl OwnInbox {
+    /// The inbox that this claim key opens.
+    pub fn inbox(&self) -> Inbox {
+        Inbox::of(self.claim.verifying_key().as_bytes())
+    }
+}
+
+impl std::fmt::Debug for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Own({:?}, {:?}, revision {})", self.peer_id(), self.leg_id(), self.revision)
+    }
+}
+
+impl std::fmt::Debug for OwnInbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OwnInbox")
+    }
+}
