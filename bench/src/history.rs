@@ -11,7 +11,7 @@ use ahoy_call::{
 };
 use ahoy_dbus::{Dict, proxy};
 use ahoy_tests::lab::{Net, Relay};
-use ahoyd::history::{self, Entry, Order, Report, Retention};
+use ahoyd::history::{self, Entry, HistoryOrder, Report, Retention};
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 use zbus::Variant;
@@ -186,9 +186,9 @@ fn write(path: &Path) -> anyhow::Result<()> {
     })?;
     for batch in 0..ROWS / BATCH {
         let entries = (batch * BATCH..(batch + 1) * BATCH).flat_map(call).collect();
-        orders.blocking_send(Order::Write { ticket: batch + 1, entries })?;
+        orders.blocking_send(HistoryOrder::Write { ticket: batch + 1, entries })?;
     }
-    orders.blocking_send(Order::Stop)?;
+    orders.blocking_send(HistoryOrder::Stop)?;
     thread.join().map_err(|_| anyhow::anyhow!("the history broke"))?;
     let last = heard.join().map_err(|_| anyhow::anyhow!("the reports broke"))?;
     anyhow::ensure!(last == ROWS, "{last} rows were written");

@@ -12,7 +12,7 @@ use ahoy_proto::card::{Card, CardDevice, InboxAt};
 use ahoy_proto::envelope::{Inbox, Token};
 use ahoy_proto::identity::DeviceCertificate;
 use ahoy_tests::lab::{Net, Relay};
-use ahoyd::history::{self, Entry, Order, Report, Retention};
+use ahoyd::history::{self, Entry, HistoryOrder, Report, Retention};
 use ahoyd::system::clock;
 use anyhow::Context as _;
 use ed25519_dalek::SigningKey;
@@ -151,7 +151,7 @@ fn history_rows(path: &Path) -> anyhow::Result<()> {
         let end = from + Duration::from_secs(5);
         keep(end, phone.command(end, Command::HangUp { call }).map_err(refused)?);
         if entries.len() >= 400 || n + 1 == ROWS {
-            let order = Order::Write { ticket: u64::from(n), entries: std::mem::take(&mut entries) };
+            let order = HistoryOrder::Write { ticket: u64::from(n), entries: std::mem::take(&mut entries) };
             orders.blocking_send(order).context("the history ended")?;
         }
     }

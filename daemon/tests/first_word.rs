@@ -19,7 +19,7 @@ use ahoy_relay::config::Limits;
 use ahoy_relay::serve::{self, Server, Settings, Timing};
 use ahoy_relay::turn::Ice;
 use ahoyd::identity;
-use ahoyd::signal::{self, Order, Report, Setup, Standing};
+use ahoyd::signal::{self, Report, Setup, SignalingOrder, Standing};
 use ahoyd::system::clock;
 use ahoyd::values::own::Own;
 use ahoyd::values::roster::{self, Known, Roster};
@@ -51,7 +51,7 @@ fn relay(authority: &CertifiedIssuer<'static, KeyPair>, folder: &Path) -> String
 
 struct Phone {
     own: Arc<Own>,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<SignalingOrder>,
     standing: watch::Sender<Standing>,
     reports: mpsc::Receiver<Report>,
     contacts: Vec<Known>,
@@ -100,7 +100,7 @@ impl Phone {
     }
 
     async fn order(&self, call: CallId, leg: LegId, order: SignalOrder) {
-        self.orders.send(Order::Call { call, leg, order }).await.unwrap();
+        self.orders.send(SignalingOrder::Call { call, leg, order }).await.unwrap();
     }
 
     async fn send(&self, call: CallId, to: LegId, message: Message) {

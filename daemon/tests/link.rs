@@ -15,7 +15,7 @@ use std::time::Duration;
 use ahoy_proto::envelope::{Envelope, Token};
 use ahoy_proto::frame::{Deliver, IceServer, Nonce, ToClient, ToRelay};
 use ahoy_relay::serve::{self};
-use ahoyd::signal::link::{FromLink, Role};
+use ahoyd::signal::link::{FromLink, LinkRole};
 use ahoyd::signal::tls::{RelayUrl, Trust};
 use ahoyd::system::clock;
 use futures_util::{SinkExt, StreamExt};
@@ -104,7 +104,7 @@ async fn a_relay_that_is_not_there_is_told_once_for_each_reason() {
     let relay = Relay::start();
     let url = relay.url();
     let port = relay.stop().await;
-    let mut ana = Line::new(url, Role::Claimed { key: key(1), tokens: vec![] }, Trust::default());
+    let mut ana = Line::new(url, LinkRole::Claimed { key: key(1), tokens: vec![] }, Trust::default());
     assert!(ana.down().await.contains("cannot be reached"));
     // The first waits together take less than that: several tries, no second report.
     let nothing = clock::timeout(Duration::from_millis(800), ana.reports.recv()).await;
@@ -135,7 +135,7 @@ async fn a_token_that_comes_between_claim_and_welcome_reaches_the_relay() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
     let late = Token::from_bytes([6; 16]).hash();
-    let ana = Line::new(url, Role::Claimed { key: key(1), tokens: vec![OPEN.hash()] }, Trust::default());
+    let ana = Line::new(url, LinkRole::Claimed { key: key(1), tokens: vec![OPEN.hash()] }, Trust::default());
     let story = async {
         let mut relay = greeted(&listener).await;
         let ToRelay::Claim(claim) = said(&mut relay).await else { panic!("no claim") };
@@ -151,7 +151,7 @@ async fn a_token_that_comes_between_claim_and_welcome_reaches_the_relay() {
 async fn a_link_that_only_sends_takes_no_mail() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
-    let mut ana = Line::new(url, Role::Sender, Trust::default());
+    let mut ana = Line::new(url, LinkRole::Sender, Trust::default());
     ana.link.send(envelope(&key(1), 1, OPEN)).unwrap();
     let story = async {
         let mut relay = greeted(&listener).await;
@@ -242,7 +242,7 @@ async fn after_a_change_of_our_network_the_next_connection_takes_the_place_of_a_
 async fn a_link_that_hangs_in_its_dialing_dials_anew_when_our_network_changes() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
-    let mut ana = Line::new(url, Role::Sender, Trust::default());
+    let mut ana = Line::new(url, LinkRole::Sender, Trust::default());
     ana.link.send(envelope(&key(2), 1, OPEN)).unwrap();
     // This one is never answered.
     let (mut hanging, _) = listener.accept().await.unwrap();
@@ -262,7 +262,7 @@ async fn a_list_of_tokens_is_not_lost_when_the_link_has_no_room_for_orders() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
     let late = Token::from_bytes([6; 16]).hash();
-    let ana = Line::new(url, Role::Claimed { key: key(1), tokens: vec![OPEN.hash()] }, Trust::default());
+    let ana = Line::new(url, LinkRole::Claimed { key: key(1), tokens: vec![OPEN.hash()] }, Trust::default());
     let mut relay = greeted(&listener).await;
     let ToRelay::Claim(claim) = said(&mut relay).await else { panic!("no claim") };
     assert_eq!(claim.tokens, [OPEN.hash()]);
@@ -283,7 +283,7 @@ async fn a_list_of_tokens_is_not_lost_when_the_link_has_no_room_for_orders() {
 async fn standing() -> (Line, TcpListener, WebSocketStream<TcpStream>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
-    let mut ana = Line::new(url, Role::Sender, Trust::default());
+    let mut ana = Line::new(url, LinkRole::Sender, Trust::default());
     ana.link.send(envelope(&key(2), 1, OPEN)).unwrap();
     let relay = greeted(&listener).await;
     ana.up().await;
@@ -339,7 +339,7 @@ async fn an_ending_link_sends_what_is_queued_and_waits_for_no_relay() {
     }
     let url = relay.url();
     relay.stop().await;
-    let lonely = Line::new(url, Role::Sender, Trust::default());
+    let lonely = Line::new(url, LinkRole::Sender, Trust::default());
     lonely.link.send(envelope(&key(1), 1, OPEN)).unwrap();
     let began = clock::now();
     lonely.link.finish().await;
@@ -378,7 +378,7 @@ async fn an_authority_that_is_added_later_is_believed_without_a_restart() {
     let (ours, foreign) = (Authority::new(), Authority::new());
     let relay = ours.relay("localhost");
     let url = || RelayUrl::parse(&format!("wss://localhost:{}", relay.address.port())).unwrap();
-    let role = || Role::Claimed { key: key(1), tokens: vec![] };
+    let role = || LinkRole::Claimed { key: key(1), tokens: vec![] };
     let foreign_file = foreign.ca_file(folder.path());
     let mut ana = Line::new(url(), role(), Trust::new(Some(foreign_file.clone())));
     assert!(ana.down().await.contains("certificate is refused"));
@@ -408,7 +408,7 @@ async fn after_a_refusal_authorities_are_read_anew_though_nothing_shows_that_the
         open.set_modified(std::time::UNIX_EPOCH).unwrap();
     };
     write(foreign.0.pem());
-    let role = Role::Claimed { key: key(1), tokens: vec![] };
+    let role = LinkRole::Claimed { key: key(1), tokens: vec![] };
     let mut ana = Line::new(url, role, Trust::new(Some(file.clone())));
     assert!(ana.down().await.contains("certificate is refused"));
     write(ours.0.pem());
@@ -420,7 +420,7 @@ async fn after_a_refusal_authorities_are_read_anew_though_nothing_shows_that_the
 async fn a_link_asks_for_fresh_credentials_and_tells_of_them() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
-    let mut ana = Line::new(url, Role::Claimed { key: key(1), tokens: vec![] }, Trust::default());
+    let mut ana = Line::new(url, LinkRole::Claimed { key: key(1), tokens: vec![] }, Trust::default());
     let mut relay = greeted(&listener).await;
     assert!(matches!(said(&mut relay).await, ToRelay::Claim(_)));
     let turn = |name: &str| IceServer {
@@ -447,7 +447,7 @@ async fn only_a_believed_certificate_with_the_right_name_is_spoken_to() {
     let ca_file = ours.ca_file(folder.path());
     let line = |relay: &Relay, ca_file: &Path| {
         let url = RelayUrl::parse(&format!("wss://localhost:{}", relay.address.port())).unwrap();
-        let role = Role::Claimed { key: key(1), tokens: vec![] };
+        let role = LinkRole::Claimed { key: key(1), tokens: vec![] };
         Line::new(url, role, Trust::new(Some(ca_file.to_owned())))
     };
     let good = ours.relay("localhost");
@@ -463,7 +463,7 @@ async fn only_a_believed_certificate_with_the_right_name_is_spoken_to() {
     assert!(why.contains("ca-file"), "{why}");
     let plain = Line::new(
         RelayUrl::parse(&format!("ws://{}", good.address)).unwrap(),
-        Role::Claimed { key: key(1), tokens: vec![] },
+        LinkRole::Claimed { key: key(1), tokens: vec![] },
         Trust::default(),
     );
     let mut plain = plain;

@@ -77,7 +77,7 @@ pub(crate) struct Said {
 const AHEAD: usize = 2;
 
 /// A text for the client.
-pub(crate) struct Line {
+pub(crate) struct ClientText {
     pub(crate) text: String,
     pub(crate) held: Held,
 }
@@ -90,7 +90,7 @@ pub(crate) struct Connection {
     pub(crate) pace: Pace,
     pub(crate) load: Arc<Load>,
     pub(crate) board: mpsc::Sender<Input>,
-    pub(crate) queue: mpsc::Receiver<Line>,
+    pub(crate) queue: mpsc::Receiver<ClientText>,
     pub(crate) close: oneshot::Receiver<CloseCode>,
 }
 
@@ -229,7 +229,7 @@ impl Ear {
 /// Writes until the connection breaks.
 async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     timing: Timing,
-    queue: &mut mpsc::Receiver<Line>,
+    queue: &mut mpsc::Receiver<ClientText>,
     sink: &mut SplitSink<WebSocketStream<S>, Message>,
 ) {
     let mut ping_at = clock::now() + timing.ping_every;
@@ -248,7 +248,7 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
             }
         };
         // All that is queued leaves in one write.
-        while let Some(Line { text, held }) = next {
+        while let Some(ClientText { text, held }) = next {
             let fed = sink.feed(Message::text(text)).await;
             drop(held);
             if fed.is_err() {

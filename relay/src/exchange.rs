@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::address::{Address, Wide};
 use crate::budgets;
 use crate::clock;
-use crate::connection::{Connection, Input, Line, Said, Timing};
+use crate::connection::{ClientText, Connection, Input, Said, Timing};
 use crate::crowd::Room;
 use crate::fair::FairQueue;
 use crate::handshakes::Handshakes;
@@ -63,7 +63,7 @@ struct Client {
     address: Address,
     ip: IpAddr,
     load: Arc<Load>,
-    queue: mpsc::Sender<Line>,
+    queue: mpsc::Sender<ClientText>,
     close: oneshot::Sender<CloseCode>,
     task: AbortHandle,
 }
@@ -276,7 +276,7 @@ impl Exchange {
                     let text = frame.to_text();
                     let fits = client.load.queued() + text.len() <= limits::QUEUE_BYTES;
                     let held = client.load.hold(Queue::Out, text.len());
-                    if !fits || client.queue.try_send(Line { text, held }).is_err() {
+                    if !fits || client.queue.try_send(ClientText { text, held }).is_err() {
                         tracing::debug!("a client does not read");
                         self.board.disconnect(now, to);
                         self.close(now, to, CloseCode::Slow);

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use ahoy_call::{Others, State};
 use ahoy_tests::bus::PrivateBus;
 use ahoy_tests::introspection::interfaces;
-use ahoyd::bus::{Order, Report};
+use ahoyd::bus::{Publication, Report};
 use ahoyd::values::board::{Board, DeviceRow, Shown};
 use ahoyd::values::request::{Answer, Denied, DeniedKind, Guard, Request, Verb, Which};
 use futures_util::FutureExt;
@@ -160,7 +160,7 @@ async fn a_reply_that_is_let_go_too_early_is_seen_by_the_same_measure() {
     let answer = client.call_method(Some("org.ahoyd.Calls1"), FOCUS, interface, "Answer", &NOTHING);
     let wrong_order = async {
         let asked = rig.port.asked().await;
-        rig.port.order(Order::Reply(asked.reply, Ok(Answer::Done))).await;
+        rig.port.order(Publication::Reply(asked.reply, Ok(Answer::Done))).await;
     };
     let (answered, ()) = tokio::join!(answer, wrong_order);
     answered.unwrap();
@@ -384,7 +384,7 @@ async fn a_bus_that_is_stuck_is_left_and_joined_again_though_a_method_was_on_its
         for board in boards.iter().cycle() {
             let (reply, out) = tokio::sync::oneshot::channel();
             shown.send_replace(Some(Shown { board: Arc::new(board.clone()), lost: 0 }));
-            orders.send(Order::Reply(reply, Ok(Answer::Done))).await.unwrap();
+            orders.send(Publication::Reply(reply, Ok(Answer::Done))).await.unwrap();
             let _out = out.await;
         }
     };
@@ -394,7 +394,7 @@ async fn a_bus_that_is_stuck_is_left_and_joined_again_though_a_method_was_on_its
     };
     assert!(matches!(down, Report::Down(_)), "{down:?}");
     rig.port.show(&with_call(State::Reconnecting), 0);
-    rig.port.order(Order::Reply(asked.reply, Ok(Answer::Done))).await;
+    rig.port.order(Publication::Reply(asked.reply, Ok(Answer::Done))).await;
     rig.bus.thaw().unwrap();
     let mut report = within_five_seconds(&mut rig.port).await;
     while let Report::Down(_) = report {

@@ -15,7 +15,7 @@ use ahoy_call::{CallId, Event, LegId, Message, PeerId, SignalOrder};
 use ahoy_proto::card::Card;
 use ahoy_proto::envelope::Token;
 use ahoyd::identity;
-use ahoyd::signal::{self, Links, Order, Report, Setup, Standing};
+use ahoyd::signal::{self, LinkState, Report, Setup, SignalingOrder, Standing};
 use ahoyd::system::clock;
 use ahoyd::values::own::Own;
 use ahoyd::values::roster::{self, Known, Roster};
@@ -28,13 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Phone {
     own: Arc<Own>,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<SignalingOrder>,
     standing: watch::Sender<Standing>,
     reports: mpsc::Receiver<Report>,
     contacts: Vec<Known>,
     cards: BTreeMap<PeerId, Card>,
     token: [u8; 16],
-    links: Links,
+    links: LinkState,
     mutual: Vec<PeerId>,
     state: tempfile::TempDir,
 }
@@ -56,7 +56,7 @@ impl Phone {
             contacts: Vec::new(),
             cards: BTreeMap::new(),
             token: [token; 16],
-            links: Links::default(),
+            links: LinkState::default(),
             mutual: Vec::new(),
             state,
         }
@@ -85,7 +85,7 @@ impl Phone {
     }
 
     async fn order(&self, leg: LegId, order: SignalOrder) {
-        self.orders.send(Order::Call { call: CALL, leg, order }).await.unwrap();
+        self.orders.send(SignalingOrder::Call { call: CALL, leg, order }).await.unwrap();
     }
 
     async fn send(&self, to: &Phone, message: Message) {
@@ -259,7 +259,7 @@ async fn a_ring_waits_in_the_mailbox_of_a_friend_who_comes_online_in_time() {
     let mut before = before;
     before.tell_roster();
     before.until_online(true).await;
-    before.orders.send(Order::Stop).await.unwrap();
+    before.orders.send(SignalingOrder::Stop).await.unwrap();
     while clock::timeout(PATIENCE, before.reports.recv()).await.unwrap().is_some() {}
     ana.tell_roster();
     ana.until_online(true).await;

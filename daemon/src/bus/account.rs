@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use zbus::{Variant, interface};
 
-use super::desk::{Desk, surprised};
+use super::engine_handle::{EngineHandle, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::properties::{Settable, typed};
@@ -21,7 +21,7 @@ type Row = BTreeMap<&'static str, Variant<'static>>;
 
 /// The object of the account.
 #[derive(Clone, Debug)]
-pub(super) struct AccountObject(pub(super) Desk);
+pub(super) struct AccountObject(pub(super) EngineHandle);
 
 #[interface(name = "org.ahoyd.Calls1.Account", spawn = false, introspection_docs = false)]
 impl AccountObject {

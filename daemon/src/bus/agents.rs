@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use zbus::message::{Header, Type};
 use zbus::{Connection, MatchRule, MessageStream};
 
-use super::desk::Desk;
+use super::engine_handle::EngineHandle;
 use super::fault::Fault;
 use crate::system::clock;
 use crate::values::request::{Answer, Denied, DeniedKind, Request};
@@ -34,7 +34,7 @@ impl Agents {
     /// The caller shows the ring from now on. Listens for its leaving before it counts.
     pub(super) async fn register(
         &self,
-        desk: &Desk,
+        engine: &EngineHandle,
         bus: &Connection,
         header: &Header<'_>,
     ) -> Result<(), Fault> {
@@ -48,11 +48,11 @@ impl Agents {
             let sentence = "The bus does not say who you are: try again.";
             return Err(Denied::new(DeniedKind::Failed, sentence).into());
         };
-        let Answer::Flag(new) = desk.ask(Request::RegisterAgent(client.clone())).await? else {
-            return Err(super::desk::surprised());
+        let Answer::Flag(new) = engine.ask(Request::RegisterAgent(client.clone())).await? else {
+            return Err(super::engine_handle::surprised());
         };
         if new {
-            let desk = desk.clone();
+            let engine = engine.clone();
             #[expect(
                 clippy::disallowed_methods,
                 reason = "an agent's lease, ended by the agent or with the bus"
@@ -60,7 +60,7 @@ impl Agents {
             tokio::spawn(async move {
                 let _word = gone.next().await;
                 // Whatever else waits: a forgotten agent would keep every later ring off the screen.
-                desk.insist(Request::UnregisterAgent(client)).await;
+                engine.insist(Request::UnregisterAgent(client)).await;
                 drop(lease);
             });
         }

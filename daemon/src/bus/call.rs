@@ -10,20 +10,20 @@ use ahoy_call::{CallId, Direction};
 use zbus::wire::OwnedObjectPath;
 use zbus::{OwnedFd, Variant, fdo, interface};
 
-use super::desk::{AT_ONCE, Desk, surprised};
+use super::engine_handle::{AT_ONCE, EngineHandle, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::shown::Call;
-use super::{spell, verbs};
+use super::{names, verbs};
 use crate::values::board::CallRow;
-use crate::values::manner::MannerChange;
+use crate::values::contact_rules::MannerChange;
 use crate::values::request::{Answer, Denied, DeniedKind, Lease, Request, Verb, Which};
 use crate::values::rows::ContactChange;
 
 /// The object of a call. What changes is read from the board, what does not from the row it was made of.
 #[derive(Clone, Debug)]
 pub(super) struct CallObject {
-    desk: Desk,
+    engine: EngineHandle,
     made_of: Arc<CallRow>,
 }
 
@@ -31,39 +31,39 @@ pub(super) struct CallObject {
 impl CallObject {
     async fn answer(&self, options: Dictionary) -> Result<(), Fault> {
         let (others, guard) = Options::answer(options)?;
-        self.desk.verb(self.which(), Verb::Answer(others), guard).await
+        self.engine.verb(self.which(), Verb::Answer(others), guard).await
     }
 
     async fn decline(&self, reason: String, options: Dictionary) -> Result<(), Fault> {
         let (verb, guard) = verbs::decline(&reason, options)?;
-        self.desk.verb(self.which(), verb, guard).await
+        self.engine.verb(self.which(), verb, guard).await
     }
 
     async fn silence(&self, options: Dictionary) -> Result<(), Fault> {
-        self.desk.verb(self.which(), Verb::Silence, Options::guard_only(options)?).await
+        self.engine.verb(self.which(), Verb::Silence, Options::guard_only(options)?).await
     }
 
     async fn hold(&self, options: Dictionary) -> Result<(), Fault> {
-        self.desk.verb(self.which(), Verb::Hold, Options::guard_only(options)?).await
+        self.engine.verb(self.which(), Verb::Hold, Options::guard_only(options)?).await
     }
 
     async fn resume(&self, options: Dictionary) -> Result<(), Fault> {
-        self.desk.verb(self.which(), Verb::Resume, Options::guard_only(options)?).await
+        self.engine.verb(self.which(), Verb::Resume, Options::guard_only(options)?).await
     }
 
     async fn hangup(&self, options: Dictionary) -> Result<(), Fault> {
-        self.desk.verb(self.which(), Verb::HangUp, Options::guard_only(options)?).await
+        self.engine.verb(self.which(), Verb::HangUp, Options::guard_only(options)?).await
     }
 
     async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {
-        self.desk.verb(self.which(), Verb::SetMuted(muted), Options::guard_only(options)?).await
+        self.engine.verb(self.which(), Verb::SetMuted(muted), Options::guard_only(options)?).await
     }
 
     #[zbus(out_args("levels"))]
     async fn open_levels(&self, options: Dictionary) -> Result<OwnedFd, Fault> {
         Options::none(options)?;
         let (reader, into) = levels_pipe()?;
-        self.desk.done(Request::OpenLevels { call: self.call(), into }).await?;
+        self.engine.done(Request::OpenLevels { call: self.call(), into }).await?;
         Ok(reader)
     }
 
@@ -73,17 +73,17 @@ impl CallObject {
         options: Dictionary,
     ) -> Result<BTreeMap<&'static str, Variant<'static>>, Fault> {
         Options::none(options)?;
-        let Answer::Stats(stats) = self.desk.ask_within(AT_ONCE, Request::GetStats(self.call())).await?
+        let Answer::Stats(stats) = self.engine.ask_within(AT_ONCE, Request::GetStats(self.call())).await?
         else {
             return Err(surprised());
         };
-        Ok(spell::stats(&stats))
+        Ok(names::stats(&stats))
     }
 
     #[zbus(out_args("number", "groups"))]
     async fn get_safety_number(&self, options: Dictionary) -> Result<(String, Vec<String>), Fault> {
         Options::none(options)?;
-        let Answer::Contact(row) = self.desk.ask(Request::GetContact(self.peer())).await? else {
+        let Answer::Contact(row) = self.engine.ask(Request::GetContact(self.peer())).await? else {
             return Err(surprised());
         };
         let groups = row.safety_number.split_whitespace().map(str::to_owned).collect();
@@ -94,17 +94,17 @@ impl CallObject {
         Options::none(options)?;
         let manner = MannerChange { verified: Some(same), ..MannerChange::default() };
         let change = ContactChange { manner, ..ContactChange::default() };
-        self.desk.done(Request::SetContact { id: self.peer(), change }).await
+        self.engine.done(Request::SetContact { id: self.peer(), change }).await
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
     fn id(&self) -> String {
-        spell::uuid(self.call())
+        names::uuid(self.call())
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
     fn direction(&self) -> &'static str {
-        spell::direction(self.made_of.view.direction)
+        names::direction(self.made_of.view.direction)
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
@@ -114,12 +114,12 @@ impl CallObject {
 
     #[zbus(property(emits_changed_signal = "const"))]
     fn account(&self) -> OwnedObjectPath {
-        spell::account_path(&self.desk.board().account.id)
+        names::account_path(&self.engine.board().account.id)
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
     fn contact(&self) -> String {
-        spell::contact(self.made_of.view.peer)
+        names::contact(self.made_of.view.peer)
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
@@ -136,7 +136,7 @@ impl CallObject {
     fn started_by(&self) -> String {
         match self.made_of.view.direction {
             Direction::Incoming => self.made_of.address.clone(),
-            Direction::Outgoing => self.desk.board().account.address.clone(),
+            Direction::Outgoing => self.engine.board().account.address.clone(),
         }
     }
 
@@ -288,8 +288,8 @@ impl CallObject {
 
 impl CallObject {
     /// An object for this call.
-    pub(super) fn new(desk: Desk, made_of: Arc<CallRow>) -> Self {
-        Self { desk, made_of }
+    pub(super) fn new(engine: EngineHandle, made_of: Arc<CallRow>) -> Self {
+        Self { engine, made_of }
     }
 
     fn call(&self) -> CallId {
@@ -297,7 +297,7 @@ impl CallObject {
     }
 
     fn peer(&self) -> String {
-        spell::contact(self.made_of.view.peer)
+        names::contact(self.made_of.view.peer)
     }
 
     fn which(&self) -> Which {
@@ -305,7 +305,7 @@ impl CallObject {
     }
 
     fn now(&self) -> fdo::Result<Call> {
-        let row = self.desk.row(self.call())?;
+        let row = self.engine.row(self.call())?;
         Ok(Call::of(&row))
     }
 }

@@ -17,8 +17,8 @@ use zbus::message::{Header, Message};
 use zbus::names::UniqueName;
 
 use super::fault::Fault;
+use super::names;
 use super::options::Dictionary;
-use super::spell;
 use crate::system::clock;
 
 /// How long the bus may take to say who calls.
@@ -165,7 +165,7 @@ fn is_contact_id(text: &str) -> bool {
 
 /// An interface of ours without the prefix, or as it is.
 pub(super) fn short(interface: &str) -> &str {
-    interface.strip_prefix(spell::NAME).and_then(|rest| rest.strip_prefix('.')).unwrap_or(interface)
+    interface.strip_prefix(names::NAME).and_then(|rest| rest.strip_prefix('.')).unwrap_or(interface)
 }
 
 #[cfg(test)]

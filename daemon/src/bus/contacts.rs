@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use zbus::object_server::SignalEmitter;
 use zbus::{Variant, interface};
 
-use super::desk::{Desk, surprised};
+use super::engine_handle::{EngineHandle, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::properties::Settable;
 use super::shown::Contacts;
-use crate::values::manner::{MannerChange, Preconnect, RingPolicy};
+use crate::values::contact_rules::{MannerChange, Preconnect, RingPolicy};
 use crate::values::request::{Answer, Request};
 use crate::values::rows::{ContactChange, ContactFilter, ContactRow};
 
@@ -22,7 +22,7 @@ type Row = BTreeMap<&'static str, Variant<'static>>;
 
 /// The object of all contacts.
 #[derive(Clone, Debug)]
-pub(super) struct ContactsObject(pub(super) Desk);
+pub(super) struct ContactsObject(pub(super) EngineHandle);
 
 impl Settable for ContactsObject {}
 

@@ -8,19 +8,19 @@ use std::sync::Arc;
 use zbus::{OwnedFd, fdo, interface};
 
 use super::call::levels_pipe;
-use super::desk::Desk;
+use super::engine_handle::EngineHandle;
 use super::fault::Fault;
+use super::names;
 use super::options::{Dictionary, Options};
 use super::shown::AudioDevice;
-use super::spell;
 use crate::values::board::DeviceRow;
 use crate::values::devices::{Adjust, Flow};
-use crate::values::request::{Denied, DeniedKind, Request, Role};
+use crate::values::request::{Denied, DeniedKind, DeviceRole, Request};
 
 /// The object of a device. What changes is read from the board.
 #[derive(Clone, Debug)]
 pub(super) struct DeviceObject {
-    desk: Desk,
+    engine: EngineHandle,
     id: String,
     flow: Flow,
 }
@@ -30,12 +30,12 @@ impl DeviceObject {
     async fn r#use(&self, role: String, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         let role = parse_role(&role)?;
-        self.desk.done(Request::SetDevice { role, ids: vec![self.id.clone()] }).await
+        self.engine.done(Request::SetDevice { role, ids: vec![self.id.clone()] }).await
     }
 
     async fn test(&self, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
-        self.desk.done(Request::TestDevice { flow: self.flow, id: self.id.clone() }).await
+        self.engine.done(Request::TestDevice { flow: self.flow, id: self.id.clone() }).await
     }
 
     #[zbus(out_args("levels"))]
@@ -43,7 +43,7 @@ impl DeviceObject {
         Options::none(options)?;
         let (reader, into) = levels_pipe()?;
         let request = Request::OpenDeviceLevels { flow: self.flow, id: self.id.clone(), into };
-        self.desk.done(request).await?;
+        self.engine.done(request).await?;
         Ok(reader)
     }
 
@@ -54,7 +54,7 @@ impl DeviceObject {
 
     #[zbus(property(emits_changed_signal = "const"))]
     fn direction(&self) -> &'static str {
-        spell::flow(self.flow)
+        names::flow(self.flow)
     }
 
     #[zbus(property)]
@@ -106,12 +106,12 @@ impl DeviceObject {
 
 impl DeviceObject {
     /// An object for this device.
-    pub(super) fn new(desk: Desk, row: &DeviceRow) -> Self {
-        Self { desk, id: row.device.id.clone(), flow: row.device.flow }
+    pub(super) fn new(engine: EngineHandle, row: &DeviceRow) -> Self {
+        Self { engine, id: row.device.id.clone(), flow: row.device.flow }
     }
 
     fn now(&self) -> fdo::Result<AudioDevice> {
-        let board = self.desk.board();
+        let board = self.engine.board();
         let ours = |row: &&Arc<DeviceRow>| row.device.flow == self.flow && row.device.id == self.id;
         let row = board.devices.iter().find(ours);
         row.map(|row| AudioDevice::of(row))
@@ -127,21 +127,21 @@ impl DeviceObject {
         if !self.now().is_ok_and(|now| now.present) {
             return Err(Denied::new(DeniedKind::NoSuchDevice, "The device is not there: plug it in.").into());
         }
-        if !self.desk.board().manager.volumes {
+        if !self.engine.board().manager.volumes {
             let sentence = "Nothing here can change a volume: no sound server offers it.";
             return Err(Denied::new(DeniedKind::NotSupported, sentence).into());
         }
         let adjust = Adjust { id: self.id.clone(), flow: self.flow, volume, muted };
-        self.desk.send(Request::AdjustDevice(adjust)).map(|_unheard| ())
+        self.engine.send(Request::AdjustDevice(adjust)).map(|_unheard| ())
     }
 }
 
 /// A role by its word.
-pub(super) fn parse_role(word: &str) -> Result<Role, Fault> {
+pub(super) fn parse_role(word: &str) -> Result<DeviceRole, Fault> {
     match word {
-        "input" => Ok(Role::Input),
-        "output" => Ok(Role::Output),
-        "ring" => Ok(Role::Ring),
+        "input" => Ok(DeviceRole::Input),
+        "output" => Ok(DeviceRole::Output),
+        "ring" => Ok(DeviceRole::Ring),
         _ => Err(Fault::arguments("The role is 'input', 'output' or 'ring'.")),
     }
 }

@@ -6,7 +6,7 @@
 use zbus::interface;
 use zbus::wire::OwnedObjectPath;
 
-use super::desk::{Desk, surprised};
+use super::engine_handle::{EngineHandle, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::properties::Settable;
@@ -16,7 +16,7 @@ use crate::values::request::{Answer, Request, Verb, Which};
 
 /// The object that is always there.
 #[derive(Clone, Debug)]
-pub(super) struct FocusObject(pub(super) Desk);
+pub(super) struct FocusObject(pub(super) EngineHandle);
 
 impl Settable for FocusObject {}
 

@@ -15,9 +15,9 @@ use zbus::{BoxDBusError, Connection, ObjectServer, OwnedVariant, Variant};
 
 use super::call::CallObject;
 use super::callers::{self, Caller};
-use super::desk::Desk;
+use super::engine_handle::EngineHandle;
 use super::focus::FocusObject;
-use super::spell;
+use super::names;
 
 /// An interface of ours as it is exported.
 #[derive(Clone, Debug)]
@@ -146,7 +146,7 @@ fn leaves_the_engine(interface: &str, member: &str, message: &Message) -> bool {
         | ("AudioDevice", "Use")
         | (callers::PROPERTIES, "Set") => true,
         ("Manager", "Dial") => {
-            callers::target(message).is_some_and(|target| target.starts_with(spell::BY_HISTORY))
+            callers::target(message).is_some_and(|target| target.starts_with(names::BY_HISTORY))
         }
         _ => false,
     }
@@ -229,21 +229,21 @@ pub(super) fn unknown(property: &str) -> BoxDBusError {
 }
 
 /// The object manager. A sandboxed caller is shown what it may read.
-pub(super) struct Managed(pub(super) Desk);
+pub(super) struct Managed(pub(super) EngineHandle);
 
 impl Managed {
     /// What a sandboxed caller may read.
     async fn readable(&self, server: &ObjectServer, connection: &Connection) -> zbus::Result<ManagedObjects> {
         let mut objects = ManagedObjects::new();
         let focus = FocusObject(self.0.clone());
-        let emitter = SignalEmitter::new(connection, spell::FOCUS)?;
+        let emitter = SignalEmitter::new(connection, names::FOCUS)?;
         let properties = focus.get_all(server, connection, None, &emitter).await?;
         objects.insert(
             emitter.path().to_owned().into(),
             HashMap::from([(FocusObject::name().into(), properties)]),
         );
         for row in &self.0.board().calls {
-            let path = spell::call_path(row.view.id);
+            let path = names::call_path(row.view.id);
             let emitter = SignalEmitter::new(connection, path.clone())?;
             let call = CallObject::new(self.0.clone(), std::sync::Arc::clone(row));
             let properties = call.get_all(server, connection, None, &emitter).await?;

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use zbus::object_server::SignalEmitter;
 use zbus::{OwnedFd, Variant, interface};
 
-use super::desk::{Desk, FROM_DISK, surprised};
+use super::engine_handle::{EngineHandle, FROM_DISK, surprised};
 use super::fault::Fault;
+use super::names;
 use super::options::{Dictionary, Options};
 use super::properties::Settable;
 use super::shown::History;
-use super::spell;
 use crate::values::request::{Answer, Lease, Request};
 use crate::values::rows::{ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Told};
 
@@ -22,7 +22,7 @@ pub(super) type Row = BTreeMap<String, Variant<'static>>;
 
 /// The object of the whole history.
 #[derive(Clone, Debug)]
-pub(super) struct HistoryObject(pub(super) Desk);
+pub(super) struct HistoryObject(pub(super) EngineHandle);
 
 impl Settable for HistoryObject {}
 
@@ -144,7 +144,7 @@ pub(super) fn event(event: HistoryEvent) -> Row {
 pub(super) fn row(row: HistoryRow) -> Row {
     let pairs: [(&str, Variant<'static>); 18] = [
         ("id", row.id.into()),
-        ("call", spell::parse_call(&row.call).map_or(row.call, spell::uuid).into()),
+        ("call", names::parse_call(&row.call).map_or(row.call, names::uuid).into()),
         ("direction", row.direction.into()),
         ("kind", row.kind.into()),
         ("contact", row.contact.into()),

@@ -13,20 +13,20 @@ use zbus::wire::OwnedObjectPath;
 use zbus::{Connection, OwnedVariant, Variant, interface};
 
 use super::agents::{Agents, sender};
-use super::desk::{AT_ONCE, Desk, surprised};
 use super::device::parse_role;
+use super::engine_handle::{AT_ONCE, EngineHandle, surprised};
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::properties::Settable;
 use super::shown::Manager;
-use super::{settings, spell};
+use super::{names, settings};
 use crate::system::log;
 use crate::values::dnd::{Dnd, DndMode};
 use crate::values::request::{Answer, Request};
 
 /// The object at the root.
 #[derive(Clone, Debug)]
-pub(super) struct ManagerObject(Desk, Agents);
+pub(super) struct ManagerObject(EngineHandle, Agents);
 
 impl Settable for ManagerObject {}
 
@@ -42,7 +42,7 @@ impl ManagerObject {
         let target = self.whom(target).await?;
         let answer = self.0.ask(Request::Dial { target, lifetime, note, hold_others }).await?;
         let Answer::Call(id) = answer else { return Err(surprised()) };
-        Ok(spell::call_path(id))
+        Ok(names::call_path(id))
     }
 
     async fn hangup_all(&self, options: Dictionary) -> Result<(), Fault> {
@@ -267,13 +267,13 @@ impl ManagerObject {
 }
 
 impl ManagerObject {
-    pub(super) fn new(desk: Desk) -> Self {
-        Self(desk, Agents::new())
+    pub(super) fn new(engine: EngineHandle) -> Self {
+        Self(engine, Agents::new())
     }
 
     /// Whom a dial means: the contact of a row for `history:<id>`, else as it was said.
     async fn whom(&self, target: String) -> Result<String, Fault> {
-        let Some(id) = target.strip_prefix(spell::BY_HISTORY) else { return Ok(target) };
+        let Some(id) = target.strip_prefix(names::BY_HISTORY) else { return Ok(target) };
         let id = id.parse().map_err(|_| Fault::option("history:<id> needs the number of a row."))?;
         let Answer::Row(row) = self.0.ask_within(AT_ONCE, Request::GetHistory(id)).await? else {
             return Err(surprised());

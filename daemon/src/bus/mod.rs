@@ -13,19 +13,19 @@ mod border;
 mod call;
 mod callers;
 mod contacts;
-mod desk;
 mod device;
+mod engine_handle;
 mod fault;
 mod focus;
 mod guarded;
 mod history;
 mod manager;
+mod names;
 mod options;
 mod properties;
 mod publish;
 mod settings;
 mod shown;
-mod spell;
 mod tree;
 mod tried;
 mod verbs;
@@ -36,7 +36,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 pub use self::fault::name as error_name;
-use self::tree::{Tree, Uprooted};
+use self::tree::{Lost, Tree};
 pub(crate) use self::tried::{marshalled, texts};
 use crate::system::clock;
 use crate::values::board::Shown;
@@ -45,7 +45,7 @@ use crate::values::request::{Answer, Asked, Denied, Reply};
 
 /// What the engine asks of the bus.
 #[derive(Debug)]
-pub enum Order {
+pub enum Publication {
     /// Answer a client, after what was shown before is out.
     Reply(Reply, Result<Answer, Denied>),
     /// Say that something happened, for hooks and loggers.
@@ -83,7 +83,7 @@ pub async fn serve(
     address: Option<String>,
     asked: mpsc::Sender<Asked>,
     mut boards: watch::Receiver<Option<Shown>>,
-    mut orders: mpsc::Receiver<Order>,
+    mut orders: mpsc::Receiver<Publication>,
     reports: mpsc::Sender<Report>,
 ) {
     let mut said = None;
@@ -101,7 +101,7 @@ pub async fn serve(
                         None => return,
                     }
                 }
-                Err(Uprooted::NameTaken) => Some(Report::NameTaken),
+                Err(Lost::NameTaken) => Some(Report::NameTaken),
                 Err(error) => Some(Report::Down(sentence(&error))),
             },
         };
@@ -120,7 +120,7 @@ pub async fn serve(
 
 /// Takes orders while there is no bus, until the next try is due. False when the port must end.
 async fn without_a_bus(
-    orders: &mut mpsc::Receiver<Order>,
+    orders: &mut mpsc::Receiver<Publication>,
     boards: &mut watch::Receiver<Option<Shown>>,
 ) -> bool {
     let due = clock::now() + RETRY;
@@ -132,9 +132,11 @@ async fn without_a_bus(
             () = clock::sleep_until(due), if !first => return true,
         };
         match order {
-            Some(Order::Reply(reply, answer)) => release(reply, answer),
-            Some(Order::Event { .. } | Order::ContactChanged(_) | Order::HistoryChanged(_)) => {}
-            Some(Order::Stop) | None => return false,
+            Some(Publication::Reply(reply, answer)) => release(reply, answer),
+            Some(
+                Publication::Event { .. } | Publication::ContactChanged(_) | Publication::HistoryChanged(_),
+            ) => {}
+            Some(Publication::Stop) | None => return false,
         }
     }
 }
@@ -156,7 +158,7 @@ async fn tell(reports: &mpsc::Sender<Report>, said: &mut Option<Report>, report:
     }
 }
 
-fn sentence(error: &Uprooted) -> String {
+fn sentence(error: &Lost) -> String {
     format!(
         "No program of the desktop can see or steer calls: {error}. Start a session bus; it is tried every two seconds."
     )

@@ -10,7 +10,7 @@ use ahoy_proto::words::{NOTE, Words};
 use zbus::{OwnedVariant, Variant};
 
 use super::fault::Fault;
-use super::spell;
+use super::names;
 use crate::values::request::Guard;
 
 /// A dictionary as it came, `a{sv}`.
@@ -55,7 +55,7 @@ impl Options {
                 } else {
                     return Err(wrong_type("expect-call", "o or s", &value));
                 };
-                let call = spell::parse_call(text).ok_or_else(|| {
+                let call = names::parse_call(text).ok_or_else(|| {
                     Fault::option("Option 'expect-call' is neither the path nor the Id of a call.")
                 })?;
                 Some(call)
@@ -254,8 +254,8 @@ mod tests {
     #[test]
     fn the_expected_call_may_be_a_path_or_a_string() {
         let id = CallId::from_bytes([7; 16]);
-        let path = Variant::from(spell::call_path(id).into_inner());
-        for value in [path, Variant::from(spell::uuid(id))] {
+        let path = Variant::from(names::call_path(id).into_inner());
+        for value in [path, Variant::from(names::uuid(id))] {
             let guard = Options::guard_only(dictionary([("expect-call", value)])).unwrap();
             assert_eq!(guard, Guard { call: Some(id), serial: None });
         }

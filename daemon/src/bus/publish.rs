@@ -12,11 +12,11 @@ use zbus::wire::OwnedObjectPath;
 use zbus::{Connection, ObjectServer};
 
 use super::call::CallObject;
-use super::desk::Desk;
 use super::device::DeviceObject;
+use super::engine_handle::EngineHandle;
 use super::guarded::Guarded;
+use super::names;
 use super::shown::{Account, AudioDevice, Call, Contacts, Focus, History, Manager, Properties};
-use super::spell;
 use crate::system::failpoint;
 use crate::values::board::{Board, CallRow, DeviceRow};
 
@@ -59,7 +59,7 @@ pub(super) fn difference(before: &Board, after: &Board) -> Difference {
             None => difference.come.push(Arc::clone(row)),
             Some(old) if Arc::ptr_eq(old, row) => {}
             Some(old) => difference.note(
-                spell::call_path(row.view.id),
+                names::call_path(row.view.id),
                 "Call",
                 Call::of(row).changed_since(&Call::of(old)),
             ),
@@ -68,13 +68,13 @@ pub(super) fn difference(before: &Board, after: &Board) -> Difference {
     difference.devices(before, after);
     let fixed = |text| OwnedObjectPath::try_from(text).unwrap_or_default();
     let manager = Manager::of(after).changed_since(&Manager::of(before));
-    difference.note(fixed(spell::ROOT), "Manager", manager);
-    difference.note(fixed(spell::FOCUS), "Focus", Focus::of(after).changed_since(&Focus::of(before)));
+    difference.note(fixed(names::ROOT), "Manager", manager);
+    difference.note(fixed(names::FOCUS), "Focus", Focus::of(after).changed_since(&Focus::of(before)));
     let account = Account::of(after).changed_since(&Account::of(before));
-    difference.note(spell::account_path(&after.account.id), "Account", account);
+    difference.note(names::account_path(&after.account.id), "Account", account);
     let contacts = Contacts::of(after).changed_since(&Contacts::of(before));
-    difference.note(fixed(spell::CONTACTS), "Contacts", contacts);
-    difference.note(fixed(spell::HISTORY), "History", History::of(after).changed_since(&History::of(before)));
+    difference.note(fixed(names::CONTACTS), "Contacts", contacts);
+    difference.note(fixed(names::HISTORY), "History", History::of(after).changed_since(&History::of(before)));
     difference
 }
 
@@ -82,33 +82,33 @@ pub(super) fn difference(before: &Board, after: &Board) -> Difference {
 /// object says so once. So whoever hears a signal reads at least as new a value.
 pub(super) async fn show(
     connection: &Connection,
-    desk: &Desk,
+    engine: &EngineHandle,
     shown: &watch::Sender<Arc<Board>>,
     board: Arc<Board>,
 ) -> zbus::Result<()> {
-    let difference = difference(&desk.board(), &board);
+    let difference = difference(&engine.board(), &board);
     let server = connection.object_server();
     // What fails is told at the end: the rest is shown all the same.
     let mut outcome = Ok(());
     for id in difference.gone {
         outcome =
-            outcome.and(server.remove::<Guarded<CallObject>, _>(spell::call_path(id)).await.map(|_gone| ()));
+            outcome.and(server.remove::<Guarded<CallObject>, _>(names::call_path(id)).await.map(|_gone| ()));
     }
     for row in difference.devices_gone {
-        let path = spell::device_path(row.device.flow, &row.device.id);
+        let path = names::device_path(row.device.flow, &row.device.id);
         outcome = outcome.and(server.remove::<Guarded<DeviceObject>, _>(path).await.map(|_gone| ()));
     }
     shown.send_replace(board);
     for row in difference.come {
-        outcome = outcome.and(add_call(server, desk, row).await);
+        outcome = outcome.and(add_call(server, engine, row).await);
     }
     for row in difference.devices_come {
-        outcome = outcome.and(add_device(server, desk, &row).await);
+        outcome = outcome.and(add_device(server, engine, &row).await);
     }
     for changed in difference.changed {
         outcome = outcome.and(emit(connection, changed).await);
     }
-    desk.board().calls.iter().for_each(|row| failpoint::reached("published", row.view.state));
+    engine.board().calls.iter().for_each(|row| failpoint::reached("published", row.view.state));
     outcome
 }
 
@@ -126,30 +126,38 @@ fn everything(board: &Board) -> Vec<Changed> {
     let fixed = |text| OwnedObjectPath::try_from(text).unwrap_or_default();
     let mut all = Difference::default();
     for row in &board.calls {
-        all.note(spell::call_path(row.view.id), "Call", Call::of(row).all());
+        all.note(names::call_path(row.view.id), "Call", Call::of(row).all());
     }
     for row in &board.devices {
-        let path = spell::device_path(row.device.flow, &row.device.id);
+        let path = names::device_path(row.device.flow, &row.device.id);
         all.note(path, "AudioDevice", AudioDevice::of(row).all());
     }
-    all.note(fixed(spell::ROOT), "Manager", Manager::of(board).all());
-    all.note(fixed(spell::FOCUS), "Focus", Focus::of(board).all());
-    all.note(spell::account_path(&board.account.id), "Account", Account::of(board).all());
-    all.note(fixed(spell::CONTACTS), "Contacts", Contacts::of(board).all());
-    all.note(fixed(spell::HISTORY), "History", History::of(board).all());
+    all.note(fixed(names::ROOT), "Manager", Manager::of(board).all());
+    all.note(fixed(names::FOCUS), "Focus", Focus::of(board).all());
+    all.note(names::account_path(&board.account.id), "Account", Account::of(board).all());
+    all.note(fixed(names::CONTACTS), "Contacts", Contacts::of(board).all());
+    all.note(fixed(names::HISTORY), "History", History::of(board).all());
     all.changed
 }
 
 /// Exports the object of a call that is on the board.
-pub(super) async fn add_call(server: &ObjectServer, desk: &Desk, row: Arc<CallRow>) -> zbus::Result<()> {
-    let path = spell::call_path(row.view.id);
-    server.at(path, Guarded(CallObject::new(desk.clone(), row))).await.map(|_added| ())
+pub(super) async fn add_call(
+    server: &ObjectServer,
+    engine: &EngineHandle,
+    row: Arc<CallRow>,
+) -> zbus::Result<()> {
+    let path = names::call_path(row.view.id);
+    server.at(path, Guarded(CallObject::new(engine.clone(), row))).await.map(|_added| ())
 }
 
 /// Exports the object of a device that is on the board.
-pub(super) async fn add_device(server: &ObjectServer, desk: &Desk, row: &DeviceRow) -> zbus::Result<()> {
-    let path = spell::device_path(row.device.flow, &row.device.id);
-    server.at(path, Guarded(DeviceObject::new(desk.clone(), row))).await.map(|_added| ())
+pub(super) async fn add_device(
+    server: &ObjectServer,
+    engine: &EngineHandle,
+    row: &DeviceRow,
+) -> zbus::Result<()> {
+    let path = names::device_path(row.device.flow, &row.device.id);
+    server.at(path, Guarded(DeviceObject::new(engine.clone(), row))).await.map(|_added| ())
 }
 
 async fn emit(connection: &Connection, changed: Changed) -> zbus::Result<()> {
@@ -161,7 +169,7 @@ async fn emit(connection: &Connection, changed: Changed) -> zbus::Result<()> {
 
 /// The body of `PropertiesChanged`.
 pub(super) fn changes(changed: &Changed) -> (String, &Properties, &[&'static str]) {
-    (format!("{}.{}", spell::NAME, changed.interface), &changed.properties, &[])
+    (format!("{}.{}", names::NAME, changed.interface), &changed.properties, &[])
 }
 
 impl Difference {
@@ -176,7 +184,7 @@ impl Difference {
             match find(before, row) {
                 None => self.devices_come.push(Arc::clone(row)),
                 Some(old) => {
-                    let path = spell::device_path(row.device.flow, &row.device.id);
+                    let path = names::device_path(row.device.flow, &row.device.id);
                     let changed = AudioDevice::of(row).changed_since(&AudioDevice::of(&old));
                     self.note(path, "AudioDevice", changed);
                 }
@@ -215,7 +223,7 @@ mod tests {
         assert_eq!(difference.come, [row]);
         assert_eq!(
             paths(&difference),
-            [spell::ROOT, spell::FOCUS],
+            [names::ROOT, names::FOCUS],
             "both count it, and nothing else changed"
         );
     }
@@ -238,9 +246,9 @@ mod tests {
         row.view.serial = 9;
         after.missed = 3;
         let difference = difference(&before, &after);
-        let root = OwnedObjectPath::try_from(spell::ROOT).unwrap();
-        let history = OwnedObjectPath::try_from(spell::HISTORY).unwrap();
-        let focus = OwnedObjectPath::try_from(spell::FOCUS).unwrap();
+        let root = OwnedObjectPath::try_from(names::ROOT).unwrap();
+        let history = OwnedObjectPath::try_from(names::HISTORY).unwrap();
+        let focus = OwnedObjectPath::try_from(names::FOCUS).unwrap();
         let changed = |path, interface, properties: &[(&'static str, Variant<'static>)]| Changed {
             path,
             interface,
@@ -248,7 +256,7 @@ mod tests {
         };
         let expected = [
             changed(
-                spell::call_path(CallId::from_bytes([1; 16])),
+                names::call_path(CallId::from_bytes([1; 16])),
                 "Call",
                 &[
                     ("State", "active".into()),

@@ -10,7 +10,7 @@ use ahoy_call::{CallId, State};
 use zbus::Variant;
 use zbus::wire::OwnedObjectPath;
 
-use super::spell;
+use super::names;
 use crate::values::board::{Board, CallRow, DeviceRow};
 
 /// Properties by name.
@@ -181,7 +181,7 @@ impl Manager {
             online: manager.online,
             connection_state: manager.connection.to_owned(),
             problems: manager.problems.clone(),
-            active_call: active(board).map_or_else(spell::nowhere, spell::call_path),
+            active_call: active(board).map_or_else(names::nowhere, names::call_path),
             incoming_count: count(
                 board.calls.iter().filter(|row| matches!(row.view.state, State::Incoming | State::Waiting)),
             ),
@@ -207,7 +207,7 @@ impl Focus {
         let at = |id: Option<CallId>| board.calls.iter().find(|row| Some(row.view.id) == id);
         let (row, waiting) = (at(board.focus), at(board.waiting));
         let path =
-            |row: Option<&Arc<CallRow>>| row.map_or_else(spell::nowhere, |row| spell::call_path(row.view.id));
+            |row: Option<&Arc<CallRow>>| row.map_or_else(names::nowhere, |row| names::call_path(row.view.id));
         let name = |row: Option<&Arc<CallRow>>| row.map_or_else(String::new, |row| row.name.clone());
         let view = row.map(|row| &row.view);
         let can = view.map(|view| view.can).unwrap_or_default();
@@ -218,13 +218,13 @@ impl Focus {
         });
         let (since_monotonic, since_at) = row.map_or((0, 0), |row| since(row));
         Self {
-            state: view.map_or("idle", |view| spell::state(view.state)),
+            state: view.map_or("idle", |view| names::state(view.state)),
             call: path(row),
             peer_name: name(row),
             peer_icon: row.map_or_else(String::new, |row| row.icon.clone()),
             waiting: path(waiting),
             waiting_name: name(waiting),
-            direction: view.map_or("", |view| spell::direction(view.direction)),
+            direction: view.map_or("", |view| names::direction(view.direction)),
             muted: view.map_or(board.manager.muted, |view| view.muted),
             remote_muted: view.is_some_and(|view| view.remote_muted),
             remote_hears_only: view.is_some_and(|view| view.remote_hears_only),
@@ -253,9 +253,9 @@ impl Call {
         // Every path of ours is DTLS-SRTP with Opus in it: there is no other.
         let flows = matches!(view.state, State::Active | State::Held | State::Reconnecting);
         Self {
-            state: spell::state(view.state),
-            state_reason: spell::reason(view.reason),
-            ended_by: spell::ended_by(view.ended_by),
+            state: names::state(view.state),
+            state_reason: names::reason(view.reason),
+            ended_by: names::ended_by(view.ended_by),
             serial: view.serial,
             deadline_monotonic: row.deadline_boot,
             history_id: row.history_id,

@@ -14,13 +14,13 @@ use zbus::object_server::{Interface, SignalEmitter};
 use zbus::{Connection, ObjectServer, Variant};
 
 use super::account::AccountObject;
-use super::desk::Desk;
+use super::engine_handle::EngineHandle;
 use super::focus::FocusObject;
 use super::guarded::{Guarded, Managed};
 use super::manager::ManagerObject;
 use super::properties::{OwnProperties, Settable};
 use super::publish::{add_call, add_device, show, tell_all};
-use super::{EventData, Order, border, release, spell};
+use super::{EventData, Publication, border, names, release};
 use crate::bus::contacts::ContactsObject;
 use crate::bus::history::HistoryObject;
 use crate::system::clock;
@@ -30,7 +30,7 @@ use crate::values::request::Asked;
 
 /// Why there is no tree on the bus.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Uprooted {
+pub(super) enum Lost {
     /// Another daemon owns the name.
     #[error("another daemon owns the name")]
     NameTaken,
@@ -55,7 +55,7 @@ pub(super) enum Uprooted {
 #[derive(Debug)]
 pub(super) struct Tree {
     connection: Connection,
-    desk: Desk,
+    engine: EngineHandle,
     shown: watch::Sender<Arc<Board>>,
 }
 
@@ -67,50 +67,50 @@ impl Tree {
         address: Option<&str>,
         asked: &mpsc::Sender<Asked>,
         board: Arc<Board>,
-    ) -> Result<Self, Uprooted> {
+    ) -> Result<Self, Lost> {
         let joined = async {
             let builder = address.map_or_else(Builder::session, Builder::address);
-            let connection = builder.build().await.map_err(Uprooted::Refused)?;
+            let connection = builder.build().await.map_err(Lost::Refused)?;
             let (shown, seen) = watch::channel(border::board(board));
-            let tree = Self { connection, desk: Desk::new(asked.clone(), seen), shown };
-            tree.export().await.map_err(Uprooted::Refused)?;
+            let tree = Self { connection, engine: EngineHandle::new(asked.clone(), seen), shown };
+            tree.export().await.map_err(Lost::Refused)?;
             let named =
-                tree.connection.request_name_with_flags(spell::NAME, RequestNameFlags::DO_NOT_QUEUE).await;
+                tree.connection.request_name_with_flags(names::NAME, RequestNameFlags::DO_NOT_QUEUE).await;
             match named {
                 Ok(_owner) => Ok(tree),
-                Err(zbus::Error::NameTaken) if again && tree.name_is_ours().await => Err(Uprooted::Ghost),
-                Err(zbus::Error::NameTaken) => Err(Uprooted::NameTaken),
-                Err(error) => Err(Uprooted::Refused(error)),
+                Err(zbus::Error::NameTaken) if again && tree.name_is_ours().await => Err(Lost::Ghost),
+                Err(zbus::Error::NameTaken) => Err(Lost::NameTaken),
+                Err(error) => Err(Lost::Refused(error)),
             }
         };
-        clock::timeout(JOIN, joined).await.unwrap_or(Err(Uprooted::Slow))
+        clock::timeout(JOIN, joined).await.unwrap_or(Err(Lost::Slow))
     }
 
     /// Whether this very process owns the name.
     async fn name_is_ours(&self) -> bool {
         let owner = async {
-            let name = zbus::names::BusName::try_from(spell::NAME)?;
+            let name = zbus::names::BusName::try_from(names::NAME)?;
             fdo::DBusProxy::new(&self.connection).await?.get_connection_unix_process_id(name).await
         };
         owner.await.is_ok_and(|process| process == std::process::id())
     }
 
     async fn export(&self) -> zbus::Result<()> {
-        let (server, desk) = (self.connection.object_server(), || self.desk.clone());
-        let board = desk().board();
-        let account = spell::account_path(&board.account.id);
-        place(server, spell::ROOT, ManagerObject::new(desk())).await?;
-        place(server, spell::FOCUS, FocusObject(desk())).await?;
-        place(server, spell::HISTORY, HistoryObject(desk())).await?;
-        place(server, spell::CONTACTS, ContactsObject(desk())).await?;
-        place(server, account.as_str(), AccountObject(desk())).await?;
+        let (server, engine) = (self.connection.object_server(), || self.engine.clone());
+        let board = engine().board();
+        let account = names::account_path(&board.account.id);
+        place(server, names::ROOT, ManagerObject::new(engine())).await?;
+        place(server, names::FOCUS, FocusObject(engine())).await?;
+        place(server, names::HISTORY, HistoryObject(engine())).await?;
+        place(server, names::CONTACTS, ContactsObject(engine())).await?;
+        place(server, account.as_str(), AccountObject(engine())).await?;
         for row in &board.calls {
-            add_call(server, &self.desk, Arc::clone(row)).await?;
+            add_call(server, &self.engine, Arc::clone(row)).await?;
         }
         for row in &board.devices {
-            add_device(server, &self.desk, row).await?;
+            add_device(server, &self.engine, row).await?;
         }
-        server.at(spell::ROOT, Managed(desk())).await?;
+        server.at(names::ROOT, Managed(engine())).await?;
         Ok(())
     }
 
@@ -118,44 +118,48 @@ impl Tree {
     /// the newest board is shown: it holds what was shown when the order was given, or something newer.
     pub(super) async fn follow(
         self,
-        orders: &mut mpsc::Receiver<Order>,
+        orders: &mut mpsc::Receiver<Publication>,
         boards: &mut watch::Receiver<Option<Shown>>,
-    ) -> Option<Uprooted> {
+    ) -> Option<Lost> {
         let mut lost = boards.borrow().as_ref().map_or(0, |newest| newest.lost);
         loop {
             let order = tokio::select! {
                 order = orders.recv() => Some(order),
                 Ok(()) = boards.changed() => None,
-                () = self.connection.closed() => return Some(Uprooted::Gone),
+                () = self.connection.closed() => return Some(Lost::Gone),
             };
             match clock::timeout(STALL, self.catch_up(boards, &mut lost)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) if of_the_connection(&error) => return Some(Uprooted::Stuck(error)),
+                Ok(Err(error)) if of_the_connection(&error) => return Some(Lost::Stuck(error)),
                 Ok(Err(error)) => tracing::error!(%error, "something could not be shown on the bus"),
-                Err(_over) => return Some(Uprooted::Slow),
+                Err(_over) => return Some(Lost::Slow),
             }
             let Some(order) = order else { continue };
             let performed = match order {
-                Some(Order::Reply(reply, answer)) => {
+                Some(Publication::Reply(reply, answer)) => {
                     release(reply, answer);
                     continue;
                 }
-                Some(Order::Event { kind, serial, data }) => {
+                Some(Publication::Event { kind, serial, data }) => {
                     clock::timeout(STALL, self.event(kind, serial, data)).await
                 }
-                Some(Order::ContactChanged(id)) => clock::timeout(STALL, self.contact_changed(&id)).await,
-                Some(Order::HistoryChanged(id)) => clock::timeout(STALL, self.history_changed(id)).await,
-                Some(Order::Stop) | None => {
+                Some(Publication::ContactChanged(id)) => {
+                    clock::timeout(STALL, self.contact_changed(&id)).await
+                }
+                Some(Publication::HistoryChanged(id)) => {
+                    clock::timeout(STALL, self.history_changed(id)).await
+                }
+                Some(Publication::Stop) | None => {
                     self.leave().await;
                     return None;
                 }
             };
             match performed {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) if of_the_connection(&error) => return Some(Uprooted::Stuck(error)),
+                Ok(Err(error)) if of_the_connection(&error) => return Some(Lost::Stuck(error)),
                 // One message could not be made. All others can: the bus is not left for it.
                 Ok(Err(error)) => tracing::error!(%error, "something could not be shown on the bus"),
-                Err(_over) => return Some(Uprooted::Slow),
+                Err(_over) => return Some(Lost::Slow),
             }
         }
     }
@@ -168,8 +172,8 @@ impl Tree {
     ) -> zbus::Result<()> {
         let Some(newest) = boards.borrow_and_update().clone() else { return Ok(()) };
         let board = border::board(newest.board);
-        if !Arc::ptr_eq(&board, &self.desk.board()) {
-            show(&self.connection, &self.desk, &self.shown, Arc::clone(&board)).await?;
+        if !Arc::ptr_eq(&board, &self.engine.board()) {
+            show(&self.connection, &self.engine, &self.shown, Arc::clone(&board)).await?;
         }
         if newest.lost != *lost {
             *lost = newest.lost;
@@ -186,23 +190,23 @@ impl Tree {
                 spelled.insert(key, value);
             }
         };
-        put("call", data.call.map(|id| Variant::from(spell::call_path(id))));
-        put("contact", data.contact.map(|id| spell::contact(id).into()));
+        put("call", data.call.map(|id| Variant::from(names::call_path(id))));
+        put("contact", data.contact.map(|id| names::contact(id).into()));
         put("name", data.name.map(Variant::from));
-        put("direction", data.direction.map(|direction| spell::direction(direction).into()));
+        put("direction", data.direction.map(|direction| names::direction(direction).into()));
         put("outcome", data.outcome.map(|outcome| outcome_word(outcome).into()));
         put("duration-ms", data.duration_ms.map(Variant::from));
-        put("reason", data.reason.map(|reason| spell::reason(Some(reason)).into()));
+        put("reason", data.reason.map(|reason| names::reason(Some(reason)).into()));
         put("history", data.history.map(Variant::from));
-        ManagerObject::event(&self.emitter(spell::ROOT)?, kind, serial, spelled).await
+        ManagerObject::event(&self.emitter(names::ROOT)?, kind, serial, spelled).await
     }
 
     async fn contact_changed(&self, id: &str) -> zbus::Result<()> {
-        ContactsObject::changed(&self.emitter(spell::CONTACTS)?, id).await
+        ContactsObject::changed(&self.emitter(names::CONTACTS)?, id).await
     }
 
     async fn history_changed(&self, id: u64) -> zbus::Result<()> {
-        HistoryObject::changed(&self.emitter(spell::HISTORY)?, id).await
+        HistoryObject::changed(&self.emitter(names::HISTORY)?, id).await
     }
 
     fn emitter(&self, path: &'static str) -> zbus::Result<SignalEmitter<'static>> {
@@ -212,7 +216,7 @@ impl Tree {
     /// Gives the name back and closes. The round trip lets the replies that were released before go out.
     async fn leave(self) {
         let left = clock::timeout(LEAVE, async {
-            self.connection.release_name(spell::NAME).await?;
+            self.connection.release_name(names::NAME).await?;
             self.connection.close().await
         });
         if !matches!(left.await, Ok(Ok(()))) {

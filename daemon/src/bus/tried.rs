@@ -9,7 +9,7 @@ use zbus::wire::Structure;
 use zbus::{Message, Variant};
 
 use super::publish::{changes, difference};
-use super::{border, spell};
+use super::{border, names};
 use crate::bus::history;
 use crate::values::board::Board;
 use crate::values::rows::{HistoryEvent, HistoryRow};
@@ -32,7 +32,7 @@ pub(crate) fn marshalled(
         messages.push(signal.build(&changes(&changed))?);
     }
     let Answers { rows, told } = Answers::of(row, events);
-    let reply = |member| Message::signal(spell::HISTORY, "org.ahoyd.Calls1.History", member);
+    let reply = |member| Message::signal(names::HISTORY, "org.ahoyd.Calls1.History", member);
     messages.push(reply("List").build(&(rows, 0_u64))?);
     messages.push(reply("Events").build(&told)?);
     Ok(messages)

@@ -18,7 +18,7 @@ use super::row::Row;
 use crate::system::file::Access;
 use crate::system::store::Gate;
 use crate::system::{clock, file};
-use crate::values::manner::Manner;
+use crate::values::contact_rules::ContactRules;
 
 /// The version of the files that this program writes and understands.
 pub(super) const VERSION: u32 = 1;
@@ -36,7 +36,7 @@ pub(super) struct ContactFile {
     pub(super) added_at: i64,
     pub(super) last_call_at: i64,
     #[serde(flatten)]
-    pub(super) manner: Manner,
+    pub(super) manner: ContactRules,
 }
 
 /// The file of one token that we gave out, `tokens/<hash>.json`. The token itself is kept by its holder alone.

@@ -3,11 +3,11 @@
 //! Lives here: the store that the engine owns, names and ids of contacts, the tokens that were given out, the roster for signaling.
 //! Must not: know a call, a session or the bus.
 
+mod card_files;
 mod change;
 mod disk;
 mod find;
 mod row;
-mod shelf;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use ahoy_proto::words;
 
 use super::ContactRow;
 use super::disk::{ContactFile, VERSION, hex};
-use crate::values::manner::{self, Manner};
+use crate::values::contact_rules::{self, ContactRules};
 use crate::values::preconnect::Preconnect;
 
 /// One contact. Times are microseconds since the Unix epoch.
@@ -22,7 +22,7 @@ pub(super) struct Row {
     pub(super) added_at: i64,
     pub(super) last_call_at: i64,
     /// What a person decided, if it is not the usual: most contacts pay nothing for it.
-    pub(super) manner: Option<Box<Manner>>,
+    pub(super) manner: Option<Box<ContactRules>>,
 }
 
 impl Row {
@@ -75,18 +75,18 @@ impl Row {
         self.manner.as_ref().is_some_and(|manner| manner.favorite)
     }
 
-    pub(super) fn manner(&self) -> Manner {
+    pub(super) fn manner(&self) -> ContactRules {
         self.manner.as_deref().cloned().unwrap_or_default()
     }
 
     /// Whether this contact may learn our network address before we answer; its own setting wins.
     pub(super) fn preconnect(&self, for_all: Preconnect) -> bool {
         let verified = self.manner.as_ref().is_some_and(|manner| manner.verified);
-        match self.manner.as_ref().map_or(manner::Preconnect::Default, |manner| manner.preconnect) {
-            manner::Preconnect::Always => true,
-            manner::Preconnect::Trusted => verified,
-            manner::Preconnect::Never => false,
-            manner::Preconnect::Default => match for_all {
+        match self.manner.as_ref().map_or(contact_rules::Preconnect::Default, |manner| manner.preconnect) {
+            contact_rules::Preconnect::Always => true,
+            contact_rules::Preconnect::Trusted => verified,
+            contact_rules::Preconnect::Never => false,
+            contact_rules::Preconnect::Default => match for_all {
                 Preconnect::Always => true,
                 Preconnect::Trusted => verified,
                 Preconnect::Never => false,
@@ -96,8 +96,8 @@ impl Row {
 }
 
 /// What is usual is not kept.
-pub(super) fn boxed(manner: Manner) -> Option<Box<Manner>> {
-    (manner != Manner::default()).then(|| Box::new(manner))
+pub(super) fn boxed(manner: ContactRules) -> Option<Box<ContactRules>> {
+    (manner != ContactRules::default()).then(|| Box::new(manner))
 }
 
 #[cfg(test)]

@@ -15,13 +15,13 @@ use ahoy_proto::identity::AccountBytes;
 use ahoy_proto::words::{NAME, Words, skeleton};
 use tokio::sync::watch;
 
+use super::card_files::Shelf;
 use super::change::{Change, Then};
 use super::disk::{self, Content, TokenFile, VERSION, hex};
 use super::row::{Row, boxed};
-use super::shelf::Shelf;
 use super::{ContactChange, ContactRow, Known, Roster, Token};
 use crate::system::store::{Gate, Store};
-use crate::values::manner::Manner;
+use crate::values::contact_rules::ContactRules;
 use crate::values::own::Own;
 use crate::values::preconnect::Preconnect;
 use crate::values::request::{Denied, DeniedKind};
@@ -41,7 +41,7 @@ pub struct Contacts {
     own: Arc<Own>,
     preconnect: Preconnect,
     pub(super) rows: BTreeMap<PeerId, Row>,
-    shelf: Arc<Shelf>,
+    card_files: Arc<Shelf>,
     /// By hash; the roster holds the same.
     tokens: Arc<Vec<Token>>,
     /// When each token that nobody has used yet was given out.
@@ -80,7 +80,7 @@ impl Contacts {
             own,
             preconnect,
             rows: loaded.rows,
-            shelf: Arc::new(Shelf::new(dir, loaded.problems, store.clone())),
+            card_files: Arc::new(Shelf::new(dir, loaded.problems, store.clone())),
             tokens: Arc::new(loaded.tokens),
             unused: loaded.unused,
             roster: None,
@@ -90,7 +90,7 @@ impl Contacts {
 
     /// One sentence for each file that was not taken, at the start or when it was needed.
     pub fn problems(&self) -> watch::Receiver<Vec<String>> {
-        self.shelf.problems()
+        self.card_files.problems()
     }
 
     /// Our keys or our name changed, or who may learn our network address.
@@ -113,7 +113,7 @@ impl Contacts {
         let roster = Arc::new(Roster::new(
             Arc::clone(&self.own),
             self.rows.iter().map(known).collect(),
-            Arc::clone(&self.shelf) as Arc<dyn Cards>,
+            Arc::clone(&self.card_files) as Arc<dyn Cards>,
             self.honoured(),
         ));
         self.roster = Some(Arc::clone(&roster));
@@ -158,7 +158,7 @@ impl Contacts {
     }
 
     /// What a person decided about a contact, and whether it is blocked; `None` for somebody we do not know.
-    pub fn manner(&self, peer: PeerId) -> Option<(Manner, bool)> {
+    pub fn manner(&self, peer: PeerId) -> Option<(ContactRules, bool)> {
         self.rows.get(&peer).map(|row| (row.manner(), row.blocked))
     }
 
@@ -176,7 +176,7 @@ impl Contacts {
 
     /// The newest card of this contact, read from its file and verified.
     pub fn card(&self, peer: PeerId) -> Option<Card> {
-        self.rows.get(&peer).and_then(|_| self.shelf.card(peer))
+        self.rows.get(&peer).and_then(|_| self.card_files.card(peer))
     }
 
     /// The devices that a call to this contact rings: those with an inbox whose certificates have not ended. Empty when
@@ -206,7 +206,7 @@ impl Contacts {
         let (row, added) = match self.rows.get(&peer) {
             Some(row) => {
                 // None: the file was damaged and is set aside; the new card mends the contact.
-                let old = self.shelf.card(peer);
+                let old = self.card_files.card(peer);
                 // The same revision with another token was given out anew, after the first had been revoked.
                 let known = |old: &Card| {
                     (old.revision, old.token) == (card.revision, card.token) || old.revision > card.revision
@@ -224,7 +224,7 @@ impl Contacts {
             }
         };
         let file = Content::Contact(Box::new(row.file(card.to_text())));
-        Ok((added, Change::default().and(self.shelf.path(peer), file, Then::Row(peer, row))))
+        Ok((added, Change::default().and(self.card_files.path(peer), file, Then::Row(peer, row))))
     }
 
     /// To rename, block, unblock, decide how they ring. What is not named stays.
@@ -245,7 +245,7 @@ impl Contacts {
             ..old.clone()
         };
         let file = Content::Row(Box::new(row.clone()));
-        Ok(Change::default().and(self.shelf.path(peer), file, Then::Row(peer, row)))
+        Ok(Change::default().and(self.card_files.path(peer), file, Then::Row(peer, row)))
     }
 
     /// To remove a contact, and to revoke the tokens that bound to it: the roster no longer lists them.
@@ -256,7 +256,7 @@ impl Contacts {
         // The tokens go first: should the disk fail in between, a contact without a token is the harmless half.
         let held = self.tokens.iter().filter(|token| token.bound == Some(peer));
         let tokens = held.fold(Change::default(), |change, token| self.without(change, token.hash));
-        Ok(tokens.and(self.shelf.path(peer), Content::Nothing, Then::Gone(peer)))
+        Ok(tokens.and(self.card_files.path(peer), Content::Nothing, Then::Gone(peer)))
     }
 
     /// A card of ours with a token of its own. `name` is a reminder for whom; `at`: now.
@@ -383,7 +383,7 @@ impl Contacts {
         let Some(row) = self.rows.get_mut(&peer) else { return };
         if change(row) {
             let content = Content::Noted(Box::new(row.clone()));
-            self.write_soon(self.shelf.path(peer), content);
+            self.write_soon(self.card_files.path(peer), content);
         }
     }
 

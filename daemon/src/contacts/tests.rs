@@ -13,7 +13,7 @@ use ahoy_proto::card::Card;
 use super::*;
 use crate::identity;
 use crate::system::store::{Gate, Store, StoreThread};
-use crate::values::manner::{self, MannerChange, RingPolicy};
+use crate::values::contact_rules::{self, MannerChange, RingPolicy};
 use crate::values::own::Own;
 use crate::values::preconnect::Preconnect;
 use crate::values::request::{Denied, DeniedKind};
@@ -404,14 +404,14 @@ fn who_learns_our_address_is_decided_by_the_contact_s_own_setting_and_trust_is_a
     let us = theirs.add(&ana.card(1), 1).unwrap().peer();
     assert_eq!(theirs.get(us).unwrap().safety_number, number, "both see the same");
 
-    let mut decide = |for_all, own: manner::Preconnect, verified| {
+    let mut decide = |for_all, own: contact_rules::Preconnect, verified| {
         contacts.set_own(Arc::clone(&ana.own), for_all);
         let manner =
             MannerChange { preconnect: Some(own), verified: Some(verified), ..MannerChange::default() };
         contacts.change(peer, &ContactChange { manner, ..ContactChange::default() }).unwrap();
         contacts.roster().contact(peer).unwrap().preconnect
     };
-    use manner::Preconnect as Their;
+    use contact_rules::Preconnect as Their;
     assert!(decide(Preconnect::Always, Their::Default, false));
     assert!(!decide(Preconnect::Always, Their::Trusted, false));
     assert!(!decide(Preconnect::Always, Their::Never, true));

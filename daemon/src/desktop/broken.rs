@@ -67,7 +67,7 @@ impl Broken {
             buttons: vec![(CALL_AGAIN, "Call again".to_owned())],
             urgent: false,
             category: "call",
-            sign: Sign::Missed,
+            icon: Sign::Missed,
             picture: String::new(),
             outlives_us: true,
         };

@@ -15,7 +15,7 @@ use zbus::message::Type;
 use zbus::wire::OwnedFd;
 use zbus::{Connection, MatchRule, MessageStream};
 
-use super::scene::InCall;
+use super::popup_content::InCall;
 use crate::system::clock;
 use crate::values::request::{Guard, Request, Verb, Which};
 

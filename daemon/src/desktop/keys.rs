@@ -19,7 +19,7 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, MatchRule, Message, MessageStream, ObjectPath, OwnedVariant, Variant, interface};
 
 use super::note::name;
-use super::scene::Scene;
+use super::popup_content::Scene;
 use crate::system::clock;
 use crate::values::request::{Guard, Request, Verb, Which};
 
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the player shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Face {
+struct PlayerState {
     /// `Playing` while the microphone is open. So a headset that toggles sends `Play` to a ring and to a muted call, and
     /// `Pause` to an open one.
     playing: bool,
@@ -51,7 +51,7 @@ enum Press {
     Stop,
 }
 
-impl Face {
+impl PlayerState {
     fn of(scene: &Scene) -> Option<Self> {
         let row = scene.rings_first().or(scene.engaged.as_ref())?;
         let who = name(&row.name);
@@ -131,7 +131,7 @@ pub(super) async fn follow(
 /// One connection's worth of being a player.
 struct Stage {
     bus: Connection,
-    face: watch::Sender<Face>,
+    state: watch::Sender<PlayerState>,
     presses: mpsc::Receiver<Press>,
     /// What other players say of themselves.
     others: MessageStream,
@@ -143,11 +143,11 @@ struct Stage {
 
 impl Stage {
     async fn enter(bus: Option<&str>, scene: &watch::Receiver<Scene>) -> zbus::Result<Self> {
-        let face = Face::of(&scene.borrow()).ok_or(zbus::Error::Unsupported)?;
-        let (face, shown) = watch::channel(face);
+        let state = PlayerState::of(&scene.borrow()).ok_or(zbus::Error::Unsupported)?;
+        let (state, shown) = watch::channel(state);
         let (press, presses) = mpsc::channel(4);
         let builder = bus.map_or_else(Builder::session, Builder::address);
-        let bus = builder.serve_at(PATH, Root).serve_at(PATH, Player { shown, press }).build().await?;
+        let bus = builder.serve_at(PATH, Root).serve_at(PATH, MprisPlayer { shown, press }).build().await?;
         let rule = MatchRule::builder()
             .msg_type(Type::Signal)
             .interface("org.freedesktop.DBus.Properties")
@@ -157,7 +157,7 @@ impl Stage {
             .build()?;
         let others = MessageStream::for_match_rule(rule, &bus, NonZero::new(32)).await?;
         bus.request_name_with_flags(NAME, RequestNameFlags::DO_NOT_QUEUE).await?;
-        Ok(Self { bus, face, presses, others, began: None, held_back: None })
+        Ok(Self { bus, state, presses, others, began: None, held_back: None })
     }
 
     /// Until there is no call. The name goes with the connection.
@@ -166,8 +166,8 @@ impl Stage {
             tokio::select! {
                 changed = scene.changed() => {
                     let now = if changed.is_ok() { scene.borrow_and_update().clone() } else { Scene::default() };
-                    let Some(face) = Face::of(&now) else { break };
-                    if face != *self.face.borrow() && self.show(face).await.is_err() {
+                    let Some(state) = PlayerState::of(&now) else { break };
+                    if state != *self.state.borrow() && self.show(state).await.is_err() {
                         return tracing::debug!("the bus of the media keys has gone");
                     }
                 }
@@ -223,12 +223,12 @@ impl Stage {
         }
     }
 
-    async fn show(&self, face: Face) -> zbus::Result<()> {
+    async fn show(&self, state: PlayerState) -> zbus::Result<()> {
         let changed = HashMap::from([
-            ("PlaybackStatus", Variant::from(face.status())),
-            ("Metadata", Variant::from(face.metadata())),
+            ("PlaybackStatus", Variant::from(state.status())),
+            ("Metadata", Variant::from(state.metadata())),
         ]);
-        self.face.send_replace(face);
+        self.state.send_replace(state);
         let nothing: [&str; 0] = [];
         let emitter = SignalEmitter::new(&self.bus, PATH)?;
         let body = (PLAYER, changed, nothing.as_slice());
@@ -304,12 +304,12 @@ impl Root {
     }
 }
 
-struct Player {
-    shown: watch::Receiver<Face>,
+struct MprisPlayer {
+    shown: watch::Receiver<PlayerState>,
     press: mpsc::Sender<Press>,
 }
 
-impl Player {
+impl MprisPlayer {
     fn press(&self, press: Press) {
         if self.press.try_send(press).is_err() {
             tracing::debug!("a media key was lost: too many at once");
@@ -318,7 +318,7 @@ impl Player {
 }
 
 #[interface(name = "org.mpris.MediaPlayer2.Player", spawn = false)]
-impl Player {
+impl MprisPlayer {
     fn play_pause(&self) {
         self.press(Press::Toggle);
     }
@@ -415,7 +415,7 @@ impl Player {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::scene::tests::{call, scene};
+    use super::super::popup_content::tests::{call, scene};
     use super::*;
 
     /// Two seconds after the rings began.
@@ -445,7 +445,7 @@ mod tests {
         }
         assert_eq!(verb(Press::Pause, &ring), None);
         assert!(matches!(verb(Press::Stop, &ring), Some((1, Verb::Decline { .. }))));
-        assert!(!Face::of(&ring).unwrap().playing, "so that a headset's button sends `Play`");
+        assert!(!PlayerState::of(&ring).unwrap().playing, "so that a headset's button sends `Play`");
     }
 
     #[test]
@@ -477,7 +477,10 @@ mod tests {
         assert_eq!(verb(Press::Play, &muted), Some((1, Verb::SetMuted(false))));
         assert_eq!(verb(Press::Pause, &open), Some((1, Verb::SetMuted(true))));
         assert_eq!(verb(Press::Stop, &open), Some((1, Verb::HangUp)));
-        assert_eq!((Face::of(&open).unwrap().playing, Face::of(&muted).unwrap().playing), (true, false));
+        assert_eq!(
+            (PlayerState::of(&open).unwrap().playing, PlayerState::of(&muted).unwrap().playing),
+            (true, false)
+        );
     }
 
     #[test]
@@ -486,12 +489,12 @@ mod tests {
         assert_eq!(verb(Press::Toggle, &both), Some((2, Verb::Answer(Others::Hold))));
         assert!(matches!(verb(Press::Stop, &both), Some((2, Verb::Decline { .. }))));
         assert_eq!(verb(Press::Pause, &both), Some((1, Verb::SetMuted(true))));
-        assert_eq!(Face::of(&both).unwrap().title, "Ben is calling");
+        assert_eq!(PlayerState::of(&both).unwrap().title, "Ben is calling");
     }
 
     #[test]
     fn without_a_call_there_is_no_player() {
-        assert_eq!(Face::of(&scene(vec![call(1, "Ana", State::Disconnected)])), None);
+        assert_eq!(PlayerState::of(&scene(vec![call(1, "Ana", State::Disconnected)])), None);
         assert_eq!(verb(Press::Toggle, &Scene::default()), None);
     }
 }

@@ -5,6 +5,7 @@
 
 mod broken;
 mod hooks;
+mod icon;
 mod inhibit;
 mod keys;
 mod network;
@@ -12,10 +13,9 @@ mod note;
 mod notice;
 mod players;
 mod popup;
-mod scene;
+mod popup_content;
+mod popups;
 mod server;
-mod sign;
-mod wall;
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use self::broken::Broken;
 pub use self::hooks::Hooks;
 use self::note::{Done, Key, Note};
 use self::notice::Missed;
-use self::scene::{InCall, Scene};
+use self::popup_content::{InCall, Scene};
 use crate::values::board::{Board, CallRow};
 use crate::values::happening::Happening;
 use crate::values::request::{Asked, Request};
@@ -69,22 +69,22 @@ pub fn spawn(
     let (scene_out, scene) = watch::channel(Scene::default());
     let (quiet_out, quiet) = watch::channel(false);
     let (calls_out, calls) = watch::channel(Vec::new());
-    let (wall_out, wall) = watch::channel(Vec::new());
+    let (wall_out, popups) = watch::channel(Vec::new());
     let (alerts_out, alerts) = watch::channel(Vec::new());
     let (done_out, done) = mpsc::channel(16);
     let (ask, asks) = mpsc::channel(16);
     let happened = sight.happened.resubscribe();
-    let faces =
-        Faces { scene: scene_out, quiet: quiet_out, calls: calls_out, wall: wall_out, alerts: alerts_out };
+    let shown =
+        Parts { scene: scene_out, quiet: quiet_out, calls: calls_out, popups: wall_out, alerts: alerts_out };
     let mut parts = JoinSet::new();
-    parts.spawn(wall::keep(session_bus.clone(), wall, done_out));
+    parts.spawn(popups::keep(session_bus.clone(), popups, done_out));
     parts.spawn(notice::alerts(alerts));
     parts.spawn(players::follow(session_bus.clone(), quiet));
     parts.spawn(inhibit::follow(system_bus, calls, ask.clone()));
     parts.spawn(keys::follow(session_bus, scene, ask.clone()));
     parts.spawn(hooks::follow(hooks, happened));
     parts.spawn(counter(asked, asks));
-    let looking = look(sight, faces, done, ask);
+    let looking = look(sight, shown, done, ask);
     #[expect(clippy::disallowed_methods, reason = "the desktop port's task, ended with what it looks at")]
     tokio::spawn(async move {
         // The network's part never ends by itself: it goes with this one.
@@ -104,16 +104,16 @@ pub(crate) fn popup(call: &Arc<CallRow>) -> (String, String) {
 }
 
 /// What the parts follow.
-struct Faces {
+struct Parts {
     scene: watch::Sender<Scene>,
     quiet: watch::Sender<bool>,
     calls: watch::Sender<Vec<InCall>>,
-    wall: watch::Sender<Vec<Note>>,
+    popups: watch::Sender<Vec<Note>>,
     alerts: watch::Sender<Vec<String>>,
 }
 
 /// Looks at the boards and at what happens, and shows each part its own side of it.
-async fn look(mut sight: Sight, faces: Faces, mut done: mpsc::Receiver<Done>, ask: mpsc::Sender<Request>) {
+async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, ask: mpsc::Sender<Request>) {
     let (mut missed, mut broken) = (Missed::default(), Broken::default());
     let mut happens = true;
     loop {
@@ -127,11 +127,11 @@ async fn look(mut sight: Sight, faces: Faces, mut done: mpsc::Receiver<Done>, as
             broken.seen(row.view.peer);
         }
         notes.extend(broken.notes());
-        put(&faces.wall, notes);
-        put(&faces.quiet, scene.wants_quiet());
-        put(&faces.calls, scene.calls.clone());
-        put(&faces.scene, scene);
-        put(&faces.alerts, board.alerts.clone());
+        put(&shown.popups, notes);
+        put(&shown.quiet, scene.wants_quiet());
+        put(&shown.calls, scene.calls.clone());
+        put(&shown.scene, scene);
+        put(&shown.alerts, board.alerts.clone());
         tokio::select! {
             biased;
             changed = sight.boards.changed() => if changed.is_err() { return },

@@ -36,15 +36,15 @@ pub(super) struct Note {
     pub(super) urgent: bool,
     /// The category of the notification specification.
     pub(super) category: &'static str,
-    /// The sign beside the text.
-    pub(super) sign: Sign,
+    /// The icon beside the text.
+    pub(super) icon: Sign,
     /// A picture in its place: a file or a name of the icon theme; empty for none.
     pub(super) picture: String,
     /// Stays, without its buttons, when the daemon goes.
     pub(super) outlives_us: bool,
 }
 
-/// The sign beside a note's text.
+/// The icon beside a note's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
     /// A call that comes in.
@@ -91,7 +91,7 @@ pub(super) mod tests {
             buttons: vec![("answer", "Answer".to_owned())],
             urgent: true,
             category: "call.incoming",
-            sign: Sign::Ringing,
+            icon: Sign::Ringing,
             picture: String::new(),
             outlives_us: false,
         }

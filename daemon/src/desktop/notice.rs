@@ -108,7 +108,7 @@ impl Gathered {
             buttons: vec![(CALL_BACK, "Call back".to_owned())],
             urgent: false,
             category: "call.unanswered",
-            sign: Sign::Missed,
+            icon: Sign::Missed,
             picture: String::new(),
             outlives_us: true,
         }

@@ -32,7 +32,7 @@ pub(super) async fn follow(bus: Option<String>, mut quiet: watch::Receiver<bool>
     while quiet.wait_for(|quiet| *quiet).await.is_ok() {
         match clock::timeout(PATIENCE, Room::enter(bus.as_deref())).await {
             Ok(Ok(mut room)) => {
-                room.hush().await;
+                room.pause_all().await;
                 room.watch_until_over(&mut quiet).await;
                 room.go_on().await;
             }
@@ -69,7 +69,7 @@ impl Room {
     }
 
     /// Pauses every player that plays.
-    async fn hush(&mut self) {
+    async fn pause_all(&mut self) {
         let owners = clock::timeout(PATIENCE, self.owners()).await;
         let Ok(Ok(owners)) = owners else {
             return tracing::debug!("the bus does not tell which players there are");
@@ -83,7 +83,7 @@ impl Room {
                     if said.is_none() {
                         break;
                     }
-                    heed(&mut self.paused, said);
+                    on_change(&mut self.paused, said);
                 }
                 next = pausing.next() => match next {
                     Some(Some(owner)) => {
@@ -92,7 +92,7 @@ impl Room {
                             if said.is_none() {
                                 break;
                             }
-                            heed(&mut self.paused, said);
+                            on_change(&mut self.paused, said);
                         }
                         self.paused.insert(owner, false);
                     }
@@ -133,7 +133,7 @@ impl Room {
                 let _over = quiet.wait_for(|quiet| !*quiet).await;
                 return;
             }
-            heed(&mut self.paused, message);
+            on_change(&mut self.paused, message);
         }
     }
 
@@ -152,7 +152,7 @@ impl Room {
                     if said.is_none() {
                         return;
                     }
-                    heed(paused, said);
+                    on_change(paused, said);
                 }
                 still = &mut asking => break still,
             }
@@ -222,7 +222,7 @@ async fn pause(bus: &Connection, owner: String) -> Option<String> {
 }
 
 /// Notes that a player which we paused is not paused any more: a person wants something else with it.
-fn heed(paused: &mut BTreeMap<String, bool>, said: Option<zbus::Result<Message>>) {
+fn on_change(paused: &mut BTreeMap<String, bool>, said: Option<zbus::Result<Message>>) {
     if let Some(Ok(message)) = said
         && let Some((owner, status)) = change(&message)
         && status != Status::Paused

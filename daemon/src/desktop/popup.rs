@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ahoy_call::{CallId, DeclineReason, Others, Scope};
 
 use super::note::{Key, Note, Sign, WORDS, clean, name};
-use super::scene::Scene;
+use super::popup_content::Scene;
 use crate::values::board::CallRow;
 use crate::values::request::{Guard, Request, Verb, Which};
 
@@ -35,7 +35,7 @@ pub(super) fn self_answered(scene: &Scene) -> Vec<Note> {
         buttons: vec![(HANG_UP, "Hang up".to_owned())],
         urgent: true,
         category: "call",
-        sign: Sign::Ringing,
+        icon: Sign::Ringing,
         picture: row.icon.clone(),
         outlives_us: false,
     };
@@ -65,7 +65,7 @@ pub(super) fn note(row: &Arc<CallRow>, engaged: Option<&Arc<CallRow>>) -> Note {
         buttons: vec![(ANSWER, answer.to_owned()), (DECLINE, "Decline".to_owned())],
         urgent: !row.view.silenced,
         category: "call.incoming",
-        sign: Sign::Ringing,
+        icon: Sign::Ringing,
         picture: row.icon.clone(),
         outlives_us: false,
     }
@@ -86,7 +86,7 @@ pub(super) fn pressed(call: CallId, button: &str) -> Option<Request> {
 mod tests {
     use ahoy_call::State;
 
-    use super::super::scene::tests::{call, scene};
+    use super::super::popup_content::tests::{call, scene};
     use super::*;
 
     #[test]

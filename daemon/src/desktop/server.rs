@@ -13,8 +13,8 @@ use zbus::conn::Builder;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream, Variant};
 
+use super::icon;
 use super::note::Note;
-use super::sign;
 use crate::system::clock;
 
 const SERVER: &str = "org.freedesktop.Notifications";
@@ -158,7 +158,7 @@ const NEVER: i32 = 0;
 
 fn hints(note: &Note) -> HashMap<&'static str, Variant<'static>> {
     let picture = match note.picture.as_str() {
-        "" => ("image-data", sign::image(note.sign)),
+        "" => ("image-data", icon::image(note.icon)),
         file if file.starts_with('/') => ("image-path", Variant::from(format!("file://{}", percent(file)))),
         name => ("image-path", Variant::from(name.to_owned())),
     };

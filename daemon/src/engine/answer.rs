@@ -124,13 +124,13 @@ impl Engine {
                 self.keep(Wish::Change(id, Box::new(change)), Some(reply));
             }
             Request::RemoveContact(id) => self.keep(Wish::Remove(id), Some(reply)),
-            Request::ListHistory(filter) => self.ask_history(history::Order::List(filter, reply)),
-            Request::GetHistory(id) => self.ask_history(history::Order::Get(id, reply)),
-            Request::HistoryEvents(id) => self.ask_history(history::Order::Events(id, reply)),
-            Request::SeeHistory(ids) => self.ask_history(history::Order::MarkSeen(ids, reply)),
-            Request::DeleteHistory(ids) => self.ask_history(history::Order::Delete(ids, reply)),
+            Request::ListHistory(filter) => self.ask_history(history::HistoryOrder::List(filter, reply)),
+            Request::GetHistory(id) => self.ask_history(history::HistoryOrder::Get(id, reply)),
+            Request::HistoryEvents(id) => self.ask_history(history::HistoryOrder::Events(id, reply)),
+            Request::SeeHistory(ids) => self.ask_history(history::HistoryOrder::MarkSeen(ids, reply)),
+            Request::DeleteHistory(ids) => self.ask_history(history::HistoryOrder::Delete(ids, reply)),
             Request::ExportHistory { format, filter, into } => {
-                self.ask_history(history::Order::Export { format, filter, into: into.0, reply });
+                self.ask_history(history::HistoryOrder::Export { format, filter, into: into.0, reply });
             }
         }
     }
@@ -265,17 +265,19 @@ impl Engine {
         }
     }
 
-    fn ask_history(&mut self, order: history::Order) {
+    fn ask_history(&mut self, order: history::HistoryOrder) {
         if let Err(error) = self.ports.history.try_send(order) {
             let denied = Denied::new(DeniedKind::Failed, "The history is busy: try again.");
             match error.into_inner() {
-                history::Order::List(_, reply)
-                | history::Order::Get(_, reply)
-                | history::Order::Events(_, reply)
-                | history::Order::MarkSeen(_, reply)
-                | history::Order::Delete(_, reply)
-                | history::Order::Export { reply, .. } => self.answer(reply, Err(denied)),
-                history::Order::Write { .. } | history::Order::Keep(_) | history::Order::Stop => {}
+                history::HistoryOrder::List(_, reply)
+                | history::HistoryOrder::Get(_, reply)
+                | history::HistoryOrder::Events(_, reply)
+                | history::HistoryOrder::MarkSeen(_, reply)
+                | history::HistoryOrder::Delete(_, reply)
+                | history::HistoryOrder::Export { reply, .. } => self.answer(reply, Err(denied)),
+                history::HistoryOrder::Write { .. }
+                | history::HistoryOrder::Keep(_)
+                | history::HistoryOrder::Stop => {}
             }
         }
     }

@@ -47,14 +47,14 @@ impl Engine {
         let begins = matches!(order, media::Order::Call { order: MediaOrder::Prepare(_), .. });
         if begins && self.waits.begin(now, &self.links.ice_servers) {
             tracing::debug!("a path waits for fresh credentials");
-            self.tell_signal(signal::Order::Refresh);
+            self.tell_signal(signal::SignalingOrder::Refresh);
             self.ports.media.hold_back();
         }
         self.ports.media.order(order)
     }
 
     /// The links have changed.
-    pub(super) fn linked(&mut self, links: signal::Links) {
+    pub(super) fn linked(&mut self, links: signal::LinkState) {
         if links.ice_servers.list != self.links.ice_servers.list {
             self.tell_media(media::Order::IceServers(links.ice_servers.list.clone()));
         }

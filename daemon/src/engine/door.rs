@@ -9,8 +9,8 @@ use std::time::Duration;
 use ahoy_call::{CallId, Moment, PeerId, RingPolicy};
 
 use crate::values::budget::{self, Budget};
+use crate::values::contact_rules::{self, ContactRules};
 use crate::values::dnd::{Dnd, DndMode};
-use crate::values::manner::{self, Manner};
 
 /// The span in which rings and dials are counted.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ pub struct Caller<'a> {
     /// Which contact.
     pub peer: PeerId,
     /// What a person decided about it.
-    pub manner: &'a Manner,
+    pub manner: &'a ContactRules,
     /// We are dialing it at this moment.
     pub dialed: bool,
 }
@@ -62,21 +62,21 @@ impl Door {
         if caller.dialed {
             return Some(how);
         }
-        if often || caller.manner.ring_policy == manner::RingPolicy::Never {
+        if often || caller.manner.ring_policy == contact_rules::RingPolicy::Never {
             return None;
         }
         (!self.is_kept_away(unix_us, caller.manner)).then_some(how)
     }
 
     /// Whether do-not-disturb is what keeps such a contact away.
-    pub fn is_kept_away(&self, unix_us: i64, manner: &Manner) -> bool {
+    pub fn is_kept_away(&self, unix_us: i64, manner: &ContactRules) -> bool {
         let comes_through = match self.dnd.mode {
             DndMode::Off => true,
             DndMode::Favorites => manner.favorite,
             DndMode::All => false,
         };
-        let always = manner.ring_policy == manner::RingPolicy::Always;
-        let never = manner.ring_policy == manner::RingPolicy::Never;
+        let always = manner.ring_policy == contact_rules::RingPolicy::Always;
+        let never = manner.ring_policy == contact_rules::RingPolicy::Never;
         !never && !always && !comes_through && !self.dnd.is_over(unix_us)
     }
 
@@ -97,15 +97,15 @@ impl Door {
 }
 
 /// What the phone does when such a contact rings and may.
-pub fn how_it_rings(manner: &Manner) -> RingPolicy {
+pub fn how_it_rings(manner: &ContactRules) -> RingPolicy {
     match manner.ring_policy {
-        manner::RingPolicy::Normal | manner::RingPolicy::Always | manner::RingPolicy::Never => {
-            RingPolicy::Normal
-        }
-        manner::RingPolicy::Silent => RingPolicy::Silent,
+        contact_rules::RingPolicy::Normal
+        | contact_rules::RingPolicy::Always
+        | contact_rules::RingPolicy::Never => RingPolicy::Normal,
+        contact_rules::RingPolicy::Silent => RingPolicy::Silent,
         // A microphone opens for nobody whose keys were not compared; it rings instead.
-        manner::RingPolicy::AutoAnswer if manner.verified => RingPolicy::AutoAnswer,
-        manner::RingPolicy::AutoAnswer => RingPolicy::Normal,
+        contact_rules::RingPolicy::AutoAnswer if manner.verified => RingPolicy::AutoAnswer,
+        contact_rules::RingPolicy::AutoAnswer => RingPolicy::Normal,
     }
 }
 
@@ -129,19 +129,19 @@ mod tests {
         Moment::from_micros(1_000_000 * seconds)
     }
 
-    fn manner(ring_policy: manner::RingPolicy, favorite: bool) -> Manner {
-        Manner { ring_policy, favorite, verified: true, ..Manner::default() }
+    fn manner(ring_policy: contact_rules::RingPolicy, favorite: bool) -> ContactRules {
+        ContactRules { ring_policy, favorite, verified: true, ..ContactRules::default() }
     }
 
     /// What a single ring of such a contact does under this mode.
-    fn ring(mode: DndMode, manner: &Manner, dialed: bool) -> Option<RingPolicy> {
+    fn ring(mode: DndMode, manner: &ContactRules, dialed: bool) -> Option<RingPolicy> {
         let mut door = Door { dnd: Dnd { mode, until: 0 }, ..Door::default() };
         door.ring(at(1), 1, Caller { peer: ANA, manner, dialed })
     }
 
     #[test]
     fn every_mode_and_policy_has_its_answer() {
-        use manner::RingPolicy::{Always, AutoAnswer, Never, Normal, Silent};
+        use contact_rules::RingPolicy::{Always, AutoAnswer, Never, Normal, Silent};
         let rings = Some(RingPolicy::Normal);
         let (quiet, itself) = (Some(RingPolicy::Silent), Some(RingPolicy::AutoAnswer));
         // policy, favourite, then the answers for off, favorites, all.
@@ -167,19 +167,20 @@ mod tests {
 
     #[test]
     fn nobody_is_answered_by_themselves_before_their_safety_number_was_compared() {
-        let known = manner(manner::RingPolicy::AutoAnswer, false);
-        let unknown = Manner { verified: false, ..known.clone() };
+        let known = manner(contact_rules::RingPolicy::AutoAnswer, false);
+        let unknown = ContactRules { verified: false, ..known.clone() };
         assert_eq!(ring(DndMode::Off, &known, false), Some(RingPolicy::AutoAnswer));
         assert_eq!(ring(DndMode::Off, &unknown, false), Some(RingPolicy::Normal));
-        let change = manner::MannerChange { ring_policy: Some(known.ring_policy), ..Default::default() };
-        assert!(Manner::default().changed(&change).is_err(), "and a person hears so when it is set");
-        let verified = Manner { verified: true, ..Manner::default() };
+        let change =
+            contact_rules::MannerChange { ring_policy: Some(known.ring_policy), ..Default::default() };
+        assert!(ContactRules::default().changed(&change).is_err(), "and a person hears so when it is set");
+        let verified = ContactRules { verified: true, ..ContactRules::default() };
         assert_eq!(verified.changed(&change).unwrap().ring_policy, known.ring_policy);
     }
 
     #[test]
     fn who_is_dialed_comes_through_whatever_keeps_others_away() {
-        for policy in [manner::RingPolicy::Normal, manner::RingPolicy::Never] {
+        for policy in [contact_rules::RingPolicy::Normal, contact_rules::RingPolicy::Never] {
             assert_eq!(ring(DndMode::All, &manner(policy, false), true), Some(RingPolicy::Normal));
         }
     }
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn do_not_disturb_ends_by_the_calendar_and_comes_back_with_it() {
         let mut door = Door { dnd: Dnd { mode: DndMode::All, until: 1_000 }, ..Door::default() };
-        let manner = Manner::default();
+        let manner = ContactRules::default();
         let caller = Caller { peer: ANA, manner: &manner, dialed: false };
         assert_eq!(door.ring(at(1), 999, caller), None);
         assert_eq!(door.ring(at(2), 1_000, caller), Some(RingPolicy::Normal));
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn the_sixth_ring_in_a_minute_is_not_heard_and_a_quiet_minute_forgives() {
         let mut door = Door::default();
-        let manner = manner(manner::RingPolicy::Always, true);
+        let manner = manner(contact_rules::RingPolicy::Always, true);
         let caller = Caller { peer: ANA, manner: &manner, dialed: false };
         for second in 0..5 {
             assert!(door.ring(at(second), 1, caller).is_some(), "{second}");
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn the_memory_of_rings_is_bounded() {
         let mut door = Door::default();
-        let manner = Manner::default();
+        let manner = ContactRules::default();
         for n in 0..3000_u16 {
             let [high, low] = n.to_be_bytes();
             let mut id = [0; 16];

@@ -4,8 +4,8 @@
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
 mod answer;
-mod choose;
 mod credentials;
+mod devices;
 pub mod door;
 mod outages;
 pub mod outward;
@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
 use crate::engine::answer::{Kept, Stored, Wish};
-use crate::engine::choose::Hardware;
+use crate::engine::devices::Hardware;
 use crate::engine::door::Door;
 use crate::engine::outages::Outages;
 use crate::engine::perform::Step;
@@ -54,13 +54,13 @@ const CALENDAR_SET_US: u64 = 60_000_000;
 #[derive(Debug)]
 pub struct Ports {
     /// To the relays and sessions.
-    pub signal: mpsc::Sender<signal::Order>,
+    pub signal: mpsc::Sender<signal::SignalingOrder>,
     /// What signaling goes by.
     pub standing: watch::Sender<signal::Standing>,
     /// To paths and sound.
     pub media: media::Media,
     /// To the database.
-    pub history: mpsc::Sender<history::Order>,
+    pub history: mpsc::Sender<history::HistoryOrder>,
 }
 
 /// Where inputs come from. Commands are read first, so that a person is never queued behind the network.
@@ -129,7 +129,7 @@ pub struct Engine {
     pub(crate) door: Door,
     /// Rings that do-not-disturb keeps away, and of which nobody knows: it may end while they last.
     pub(crate) kept_away: KeptAway,
-    links: signal::Links,
+    links: signal::LinkState,
     waits: Waits,
     /// The calendar less the time since boot, when it was last looked at.
     calendar_ahead: i64,
@@ -186,7 +186,7 @@ impl Engine {
             hardware: Hardware::default(),
             door,
             kept_away: KeptAway::default(),
-            links: signal::Links::default(),
+            links: signal::LinkState::default(),
             waits: Waits::default(),
             calendar_ahead: clock::unix_ahead_us(),
             watchdog: None,
@@ -245,7 +245,7 @@ impl Engine {
                 Some(report) = inbox.desktop.recv() => match report {
                     desktop::Report::NetworkChanged => {
                         tracing::info!("the network has changed");
-                        self.tell_signal(signal::Order::NetworkChanged);
+                        self.tell_signal(signal::SignalingOrder::NetworkChanged);
                         self.feed(Event::NetworkChanged);
                     }
                 },
@@ -358,7 +358,7 @@ impl Engine {
                 self.framed(call, leg, bytes);
             }
             media::Report::Channel { call, leg, open } => {
-                self.tell_signal(signal::Order::Channel { call, leg, open });
+                self.tell_signal(signal::SignalingOrder::Channel { call, leg, open });
             }
             media::Report::Devices(found) => self.devices_found(found),
             media::Report::Problems(problems) => {
@@ -382,7 +382,7 @@ impl Engine {
             history::Report::Interrupted(calls) => {
                 for unfinished in calls {
                     let history::Unfinished { call, peer, unanswered } = unfinished;
-                    self.tell_signal(signal::Order::Bye { call, peer, unanswered });
+                    self.tell_signal(signal::SignalingOrder::Bye { call, peer, unanswered });
                 }
             }
             history::Report::Problem(sentence) => {
@@ -408,7 +408,7 @@ impl Engine {
         self.tell_media(media::Order::Settings(self.config.media_settings()));
     }
 
-    pub(crate) fn tell_signal(&mut self, order: signal::Order) {
+    pub(crate) fn tell_signal(&mut self, order: signal::SignalingOrder) {
         if self.ports.signal.try_send(order).is_err() {
             tracing::warn!("the signaling queue is full: an order was dropped");
         }
@@ -445,7 +445,7 @@ impl Engine {
             self.write_chosen();
         }
         let written = self.show.newest();
-        self.tell_signal(signal::Order::Stop);
+        self.tell_signal(signal::SignalingOrder::Stop);
         let committed = async {
             while self.show.safe() < written {
                 match inbox.history.recv().await {
@@ -465,10 +465,10 @@ impl Engine {
         if clock::timeout(Duration::from_secs(2), committed).await.is_err() {
             tracing::warn!("a port did not finish in time");
         }
-        if self.ports.history.try_send(history::Order::Stop).is_err() {
+        if self.ports.history.try_send(history::HistoryOrder::Stop).is_err() {
             tracing::warn!("history was not told to stop");
         }
-        self.show.tell(bus::Order::Stop);
+        self.show.tell(bus::Publication::Stop);
     }
 }
 

@@ -37,7 +37,7 @@ impl<'a> Step<'a> {
         for effect in effects {
             match effect {
                 Effect::Signal { call, leg, order } => {
-                    self.engine.tell_signal(signal::Order::Call { call, leg, order });
+                    self.engine.tell_signal(signal::SignalingOrder::Call { call, leg, order });
                 }
                 Effect::Media { call, leg, epoch, order } => {
                     let opens = matches!(order, ahoy_call::MediaOrder::Open { .. });
@@ -82,7 +82,7 @@ impl<'a> Step<'a> {
         if let Some(ticket) = ticket {
             let entries = std::mem::take(&mut self.entries);
             entries.iter().for_each(|entry| failpoint::reached("record", entry.record.fact));
-            if self.engine.ports.history.try_send(history::Order::Write { ticket, entries }).is_err() {
+            if self.engine.ports.history.try_send(history::HistoryOrder::Write { ticket, entries }).is_err() {
                 tracing::warn!("the history queue is full: a record was dropped");
             }
         }
@@ -112,7 +112,7 @@ impl<'a> Step<'a> {
                     history: None,
                     at_unix_us,
                 };
-                self.release.events.push(bus::Order::Event { kind, serial: self.engine.events, data });
+                self.release.events.push(bus::Publication::Event { kind, serial: self.engine.events, data });
             }
         }
         if record.fact == Fact::Ended {

@@ -85,7 +85,7 @@ impl Engine {
     pub(crate) fn framed(&mut self, call: CallId, leg: LegId, bytes: Vec<u8>) {
         let now = self.now();
         if self.door.frame(now, call) {
-            self.tell_signal(signal::Order::Frame { call, leg, bytes });
+            self.tell_signal(signal::SignalingOrder::Frame { call, leg, bytes });
         } else {
             tracing::debug!("a frame of a data channel was dropped: there are too many");
         }
@@ -119,7 +119,7 @@ impl Engine {
 
     fn drop_rings(&mut self, rings: Vec<(CallId, LegId)>) {
         for (call, leg) in rings {
-            self.tell_signal(signal::Order::Call { call, leg, order: SignalOrder::Forget });
+            self.tell_signal(signal::SignalingOrder::Call { call, leg, order: SignalOrder::Forget });
         }
     }
 
@@ -146,7 +146,9 @@ impl Engine {
                     let over = self.kept_away.keep(now, kept);
                     self.drop_rings(over);
                 }
-                Some((manner, false)) if manner.ring_policy != crate::values::manner::RingPolicy::Never => {
+                Some((manner, false))
+                    if manner.ring_policy != crate::values::contact_rules::RingPolicy::Never =>
+                {
                     let (policy, lifetime) = (how_it_rings(&manner), until.since(now));
                     self.feed(Event::Rung { call, leg, peer, lifetime, preconnect, policy });
                 }

@@ -11,7 +11,7 @@ use ahoy_call::{CallId, CallView, Moment, State};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::bus::Order;
+use crate::bus::Publication;
 use crate::system::failpoint;
 use crate::values::board::{AccountRow, Board, CallRow, ManagerRow, Shown};
 use crate::values::happening::Happening;
@@ -39,7 +39,7 @@ pub struct Release {
     /// What the rules say of all calls by then.
     pub phone: PhoneRow,
     /// `Manager.Event`s, after the publication.
-    pub events: Vec<Order>,
+    pub events: Vec<Publication>,
     /// The answer to the request that caused it, last.
     pub reply: Option<(Reply, Result<Answer, Denied>)>,
 }
@@ -98,7 +98,7 @@ fn rank(view: &CallView) -> Option<u8> {
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct HeldRelease {
     /// The write that must be safe first.
     ticket: u64,
     due: Moment,
@@ -108,7 +108,7 @@ struct Waiting {
 /// The board and the line before it.
 #[derive(Debug)]
 pub struct Show {
-    bus: mpsc::Sender<Order>,
+    bus: mpsc::Sender<Publication>,
     /// What the bus shows.
     bus_sees: watch::Sender<Option<Shown>>,
     /// The same for the desktop: the newest board, and what happened since.
@@ -116,7 +116,7 @@ pub struct Show {
     happened: broadcast::Sender<Happening>,
     board: Board,
     sent: Option<Arc<Board>>,
-    line: VecDeque<Waiting>,
+    line: VecDeque<HeldRelease>,
     committed: u64,
     newest: u64,
     /// Publications that did not wait for their commit.
@@ -125,7 +125,7 @@ pub struct Show {
 
 impl Show {
     /// An empty board. `account` is what Account shows.
-    pub fn new(bus: mpsc::Sender<Order>, account: AccountRow) -> Self {
+    pub fn new(bus: mpsc::Sender<Publication>, account: AccountRow) -> Self {
         let manager = ManagerRow { connection: account.connection, ..ManagerRow::default() };
         let board = Board { account, manager, ..Board::default() };
         let seen = watch::Sender::new(Arc::new(board.clone()));
@@ -179,7 +179,7 @@ impl Show {
     pub fn release(&mut self, now: Moment, ticket: Option<u64>, release: Release) {
         match ticket.or_else(|| self.line.back().map(|last| last.ticket)) {
             Some(ticket) if ticket > self.committed => {
-                self.line.push_back(Waiting { ticket, due: now + AT_MOST, release });
+                self.line.push_back(HeldRelease { ticket, due: now + AT_MOST, release });
             }
             Some(_) | None => self.let_out(release),
         }
@@ -197,7 +197,7 @@ impl Show {
                 }
             }
             for event in &mut waiting.release.events {
-                if let Order::Event { data, .. } = event {
+                if let Publication::Event { data, .. } = event {
                     data.history = data.history.or_else(|| row_of(data.call?, rows));
                 }
             }
@@ -213,7 +213,7 @@ impl Show {
             }
         }
         for (_, id) in rows {
-            self.tell(Order::HistoryChanged(*id));
+            self.tell(Publication::HistoryChanged(*id));
         }
         self.flush();
     }
@@ -230,10 +230,10 @@ impl Show {
         self.board.last_history = last_id;
         self.flush();
         for row in rows {
-            self.tell(Order::HistoryChanged(*row));
+            self.tell(Publication::HistoryChanged(*row));
         }
         if let Some((reply, result)) = reply {
-            self.tell(Order::Reply(reply, result));
+            self.tell(Publication::Reply(reply, result));
         }
     }
 
@@ -269,14 +269,16 @@ impl Show {
     }
 
     /// One more order for the bus, after all that was let out.
-    pub fn tell(&mut self, order: Order) {
-        if let Order::Event { kind, serial, data } = &order {
+    pub fn tell(&mut self, order: Publication) {
+        if let Publication::Event { kind, serial, data } = &order {
             // Nobody listens where there is no desktop port, as in tests.
             let _listeners = self.happened.send(Happening { kind, serial: *serial, data: data.clone() });
         }
         // The last places of the queue are for replies, of which there are never more than clients that wait.
-        let event =
-            matches!(order, Order::Event { .. } | Order::ContactChanged(_) | Order::HistoryChanged(_));
+        let event = matches!(
+            order,
+            Publication::Event { .. } | Publication::ContactChanged(_) | Publication::HistoryChanged(_)
+        );
         if event && self.bus.capacity() <= self.bus.max_capacity() / 4 {
             return self.lost();
         }
@@ -284,8 +286,8 @@ impl Show {
             Ok(()) => {}
             // Better too early than never: the properties follow.
             Err(
-                TrySendError::Full(Order::Reply(reply, result))
-                | TrySendError::Closed(Order::Reply(reply, result)),
+                TrySendError::Full(Publication::Reply(reply, result))
+                | TrySendError::Closed(Publication::Reply(reply, result)),
             ) => {
                 if reply.send(result).is_err() {
                     tracing::debug!("a client left before its answer");
@@ -328,7 +330,7 @@ impl Show {
             self.tell(event);
         }
         if let Some((reply, result)) = release.reply {
-            self.tell(Order::Reply(reply, result));
+            self.tell(Publication::Reply(reply, result));
         }
     }
 

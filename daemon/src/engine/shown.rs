@@ -147,7 +147,7 @@ impl Engine {
                 ..EventData::default()
             };
             self.events += 1;
-            self.show.tell(bus::Order::Event { kind: said.kind, serial: self.events, data });
+            self.show.tell(bus::Publication::Event { kind: said.kind, serial: self.events, data });
         }
     }
 

@@ -16,7 +16,9 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::believed::Calendar;
-use super::{Entry, HistoryFilter, Order, Report, Retention, Unfinished, Waiting, export, prune, query};
+use super::{
+    Entry, HeldAnswer, HistoryFilter, HistoryOrder, Report, Retention, Unfinished, export, prune, query,
+};
 use crate::system::clock;
 use crate::values::request::{Answer, Denied, DeniedKind, Reply};
 use crate::values::rows::ExportFormat;
@@ -31,7 +33,7 @@ const OLD: Duration = Duration::from_secs(6 * 3_600);
 pub(super) fn run(
     path: PathBuf,
     keep: Retention,
-    mut orders: mpsc::Receiver<Order>,
+    mut orders: mpsc::Receiver<HistoryOrder>,
     reports: &mpsc::Sender<Report>,
 ) {
     let mut keeper = Keeper::new(path, keep);
@@ -53,15 +55,15 @@ pub(super) fn run(
             }
         }
         match keeper.next(&mut orders) {
-            Next::Order(Order::Stop) | Next::End => return,
-            Next::Order(order) => answers.extend(keeper.obey(order)),
+            Next::Order(HistoryOrder::Stop) | Next::End => return,
+            Next::Order(order) => answers.extend(keeper.on_order(order)),
             Next::Idle => answers.extend(keeper.tidy()),
         }
     }
 }
 
 enum Next {
-    Order(Order),
+    Order(HistoryOrder),
     /// Nobody wants anything, and there is something to do.
     Idle,
     End,
@@ -126,7 +128,7 @@ impl Keeper {
     }
 
     /// The next order, or the time to do something without one.
-    fn next(&self, orders: &mut mpsc::Receiver<Order>) -> Next {
+    fn next(&self, orders: &mut mpsc::Receiver<HistoryOrder>) -> Next {
         let trouble = self.read_only || !self.waiting.is_empty() || matches!(self.base, Base::Missing);
         let again = self.tried + AGAIN;
         // Before anybody's order: who asks often must not keep the disk from being tried.
@@ -162,28 +164,28 @@ impl Keeper {
         }
     }
 
-    fn obey(&mut self, order: Order) -> Option<Report> {
+    fn on_order(&mut self, order: HistoryOrder) -> Option<Report> {
         match order {
-            Order::Write { ticket, entries } => {
+            HistoryOrder::Write { ticket, entries } => {
                 let rows = self.write(entries);
                 return Some(self.committed(ticket, rows));
             }
             // Whoever asked may have left meanwhile.
-            Order::List(filter, reply) => drop(reply.send(self.ask(|db| query::list(db, &filter)))),
-            Order::Get(id, reply) => drop(reply.send(self.ask(|db| query::get(db, id)))),
-            Order::Events(id, reply) => drop(reply.send(self.ask(|db| query::events(db, id)))),
-            Order::MarkSeen(ids, reply) => {
+            HistoryOrder::List(filter, reply) => drop(reply.send(self.ask(|db| query::list(db, &filter)))),
+            HistoryOrder::Get(id, reply) => drop(reply.send(self.ask(|db| query::get(db, id)))),
+            HistoryOrder::Events(id, reply) => drop(reply.send(self.ask(|db| query::events(db, id)))),
+            HistoryOrder::MarkSeen(ids, reply) => {
                 let now = (clock::unix_us(), i64::try_from(clock::now().micros()).unwrap_or(i64::MAX));
                 let changed = self.ask(|db| prune::mark_seen(db, &ids, now));
                 return Some(self.changed(changed, reply));
             }
-            Order::Delete(ids, reply) => {
+            HistoryOrder::Delete(ids, reply) => {
                 let changed = self.ask(|db| prune::delete(db, &ids)).map(|()| ids);
                 return Some(self.changed(changed, reply));
             }
-            Order::Export { format, filter, into, reply } => self.export(format, filter, into, reply),
-            Order::Keep(keep) => (self.keep, self.look_for_old) = (keep, true),
-            Order::Stop => {}
+            HistoryOrder::Export { format, filter, into, reply } => self.export(format, filter, into, reply),
+            HistoryOrder::Keep(keep) => (self.keep, self.look_for_old) = (keep, true),
+            HistoryOrder::Stop => {}
         }
         None
     }
@@ -233,7 +235,7 @@ impl Keeper {
             Ok(rows) => (rows, Ok(Answer::Done)),
             Err(denied) => (Vec::new(), Err(denied)),
         };
-        let reply = Some(Waiting { reply, outcome });
+        let reply = Some(HeldAnswer { reply, outcome });
         Report::Changed { rows, missed: self.missed, last_id: self.last_id, reply }
     }
 

@@ -40,7 +40,7 @@ pub use crate::values::rows::{HistoryFilter, HistoryRow, Retention};
 pub fn spawn(
     path: PathBuf,
     keep: Retention,
-    orders: mpsc::Receiver<Order>,
+    orders: mpsc::Receiver<HistoryOrder>,
     reports: mpsc::Sender<Report>,
 ) -> io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new()
@@ -50,7 +50,7 @@ pub fn spawn(
 
 /// What the engine asks.
 #[derive(Debug)]
-pub enum Order {
+pub enum HistoryOrder {
     /// Append these entries in one transaction, and answer with `Report::Committed` of the same ticket.
     Write {
         /// Rises with each write.
@@ -121,7 +121,7 @@ pub enum Report {
         /// The newest row now.
         last_id: u64,
         /// Who waits, and for what.
-        reply: Option<Waiting>,
+        reply: Option<HeldAnswer>,
     },
     /// Rows that were open when the daemon was last killed, now closed: say `bye` to these contacts.
     Interrupted(Vec<Unfinished>),
@@ -131,7 +131,7 @@ pub enum Report {
 
 /// An answer that comes after the publication of what it did.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct HeldAnswer {
     /// Who waits.
     pub reply: Reply,
     /// For what.

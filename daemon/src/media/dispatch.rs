@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use ahoy_call::{CallId, Epoch, LegId, MediaOrder};
-use thread::{Sent, Waiting, no_stats};
+use thread::{Sent, Unstarted, no_stats};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
@@ -39,7 +39,7 @@ pub enum Refused {
 /// The handle of the media port.
 pub struct Media {
     devices: Option<Beside>,
-    waiting: Option<Waiting>,
+    waiting: Option<Unstarted>,
     orders: mpsc::Sender<Sent>,
     /// What is wanted of each call that is not ended. States go this way, past every queue.
     wanted: HashMap<CallId, watch::Sender<Wanted>>,
@@ -81,7 +81,7 @@ impl Media {
     pub fn with_sound(settings: MediaSettings, open_sound: OpenSound, reports: mpsc::Sender<Report>) -> Self {
         let (orders, waiting) = mpsc::channel(QUEUE);
         let (ice_servers, names) = Default::default();
-        let waiting = Waiting { settings, ice_servers, open_sound, orders: waiting, reports, names };
+        let waiting = Unstarted { settings, ice_servers, open_sound, orders: waiting, reports, names };
         Self {
             devices: None,
             waiting: Some(waiting),

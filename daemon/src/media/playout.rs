@@ -19,7 +19,7 @@ use ahoy_call::Moment;
 
 use self::delay::Delay;
 pub use self::order::Numbers;
-use self::order::{Order, Place};
+use self::order::{PacketOrder, Place};
 use self::slots::{Arrival, Slots};
 use super::codec::PACKET_MAX;
 use super::stretch::Stretch;
@@ -93,7 +93,7 @@ pub struct Statistics {
 #[derive(Debug)]
 pub struct Playout {
     slots: Slots,
-    order: Order,
+    order: PacketOrder,
     delay: Delay,
     /// The frame that plays next; none below it will.
     next: i64,
@@ -111,7 +111,7 @@ impl Playout {
     pub fn new() -> Self {
         Self {
             slots: Slots::new(),
-            order: Order::default(),
+            order: PacketOrder::default(),
             delay: Delay::new(),
             next: 0,
             waiting: true,
@@ -213,7 +213,7 @@ impl Playout {
 
     /// What waits is nobody's any more, and what comes begins anew. The counts go on.
     pub fn forget(&mut self) {
-        self.order = Order::default();
+        self.order = PacketOrder::default();
         self.begin_anew(0);
     }
 

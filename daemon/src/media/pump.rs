@@ -141,7 +141,7 @@ impl Pump {
         if muted != self.muted {
             self.muted = muted;
             // While muted the echo's way is followed on; what was said then must not come out of the processor afterwards.
-            self.cleaner.hush();
+            self.cleaner.forget();
             self.capture.set_muted(muted);
         }
     }

@@ -19,7 +19,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 pub use self::asks::{Ask, QUEUE};
 use self::silence::Heard;
 use self::voice::Numbering;
-use super::peer::{Choked, Peer, Reception, Setup, Told, Voice};
+use super::peer::{PathEvent, Peer, QueueFull, Reception, Setup, Voice};
 use super::pipeline::{Capture, Playback};
 use super::playout::Numbers;
 use super::pump::Pump;
@@ -111,7 +111,7 @@ fn start() -> (u16, u32) {
 }
 
 /// One generation of a leg's path.
-struct Path {
+struct SessionPath {
     /// As [`Wanted::which`] says.
     which: u64,
     peer: Peer,
@@ -124,7 +124,7 @@ struct Path {
 
 /// One device of the other side.
 struct Leg {
-    paths: BTreeMap<Epoch, Path>,
+    paths: BTreeMap<Epoch, SessionPath>,
     playback: Playback,
     /// What was last reported of its data channel.
     channel: bool,
@@ -151,12 +151,12 @@ struct Session {
     sent: u64,
     tasks: JoinSet<()>,
     keys: HashMap<Id, Key>,
-    told_in: mpsc::Sender<(Key, Told)>,
+    told_in: mpsc::Sender<(Key, PathEvent)>,
     reports: mpsc::Sender<Report>,
 }
 
 impl Session {
-    async fn work(&mut self, asks: &mut mpsc::Receiver<Ask>, mut told: mpsc::Receiver<(Key, Told)>) {
+    async fn work(&mut self, asks: &mut mpsc::Receiver<Ask>, mut told: mpsc::Receiver<(Key, PathEvent)>) {
         let mut turn = clock::now();
         // Nothing waits between this look into the queue and the end: no order can slip in between.
         while !(self.legs.is_empty() && self.leaving.is_empty() && asks.is_empty()) {
@@ -204,7 +204,7 @@ impl Session {
         }
     }
 
-    async fn ask(&mut self, key: Key, ask: impl FnOnce(&Peer) -> Result<(), Choked>) {
+    async fn ask(&mut self, key: Key, ask: impl FnOnce(&Peer) -> Result<(), QueueFull>) {
         match self.legs.get(&key.0).and_then(|leg| leg.paths.get(&key.1)).map(|path| ask(&path.peer)) {
             Some(Ok(())) => {}
             Some(Err(_)) => self.report(key, MediaReport::Failed(MediaFault::Media)).await,
@@ -282,7 +282,7 @@ impl Session {
         let (peer, task) = Peer::build(key, role, setup, self.told_in.clone());
         leg.paths.insert(
             key.1,
-            Path {
+            SessionPath {
                 which,
                 peer,
                 up: false,
@@ -312,7 +312,7 @@ impl Session {
     }
 
     fn frame(&mut self, of: LegId, bytes: Vec<u8>) {
-        let open = |path: &&Path| path.up && path.channel;
+        let open = |path: &&SessionPath| path.up && path.channel;
         let newest =
             self.legs.get(&of).and_then(|leg| leg.paths.values().rev().find(open)).map(|path| &path.peer);
         let left = || self.leaving.iter().rev().find(|(_, leg, _)| *leg == of).map(|(.., peer)| peer);
@@ -321,7 +321,7 @@ impl Session {
         }
     }
 
-    async fn hear(&mut self, key: Key, told: Told) {
+    async fn hear(&mut self, key: Key, told: PathEvent) {
         let Some(leg) = self.legs.get_mut(&key.0) else {
             return;
         };
@@ -330,19 +330,19 @@ impl Session {
         };
         let (call, of) = (self.call, key.0);
         match told {
-            Told::Described(description) => self.report(key, MediaReport::Described(description)).await,
-            Told::Candidates { list, complete } => {
+            PathEvent::Described(description) => self.report(key, MediaReport::Described(description)).await,
+            PathEvent::Candidates { list, complete } => {
                 self.report(key, MediaReport::Candidates { list, complete }).await;
             }
-            Told::Up => {
+            PathEvent::Up => {
                 path.up = true;
                 self.report(key, MediaReport::Up).await;
                 self.channel(of).await;
             }
-            Told::Lost => self.down(key, MediaReport::Lost).await,
-            Told::Stuck => self.down(key, MediaReport::Stuck).await,
-            Told::Failed(fault) => self.down(key, MediaReport::Failed(fault)).await,
-            Told::Voice(Voice { sequence, timestamp, first, payload }) => {
+            PathEvent::Lost => self.down(key, MediaReport::Lost).await,
+            PathEvent::Stuck => self.down(key, MediaReport::Stuck).await,
+            PathEvent::Failed(fault) => self.down(key, MediaReport::Failed(fault)).await,
+            PathEvent::Voice(Voice { sequence, timestamp, first, payload }) => {
                 let now = clock::now();
                 let again = path.heard.came(now);
                 path.up |= again;
@@ -358,13 +358,13 @@ impl Session {
                     self.channel(of).await;
                 }
             }
-            Told::Reception(reception) => {
+            PathEvent::Reception(reception) => {
                 leg.redundancy.reported(reception.lost);
                 leg.reception = Some(reception);
                 self.repeat_as_needed();
             }
-            Told::Frame(bytes) => self.send(Report::Frame { call, leg: of, bytes }).await,
-            Told::Channel(open) => {
+            PathEvent::Frame(bytes) => self.send(Report::Frame { call, leg: of, bytes }).await,
+            PathEvent::Channel(open) => {
                 path.channel = open;
                 self.channel(of).await;
             }

@@ -182,7 +182,7 @@ impl Cleaner {
     }
 
     /// Nothing that was said until now may come out any more.
-    pub fn hush(&mut self) {
+    pub fn forget(&mut self) {
         self.said.silence();
         self.hushed = if self.echo.is_some() || self.rest.is_some() { INSIDE } else { 0 };
     }
@@ -191,7 +191,7 @@ impl Cleaner {
     pub fn pause(&mut self) {
         self.said.clear();
         self.heard.clear();
-        self.hush();
+        self.forget();
     }
 
     /// By how much less the echo is sent than was played, dB; none while nothing is cancelled.

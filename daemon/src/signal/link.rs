@@ -33,7 +33,7 @@ pub struct LinkId(pub u32);
 
 /// What a link is for.
 #[expect(clippy::large_enum_variant, reason = "made once for each link, and never kept")]
-pub enum Role {
+pub enum LinkRole {
     /// Takes the mail of our inbox there. Is always connected.
     Claimed {
         /// The inbox's key.
@@ -84,7 +84,7 @@ pub struct LinkFull;
 /// The owner's end of a link. The link ends when it is dropped.
 #[derive(Debug)]
 pub struct LinkHandle {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<LinkOrder>,
     wanted: watch::Sender<Wanted>,
     task: JoinHandle<()>,
 }
@@ -92,12 +92,12 @@ pub struct LinkHandle {
 impl LinkHandle {
     /// Sends an envelope now, or once connected while its ttl lasts. Repeats with the same id are one envelope.
     pub fn send(&self, envelope: Envelope) -> Result<(), LinkFull> {
-        self.order(Order::Send(envelope))
+        self.order(LinkOrder::Send(envelope))
     }
 
     /// A delivered envelope is in safe hands.
     pub fn ack(&self, id: EnvelopeId) -> Result<(), LinkFull> {
-        self.order(Order::Ack(id))
+        self.order(LinkOrder::Ack(id))
     }
 
     /// Who may write from now on: the whole list, of which only the differences travel. For `Claimed` only.
@@ -132,7 +132,7 @@ impl LinkHandle {
         }
     }
 
-    fn order(&self, order: Order) -> Result<(), LinkFull> {
+    fn order(&self, order: LinkOrder) -> Result<(), LinkFull> {
         self.orders.try_send(order).map_err(|_| LinkFull)
     }
 }
@@ -144,7 +144,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(1);
 const QUEUE: usize = 256;
 
 #[derive(Debug)]
-enum Order {
+enum LinkOrder {
     Send(Envelope),
     Ack(EnvelopeId),
 }
@@ -174,7 +174,7 @@ pub struct Link {
     refreshes: u64,
     renewal: Renewal,
     outbox: Outbox,
-    orders: mpsc::Receiver<Order>,
+    orders: mpsc::Receiver<LinkOrder>,
     reports: mpsc::Sender<(LinkId, FromLink)>,
     known: Known,
     /// Connections under way: the first one, or one beside a connection that may be dead.
@@ -193,13 +193,13 @@ impl Link {
     pub fn spawn(
         id: LinkId,
         url: RelayUrl,
-        role: Role,
+        role: LinkRole,
         trust: Trust,
         reports: mpsc::Sender<(LinkId, FromLink)>,
     ) -> LinkHandle {
         let (claim, tokens) = match role {
-            Role::Claimed { key, tokens } => (Some(key), tokens),
-            Role::Sender => (None, Vec::new()),
+            LinkRole::Claimed { key, tokens } => (Some(key), tokens),
+            LinkRole::Sender => (None, Vec::new()),
         };
         let (sender, orders) = mpsc::channel(QUEUE);
         let (wanted_in, wanted) =
@@ -288,10 +288,10 @@ impl Link {
     }
 
     /// Takes an order while not connected. An `ack` is moot: the relay delivers again.
-    fn take(&mut self, order: Order) {
+    fn take(&mut self, order: LinkOrder) {
         match order {
-            Order::Send(envelope) => self.outbox.put(envelope, clock::now()),
-            Order::Ack(_) => {}
+            LinkOrder::Send(envelope) => self.outbox.put(envelope, clock::now()),
+            LinkOrder::Ack(_) => {}
         }
     }
 

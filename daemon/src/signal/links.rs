@@ -10,8 +10,8 @@ use ahoy_proto::frame::Deliver;
 use tokio::sync::mpsc;
 
 use crate::signal;
-use crate::signal::line::ReplyInbox;
-use crate::signal::link::{FromLink, Link, LinkHandle, LinkId, Role};
+use crate::signal::link::{FromLink, Link, LinkHandle, LinkId, LinkRole};
+use crate::signal::peer_line::ReplyInbox;
 use crate::signal::tls::{RelayUrl, Trust};
 use crate::values::ice::IceServers;
 use crate::values::own::OwnInbox;
@@ -78,7 +78,7 @@ impl Links {
                 one.handle.set_tokens(tokens.to_vec());
                 continue;
             }
-            let role = Role::Claimed { key: inbox.claim.clone(), tokens: tokens.to_vec() };
+            let role = LinkRole::Claimed { key: inbox.claim.clone(), tokens: tokens.to_vec() };
             // A link that only sent to this relay has no more use.
             self.links.retain(|_, one| one.relay != inbox.relay || one.serves != Serves::Sending);
             self.begin(&inbox.relay, role, Serves::Standing(key));
@@ -100,7 +100,7 @@ impl Links {
             for relay in &inbox.relays {
                 let there = self.links.values().any(|one| one.relay == *relay && wanted(one, inbox));
                 if !there {
-                    let role = Role::Claimed { key: key.clone(), tokens: vec![inbox.to.token.hash()] };
+                    let role = LinkRole::Claimed { key: key.clone(), tokens: vec![inbox.to.token.hash()] };
                     self.begin(relay, role, Serves::Ring(public));
                 }
             }
@@ -116,7 +116,7 @@ impl Links {
             (Serves::Ring(_), None) | (Serves::Standing(_) | Serves::Sending, Some(_)) => false,
         };
         let id = self.links.iter().find(|(_, one)| one.relay == relay && serves(one)).map(|(id, _)| *id);
-        let begin = || from.is_none().then(|| self.begin(relay, Role::Sender, Serves::Sending)).flatten();
+        let begin = || from.is_none().then(|| self.begin(relay, LinkRole::Sender, Serves::Sending)).flatten();
         let Some(id) = id.or_else(begin) else { return };
         let sent = self.links.get(&id).map(|one| one.handle.send(envelope));
         if let Some(Err(error)) = sent {
@@ -180,10 +180,10 @@ impl Links {
     }
 
     /// What the links amount to.
-    pub(super) fn state(&self) -> signal::Links {
+    pub(super) fn state(&self) -> signal::LinkState {
         let own = || self.links.values().filter(|one| matches!(one.serves, Serves::Standing(_)));
         let error = own().map(|one| &one.why).find(|why| !why.is_empty()).unwrap_or(&self.unusable);
-        signal::Links {
+        signal::LinkState {
             online: own().any(|one| one.up),
             error: error.clone(),
             ice_servers: own().fold(IceServers::default(), |all, one| all.and(&one.ice_servers)),
@@ -196,7 +196,7 @@ impl Links {
         futures_util::future::join_all(ends).await;
     }
 
-    fn begin(&mut self, relay: &str, role: Role, serves: Serves) -> Option<LinkId> {
+    fn begin(&mut self, relay: &str, role: LinkRole, serves: Serves) -> Option<LinkId> {
         let url = match RelayUrl::parse(relay) {
             Ok(url) => url,
             Err(error) => {

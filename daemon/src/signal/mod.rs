@@ -6,10 +6,10 @@
 mod backoff;
 mod dial;
 pub mod dropped;
-mod line;
 pub mod link;
 mod links;
 mod outbox;
+mod peer_line;
 mod peers;
 mod replay;
 mod sessions;
@@ -39,7 +39,7 @@ pub struct Standing {
 
 /// What the engine asks.
 #[derive(Clone, Debug)]
-pub enum Order {
+pub enum SignalingOrder {
     /// An order of the rules.
     Call {
         /// The call.
@@ -99,7 +99,7 @@ pub enum Report {
         bytes: Vec<u8>,
     },
     /// The links changed.
-    Links(Links),
+    Links(LinkState),
     /// A handshake with this contact was completed: they have our card.
     Mutual(PeerId),
     /// This token (its hash) came with a sealed message of this contact for the first time: keep the binding.
@@ -113,7 +113,7 @@ pub enum Report {
 
 /// How we are connected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Links {
+pub struct LinkState {
     /// At least one inbox of ours is claimed.
     pub online: bool,
     /// The last reason why a link failed; empty when all is well.

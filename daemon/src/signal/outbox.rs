@@ -14,11 +14,11 @@ const MOST: usize = ahoy_proto::limits::MAILBOX_ENTRIES;
 /// The envelopes of one link.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Unsent>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Unsent {
     envelope: Envelope,
     until: Moment,
     sent: bool,
@@ -32,7 +32,7 @@ impl Outbox {
             self.waiting.pop_front();
         }
         let until = now + envelope.ttl.duration();
-        self.waiting.push_back(Waiting { envelope, until, sent: false });
+        self.waiting.push_back(Unsent { envelope, until, sent: false });
     }
 
     /// The next that was not sent on this connection, with what is left of its ttl.

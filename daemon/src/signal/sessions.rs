@@ -1,11 +1,11 @@
 //! All Noise sessions, and what each order and each delivery does to them. Sans I/O: what to do is returned.
 //!
 //! Lives here: the table of lines, and what each contact may make us open and send. Our own side of a handshake:
-//! `sessions/rings.rs`; theirs: `sessions/knocks.rs`; what needs no session: `sessions/errands.rs`.
+//! `sessions/rings.rs`; theirs: `sessions/handshake.rs`; what needs no session: `sessions/one_shot.rs`.
 //! Must not: hold a socket, read a clock, decide whether a phone rings.
 
-mod errands;
-mod knocks;
+mod handshake;
+mod one_shot;
 mod rings;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,13 +15,13 @@ use std::time::Duration;
 use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId, SignalOrder};
 use ahoy_proto::envelope::{EnvelopeId, TokenHash};
 use ahoy_proto::session::{FrameKind, Header, SessionId};
-use knocks::Knocker;
+use handshake::Knocker;
 
 use crate::signal::dropped::{Cause, Dropped};
-use crate::signal::line::{Line, Out, Repeat, ReplyInbox, Route, Stage};
+use crate::signal::peer_line::{Out, PeerLine, Repeat, ReplyInbox, Route, Stage};
 use crate::signal::peers::Peers;
 use crate::signal::replay::{Mark, Replay};
-use crate::signal::{Order, Report};
+use crate::signal::{Report, SignalingOrder};
 use crate::values::budget::{self, Budget};
 use crate::values::roster::Roster;
 
@@ -53,9 +53,9 @@ type Key = (CallId, LegId);
 pub(super) struct Sessions {
     peers: Peers,
     replay: Replay,
-    lines: BTreeMap<Key, Line>,
+    lines: BTreeMap<Key, PeerLine>,
     by_session: BTreeMap<SessionId, Key>,
-    errands: Vec<Repeat>,
+    one_shot: Vec<Repeat>,
     claimed: bool,
     dropped: Dropped,
     /// The inboxes for replies are others than the links know.
@@ -77,7 +77,7 @@ impl Sessions {
             replay,
             lines: BTreeMap::new(),
             by_session: BTreeMap::new(),
-            errands: Vec::new(),
+            one_shot: Vec::new(),
             claimed: false,
             dropped: Dropped::default(),
             replies_changed: false,
@@ -129,10 +129,10 @@ impl Sessions {
     }
 
     /// An order of the engine.
-    pub(super) fn order(&mut self, time: Time, order: Order) -> Vec<Out> {
+    pub(super) fn order(&mut self, time: Time, order: SignalingOrder) -> Vec<Out> {
         let mut out = Vec::new();
         match order {
-            Order::Call { call, leg, order } => match order {
+            SignalingOrder::Call { call, leg, order } => match order {
                 SignalOrder::Ring { peer, lifetime } => {
                     if self.ring(time, (call, leg), peer, lifetime, &mut out).is_none() {
                         out.push(Out::Report(Report::Event(Event::Undeliverable { call, leg })));
@@ -142,14 +142,16 @@ impl Sessions {
                 SignalOrder::Missed { peer } => self.note_missed(time, (call, leg), peer, &mut out),
                 SignalOrder::Forget => self.forget((call, leg)),
             },
-            Order::Frame { call, leg, bytes } => self.frame((call, leg), time.now, &bytes, &mut out),
-            Order::Channel { call, leg, open } => {
+            SignalingOrder::Frame { call, leg, bytes } => self.frame((call, leg), time.now, &bytes, &mut out),
+            SignalingOrder::Channel { call, leg, open } => {
                 if let Some(line) = self.lines.get_mut(&(call, leg)) {
                     line.set_channel(time.now, open, &mut out);
                 }
             }
-            Order::Bye { call, peer, unanswered } => self.bye(time, call, (peer, unanswered), &mut out),
-            Order::NetworkChanged | Order::Refresh | Order::Stop => {}
+            SignalingOrder::Bye { call, peer, unanswered } => {
+                self.bye(time, call, (peer, unanswered), &mut out)
+            }
+            SignalingOrder::NetworkChanged | SignalingOrder::Refresh | SignalingOrder::Stop => {}
         }
         self.within_budget(time.now, out)
     }
@@ -180,13 +182,13 @@ impl Sessions {
                 *taken = true;
             }
         }
-        self.errands.retain_mut(|errand| errand.id != envelope || !errand.route.taken(relay));
+        self.one_shot.retain_mut(|errand| errand.id != envelope || !errand.route.taken(relay));
         self.carried()
     }
 
     /// A relay refuses what is too much: what goes that way goes slowly, closing words before the rest.
     pub(super) fn slow_down(&mut self, now: Moment, relay: &str) {
-        let on_it = |line: &&mut Line| line.route.relays().any(|it| it == relay);
+        let on_it = |line: &&mut PeerLine| line.route.relays().any(|it| it == relay);
         self.lines.values_mut().filter(on_it).for_each(|line| line.slow_down(now));
     }
 
@@ -211,28 +213,28 @@ impl Sessions {
         for key in stale {
             self.forget(key);
         }
-        for errand in &mut self.errands {
+        for errand in &mut self.one_shot {
             errand.due(now, &mut out);
         }
-        self.errands.retain(|errand| errand.deadline().is_some());
+        self.one_shot.retain(|errand| errand.deadline().is_some());
         self.within_budget(now, out)
     }
 
     /// When [`Self::tick`] is next needed.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        let lines = self.lines.values().filter_map(Line::deadline);
-        lines.chain(self.errands.iter().filter_map(Repeat::deadline)).min()
+        let lines = self.lines.values().filter_map(PeerLine::deadline);
+        lines.chain(self.one_shot.iter().filter_map(Repeat::deadline)).min()
     }
 
     /// Nothing waits to be sent or acknowledged.
     pub(super) fn is_idle(&self) -> bool {
-        self.errands.is_empty() && self.lines.values().all(Line::is_idle)
+        self.one_shot.is_empty() && self.lines.values().all(PeerLine::is_idle)
     }
 
     /// Relays through which somebody is being reached.
     pub(super) fn relays(&self) -> impl Iterator<Item = &str> {
         let lines = self.lines.values().map(|line| &line.route);
-        let routes = lines.chain(self.errands.iter().map(|errand| &errand.route));
+        let routes = lines.chain(self.one_shot.iter().map(|errand| &errand.route));
         routes.flat_map(Route::relays)
     }
 
@@ -328,7 +330,7 @@ impl Sessions {
         out
     }
 
-    fn line(&mut self, session: SessionId) -> Option<&mut Line> {
+    fn line(&mut self, session: SessionId) -> Option<&mut PeerLine> {
         self.lines.get_mut(self.by_session.get(&session)?)
     }
 }

@@ -20,10 +20,10 @@ use ed25519_dalek::SigningKey;
 use x25519_dalek::PublicKey;
 
 use crate::signal::dropped::Cause;
-use crate::signal::line::Out;
+use crate::signal::peer_line::Out;
 use crate::signal::replay::Replay;
 use crate::signal::sessions::{Came, Sessions, Time};
-use crate::signal::{Order, Report};
+use crate::signal::{Report, SignalingOrder};
 use crate::values::own::Own;
 use rig::*;
 
@@ -210,7 +210,7 @@ fn a_replayed_message_1_gets_nothing_after_the_call_and_after_a_restart() {
     ben.table.save();
     ben.tokens[0].bound = Some(ana.peer());
     ben.tell();
-    ben.table.order(at(40), Order::Call { call: CALL, leg: ana.leg(), order: SignalOrder::Forget });
+    ben.table.order(at(40), SignalingOrder::Call { call: CALL, leg: ana.leg(), order: SignalOrder::Forget });
     ben.drops(Cause::Replayed, |ben| ben.take(50, &message_1));
     ben.table = Sessions::new(Replay::open(dir.path()));
     ben.tell();
@@ -225,7 +225,7 @@ fn the_same_call_id_in_a_new_handshake_is_a_replay_too() {
     let (mut ana, mut ben) = friends();
     shake_hands(&mut ana, &mut ben);
     let order = SignalOrder::Forget;
-    ana.table.order(at(40), Order::Call { call: CALL, leg: ben.leg(), order });
+    ana.table.order(at(40), SignalingOrder::Call { call: CALL, leg: ben.leg(), order });
     let again = posts(&ana.ring(50, ben.peer(), ben.leg())).remove(0);
     ben.drops(Cause::Replayed, |ben| ben.take(60, &again));
 }
@@ -243,7 +243,7 @@ fn the_same_call_id_of_two_contacts_is_two_calls() {
     let ring = posts(&cleo.ring(50, ben.peer(), ben.leg())).remove(0);
     assert!(matches!(events(&ben.take(60, &ring))[..], [Event::Rung { peer, .. }] if peer == cleo.peer()));
     let order = SignalOrder::Missed { peer: ben.peer() };
-    let note = cleo.table.order(at(70), Order::Call { call: CALL, leg: ben.leg(), order });
+    let note = cleo.table.order(at(70), SignalingOrder::Call { call: CALL, leg: ben.leg(), order });
     let told = events(&ben.take(80, &posts(&note)[0]));
     assert!(matches!(told[..], [Event::MissedNote { peer, .. }] if peer == cleo.peer()), "{told:?}");
 }
@@ -255,13 +255,13 @@ fn frames_take_the_channel_when_it_is_open_and_closing_words_take_both() {
     let out = ana.send(40, ben.leg(), offer());
     settle(40, &mut ana, &mut ben, out);
     for (phone, leg) in [(&mut ana, ben.leg()), (&mut ben, LegId::from_bytes([0; 16]))] {
-        phone.table.order(at(50), Order::Channel { call: CALL, leg, open: true });
+        phone.table.order(at(50), SignalingOrder::Channel { call: CALL, leg, open: true });
     }
     let state = Message::State { serial: 1, muted: true, held: false, camera: false, listening: false };
     let out = ana.send(60, ben.leg(), state.clone());
     assert_eq!((posts(&out).len(), frames(&out).len()), (0, 1), "the channel alone");
     let leg = ana.leg();
-    let order = Order::Frame { call: CALL, leg, bytes: frames(&out).remove(0) };
+    let order = SignalingOrder::Frame { call: CALL, leg, bytes: frames(&out).remove(0) };
     assert_eq!(events(&ben.table.order(at(61), order)), [heard(&ana, state)]);
     let decline = Message::Decline { reason: DeclineReason::Declined, scope: Scope::Everywhere, text: None };
     for message in [Message::Accept, decline] {
@@ -271,7 +271,7 @@ fn frames_take_the_channel_when_it_is_open_and_closing_words_take_both() {
         assert_eq!(posted.body.bytes(), &framed[..], "one frame, both paths");
         assert_eq!(events(&ben.take(80, posted)), [heard(&ana, message)]);
         ben.drops(Cause::Replayed, |ben| {
-            ben.table.order(at(81), Order::Frame { call: CALL, leg, bytes: framed.clone() })
+            ben.table.order(at(81), SignalingOrder::Frame { call: CALL, leg, bytes: framed.clone() })
         });
     }
 }
@@ -280,7 +280,7 @@ fn frames_take_the_channel_when_it_is_open_and_closing_words_take_both() {
 fn what_a_dead_channel_swallowed_goes_by_the_relay() {
     let (mut ana, mut ben) = friends();
     shake_hands(&mut ana, &mut ben);
-    ana.table.order(at(40), Order::Channel { call: CALL, leg: ben.leg(), open: true });
+    ana.table.order(at(40), SignalingOrder::Channel { call: CALL, leg: ben.leg(), open: true });
     let out = ana.send(50, ben.leg(), offer());
     assert!(posts(&out).is_empty());
     let due = ana.table.deadline().unwrap();
@@ -318,7 +318,7 @@ fn a_ring_that_cannot_be_sent_is_undeliverable() {
 #[test]
 fn a_bye_reaches_the_rules_once_and_stops_when_the_relay_took_it() {
     let (mut ana, mut ben) = friends();
-    let out = ana.table.order(at(0), Order::Bye { call: CALL, peer: ben.peer(), unanswered: false });
+    let out = ana.table.order(at(0), SignalingOrder::Bye { call: CALL, peer: ben.peer(), unanswered: false });
     let bye = posts(&out).remove(0);
     assert_eq!(events(&ben.take(10, &bye)), [Event::Bye { call: CALL, leg: ana.leg() }]);
     ben.drops(Cause::Replayed, |ben| ben.take(11, &bye));

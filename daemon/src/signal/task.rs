@@ -11,13 +11,13 @@ use ahoy_call::Moment;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::signal::line::Out;
 use crate::signal::link::{FromLink, LinkId};
 use crate::signal::links::{Links, News};
+use crate::signal::peer_line::Out;
 use crate::signal::replay::Replay;
 use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::tls::Trust;
-use crate::signal::{self, Order, Report, Standing};
+use crate::signal::{self, Report, SignalingOrder, Standing};
 use crate::system::clock;
 
 /// How long the last words of a stopping daemon may wait for their acknowledgement.
@@ -36,7 +36,11 @@ pub struct Setup {
 
 /// Begins the task. It reports its links at once, and does nothing before there is a roster. It ends with
 /// `Order::Stop`, or when either queue is closed.
-pub fn spawn(setup: Setup, orders: mpsc::Receiver<Order>, reports: mpsc::Sender<Report>) -> JoinHandle<()> {
+pub fn spawn(
+    setup: Setup,
+    orders: mpsc::Receiver<SignalingOrder>,
+    reports: mpsc::Sender<Report>,
+) -> JoinHandle<()> {
     let (to_us, from_links) = mpsc::channel(QUEUE);
     let task = Task {
         sessions: Sessions::new(Replay::open(&setup.state)),
@@ -58,7 +62,7 @@ struct Task {
     /// The file that the links go by.
     ca_file: Option<PathBuf>,
     /// What was last reported of the links.
-    shown: Option<signal::Links>,
+    shown: Option<signal::LinkState>,
     reports: mpsc::Sender<Report>,
     stop_at: Option<Moment>,
 }
@@ -69,7 +73,7 @@ struct Gone;
 impl Task {
     async fn run(
         mut self,
-        mut orders: mpsc::Receiver<Order>,
+        mut orders: mpsc::Receiver<SignalingOrder>,
         mut from_links: mpsc::Receiver<(LinkId, FromLink)>,
     ) {
         self.standing.mark_changed();
@@ -82,7 +86,7 @@ impl Task {
             let out = tokio::select! {
                 biased;
                 Ok(()) = self.standing.changed() => { self.stand(); Vec::new() }
-                order = orders.recv(), if self.stop_at.is_none() => self.obey(order.unwrap_or(Order::Stop)),
+                order = orders.recv(), if self.stop_at.is_none() => self.on_order(order.unwrap_or(SignalingOrder::Stop)),
                 Some((link, report)) = from_links.recv() => self.hear(link, report),
                 () = clock::sleep_until(due.unwrap_or_default()), if due.is_some() => {
                     self.sessions.tick(clock::now())
@@ -96,18 +100,18 @@ impl Task {
         self.links.finish().await;
     }
 
-    fn obey(&mut self, order: Order) -> Vec<Out> {
+    fn on_order(&mut self, order: SignalingOrder) -> Vec<Out> {
         // What was said before the order holds for it.
         if self.standing.has_changed().unwrap_or(false) {
             self.stand();
         }
-        if matches!(order, Order::Stop) {
+        if matches!(order, SignalingOrder::Stop) {
             self.stop_at = Some(clock::now() + LAST_WORDS);
         }
-        if matches!(order, Order::NetworkChanged) {
+        if matches!(order, SignalingOrder::NetworkChanged) {
             self.links.network_changed();
         }
-        if matches!(order, Order::Refresh) {
+        if matches!(order, SignalingOrder::Refresh) {
             self.links.refresh();
         }
         self.sessions.order(time(), order)

@@ -6,10 +6,10 @@
 //!
 //! | what of one contact | at once | a minute | where it is spent |
 //! |---|---|---|---|
-//! | handshakes opened | 64 | 30 | `signal/sessions/knocks.rs`, before its card is read |
+//! | handshakes opened | 64 | 30 | `signal/sessions/handshake.rs`, before its card is read |
 //! | notes of missed calls | 64 | 1 | the same |
 //! | rings heard | 5 | 5 | `door.rs` |
-//! | rings that wait for the rules | 4 | | `signal/sessions/knocks.rs` |
+//! | rings that wait for the rules | 4 | | `signal/sessions/handshake.rs` |
 //! | message 2 of one session | 1 in 400 ms | 16 in all | the same |
 //! | sealed frames that come by a relay | 256 | 600 | `signal/sessions.rs` |
 //! | sealed frames that come by the data channel | 256 | 600 | `door.rs`, before signaling's queue |

@@ -5,11 +5,11 @@
 
 pub mod board;
 pub mod budget;
+pub mod contact_rules;
 pub mod devices;
 pub mod dnd;
 pub mod happening;
 pub mod ice;
-pub mod manner;
 pub mod media;
 pub mod own;
 pub mod preconnect;

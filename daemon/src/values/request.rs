@@ -67,7 +67,7 @@ pub enum Request {
     /// Choose devices by their ids; none is the system's default.
     SetDevice {
         /// For what.
-        role: Role,
+        role: DeviceRole,
         /// Which; several only for the ring.
         ids: Vec<String>,
     },
@@ -187,7 +187,7 @@ impl PartialEq for Lease {
 
 /// What a sound device is chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum DeviceRole {
     /// The microphone of calls.
     Input,
     /// The loudspeaker of calls.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::values::manner::{Manner, MannerChange};
+use crate::values::contact_rules::{ContactRules, MannerChange};
 
 /// Numbers about a call, from its beginning. What is not known is none.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,7 +78,7 @@ pub struct ContactRow {
     /// A handshake was once completed: they have our card.
     pub mutual: bool,
     /// What a person decided about them.
-    pub manner: Manner,
+    pub manner: ContactRules,
     /// Sixty digits that both see alike, to be compared over another channel.
     pub safety_number: String,
     /// When it was added.

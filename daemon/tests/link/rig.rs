@@ -13,7 +13,7 @@ use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, TokenHash, 
 use ahoy_relay::config::Limits;
 use ahoy_relay::serve::{Server, Settings, Timing};
 use ahoy_relay::turn::Ice;
-use ahoyd::signal::link::{FromLink, Link, LinkHandle, LinkId, Role};
+use ahoyd::signal::link::{FromLink, Link, LinkHandle, LinkId, LinkRole};
 use ahoyd::signal::tls::{RelayUrl, Trust};
 use ahoyd::system::clock;
 use ed25519_dalek::SigningKey;
@@ -71,17 +71,17 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(url: RelayUrl, role: Role, trust: Trust) -> Self {
+    pub(crate) fn new(url: RelayUrl, role: LinkRole, trust: Trust) -> Self {
         let (sender, reports) = mpsc::channel(64);
         Self { link: Link::spawn(LinkId(1), url, role, trust, sender), reports }
     }
 
     pub(crate) fn claimed(relay: &Relay, key: &SigningKey, tokens: Vec<TokenHash>) -> Self {
-        Self::new(relay.url(), Role::Claimed { key: key.clone(), tokens }, Trust::default())
+        Self::new(relay.url(), LinkRole::Claimed { key: key.clone(), tokens }, Trust::default())
     }
 
     pub(crate) fn sender(relay: &Relay) -> Self {
-        Self::new(relay.url(), Role::Sender, Trust::default())
+        Self::new(relay.url(), LinkRole::Sender, Trust::default())
     }
 
     pub(crate) async fn next(&mut self) -> FromLink {

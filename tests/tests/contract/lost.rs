@@ -4,7 +4,7 @@
 //! Must not: know how the port carries what it shows.
 
 use ahoy_call::State;
-use ahoyd::bus::Order;
+use ahoyd::bus::Publication;
 use ahoyd::engine::show::Show;
 use ahoyd::values::board::AccountRow;
 use ahoyd::values::happening::EventData;
@@ -29,15 +29,15 @@ async fn the_newest_board_is_shown_after_a_time_in_which_the_port_took_nothing()
             _ => with_call(if n % 2 == 0 { State::Active } else { State::Held }),
         };
         show.flush();
-        show.tell(Order::Event { kind: "test.toggled", serial: n, data: EventData::default() });
+        show.tell(Publication::Event { kind: "test.toggled", serial: n, data: EventData::default() });
     }
     let (reply, answered) = oneshot::channel();
-    show.tell(Order::Reply(reply, Ok(Answer::Done)));
+    show.tell(Publication::Reply(reply, Ok(Answer::Done)));
     assert!(boards.borrow().as_ref().unwrap().lost > 0, "it counts what it lost");
     let mut queued = 0;
     while let Ok(order) = orders_in.try_recv() {
         queued += 1;
-        if let Order::Reply(reply, answer) = order {
+        if let Publication::Reply(reply, answer) = order {
             reply.send(answer).unwrap();
         }
     }
@@ -98,7 +98,7 @@ async fn a_part_that_hangs_holds_up_no_other_method_and_its_client_is_told() {
             // Who was given up has been told already: whatever came after that has waited for it.
             assert!(kept.iter().all(|one: &Asked| !one.reply.is_closed()), "{:?} waited", asked.what);
             if matches!(asked.what, Request::Verb { verb: Verb::HangUp, .. }) {
-                rig.port.order(Order::Reply(asked.reply, Ok(Answer::Done))).await;
+                rig.port.order(Publication::Reply(asked.reply, Ok(Answer::Done))).await;
             } else {
                 assert!(
                     matches!(asked.what, Request::GetStats(_) | Request::GetHistory(7)),

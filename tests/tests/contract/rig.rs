@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, CallView, Can, Direction, EndReason, EndedBy, Moment, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
-use ahoyd::bus::{EventData, Order, Report, serve};
+use ahoyd::bus::{EventData, Publication, Report, serve};
 use ahoyd::values::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow, Shown};
 use ahoyd::values::devices::{Device, Flow, Kind};
 use ahoyd::values::request::{Answer, Asked, Denied};
@@ -33,7 +33,7 @@ pub(crate) const ACCOUNT_PATH: &str = "/org/ahoyd/Calls1/account_aaaaaaaaaaaaaaa
 
 /// Queues to one served port.
 pub(crate) struct Port {
-    pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) orders: mpsc::Sender<Publication>,
     pub(crate) boards: watch::Sender<Option<Shown>>,
     pub(crate) asked: mpsc::Receiver<Asked>,
     pub(crate) reports: mpsc::Receiver<Report>,
@@ -52,7 +52,7 @@ impl Port {
         Self { orders, boards, asked, reports, _task: task }
     }
 
-    pub(crate) async fn order(&self, order: Order) {
+    pub(crate) async fn order(&self, order: Publication) {
         self.orders.send(order).await.expect("the port lives");
     }
 
@@ -60,7 +60,7 @@ impl Port {
     pub(crate) async fn publish(&self, board: &Board) {
         self.show(board, 0);
         let (reply, out) = tokio::sync::oneshot::channel();
-        self.order(Order::Reply(reply, Ok(Answer::Done))).await;
+        self.order(Publication::Reply(reply, Ok(Answer::Done))).await;
         // A port that is down, or has ended because the name is taken, answers too or lets go.
         let _ended = out.await;
     }
@@ -84,7 +84,7 @@ impl Port {
         let (dummy, _) = tokio::sync::oneshot::channel();
         let reply = std::mem::replace(&mut asked.reply, dummy);
         self.show(board, 0);
-        self.order(Order::Reply(reply, answer)).await;
+        self.order(Publication::Reply(reply, answer)).await;
         asked
     }
 }
@@ -134,7 +134,7 @@ impl Rig {
 
     /// Everything that the monitor saw of the port until now, signals and replies.
     pub(crate) async fn seen(&self, monitor: &mut MessageStream) -> Vec<Message> {
-        let mark = Order::Event { kind: "test.mark", serial: 0, data: EventData::default() };
+        let mark = Publication::Event { kind: "test.mark", serial: 0, data: EventData::default() };
         self.port.order(mark).await;
         let mut seen = Vec::new();
         loop {

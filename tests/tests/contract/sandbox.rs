@@ -13,7 +13,7 @@
 use std::process::Stdio;
 
 use ahoy_call::State;
-use ahoyd::bus::Order;
+use ahoyd::bus::Publication;
 use ahoyd::values::request::{Answer, Asked, Request};
 use tokio::process::Command;
 
@@ -87,7 +87,7 @@ async fn served<T>(rig: &mut Rig, client: impl AsyncFn(&Rig) -> T) -> (T, Vec<Re
                         _ => Answer::Done,
                     };
                     reached.push(what);
-                    orders.send(Order::Reply(reply, Ok(answer))).await.unwrap();
+                    orders.send(Publication::Reply(reply, Ok(answer))).await.unwrap();
                 }
             }
         }

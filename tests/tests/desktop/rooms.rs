@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ahoy_call::State;
 use ahoy_tests::bus::PrivateBus;
-use ahoyd::bus::{Order, serve};
+use ahoyd::bus::{Publication, serve};
 use ahoyd::values::board::{Board, Shown};
 use ahoyd::values::request::{Answer, Asked, Request, Verb};
 use tokio::sync::mpsc;
@@ -187,7 +187,8 @@ async fn before_a_sleep_the_call_is_put_aside_and_the_machine_waits_for_that_alo
 }
 
 /// The bus port with a test in the engine's place, and a client.
-async fn served() -> (PrivateBus, mpsc::Receiver<Asked>, mpsc::Sender<Order>, tokio::task::JoinSet<()>) {
+async fn served() -> (PrivateBus, mpsc::Receiver<Asked>, mpsc::Sender<Publication>, tokio::task::JoinSet<()>)
+{
     let bus = PrivateBus::start().unwrap();
     let bus_address = bus.address();
     let (orders, orders_in) = mpsc::channel(16);

@@ -358,7 +358,7 @@ impl Engine {
         if change.is_some_and(|change| change.manner.volume.is_some()) {
             self.set_volume_of(peer);
         }
-        self.show.tell(bus::Order::ContactChanged(hex(peer)));
+        self.show.tell(bus::Publication::ContactChanged(hex(peer)));
         if tell_id { Answer::Text(hex(peer)) } else { Answer::Done }
     }
 

@@ -160,7 +160,7 @@ impl Engine {
         }
         self.become_own(own);
         self.send_media_settings();
-        if self.ports.history.try_send(history::Order::Keep(self.config.history)).is_err() {
+        if self.ports.history.try_send(history::HistoryOrder::Keep(self.config.history)).is_err() {
             tracing::warn!("the history queue is full: rows are kept as long as before");
         }
         Ok(Answer::Done)

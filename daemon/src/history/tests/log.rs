@@ -121,7 +121,7 @@ fn a_stop_commits_and_ends() {
     let (_dir, path) = scratch();
     let (mut history, _) = start(&path);
     history.write(1, missed(1));
-    history.orders.blocking_send(Order::Stop).unwrap();
+    history.orders.blocking_send(HistoryOrder::Stop).unwrap();
     history.thread.join().unwrap();
     assert!(history.reports.blocking_recv().is_none());
     assert_eq!(start(&path).0.list(HistoryFilter::default()).len(), 1);

@@ -23,7 +23,7 @@ const BOOT: i64 = 1_700_000_000_000_000;
 const SECOND: i64 = 1_000_000;
 
 struct Running {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<HistoryOrder>,
     reports: mpsc::Receiver<Report>,
     thread: std::thread::JoinHandle<()>,
 }
@@ -39,7 +39,7 @@ fn start_keeping(path: &Path, keep: Retention) -> (Running, Vec<Report>) {
     let thread = spawn(path.to_owned(), keep, inbox, outbox).unwrap();
     let mut running = Running { orders, reports, thread };
     // The answer to a question comes after everything that the start had to tell.
-    drop(running.ask(|reply| Order::Get(u64::MAX, reply)));
+    drop(running.ask(|reply| HistoryOrder::Get(u64::MAX, reply)));
     let mut found = Vec::new();
     while let Ok(report) = running.reports.try_recv() {
         found.push(report);
@@ -48,14 +48,14 @@ fn start_keeping(path: &Path, keep: Retention) -> (Running, Vec<Report>) {
 }
 
 impl Running {
-    fn ask(&self, order: impl FnOnce(Reply) -> Order) -> Result<Answer, Denied> {
+    fn ask(&self, order: impl FnOnce(Reply) -> HistoryOrder) -> Result<Answer, Denied> {
         let (reply, answer) = oneshot::channel();
         self.orders.blocking_send(order(reply)).unwrap();
         answer.blocking_recv().unwrap()
     }
 
     fn write(&mut self, ticket: u64, entries: Vec<Entry>) -> (Vec<(String, u64)>, u32, u64) {
-        self.orders.blocking_send(Order::Write { ticket, entries }).unwrap();
+        self.orders.blocking_send(HistoryOrder::Write { ticket, entries }).unwrap();
         loop {
             match self.reports.blocking_recv().unwrap() {
                 // A try that nobody ordered, while the disk takes nothing.
@@ -70,7 +70,7 @@ impl Running {
     }
 
     fn list(&self, filter: HistoryFilter) -> Vec<HistoryRow> {
-        match self.ask(|reply| Order::List(filter, reply)) {
+        match self.ask(|reply| HistoryOrder::List(filter, reply)) {
             Ok(Answer::History(rows, _)) => rows,
             other => panic!("{other:?}"),
         }
@@ -210,7 +210,9 @@ fn fold(path: &Path, row: u64) -> HistoryRow {
 
 /// The row, and what its events add up to; the call's id is the row's alone.
 fn row_and_fold(running: &Running, path: &Path, row: u64) -> (HistoryRow, HistoryRow) {
-    let Ok(Answer::Row(shown)) = running.ask(|reply| Order::Get(row, reply)) else { panic!("no row {row}") };
+    let Ok(Answer::Row(shown)) = running.ask(|reply| HistoryOrder::Get(row, reply)) else {
+        panic!("no row {row}")
+    };
     let folded = HistoryRow { call: shown.call.clone(), ..fold(path, row) };
     (*shown, folded)
 }

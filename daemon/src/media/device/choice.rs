@@ -20,7 +20,7 @@ pub(super) enum Way {
 
 /// Which ways there are, best first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum WayOrder {
     /// Where PipeWire has the devices, or nobody knows who has.
     #[default]
     PipeWireFirst,
@@ -28,7 +28,7 @@ pub(super) enum Order {
     PulseAudioFirst,
 }
 
-impl Order {
+impl WayOrder {
     /// What the roster says of the server.
     pub(super) fn of(found: &Found) -> Self {
         if found.genuine { Self::PulseAudioFirst } else { Self::PipeWireFirst }
@@ -59,18 +59,18 @@ const ON_TIME: Duration = Duration::from_millis(250);
 /// One direction's place in the order of ways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Choice {
-    order: Order,
+    order: WayOrder,
     way: usize,
 }
 
 impl Choice {
     /// The best way.
-    pub(super) fn best(order: Order) -> Self {
+    pub(super) fn best(order: WayOrder) -> Self {
         Self { order, way: 0 }
     }
 
     /// The same with another order, from its beginning if it is another.
-    pub(super) fn in_order(self, order: Order) -> Self {
+    pub(super) fn in_order(self, order: WayOrder) -> Self {
         if self.order == order { self } else { Self::best(order) }
     }
 
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn the_order_begins_with_the_server_that_has_the_devices_and_begins_again() {
         for (order, first) in
-            [(Order::PipeWireFirst, Way::PipeWire), (Order::PulseAudioFirst, Way::PulseAudio)]
+            [(WayOrder::PipeWireFirst, Way::PipeWire), (WayOrder::PulseAudioFirst, Way::PulseAudio)]
         {
             let mut choice = Choice::best(order);
             let mut ways = vec![choice.way()];
@@ -160,8 +160,8 @@ mod tests {
         }
         let mut choice = Choice::default();
         choice.next_way();
-        assert_eq!(choice.in_order(Order::PipeWireFirst), choice, "nothing new");
-        assert_eq!(choice.in_order(Order::PulseAudioFirst).way(), Way::PulseAudio);
+        assert_eq!(choice.in_order(WayOrder::PipeWireFirst), choice, "nothing new");
+        assert_eq!(choice.in_order(WayOrder::PulseAudioFirst).way(), Way::PulseAudio);
     }
 
     #[test]

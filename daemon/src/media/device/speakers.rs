@@ -14,7 +14,7 @@ use std::time::Duration;
 use ahoy_call::Moment;
 use tokio::sync::watch;
 
-use super::choice::{Choice, Order as Ways, Watchdog, Way};
+use super::choice::{Choice, Watchdog, Way, WayOrder as Ways};
 use super::presence;
 use super::rings::Meters;
 use super::streams::{Purpose, Stream, channels, is_bluetooth, open_output};
@@ -43,13 +43,13 @@ pub struct Clip {
 #[derive(Debug)]
 pub struct Speakers {
     found: watch::Receiver<Arc<Found>>,
-    orders: Option<SyncSender<Order>>,
+    orders: Option<SyncSender<SpeakerOrder>>,
     /// Bits of an `f32`.
     volume: Arc<AtomicU32>,
 }
 
 #[derive(Debug)]
-enum Order {
+enum SpeakerOrder {
     Play { clip: Clip, on: Vec<String> },
     Stop,
 }
@@ -71,13 +71,13 @@ impl Speakers {
         if self.orders.is_none() {
             let (orders, taken) = sync_channel(ORDERS);
             let (volume, found) = (Arc::clone(&self.volume), self.found.clone());
-            let player = Player { orders: taken, volume, found };
+            let player = SpeakerPlayer { orders: taken, volume, found };
             match std::thread::Builder::new().name("tones".into()).spawn(move || player.run()) {
                 Ok(_runs) => self.orders = Some(orders),
                 Err(error) => return tracing::error!(%error, "the thread of tones does not begin"),
             }
         }
-        self.order(Order::Play { clip, on: on.to_vec() });
+        self.order(SpeakerOrder::Play { clip, on: on.to_vec() });
     }
 
     /// Louder or softer, at once. 0 to 1; what lies outside is cut off.
@@ -87,10 +87,10 @@ impl Speakers {
 
     /// Silence.
     pub fn stop(&mut self) {
-        self.order(Order::Stop);
+        self.order(SpeakerOrder::Stop);
     }
 
-    fn order(&self, order: Order) {
+    fn order(&self, order: SpeakerOrder) {
         if self.orders.as_ref().is_some_and(|orders| orders.try_send(order).is_err()) {
             tracing::error!("the thread of tones takes no orders");
         }
@@ -98,8 +98,8 @@ impl Speakers {
 }
 
 /// The thread.
-struct Player {
-    orders: Receiver<Order>,
+struct SpeakerPlayer {
+    orders: Receiver<SpeakerOrder>,
     volume: Arc<AtomicU32>,
     found: watch::Receiver<Arc<Found>>,
 }
@@ -133,7 +133,7 @@ impl Voice {
     }
 }
 
-impl Player {
+impl SpeakerPlayer {
     fn run(mut self) {
         let mut now: Option<Playing> = None;
         loop {
@@ -142,11 +142,11 @@ impl Player {
                 None => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match order {
-                Ok(Order::Play { clip, on }) => {
+                Ok(SpeakerOrder::Play { clip, on }) => {
                     drop(now.take());
                     now = self.begin(clip, on, Choice::default());
                 }
-                Ok(Order::Stop) => now = None,
+                Ok(SpeakerOrder::Stop) => now = None,
                 Err(RecvTimeoutError::Timeout) => now = now.and_then(|playing| self.look(playing)),
                 Err(RecvTimeoutError::Disconnected) => return,
             }

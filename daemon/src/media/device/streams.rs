@@ -90,8 +90,8 @@ pub(super) struct Stream {
 }
 
 enum Open {
-    PipeWire(pipewire::Line),
-    Pulse(pulse::Line),
+    PipeWire(pipewire::OwnStream),
+    Pulse(pulse::OwnStream),
     /// Runs from the beginning.
     Alsa {
         _stream: Closed,

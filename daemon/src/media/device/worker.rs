@@ -17,7 +17,7 @@ use side::{Place, Side, place};
 use tokio::sync::watch;
 pub(super) use told::NO_SERVER;
 
-use super::choice::{Order, Way};
+use super::choice::{Way, WayOrder};
 use super::rings::{Feed, Meters, Tap};
 use super::states::Entry;
 use super::streams::{OpenError, Purpose, Stream, channels, make_input, open_output};
@@ -148,7 +148,7 @@ impl Worker {
             self.world.found.has_changed().unwrap_or(false) | self.world.wish.has_changed().unwrap_or(false);
         let found = Arc::clone(&self.world.found.borrow_and_update());
         let wish = self.world.wish.borrow_and_update().clone();
-        let order = Order::of(&found);
+        let order = WayOrder::of(&found);
         if news {
             let came = found.server != self.server_was;
             for side in [&mut self.output, &mut self.input] {
@@ -188,7 +188,7 @@ impl Worker {
         self.tell(&found, &wish);
     }
 
-    fn open_output(&mut self, now: Moment, order: Order, place: Place) {
+    fn open_output(&mut self, now: Moment, order: WayOrder, place: Place) {
         let Self { meters, ends, output, server, .. } = self;
         let began_at = meters.played.load(Ordering::Relaxed);
         output.open(now, began_at, (*server, order), place, "playback", |choice, wished| {
@@ -251,7 +251,7 @@ impl Worker {
         self.input = Side { choice, running, began_at, at, ..Side::default() };
     }
 
-    fn open_input(&mut self, now: Moment, order: Order, place: Place) {
+    fn open_input(&mut self, now: Moment, order: WayOrder, place: Place) {
         let Self { meters, ends, input, server, capture, .. } = self;
         let Some(opened) = *capture else { return };
         let began_at = meters.captured.load(Ordering::Relaxed);

@@ -31,7 +31,7 @@ pub(super) struct Sent {
 }
 
 /// What the thread needs, until it begins.
-pub(super) struct Waiting {
+pub(super) struct Unstarted {
     pub(super) settings: MediaSettings,
     pub(super) ice_servers: Vec<IceServer>,
     pub(super) open_sound: OpenSound,
@@ -47,7 +47,7 @@ struct Running {
     task: Id,
 }
 
-impl Waiting {
+impl Unstarted {
     /// Until it is told to stop, or the handle is gone.
     pub(super) async fn run(mut self) {
         let mut calls: HashMap<CallId, Running> = HashMap::new();
@@ -235,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn a_path_that_is_asked_for_while_a_session_says_farewell_begins_the_next_one() {
         let ((_orders_in, orders), (reports, _heard)) = (mpsc::channel(1), mpsc::channel(8));
-        let mut thread = Waiting {
+        let mut thread = Unstarted {
             settings: MediaSettings::default(),
             ice_servers: Vec::new(),
             open_sound: Box::new(|_| Box::new(NoSound)),

@@ -68,7 +68,7 @@ pub struct Reception {
 
 /// What a path tells its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum PathEvent {
     /// Our description is ready to be sent. Comes once, before any candidate.
     Described(Description),
     /// Candidates of ours were gathered.
@@ -98,7 +98,7 @@ pub enum Told {
 
 /// What a session asks of a path.
 #[derive(Debug)]
-enum Asked {
+enum PathOrder {
     Remote(Description),
     Candidates(Vec<Opaque>),
     Voice(Voice),
@@ -108,12 +108,12 @@ enum Asked {
 /// The queue of the path is full or its task is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the path takes no more orders")]
-pub struct Choked;
+pub struct QueueFull;
 
 /// A handle to one path. Dropping it closes the path.
 #[derive(Debug)]
 pub struct Peer {
-    asked: mpsc::Sender<Asked>,
+    asked: mpsc::Sender<PathOrder>,
 }
 
 impl Peer {
@@ -123,33 +123,33 @@ impl Peer {
         key: K,
         role: Role,
         setup: Setup,
-        told: mpsc::Sender<(K, Told)>,
+        told: mpsc::Sender<(K, PathEvent)>,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (asked, orders) = mpsc::channel(QUEUE);
         (Self { asked }, task::run(key, role, setup, orders, told))
     }
 
     /// The other side's answer to our offer.
-    pub fn remote(&self, answer: Description) -> Result<(), Choked> {
-        self.ask(Asked::Remote(answer))
+    pub fn remote(&self, answer: Description) -> Result<(), QueueFull> {
+        self.ask(PathOrder::Remote(answer))
     }
 
     /// Candidates of the other side. May come before its description.
-    pub fn candidates(&self, list: Vec<Opaque>) -> Result<(), Choked> {
-        self.ask(Asked::Candidates(list))
+    pub fn candidates(&self, list: Vec<Opaque>) -> Result<(), QueueFull> {
+        self.ask(PathOrder::Candidates(list))
     }
 
     /// Send a voice packet; dropped while the path is not up.
-    pub fn voice(&self, packet: Voice) -> Result<(), Choked> {
-        self.ask(Asked::Voice(packet))
+    pub fn voice(&self, packet: Voice) -> Result<(), QueueFull> {
+        self.ask(PathOrder::Voice(packet))
     }
 
     /// Send a frame over the data channel; dropped while it is not open. It may get lost or overtaken.
-    pub fn frame(&self, bytes: Vec<u8>) -> Result<(), Choked> {
-        self.ask(Asked::Frame(bytes))
+    pub fn frame(&self, bytes: Vec<u8>) -> Result<(), QueueFull> {
+        self.ask(PathOrder::Frame(bytes))
     }
 
-    fn ask(&self, asked: Asked) -> Result<(), Choked> {
-        self.asked.try_send(asked).map_err(|_| Choked)
+    fn ask(&self, asked: PathOrder) -> Result<(), QueueFull> {
+        self.asked.try_send(asked).map_err(|_| QueueFull)
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-use super::{Told, Voice};
+use super::{PathEvent, Voice};
 
 /// The longest frame that is taken: a sealed message has at most 32,768 bytes and its header.
 const LONGEST_FRAME: usize = 33 * 1024;
@@ -21,7 +21,7 @@ pub(super) async fn read_track<K: Copy + Send + Sync + 'static>(
     track: Arc<dyn TrackRemote>,
     payload_type: u8,
     key: K,
-    told: mpsc::Sender<(K, Told)>,
+    told: mpsc::Sender<(K, PathEvent)>,
 ) {
     while let Some(event) = track.poll().await {
         let TrackRemoteEvent::OnRtpPacket(packet) = event else {
@@ -37,24 +37,24 @@ pub(super) async fn read_track<K: Copy + Send + Sync + 'static>(
             first: packet.header.marker,
             payload: packet.payload.to_vec(),
         };
-        if let Err(mpsc::error::TrySendError::Closed(_)) = told.try_send((key, Told::Voice(voice))) {
+        if let Err(mpsc::error::TrySendError::Closed(_)) = told.try_send((key, PathEvent::Voice(voice))) {
             return;
         }
     }
 }
 
 /// The data channel's events, waiting for the task: the library then stops reading from the network.
-pub(super) async fn read_channel(channel: Arc<dyn DataChannel>, frames: mpsc::Sender<Told>) {
+pub(super) async fn read_channel(channel: Arc<dyn DataChannel>, frames: mpsc::Sender<PathEvent>) {
     while let Some(event) = channel.poll().await {
         #[expect(
             clippy::wildcard_enum_match_arm,
             reason = "the library's enum may grow; the rest is no news"
         )]
         let told = match event {
-            DataChannelEvent::OnOpen => Told::Channel(true),
-            DataChannelEvent::OnClose => Told::Channel(false),
+            DataChannelEvent::OnOpen => PathEvent::Channel(true),
+            DataChannelEvent::OnClose => PathEvent::Channel(false),
             DataChannelEvent::OnMessage(message) if message.data.len() <= LONGEST_FRAME => {
-                Told::Frame(message.data.to_vec())
+                PathEvent::Frame(message.data.to_vec())
             }
             _ => continue,
         };

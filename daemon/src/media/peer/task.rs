@@ -19,7 +19,7 @@ use super::connection::{self, Connection};
 use super::handler::{self, Handler, Heard};
 use super::readers::{read_channel, read_track};
 use super::reception::Listener;
-use super::{Asked, Setup, Told, Voice, addresses, guard};
+use super::{PathEvent, PathOrder, Setup, Voice, addresses, guard};
 use crate::system::clock;
 
 /// The library can lose a DTLS flight for good, both sides then wait forever (its timer is not set again after a
@@ -33,8 +33,8 @@ pub(super) async fn run<K: Copy + Send + Sync + 'static>(
     key: K,
     role: Role,
     setup: Setup,
-    orders: mpsc::Receiver<Asked>,
-    told: mpsc::Sender<(K, Told)>,
+    orders: mpsc::Receiver<PathOrder>,
+    told: mpsc::Sender<(K, PathEvent)>,
 ) {
     let (heard_in, heard) = mpsc::channel(handler::QUEUE);
     let hurry = Arc::new(AtomicBool::new(true));
@@ -57,7 +57,7 @@ pub(super) async fn run<K: Copy + Send + Sync + 'static>(
             return;
         }
     };
-    let mut path = Path {
+    let mut path = PeerPath {
         key,
         told,
         connection,
@@ -81,11 +81,11 @@ pub(super) async fn run<K: Copy + Send + Sync + 'static>(
 async fn fail<K>(
     key: K,
     fault: MediaFault,
-    mut orders: mpsc::Receiver<Asked>,
-    told: &mpsc::Sender<(K, Told)>,
+    mut orders: mpsc::Receiver<PathOrder>,
+    told: &mpsc::Sender<(K, PathEvent)>,
 ) {
     // A session that is gone needs no word.
-    let _unheard = told.send((key, Told::Failed(fault))).await;
+    let _unheard = told.send((key, PathEvent::Failed(fault))).await;
     while orders.recv().await.is_some() {}
 }
 
@@ -110,9 +110,9 @@ enum State {
     Dead,
 }
 
-struct Path<K> {
+struct PeerPath<K> {
     key: K,
-    told: mpsc::Sender<(K, Told)>,
+    told: mpsc::Sender<(K, PathEvent)>,
     connection: Connection,
     payload_type: u8,
     /// The other side's description is in.
@@ -126,11 +126,11 @@ struct Path<K> {
     by_turn: bool,
 }
 
-impl<K: Copy + Send + Sync + 'static> Path<K> {
+impl<K: Copy + Send + Sync + 'static> PeerPath<K> {
     async fn work(
         &mut self,
         role: Role,
-        mut orders: mpsc::Receiver<Asked>,
+        mut orders: mpsc::Receiver<PathOrder>,
         mut heard: mpsc::Receiver<Heard>,
     ) {
         if let Err(error) = self.describe(role).await {
@@ -143,7 +143,7 @@ impl<K: Copy + Send + Sync + 'static> Path<K> {
         loop {
             tokio::select! {
                 asked = orders.recv() => match asked {
-                    Some(asked) => self.obey(asked).await,
+                    Some(asked) => self.on_order(asked).await,
                     None => return,
                 },
                 count = heard.recv_many(&mut batch, handler::QUEUE), if !deaf => {
@@ -157,7 +157,7 @@ impl<K: Copy + Send + Sync + 'static> Path<K> {
                 Some(frame) = frames.recv() => self.frame(frame).await,
                 () = due(self.state) => {
                     self.state = State::Dead;
-                    self.tell(Told::Stuck).await;
+                    self.tell(PathEvent::Stuck).await;
                 }
             }
         }
@@ -179,25 +179,25 @@ impl<K: Copy + Send + Sync + 'static> Path<K> {
         };
         let body = Opaque(ours.sdp.clone().into_bytes());
         self.connection.link.set_local_description(ours).await?;
-        self.tell(Told::Described(Description { kind, body })).await;
+        self.tell(PathEvent::Described(Description { kind, body })).await;
         self.add_candidates(Vec::new()).await;
         Ok(())
     }
 
-    async fn obey(&mut self, asked: Asked) {
+    async fn on_order(&mut self, asked: PathOrder) {
         if self.state == State::Dead {
             return;
         }
         match asked {
-            Asked::Remote(answer) => {
+            PathOrder::Remote(answer) => {
                 if let Err(error) = self.answered(&answer).await {
                     tracing::debug!(%error, "an answer could not be used");
                     self.fail(MediaFault::Negotiation).await;
                 }
             }
-            Asked::Candidates(list) => self.add_candidates(list).await,
-            Asked::Voice(voice) => self.send_voice(voice).await,
-            Asked::Frame(bytes) => {
+            PathOrder::Candidates(list) => self.add_candidates(list).await,
+            PathOrder::Voice(voice) => self.send_voice(voice).await,
+            PathOrder::Frame(bytes) => {
                 // A frame that finds no room goes by the relay, or is repeated.
                 if self.channel && self.connection.channel.try_send(bytes.as_slice().into()).await.is_err() {
                     tracing::debug!("a frame was dropped before the data channel");
@@ -280,7 +280,7 @@ impl<K: Copy + Send + Sync + 'static> Path<K> {
             return;
         }
         if complete || !list.is_empty() {
-            self.tell(Told::Candidates { list, complete }).await;
+            self.tell(PathEvent::Candidates { list, complete }).await;
         }
         for heard in rest {
             match heard {
@@ -293,13 +293,13 @@ impl<K: Copy + Send + Sync + 'static> Path<K> {
                 Heard::Down => self.lost().await,
                 Heard::Broken if matches!(self.state, State::Building { dtls_until: Some(_) }) => {
                     self.state = State::Dead;
-                    self.tell(Told::Stuck).await;
+                    self.tell(PathEvent::Stuck).await;
                 }
                 Heard::Broken => self.lost().await,
                 Heard::Track(track) => {
                     self.readers.spawn(read_track(track, self.payload_type, self.key, self.told.clone()));
                 }
-                Heard::Reception(reception) => self.tell(Told::Reception(reception)).await,
+                Heard::Reception(reception) => self.tell(PathEvent::Reception(reception)).await,
                 Heard::Candidate(_) | Heard::GatheringComplete => {}
             }
         }
@@ -310,7 +310,7 @@ impl<K: Copy + Send + Sync + 'static> Path<K> {
             self.state = State::Up;
             // By TURN each packet would wait for the driver's next turn.
             self.hurry.store(self.by_turn, Ordering::Relaxed);
-            self.tell(Told::Up).await;
+            self.tell(PathEvent::Up).await;
         }
     }
 
@@ -318,25 +318,25 @@ impl<K: Copy + Send + Sync + 'static> Path<K> {
         if matches!(self.state, State::Building { .. } | State::Up) {
             self.state = State::Lost;
             self.hurry.store(true, Ordering::Relaxed);
-            self.tell(Told::Lost).await;
+            self.tell(PathEvent::Lost).await;
         }
     }
 
     async fn fail(&mut self, fault: MediaFault) {
         if self.state != State::Dead {
             self.state = State::Dead;
-            self.tell(Told::Failed(fault)).await;
+            self.tell(PathEvent::Failed(fault)).await;
         }
     }
 
-    async fn frame(&mut self, told: Told) {
-        if let Told::Channel(open) = told {
+    async fn frame(&mut self, told: PathEvent) {
+        if let PathEvent::Channel(open) = told {
             self.channel = open;
         }
         self.tell(told).await;
     }
 
-    async fn tell(&self, told: Told) {
+    async fn tell(&self, told: PathEvent) {
         // A session that is gone needs no word: its handle is dropped too, and the path ends.
         let _unheard = self.told.send((self.key, told)).await;
     }

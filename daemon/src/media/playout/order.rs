@@ -45,7 +45,7 @@ pub(super) enum Place {
 
 /// The newest packet of one path, and the last that did not fit.
 #[derive(Debug)]
-struct Path {
+struct PacketPath {
     path: u16,
     number: i64,
     sequence: u16,
@@ -53,7 +53,7 @@ struct Path {
     stranger: Option<(u16, u32, u8)>,
 }
 
-impl Path {
+impl PacketPath {
     fn new(number: i64, of: Numbers) -> Self {
         Self { path: of.path, number, sequence: of.sequence, timestamp: of.timestamp, stranger: None }
     }
@@ -66,11 +66,11 @@ impl Path {
 
 /// The newest packet of each path of the stream; the path that began last stands last.
 #[derive(Debug, Default)]
-pub(super) struct Order {
-    paths: Vec<Path>,
+pub(super) struct PacketOrder {
+    paths: Vec<PacketPath>,
 }
 
-impl Order {
+impl PacketOrder {
     /// Sequence and timestamp must have moved alike, and `plausible` may object to the result.
     pub(super) fn place(&mut self, of: Numbers, plausible: impl Fn(i64) -> bool) -> Place {
         let newest = self.paths.iter().map(|path| path.number).max();
@@ -87,7 +87,7 @@ impl Order {
             let number = path.number + frames;
             path.stranger = None;
             if steps > 0 {
-                *path = Path::new(number, of);
+                *path = PacketPath::new(number, of);
             }
             return if paused { Place::AfterPause(number) } else { Place::At(number) };
         }
@@ -102,14 +102,14 @@ impl Order {
             return Place::Nowhere;
         }
         let number = newest.unwrap_or_default() + APART;
-        *path = Path::new(number, of);
+        *path = PacketPath::new(number, of);
         Place::Anew(number)
     }
 
     /// The first packet of a path: the voice goes on where its timestamp says, or begins anew.
     fn begin(&mut self, of: Numbers, plausible: impl Fn(i64) -> bool) -> Place {
         let Some(newest) = self.paths.iter().max_by_key(|path| path.number) else {
-            self.paths.push(Path::new(APART, of));
+            self.paths.push(PacketPath::new(APART, of));
             return Place::At(APART);
         };
         let (samples, anew) = (newest.samples(of.timestamp), newest.number + APART);
@@ -124,7 +124,7 @@ impl Order {
             true => (number, Place::At(number)),
             false => (anew, Place::Anew(anew)),
         };
-        self.paths.push(Path::new(number, of));
+        self.paths.push(PacketPath::new(number, of));
         place
     }
 }
@@ -137,13 +137,13 @@ mod tests {
         Numbers { sequence, timestamp, ..Numbers::default() }
     }
 
-    fn place(order: &mut Order, sequence: u16, timestamp: u32) -> Place {
+    fn place(order: &mut PacketOrder, sequence: u16, timestamp: u32) -> Place {
         order.place(numbers(sequence, timestamp), |_| true)
     }
 
     #[test]
     fn numbers_grow_through_both_wraps() {
-        let mut order = Order::default();
+        let mut order = PacketOrder::default();
         let (mut last, mut late) = (APART - 1, (0, 0));
         for i in 0..100_000_u32 {
             let sequence = 65_530_u16.wrapping_add(u16::try_from(i % 65_536).unwrap());
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_stranger_is_nowhere_until_three_agree() {
-        let mut order = Order::default();
+        let mut order = PacketOrder::default();
         assert_eq!(place(&mut order, 1, 960), Place::At(APART));
         assert_eq!(place(&mut order, 2, 5), Place::Nowhere, "sequence and timestamp disagree");
         assert_eq!(place(&mut order, 30_000, 0), Place::Nowhere);
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_path_has_sequence_numbers_of_its_own_and_the_voice_goes_on_where_its_timestamp_says() {
-        let mut order = Order::default();
+        let mut order = PacketOrder::default();
         let on = |path, sequence, timestamp| Numbers { path, sequence, timestamp, first: false };
         assert_eq!(order.place(on(1, 65_535, 0), |_| true), Place::At(APART));
         assert_eq!(order.place(on(3, 100, 2 * 960), |_| true), Place::At(APART + 2));
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_pause_passes_time_and_no_numbers_if_the_packet_says_so() {
-        let mut order = Order::default();
+        let mut order = PacketOrder::default();
         let after =
             |first, sequence, frames: u32| Numbers { path: 0, sequence, timestamp: frames * 960, first };
         assert_eq!(order.place(after(true, 0, 0), |_| true), Place::At(APART), "the very first");

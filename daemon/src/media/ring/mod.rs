@@ -54,7 +54,7 @@ pub(super) fn in_call(tone: Tone) -> Option<Clip> {
     }
 }
 
-enum Order {
+enum RingerOrder {
     Sound(Option<Sounding>),
     Settings(Box<MediaSettings>),
 }
@@ -96,7 +96,7 @@ pub(super) struct Ringer {
     trouble: Arc<watch::Sender<Option<String>>>,
     /// Counts looks at a tone: only the last one's word counts.
     looks: Arc<AtomicU64>,
-    orders: Option<SyncSender<Order>>,
+    orders: Option<SyncSender<RingerOrder>>,
     /// Counts orders, so that a long file is left off when the phone no longer rings.
     given: Arc<AtomicU64>,
 }
@@ -139,13 +139,14 @@ impl Ringer {
             let (settings, given) = (self.settings.clone(), Arc::clone(&self.given));
             let speakers = Speakers::new(self.found.clone());
             let trouble = Arc::clone(&self.trouble);
-            let player = Player { orders: waiting, given, taken: 0, settings, trouble, speakers, now: None };
+            let player =
+                RingPlayer { orders: waiting, given, taken: 0, settings, trouble, speakers, now: None };
             match std::thread::Builder::new().name("ring".into()).spawn(move || player.run()) {
                 Ok(_runs) => self.orders = Some(orders),
                 Err(error) => return tracing::error!(%error, "the thread that rings does not begin"),
             }
         }
-        self.order(Order::Sound(sounding));
+        self.order(RingerOrder::Sound(sounding));
     }
 
     /// Other devices, another ring, louder, softer or mute: also for what sounds now.
@@ -156,11 +157,11 @@ impl Ringer {
             {
                 self.look();
             }
-            self.order(Order::Settings(Box::new(settings.clone())));
+            self.order(RingerOrder::Settings(Box::new(settings.clone())));
         }
     }
 
-    fn order(&self, order: Order) {
+    fn order(&self, order: RingerOrder) {
         let Some(orders) = &self.orders else { return };
         self.given.fetch_add(1, Ordering::Relaxed);
         if orders.try_send(order).is_err() {
@@ -169,8 +170,8 @@ impl Ringer {
     }
 }
 
-struct Player {
-    orders: Receiver<Order>,
+struct RingPlayer {
+    orders: Receiver<RingerOrder>,
     given: Arc<AtomicU64>,
     taken: u64,
     settings: MediaSettings,
@@ -179,16 +180,16 @@ struct Player {
     now: Option<Sounding>,
 }
 
-impl Player {
+impl RingPlayer {
     fn run(mut self) {
         while let Ok(order) = self.orders.recv() {
             self.taken += 1;
             match order {
-                Order::Sound(sounding) => {
+                RingerOrder::Sound(sounding) => {
                     self.now = sounding;
                     self.begin();
                 }
-                Order::Settings(settings) => {
+                RingerOrder::Settings(settings) => {
                     let before = std::mem::replace(&mut self.settings, *settings);
                     self.change(&before);
                 }

@@ -5,7 +5,7 @@
 
 use ahoy_call::{LegId, MediaReport, Moment};
 
-use super::{Leg, Path, Session};
+use super::{Leg, Session, SessionPath};
 use crate::media::peer::Voice;
 use crate::media::pipeline::Packet;
 use crate::system::clock;
@@ -74,7 +74,7 @@ impl Session {
     fn speak(&mut self, packet: &Voice) {
         for leg in self.legs.values_mut() {
             let newest = leg.paths.values_mut().rev().find(|path| path.opened && path.up);
-            let sent = |path: &mut Path| {
+            let sent = |path: &mut SessionPath| {
                 let sequence = path.numbers.of(packet.sequence);
                 path.peer.voice(Voice { sequence, ..packet.clone() })
             };

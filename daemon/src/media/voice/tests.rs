@@ -203,7 +203,7 @@ fn blocks_of_any_size_give_the_same_sound_and_hush_lets_nothing_old_out() {
         let mut cleaner = with(wishes);
         cleaner.said(&said, |_| {});
         cleaner.said(&said[..100], |_| {});
-        cleaner.hush();
+        cleaner.forget();
         let mut after = Vec::new();
         cleaner.said(&[0.0; 4_800], |block| after.extend_from_slice(block));
         assert!(dbfs(&after) < -70.0, "{wishes:?}: {} dBFS", dbfs(&after));

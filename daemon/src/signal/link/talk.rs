@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::socket::{Ended, Sink, Source, read, say, write};
-use super::{FINISH_WITHIN, FromLink, Link, Order};
+use super::{FINISH_WITHIN, FromLink, Link, LinkOrder};
 use crate::system::clock;
 use crate::values::ice::{IceServer, IceServers};
 
@@ -47,7 +47,7 @@ impl Link {
                         if self.wanted.has_changed().unwrap_or(false) {
                             self.list(sink).await?;
                         }
-                        self.obey(sink, order).await?;
+                        self.on_order(sink, order).await?;
                     }
                     Some(order) => self.take(order),
                 },
@@ -191,13 +191,13 @@ impl Link {
     }
 
     /// Takes an order while connected.
-    async fn obey(&mut self, sink: &mut Sink, order: Order) -> Result<(), Ended> {
+    async fn on_order(&mut self, sink: &mut Sink, order: LinkOrder) -> Result<(), Ended> {
         match order {
-            Order::Send(envelope) => {
+            LinkOrder::Send(envelope) => {
                 self.outbox.put(envelope, clock::now());
                 self.flush(sink).await
             }
-            Order::Ack(id) => say(sink, &ToRelay::Ack { id }).await,
+            LinkOrder::Ack(id) => say(sink, &ToRelay::Ack { id }).await,
         }
     }
 

@@ -12,7 +12,7 @@ use ahoy_proto::session::{Calling, Ephemeral, SessionId};
 use ed25519_dalek::SigningKey;
 
 use super::{Key, Sessions, Time};
-use crate::signal::line::{Line, Out, Repeat, ReplyInbox, Route, Stage, chance, fresh_token};
+use crate::signal::peer_line::{Out, PeerLine, Repeat, ReplyInbox, Route, Stage, chance, fresh_token};
 use crate::signal::peers::Way;
 use crate::signal::replay::Mark;
 use crate::values::own::Own;
@@ -50,7 +50,7 @@ impl Sessions {
         self.by_session.insert(calling.id(), key);
         self.replies_changed |= route.reply().is_some();
         let stage = Stage::Calling { calling, repeat, taken: false, carried: false };
-        let mut line = Line::new(key, peer, route, stage, time.now);
+        let mut line = PeerLine::new(key, peer, route, stage, time.now);
         line.flush(time.now, out);
         self.lines.insert(key, line);
         Some(())

@@ -21,15 +21,16 @@ fn call(n: u64) -> CallId {
 impl Phone {
     fn ring_as(&mut self, ms: u64, call: CallId, to: &Phone) -> Envelope {
         let order = SignalOrder::Ring { peer: to.peer(), lifetime: Duration::from_secs(60) };
-        posts(&self.table.order(at(ms), Order::Call { call, leg: to.leg(), order })).remove(0)
+        posts(&self.table.order(at(ms), SignalingOrder::Call { call, leg: to.leg(), order })).remove(0)
     }
 
     fn say(&mut self, ms: u64, call: CallId, to: &Phone, message: Message) -> Vec<Out> {
-        self.table.order(at(ms), Order::Call { call, leg: to.leg(), order: SignalOrder::Send(message) })
+        self.table
+            .order(at(ms), SignalingOrder::Call { call, leg: to.leg(), order: SignalOrder::Send(message) })
     }
 
     fn forget(&mut self, ms: u64, call: CallId, to: &Phone) {
-        self.table.order(at(ms), Order::Call { call, leg: to.leg(), order: SignalOrder::Forget });
+        self.table.order(at(ms), SignalingOrder::Call { call, leg: to.leg(), order: SignalOrder::Forget });
     }
 }
 
@@ -83,7 +84,9 @@ fn one_contacts_flood_costs_the_others_and_our_own_calls_nothing() {
         // A new ring, a note, a copy of an old ring, and a packet that asks for its acknowledgement.
         let ring = eve.ring_as(ms, call(step), &ben);
         let order = SignalOrder::Missed { peer: ben.peer() };
-        let out = eve.table.order(at(ms), Order::Call { call: call(step + 500_000), leg: ben.leg(), order });
+        let out = eve
+            .table
+            .order(at(ms), SignalingOrder::Call { call: call(step + 500_000), leg: ben.leg(), order });
         let note = posts(&out).remove(0);
         eve.table.accepted(RELAY, note.id);
         let serial = u32::try_from(step).unwrap();
@@ -175,7 +178,7 @@ fn a_mailbox_full_of_notes_is_read_at_once_and_a_flood_of_them_is_not() {
     let mut told = 0;
     for n in 0..200 {
         let order = SignalOrder::Missed { peer: ben.peer() };
-        let out = ana.table.order(at(n), Order::Call { call: call(n), leg: ben.leg(), order });
+        let out = ana.table.order(at(n), SignalingOrder::Call { call: call(n), leg: ben.leg(), order });
         let note = posts(&out).remove(0);
         ana.table.accepted(RELAY, note.id);
         told += events(&ben.take(n, &note)).len();

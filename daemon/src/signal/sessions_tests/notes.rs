@@ -10,7 +10,7 @@ fn a_missed_call_leaves_a_note_that_waits_a_week_and_is_read_once_with_its_own_t
     let (mut ana, mut ben) = friends();
     ana.ring(0, ben.peer(), ben.leg());
     let order = SignalOrder::Missed { peer: ben.peer() };
-    let note = ana.table.order(at(40_000), Order::Call { call: CALL, leg: ben.leg(), order });
+    let note = ana.table.order(at(40_000), SignalingOrder::Call { call: CALL, leg: ben.leg(), order });
     let note = posts(&note).remove(0);
     assert_eq!(note.ttl.duration(), Duration::from_secs(7 * 24 * 3_600));
 
@@ -27,7 +27,7 @@ fn a_note_is_offered_to_the_relay_until_it_is_taken_or_ten_minutes_are_over() {
     let (mut ana, ben) = friends();
     let note = |ana: &mut Phone| {
         let order = SignalOrder::Missed { peer: ben.peer() };
-        posts(&ana.table.order(at(0), Order::Call { call: CALL, leg: ben.leg(), order })).remove(0)
+        posts(&ana.table.order(at(0), SignalingOrder::Call { call: CALL, leg: ben.leg(), order })).remove(0)
     };
     let first = note(&mut ana);
     assert!(!ana.table.is_idle());
@@ -49,7 +49,7 @@ fn a_note_is_offered_to_the_relay_until_it_is_taken_or_ten_minutes_are_over() {
 fn a_note_of_somebody_blocked_or_unknown_gets_exactly_nothing() {
     let (mut ana, mut ben) = friends();
     let order = SignalOrder::Missed { peer: ben.peer() };
-    let note = ana.table.order(at(0), Order::Call { call: CALL, leg: ben.leg(), order });
+    let note = ana.table.order(at(0), SignalingOrder::Call { call: CALL, leg: ben.leg(), order });
     let note = posts(&note).remove(0);
     ben.contacts[0].blocked = true;
     ben.tell();
@@ -62,7 +62,7 @@ fn a_note_of_somebody_blocked_or_unknown_gets_exactly_nothing() {
 /// Ana's note of the call that she gave up.
 fn note(ana: &mut Phone, ben: &Phone) -> Envelope {
     let order = SignalOrder::Missed { peer: ben.peer() };
-    posts(&ana.table.order(at(40), Order::Call { call: CALL, leg: ben.leg(), order })).remove(0)
+    posts(&ana.table.order(at(40), SignalingOrder::Call { call: CALL, leg: ben.leg(), order })).remove(0)
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_note_that_comes_after_a_ring_was_waited_for_in_vain_is_told_for_that_ring_l
     shake_hands(&mut ana, &mut ben);
     ben.tokens[0].bound = Some(ana.peer());
     ben.tell();
-    let forget = Order::Call { call: CALL, leg: ana.leg(), order: SignalOrder::Forget };
+    let forget = SignalingOrder::Call { call: CALL, leg: ana.leg(), order: SignalOrder::Forget };
     ben.table.order(at(30_000), forget);
     let note = note(&mut ana, &ben);
     let told = events(&ben.take(31_000, &note));

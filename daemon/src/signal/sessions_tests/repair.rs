@@ -6,7 +6,7 @@
 use ahoy_call::{CancelReason, Description, EndReason, Epoch, Event, Message, Opaque, SdpKind};
 
 use super::rig::*;
-use crate::signal::Order;
+use crate::signal::SignalingOrder;
 
 const ENDED: Message = Message::End { reason: EndReason::Completed };
 
@@ -86,7 +86,8 @@ fn a_channel_that_opens_revives_a_session_that_was_given_up() {
     shake_hands(&mut ana, &mut ben);
     ana.send(40, ben.leg(), offer());
     pass(&mut ana, 200_000);
-    let out = ana.table.order(at(200_000), Order::Channel { call: CALL, leg: ben.leg(), open: true });
+    let out =
+        ana.table.order(at(200_000), SignalingOrder::Channel { call: CALL, leg: ben.leg(), open: true });
     assert_eq!(frames(&out).len(), 1);
 }
 

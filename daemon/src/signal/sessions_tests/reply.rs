@@ -84,14 +84,14 @@ fn after_a_crash_the_relay_of_a_caller_whom_we_had_not_answered_hears_nothing() 
         [(false, true, false), (false, false, true), (true, true, true), (true, false, true)]
     {
         let (ana, mut ben) = strangers_to_each_others_relay(preconnect);
-        let order = Order::Bye { call: CALL, peer: ana.peer(), unanswered };
+        let order = SignalingOrder::Bye { call: CALL, peer: ana.peer(), unanswered };
         assert_eq!(!relays(&ben.table.order(at(0), order)).is_empty(), said, "{preconnect} {unanswered}");
     }
     // By a relay that both use it is said anyway.
     let (ana, mut ben) = friends();
     ben.contacts[0].preconnect = false;
     ben.tell();
-    let order = Order::Bye { call: CALL, peer: ana.peer(), unanswered: true };
+    let order = SignalingOrder::Bye { call: CALL, peer: ana.peer(), unanswered: true };
     assert_eq!(relays(&ben.table.order(at(0), order)), [RELAY]);
 }
 
@@ -115,7 +115,7 @@ fn the_inbox_that_is_there_serves_if_both_use_one_relay() {
     let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready)).remove(0);
     assert_eq!((message_2.inbox, message_2.token), (reply.to.inbox, reply.to.token));
     ana.take(30, &message_2);
-    ana.table.order(at(40), Order::Call { call: CALL, leg: ben.leg(), order: SignalOrder::Forget });
+    ana.table.order(at(40), SignalingOrder::Call { call: CALL, leg: ben.leg(), order: SignalOrder::Forget });
     assert!(ana.table.replies_changed());
     assert_eq!(ana.table.tokens().len(), 1, "the right to answer ends with the call");
 }
@@ -156,7 +156,7 @@ fn a_device_whose_certificate_has_ended_is_not_rung() {
     let (mut ana, ben) = friends();
     let order = SignalOrder::Ring { peer: ben.peer(), lifetime: Duration::from_secs(60) };
     let late = Time { unix_s: 2_000, ..at(0) };
-    let out = ana.table.order(late, Order::Call { call: CALL, leg: ben.leg(), order });
+    let out = ana.table.order(late, SignalingOrder::Call { call: CALL, leg: ben.leg(), order });
     assert!(posts(&out).is_empty());
     assert_eq!(events(&out), [Event::Undeliverable { call: CALL, leg: ben.leg() }]);
 }
@@ -191,7 +191,8 @@ fn a_message_1_that_somebody_kept_for_long_is_dropped_whatever_is_remembered() {
     assert_eq!(events(&account_lives(&mut ben, 1, &ring, 60)).len(), 1, "a clock may be a day off");
     let order = SignalOrder::Missed { peer: ben.peer() };
     let other = CallId::from_bytes([8; 16]);
-    let note = posts(&ana.table.order(at(0), Order::Call { call: other, leg: ben.leg(), order })).remove(0);
+    let note =
+        posts(&ana.table.order(at(0), SignalingOrder::Call { call: other, leg: ben.leg(), order })).remove(0);
     ben.drops(Cause::Replayed, |ben| account_lives(ben, 8, &note, 1));
     assert_eq!(events(&account_lives(&mut ben, 8, &note, 0)).len(), 1, "a week in the mailbox, and a day");
 }

@@ -15,10 +15,10 @@ use ed25519_dalek::SigningKey;
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use crate::signal::dropped::Cause;
-use crate::signal::line::Out;
+use crate::signal::peer_line::Out;
 use crate::signal::replay::Replay;
 use crate::signal::sessions::{Came, Sessions, Time};
-use crate::signal::{Order, Report};
+use crate::signal::{Report, SignalingOrder};
 use crate::values::own::{Own, OwnInbox};
 use crate::values::roster::{self, Known, Roster};
 
@@ -100,11 +100,11 @@ impl Phone {
 
     pub(crate) fn ring(&mut self, ms: u64, peer: PeerId, leg: LegId) -> Vec<Out> {
         let order = SignalOrder::Ring { peer, lifetime: Duration::from_secs(60) };
-        self.table.order(at(ms), Order::Call { call: CALL, leg, order })
+        self.table.order(at(ms), SignalingOrder::Call { call: CALL, leg, order })
     }
 
     pub(crate) fn send(&mut self, ms: u64, leg: LegId, message: Message) -> Vec<Out> {
-        self.table.order(at(ms), Order::Call { call: CALL, leg, order: SignalOrder::Send(message) })
+        self.table.order(at(ms), SignalingOrder::Call { call: CALL, leg, order: SignalOrder::Send(message) })
     }
 
     pub(crate) fn take(&mut self, ms: u64, envelope: &Envelope) -> Vec<Out> {

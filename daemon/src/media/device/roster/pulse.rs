@@ -68,7 +68,7 @@ pub(super) async fn follow(
     orders: &mut mpsc::Receiver<Adjust>,
     tell: &watch::Sender<Arc<Found>>,
 ) -> Ended {
-    let mut line = Line::new(stream);
+    let mut line = ServerLink::new(stream);
     match clock::timeout(PATIENCE, line.greet()).await {
         Ok(Ok(())) => {}
         Ok(Err(ended)) => return ended,
@@ -84,7 +84,7 @@ enum Never {}
 
 /// What a reply is to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum Question {
     Server,
     Sinks,
     Sources,
@@ -99,11 +99,11 @@ struct Listing {
     sources: Option<Vec<SourceInfo>>,
 }
 
-struct Line {
+struct ServerLink {
     stream: UnixStream,
     version: u16,
     sequence: u32,
-    asked: BTreeMap<u32, Asked>,
+    asked: BTreeMap<u32, Question>,
     listing: Listing,
     /// Something has changed since the last question.
     stale: bool,
@@ -112,7 +112,7 @@ struct Line {
     channels: BTreeMap<(Flow, String), usize>,
 }
 
-impl Line {
+impl ServerLink {
     fn new(stream: UnixStream) -> Self {
         let (asked, listing, channels) = (BTreeMap::new(), Listing::default(), BTreeMap::new());
         let version = MAX_VERSION;
@@ -128,16 +128,16 @@ impl Line {
             supports_memfd: false,
             cookie: cookie.unwrap_or_default(),
         };
-        let sequence = self.send(&Command::Auth(auth), Asked::Other).await?;
+        let sequence = self.send(&Command::Auth(auth), Question::Other).await?;
         let (_, payload) = self.reply(sequence).await?;
         let reply =
             AuthReply::read(&mut TagStructReader::new(&mut payload.as_slice(), MAX_VERSION), MAX_VERSION)?;
         self.version = MAX_VERSION.min(reply.version);
         let mut who = Props::new();
         who.set(Prop::ApplicationName, c"ahoy");
-        self.send(&Command::SetClientName(who), Asked::Other).await?;
+        self.send(&Command::SetClientName(who), Question::Other).await?;
         let events = SubscriptionMask::SINK | SubscriptionMask::SOURCE | SubscriptionMask::SERVER;
-        let sequence = self.send(&Command::Subscribe(events), Asked::Other).await?;
+        let sequence = self.send(&Command::Subscribe(events), Question::Other).await?;
         self.reply(sequence).await.map(|_acknowledged| ())
     }
 
@@ -151,9 +151,9 @@ impl Line {
             if self.stale && self.asked.is_empty() && clock::now() >= not_before {
                 self.stale = false;
                 self.listing = Listing::default();
-                self.send(&Command::GetServerInfo, Asked::Server).await?;
-                self.send(&Command::GetSinkInfoList, Asked::Sinks).await?;
-                self.send(&Command::GetSourceInfoList, Asked::Sources).await?;
+                self.send(&Command::GetServerInfo, Question::Server).await?;
+                self.send(&Command::GetSinkInfoList, Question::Sinks).await?;
+                self.send(&Command::GetSourceInfoList, Question::Sources).await?;
                 not_before = clock::now() + BREATH;
             }
             let waiting = !self.asked.is_empty();
@@ -192,7 +192,7 @@ impl Line {
                 Flow::Output => Command::SetSinkVolume(volume),
                 Flow::Input => Command::SetSourceVolume(volume),
             };
-            self.send(&command, Asked::Other).await?;
+            self.send(&command, Question::Other).await?;
         }
         if let Some(mute) = muted {
             let mute = SetDeviceMuteParams { device_index: None, device_name: name, mute };
@@ -200,12 +200,12 @@ impl Line {
                 Flow::Output => Command::SetSinkMute(mute),
                 Flow::Input => Command::SetSourceMute(mute),
             };
-            self.send(&command, Asked::Other).await?;
+            self.send(&command, Question::Other).await?;
         }
         Ok(())
     }
 
-    async fn send(&mut self, command: &Command, asked: Asked) -> Result<u32, Ended> {
+    async fn send(&mut self, command: &Command, asked: Question) -> Result<u32, Ended> {
         let sequence = self.sequence;
         self.sequence = self.sequence.wrapping_add(1);
         let mut bytes = Vec::new();
@@ -267,10 +267,10 @@ impl Line {
         let version = self.version;
         let mut reader = TagStructReader::new(&mut payload, version);
         match asked {
-            Asked::Server => self.listing.server = Some(ServerInfo::read(&mut reader, version)?),
-            Asked::Sinks => self.listing.sinks = Some(Vec::<SinkInfo>::read(&mut reader, version)?),
-            Asked::Sources => self.listing.sources = Some(Vec::<SourceInfo>::read(&mut reader, version)?),
-            Asked::Other => {}
+            Question::Server => self.listing.server = Some(ServerInfo::read(&mut reader, version)?),
+            Question::Sinks => self.listing.sinks = Some(Vec::<SinkInfo>::read(&mut reader, version)?),
+            Question::Sources => self.listing.sources = Some(Vec::<SourceInfo>::read(&mut reader, version)?),
+            Question::Other => {}
         }
         Ok(())
     }

@@ -35,26 +35,26 @@ use crate::media::codec::RATE;
 const ANSWERS: Duration = Duration::from_secs(2);
 
 /// A stream that was made and does not run yet. Dropping it ends it, without waiting.
-pub(super) struct Line {
-    orders: Sender<Order>,
+pub(super) struct OwnStream {
+    orders: Sender<StreamOrder>,
 }
 
-enum Order {
+enum StreamOrder {
     Run,
     End,
 }
 
-impl Line {
+impl OwnStream {
     /// Lets it run.
     pub(super) fn run(&self) -> bool {
-        self.orders.send(Order::Run).is_ok()
+        self.orders.send(StreamOrder::Run).is_ok()
     }
 }
 
-impl Drop for Line {
+impl Drop for OwnStream {
     fn drop(&mut self) {
         // A loop that is over needs no order.
-        let _over = self.orders.send(Order::End);
+        let _over = self.orders.send(StreamOrder::End);
     }
 }
 
@@ -63,10 +63,10 @@ pub(super) fn open(
     opening: &Opening<'_>,
     work: Work,
     broken: &Arc<AtomicBool>,
-) -> Result<(Line, bool), OpenError> {
+) -> Result<(OwnStream, bool), OpenError> {
     let (orders, taken) = channel();
     let (tell, told) = sync_channel(1);
-    let line = Line { orders };
+    let line = OwnStream { orders };
     let plan = Plan {
         direction: match work {
             Work::Give(_) => Direction::Output,
@@ -93,7 +93,12 @@ struct Plan {
 }
 
 /// The thread.
-fn serve(plan: &Plan, bridge: Bridge, orders: Receiver<Order>, tell: &SyncSender<Result<bool, OpenError>>) {
+fn serve(
+    plan: &Plan,
+    bridge: Bridge,
+    orders: Receiver<StreamOrder>,
+    tell: &SyncSender<Result<bool, OpenError>>,
+) {
     // Who asked may have given up.
     if let Err(error) = connected(plan, bridge, orders, tell) {
         let _gone = tell.try_send(Err(OpenError::Server(error.to_string())));
@@ -104,7 +109,7 @@ fn serve(plan: &Plan, bridge: Bridge, orders: Receiver<Order>, tell: &SyncSender
 fn connected(
     plan: &Plan,
     bridge: Bridge,
-    orders: Receiver<Order>,
+    orders: Receiver<StreamOrder>,
     tell: &SyncSender<Result<bool, OpenError>>,
 ) -> Result<(), pipewire::Error> {
     pipewire::init();
@@ -117,12 +122,12 @@ fn connected(
         let (turns, stream, ended, broken) =
             (turns.clone(), Rc::clone(&stream), Rc::clone(&ended), Arc::clone(&plan.broken));
         move |order| match order {
-            Order::Run => {
+            StreamOrder::Run => {
                 if stream.borrow().as_ref().is_some_and(|stream| stream.set_active(true).is_err()) {
                     broken.store(true, Ordering::Relaxed);
                 }
             }
-            Order::End => {
+            StreamOrder::End => {
                 ended.set(true);
                 turns.quit();
             }

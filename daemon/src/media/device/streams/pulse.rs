@@ -33,7 +33,7 @@ use crate::system::clock;
 const ANSWERS: Duration = Duration::from_secs(2);
 
 /// A stream that was made and does not run yet. Dropping it ends it, without waiting.
-pub(super) struct Line {
+pub(super) struct OwnStream {
     socket: UnixStream,
     stream: Made,
     _client: Client,
@@ -44,7 +44,7 @@ enum Made {
     Record(RecordStream),
 }
 
-impl Line {
+impl OwnStream {
     /// Lets it run. The order is given; its answer is not waited for: a device that never begins is found by its silence.
     pub(super) fn run(&self) -> bool {
         let answer = match &self.stream {
@@ -55,7 +55,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for OwnStream {
     fn drop(&mut self) {
         // The thread of the connection ends with its socket, and the server drops what was on it.
         let _over = self.socket.shutdown(std::net::Shutdown::Both);
@@ -76,7 +76,7 @@ pub(super) fn open(
     opening: &Opening<'_>,
     work: Work,
     broken: &Arc<AtomicBool>,
-) -> Result<(Line, bool), OpenError> {
+) -> Result<(OwnStream, bool), OpenError> {
     let socket = connect()?;
     let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok());
     let client = Client::new_unix(c"ahoy", socket.try_clone().map_err(failed)?, cookie)?;
@@ -125,7 +125,7 @@ pub(super) fn open(
             Made::Record(wait(until, client.create_record_stream(params, take)).ok_or(OpenError::Silent)??)
         }
     };
-    Ok((Line { socket: guard.keep()?, stream, _client: client }, as_wished))
+    Ok((OwnStream { socket: guard.keep()?, stream, _client: client }, as_wished))
 }
 
 /// A connection that is not yet a stream's.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ahoy_call::Moment;
 
-use super::super::choice::{Choice, Order, Watchdog, Way};
+use super::super::choice::{Choice, Watchdog, Way, WayOrder};
 use super::super::presence;
 use super::super::rings::Meters;
 use super::super::streams::{OpenError, Stream, is_bluetooth};
@@ -94,7 +94,7 @@ impl Side {
     }
 
     /// Something about the devices is new; `server`: who tells of them is another one.
-    pub(super) fn reconsider(&mut self, server: bool, order: Order) {
+    pub(super) fn reconsider(&mut self, server: bool, order: WayOrder) {
         (self.retry, self.refused, self.failures) = (None, None, 0);
         let makeshift = matches!(self.choice.way(), Way::AlsaPulse | Way::AlsaDefault);
         if self.running.is_none() || server && makeshift {
@@ -182,7 +182,7 @@ impl Side {
         &mut self,
         now: Moment,
         began_at: u64,
-        (server, order): (bool, Order),
+        (server, order): (bool, WayOrder),
         place: Place,
         what: &str,
         mut attempt: impl FnMut(Choice, Option<&str>) -> Result<Stream, OpenError>,
@@ -263,7 +263,7 @@ mod tests {
         let (mut side, mut asked) = (Side::default(), Vec::new());
         let now = Moment::from_micros(1_000_000);
         for _ in 0..3 {
-            side.open(now, 0, (true, Order::default()), Place::default(), "playback", |choice, _| {
+            side.open(now, 0, (true, WayOrder::default()), Place::default(), "playback", |choice, _| {
                 asked.push(choice.way());
                 Err(OpenError::Silent)
             });

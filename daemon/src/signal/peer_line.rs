@@ -79,7 +79,7 @@ pub(super) enum Stage {
 }
 
 /// One leg's session.
-pub(super) struct Line {
+pub(super) struct PeerLine {
     pub(super) key: (CallId, LegId),
     pub(super) peer: PeerId,
     pub(super) route: Route,
@@ -102,7 +102,7 @@ pub(super) struct Line {
     dead: bool,
 }
 
-impl Line {
+impl PeerLine {
     pub(super) fn new(key: (CallId, LegId), peer: PeerId, route: Route, stage: Stage, begun: Moment) -> Self {
         Self {
             key,

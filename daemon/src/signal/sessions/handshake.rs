@@ -15,7 +15,7 @@ use super::rings::ring_mark;
 use super::{Came, Sessions, Time};
 use crate::signal::Report;
 use crate::signal::dropped::Cause;
-use crate::signal::line::{Line, Out, Route, Stage, chance};
+use crate::signal::peer_line::{Out, PeerLine, Route, Stage, chance};
 use crate::signal::peers::{Admitted, Way};
 use crate::signal::replay::Mark;
 use crate::values::budget;
@@ -123,7 +123,7 @@ impl Sessions {
         out: &mut Vec<Out>,
     ) -> Result<(), Cause> {
         let (key, peer) = ((hello.call, sender.leg), sender.peer);
-        let waits = |line: &&Line| matches!(line.stage, Stage::Called { .. });
+        let waits = |line: &&PeerLine| matches!(line.stage, Stage::Called { .. });
         let of_all = self.lines.values().filter(waits).count();
         let of_them = self.lines.values().filter(waits).filter(|line| line.peer == peer).count();
         let full = of_all >= budget::UNANSWERED_OF_ALL || of_them >= budget::UNANSWERED;
@@ -135,7 +135,7 @@ impl Sessions {
         };
         self.by_session.insert(called.id(), key);
         let stage = Stage::Called { called: Some(called), until: time.now + hello.lifetime, handshake };
-        self.lines.insert(key, Line::new(key, peer, route, stage, time.now));
+        self.lines.insert(key, PeerLine::new(key, peer, route, stage, time.now));
         out.push(Out::Report(Report::Event(Event::Rung {
             call: hello.call,
             leg: sender.leg,
@@ -195,7 +195,7 @@ impl Sessions {
 
 /// The same message 1 once more: the caller has not heard our answer, or another relay brings it too.
 fn repeated(
-    line: &mut Line,
+    line: &mut PeerLine,
     now: Moment,
     came: Came<'_>,
     frame: &[u8],

@@ -1,4 +1,4 @@
-//! The sign beside a note's text, drawn here so that it is there whatever icons are installed.
+//! The icon beside a note's text, drawn here so that it is there whatever icons are installed.
 //!
 //! Lives here: a handset on a disc, as pixels in the form of the hint `image-data`.
 //! Must not: read a file, or know who calls.
@@ -13,13 +13,13 @@ const SIDE: u8 = 64;
 const FINE: u8 = 4;
 
 /// The hint: width, height, bytes a row, alpha, bits a sample, channels, pixels.
-pub(super) fn image(sign: Sign) -> Variant<'static> {
+pub(super) fn image(icon: Sign) -> Variant<'static> {
     let side = i32::from(SIDE);
-    Variant::from((side, side, side * 4, true, 8_i32, 4_i32, pixels(sign)))
+    Variant::from((side, side, side * 4, true, 8_i32, 4_i32, pixels(icon)))
 }
 
-fn pixels(sign: Sign) -> Vec<u8> {
-    let disc = match sign {
+fn pixels(icon: Sign) -> Vec<u8> {
+    let disc = match icon {
         Sign::Ringing => [0x1f, 0x9d, 0x55],
         Sign::Missed => [0xc8, 0x3a, 0x2e],
     };
@@ -34,7 +34,7 @@ fn pixels(sign: Sign) -> Vec<u8> {
                 };
                 let (px, py) = (part(x, fine % FINE), part(y, fine / FINE));
                 inside += u16::from(px.hypot(py) <= 0.98);
-                white += u16::from(handset(px, py, sign));
+                white += u16::from(handset(px, py, icon));
             }
             let all = u16::from(FINE) * u16::from(FINE);
             let blend = |colour: u8| mixed(colour, white, all);
@@ -52,8 +52,8 @@ fn mixed(colour: u8, white: u16, all: u16) -> u8 {
 }
 
 /// Whether a point of the disc, −1 to 1 each way, belongs to the handset: lifted for a ring, lying for a missed call.
-fn handset(x: f32, y: f32, sign: Sign) -> bool {
-    let turn: f32 = match sign {
+fn handset(x: f32, y: f32, icon: Sign) -> bool {
+    let turn: f32 = match icon {
         Sign::Ringing => -2.356,
         Sign::Missed => 0.0,
     };

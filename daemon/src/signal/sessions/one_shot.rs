@@ -11,7 +11,7 @@ use ahoy_proto::limits;
 
 use super::rings::About;
 use super::{Key, Sessions, Time};
-use crate::signal::line::{Out, Repeat};
+use crate::signal::peer_line::{Out, Repeat};
 
 /// How long a `bye` is of use: the other's own window is over by then.
 const BYE_LIVES: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ impl Sessions {
     ) {
         let shy = unanswered && !self.peers.may_preconnect(peer);
         for (device, _) in self.peers.devices(time.unix_s, peer) {
-            if self.errands.len() >= MOST_ERRANDS {
+            if self.one_shot.len() >= MOST_ERRANDS {
                 return;
             }
             let about = About { call, peer, leg: device.leg_id(), lifetime: BYE_LIVES, kind: HelloKind::Bye };
@@ -48,7 +48,7 @@ impl Sessions {
     /// Seals a note into the mailbox of a device that is not known to have rung: it will be read when that device is back.
     /// Nobody acknowledges it.
     pub(super) fn note_missed(&mut self, time: Time, key: Key, peer: PeerId, out: &mut Vec<Out>) {
-        if self.errands.len() >= MOST_ERRANDS {
+        if self.one_shot.len() >= MOST_ERRANDS {
             return;
         }
         let now = time.now;
@@ -66,7 +66,7 @@ impl Sessions {
     fn run_errand(&mut self, now: Moment, errand: Option<Repeat>, out: &mut Vec<Out>) {
         if let Some(mut errand) = errand {
             errand.due(now, out);
-            self.errands.push(errand);
+            self.one_shot.push(errand);
         }
     }
 }

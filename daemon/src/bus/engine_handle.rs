@@ -10,20 +10,20 @@ use ahoy_call::CallId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::fault::Fault;
-use super::{border, spell};
+use super::{border, names};
 use crate::system::clock;
 use crate::values::board::{Board, CallRow};
 use crate::values::request::{Answer, Asked, Denied, DeniedKind, Guard, Request, Verb, Which};
 
 /// What every interface holds.
 #[derive(Clone, Debug)]
-pub(super) struct Desk {
+pub(super) struct EngineHandle {
     asked: mpsc::Sender<Asked>,
     shown: watch::Receiver<Arc<Board>>,
 }
 
-impl Desk {
-    /// A desk that asks there and shows this.
+impl EngineHandle {
+    /// An engine that asks there and shows this.
     pub(super) fn new(asked: mpsc::Sender<Asked>, shown: watch::Receiver<Arc<Board>>) -> Self {
         Self { asked, shown }
     }
@@ -38,7 +38,7 @@ impl Desk {
         let board = self.board();
         let row = board.calls.iter().find(|row| row.view.id == id);
         row.cloned().ok_or_else(|| {
-            zbus::fdo::Error::UnknownObject(format!("The call {} is over and gone.", spell::uuid(id)))
+            zbus::fdo::Error::UnknownObject(format!("The call {} is over and gone.", names::uuid(id)))
         })
     }
 

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::media;
 use crate::values::board::DeviceRow;
 use crate::values::devices::{Adjust, Device, Flow, Found, Kind, Server};
-use crate::values::request::{Answer, Denied, DeniedKind, Lease, Role};
+use crate::values::request::{Answer, Denied, DeniedKind, DeviceRole, Lease};
 
 /// Devices that a ring may sound on at once.
 const RINGS: usize = 8;
@@ -118,8 +118,8 @@ impl Engine {
     }
 
     /// Chooses devices for a role; none is the system's default. Calls that run go over to them.
-    pub(crate) fn set_device(&mut self, role: Role, ids: &[String]) -> Result<(), Denied> {
-        if role != Role::Ring && ids.len() > 1 {
+    pub(crate) fn set_device(&mut self, role: DeviceRole, ids: &[String]) -> Result<(), Denied> {
+        if role != DeviceRole::Ring && ids.len() > 1 {
             let sentence =
                 "A call has one microphone and one loudspeaker: name one device, or none for the default.";
             return Err(Denied::new(DeniedKind::InvalidOption, sentence));
@@ -128,14 +128,14 @@ impl Engine {
             let sentence = format!("At most {RINGS} devices can ring at once.");
             return Err(Denied::new(DeniedKind::InvalidOption, sentence));
         }
-        let flow = if role == Role::Input { Flow::Input } else { Flow::Output };
+        let flow = if role == DeviceRole::Input { Flow::Input } else { Flow::Output };
         if let Some(unknown) = ids.iter().find(|id| !self.is_device(flow, id)) {
             return Err(no_device(unknown));
         }
         match role {
-            Role::Input => self.chosen.set_input(&self.written, ids.first().cloned()),
-            Role::Output => self.chosen.set_output(&self.written, ids.first().cloned()),
-            Role::Ring => self.chosen.set_ring(&self.written, ids.to_vec()),
+            DeviceRole::Input => self.chosen.set_input(&self.written, ids.first().cloned()),
+            DeviceRole::Output => self.chosen.set_output(&self.written, ids.first().cloned()),
+            DeviceRole::Ring => self.chosen.set_ring(&self.written, ids.to_vec()),
         }
         self.chose();
         Ok(())

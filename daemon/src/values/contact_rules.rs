@@ -13,7 +13,7 @@ pub const LOUDEST: f64 = 2.0;
 /// What a person decided about a contact. The default is what a new contact gets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Manner {
+pub struct ContactRules {
     /// Rings through do-not-disturb of mode `favorites`.
     pub favorite: bool,
     /// The safety number was compared.
@@ -30,7 +30,7 @@ pub struct Manner {
     pub volume: f64,
 }
 
-impl Default for Manner {
+impl Default for ContactRules {
     fn default() -> Self {
         Self {
             favorite: false,
@@ -79,23 +79,23 @@ pub enum Preconnect {
 /// A change of it; what is not named stays.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MannerChange {
-    /// See [`Manner`].
+    /// See [`ContactRules`].
     pub favorite: Option<bool>,
-    /// See [`Manner`].
+    /// See [`ContactRules`].
     pub verified: Option<bool>,
-    /// See [`Manner`].
+    /// See [`ContactRules`].
     pub ring_policy: Option<RingPolicy>,
-    /// See [`Manner`].
+    /// See [`ContactRules`].
     pub preconnect: Option<Preconnect>,
-    /// See [`Manner`].
+    /// See [`ContactRules`].
     pub ring_tone: Option<String>,
-    /// See [`Manner`].
+    /// See [`ContactRules`].
     pub icon: Option<String>,
-    /// See [`Manner`].
+    /// See [`ContactRules`].
     pub volume: Option<f64>,
 }
 
-impl Manner {
+impl ContactRules {
     /// What it is after a change, or the sentence that says what would be right.
     pub fn changed(&self, change: &MannerChange) -> Result<Self, &'static str> {
         let text = |text: &String| text.len() <= LONGEST && !text.chars().any(char::is_control);
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_is_out_of_range_is_refused_and_the_rest_stays() {
-        let usual = Manner::default();
+        let usual = ContactRules::default();
         for volume in [-0.1, 2.1, f64::NAN, f64::INFINITY] {
             assert!(
                 usual.changed(&MannerChange { volume: Some(volume), ..MannerChange::default() }).is_err()
@@ -167,7 +167,7 @@ mod tests {
         let tone = Some("a\nb".to_owned());
         assert!(usual.changed(&MannerChange { ring_tone: tone, ..MannerChange::default() }).is_err());
         let loud = usual.changed(&MannerChange { volume: Some(2.0), ..MannerChange::default() }).unwrap();
-        assert_eq!(loud, Manner { volume: 2.0, ..Manner::default() });
+        assert_eq!(loud, ContactRules { volume: 2.0, ..ContactRules::default() });
     }
 
     #[test]
@@ -186,6 +186,6 @@ mod tests {
 
     #[test]
     fn an_older_file_without_any_of_it_reads_as_the_default() {
-        assert_eq!(serde_json::from_str::<Manner>("{}").unwrap(), Manner::default());
+        assert_eq!(serde_json::from_str::<ContactRules>("{}").unwrap(), ContactRules::default());
     }
 }

@@ -70,9 +70,9 @@ pub(super) async fn keep(
         let urgent = missing.iter().any(|note| note.urgent);
         match Server::join(bus.as_deref()).await {
             Ok(server) => {
-                let mut wall = Wall::new(server, std::mem::take(&mut dismissed));
-                let ended = wall.follow(&mut wanted, &done).await;
-                dismissed = wall.dismissed();
+                let mut popups = Wall::new(server, std::mem::take(&mut dismissed));
+                let ended = popups.follow(&mut wanted, &done).await;
+                dismissed = popups.dismissed();
                 match ended {
                     Ended::NothingWanted => continue,
                     Ended::NobodyWants => return,

@@ -2,7 +2,7 @@
 //!
 //! Lives here: the ways to the other device, those that may be taken only after the answer, and our own inbox for the
 //! replies to a ring of ours.
-//! Must not: seal anything, or choose a relay that the rules of `sessions/knocks.rs` did not allow.
+//! Must not: seal anything, or choose a relay that the rules of `sessions/handshake.rs` did not allow.
 
 use std::time::Duration;
 
