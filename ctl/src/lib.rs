@@ -7,6 +7,7 @@ mod bar;
 mod bus;
 pub mod clean;
 mod cmd;
+mod complain;
 mod complete;
 mod fault;
 mod pick;
@@ -139,7 +140,7 @@ pub async fn main() -> ExitCode {
         Ok(exit) => exit,
         Err(fault) => {
             if !fault.sentence.is_empty() {
-                print::complain(&format!("ahoyctl: {}", fault.sentence));
+                complain::complain(&format!("ahoyctl: {}", fault.sentence));
             }
             fault.exit
         }

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::clean;
+use crate::complain::complain;
 use crate::fault::{Exit, Fault};
 use crate::template;
 
@@ -158,11 +159,6 @@ impl Printer {
             complain(text);
         }
     }
-}
-
-/// A sentence on standard error. Nothing helps if that is closed.
-pub(crate) fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", clean::lines(text));
 }
 
 /// A line on standard output. A reader that went away (`| head`) ends the program quietly.

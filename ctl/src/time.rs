@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::print::complain;
+use crate::complain::complain;
 
 /// Microseconds of CLOCK_BOOTTIME, the clock of the `…Monotonic` properties.
 pub(crate) fn boot_us() -> u64 {

@@ -23,11 +23,11 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use crate::budgets;
+use crate::client_id::ClientId;
 use crate::clock;
 use crate::load::{Held, Load, Queue};
 use crate::metered::Metered;
 use crate::pace::Pace;
-use crate::switchboard::ClientId;
 
 /// How long things may take on one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

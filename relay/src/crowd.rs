@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::address::{Address, Near, Wide};
 use crate::budgets;
+use crate::client_id::ClientId;
 use crate::shares::Shares;
-use crate::switchboard::ClientId;
 use crate::time::Moment;
 
 /// How many may be connected.

@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::address::{Address, Wide};
 use crate::budgets;
+use crate::client_id::ClientId;
 use crate::clock;
 use crate::connection::{ClientText, Connection, Input, Said, Timing};
 use crate::crowd::Room;
@@ -26,10 +27,10 @@ use crate::fair::FairQueue;
 use crate::handshakes::Handshakes;
 use crate::load::{Load, Queue};
 use crate::pace::Paces;
-use crate::serve::Settings;
+use crate::settings::Settings;
 use crate::single::Single;
 use crate::sockets::Sockets;
-use crate::switchboard::{ClientId, Delivery, What};
+use crate::switchboard::{Delivery, What};
 use crate::time::Moment;
 
 /// What clients bring before it is sorted; past it they are read more slowly.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::address::Wide;
-use crate::switchboard::ClientId;
+use crate::client_id::ClientId;
 
 /// Work of all clients that waits.
 #[derive(Debug)]

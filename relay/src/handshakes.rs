@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::address::Near;
 use crate::budgets;
-use crate::switchboard::ClientId;
+use crate::client_id::ClientId;
 use crate::time::Moment;
 
 /// How often it is looked who takes too long, while somebody waits.

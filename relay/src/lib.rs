@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod budgets;
+mod client_id;
 pub mod crowd;
 mod mailbag;
 mod output;
@@ -38,5 +39,7 @@ mod metered;
 mod pace;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(feature = "serve")]
+mod settings;
 #[cfg(feature = "serve")]
 mod sockets;

@@ -1,15 +1,12 @@
 //! What the switchboard wants done.
 //!
-//! Lives here: the values that it returns, and how it names a connection.
+//! Lives here: the values that it returns.
 //! Must not: do anything.
 
 use ahoy_proto::frame::{CloseCode, ToClient};
 
+use crate::client_id::ClientId;
 use crate::store::Store;
-
-/// One connection. Whoever owns the sockets numbers them, and never uses a number twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(pub u64);
 
 /// What one client gets.
 #[derive(Clone, Debug, PartialEq, Eq)]

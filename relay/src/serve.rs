@@ -1,6 +1,6 @@
 //! The switchboard on real sockets.
 //!
-//! Lives here: how to serve, the listener, the loop that looks at everything in turn.
+//! Lives here: the listener, the loop that looks at everything in turn.
 //! Must not: decide anything about frames.
 
 use std::future::{Future, ready};
@@ -18,12 +18,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::clock;
-use crate::config::Limits;
 use crate::exchange::Exchange;
 use crate::time::Moment;
-use crate::turn::Ice;
 
 pub use crate::connection::Timing;
+pub use crate::settings::Settings;
 
 /// Bytes that the kernel holds for a client that does not read, or that we do not read. It takes twice as much, and its
 /// memory is ours: small, so that our own bounds are what counts.
@@ -34,21 +33,6 @@ const NEWCOMERS: usize = 64;
 
 /// After the machine refused a connection (no file descriptor), the next is taken no sooner.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How to serve.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where. Port 0: any free one.
-    pub listen: SocketAddr,
-    /// Certificate and key. Without it only loopback is listened on.
-    pub tls: Option<Arc<ServerConfig>>,
-    /// STUN and TURN servers.
-    pub ice: Ice,
-    /// How much is kept.
-    pub limits: Limits,
-    /// How long things may take.
-    pub timing: Timing,
-}
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use ahoy_proto::frame::ToRelay;
 
+use crate::client_id::ClientId;
 use crate::crowd::Room;
 use crate::store::{Bounds, Memory};
-use crate::switchboard::{ClientId, Delivery, Output, Switchboard};
+use crate::switchboard::{Delivery, Output, Switchboard};
 use crate::time::Moment;
 use crate::turn::Ice;
 

@@ -16,9 +16,10 @@ use blake2::{Blake2s256, Digest as _};
 
 use crate::address::Address;
 use crate::budgets;
+pub use crate::client_id::ClientId;
 use crate::crowd::{Crowd, Room, Standing};
 use crate::mailbag::Mailbag;
-pub use crate::output::{ClientId, Delivery, Output, What};
+pub use crate::output::{Delivery, Output, What};
 use crate::quota::{Quota, Window};
 use crate::store::{Mail, Store, Stored};
 use crate::time::Moment;

@@ -30,6 +30,11 @@ fn every_rust_file_is_in_its_layer_and_opens_with_its_purpose() {
 }
 
 #[test]
+fn no_two_files_import_each_other_in_a_circle() {
+    none(&tidy::circles(&sources("rs")));
+}
+
+#[test]
 fn manifests_have_only_arrows_that_point_down() {
     let crates = ["call", "proto", "dbus", "ctl", "daemon", "relay", "tests", "bench"];
     let wrong: Vec<String> =

@@ -12,9 +12,10 @@ use zbus::Variant;
 
 use super::Desk;
 use crate::bus::ask;
+use crate::complain::complain;
 use crate::fault::{Exit, Fault};
 use crate::pick;
-use crate::print::{FormArgs, complain};
+use crate::print::FormArgs;
 use crate::time;
 use crate::tone;
 use crate::world::{Props, row_json};

@@ -150,7 +150,7 @@ async fn try_out(
             }
             Err(error) => (error.to_string(), Exit::Error),
         };
-        crate::print::complain(&format!("ahoyctl: {}: {why}", hook.program.display()));
+        crate::complain::complain(&format!("ahoyctl: {}: {why}", hook.program.display()));
         if exit == Exit::Ok {
             exit = code;
         }

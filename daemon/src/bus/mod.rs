@@ -19,6 +19,7 @@ mod fault;
 mod focus;
 mod guarded;
 mod history;
+mod managed;
 mod manager;
 mod names;
 mod options;

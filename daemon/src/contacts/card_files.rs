@@ -9,7 +9,8 @@ use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
 use tokio::sync::watch;
 
-use super::disk::{self, ContactFile, Fault, hex};
+use super::disk::{self, Fault};
+use super::format::{ContactFile, hex};
 use crate::system::store::Store;
 use crate::values::roster::Cards;
 

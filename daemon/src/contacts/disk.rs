@@ -1,6 +1,6 @@
 //! The files of contacts and tokens.
 //!
-//! Lives here: what stands in a file, reading all of them at the start, changing one.
+//! Lives here: reading all of them at the start, changing one.
 //! Must not: decide what is written.
 
 use std::collections::BTreeMap;
@@ -9,46 +9,18 @@ use std::path::Path;
 
 use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
-use data_encoding::HEXLOWER;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::Token;
+use super::format::{ContactFile, TokenFile, VERSION, hex, peer, unhex};
 use super::row::Row;
 use crate::system::file::Access;
 use crate::system::store::Gate;
 use crate::system::{clock, file};
-use crate::values::contact_rules::ContactRules;
 
-/// The version of the files that this program writes and understands.
-pub(super) const VERSION: u32 = 1;
 /// How a file of this version begins.
 const PRESENT: &str = "{\"version\":1,";
-
-/// The file of one contact, `<id>.json`. Times are microseconds since the Unix epoch.
-#[derive(Serialize, Deserialize)]
-pub(super) struct ContactFile {
-    pub(super) version: u32,
-    pub(super) card: String,
-    pub(super) name: String,
-    pub(super) blocked: bool,
-    pub(super) mutual: bool,
-    pub(super) added_at: i64,
-    pub(super) last_call_at: i64,
-    #[serde(flatten)]
-    pub(super) manner: ContactRules,
-}
-
-/// The file of one token that we gave out, `tokens/<hash>.json`. The token itself is kept by its holder alone.
-#[derive(Serialize, Deserialize)]
-pub(super) struct TokenFile {
-    pub(super) version: u32,
-    /// For whom, as the person said.
-    pub(super) name: String,
-    /// The id of the contact that it binds to.
-    pub(super) bound: Option<String>,
-    pub(super) issued_at: i64,
-}
 
 /// All that could be read, and what is to be told about the rest.
 pub(super) struct Loaded {
@@ -208,16 +180,4 @@ pub(super) fn put(path: &Path, content: Content, gate: &Gate) -> io::Result<()> 
         }
     };
     file::write_past(path, &bytes, Access::Private, || gate.pass())
-}
-
-pub(super) fn hex(id: [u8; 16]) -> String {
-    HEXLOWER.encode(&id)
-}
-
-pub(super) fn unhex(text: &str) -> Option<[u8; 16]> {
-    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
-}
-
-pub(super) fn peer(text: &str) -> Option<PeerId> {
-    unhex(text).map(PeerId::from_bytes)
 }

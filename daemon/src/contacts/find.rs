@@ -7,7 +7,7 @@ use ahoy_call::PeerId;
 use ahoy_proto::identity;
 use ahoy_proto::words::{folded, plain};
 
-use super::disk::{self, hex};
+use super::format::{self, hex};
 use super::row::Row;
 use super::store::{Contacts, no_such_contact};
 use super::{ContactFilter, ContactRow};
@@ -28,7 +28,7 @@ impl Contacts {
         if target.is_empty() {
             return Err(no_such_contact());
         }
-        if let Some(peer) = disk::peer(&lower).filter(|peer| self.rows.contains_key(peer)) {
+        if let Some(peer) = format::peer(&lower).filter(|peer| self.rows.contains_key(peer)) {
             return Ok(peer);
         }
         if let Some(key) = identity::parse_address(target) {
@@ -82,7 +82,7 @@ impl Contacts {
         let begin = match &filter.after {
             None => 0,
             Some(after) => {
-                let last = disk::peer(after).and_then(|peer| Some((peer, self.rows.get(&peer)?)));
+                let last = format::peer(after).and_then(|peer| Some((peer, self.rows.get(&peer)?)));
                 let Some((peer, row)) = last else {
                     return Err(Denied::new(
                         DeniedKind::InvalidOption,

@@ -7,6 +7,7 @@ mod card_files;
 mod change;
 mod disk;
 mod find;
+mod format;
 mod row;
 mod store;
 #[cfg(test)]

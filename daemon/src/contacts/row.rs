@@ -8,7 +8,7 @@ use ahoy_proto::identity::AccountBytes;
 use ahoy_proto::words;
 
 use super::ContactRow;
-use super::disk::{ContactFile, VERSION, hex};
+use super::format::{ContactFile, VERSION, hex};
 use crate::values::contact_rules::{self, ContactRules};
 use crate::values::preconnect::Preconnect;
 

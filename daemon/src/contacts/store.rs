@@ -17,7 +17,8 @@ use tokio::sync::watch;
 
 use super::card_files::Shelf;
 use super::change::{Change, Then};
-use super::disk::{self, Content, TokenFile, VERSION, hex};
+use super::disk::{self, Content};
+use super::format::{TokenFile, VERSION, hex};
 use super::row::{Row, boxed};
 use super::{ContactChange, ContactRow, Known, Roster, Token};
 use crate::system::store::{Gate, Store};

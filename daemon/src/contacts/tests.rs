@@ -55,7 +55,7 @@ impl Somebody {
     }
 
     fn id(&self) -> String {
-        disk::hex(self.own.peer_id().bytes())
+        format::hex(self.own.peer_id().bytes())
     }
 }
 
@@ -446,10 +446,10 @@ fn a_card_that_nobody_used_can_be_taken_back_and_ends_by_itself_after_thirty_day
     drop(contacts);
     let mut contacts = ana.contacts();
     assert_eq!(listed(&contacts), [lost, old.clone()], "known after a restart");
-    for wrong in ["", "zz", &disk::hex(hashes[0])] {
+    for wrong in ["", "zz", &format::hex(hashes[0])] {
         assert_eq!(kind(contacts.revoke(wrong)), DeniedKind::NoSuchRecord, "{wrong}");
     }
-    contacts.revoke(&disk::hex(hashes[1])[..9]).unwrap();
+    contacts.revoke(&format::hex(hashes[1])[..9]).unwrap();
     assert_eq!(listed(&contacts), [old]);
     assert_eq!(contacts.roster().token(hashes[1]), None, "the relay is told to take nothing with it");
     let later = contacts.expire(33 * DAY + 1);

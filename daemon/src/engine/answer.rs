@@ -152,7 +152,7 @@ impl Engine {
             Err(denied) => return self.answer(reply, Err(denied)),
         };
         let now = self.now();
-        if !self.door.dial(now) {
+        if !self.admission.dial(now) {
             let sentence = "You have dialed twenty times in a minute: wait a moment.";
             return self.answer(reply, Err(Denied::new(DeniedKind::RateLimited, sentence)));
         }
@@ -316,4 +316,8 @@ fn about(command: &Command) -> Option<CallId> {
         | Command::HangUpAll
         | Command::SetAllMuted { .. } => None,
     }
+}
+
+fn stuck() -> Denied {
+    Denied::new(DeniedKind::Failed, "nothing was changed, the disk does not answer: try again later")
 }

@@ -17,7 +17,7 @@ const RINGS: usize = 8;
 
 /// What the engine knows of the sound devices.
 #[derive(Debug, Default)]
-pub(crate) struct Hardware {
+pub(crate) struct Devices {
     found: Arc<Found>,
     /// Chosen devices as they were seen last, so that they keep their names while they are away.
     seen: BTreeMap<(Flow, String), (String, Kind)>,
@@ -53,7 +53,7 @@ impl Chosen<'_> {
     }
 }
 
-impl Hardware {
+impl Devices {
     /// The devices that are there, and the chosen ones that are not.
     fn rows(&mut self, chosen: &Chosen<'_>) -> Vec<Arc<DeviceRow>> {
         let found = Arc::clone(&self.found);
@@ -245,7 +245,7 @@ mod tests {
         let less = Found { server: Server::PulseAudio, devices: vec![speaker, mic], ..Found::default() };
         let ring = ["headset".to_owned(), "speaker".to_owned()];
         let chosen = Chosen { input: None, output: Some("headset"), ring: &ring };
-        let mut hardware = Hardware { found: Arc::new(all), ..Hardware::default() };
+        let mut hardware = Devices { found: Arc::new(all), ..Devices::default() };
         let both = [
             row("The speaker", true, "ring"),
             row("The headset", true, "output ring"),
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn an_unplugged_device_that_nobody_chose_is_not_shown() {
-        let mut hardware = Hardware::default();
+        let mut hardware = Devices::default();
         hardware.seen.insert((Flow::Output, "old".to_owned()), ("Old".to_owned(), Kind::Other));
         let none = Chosen { input: None, output: None, ring: &[] };
         assert!(hardware.rows(&none).is_empty() && hardware.seen.is_empty());

@@ -6,11 +6,10 @@
 mod answer;
 mod credentials;
 mod devices;
-pub mod door;
 mod outages;
 pub mod outward;
 mod perform;
-mod policy;
+pub mod ring_policy;
 pub mod show;
 mod shown;
 pub mod tones;
@@ -28,11 +27,11 @@ use tokio::sync::{mpsc, watch};
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
 use crate::engine::answer::{Kept, Stored, Wish};
-use crate::engine::devices::Hardware;
-use crate::engine::door::Door;
+use crate::engine::devices::Devices;
 use crate::engine::outages::Outages;
 use crate::engine::perform::Step;
-use crate::engine::policy::KeptAway;
+use crate::engine::ring_policy::KeptAway;
+use crate::engine::ring_policy::admission::Admission;
 use crate::engine::show::{Focus, Show};
 use crate::system::paths::Paths;
 use crate::system::store::Store;
@@ -125,8 +124,8 @@ pub struct Engine {
     expire_due: Moment,
     pub(crate) problems: Problems,
     pub(crate) focus: Focus,
-    pub(crate) hardware: Hardware,
-    pub(crate) door: Door,
+    pub(crate) hardware: Devices,
+    pub(crate) admission: Admission,
     /// Rings that do-not-disturb keeps away, and of which nobody knows: it may end while they last.
     pub(crate) kept_away: KeptAway,
     links: signal::LinkState,
@@ -163,7 +162,7 @@ impl Engine {
         let config = chosen.over(&written);
         let (stored_out, stored) = mpsc::channel(16);
         let phone = Phone::new(own.leg_id(), settings(&config));
-        let door = policy::open(&paths.dnd());
+        let admission = ring_policy::open(&paths.dnd());
         let problems = Problems { contacts: contacts.problems().borrow().clone(), ..Problems::default() };
         Self {
             phone,
@@ -183,8 +182,8 @@ impl Engine {
             expire_due: clock::now(),
             problems,
             focus: Focus::default(),
-            hardware: Hardware::default(),
-            door,
+            hardware: Devices::default(),
+            admission,
             kept_away: KeptAway::default(),
             links: signal::LinkState::default(),
             waits: Waits::default(),
@@ -226,7 +225,7 @@ impl Engine {
                 () = sleep_until(due) => self.on_time(),
                 () = dnd_ends => {
                     self.refresh();
-                    self.door_moved();
+                    self.admission_changed();
                 }
                 () = &mut calendar => {
                     calendar.set(clock::until_set_or_an_hour());

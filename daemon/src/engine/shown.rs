@@ -79,7 +79,7 @@ impl Engine {
         let agents = u32::try_from(self.agents.len()).unwrap_or(u32::MAX);
         let online = self.links.online;
         self.show_devices();
-        let (dnd, deafened) = (self.door.dnd, self.deafened);
+        let (dnd, deafened) = (self.admission.dnd, self.deafened);
         self.show_verified();
         let (ringer_muted, ring_volume) = (self.config.ring.muted, self.config.ring.volume.share());
         let board = self.show.board();

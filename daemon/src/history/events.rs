@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use serde_json::{Map, Value, json};
 
 use super::fold::{Event, Folded};
-use super::{Entry, Unfinished, query, schema, words};
+use super::{Entry, Unfinished, schema, select, words};
 use crate::system::failpoint;
 use crate::values::rows::HistoryRow;
 
@@ -75,14 +75,16 @@ fn append(change: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(String, 
 
 /// A call's row with what the fold needs besides.
 pub(super) fn load(db: &Connection, call: &str) -> rusqlite::Result<Option<(i64, Folded)>> {
-    db.prepare_cached(&format!("SELECT {}, state, answered_boot FROM calls WHERE call = ?1", query::COLUMNS))?
-        .query_row([call], |found| {
-            let row = query::read(found)?;
-            let folded =
-                Folded { state: found.get("state")?, answered_boot: found.get("answered_boot")?, row };
-            Ok((found.get("id")?, folded))
-        })
-        .optional()
+    db.prepare_cached(&format!(
+        "SELECT {}, state, answered_boot FROM calls WHERE call = ?1",
+        select::COLUMNS
+    ))?
+    .query_row([call], |found| {
+        let row = select::read(found)?;
+        let folded = Folded { state: found.get("state")?, answered_boot: found.get("answered_boot")?, row };
+        Ok((found.get("id")?, folded))
+    })
+    .optional()
 }
 
 /// A new row with its first event.

@@ -15,6 +15,7 @@ mod prune;
 mod query;
 mod schema;
 mod search;
+mod select;
 #[cfg(test)]
 mod tests;
 mod through;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use serde_json::json;
 
 use super::fold::Event;
-use super::{Retention, events, query, words};
+use super::{Retention, events, select, words};
 use crate::values::request::{Denied, DeniedKind};
 
 /// Rows that one order may name.
@@ -43,7 +43,7 @@ fn unseen(change: &Transaction<'_>, ids: &[u64]) -> rusqlite::Result<Vec<(i64, S
     let mut one = change.prepare_cached(&format!("{all} AND id = ?1"))?;
     let mut found = Vec::new();
     for id in ids {
-        found.extend(one.query_row([query::signed(*id)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?);
+        found.extend(one.query_row([select::signed(*id)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?);
     }
     found.sort_unstable();
     found.dedup();
@@ -70,7 +70,7 @@ pub(super) fn delete(db: &mut Connection, ids: &[u64]) -> Result<(), Denied> {
     for id in ids {
         let ended: Option<i64> = change
             .prepare_cached("SELECT ended_at FROM calls WHERE id = ?1")
-            .and_then(|mut row| row.query_row([query::signed(*id)], |row| row.get(0)).optional())
+            .and_then(|mut row| row.query_row([select::signed(*id)], |row| row.get(0)).optional())
             .map_err(|error| unwritable(&error))?;
         match ended {
             None => return Err(missing_row(*id)),
@@ -81,7 +81,7 @@ pub(super) fn delete(db: &mut Connection, ids: &[u64]) -> Result<(), Denied> {
             Some(_) => {}
         }
     }
-    let ids: Vec<i64> = ids.iter().map(|id| query::signed(*id)).collect();
+    let ids: Vec<i64> = ids.iter().map(|id| select::signed(*id)).collect();
     remove(&change, &ids).and_then(|()| change.commit()).map_err(|error| unwritable(&error))?;
     // What was deleted must not stay readable in the log beside the database.
     let emptied = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
@@ -152,7 +152,7 @@ pub(super) fn bite(db: &mut Connection, keep: Retention, now: i64) -> rusqlite::
 }
 
 fn is_there(change: &Transaction<'_>, id: u64) -> rusqlite::Result<bool> {
-    change.prepare_cached("SELECT 1 FROM calls WHERE id = ?1")?.exists([query::signed(id)])
+    change.prepare_cached("SELECT 1 FROM calls WHERE id = ?1")?.exists([select::signed(id)])
 }
 
 fn begin(db: &mut Connection) -> Result<Transaction<'_>, Denied> {

@@ -3,17 +3,12 @@
 //! Lives here: lists with filters and a cursor, single rows and their events, the two figures that everybody sees.
 //! Must not: write.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _};
 
+use super::select::{COLUMNS, Where, read, signed};
 use super::{HistoryFilter, HistoryRow, mend, search, words};
 use crate::values::request::{Answer, Denied, DeniedKind};
 use crate::values::rows::{HistoryEvent, Told};
-
-/// What [`read`] reads, in its order.
-pub(super) const COLUMNS: &str =
-    "calls.id, call, direction, kind, contact, name, address, outcome, reason, ended_by, note, message,
-     created_at, ringing_at, answered_at, ended_at, duration_ms, seen";
 
 /// Rows that fit, newest first, and the id to go on before (0: no more).
 pub(super) fn list(db: &Connection, filter: &HistoryFilter) -> Result<Answer, Denied> {
@@ -92,114 +87,6 @@ pub(super) fn figures(db: &Connection) -> rusqlite::Result<(u32, u64)> {
     Ok((u32::try_from(missed).unwrap_or(u32::MAX), u64::try_from(last).unwrap_or(0)))
 }
 
-/// The conditions of a filter, text aside.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Where {
-    conditions: Vec<String>,
-    values: Vec<Value>,
-}
-
-impl Where {
-    fn of(db: &Connection, filter: &HistoryFilter) -> rusqlite::Result<Self> {
-        let mut fits = Self::default();
-        if let Some(before) = filter.before.filter(|&id| id != 0) {
-            fits.and("calls.id < ?", signed(before));
-        }
-        if let Some(since) = filter.since {
-            // Only rows that are not late ascend in time; a late one lies behind a row that is newer than itself.
-            let first = db
-                .prepare_cached(
-                    "SELECT id FROM calls WHERE created_at >= ? AND late = 0 ORDER BY created_at, id LIMIT 1",
-                )?
-                .query_row([since], |row| row.get::<_, i64>(0))
-                .optional()?;
-            fits.and("calls.id >= ?", first.unwrap_or(i64::MAX));
-            fits.and("+created_at >= ?", since);
-        }
-        if let Some(until) = filter.until {
-            let last = db
-                .prepare_cached(
-                    "SELECT max(
-                         coalesce((SELECT id FROM calls WHERE created_at < ?1 AND late = 0 ORDER BY created_at DESC, id DESC LIMIT 1), 0),
-                         coalesce((SELECT id FROM calls WHERE late = 1 AND +created_at < ?1 ORDER BY id DESC LIMIT 1), 0))",
-                )?
-                .query_row([until], |row| row.get::<_, i64>(0))?;
-            fits.and("calls.id <= ?", last);
-            fits.and("+created_at < ?", until);
-        }
-        if let Some(contact) = &filter.contact {
-            fits.and("contact = ?", contact.clone());
-        }
-        if let Some(direction) = &filter.direction {
-            fits.and("direction = ?", direction.clone());
-        }
-        if let Some(outcome) = &filter.outcome {
-            fits.and("outcome = ?", outcome.clone());
-        }
-        Ok(fits)
-    }
-
-    /// One more condition with one value.
-    pub(super) fn and(&mut self, condition: impl Into<String>, value: impl Into<Value>) {
-        self.conditions.push(condition.into());
-        self.values.push(value.into());
-    }
-
-    /// At most so many rows that fit, the highest `key` first.
-    pub(super) fn select(
-        &self,
-        db: &Connection,
-        from: &str,
-        key: &str,
-        limit: usize,
-    ) -> rusqlite::Result<Vec<HistoryRow>> {
-        let all = if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") };
-        let sql = format!("SELECT {COLUMNS} FROM {from} WHERE {all} ORDER BY {key} DESC LIMIT {limit}");
-        let mut statement = db.prepare_cached(&sql)?;
-        let values = rusqlite::params_from_iter(self.values.iter());
-        statement.query_map(values, read)?.collect()
-    }
-
-    /// Nothing but the cursor narrows the list.
-    pub(super) fn is_wide(&self) -> bool {
-        self.conditions.iter().all(|condition| condition == "calls.id < ?")
-    }
-
-    /// The cursor; the end if there is none.
-    pub(super) fn before(&self) -> i64 {
-        let at = self.conditions.iter().position(|condition| condition == "calls.id < ?");
-        match at.and_then(|at| self.values.get(at)) {
-            Some(Value::Integer(id)) => *id,
-            Some(Value::Null | Value::Real(_) | Value::Text(_) | Value::Blob(_)) | None => i64::MAX,
-        }
-    }
-}
-
-/// A row in the order of [`COLUMNS`].
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
-    let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
-    Ok(mend::row(HistoryRow {
-        id: unsigned(row.get(0)?),
-        call: row.get(1)?,
-        direction: row.get(2)?,
-        kind: row.get(3)?,
-        contact: row.get(4)?,
-        name: row.get(5)?,
-        address: row.get(6)?,
-        outcome: row.get(7)?,
-        reason: row.get(8)?,
-        ended_by: row.get(9)?,
-        note: row.get(10)?,
-        message: row.get(11)?,
-        created_at: row.get(12)?,
-        ringing_at: row.get(13)?,
-        answered_at: row.get(14)?,
-        ended_at: row.get(15)?,
-        duration_ms: unsigned(row.get(16)?),
-        seen: row.get(17)?,
-    }))
-}
-
 /// What an event tells, for clients. A name that ends with `-at` is a time.
 fn told(data: &str) -> Vec<(String, Told)> {
     let Ok(serde_json::Value::Object(data)) = serde_json::from_str(&mend::told(data)) else {
@@ -215,11 +102,6 @@ fn told(data: &str) -> Vec<(String, Told)> {
         | serde_json::Value::Object(_) => None,
     };
     data.into_iter().filter_map(|(key, it)| value(&key, it).map(|it| (key, it))).collect()
-}
-
-/// An id as SQLite has it; one that is too high for it is no row's.
-pub(super) fn signed(id: u64) -> i64 {
-    i64::try_from(id).unwrap_or(i64::MAX)
 }
 
 pub(super) fn no_such_row() -> Denied {

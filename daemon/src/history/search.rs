@@ -6,7 +6,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use super::query::{self, Where};
+use super::select::{self, Where};
 use super::{HistoryRow, schema};
 
 /// The trigram index answers for texts of at least that many characters.
@@ -62,8 +62,8 @@ fn by_person(db: &Connection, text: &str, fits: &Where, limit: usize) -> rusqlit
     }
     ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
     ids.truncate(limit);
-    let mut one = db.prepare_cached(&format!("SELECT {} FROM calls WHERE id = ?1", query::COLUMNS))?;
-    ids.into_iter().map(|id| one.query_row([id], query::read)).collect()
+    let mut one = db.prepare_cached(&format!("SELECT {} FROM calls WHERE id = ?1", select::COLUMNS))?;
+    ids.into_iter().map(|id| one.query_row([id], select::read)).collect()
 }
 
 fn by_words(
@@ -75,7 +75,7 @@ fn by_words(
 ) -> rusqlite::Result<Vec<HistoryRow>> {
     let letters: Vec<char> = text.chars().collect();
     let before = fits.before();
-    let after = query::signed(after);
+    let after = select::signed(after);
     let mut fits = fits.clone();
     fits.and("instr(told.folded, ?) > 0", text.to_owned());
     if letters.len() < INDEXED {

@@ -60,7 +60,7 @@ pub(super) struct Sessions {
     dropped: Dropped,
     /// The inboxes for replies are others than the links know.
     replies_changed: bool,
-    /// Rings that the door kept away: their repeats are not asked about again. By contact, the newest last.
+    /// Rings that were kept away: their repeats are not asked about again. By contact, the newest last.
     kept_away: BTreeMap<PeerId, VecDeque<Mark>>,
     handshakes: Budget<Knocker>,
     notes: Budget<PeerId>,

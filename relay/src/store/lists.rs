@@ -11,8 +11,8 @@ use ahoy_proto::limits;
 
 use crate::address::{Address, Near, Wide};
 use crate::budgets;
+use crate::client_id::ClientId;
 use crate::shares::Shares;
-use crate::switchboard::ClientId;
 use crate::time::Moment;
 
 /// All lists.

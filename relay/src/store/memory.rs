@@ -9,7 +9,7 @@ use super::lists::{Changed, Judged, Lists};
 use super::mail::MailRoom;
 use super::{Mail, Store, Stored};
 use crate::budgets;
-use crate::switchboard::ClientId;
+use crate::client_id::ClientId;
 use crate::time::Moment;
 
 /// How much is kept in all.

@@ -11,7 +11,7 @@ mod memory;
 use ahoy_proto::envelope::{Body, EnvelopeId, Inbox, TokenHash};
 
 use crate::address::Address;
-use crate::switchboard::ClientId;
+use crate::client_id::ClientId;
 use crate::time::Moment;
 
 pub use memory::{Bounds, Memory};

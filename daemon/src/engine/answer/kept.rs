@@ -11,7 +11,7 @@ use std::time::Duration;
 use ahoy_call::{Moment, PeerId};
 
 use super::settings::Fresh;
-use super::{Outcome, failed};
+use super::{Outcome, failed, stuck};
 use crate::bus;
 use crate::config::{Chosen, ChosenKey};
 use crate::contacts::{Change, Contacts};
@@ -316,14 +316,14 @@ impl Engine {
                 self.send_roster();
                 result.map_err(not_kept)?;
                 let answer = self.contact_is(then);
-                self.door_moved();
+                self.admission_changed();
                 Ok(answer)
             }
             What::Dnd(result) => {
                 result.map_err(not_kept)?;
                 if let Then::Dnd(dnd) = then {
                     self.dnd_is(dnd);
-                    self.door_moved();
+                    self.admission_changed();
                 }
                 Ok(Answer::Done)
             }
@@ -378,10 +378,6 @@ impl Then {
 
 fn hex(peer: PeerId) -> String {
     data_encoding::HEXLOWER.encode(&peer.bytes())
-}
-
-pub(super) fn stuck() -> Denied {
-    Denied::new(DeniedKind::Failed, "nothing was changed, the disk does not answer: try again later")
 }
 
 fn not_kept(error: io::Error) -> Denied {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Outcome, failed};
+use super::{Outcome, failed, stuck};
 use crate::config::{self, ChosenKey, Config, EditError};
 use crate::engine::{Engine, settings};
 use crate::media::ring;
@@ -79,7 +79,7 @@ pub(super) fn read(paths: &Paths, gate: &Gate) -> Result<Box<Fresh>, Box<NotTake
     let not_taken = |denied, file| Box::new(NotTaken { denied, file });
     let config = Config::load(&paths.config)
         .map_err(|error| not_taken(Denied::new(DeniedKind::Failed, error.to_string()), true))?;
-    gate.pass().map_err(|_given_up| not_taken(super::kept::stuck(), false))?;
+    gate.pass().map_err(|_given_up| not_taken(stuck(), false))?;
     let own = identity::open(&paths.identity(), config.name.as_deref(), &config.relay.urls);
     let own = own.map_err(|error| not_taken(failed(error), false))?;
     Ok(Box::new(Fresh { config, own }))
@@ -93,7 +93,7 @@ pub(super) fn rename(
     configured: bool,
     gate: &Gate,
 ) -> Result<Own, Denied> {
-    gate.pass().map_err(|_given_up| super::kept::stuck())?;
+    gate.pass().map_err(|_given_up| stuck())?;
     identity::set_display_name(dir, own, name, configured).map_err(failed)
 }
 

@@ -20,15 +20,15 @@ use webrtc::error::Result;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
-    RTCIceServer, Registry, SettingEngine, SettingEngineBuilder, configure_rtcp_reports,
+    Registry, SettingEngine, SettingEngineBuilder, configure_rtcp_reports,
 };
 use webrtc::runtime::TokioRuntime;
 
 use super::Setup;
 use super::reception::{self, Listener};
 use super::runtime::Capped;
+use super::servers::usable;
 use crate::system::clock;
-use crate::values::ice::IceServer;
 
 /// RTP payload type of Opus in our offers.
 pub(super) const PAYLOAD_TYPE: u8 = 111;
@@ -36,8 +36,6 @@ pub(super) const PAYLOAD_TYPE: u8 = 111;
 const SILENT_FOR: Duration = Duration::from_millis(1500);
 /// From lost to given up; and, together with [`SILENT_FOR`], how long ICE looks for a way at first.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
-/// More STUN and TURN servers than this only make set-up slower.
-const MOST_SERVERS: usize = 8;
 /// So long names that are being looked up are waited for, all of them together. Our own addresses, which may be all that is
 /// needed, are told after that.
 const NAMES_WITHIN: Duration = Duration::from_millis(100);
@@ -117,32 +115,6 @@ async fn furnish(
     };
     let channel = link.create_data_channel("ahoy", Some(channel)).await?;
     Ok((track, channel))
-}
-
-/// Every `host:port` that the library will ask for, as it spells it.
-pub(super) fn hosts(servers: &[IceServer]) -> impl Iterator<Item = String> {
-    let urls = usable(servers).into_iter().filter_map(|server| server.urls().ok()).flatten();
-    urls.map(|url| match url.host.contains(':') {
-        true => format!("[{}]:{}", url.host, url.port),
-        false => format!("{}:{}", url.host, url.port),
-    })
-}
-
-/// One address that the library cannot read, or a TURN server without a name, would fail the whole path.
-fn usable(servers: &[IceServer]) -> Vec<RTCIceServer> {
-    let each = servers.iter().flat_map(|server| {
-        server.urls.iter().map(|url| RTCIceServer {
-            urls: vec![url.clone()],
-            username: server.username.clone(),
-            credential: server.credential.clone(),
-        })
-    });
-    let usable: Vec<_> = each.filter(|server| server.urls().is_ok()).take(MOST_SERVERS).collect();
-    let given: usize = servers.iter().map(|server| server.urls.len()).sum();
-    if usable.len() < given {
-        tracing::debug!(left_out = given - usable.len(), "some STUN or TURN servers are not used");
-    }
-    usable
 }
 
 /// The library's defaults take 0.2 to 1.2 s on one machine, and never connect a path that opens 1.6 s late.

@@ -12,6 +12,7 @@ mod names;
 mod readers;
 mod reception;
 mod runtime;
+mod servers;
 mod task;
 
 pub use names::{Known, Names};

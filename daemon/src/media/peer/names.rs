@@ -12,7 +12,7 @@ use ahoy_call::Moment;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::connection;
+use super::servers;
 use crate::system::clock;
 use crate::values::ice::IceServer;
 
@@ -58,7 +58,7 @@ impl Names {
     where
         F: Future<Output = Vec<SocketAddr>> + Send + 'static,
     {
-        let names: HashSet<String> = connection::hosts(servers).collect();
+        let names: HashSet<String> = servers::hosts(servers).collect();
         // What no server is called any more is forgotten.
         self.asked.retain(|host, _| names.contains(host));
         self.known.send_if_modified(|known| {

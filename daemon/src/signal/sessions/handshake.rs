@@ -174,7 +174,7 @@ impl Sessions {
         self.replay.insert(peer, let_in_mark(call));
     }
 
-    /// The door did not let it in: its repeats need not ask again. They are not worth a place on the disk.
+    /// It was not let in: its repeats need not ask again. They are not worth a place on the disk.
     pub(super) fn keep_away(&mut self, peer: PeerId, handshake: Mark) {
         let of_them = self.kept_away.entry(peer).or_default();
         if of_them.len() >= MOST_KEPT_AWAY {

@@ -97,7 +97,7 @@ fn one_contacts_flood_costs_the_others_and_our_own_calls_nothing() {
             let out = ben.take(ms, envelope);
             for event in events(&out) {
                 noted += usize::from(matches!(event, Event::MissedNote { .. }));
-                // The worst case: the door lets each of them in.
+                // The worst case: each of them is let in.
                 if let Event::Rung { call, .. } = event {
                     rung_by_eve += 1;
                     for_eve += posts(&ben.say(ms, call, &eve, Message::Ready)).len();

@@ -1,28 +1,30 @@
-//! The engine at the door: rings that are let in or not, do-not-disturb, what a person says of a contact.
+//! Rings that are let in or not, do-not-disturb, what a person says of a contact.
 //!
-//! Lives here: asking the door before the rules hear of a ring; keeping and ending do-not-disturb.
-//! Must not: decide who may ring (`door.rs` does), or know D-Bus.
+//! Lives here: asking who may ring before the rules hear of a ring; keeping and ending do-not-disturb.
+//! Must not: decide who may ring (`ring_policy/admission.rs` does), or know D-Bus.
+
+pub mod admission;
 
 use std::path::Path;
 
 use ahoy_call::{CallId, CallView, Command, Event, LegId, Moment, PeerId, RingPolicy, SignalOrder, State};
 
 use crate::engine::Engine;
-use crate::engine::door::{Caller, Door, how_it_rings};
 use crate::engine::perform::Step;
+use crate::engine::ring_policy::admission::{Admission, Caller, how_it_rings};
 use crate::system::clock;
 use crate::values::dnd::Dnd;
 use crate::{media, signal};
 
-/// The door as it was kept over a restart.
-pub(crate) fn open(path: &Path) -> Door {
+/// Do-not-disturb as it was kept over a restart.
+pub(crate) fn open(path: &Path) -> Admission {
     match std::fs::read(path) {
-        Ok(kept) => Door::open(Some(&kept)),
+        Ok(kept) => Admission::open(Some(&kept)),
         Err(error) => {
             if error.kind() != std::io::ErrorKind::NotFound {
                 tracing::warn!(%error, "what do-not-disturb was set to cannot be read: it is off");
             }
-            Door::open(None)
+            Admission::open(None)
         }
     }
 }
@@ -84,27 +86,27 @@ impl Engine {
     /// whose queue is for everybody.
     pub(crate) fn framed(&mut self, call: CallId, leg: LegId, bytes: Vec<u8>) {
         let now = self.now();
-        if self.door.frame(now, call) {
+        if self.admission.frame(now, call) {
             self.tell_signal(signal::SignalingOrder::Frame { call, leg, bytes });
         } else {
             tracing::debug!("a frame of a data channel was dropped: there are too many");
         }
     }
 
-    /// A ring came in. Whom the door keeps away gets nothing: the session is dropped unanswered.
+    /// A ring came in. Who is kept away gets nothing: the session is dropped unanswered.
     fn rung(&mut self, event: Event) {
         let Event::Rung { call, leg, peer, lifetime, preconnect, policy: _ } = event else {
             return self.feed(event);
         };
         let now = self.now();
-        match self.door_answers(now, peer) {
+        match self.admit(now, peer) {
             Some(policy) => {
                 self.feed(Event::Rung { call, leg, peer, lifetime, preconnect, policy });
             }
             None => {
                 tracing::debug!(?call, "a ring was kept away");
                 let waits = self.contacts.manner(peer).is_some_and(|(manner, blocked)| {
-                    !blocked && self.door.is_kept_away(clock::unix_us(), &manner)
+                    !blocked && self.admission.is_kept_away(clock::unix_us(), &manner)
                 });
                 let over = match waits {
                     true => {
@@ -125,12 +127,12 @@ impl Engine {
 
     /// Do-not-disturb began, changed or ended, or what a person says of a contact did. What rings falls silent if it would be
     /// kept away now; who was kept away and still calls rings if it would not: nothing was said to them until now.
-    pub(crate) fn door_moved(&mut self) {
+    pub(crate) fn admission_changed(&mut self) {
         let (now, unix_us) = (self.now(), clock::unix_us());
         let disturbs = |view: &CallView| {
             let rings = matches!(view.state, State::Incoming | State::Waiting) && !view.silenced;
             let manner = self.contacts.manner(view.peer).filter(|_| rings);
-            manner.is_some_and(|(manner, _)| self.door.is_kept_away(unix_us, &manner))
+            manner.is_some_and(|(manner, _)| self.admission.is_kept_away(unix_us, &manner))
         };
         let views = self.phone.views();
         let silent: Vec<CallId> = views.iter().filter(|view| disturbs(view)).map(|view| view.id).collect();
@@ -142,7 +144,7 @@ impl Engine {
         for kept in self.kept_away.take(now) {
             let Kept { call, leg, peer, preconnect, until } = kept;
             match self.contacts.manner(peer) {
-                Some((manner, false)) if self.door.is_kept_away(unix_us, &manner) => {
+                Some((manner, false)) if self.admission.is_kept_away(unix_us, &manner) => {
                     let over = self.kept_away.keep(now, kept);
                     self.drop_rings(over);
                 }
@@ -157,11 +159,11 @@ impl Engine {
         }
     }
 
-    fn door_answers(&mut self, now: Moment, peer: PeerId) -> Option<RingPolicy> {
+    fn admit(&mut self, now: Moment, peer: PeerId) -> Option<RingPolicy> {
         // Signaling has asked already; since then the contact may have been blocked or removed.
         let (manner, blocked) = self.contacts.manner(peer)?;
         let caller = Caller { peer, manner: &manner, dialed: self.phone.dials(peer) };
-        if blocked { None } else { self.door.ring(now, clock::unix_us(), caller) }
+        if blocked { None } else { self.admission.ring(now, clock::unix_us(), caller) }
     }
 
     /// Plays the other of a call as loud as the contact is set to. `call`: as media know it.
@@ -196,20 +198,20 @@ impl Engine {
 
     /// Do-not-disturb is set so, or ended, and will be after a restart.
     pub(crate) fn dnd_is(&mut self, dnd: Dnd) {
-        self.door.dnd = dnd;
+        self.admission.dnd = dnd;
     }
 
     /// Ends do-not-disturb whose time is over. At the next start it would be over too, so that nothing needs the disk.
     pub(crate) fn end_dnd(&mut self) {
-        if self.door.dnd.is_over(clock::unix_us()) {
+        if self.admission.dnd.is_over(clock::unix_us()) {
             tracing::info!("do-not-disturb is over");
-            self.door.dnd = Dnd::default();
+            self.admission.dnd = Dnd::default();
         }
     }
 
     /// Resolves when do-not-disturb ends by the calendar; never, if it does not.
     pub(crate) fn dnd_ends(&self) -> impl Future<Output = ()> + use<> {
-        let until = self.door.dnd.until;
+        let until = self.admission.dnd.until;
         async move {
             match until {
                 0 => std::future::pending().await,

@@ -1,4 +1,4 @@
-//! The door: who may ring now, and how often we may dial.
+//! Who may ring now, and how often we may dial.
 //!
 //! Lives here: do-not-disturb with its end by the calendar, what a contact's policy makes of a ring, counts of the last minute.
 //! Must not: know a call, send anything, write a file.
@@ -17,7 +17,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Rings that are remembered, over all contacts. Who is behind that has been away for most of a minute.
 const REMEMBERED: usize = 1024;
 
-/// Who stands at the door.
+/// Who rings.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
     /// Which contact.
@@ -28,9 +28,9 @@ pub struct Caller<'a> {
     pub dialed: bool,
 }
 
-/// The door.
+/// What decides that.
 #[derive(Clone, Debug, Default)]
-pub struct Door {
+pub struct Admission {
     /// Do-not-disturb as it was set last; it may be over.
     pub dnd: Dnd,
     rings: VecDeque<(Moment, PeerId)>,
@@ -48,7 +48,7 @@ impl Default for Frames {
     }
 }
 
-impl Door {
+impl Admission {
     /// With what was kept over a restart: the file's content. What cannot be read is as if nothing was set.
     pub fn open(kept: Option<&[u8]>) -> Self {
         let dnd = kept.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
@@ -135,8 +135,8 @@ mod tests {
 
     /// What a single ring of such a contact does under this mode.
     fn ring(mode: DndMode, manner: &ContactRules, dialed: bool) -> Option<RingPolicy> {
-        let mut door = Door { dnd: Dnd { mode, until: 0 }, ..Door::default() };
-        door.ring(at(1), 1, Caller { peer: ANA, manner, dialed })
+        let mut admission = Admission { dnd: Dnd { mode, until: 0 }, ..Admission::default() };
+        admission.ring(at(1), 1, Caller { peer: ANA, manner, dialed })
     }
 
     #[test]
@@ -187,54 +187,55 @@ mod tests {
 
     #[test]
     fn do_not_disturb_ends_by_the_calendar_and_comes_back_with_it() {
-        let mut door = Door { dnd: Dnd { mode: DndMode::All, until: 1_000 }, ..Door::default() };
+        let mut admission =
+            Admission { dnd: Dnd { mode: DndMode::All, until: 1_000 }, ..Admission::default() };
         let manner = ContactRules::default();
         let caller = Caller { peer: ANA, manner: &manner, dialed: false };
-        assert_eq!(door.ring(at(1), 999, caller), None);
-        assert_eq!(door.ring(at(2), 1_000, caller), Some(RingPolicy::Normal));
-        assert!(!door.dnd.is_over(999) && door.dnd.is_over(1_000));
+        assert_eq!(admission.ring(at(1), 999, caller), None);
+        assert_eq!(admission.ring(at(2), 1_000, caller), Some(RingPolicy::Normal));
+        assert!(!admission.dnd.is_over(999) && admission.dnd.is_over(1_000));
     }
 
     #[test]
     fn the_sixth_ring_in_a_minute_is_not_heard_and_a_quiet_minute_forgives() {
-        let mut door = Door::default();
+        let mut admission = Admission::default();
         let manner = manner(contact_rules::RingPolicy::Always, true);
         let caller = Caller { peer: ANA, manner: &manner, dialed: false };
         for second in 0..5 {
-            assert!(door.ring(at(second), 1, caller).is_some(), "{second}");
+            assert!(admission.ring(at(second), 1, caller).is_some(), "{second}");
         }
-        assert_eq!(door.ring(at(5), 1, caller), None);
+        assert_eq!(admission.ring(at(5), 1, caller), None);
         let other = Caller { peer: PeerId::from_bytes([2; 16]), ..caller };
-        assert!(door.ring(at(6), 1, other).is_some(), "others are not in it");
-        assert!(door.ring(at(66), 1, caller).is_some());
+        assert!(admission.ring(at(6), 1, other).is_some(), "others are not in it");
+        assert!(admission.ring(at(66), 1, caller).is_some());
     }
 
     #[test]
     fn a_flood_by_one_data_channel_is_cut_and_another_call_has_its_own_room() {
-        let mut door = Door::default();
+        let mut admission = Admission::default();
         let (theirs, other) = (CallId::from_bytes([1; 16]), CallId::from_bytes([2; 16]));
-        let taken = (0..60_000).filter(|_| door.frame(at(1), theirs)).count();
+        let taken = (0..60_000).filter(|_| admission.frame(at(1), theirs)).count();
         assert_eq!(taken, 256, "more than a call's set-up and a repair need");
-        assert!((0..200).all(|_| door.frame(at(1), other)));
-        assert!(door.frame(at(2), theirs), "and it is not cut off for ever");
+        assert!((0..200).all(|_| admission.frame(at(1), other)));
+        assert!(admission.frame(at(2), theirs), "and it is not cut off for ever");
     }
 
     #[test]
     fn twenty_dials_in_a_minute_are_enough() {
-        let mut door = Door::default();
-        assert!((0..20).all(|second| door.dial(at(second))));
-        assert!(!door.dial(at(59)));
-        assert!(door.dial(at(60)), "the first is a minute old");
-        assert!(!door.dial(at(60)));
+        let mut admission = Admission::default();
+        assert!((0..20).all(|second| admission.dial(at(second))));
+        assert!(!admission.dial(at(59)));
+        assert!(admission.dial(at(60)), "the first is a minute old");
+        assert!(!admission.dial(at(60)));
     }
 
     #[test]
     fn what_is_kept_is_read_again_and_nonsense_is_nothing() {
         let dnd = Dnd { mode: DndMode::Favorites, until: 77 };
         let kept = serde_json::to_vec(&dnd).unwrap();
-        assert_eq!(Door::open(Some(&kept)).dnd, dnd);
-        assert_eq!(Door::open(Some(b"{\"mode\":\"sometimes\"}")).dnd, Dnd::default());
-        assert_eq!(Door::open(None).dnd, Dnd::default());
+        assert_eq!(Admission::open(Some(&kept)).dnd, dnd);
+        assert_eq!(Admission::open(Some(b"{\"mode\":\"sometimes\"}")).dnd, Dnd::default());
+        assert_eq!(Admission::open(None).dnd, Dnd::default());
     }
 
     #[test]
@@ -247,14 +248,14 @@ mod tests {
 
     #[test]
     fn the_memory_of_rings_is_bounded() {
-        let mut door = Door::default();
+        let mut admission = Admission::default();
         let manner = ContactRules::default();
         for n in 0..3000_u16 {
             let [high, low] = n.to_be_bytes();
             let mut id = [0; 16];
             (id[0], id[1]) = (high, low);
-            door.ring(at(1), 1, Caller { peer: PeerId::from_bytes(id), manner: &manner, dialed: false });
+            admission.ring(at(1), 1, Caller { peer: PeerId::from_bytes(id), manner: &manner, dialed: false });
         }
-        assert_eq!(door.rings.len(), REMEMBERED);
+        assert_eq!(admission.rings.len(), REMEMBERED);
     }
 }
