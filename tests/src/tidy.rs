@@ -50,6 +50,21 @@ const NEVER: [(&str, &[&str]); 5] = [
     ("relay", &["ahoy-call", "ahoy-dbus", "ahoyd", "snow", "zbus"]),
 ];
 
+/// What a requirement may wait for.
+const CAPABILITIES: [&str; 11] = [
+    "group calls",
+    "rooms",
+    "pairing",
+    "discovery",
+    "paths",
+    "foreign peers",
+    "statistics",
+    "sound",
+    "video",
+    "screen",
+    "shared relays",
+];
+
 /// Everything that is wrong in one Rust file, by its path from the root.
 pub fn rust_file(path: &str, text: &str) -> Vec<String> {
     let code = without_comments(text);
@@ -208,6 +223,11 @@ pub fn requirement(id: &str, entry: &Value, tests: impl Fn(&str) -> bool) -> Vec
     if ways.len() != 1 {
         wrong.push(format!("{id}: needs exactly one of test, later, left-out; has {ways:?}"));
     }
+    if let Some(other) =
+        entry.get("later").filter(|later| !later.as_str().is_some_and(|later| CAPABILITIES.contains(&later)))
+    {
+        wrong.push(format!("{id}: waits for {other}, which is none of {CAPABILITIES:?}"));
+    }
     let empty = |way: &&str| entry[*way].as_str().is_some_and(|text| text.trim().is_empty());
     wrong.extend(ways.iter().copied().filter(empty).map(|way| format!("{id}: `{way}` says nothing")));
     let named: Vec<&str> = match entry.get("test") {
@@ -317,6 +337,7 @@ mod tests {
         assert_eq!(check("[R-1]\nis = 'It rings.'").len(), 1);
         assert_eq!(check("[R-1]\ntest = 'it_rings'").len(), 1);
         assert_eq!(check("[R-1]\nis = 'It rings.'\ntest = 'it_rings'\nlater = 'x'").len(), 1);
-        assert_eq!(check("[R-1]\nis = 'It rings.'\nlater = ''").len(), 1);
+        assert_eq!(check("[R-1]\nis = 'It rings.'\nlater = ''").len(), 2);
+        assert_eq!(check("[R-1]\nis = 'It rings.'\nlater = 'some day'").len(), 1);
     }
 }

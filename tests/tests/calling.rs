@@ -64,6 +64,19 @@ fn a_call_rings_is_answered_and_ends_completed_with_one_row_a_side() {
 }
 
 #[test]
+fn less_than_300_ms_after_the_answer_both_hear_each_other_on_a_line_of_50_ms() {
+    let mut w = ada_and_bob();
+    w.network.delay = Duration::from_millis(25);
+    w.dial("ada", "bob").unwrap();
+    w.pass(SECOND);
+    w.answer("bob").unwrap();
+    w.pass(Duration::from_millis(299));
+    for who in ["ada", "bob"] {
+        assert!(w.facts(who).contains(&Fact::Connected), "{who} hears nothing");
+    }
+}
+
+#[test]
 fn the_phone_rings_when_the_path_is_up_or_600_ms_after_message_3() {
     let mut w = ada_and_bob();
     w.dial("ada", "bob").unwrap();
