@@ -1,43 +1,23 @@
 //! Microseconds since the Unix epoch as calendar time, in UTC.
 //!
-//! Lives here: the civil calendar, and its spellings of ISO 8601 and RFC 5545.
+//! Lives here: its spellings of ISO 8601 and RFC 5545.
 //! Must not: read a clock, or know a time zone.
+
+use jiff::Timestamp;
 
 /// `2026-11-03T14:05:09.123456Z`; empty for 0, which is never.
 pub(super) fn iso(unix_us: i64) -> String {
-    if unix_us == 0 {
-        return String::new();
-    }
-    let (date, time) = split(unix_us);
-    let micros = unix_us.rem_euclid(1_000_000);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{micros:06}Z",
-        date.0, date.1, date.2, time.0, time.1, time.2
-    )
+    if unix_us == 0 { String::new() } else { format!("{:.6}", at(unix_us)) }
 }
 
 /// `20261103T140509Z`.
 pub(super) fn basic(unix_us: i64) -> String {
-    let (date, time) = split(unix_us);
-    format!("{:04}{:02}{:02}T{:02}{:02}{:02}Z", date.0, date.1, date.2, time.0, time.1, time.2)
+    at(unix_us).strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-type Triple = (i64, i64, i64);
-
-/// Year, month, day; hour, minute, second. Days are counted from a 1 March, so that a leap day is the last of its year,
-/// in eras of 400 years, which are all alike.
-fn split(unix_us: i64) -> (Triple, Triple) {
-    let seconds = unix_us.div_euclid(1_000_000);
-    let days = seconds.div_euclid(86_400) + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let second = seconds.rem_euclid(86_400);
-    ((year, month, day), (second / 3_600, second / 60 % 60, second % 60))
+/// A moment before the year -9999 or after 9999 is the epoch: no clock says so.
+fn at(unix_us: i64) -> Timestamp {
+    Timestamp::from_microsecond(unix_us).unwrap_or_default()
 }
 
 #[cfg(test)]
