@@ -10,8 +10,9 @@ mod town;
 mod weight;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use calls::Kind;
@@ -56,6 +57,8 @@ struct Soak {
     began: Instant,
     before: BTreeMap<u32, Weight>,
     plant: Plant,
+    /// Where reports and logs go.
+    folder: PathBuf,
     /// Held open by a planted leak.
     leaked: Option<(Running, Desk)>,
 }
@@ -73,6 +76,7 @@ pub async fn run(minutes: f64, plant: Plant, folder: &Path, told: impl Fn(&str))
         began: now(),
         before: BTreeMap::new(),
         plant,
+        folder: folder.to_owned(),
         leaked: None,
     };
     let outcome = soak.live(minutes, told).await;
@@ -279,6 +283,11 @@ impl Soak {
                 all.insert(body.pid, (body.name, least));
             }
             pause(BETWEEN).await;
+        }
+        for body in self.town.bodies() {
+            let name =
+                format!("{}-{:.0}-min.txt", body.name.replace(' ', "-").to_lowercase(), self.minutes());
+            fs::write(self.folder.join(name), body.inventory()?)?;
         }
         Ok(all)
     }

@@ -76,6 +76,23 @@ impl Body {
         })
     }
 
+    /// What exactly it holds, for whoever looks into growth: each thread, each descriptor, each mapping.
+    pub(super) fn inventory(&self) -> anyhow::Result<String> {
+        let proc = PathBuf::from(format!("/proc/{}", self.pid));
+        let mut lines = Vec::new();
+        for entry in fs::read_dir(proc.join("task"))? {
+            // What ends meanwhile is not there.
+            let name = fs::read_to_string(entry?.path().join("comm")).unwrap_or_default();
+            lines.push(format!("thread {}", name.trim()));
+        }
+        for entry in fs::read_dir(proc.join("fd"))? {
+            let target = fs::read_link(entry?.path()).unwrap_or_default();
+            lines.push(format!("descriptor {}", target.display()));
+        }
+        lines.sort();
+        Ok(format!("{}\n{}", lines.join("\n"), fs::read_to_string(proc.join("smaps"))?))
+    }
+
     async fn tasks(&self, wait: impl AsyncFn()) -> anyhow::Result<usize> {
         let from = fs::metadata(&self.log)?.len();
         let asked = Command::new("kill").args(["-USR1", &self.pid.to_string()]).status()?;
