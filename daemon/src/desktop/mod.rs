@@ -7,6 +7,7 @@ mod broken;
 mod hooks;
 mod icon;
 mod inhibit;
+mod joined;
 mod keys;
 mod network;
 mod note;

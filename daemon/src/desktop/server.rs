@@ -11,9 +11,10 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use zbus::conn::Builder;
 use zbus::message::Type;
-use zbus::{Connection, MatchRule, Message, MessageStream, Variant};
+use zbus::{MatchRule, Message, MessageStream, Variant};
 
 use super::icon;
+use super::joined::Joined;
 use super::note::Note;
 use crate::system::clock;
 
@@ -30,7 +31,7 @@ const DISMISSED: u32 = 2;
 /// A connection to the session bus, for the notification server alone.
 #[derive(Debug)]
 pub(super) struct Server {
-    bus: Connection,
+    bus: Joined,
     /// For [`Self::signal`]; always read, because a full queue would hold up the whole connection.
     pub(super) signals: MessageStream,
     /// For [`Self::owner`].
@@ -75,7 +76,7 @@ impl Server {
     pub(super) async fn join(address: Option<&str>) -> zbus::Result<Self> {
         let joined = async {
             let builder = address.map_or_else(Builder::session, Builder::address);
-            let bus = builder.build().await?;
+            let bus = Joined(builder.build().await?);
             let rule = || MatchRule::builder().msg_type(Type::Signal);
             let signals = rule().sender(SERVER).interface(SERVER).path(PATH).build()?;
             let owners = rule()

@@ -53,8 +53,9 @@ pub type OpenSound = Box<dyn FnMut(&MediaSettings) -> Box<dyn Sound> + Send>;
 /// Where there is nothing to read and write the pace of packets is enough.
 const IDLE: Duration = Duration::from_millis(20);
 
-/// Handles of devices that no call uses are kept for the next one.
-const KEPT: usize = 4;
+/// Handles of devices that no call uses are kept for the next one. More than one call at once is seldom, and a thread begins in a
+/// fraction of a millisecond.
+const KEPT: usize = 1;
 
 /// The machine's devices, as the media port holds them.
 pub struct Devices {
