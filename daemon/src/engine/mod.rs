@@ -45,6 +45,8 @@ use crate::{bus, desktop, history, identity, media, signal};
 const DAY: Duration = Duration::from_secs(86_400);
 /// So long after a start, and after a call has left the bus, memory is given back.
 const AT_REST: Duration = Duration::from_secs(3);
+/// And once more so much later: what a notification server did not take has been tried for a minute then.
+const AT_REST_AGAIN: Duration = Duration::from_secs(57);
 
 /// More than that is no drift: the calendar was set.
 const CALENDAR_SET_US: u64 = 60_000_000;
@@ -134,7 +136,7 @@ pub struct Engine {
     calendar_ahead: i64,
     watchdog: Option<(Duration, Moment)>,
     /// When memory is given back, if there is no call then.
-    rest: Option<Moment>,
+    rest: Option<(Moment, Option<Duration>)>,
     announced: bool,
     /// What sounds now.
     tone: Option<Tone>,
@@ -283,7 +285,7 @@ impl Engine {
         let calls = self.phone.deadline().map(|deadline| deadline.at);
         let watchdog = self.watchdog.map(|(_, at)| at);
         let own = [
-            self.rest,
+            self.rest.map(|(at, _)| at),
             self.kept.deadline(),
             self.chosen_due,
             Some(self.expire_due),
@@ -295,7 +297,7 @@ impl Engine {
 
     /// Something big is over.
     pub(crate) fn rest_soon(&mut self) {
-        self.rest = Some(clock::now() + AT_REST);
+        self.rest = Some((clock::now() + AT_REST, Some(AT_REST_AGAIN)));
     }
 
     fn on_time(&mut self) {
@@ -317,8 +319,8 @@ impl Engine {
             ready::watchdog();
             self.watchdog = Some((period, now + period));
         }
-        if self.rest.is_some_and(|at| at <= now) {
-            self.rest = None;
+        if let Some((_, again)) = self.rest.take_if(|(at, _)| *at <= now) {
+            self.rest = again.map(|later| (now + later, None));
             // The end of the call that is there now comes here again.
             if self.phone.views().is_empty() {
                 memory::rest();

@@ -26,8 +26,8 @@ use weight::Weight;
 use crate::lab::{Desk, Running};
 
 /// Calls linger for ten seconds, what they needed is given back after three more; a notice that nobody could show is tried for a
-/// minute.
-const REST: Duration = Duration::from_secs(75);
+/// minute, and then memory is given back once more.
+const REST: Duration = Duration::from_secs(80);
 /// Looks at a resting program, and the time between two of them.
 const LOOKS: usize = 5;
 const BETWEEN: Duration = Duration::from_secs(2);
@@ -216,9 +216,14 @@ impl Soak {
                 calls::until_now(&self.town, ben, path, &["active"]).await
             }
             Fault::Sound => {
-                self.town.people[ben].desk.end("sound")?;
+                // At both, so that whatever a daemon loads for it once has been loaded by all of them when they are weighed first.
+                for who in [ana, ben] {
+                    self.town.people[who].desk.end("sound")?;
+                }
                 pause(Duration::from_secs(2)).await;
-                self.town.people[ben].desk.begin("sound")?;
+                for who in [ana, ben] {
+                    self.town.people[who].desk.begin("sound")?;
+                }
                 pause(Duration::from_secs(3)).await;
                 calls::until_now(&self.town, ana, path, &["active"]).await
             }
