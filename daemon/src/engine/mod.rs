@@ -135,7 +135,7 @@ pub struct Engine {
     /// The calendar less the time since boot, when it was last looked at.
     calendar_ahead: i64,
     watchdog: Option<(Duration, Moment)>,
-    /// When memory is given back, if there is no call then.
+    /// When memory is given back, if there is no call then, and how much later once more.
     rest: Option<(Moment, Option<Duration>)>,
     announced: bool,
     /// What sounds now.
