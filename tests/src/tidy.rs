@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(check("[R-1]\nis = 'It rings.'\ntest = 'it_sings'").len(), 1);
         assert_eq!(check("[R-1]\nis = 'It rings.'").len(), 1);
         assert_eq!(check("[R-1]\ntest = 'it_rings'").len(), 1);
-        assert_eq!(check("[R-1]\nis = 'It rings.'\ntest = 'it_rings'\nlater = 'x'").len(), 1);
+        assert_eq!(check("[R-1]\nis = 'It rings.'\ntest = 'it_rings'\nlater = 'video'").len(), 1);
         assert_eq!(check("[R-1]\nis = 'It rings.'\nlater = ''").len(), 2);
         assert_eq!(check("[R-1]\nis = 'It rings.'\nlater = 'some day'").len(), 1);
     }

@@ -123,8 +123,8 @@ impl Switch {
 pub struct Wishes {
     /// See `Parts::echo`; `Auto`: while the microphone hears the speaker. A headset is not even tried.
     pub echo: Switch,
-    /// See [`Parts::noise`]; `Auto`: while there is noise in the pauses.
+    /// See `Parts::noise`; `Auto`: while there is noise in the pauses.
     pub noise: Switch,
-    /// See [`Parts::gain`]; `Auto` is on.
+    /// See `Parts::gain`; `Auto` is on.
     pub gain: Switch,
 }

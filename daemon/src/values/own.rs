@@ -39,7 +39,7 @@ pub struct OwnInbox {
 }
 
 impl Own {
-    /// Our card with this delivery token in it. An error means that this value was not made by [`open`].
+    /// Our card with this delivery token in it. An error means that this value was not made by `identity::open`.
     pub fn card(&self, token: [u8; 16]) -> Result<Card, CardError> {
         let inboxes = self.inboxes.iter().map(|own| InboxAt { relay: own.relay.clone(), inbox: own.inbox() });
         let device = CardDevice { certificate: self.certificate.clone(), inboxes: inboxes.collect() };
