@@ -15,7 +15,6 @@ use zbus::message::Type;
 use zbus::wire::OwnedFd;
 use zbus::{Connection, MatchRule, MessageStream};
 
-use super::joined::Joined;
 use super::popup_content::InCall;
 use crate::system::clock;
 use crate::values::request::{Guard, Request, Verb, Which};
@@ -50,7 +49,7 @@ pub(super) async fn follow(
 
 /// What is held in a call.
 struct Guarding {
-    bus: Joined,
+    bus: Connection,
     sleeps: MessageStream,
     _idle: OwnedFd,
     sleep: Option<OwnedFd>,
@@ -58,7 +57,7 @@ struct Guarding {
 
 impl Guarding {
     async fn begin(bus: Option<&str>) -> zbus::Result<Self> {
-        let bus = Joined(bus.map_or_else(Builder::system, Builder::address).build().await?);
+        let bus = bus.map_or_else(Builder::system, Builder::address).build().await?;
         let rule = MatchRule::builder()
             .msg_type(Type::Signal)
             .sender(LOGIND)

@@ -7,7 +7,6 @@ mod broken;
 mod hooks;
 mod icon;
 mod inhibit;
-mod joined;
 mod keys;
 mod network;
 mod note;

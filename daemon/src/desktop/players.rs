@@ -16,7 +16,6 @@ use zbus::conn::Builder;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedVariant};
 
-use super::joined::Joined;
 use crate::system::clock;
 
 const PREFIX: &str = "org.mpris.MediaPlayer2.";
@@ -48,7 +47,7 @@ pub(super) async fn follow(bus: Option<String>, mut quiet: watch::Receiver<bool>
 
 /// One call's worth of players.
 struct Room {
-    bus: Joined,
+    bus: Connection,
     changes: MessageStream,
     /// Players that we paused, by their unique name; true once a person did something else with one.
     paused: BTreeMap<String, bool>,
@@ -57,7 +56,7 @@ struct Room {
 impl Room {
     async fn enter(bus: Option<&str>) -> zbus::Result<Self> {
         let builder = bus.map_or_else(Builder::session, Builder::address);
-        let bus = Joined(builder.build().await?);
+        let bus = builder.build().await?;
         let rule = MatchRule::builder()
             .msg_type(Type::Signal)
             .interface(PROPERTIES)

@@ -11,10 +11,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use zbus::conn::Builder;
 use zbus::message::Type;
-use zbus::{MatchRule, Message, MessageStream, Variant};
+use zbus::{Connection, MatchRule, Message, MessageStream, Variant};
 
 use super::icon;
-use super::joined::Joined;
 use super::note::Note;
 use crate::system::clock;
 
@@ -31,7 +30,7 @@ const DISMISSED: u32 = 2;
 /// A connection to the session bus, for the notification server alone.
 #[derive(Debug)]
 pub(super) struct Server {
-    bus: Joined,
+    bus: Connection,
     /// For [`Self::signal`]; always read, because a full queue would hold up the whole connection.
     pub(super) signals: MessageStream,
     /// For [`Self::owner`].
@@ -76,7 +75,7 @@ impl Server {
     pub(super) async fn join(address: Option<&str>) -> zbus::Result<Self> {
         let joined = async {
             let builder = address.map_or_else(Builder::session, Builder::address);
-            let bus = Joined(builder.build().await?);
+            let bus = builder.build().await?;
             let rule = || MatchRule::builder().msg_type(Type::Signal);
             let signals = rule().sender(SERVER).interface(SERVER).path(PATH).build()?;
             let owners = rule()

@@ -17,7 +17,6 @@ use zbus::conn::Builder;
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Variant};
 
 use super::{LAST_WORDS, Scribe, environment, json, read};
-use crate::desktop::joined::Joined;
 use crate::system::clock;
 use crate::values::happening::Happening;
 
@@ -92,7 +91,7 @@ pub(super) async fn run(program: &Path, happening: &Happening, limit: Duration) 
 
 /// A unit that was begun.
 struct Begun {
-    bus: Joined,
+    bus: Connection,
     name: String,
     job: OwnedObjectPath,
     jobs: MessageStream,
@@ -100,7 +99,7 @@ struct Begun {
 }
 
 async fn begin(program: &Path, happening: &Happening, limit: Duration) -> zbus::Result<Begun> {
-    let bus = Joined(Builder::session().build().await?);
+    let bus = Builder::session().build().await?;
     let (output, into) = io::pipe()?;
     let name = unit_name(happening.serial)?;
     let properties = properties(program, happening, limit, into)?;
