@@ -67,7 +67,7 @@ pub(crate) fn main() -> ExitCode {
 fn check(file: &Path) -> ExitCode {
     let told = Config::load(file).map_err(anyhow::Error::from).and_then(|config| {
         let settings: serde_json::Map<String, serde_json::Value> =
-            config.listed().into_iter().map(|(key, value)| (key.to_owned(), value.json())).collect();
+            config.listed().into_iter().map(|(key, value)| (key, value.json())).collect();
         writeln!(std::io::stdout(), "{}", serde_json::Value::Object(settings)).context("writing the settings")
     });
     match told {
@@ -82,7 +82,7 @@ fn check(file: &Path) -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let paths = Paths::find(arguments.config)?;
     let config = Config::load(&paths.config)?;
-    log::begin(config.log);
+    log::begin(config.log.level);
     #[expect(clippy::disallowed_methods, reason = "ends with the runtime")]
     drop(tokio::spawn(census::answer("main")));
 
@@ -95,7 +95,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Err(LockError::Taken) => return second(),
         Err(error) => return Err(error).context("locking the state directory"),
     };
-    let own = identity::open(&paths.identity(), config.name.as_deref(), &config.relay.urls)
+    let own = identity::open(&paths.identity(), config.account.name.as_deref(), &config.relay.urls)
         .context("loading the identity")?;
     let own = Arc::new(own);
     let (store, store_thread) = Store::spawn().context("starting the store")?;

@@ -94,7 +94,7 @@ pub(super) fn changed(
     value: Option<&Setting>,
 ) -> Result<String, EditError> {
     let known = Config::parse(text, path).map_err(EditError::File)?.listed();
-    if !known.iter().any(|(name, _)| *name == key) {
+    if !known.iter().any(|(name, _)| name == key) {
         return Err(EditError::Unknown(key.to_owned()));
     }
     let Some((table, name)) = key.rsplit_once('.') else { return Err(EditError::Unknown(key.to_owned())) };

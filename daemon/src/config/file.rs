@@ -1,298 +1,151 @@
-//! The file as it is spelled.
+//! The values of `config.toml`, as they are read and written.
 //!
-//! Lives here: the tables and keys of `config.toml`, and the judging of each value.
+//! Lives here: what each value must be, and the sentence about one that is not.
 //! Must not: be seen outside of the configuration.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ahoy_proto::limits;
 use ahoy_proto::relay_url::RelayUrl;
 use ahoy_proto::words::{NAME, Words};
-use serde::Deserialize;
-use toml::{Spanned, Value};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use toml::Value;
 use tracing::Level;
 
-use super::{Call, Config, Interfaces, Media, Relay, Retention};
 use crate::system::log;
 use crate::values::media::{Ringing, Switch, Volume, Wishes};
 use crate::values::preconnect::Preconnect;
+use crate::values::rows::Retention;
 
-/// The file as it is spelled: every key once, every value still unjudged.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct File {
-    account: AccountTable,
-    relay: RelayTable,
-    call: CallTable,
-    media: MediaTable,
-    history: HistoryTable,
-    voice: VoiceTable,
-    ring: RingTable,
-    log: LogTable,
+// Without `bound` each table would have to have a default of its own; what counts is that of the value.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Retention", default, deny_unknown_fields, bound = "")]
+pub(super) struct HistoryTable {
+    #[serde(rename = "keep-days", deserialize_with = "keep_days")]
+    days: Option<u32>,
+    #[serde(rename = "keep-rows", deserialize_with = "keep_rows")]
+    rows: Option<u32>,
 }
 
-type Field = Option<Spanned<Value>>;
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct AccountTable {
-    name: Field,
-    enabled: Field,
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Wishes", default, deny_unknown_fields, bound = "")]
+pub(super) struct VoiceTable {
+    #[serde(deserialize_with = "switch")]
+    echo: Switch,
+    #[serde(deserialize_with = "switch")]
+    noise: Switch,
+    #[serde(deserialize_with = "switch")]
+    gain: Switch,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct RelayTable {
-    urls: Field,
-    ca_file: Field,
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Ringing", default, deny_unknown_fields, bound = "")]
+pub(super) struct RingTable {
+    #[serde(deserialize_with = "tone")]
+    tone: Option<String>,
+    #[serde(deserialize_with = "theme")]
+    theme: Option<String>,
+    #[serde(deserialize_with = "volume", serialize_with = "share")]
+    volume: Volume,
+    #[serde(deserialize_with = "flag")]
+    muted: bool,
+    #[serde(deserialize_with = "flag")]
+    tones: bool,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct CallTable {
-    lifetime: Field,
-    reconnect_window: Field,
-    ring_at_most: Field,
-    call_waiting: Field,
-    preconnect: Field,
+/// How the sentence about a value begins that cannot stand; its key goes before it.
+pub(super) const MUST_BE: &str = "must be ";
+
+/// A function for each kind of value: its name and type, what the value must be, and what takes it if it is that.
+macro_rules! values {
+    ($($name:ident -> $type:ty: $must:expr, $take:expr;)*) => {$(
+        pub(super) fn $name<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
+            let take: fn(&Value) -> Option<$type> = $take;
+            take(&Value::deserialize(from)?).ok_or_else(|| D::Error::custom(format_args!("{MUST_BE}{}", $must)))
+        }
+    )*};
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct MediaTable {
-    input: Field,
-    output: Field,
-    ring: Field,
-    interfaces: Field,
-    bitrate: Field,
+values! {
+    flag -> bool: "true or false", Value::as_bool;
+    relay_urls -> Vec<String>: "a list of at most 4 different relays, each \"wss://host\", or \"ws://127.0.0.1:port\" on this machine",
+        |v| texts(v).filter(|urls| are_relays(urls));
+    ca_file -> Option<PathBuf>: "an absolute path",
+        |v| text(v).map(PathBuf::from).filter(|path| path.is_absolute()).map(Some);
+    lifetime -> Duration: "a number of seconds from 10 to 180, or \"short\" (30), \"normal\" (60) or \"long\" (90)", ringing;
+    window -> Duration: "a number of seconds from 5 to 60", |v| whole(v, 5..=60).map(Duration::from_secs);
+    preconnect -> Preconnect: "\"always\", \"trusted\" or \"never\"", word;
+    device -> Option<String>: "the name of a device", |v| text(v).map(Some);
+    devices -> Vec<String>: "a list of at most 8 names of devices", |v| texts(v).filter(|names| names.len() <= 8);
+    interfaces -> Vec<String>: "\"auto\" or a list of interface names such as [\"eth0\"]",
+        |v| if v.as_str() == Some("auto") { Some(Vec::new()) } else { texts(v).filter(|names| !names.is_empty()) };
+    bitrate -> u32: "a number of bits a second from 12000 to 64000", |v| whole(v, 12_000..=64_000);
+    keep_days -> Option<u32>: "a number from 1 to 36500", |v| whole(v, 1..=36_500).map(Some);
+    keep_rows -> Option<u32>: "a number from 1 to 10000000", |v| whole(v, 1..=10_000_000).map(Some);
+    switch -> Switch: "\"on\", \"off\" or \"auto\"", word;
+    tone -> Option<String>: "a file or a name of the sound theme", |v| text(v).map(Some);
+    theme -> Option<String>: "the name of a sound theme", |v| text(v).map(Some);
+    volume -> Volume: "a number from 0 to 1", |v| word(v).and_then(Volume::of);
+    level -> Level: "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"", |v| log::named(v.as_str()?);
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct HistoryTable {
-    keep_days: Field,
-    keep_rows: Field,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct VoiceTable {
-    echo: Field,
-    noise: Field,
-    gain: Field,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct RingTable {
-    tone: Field,
-    theme: Field,
-    volume: Field,
-    muted: Field,
-    tones: Field,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct LogTable {
-    level: Field,
-}
-
-/// A value that cannot stand, and where.
-pub(super) struct Wrong {
-    pub(super) at: Range<usize>,
-    pub(super) sentence: String,
-}
-
-impl File {
-    /// Every value within its range, or the first that is not.
-    pub(super) fn check(self) -> Result<Config, Wrong> {
-        let usual = Config::default();
-        Ok(Config {
-            name: display_name(self.account.name)?,
-            enabled: read(self.account.enabled, "`enabled` must be true or false", Value::as_bool)?
-                .unwrap_or(usual.enabled),
-            relay: Relay {
-                urls: read(
-                    self.relay.urls,
-                    "`urls` must be a list of at most 4 different relays, each \"wss://host\", or \"ws://127.0.0.1:port\" on this machine",
-                    relay_urls,
-                )?
-                .unwrap_or_default(),
-                ca_file: read(self.relay.ca_file, "`ca-file` must be an absolute path", |v| {
-                    text(v).map(PathBuf::from).filter(|p| p.is_absolute())
-                })?,
-            },
-            call: Call {
-                lifetime: read(self.call.lifetime, RINGS, ringing)?
-                .unwrap_or(usual.call.lifetime),
-                reconnect_window: read(
-                    self.call.reconnect_window,
-                    "`reconnect-window` must be a number of seconds from 5 to 60",
-                    |v| seconds(v, 5..=60),
-                )?
-                .unwrap_or(usual.call.reconnect_window),
-                ring_at_most: read(
-                    self.call.ring_at_most,
-                    "`ring-at-most` must be a number of seconds from 10 to 180, or \"short\", \"normal\" or \"long\"",
-                    ringing,
-                )?
-                .unwrap_or(usual.call.ring_at_most),
-                call_waiting: read(
-                    self.call.call_waiting,
-                    "`call-waiting` must be true or false",
-                    Value::as_bool,
-                )?
-                .unwrap_or(usual.call.call_waiting),
-                preconnect: read(
-                    self.call.preconnect,
-                    "`preconnect` must be \"always\", \"trusted\" or \"never\"",
-                    preconnect,
-                )?
-                .unwrap_or(usual.call.preconnect),
-            },
-            media: Media {
-                input: read(self.media.input, "`input` must be the name of a device", text)?,
-                output: read(self.media.output, "`output` must be the name of a device", text)?,
-                ring: read(
-                    self.media.ring,
-                    "`ring` must be a list of at most 8 names of devices",
-                    |v| texts(v).filter(|names| names.len() <= 8),
-                )?
-                .unwrap_or_default(),
-                interfaces: read(
-                    self.media.interfaces,
-                    "`interfaces` must be \"auto\" or a list of interface names such as [\"eth0\"]",
-                    interfaces,
-                )?
-                .unwrap_or(usual.media.interfaces),
-                bitrate: read(
-                    self.media.bitrate,
-                    "`bitrate` must be a number of bits a second from 12000 to 64000",
-                    |v| v.as_integer().filter(|n| (12_000..=64_000).contains(n)).and_then(|n| u32::try_from(n).ok()),
-                )?
-                .unwrap_or(usual.media.bitrate),
-            },
-            history: Retention {
-                days: read(self.history.keep_days, "`keep-days` must be a number from 1 to 36500", |v| {
-                    number(v, 1..=36_500)
-                })?,
-                rows: read(self.history.keep_rows, "`keep-rows` must be a number from 1 to 10000000", |v| {
-                    number(v, 1..=10_000_000)
-                })?,
-            },
-            voice: Wishes {
-                echo: read(self.voice.echo, "`echo` must be \"on\", \"off\" or \"auto\"", switch)?
-                    .unwrap_or_default(),
-                noise: read(self.voice.noise, "`noise` must be \"on\", \"off\" or \"auto\"", switch)?
-                    .unwrap_or_default(),
-                gain: read(self.voice.gain, "`gain` must be \"on\", \"off\" or \"auto\"", switch)?
-                    .unwrap_or_default(),
-            },
-            ring: Ringing {
-                tone: read(self.ring.tone, "`tone` must be a file or a name of the sound theme", text)?,
-                theme: read(self.ring.theme, "`theme` must be the name of a sound theme", text)?,
-                volume: read(self.ring.volume, "`volume` must be a number from 0 to 1", volume)?
-                    .unwrap_or(usual.ring.volume),
-                muted: read(self.ring.muted, "`muted` must be true or false", Value::as_bool)?
-                    .unwrap_or(usual.ring.muted),
-                tones: read(self.ring.tones, "`tones` must be true or false", Value::as_bool)?
-                    .unwrap_or(usual.ring.tones),
-            },
-            log: read(
-                self.log.level,
-                "`level` must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
-                level,
-            )?
-            .unwrap_or(usual.log),
-        })
-    }
-}
-
-fn read<T>(field: Field, sentence: &str, take: impl FnOnce(&Value) -> Option<T>) -> Result<Option<T>, Wrong> {
-    let Some(value) = field else { return Ok(None) };
-    match take(value.get_ref()) {
-        Some(taken) => Ok(Some(taken)),
-        None => Err(Wrong { at: value.span(), sentence: sentence.to_owned() }),
-    }
+pub(super) fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let wrong = |why: &str| D::Error::custom(format_args!("{MUST_BE}1 to 64 characters on one line{why}"));
+    let value = Value::deserialize(from)?;
+    let name = value.as_str().ok_or_else(|| wrong(""))?;
+    let name = Words::own(name, NAME).map_err(|unfit| wrong(&format!("; {unfit}")))?;
+    Ok(Some(name.into()))
 }
 
 fn text(value: &Value) -> Option<String> {
-    value.as_str().filter(|t| !t.is_empty()).map(str::to_owned)
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn texts(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(text).collect()
 }
 
-fn display_name(field: Field) -> Result<Option<String>, Wrong> {
-    let Some(value) = field else { return Ok(None) };
-    let wrong = |why: &str| Wrong {
-        at: value.span(),
-        sentence: format!("`name` must be 1 to 64 characters on one line{why}"),
-    };
-    let name = value.get_ref().as_str().ok_or_else(|| wrong(""))?;
-    let name = Words::own(name, NAME).map_err(|unfit| wrong(&format!("; {unfit}")))?;
-    Ok(Some(name.into()))
+fn whole<T: TryFrom<i64>>(value: &Value, range: RangeInclusive<i64>) -> Option<T> {
+    value.as_integer().filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok())
 }
 
-fn number(value: &Value, range: RangeInclusive<i64>) -> Option<u32> {
-    value.as_integer().filter(|n| range.contains(n)).and_then(|n| u32::try_from(n).ok())
+fn word<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    value.clone().try_into().ok()
 }
-
-fn seconds(value: &Value, range: RangeInclusive<i64>) -> Option<Duration> {
-    let n = value.as_integer().filter(|n| range.contains(n))?;
-    u64::try_from(n).ok().map(Duration::from_secs)
-}
-
-/// What is said of a wrong `lifetime`.
-const RINGS: &str = "`lifetime` must be a number of seconds from 10 to 180, or \"short\" (30), \"normal\" (60) or \"long\" (90)";
 
 /// Seconds, or a profile by its name.
 fn ringing(value: &Value) -> Option<Duration> {
-    match value.as_str() {
-        Some("short") => Some(Duration::from_secs(30)),
-        Some("normal") => Some(Duration::from_secs(60)),
-        Some("long") => Some(Duration::from_secs(90)),
-        Some(_) => None,
-        None => seconds(value, 10..=180),
-    }
+    let seconds = match value.as_str() {
+        Some("short") => 30,
+        Some("normal") => 60,
+        Some("long") => 90,
+        Some(_) => return None,
+        None => whole(value, 10..=180)?,
+    };
+    Some(Duration::from_secs(seconds))
 }
 
-fn preconnect(value: &Value) -> Option<Preconnect> {
-    match value.as_str()? {
-        "always" => Some(Preconnect::Always),
-        "trusted" => Some(Preconnect::Trusted),
-        "never" => Some(Preconnect::Never),
-        _ => None,
-    }
+fn are_relays(urls: &[String]) -> bool {
+    let read: Option<Vec<RelayUrl>> = urls.iter().map(|url| RelayUrl::parse(url).ok()).collect();
+    let different = |urls: Vec<RelayUrl>| urls.iter().enumerate().all(|(n, url)| !urls[..n].contains(url));
+    read.is_some_and(different) && urls.len() <= limits::DEVICE_INBOXES
 }
 
-fn interfaces(value: &Value) -> Option<Interfaces> {
-    if value.as_str() == Some("auto") {
-        return Some(Interfaces::Auto);
-    }
-    texts(value).filter(|names| !names.is_empty()).map(Interfaces::Only)
+pub(super) fn seconds<S: Serializer>(value: &Duration, into: S) -> Result<S::Ok, S::Error> {
+    value.as_secs().serialize(into)
 }
 
-fn volume(value: &Value) -> Option<Volume> {
-    let whole = value.as_integer().and_then(|n| u8::try_from(n).ok()).map(f64::from);
-    value.as_float().or(whole).and_then(Volume::of)
+pub(super) fn names_or_auto<S: Serializer>(names: &[String], into: S) -> Result<S::Ok, S::Error> {
+    if names.is_empty() { "auto".serialize(into) } else { names.serialize(into) }
 }
 
-fn switch(value: &Value) -> Option<Switch> {
-    value.as_str().and_then(Switch::of)
+pub(super) fn level_word<S: Serializer>(level: &Level, into: S) -> Result<S::Ok, S::Error> {
+    level.as_str().to_ascii_lowercase().serialize(into)
 }
 
-fn level(value: &Value) -> Option<Level> {
-    log::named(value.as_str()?)
-}
-
-fn relay_urls(value: &Value) -> Option<Vec<String>> {
-    let urls = texts(value)?;
-    let read: Vec<RelayUrl> = urls.iter().map(|url| RelayUrl::parse(url).ok()).collect::<Option<_>>()?;
-    let different = read.iter().enumerate().all(|(n, url)| !read.iter().take(n).any(|other| other == url));
-    (different && urls.len() <= limits::DEVICE_INBOXES).then_some(urls)
+fn share<S: Serializer>(volume: &Volume, into: S) -> Result<S::Ok, S::Error> {
+    volume.share().serialize(into)
 }

@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tracing::Level;
 
 use crate::values::media::{MediaSettings, Ringing, Wishes};
@@ -21,15 +22,13 @@ use crate::values::preconnect::Preconnect;
 use crate::values::rows::Retention;
 pub use chosen::{Chosen, ChosenKey};
 pub use edit::{EditError, write_past};
-use file::{File, Wrong};
 
 /// The whole configuration, every value within its range.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `[account] name`: our name as others see it; without it the user database says.
-    pub name: Option<String>,
-    /// `[account] enabled`: others can reach us; otherwise we are offline.
-    pub enabled: bool,
+    /// `[account]`.
+    pub account: Account,
     /// `[relay]`.
     pub relay: Relay,
     /// `[call]`.
@@ -37,61 +36,91 @@ pub struct Config {
     /// `[media]`.
     pub media: Media,
     /// `[history]`: how long rows are kept; for ever unless a person says otherwise.
+    #[serde(with = "file::HistoryTable")]
     pub history: Retention,
     /// `[voice]`: what is done to the voice of the microphone.
+    #[serde(with = "file::VoiceTable")]
     pub voice: Wishes,
     /// `[ring]`: how it rings.
+    #[serde(with = "file::RingTable")]
     pub ring: Ringing,
-    /// `[log] level`.
-    pub log: Level,
+    /// `[log]`.
+    pub log: Log,
+}
+
+/// Who we are to others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Account {
+    /// Our name as others see it; without it the user database says.
+    #[serde(deserialize_with = "file::name")]
+    pub name: Option<String>,
+    /// Others can reach us; otherwise we are offline.
+    #[serde(deserialize_with = "file::flag")]
+    pub enabled: bool,
 }
 
 /// Where our inboxes are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Relay {
     /// `wss://…`, or `ws://…` on this machine; each once.
+    #[serde(deserialize_with = "file::relay_urls")]
     pub urls: Vec<String>,
     /// One more certificate authority (PEM) besides the system's.
+    #[serde(deserialize_with = "file::ca_file")]
     pub ca_file: Option<PathBuf>,
 }
 
 /// How calls behave.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Call {
     /// How long an unanswered call rings. 10–180 s.
+    #[serde(deserialize_with = "file::lifetime", serialize_with = "file::seconds")]
     pub lifetime: Duration,
     /// How long a broken path is mended before the call ends. 5–60 s.
+    #[serde(deserialize_with = "file::window", serialize_with = "file::seconds")]
     pub reconnect_window: Duration,
     /// The longest an incoming call rings here, whatever the caller asked for. 10–180 s.
+    #[serde(deserialize_with = "file::lifetime", serialize_with = "file::seconds")]
     pub ring_at_most: Duration,
     /// A second call rings; otherwise its caller hears busy.
+    #[serde(deserialize_with = "file::flag")]
     pub call_waiting: bool,
     /// Who may learn our network address before we answer.
+    #[serde(deserialize_with = "file::preconnect")]
     pub preconnect: Preconnect,
 }
 
 /// How sound is taken, played and sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Media {
     /// The microphone; the system's default if none.
+    #[serde(deserialize_with = "file::device")]
     pub input: Option<String>,
     /// The speaker; the system's default if none.
+    #[serde(deserialize_with = "file::device")]
     pub output: Option<String>,
     /// Where it rings; the system's default if empty.
+    #[serde(deserialize_with = "file::devices")]
     pub ring: Vec<String>,
-    /// Over which network interfaces paths may go.
-    pub interfaces: Interfaces,
+    /// Over which network interfaces paths may go, by name. If empty all that are up; loopback only if there is nothing else.
+    #[serde(deserialize_with = "file::interfaces", serialize_with = "file::names_or_auto")]
+    pub interfaces: Vec<String>,
     /// Bits a second of the voice codec. 12,000–64,000.
+    #[serde(deserialize_with = "file::bitrate")]
     pub bitrate: u32,
 }
 
-/// Over which network interfaces paths may go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Interfaces {
-    /// All that are up; loopback only if there is nothing else.
-    Auto,
-    /// These, by name.
-    Only(Vec<String>),
+/// What is logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The least that is.
+    #[serde(deserialize_with = "file::level", serialize_with = "file::level_word")]
+    pub level: Level,
 }
 
 /// Why there is no configuration. Its text names file, line and column, and what would be right.
@@ -120,31 +149,33 @@ pub enum ConfigError {
     },
 }
 
-impl Default for Config {
+impl Default for Account {
+    fn default() -> Self {
+        Self { name: None, enabled: true }
+    }
+}
+
+impl Default for Call {
     fn default() -> Self {
         Self {
-            name: None,
-            enabled: true,
-            relay: Relay::default(),
-            call: Call {
-                lifetime: Duration::from_secs(60),
-                reconnect_window: Duration::from_secs(30),
-                ring_at_most: Duration::from_secs(180),
-                call_waiting: true,
-                preconnect: Preconnect::Always,
-            },
-            media: Media {
-                input: None,
-                output: None,
-                ring: Vec::new(),
-                interfaces: Interfaces::Auto,
-                bitrate: 32_000,
-            },
-            history: Retention::default(),
-            voice: Wishes::default(),
-            ring: Ringing::default(),
-            log: Level::INFO,
+            lifetime: Duration::from_secs(60),
+            reconnect_window: Duration::from_secs(30),
+            ring_at_most: Duration::from_secs(180),
+            call_waiting: true,
+            preconnect: Preconnect::Always,
         }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self { input: None, output: None, ring: Vec::new(), interfaces: Vec::new(), bitrate: 32_000 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: Level::INFO }
     }
 }
 
@@ -160,38 +191,30 @@ impl Config {
 
     /// Reads a text; `path` stands in errors.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let wrong = |Wrong { at, sentence }: Wrong| {
-            let (line, column) = position(text, at.start);
-            ConfigError::Wrong { path: path.to_owned(), line, column, sentence }
-        };
-        let file: File = toml::from_str(text).map_err(|error| {
-            wrong(Wrong { at: error.span().unwrap_or(0..0), sentence: error.message().to_owned() })
-        })?;
-        file.check().map_err(wrong)
+        toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|at| text.get(..at.start)).unwrap_or("");
+            let (line, in_line) =
+                (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or(""));
+            let mut sentence = error.message().to_owned();
+            if sentence.starts_with(file::MUST_BE) {
+                let key = before.trim_end_matches([' ', '\t', '=', '"', '\'']);
+                let key = key.rsplit(|letter: char| !letter.is_alphanumeric() && letter != '-').next();
+                sentence = format!("`{}` {sentence}", key.unwrap_or(""));
+            }
+            ConfigError::Wrong { path: path.to_owned(), line, column: in_line.chars().count() + 1, sentence }
+        })
     }
-}
 
-impl Config {
     /// What concerns sound and paths, as the media port takes it.
     pub fn media_settings(&self) -> MediaSettings {
-        let interfaces = match &self.media.interfaces {
-            Interfaces::Auto => Vec::new(),
-            Interfaces::Only(names) => names.clone(),
-        };
         MediaSettings {
             bitrate: self.media.bitrate,
             input: self.media.input.clone(),
             output: self.media.output.clone(),
             ring: self.media.ring.clone(),
-            interfaces,
+            interfaces: self.media.interfaces.clone(),
             voice: self.voice,
             ringing: self.ring.clone(),
         }
     }
-}
-
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.rsplit('\n').next().unwrap_or("");
-    (before.matches('\n').count() + 1, line.chars().count() + 1)
 }

@@ -239,7 +239,7 @@ impl Engine {
     /// Whom a dial means, if they can be called at all.
     fn callee(&self, target: &str) -> Result<PeerId, Denied> {
         let peer = self.contacts.resolve(target)?;
-        if !self.config.enabled {
+        if !self.config.account.enabled {
             let sentence = "The account is switched off: ahoyctl config set account.enabled true";
             return Err(Denied::new(DeniedKind::NotConnected, sentence));
         }

@@ -396,7 +396,7 @@ impl Engine {
     /// Hands signaling what it goes by: the whole roster, and whom it believes.
     pub(crate) fn send_roster(&mut self) {
         let mut roster = self.contacts.roster();
-        if !self.config.enabled {
+        if !self.config.account.enabled {
             // No inbox, no link: nobody can tell us from a machine that is switched off.
             roster = Arc::new(roster.without_inboxes());
         }

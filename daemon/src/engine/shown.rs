@@ -54,7 +54,7 @@ impl Engine {
     pub(crate) fn refresh(&mut self) {
         self.end_dnd();
         let relays = self.own.relays();
-        self.problems.relay = if !self.config.enabled {
+        self.problems.relay = if !self.config.account.enabled {
             // The person wants it so.
             String::new()
         } else if relays.is_empty() {
@@ -66,13 +66,13 @@ impl Engine {
         } else {
             format!("no relay is connected: {}", self.links.error)
         };
-        let connection = match (relays.is_empty() || !self.config.enabled, self.links.online) {
+        let connection = match (relays.is_empty() || !self.config.account.enabled, self.links.online) {
             (true, _) => "offline",
             (false, true) => "online",
             (false, false) => "connecting",
         };
         let mut account = account_row(&self.own, connection, self.links.error.clone());
-        account.enabled = self.config.enabled;
+        account.enabled = self.config.account.enabled;
         let contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
         let problems = self.problems.sentences();
         let alerts = self.problems.alerts(self.phone.views().iter().any(|view| is_engaged(view.state)));
@@ -154,7 +154,7 @@ impl Engine {
     /// What Manager and Focus show of the rules now.
     pub(crate) fn phone_row(&mut self) -> PhoneRow {
         self.focus = self.focus.next(&self.phone.views());
-        let cannot_dial = if !self.config.enabled {
+        let cannot_dial = if !self.config.account.enabled {
             "the account is switched off".to_owned()
         } else if self.own.inboxes.is_empty() {
             "no relay is configured".to_owned()

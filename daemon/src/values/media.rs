@@ -3,6 +3,8 @@
 //! Lives here: devices, voice processing, ring, bit rate, network interfaces; with the values that hold until somebody decides.
 //! Must not: know a device, a file of sound, or the configuration.
 
+use serde::{Deserialize, Serialize};
+
 /// What a person decides about sound and paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaSettings {
@@ -91,7 +93,8 @@ impl Volume {
 }
 
 /// What a person decides about one part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Switch {
     /// Always.
     On,
@@ -100,22 +103,6 @@ pub enum Switch {
     /// Where it does good.
     #[default]
     Auto,
-}
-
-impl Switch {
-    /// As it is written.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::On => "on",
-            Self::Off => "off",
-            Self::Auto => "auto",
-        }
-    }
-
-    /// From how it is written.
-    pub fn of(word: &str) -> Option<Self> {
-        [Self::On, Self::Off, Self::Auto].into_iter().find(|switch| switch.word() == word)
-    }
 }
 
 /// What a person decides about all parts.

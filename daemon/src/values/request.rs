@@ -260,7 +260,7 @@ pub enum Answer {
     /// A card, an id.
     Text(String),
     /// Settings by `table.key`, each with the value in force.
-    Settings(Vec<(&'static str, Setting)>),
+    Settings(Vec<(String, Setting)>),
     /// Contacts, and from where to go on (empty: no more).
     Contacts(Vec<ContactRow>, String),
     /// One contact.

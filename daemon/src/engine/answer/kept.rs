@@ -255,7 +255,7 @@ impl Engine {
             }
             Wish::Rename(name) => {
                 let (dir, own, configured) =
-                    (self.paths.identity(), self.own.clone(), self.config.name.is_some());
+                    (self.paths.identity(), self.own.clone(), self.config.account.name.is_some());
                 let write = move |gate: &Gate| {
                     What::Own(super::settings::rename(&dir, &own, &name, configured, gate).map(Box::new))
                 };

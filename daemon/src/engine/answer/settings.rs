@@ -80,7 +80,7 @@ pub(super) fn read(paths: &Paths, gate: &Gate) -> Result<Box<Fresh>, Box<NotTake
     let config = Config::load(&paths.config)
         .map_err(|error| not_taken(Denied::new(DeniedKind::Failed, error.to_string()), true))?;
     gate.pass().map_err(|_given_up| not_taken(stuck(), false))?;
-    let own = identity::open(&paths.identity(), config.name.as_deref(), &config.relay.urls);
+    let own = identity::open(&paths.identity(), config.account.name.as_deref(), &config.relay.urls);
     let own = own.map_err(|error| not_taken(failed(error), false))?;
     Ok(Box::new(Fresh { config, own }))
 }
@@ -146,7 +146,7 @@ impl Engine {
         self.problems.set_config(String::new());
         // Another level that was asked for over the bus stays while the configuration says what it said.
         if config.log != self.config.log {
-            log::level(config.log);
+            log::level(config.log.level);
         }
         self.phone.configure(settings(&config));
         let before = self.chosen.clone();
