@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use rustix::fd::OwnedFd;
+use neli::socket::NlSocket;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Reports changes until nobody listens.
 pub(super) async fn follow(reports: mpsc::Sender<Report>) {
-    let socket = match listen().and_then(watched) {
+    let socket = match netlink::listen().and_then(watched) {
         Ok(socket) => socket,
         Err(error) => return tracing::warn!(%error, "changes of the network are not seen"),
     };
@@ -49,11 +49,7 @@ pub(super) async fn follow(reports: mpsc::Sender<Report>) {
     }
 }
 
-fn listen() -> std::io::Result<OwnedFd> {
-    Ok(netlink::open(netlink::GROUPS)?)
-}
-
-fn watched(socket: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+fn watched(socket: NlSocket) -> std::io::Result<AsyncFd<NlSocket>> {
     #[expect(
         deprecated,
         reason = "its successor is unsafe; an owned descriptor that moves in stays open until it is removed"
