@@ -3,10 +3,10 @@
 //! Lives here: JSON, CSV (RFC 4180) and a calendar (RFC 5545), page by page into a file descriptor that may be a pipe.
 //! Must not: hold all rows at once, or wait for a reader that does not read.
 
-use std::fmt::Write as _;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::Path;
 
+use icalendar::{Class, Component as _, Event, EventLike as _};
 use rusqlite::{Connection, OpenFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -16,6 +16,8 @@ use super::{HistoryFilter, HistoryRow, calendar, query, schema};
 use crate::values::request::{Answer, Denied, DeniedKind};
 use crate::values::rows::ExportFormat;
 
+/// The cells of a line, which are the names of a row in JSON and in `ahoyctl history --json`, too.
+const COLUMNS: &str = "id,call,direction,kind,contact,name,address,outcome,reason,ended_by,note,message,created_at,ringing_at,answered_at,ended_at,duration_ms,seen";
 /// Rows that are read together.
 const PAGE: u32 = 500;
 /// A pipe that takes anything takes that much without blocking (PIPE_BUF).
@@ -33,13 +35,13 @@ pub(super) fn write(
     let db = open(path).map_err(|error| query::unreadable(&error))?;
     let mut filter = HistoryFilter { limit: Some(PAGE), before: None, ..filter };
     let into = &Reader::of(into);
-    put(into, head(format), PATIENCE)?;
+    put(into, &head(format), PATIENCE)?;
     let mut count: u32 = 0;
     loop {
         let (rows, next) = query::page(&db, &filter)?;
         let mut text = String::new();
         for row in &rows {
-            item(&mut text, format, row, count == 0);
+            text.push_str(&item(format, row, count == 0));
             count += 1;
         }
         put(into, &text, PATIENCE)?;
@@ -54,11 +56,8 @@ pub(super) fn write(
 
 /// All of a file at once.
 pub(super) fn whole(format: ExportFormat, rows: &[HistoryRow]) -> String {
-    let mut text = head(format).to_owned();
-    for (at, row) in rows.iter().enumerate() {
-        item(&mut text, format, row, at == 0);
-    }
-    text + tail(format)
+    let items = rows.iter().enumerate().map(|(at, row)| item(format, row, at == 0));
+    head(format) + &items.collect::<String>() + tail(format)
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
@@ -121,14 +120,13 @@ fn put(into: &Reader<'_>, text: &str, patience: i64) -> Result<(), Denied> {
     Ok(())
 }
 
-fn head(format: ExportFormat) -> &'static str {
+fn head(format: ExportFormat) -> String {
     match format {
-        ExportFormat::Json => "{\"v\":1,\"rows\":[",
-        ExportFormat::Csv => {
-            "id,call,direction,kind,contact,name,address,outcome,reason,ended_by,note,message,created_at,ringing_at,answered_at,ended_at,duration_ms,seen\r\n"
-        }
+        ExportFormat::Json => "{\"v\":1,\"rows\":[".to_owned(),
+        ExportFormat::Csv => COLUMNS.to_owned() + "\r\n",
         ExportFormat::Ics => {
             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//ahoy//history//EN\r\nCALSCALE:GREGORIAN\r\n"
+                .to_owned()
         }
     }
 }
@@ -141,117 +139,67 @@ fn tail(format: ExportFormat) -> &'static str {
     }
 }
 
-fn item(text: &mut String, format: ExportFormat, row: &HistoryRow, first: bool) {
+/// One row; of JSON those after the first begin with what parts them. What is written has no way to fail.
+fn item(format: ExportFormat, row: &HistoryRow, first: bool) -> String {
     match format {
         ExportFormat::Json => {
-            text.push_str(if first { "\n" } else { ",\n" });
-            text.push_str(&json(row).to_string());
+            let object = serde_json::to_string(row).unwrap_or_default();
+            if first { format!("\n{object}") } else { format!(",\n{object}") }
         }
-        ExportFormat::Csv => csv(text, row),
-        ExportFormat::Ics => ics(text, row),
+        ExportFormat::Csv => csv(row),
+        ExportFormat::Ics => ics(row).try_into_string().unwrap_or_default(),
     }
 }
 
-/// The names that `ahoyctl history --json` has; times in microseconds since the Unix epoch.
-fn json(row: &HistoryRow) -> serde_json::Value {
-    serde_json::json!({
-        "id": row.id, "call": row.call, "direction": row.direction, "kind": row.kind, "contact": row.contact,
-        "name": row.name, "address": row.address, "outcome": row.outcome, "reason": row.reason,
-        "ended_by": row.ended_by, "note": row.note, "message": row.message, "created_at": row.created_at,
-        "ringing_at": row.ringing_at, "answered_at": row.answered_at, "ended_at": row.ended_at,
-        "duration_ms": row.duration_ms, "seen": row.seen,
-    })
+/// Texts are always quoted: half of the world separates cells by `;`.
+fn csv(row: &HistoryRow) -> String {
+    let row = serde_json::to_value(row).unwrap_or_default();
+    let cells = COLUMNS.split(',').map(|column| match row[column].as_str() {
+        Some(text) => no_formula(text),
+        None if column.ends_with("_at") => calendar::iso(row[column].as_i64().unwrap_or_default()),
+        None => row[column].to_string(),
+    });
+    let mut form = csv::WriterBuilder::new();
+    form.quote_style(csv::QuoteStyle::NonNumeric).terminator(csv::Terminator::CRLF).buffer_capacity(PIECE);
+    let mut line = form.from_writer(Vec::new());
+    let _never_fails = line.write_record(cells);
+    String::from_utf8(line.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
-fn csv(text: &mut String, row: &HistoryRow) {
-    let cells = [
-        row.id.to_string(),
-        cell(&row.call),
-        cell(&row.direction),
-        cell(&row.kind),
-        cell(&row.contact),
-        cell(&row.name),
-        cell(&row.address),
-        cell(&row.outcome),
-        cell(&row.reason),
-        cell(&row.ended_by),
-        cell(&row.note),
-        cell(&row.message),
-        calendar::iso(row.created_at),
-        calendar::iso(row.ringing_at),
-        calendar::iso(row.answered_at),
-        calendar::iso(row.ended_at),
-        row.duration_ms.to_string(),
-        row.seen.to_string(),
-    ];
-    text.push_str(&cells.join(","));
-    text.push_str("\r\n");
-}
-
-/// Always quoted: half of the world separates cells by `;`. A line that a spreadsheet would take for a formula gets an
-/// apostrophe: others wrote it.
-fn cell(text: &str) -> String {
+/// A line that a spreadsheet would take for a formula gets an apostrophe: others wrote it.
+fn no_formula(text: &str) -> String {
     const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
     let line = |line: &str| {
         let formula = line.trim_start().starts_with(FORMULA);
         if formula { format!("'{line}") } else { line.to_owned() }
     };
-    let text = text.split('\n').map(line).collect::<Vec<_>>().join("\n");
-    format!("\"{}\"", text.replace('"', "\"\""))
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn ics(text: &mut String, row: &HistoryRow) {
+fn ics(row: &HistoryRow) -> Event {
     let who = if row.name.is_empty() { &row.address } else { &row.name };
     let way = if row.direction == "incoming" { "from" } else { "to" };
     let outcome = if row.outcome.is_empty() { "going on" } else { &row.outcome };
-    let told: Vec<&str> =
-        [&row.note, &row.message].into_iter().map(String::as_str).filter(|told| !told.is_empty()).collect();
-    let mut lines = vec![
-        "BEGIN:VEVENT".to_owned(),
-        format!("UID:{}-{}@history.ahoy.invalid", row.call, row.id),
-        format!("DTSTAMP:{}", calendar::basic(row.created_at)),
-        format!("DTSTART:{}", calendar::basic(row.created_at)),
-    ];
+    let told =
+        [row.note.as_str(), &row.message].into_iter().filter(|told| !told.is_empty()).collect::<Vec<_>>();
+    // A calendar has no other control characters.
+    let plain = |text: String| text.replace(|letter: char| letter.is_control() && letter != '\n', " ");
+    let mut event = Event::new();
+    event
+        .uid(&format!("{}-{}@history.ahoy.invalid", row.call, row.id))
+        .add_property("DTSTAMP", calendar::basic(row.created_at))
+        .add_property("DTSTART", calendar::basic(row.created_at))
+        .summary(&plain(format!("Call {way} {who}: {outcome}")))
+        .categories([outcome])
+        .class(Class::Private)
+        .add_property("TRANSP", "TRANSPARENT");
     if row.ended_at.div_euclid(1_000_000) > row.created_at.div_euclid(1_000_000) {
-        lines.push(format!("DTEND:{}", calendar::basic(row.ended_at)));
+        event.add_property("DTEND", calendar::basic(row.ended_at));
     }
-    lines.push(format!("SUMMARY:{}", value(&format!("Call {way} {who}: {outcome}"))));
     if !told.is_empty() {
-        lines.push(format!("DESCRIPTION:{}", value(&told.join("\n"))));
+        event.description(&plain(told.join("\n")));
     }
-    lines.push(format!("CATEGORIES:{}", value(outcome)));
-    lines.extend(["CLASS:PRIVATE", "TRANSP:TRANSPARENT", "END:VEVENT"].map(str::to_owned));
-    for line in lines {
-        fold(text, &line);
-    }
-}
-
-/// A text value: what has a meaning of its own is escaped, control characters are not allowed.
-fn value(text: &str) -> String {
-    let mut escaped = String::new();
-    for letter in text.chars() {
-        match letter {
-            '\\' | ';' | ',' => escaped.extend(['\\', letter]),
-            '\n' => escaped.push_str("\\n"),
-            letter if letter.is_control() => escaped.push(' '),
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
-}
-
-/// A line has at most 75 octets; a longer one goes on in the next, after a space.
-fn fold(text: &mut String, line: &str) {
-    let mut used = 0;
-    for letter in line.chars() {
-        if used + letter.len_utf8() > 75 {
-            text.push_str("\r\n ");
-            used = 1;
-        }
-        used += letter.len_utf8();
-        let _never_fails = text.write_char(letter);
-    }
-    text.push_str("\r\n");
+    event
 }
 
 #[cfg(test)]
@@ -308,18 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_folded_between_characters() {
-        let mut text = String::new();
-        fold(&mut text, &"ü".repeat(100));
-        assert!(text.split("\r\n").all(|line| line.len() <= 75));
-        assert_eq!(text.replace("\r\n ", "").trim_end(), "ü".repeat(100));
-    }
-
-    #[test]
     fn what_others_wrote_is_no_formula() {
-        assert_eq!(cell("=1+1"), "\"'=1+1\"");
-        assert_eq!(cell("a\n @b\n＝c"), "\"a\n' @b\n'＝c\"");
-        assert_eq!(cell("a;=1+1"), "\"a;=1+1\"", "one cell, whatever separates them");
-        assert_eq!(cell("a \"b\", c"), "\"a \"\"b\"\", c\"");
+        assert_eq!(no_formula("=1+1"), "'=1+1");
+        assert_eq!(no_formula("a\n @b\n＝c"), "a\n' @b\n'＝c");
+        assert_eq!(no_formula("a;=1+1"), "a;=1+1", "one cell, whatever separates them");
+        let line = csv(&HistoryRow { name: "a;\"=1+1\"".to_owned(), ..HistoryRow::default() });
+        assert!(
+            line.starts_with("0,\"\",") && line.contains(",\"a;\"\"=1+1\"\"\",") && line.ends_with("\r\n"),
+            "{line}"
+        );
     }
 }

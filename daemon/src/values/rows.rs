@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::values::contact_rules::{ContactRules, MannerChange};
 
 /// Numbers about a call, from its beginning. What is not known is none.
@@ -109,7 +111,7 @@ pub struct HistoryFilter {
 }
 
 /// One call in history. Times are microseconds since the Unix epoch, 0: never.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HistoryRow {
     /// The row.
     pub id: u64,
