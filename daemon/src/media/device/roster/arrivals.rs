@@ -3,68 +3,51 @@
 //! Lives here: the watches.
 //! Must not: know what the files are.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::fd::OwnedFd;
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use futures_util::{FutureExt as _, StreamExt as _};
+use inotify::{EventStream, Inotify, WatchMask};
 
 use crate::system::clock;
 
 /// See the head of this file.
 pub(super) struct Arrivals {
-    notices: Option<AsyncFd<OwnedFd>>,
-    watched: BTreeSet<PathBuf>,
+    notices: Option<EventStream<[u8; 4096]>>,
 }
 
 impl Arrivals {
     /// Nothing is watched yet.
     pub(super) fn new() -> Self {
-        let made = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC);
-        let notices = made.map_err(std::io::Error::from).and_then(readable);
+        let notices = Inotify::init().and_then(|made| made.into_event_stream([0; 4096]));
         if let Err(error) = &notices {
             tracing::warn!(%error, "the kernel gives no notice of files: sound servers are looked for once a minute");
         }
-        Self { notices: notices.ok(), watched: BTreeSet::new() }
+        Self { notices: notices.ok() }
     }
 
-    /// Watches these folders, too. One that is not there is watched when it is asked for again.
+    /// Watches these folders, too. One that is not there is watched when it is asked for again; the same folder again is the
+    /// same watch to the kernel.
     pub(super) fn watch(&mut self, folders: &[PathBuf]) {
         let Some(notices) = &self.notices else { return };
-        self.watched.retain(|folder| folder.is_dir());
+        let events = WatchMask::CREATE | WatchMask::DELETE | WatchMask::MOVE | WatchMask::ATTRIB;
         for folder in folders {
-            // The same folder again is the same watch to the kernel.
-            let events = WatchFlags::CREATE
-                | WatchFlags::DELETE
-                | WatchFlags::MOVED_TO
-                | WatchFlags::MOVED_FROM
-                | WatchFlags::ATTRIB;
-            if inotify::add_watch(notices.get_ref(), folder, events).is_ok() {
-                self.watched.insert(folder.clone());
-            }
+            let _absent = notices.watches().add(folder, events);
         }
     }
 
     /// Until something appears in a watched folder or goes, or the time is over.
     pub(super) async fn wait(&mut self, at_most: Duration) {
-        let Some(notices) = &self.notices else { return clock::sleep(at_most).await };
+        let Some(notices) = &mut self.notices else { return clock::sleep(at_most).await };
         // Over or not: who waits looks again.
         let _over = clock::timeout(at_most, async {
-            let Ok(mut ready) = notices.readable().await else { return std::future::pending().await };
-            let mut drained = [0_u8; 4096];
-            while rustix::io::read(notices.get_ref(), &mut drained).is_ok() {}
-            ready.clear_ready();
+            let mut notice = notices.next().await;
+            while let Some(Ok(_)) = notice {
+                notice = notices.next().now_or_never().flatten();
+            }
         })
         .await;
     }
-}
-
-#[expect(deprecated, reason = "an OwnedFd is I/O safe; the new function is unsafe")]
-fn readable(made: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::with_interest(made, Interest::READABLE)
 }
 
 #[cfg(test)]
