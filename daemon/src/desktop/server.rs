@@ -9,6 +9,7 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zbus::conn::Builder;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream, Variant};
@@ -159,7 +160,9 @@ const NEVER: i32 = 0;
 fn hints(note: &Note) -> HashMap<&'static str, Variant<'static>> {
     let picture = match note.picture.as_str() {
         "" => ("image-data", icon::image(note.icon)),
-        file if file.starts_with('/') => ("image-path", Variant::from(format!("file://{}", percent(file)))),
+        file if file.starts_with('/') => {
+            ("image-path", Variant::from(format!("file://{}", utf8_percent_encode(file, PATH_SET))))
+        }
         name => ("image-path", Variant::from(name.to_owned())),
     };
     HashMap::from([
@@ -172,18 +175,9 @@ fn hints(note: &Note) -> HashMap<&'static str, Variant<'static>> {
     ])
 }
 
-/// A path as a URI has it (RFC 3986).
-fn percent(path: &str) -> String {
-    let mut uri = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'/' | b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
-            byte => uri.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    uri
-}
+/// What is not itself in a path as a URI has it (RFC 3986).
+const PATH_SET: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 pub(super) fn body(note: &Note, markup: bool, buttons: bool) -> String {
     let mut body = note.body.clone();
@@ -193,23 +187,8 @@ pub(super) fn body(note: &Note, markup: bool, buttons: bool) -> String {
         }
         body.push_str(note.without_buttons);
     }
-    if markup { escaped(&body) } else { body }
-}
-
-/// For servers that read the body as markup: words of others must stay words.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&apos;"),
-            other => safe.push(other),
-        }
-    }
-    safe
+    // To servers that read the body as markup, words of others must stay words.
+    if markup { quick_xml::escape::escape(body).into_owned() } else { body }
 }
 
 fn signal(message: &Message) -> Option<Word> {
