@@ -9,6 +9,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use rubato::audioadapter_buffers::direct::InterleavedSlice;
+use rubato::{
+    Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType, WindowFunction,
+};
 use rustix::fs::OFlags;
 use symphonia::core::codecs::audio::AudioDecoderOptions;
 use symphonia::core::errors::Error;
@@ -29,6 +33,8 @@ const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 const CHANNELS: std::ops::RangeInclusive<usize> = 1..=8;
 /// Packets that are decoded at most: many times what 30 s need.
 const PACKETS: usize = 100_000;
+/// Samples that are brought to another rate together.
+const TOGETHER: usize = 1_024;
 
 /// Why a file is not played.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +77,7 @@ pub(super) fn file(path: &Path, late: &dyn Fn() -> bool) -> Result<Vec<f32>, Unp
     // The decoder is meant never to panic; a hostile file must not end the thread that rings.
     let decoded = catch_unwind(AssertUnwindSafe(|| decode(bytes, late)));
     let (mono, rate) = decoded.map_err(|_panic| Unplayable::Broke)??;
-    Ok(resample(&mono, rate))
+    resample(mono, rate).ok_or(Unplayable::Strange)
 }
 
 /// Programs that write into a pipe leave the sizes of a WAV file at 0, and some count wrongly: what is there counts. A size that is
@@ -152,50 +158,24 @@ fn sane(sample: f32) -> f32 {
     if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
 }
 
-/// Taps on each side of a sample, and positions between two samples that have a filter of their own.
-const SIDE: usize = 16;
-const PHASES: usize = 256;
-
-/// To 48 kHz by a windowed sinc; good for a ring, 50 dB.
-fn resample(samples: &[f32], rate: u32) -> Vec<f32> {
-    let mut out = Vec::new();
-    if rate == RATE {
-        out.extend_from_slice(&samples[..samples.len().min(LONGEST)]);
-        return out;
+/// To 48 kHz; good for a ring, 50 dB.
+fn resample(mut samples: Vec<f32>, rate: u32) -> Option<Vec<f32>> {
+    let length = samples.len() as u64 * u64::from(RATE) / u64::from(rate);
+    if rate != RATE {
+        // What would fold back is cut off.
+        let filter = SincInterpolationParameters::new(32, WindowFunction::Hann)
+            .f_cutoff(0.95)
+            .oversampling_factor(256)
+            .interpolation(SincInterpolationType::Linear);
+        let ratio = f64::from(RATE) / f64::from(rate);
+        let mut resampler =
+            Async::<f32>::new_sinc(ratio, 1.0, &filter, TOGETHER, 1, FixedAsync::Input).ok()?;
+        let whole = InterleavedSlice::new(&samples, 1, samples.len()).ok()?;
+        samples = resampler.process_all(&whole, samples.len(), None).ok()?.take_data();
+        samples.iter_mut().for_each(|sample| *sample = sane(*sample));
     }
-    let step = f64::from(rate) / f64::from(RATE);
-    // What would fold back is cut off.
-    let cutoff = (1.0 / step).min(1.0) * 0.95;
-    let filters: Vec<[f32; 2 * SIDE]> = (0..PHASES).map(|phase| filter(phase, cutoff)).collect();
-    let length = (samples.len() as u64 * u64::from(RATE) / u64::from(rate)).min(LONGEST as u64);
-    for n in 0..length {
-        let place = n * u64::from(rate) * PHASES as u64 / u64::from(RATE);
-        let (phase, at) = (place % PHASES as u64, place / PHASES as u64);
-        let (Ok(phase), Ok(at)) = (usize::try_from(phase), usize::try_from(at)) else { break };
-        let first = at + 1;
-        let sum = filters[phase].iter().enumerate().map(|(tap, weight)| {
-            let index = (first + tap).checked_sub(SIDE);
-            index.and_then(|index| samples.get(index)).map_or(0.0, |sample| sample * weight)
-        });
-        out.push(sum.sum::<f32>().clamp(-1.0, 1.0));
-    }
-    out
-}
-
-fn filter(phase: usize, cutoff: f64) -> [f32; 2 * SIDE] {
-    let between = phase as f64 / PHASES as f64;
-    std::array::from_fn(|tap| {
-        let x = (tap + 1) as f64 - SIDE as f64 - between;
-        let angle = std::f64::consts::PI * x;
-        let sinc = if x == 0.0 { cutoff } else { (angle * cutoff).sin() / angle };
-        let window = 0.5 + 0.5 * (angle / SIDE as f64).cos();
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a weight of at most 1 loses digits, nothing else"
-        )]
-        let weight = (sinc * window.max(0.0)) as f32;
-        weight
-    })
+    samples.truncate(usize::try_from(length).ok()?.min(LONGEST));
+    Some(samples)
 }
 
 #[cfg(test)]
