@@ -1,7 +1,7 @@
 //! What runs inside the sound library's callbacks.
 //!
 //! Lives here: the near ends of the rings and the meters. Only copies, and atomics.
-//! Must not: allocate, lock, log, or call the kernel (reading the clock does not); `strict` checks the first in tests.
+//! Must not: allocate, lock, log, or call the kernel (reading the clock does not); tests check the first in tests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

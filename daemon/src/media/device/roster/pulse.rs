@@ -2,6 +2,8 @@
 //!
 //! Lives here: one connection, its subscription, and the lists that are asked for when something has changed.
 //! Must not: poll, or trust what the server says to be short.
+//!
+//! Ours, because the client of the protocol's crate has no subscription: only its messages are used.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};

@@ -67,8 +67,9 @@ impl Bridge {
 mod tests {
     use std::sync::mpsc::sync_channel;
 
+    use allocation_counter::{AllocationInfo, measure};
+
     use super::*;
-    use crate::media::device::strict::allocations;
 
     #[test]
     fn samples_are_the_same_on_both_sides_and_take_no_memory() {
@@ -84,7 +85,7 @@ mod tests {
         let mut out = Bridge::new(Work::Give(Box::new(give)));
         let mut inward = Bridge::new(Work::Take(Box::new(take)));
         let mut bytes = vec![9; 20_000 * SAMPLE];
-        assert_eq!(allocations(|| out.fill(&mut bytes)), 0);
+        assert_eq!(measure(|| out.fill(&mut bytes)), AllocationInfo::default());
         inward.drain(&bytes);
         let heard: Vec<f32> = told.try_iter().collect();
         assert_eq!(
