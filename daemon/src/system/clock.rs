@@ -58,20 +58,7 @@ pub async fn sleep_until(moment: Moment) {
         tokio::task::yield_now().await;
         return;
     }
-    match timer(TimerfdClockId::Boottime, moment.micros()) {
-        Ok(timer) => {
-            // An error here means that the runtime shuts down, which drops this future anyway.
-            let _fired = timer.readable().await;
-        }
-        Err(error) => {
-            tracing::warn!(%error, "no timer of the kernel is left, waiting with one that stops in suspend");
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the one fallback when no file descriptor is free"
-            )]
-            tokio::time::sleep(moment - now()).await;
-        }
-    }
+    wait(TimerfdClockId::Boottime, moment.micros(), TimerfdTimerFlags::ABSTIME, moment - now()).await;
 }
 
 /// Waits until the calendar says so, microseconds since the Unix epoch, also if it is set meanwhile; at once if it has passed.
@@ -82,30 +69,28 @@ pub async fn sleep_until_unix(unix_us: i64) {
         tokio::task::yield_now().await;
         return;
     }
-    match timer(TimerfdClockId::Realtime, micros) {
-        Ok(timer) => {
-            let _fired = timer.readable().await;
-        }
-        Err(error) => {
-            tracing::warn!(%error, "no timer of the kernel is left");
-            sleep(Duration::from_micros(micros.saturating_sub(u64::try_from(self::unix_us()).unwrap_or(0))))
-                .await;
-        }
-    }
+    let left = Duration::from_micros(micros.saturating_sub(u64::try_from(self::unix_us()).unwrap_or(0)));
+    wait(TimerfdClockId::Realtime, micros, TimerfdTimerFlags::ABSTIME, left).await;
 }
 
 /// Waits until the calendar was set, or for an hour. What depends on the calendar is then looked at again.
 pub async fn until_set_or_an_hour() {
-    const HOUR_US: i64 = 3_600_000_000;
-    let later = u64::try_from(unix_us().saturating_add(HOUR_US)).unwrap_or(0);
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let later = u64::try_from(unix_us()).unwrap_or(0).saturating_add(HOUR.as_secs() * 1_000_000);
     let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-    match timer_with(TimerfdClockId::Realtime, later, flags) {
+    wait(TimerfdClockId::Realtime, later, flags, HOUR).await;
+}
+
+/// Waits for a timer of the kernel, and where no file descriptor is left for it with one that stops in suspend, for `else_for`.
+async fn wait(of: TimerfdClockId, micros: u64, flags: TimerfdTimerFlags, else_for: Duration) {
+    match timer(of, micros, flags) {
         Ok(timer) => {
+            // An error here means that the runtime shuts down, which drops this future anyway.
             let _fired = timer.readable().await;
         }
         Err(error) => {
-            tracing::warn!(%error, "no timer of the kernel is left");
-            sleep(Duration::from_secs(3_600)).await;
+            tracing::warn!(%error, "no timer of the kernel is left, waiting with one that stops in suspend");
+            pace(else_for).await;
         }
     }
 }
@@ -138,15 +123,7 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
     }
 }
 
-fn timer(of: TimerfdClockId, micros: u64) -> std::io::Result<AsyncFd<OwnedFd>> {
-    timer_with(of, micros, TimerfdTimerFlags::ABSTIME)
-}
-
-fn timer_with(
-    of: TimerfdClockId,
-    micros: u64,
-    flags: TimerfdTimerFlags,
-) -> std::io::Result<AsyncFd<OwnedFd>> {
+fn timer(of: TimerfdClockId, micros: u64, flags: TimerfdTimerFlags) -> std::io::Result<AsyncFd<OwnedFd>> {
     let timer = timerfd_create(of, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
     let at = Timespec {
         tv_sec: i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX),
