@@ -6,6 +6,8 @@
 //! A packet is `all up to this came (4) ‖ bits for the 64 after it (8) ‖ its own number (4; 0: none) ‖ body`.
 //! A repeat is a new packet with the same number and is sealed anew. A body that means nothing any more is emptied and
 //! keeps its number: the other end counts it and delivers nothing.
+//!
+//! Ours, because QUIC and SCTP come with connections, order and timers of their own, and no smaller library is Sans-I/O.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -2,6 +2,8 @@
 //!
 //! Lives here: the window of one direction of one session.
 //! Must not: be told a nonce before the frame that carries it was opened.
+//!
+//! Ours, because `snow` leaves it to its users which nonces of a stateless session are taken.
 
 /// How far behind the highest nonce a frame may come.
 pub const WIDTH: u64 = 64;

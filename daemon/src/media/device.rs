@@ -21,8 +21,6 @@ pub mod roster;
 mod speakers;
 mod states;
 mod streams;
-#[cfg(test)]
-mod strict;
 mod trial;
 mod worker;
 

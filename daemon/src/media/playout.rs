@@ -6,6 +6,8 @@
 //! The delay is reckoned in the sender's time: a frame's *level* is how long after the fastest packets' schedule it plays.
 //! A packet that needed `j` longer than the fastest is there in time if the level is above `j`. So the level is kept above
 //! nearly all recent `j` and not far above; by one pitch period at a time, which also eats the drift between two clocks.
+//!
+//! Ours, because the buffers of libraries (WebRTC's NetEQ) decode, conceal and read a clock by themselves.
 
 mod delay;
 mod order;

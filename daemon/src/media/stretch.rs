@@ -2,6 +2,8 @@
 //!
 //! Lives here: taking out or putting in one pitch period with a crossfade (waveform-similarity overlap-add).
 //! Must not: know why the length should change.
+//!
+//! Ours, because libraries that stretch time (SoundTouch, Rubber Band) are C++ and hold back more sound than a frame.
 
 use super::codec::FRAME;
 

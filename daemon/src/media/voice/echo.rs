@@ -6,6 +6,7 @@
 //!
 //! A canceller damages a voice that speaks at the same time as the other one, whether there is an echo or not, and many
 //! headsets do not tell that they are one. Where nothing of the speaker can be found in the microphone, it is left aside.
+//! Ours, because the canceller's own detection took no effect within 20 s of two voices.
 
 use std::array;
 
