@@ -22,22 +22,28 @@ EVE = "127.0.0.66"
 def newcomer(scene, within=5.0):
     """Somebody new, from an address of their own, claims an inbox and gets a message through it; the seconds that it took."""
     before = time.monotonic()
-    key, token = Ed25519PrivateKey.generate(), os.urandom(16)
-    client = Client(scene.place, scene.fresh_address(), within)
-    try:
-        client.claim(key, [token_hash(token)])
-        other = Client(scene.place, scene.fresh_address(), within)
-        try:
-            other.say(kind="hello", version=1)
-            other.hear("challenge", timeout=within)
-            other.send(inbox_of(key), token, b"hello")
-            other.hear("accepted", timeout=within)
-            client.hear("deliver", timeout=within)
-        finally:
-            other.close()
-    finally:
-        client.close()
+    key, token, client = claimant(scene, timeout=within)
+    with client, greeted(scene, timeout=within) as other:
+        other.hear("challenge", timeout=within)
+        other.send(inbox_of(key), token, b"hello")
+        other.hear("accepted", timeout=within)
+        client.hear("deliver", timeout=within)
     return time.monotonic() - before
+
+
+def greeted(scene, source=None, timeout=5.0):
+    """A connection that has said hello; without `source` from an address of its own."""
+    client = Client(scene.place, source or scene.fresh_address(), timeout)
+    client.say(kind="hello", version=1)
+    return client
+
+
+def claimant(scene, source=None, timeout=5.0):
+    """A new inbox with one token: its key, the token, and the connection that holds it."""
+    key, token = Ed25519PrivateKey.generate(), os.urandom(16)
+    client = Client(scene.place, source or scene.fresh_address(), timeout)
+    client.claim(key, [token_hash(token)])
+    return key, token, client
 
 
 def served(scene):
@@ -108,12 +114,9 @@ def held_sockets(scene):
 def mail_of_one(scene):
     """S-03: 110 inboxes of one address, each with 64 letters of 40 kB for seven days."""
     def one(_):
-        key, token = Ed25519PrivateKey.generate(), os.urandom(16)
-        owner = Client(scene.place, EVE)
-        owner.claim(key, [token_hash(token)])
+        key, token, owner = claimant(scene, EVE)
         owner.close()
-        sender = Client(scene.place, EVE)
-        sender.say(kind="hello", version=1)
+        sender = greeted(scene, EVE)
         for _ in range(64):
             sender.send(inbox_of(key), token, os.urandom(40_000), ttl=7 * 86400)
         sender.close()
@@ -126,26 +129,21 @@ def quota_table(scene):
     """S-04: 200 claims that each write to a thousand inboxes that are not there."""
     token = os.urandom(16)
     def one(_):
-        client = Client(scene.place, EVE)
-        client.claim(Ed25519PrivateKey.generate())
-        flood = b"".join(text(envelope_of(os.urandom(16), token, b"x")) for _ in range(1_000))
-        client.raw(flood)
-        client.close()
+        with Client(scene.place, EVE) as client:
+            client.claim(Ed25519PrivateKey.generate())
+            client.raw(b"".join(text(envelope_of(os.urandom(16), token, b"x")) for _ in range(1_000)))
         return True
     done = many(200, one, 8)
     before = time.monotonic()
     said = served(scene)
     took = time.monotonic() - before
-    if took > 3:
-        raise AssertionError(f"each message is slow: {took:.1f} s")
+    assert took <= 3, f"each message is slow: {took:.1f} s"
     return f"{sum(1 for it in done if it)} claims; {said}"
 
 
 def token_lists(scene):
     """S-05: connections that fill the list of tokens, 16,384 each; and who comes back keeps list and mail."""
-    key, token = Ed25519PrivateKey.generate(), os.urandom(16)
-    owner = Client(scene.place, scene.fresh_address())
-    owner.claim(key, [token_hash(token)])
+    key, token, owner = claimant(scene)
     held = []
     def one(_):
         client = Client(scene.place, EVE, timeout=20)
@@ -157,17 +155,14 @@ def token_lists(scene):
     many(245, one, 8)
     try:
         owner.close()
-        sender = Client(scene.place, scene.fresh_address())
-        sender.say(kind="hello", version=1)
+        sender = greeted(scene)
         sender.send(inbox_of(key), token, b"while away")
         sender.hear("accepted")
         sender.close()
-        again = Client(scene.place, scene.fresh_address())
-        again.claim(key, [token_hash(token)])
-        letter = again.hear("deliver")
-        again.close()
-        if unb64(letter["body"]) != b"while away":
-            raise AssertionError("another letter came")
+        with Client(scene.place, scene.fresh_address()) as again:
+            again.claim(key, [token_hash(token)])
+            letter = again.hear("deliver")
+        assert unb64(letter["body"]) == b"while away", "another letter came"
         return "who came back has list and mail; " + served(scene)
     finally:
         for client in held:
@@ -176,25 +171,19 @@ def token_lists(scene):
 
 def eviction(scene):
     """S-12: thousands of claims that leave at once, while somebody is away whose note waits."""
-    key, token = Ed25519PrivateKey.generate(), os.urandom(16)
-    owner = Client(scene.place, scene.fresh_address())
-    owner.claim(key, [token_hash(token)])
+    key, token, owner = claimant(scene)
     owner.close()
-    sender = Client(scene.place, scene.fresh_address())
-    sender.say(kind="hello", version=1)
+    sender = greeted(scene)
     sender.send(inbox_of(key), token, b"a note", ttl=3600)
     sender.hear("accepted")
     def one(_):
-        client = Client(scene.place, EVE)
-        client.claim(Ed25519PrivateKey.generate(), [os.urandom(16)])
-        client.close()
+        with Client(scene.place, EVE) as client:
+            client.claim(Ed25519PrivateKey.generate(), [os.urandom(16)])
         return True
     done = many(2_000, one)
-    again = Client(scene.place, scene.fresh_address())
-    again.claim(key, [token_hash(token)])
-    again.hear("deliver")
-    again.close()
-    sender.close()
+    with sender, Client(scene.place, scene.fresh_address()) as again:
+        again.claim(key, [token_hash(token)])
+        again.hear("deliver")
     return f"{sum(1 for it in done if it)} claims went through, the note came"
 
 
@@ -251,33 +240,26 @@ def turn_credentials(scene):
     """S-17: TURN credentials two thousand times, by fresh keys."""
     names = set()
     def one(_):
-        client = Client(scene.place, EVE)
-        for server in client.claim(Ed25519PrivateKey.generate())["ice_servers"]:
-            if server.get("username"):
-                names.add(server["username"])
-        client.say(kind="credentials")
-        for server in client.hear("credentials", timeout=2)["ice_servers"]:
-            if server.get("username"):
-                names.add(server["username"])
-        client.close()
+        with Client(scene.place, EVE) as client:
+            welcome = client.claim(Ed25519PrivateKey.generate())
+            client.say(kind="credentials")
+            for answer in (welcome, client.hear("credentials", timeout=2)):
+                names.update(server["username"] for server in answer["ice_servers"] if server.get("username"))
     many(2_000, one)
-    if not 1 <= len(names) <= 2:
-        raise AssertionError(f"one address has {len(names)} names at the TURN server")
+    assert 1 <= len(names) <= 2, f"one address has {len(names)} names at the TURN server"
     return f"{len(names)} names for one address"
 
 
 def unclaimed_credentials(scene):
     """R-189: TURN credentials for who has claimed nothing."""
-    client = Client(scene.place, scene.fresh_address())
-    client.say(kind="hello", version=1)
+    client = greeted(scene)
     client.hear("challenge")
     client.send(os.urandom(16), os.urandom(16), b"x")
     client.hear("accepted")
     client.say(kind="credentials")
     with contextlib.suppress(TimeoutError, Gone):
         answer = client.hear("credentials", timeout=1.5)
-        if any(server.get("credential") for server in answer["ice_servers"]):
-            raise AssertionError("credentials for nobody")
+        assert not any(server.get("credential") for server in answer["ice_servers"]), "credentials for nobody"
     client.close()
     return "none"
 
@@ -310,8 +292,7 @@ def large_frames(scene):
     one(bytes([0x81, 0x80 | 127]) + struct.pack(">Q", 1 << 62) + b"\0\0\0\0")
     one(frame(TEXT, b'{"kind":"', final=False))
     grown = scene.relay.memory_mib() - before
-    if grown > 16:
-        raise AssertionError(f"it cost {grown:.0f} MiB")
+    assert grown <= 16, f"it cost {grown:.0f} MiB"
     return served(scene)
 
 
@@ -325,8 +306,7 @@ def nonsense(scene):
 
 
 def _say(scene, data):
-    client = Client(scene.place, EVE)
-    client.say(kind="hello", version=1)
+    client = greeted(scene, EVE)
     client.raw(data)
     client.hear("accepted", "welcome", timeout=1)
 
@@ -340,8 +320,7 @@ def a_slow_reader(scene):
         owner.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         owner.claim(key, [token_hash(token)])
         held.append(owner)
-        sender = Client(scene.place, EVE)
-        sender.say(kind="hello", version=1)
+        sender = greeted(scene, EVE)
         for _ in range(100):
             sender.send(inbox_of(key), token, os.urandom(30_000))
         sender.close()
@@ -351,23 +330,20 @@ def a_slow_reader(scene):
     said = served(scene)
     for owner in held:
         owner.close()
-    if grown > 200:
-        raise AssertionError(f"slow readers cost {grown:.0f} MiB")
+    assert grown <= 200, f"slow readers cost {grown:.0f} MiB"
     return f"{grown:.0f} MiB more; {said}"
 
 
 def foreign_claims(scene):
     """An inbox of somebody else: a signature over another nonce, another key's signature, a claim that was heard."""
     key, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    owner = Client(scene.place, scene.fresh_address())
-    owner.say(kind="hello", version=1)
+    owner = greeted(scene)
     nonce = unb64(owner.hear("challenge")["nonce"])
     good = claimed(key, nonce)
     owner.say(**good)
     owner.hear("welcome")
     for bad in (good, {**claimed(other, nonce), "key": good["key"]}, claimed(key, os.urandom(32))):
-        thief = Client(scene.place, EVE)
-        thief.say(kind="hello", version=1)
+        thief = greeted(scene, EVE)
         thief.hear("challenge")
         thief.say(**bad)
         try:
@@ -383,11 +359,8 @@ def foreign_claims(scene):
 
 def who_is_there(scene):
     """X-03: whether an inbox exists, is present, or knows a token, by the answer."""
-    key, token = Ed25519PrivateKey.generate(), os.urandom(16)
-    owner = Client(scene.place, scene.fresh_address())
-    owner.claim(key, [token_hash(token)])
-    asker = Client(scene.place, scene.fresh_address())
-    asker.say(kind="hello", version=1)
+    key, token, owner = claimant(scene)
+    asker = greeted(scene)
     asker.hear("challenge")
     answers = set()
     for inbox, with_token in ((inbox_of(key), token), (inbox_of(key), os.urandom(16)), (os.urandom(16), token)):
@@ -396,8 +369,7 @@ def who_is_there(scene):
         answers.add((answer["kind"], tuple(sorted(answer))))
     owner.close()
     asker.close()
-    if answers != {("accepted", ("id", "kind"))}:
-        raise AssertionError(f"answers differ: {answers}")
+    assert answers == {("accepted", ("id", "kind"))}, f"answers differ: {answers}"
     return "one answer for all"
 
 
@@ -414,8 +386,7 @@ def one_target(scene):
             refused += client.hear("accepted", "refused", timeout=5)["kind"] == "refused"
     other = os.urandom(16)
     client.send(other, os.urandom(16), b"x")
-    if client.hear("accepted", "refused")["kind"] != "accepted":
-        raise AssertionError("refusals at one inbox use up the rest")
+    assert client.hear("accepted", "refused")["kind"] == "accepted", "refusals at one inbox use up the rest"
     client.close()
     return f"{refused} of 900 refused, another inbox is written to"
 

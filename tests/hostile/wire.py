@@ -5,6 +5,7 @@ Must not: share code with the project, or judge anything.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -185,10 +186,14 @@ class Client:
         self.say(**envelope_of(inbox, token, body, ttl, envelope))
 
     def close(self):
-        try:
+        with contextlib.suppress(OSError):
             self.socket.close()
-        except OSError:
-            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 def claimed(key, nonce, tokens=(), more=False):
