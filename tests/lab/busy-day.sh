@@ -12,115 +12,89 @@ people='ana ben cleo'
 # shellcheck source=tests/lab/story.sh
 . "$(dirname "$(readlink -f "$0")")/story.sh"
 
-in_desk() { # in_desk WHO CMD...: with the environment of that desktop and a terminal that is 100 wide
-  local who=$1; shift
-  env $(tr '\n' ' ' <"$scratch/$who/env") TERM=dumb NO_COLOR=1 "$@"
-}
+columns=100
 
-# WHO$ ahoyctl WORDS..., shown with what it prints to a terminal; its exit code is shown if it is not 0.
-type() {
-  local who=$1 code word; shift
-  printf '%s$ ahoyctl' "$who"
-  for word in "$@"; do
-    case $word in *[!A-Za-z0-9:./=-]*) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac
-  done
-  echo
-  said=$(in_desk "$who" script -qec "$(printf '%q ' "$programs/ahoyctl" "$@")" /dev/null </dev/null | tr -d '\r'; exit "${PIPESTATUS[0]}")
-  code=$?
-  [ -z "$said" ] || printf '%s\n' "$said"
-  [ $code = 0 ] || echo "(exit code $code)"
-}
-
-until_so() { # until_so WHO NAME STATE: the newest call with that person is in that state
+until_call() { # until_call WHO NAME STATE: the newest call with that person is in that state
   local n
   for n in $(seq 300); do
-    [ "$(in_desk "$1" "$programs/ahoyctl" list 2>/dev/null | cut -f2,4 | grep -i "^$2" | tail -n 1 | cut -f2)" = "$3" ] && return
+    [ "$(in_desk "$1" ahoyctl list 2>/dev/null | cut -f2,4 | grep -i "^$2" | tail -n 1 | cut -f2)" = "$3" ] && return
     sleep 0.1
   done
   not_so "at $1's the call with $2 did not become $3"
 }
 
-begin() { # begin WHO: starts the daemon and waits until it is online
-  local n
-  env $(tr '\n' ' ' <"$scratch/$1/env") "$programs/ahoyd" >>"$scratch/$1/log/ahoyd" 2>&1 </dev/null &
-  daemon[$1]=$!
-  for n in $(seq 600); do
-    [ "$(in_desk "$1" "$programs/ahoyctl" status --json 2>/dev/null | grep -c '"online":true')" = 1 ] && return
-    sleep 0.05
-  done
-  not_so "the daemon of $1 is not online"
+come() { # come WHO: the daemon is started, and online
+  begin "$1"
+  until_so "$1" 'status --format {{connection_state}}' online
 }
 
+begin_relay "$programs/ahoy-relay"
 for who in $people; do
   mkdir -p "$scratch/$who/config/ahoy"
   printf '[account]\nname = "%s"\n[relay]\nurls = ["%s"]\n' "${who^}" "$url" >"$scratch/$who/config/ahoy/config.toml"
-  begin $who
+  come "$who"
 done
-for pair in "ana ben" "ben ana" "ana cleo" "cleo ana"; do
-  set -- $pair
-  in_desk "$1" "$programs/ahoyctl" account card | in_desk "$2" "$programs/ahoyctl" contact add - >/dev/null
-done
+introduce ana ben
+introduce ana cleo
 
 tell "Ana calls Ben and says what it is about"
-type ana call ben --note 'lunch today?'
-until_so ben ana incoming
-type ben list; must 'lunch today?'
-type ben answer
-until_so ana ben active
+type ana "ahoyctl call ben --note 'lunch today?'"
+until_call ben ana incoming
+type ben ahoyctl list; must 'lunch today?'
+type ben ahoyctl answer
+until_call ana ben active
 
 tell "Cleo calls Ana meanwhile: it waits beside the first call"
-type cleo call ana
-until_so ana cleo waiting
-type ana status; must 'waiting'; must 'Cleo'
-type ana answer; must Cleo
-until_so ana cleo active
-type ana list; must held
+type cleo ahoyctl call ana
+until_call ana cleo waiting
+type ana ahoyctl status; must 'waiting'; must 'Cleo'
+type ana ahoyctl answer; must Cleo
+until_call ana cleo active
+type ana ahoyctl list; must held
 tell "Ben sees that he is held; Ana changes between the two"
-type ben list; must 'held there'
-type ana swap
-until_so ana ben active
-type ana list
-type ana hangup; must Ben; must completed
-type ana resume; must Cleo
-until_so ana cleo active
-type ana hangup; must completed
+type ben ahoyctl list; must 'held there'
+type ana ahoyctl swap
+until_call ana ben active
+type ana ahoyctl list
+type ana ahoyctl hangup; must Ben; must completed
+type ana ahoyctl resume; must Cleo
+until_call ana cleo active
+type ana ahoyctl hangup; must completed
 
 tell "Ana goes away, and Ben calls her in vain"
 kill "${daemon[ana]}"; wait "${daemon[ana]}" 2>/dev/null
-type ben call ana --lifetime 10 --wait; must unavailable
+type ben ahoyctl call ana --lifetime 10 --wait; must unavailable
 
 tell "She comes back, finds the call with its own time, and calls back from history"
-begin ana
-for n in $(seq 100); do in_desk ana "$programs/ahoyctl" history --missed | grep -q . && break; sleep 0.1; done
-type ana status; must missed
-type ana history --missed; must Ben
-row=$(in_desk ana "$programs/ahoyctl" history --missed | head -n 1 | cut -f1)
-type ana call "history:$row"
-until_so ben ana incoming
-type ben answer
-until_so ana ben active
-type ben hangup
-type ana history seen
+come ana
+for n in $(seq 100); do in_desk ana ahoyctl history --missed | grep -q . && break; sleep 0.1; done
+type ana ahoyctl status; must missed
+type ana ahoyctl history --missed; must Ben
+row=$(in_desk ana ahoyctl history --missed | head -n 1 | cut -f1)
+type ana ahoyctl call "history:$row"
+until_call ben ana incoming
+type ben ahoyctl answer
+until_call ana ben active
+type ben ahoyctl hangup
+type ana ahoyctl history seen
 
 tell "She wants her peace, but for Ben"
-type ana contact set ben --favorite on; must favorite
-type ana dnd favorites --for 1h; must 'except favourites'
+type ana ahoyctl contact set ben --favorite on; must favorite
+type ana ahoyctl dnd favorites --for 1h; must 'except favourites'
 tell "To Cleo she looks offline"
-type cleo call ana --lifetime 10 --wait; must unavailable
+type cleo ahoyctl call ana --lifetime 10 --wait; must unavailable
 tell "Ben comes through; it does not suit her, and she says so"
-type ben call ana
-until_so ana ben incoming
-type ana status; must 'do not disturb'
-type ana decline --reason later --message 'in ten minutes'
-until_so ben ana disconnected
-type ben list; must 'in ten minutes'
-type ana dnd off
+type ben ahoyctl call ana
+until_call ana ben incoming
+type ana ahoyctl status; must 'do not disturb'
+type ana "ahoyctl decline --reason later --message 'in ten minutes'"
+until_call ben ana disconnected
+type ben ahoyctl list; must 'in ten minutes'
+type ana ahoyctl dnd off
 
 tell "The day, newest first, and the story of its first call"
-type ana history; must missed; must declined
-first=$(in_desk ana "$programs/ahoyctl" history --limit 100 | tail -n 1 | cut -f1)
-type ana history show "$first"; must hold
+type ana ahoyctl history; must missed; must declined
+first=$(in_desk ana ahoyctl history --limit 100 | tail -n 1 | cut -f1)
+type ana ahoyctl history show "$first"; must hold
 
-echo
-[ $wrong = 0 ] && echo "All of the day was so." || echo "$wrong things were not so."
-exit $((wrong > 0))
+judge
