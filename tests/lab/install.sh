@@ -14,7 +14,7 @@ packages() {
     demo) echo python3 python3-venv python3-dev gcc libc6-dev espeak-ng iproute2 util-linux ;;
     hostile) echo python3 python3-venv openssl dbus-daemon ;;
     bench) echo iproute2 util-linux nftables ;;
-    test) echo pulseaudio libasound2-plugins iproute2 util-linux nftables systemd dbus-daemon python3 python3-icalendar man-db zsh fish bsdutils nodejs qt6-declarative-dev-tools libfaketime libnss-extrausers ;;
+    test) echo pulseaudio libasound2-plugins iproute2 util-linux nftables systemd dbus-daemon python3 python3-icalendar man-db zsh fish bsdutils nodejs qt6-declarative-dev-tools libfaketime libnss-extrausers tcpdump strace ;;
     deb) echo dpkg-dev ;;
     look) echo sway waybar grim fonts-dejavu-core ;;
     mutants) echo gcc libc6-dev ;;

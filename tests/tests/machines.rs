@@ -6,6 +6,8 @@
 
 #[path = "machines/place.rs"]
 mod place;
+#[path = "machines/portal.rs"]
+mod portal;
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +15,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ahoy_tests::lab::{Desk, Net, Relay, Running, binary, dial, introduce, text, two_without_sound};
-use place::{Etc, not_root, sealed_relay};
+use place::{Authority, Etc, not_root};
+use portal::portal;
 
 /// A machine that builds something beside takes its time.
 const SOON: Duration = Duration::from_secs(60);
@@ -35,19 +38,19 @@ const LAN: &str = "ip link add lan type veth peer name lan0 && ip addr add 192.1
 
 /// The daemon of a desk whose machine finds `relay.test` at these addresses comes online.
 async fn comes_online(net: &mut Net, listen: &str, hosts: &str) -> Outcome {
-    let (relay, url, authority, _files) = sealed_relay(net, listen)?;
+    let authority = Authority::new()?;
+    let (_relay, url) = authority.relay(net, listen, "relay.test")?;
     let mut desk = Desk::prepare("Ana", &url)?;
     desk.configure(&format!(
-        "[account]\nname = \"Ana\"\n[relay]\nurls = [\"{url}\"]\nca-file = \"{authority}\"\n[log]\nlevel = \"debug\"\n"
+        "[account]\nname = \"Ana\"\n[relay]\nurls = [\"{url}\"]\nca-file = \"{}\"\n[log]\nlevel = \"debug\"\n",
+        authority.file()
     ))?;
     let etc = Etc { hosts: Some(hosts), ..Etc::default() };
     let program = etc.around(desk.folder(), desk.program())?;
     desk.set_program(program);
     desk.begin("bus")?;
     desk.start_daemon(net)?;
-    desk.until_online(SOON).await?;
-    drop(relay);
-    Ok(())
+    desk.until_online(SOON).await
 }
 
 #[tokio::test]
@@ -143,7 +146,7 @@ async fn behind_a_portal_that_answers_everything_one_is_told_and_online_once_it_
     let relay = Relay::start(&net, 0)?;
     let (port, url) = (relay.port(), relay.url.clone());
     relay.kill();
-    let portal = place::portal(&net, port)?;
+    let portal = portal(&net, port)?;
     let mut desk = Desk::prepare("Ana", &url)?;
     desk.begin("bus")?;
     desk.start_daemon(&net)?;

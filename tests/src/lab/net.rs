@@ -60,6 +60,11 @@ impl Net {
         rule.rsplit(' ').next().and_then(|count| count.parse().ok()).ok_or_else(|| io::Error::other(rule))
     }
 
+    /// The process that holds it.
+    pub fn holder(&self) -> u32 {
+        self.holder.id()
+    }
+
     /// Changes the network by a shell's command.
     pub fn change(&mut self, command: &str) -> io::Result<()> {
         self.run(command)

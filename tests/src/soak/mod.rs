@@ -35,6 +35,8 @@ const BETWEEN: Duration = Duration::from_secs(2);
 const CLOSES: Duration = Duration::from_secs(5);
 /// Calls in a round: some with a fault each, then those without.
 const ROUND: usize = 24;
+/// A relay that has carried no call yet has read little of its own program: what it reads later is no growth.
+const RELAY_WARM_MINUTES: f64 = 3.0;
 /// When nothing has grown yet.
 const WARM_MINUTES: f64 = 5.0;
 
@@ -97,7 +99,7 @@ impl Soak {
         while self.minutes() < end {
             let first = self.before.is_empty() && self.minutes() >= warm;
             // The relay that the last fault of that kind has brought is weighed, too.
-            let again = self.minutes() >= half
+            let again = self.minutes() >= half + RELAY_WARM_MINUTES.min(minutes / 10.0)
                 && self.town.bodies().iter().any(|body| !self.before.contains_key(&body.pid));
             if first || again {
                 told(&format!("{:5.1} min: at rest, to be weighed", self.minutes()));

@@ -1,6 +1,6 @@
 //! What a machine needs to be another one: its own names, users and relay.
 //!
-//! Lives here: files of `/etc` that one program sees otherwise than the rest, a relay behind TLS, a portal.
+//! Lives here: files of `/etc` that one program sees otherwise than the rest, relays behind TLS.
 //! Must not: change a file of this machine.
 
 #![expect(clippy::print_stdout, reason = "a skipped test says why")]
@@ -75,52 +75,46 @@ impl Etc<'_> {
     }
 }
 
-/// A relay behind TLS on that address, which calls itself `relay.test`: with its URL, and the file of who vouches for it.
-pub(crate) fn sealed_relay(net: &Net, listen: &str) -> anyhow::Result<(Running, String, String, TempDir)> {
-    let files = tempfile::tempdir()?;
-    let mut authority = CertificateParams::new(Vec::new())?;
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
-    let key = KeyPair::generate()?;
-    let certificate = CertificateParams::new(vec!["relay.test".to_owned()])?.signed_by(&key, &authority)?;
-    let path = |name: &str| files.path().join(name);
-    fs::write(path("ca"), authority.pem())?;
-    fs::write(path("cert"), certificate.pem())?;
-    fs::write(path("key"), key.serialize_pem())?;
-    let mut command = net.command(&binary("ahoy-relay"));
-    command
-        .args(["--listen", &format!("{listen}:0"), "--tls-cert"])
-        .arg(path("cert"))
-        .arg("--tls-key")
-        .arg(path("key"));
-    let mut relay = Running::start(command.stdout(Stdio::piped()))?;
-    let mut line = String::new();
-    let printed = relay.child().stdout.take().ok_or_else(|| anyhow::anyhow!("the relay's output"))?;
-    BufReader::new(printed).read_line(&mut line)?;
-    let port = line.trim().rsplit(':').next().unwrap_or_default().to_owned();
-    anyhow::ensure!(port.parse::<u16>().is_ok(), "the relay says {line:?}");
-    Ok((relay, format!("wss://relay.test:{port}"), path("ca").display().to_string(), files))
+/// Who vouches for the relays of a test.
+pub(crate) struct Authority {
+    files: TempDir,
+    issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
-const PORTAL: &str = "
-import socketserver, sys
-class Portal(socketserver.StreamRequestHandler):
-    def handle(self):
-        while self.rfile.readline().strip(): pass
-        self.wfile.write(b'HTTP/1.1 200 OK\\r\\nContent-Type: text/html\\r\\nContent-Length: 26\\r\\n\\r\\n<html>Please log in</html>')
-socketserver.ThreadingTCPServer.allow_reuse_address = True
-socketserver.ThreadingTCPServer.daemon_threads = True
-with socketserver.ThreadingTCPServer(('127.0.0.1', int(sys.argv[1])), Portal) as portal:
-    print('open', flush=True)
-    portal.serve_forever()";
+impl Authority {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        let files = tempfile::tempdir()?;
+        fs::write(files.path().join("ca"), issuer.pem())?;
+        Ok(Self { files, issuer })
+    }
 
-/// Who answers everything that comes to that port with a page to log in.
-pub(crate) fn portal(net: &Net, port: u16) -> io::Result<Running> {
-    let mut command = net.command(Path::new("python3"));
-    command.args(["-c", PORTAL, &port.to_string()]).stdout(Stdio::piped());
-    let mut portal = Running::start(&mut command)?;
-    let mut line = String::new();
-    let printed = portal.child().stdout.take().ok_or_else(|| io::Error::other("the portal's output"))?;
-    BufReader::new(printed).read_line(&mut line)?;
-    if line.trim() == "open" { Ok(portal) } else { Err(io::Error::other("the portal does not open")) }
+    /// The file by which a daemon believes its relays.
+    pub(crate) fn file(&self) -> String {
+        self.files.path().join("ca").display().to_string()
+    }
+
+    /// A relay behind TLS on that address, which calls itself by that name; with its URL.
+    pub(crate) fn relay(&self, net: &Net, listen: &str, name: &str) -> anyhow::Result<(Running, String)> {
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::new(vec![name.to_owned()])?.signed_by(&key, &self.issuer)?;
+        let path = |what: &str| self.files.path().join(format!("{name}.{what}"));
+        fs::write(path("cert"), certificate.pem())?;
+        fs::write(path("key"), key.serialize_pem())?;
+        let mut command = net.command(&binary("ahoy-relay"));
+        command
+            .args(["--listen", &format!("{listen}:0"), "--tls-cert"])
+            .arg(path("cert"))
+            .arg("--tls-key")
+            .arg(path("key"));
+        let mut relay = Running::start(command.stdout(Stdio::piped()))?;
+        let mut line = String::new();
+        let printed = relay.child().stdout.take().ok_or_else(|| anyhow::anyhow!("the relay's output"))?;
+        BufReader::new(printed).read_line(&mut line)?;
+        let port = line.trim().rsplit(':').next().unwrap_or_default().to_owned();
+        anyhow::ensure!(port.parse::<u16>().is_ok(), "the relay says {line:?}");
+        Ok((relay, format!("wss://{name}:{port}")))
+    }
 }

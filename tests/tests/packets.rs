@@ -1,0 +1,264 @@
+//! Who hears from us, packet by packet: README's "What others can learn".
+//!
+//! Lives here: two people on two relays, each on a machine with a network of its own, and what leaves it as tcpdump sees it.
+//! Must not: look into a daemon, or believe what one says of itself.
+
+#[path = "machines/place.rs"]
+mod place;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Lines};
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::{ChildStderr, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ahoy_dbus::Dict;
+use ahoy_tests::lab::{Desk, Net, Running, dial, introduce, text};
+use place::{Authority, Etc, not_root};
+use tempfile::NamedTempFile;
+
+const SOON: Duration = Duration::from_secs(60);
+const ANA: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 11);
+const BEN: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 12);
+const ANAS_RELAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+const BENS_RELAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+/// Fewer bytes than a sealed answer takes on the way, and more than the relay's own words, two of them in one packet too.
+const ENVELOPE: usize = 512;
+
+type Outcome = anyhow::Result<()>;
+
+/// One packet of IP.
+#[derive(Clone, Copy, Debug)]
+struct Packet {
+    /// Seconds since 1970.
+    at: f64,
+    from: Ipv4Addr,
+    to: Ipv4Addr,
+    /// What it carries, without headers.
+    bytes: usize,
+}
+
+/// All that passes one machine's network, from its start on.
+struct Capture {
+    dump: Running,
+    /// Kept open: it says something at its end, too.
+    says: Lines<BufReader<ChildStderr>>,
+    seen: NamedTempFile,
+}
+
+impl Capture {
+    fn start(net: &Net) -> anyhow::Result<Self> {
+        let seen = NamedTempFile::new()?;
+        let mut command = net.command(Path::new("tcpdump"));
+        command.args(["-Z", "root", "-i", "lan", "-nn", "-tt", "-q", "--immediate-mode", "ip or ip6"]);
+        let mut dump = Running::start(command.stdout(seen.reopen()?).stderr(Stdio::piped()))?;
+        let says = dump.child().stderr.take().ok_or_else(|| anyhow::anyhow!("tcpdump's words"))?;
+        let mut says = BufReader::new(says).lines();
+        let heard = says.by_ref().map_while(Result::ok).any(|line| line.starts_with("listening"));
+        anyhow::ensure!(heard, "tcpdump does not listen");
+        Ok(Self { dump, says, seen })
+    }
+
+    fn end(mut self) -> anyhow::Result<Vec<Packet>> {
+        let pid = rustix::process::Pid::from_child(self.dump.child());
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        self.dump.child().wait()?;
+        drop(self.says);
+        let all = fs::read_to_string(self.seen.path())?;
+        let lines = all.lines().filter(|line| !line.is_empty());
+        lines.map(|line| packet(line).ok_or_else(|| anyhow::anyhow!("a packet like {line:?}"))).collect()
+    }
+}
+
+/// `1764512345.678901 IP 10.9.0.11.40000 > 10.9.0.1.8790: tcp 39`, or `…: UDP, length 39`; without ports where there are none.
+fn packet(line: &str) -> Option<Packet> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [at, "IP", from, ">", to, .., bytes] = words[..] else { return None };
+    let address = |text: &str| {
+        let parts: Vec<&str> = text.trim_end_matches(':').splitn(5, '.').take(4).collect();
+        parts.join(".").parse().ok()
+    };
+    Some(Packet { at: at.parse().ok()?, from: address(from)?, to: address(to)?, bytes: bytes.parse().ok()? })
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs_f64()
+}
+
+/// With whom that machine spoke before that moment, either way.
+fn spoke_with(packets: &[Packet], own: Ipv4Addr, before: f64) -> BTreeSet<Ipv4Addr> {
+    let early = packets.iter().filter(|packet| packet.at < before);
+    early.flat_map(|packet| [packet.from, packet.to]).filter(|ip| *ip != own).collect()
+}
+
+/// A place between the machines, with the relays.
+struct Town {
+    ana: (Net, Desk),
+    ben: (Net, Desk),
+    _relays: [Running; 2],
+    _authority: Authority,
+    _hub: Net,
+}
+
+/// A machine at the town's switch. No IPv6, so that the kernel has nothing to say by itself.
+fn machine(hub: &mut Net, name: &str, own: Ipv4Addr) -> anyhow::Result<Net> {
+    let mut net = Net::new()?;
+    net.change("sysctl -qw net.ipv6.conf.all.disable_ipv6=1")?;
+    net.change(&format!("ip link add lan type veth peer name {name} netns {}", hub.holder()))?;
+    net.change(&format!("ip addr add {own}/24 dev lan && ip link set lan up"))?;
+    hub.change(&format!("ip link set {name} master hub && ip link set {name} up"))?;
+    Ok(net)
+}
+
+impl Town {
+    async fn new() -> anyhow::Result<Self> {
+        let mut hub = Net::new()?;
+        hub.change("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && ip link add hub type bridge")?;
+        hub.change(&format!("ip addr add {ANAS_RELAY}/24 dev hub && ip addr add {BENS_RELAY}/24 dev hub"))?;
+        hub.change("ip link set hub up")?;
+        let nets = [machine(&mut hub, "ana", ANA)?, machine(&mut hub, "ben", BEN)?];
+        let authority = Authority::new()?;
+        let (first, url_of_anas) = authority.relay(&hub, &ANAS_RELAY.to_string(), "anas.test")?;
+        let (second, url_of_bens) = authority.relay(&hub, &BENS_RELAY.to_string(), "bens.test")?;
+        let hosts = format!("{ANAS_RELAY} anas.test\n{BENS_RELAY} bens.test\n");
+        let mut people = Vec::new();
+        for (net, (name, url)) in nets.into_iter().zip([("Ana", url_of_anas), ("Ben", url_of_bens)]) {
+            let mut desk = Desk::prepare(name, &url)?;
+            let etc = Etc { hosts: Some(&hosts), resolver: Some(""), ..Etc::default() };
+            desk.set_program(etc.around(desk.folder(), desk.program())?);
+            desk.configure(&format!(
+                "[account]\nname = \"{name}\"\n[relay]\nurls = [\"{url}\"]\nca-file = \"{}\"\n\
+                 [call]\npreconnect = \"never\"\n[log]\nlevel = \"debug\"\n",
+                authority.file()
+            ))?;
+            desk.begin("bus")?;
+            desk.start_daemon(&net)?;
+            desk.until_online(SOON).await?;
+            people.push((net, desk));
+        }
+        let [ana, ben] = <[_; 2]>::try_from(people).map_err(|_more| anyhow::anyhow!("two people"))?;
+        introduce(&ana.1, &ben.1)?;
+        Ok(Self { ana, ben, _relays: [first, second], _authority: authority, _hub: hub })
+    }
+
+    /// Ana calls until Ben's phone rings.
+    async fn ring(&self) -> Outcome {
+        dial(&self.ana.1, "Ben").await?;
+        self.ben.1.until_state("incoming", SOON).await?;
+        self.ana.1.until_state("alerting", SOON).await.map(drop)
+    }
+
+    /// Ana's call ends, on both sides.
+    async fn over(&self) -> Outcome {
+        for (_, desk) in [&self.ana, &self.ben] {
+            desk.ctl_says(&["wait"])?;
+        }
+        Ok(())
+    }
+
+    /// The largest of what comes to Ana from Ben's relay.
+    fn heard(capture: Capture) -> anyhow::Result<usize> {
+        let packets = capture.end()?;
+        Ok(packets
+            .iter()
+            .filter(|packet| packet.from == BENS_RELAY)
+            .map(|packet| packet.bytes)
+            .max()
+            .unwrap_or(0))
+    }
+
+    /// The same while she rings and he declines, and then while she calls in vain, because Ben is so.
+    async fn in_vain(ben_is: Away) -> anyhow::Result<(usize, usize)> {
+        let mut town = Self::new().await?;
+        // Her first connection to that relay, which costs a certificate.
+        town.ring().await?;
+        town.ben.1.ctl_says(&["decline"])?;
+        town.over().await?;
+        let capture = Capture::start(&town.ana.0)?;
+        town.ring().await?;
+        town.ben.1.ctl_says(&["decline"])?;
+        town.over().await?;
+        let declined = Self::heard(capture)?;
+        match ben_is {
+            Away::Offline => town.ben.1.stop_daemon()?,
+            Away::Blocking => drop(town.ben.1.ctl_says(&["contact", "block", "ana"])?),
+            Away::Stranger => drop(town.ben.1.ctl_says(&["contact", "rm", "ana"])?),
+        }
+        let capture = Capture::start(&town.ana.0)?;
+        let call = dial(&town.ana.1, "Ben").await?;
+        let over = |row: &Dict| text(row, "State") == "disconnected";
+        town.ana.1.until_call(&call, SOON, over).await?;
+        Ok((declined, Self::heard(capture)?))
+    }
+}
+
+/// Why nothing rings.
+#[derive(Clone, Copy, Debug)]
+enum Away {
+    Offline,
+    Blocking,
+    Stranger,
+}
+
+#[tokio::test]
+async fn before_the_answer_the_called_one_speaks_to_its_own_relay_alone() -> Outcome {
+    if not_root() {
+        return Ok(());
+    }
+    let town = Town::new().await?;
+    let both = || anyhow::Ok([Capture::start(&town.ana.0)?, Capture::start(&town.ben.0)?]);
+    let relays = BTreeSet::from([ANAS_RELAY, BENS_RELAY]);
+
+    // Declined: the caller's relay and the caller never hear from the called one.
+    let [at_ana, at_ben] = both()?;
+    town.ring().await?;
+    town.ben.1.ctl_says(&["decline"])?;
+    town.over().await?;
+    assert_eq!(spoke_with(&at_ben.end()?, BEN, f64::MAX), BTreeSet::from([BENS_RELAY]));
+    let spoke = spoke_with(&at_ana.end()?, ANA, f64::MAX);
+    assert!(spoke.contains(&BENS_RELAY), "to call is to speak to their relay");
+    assert!(spoke.is_subset(&relays), "and to nobody else: {spoke:?}");
+
+    // Answered: not before that, and then directly.
+    let [at_ana, at_ben] = both()?;
+    town.ring().await?;
+    let answer = now();
+    town.ben.1.ctl_says(&["answer"])?;
+    town.ana.1.until_state("active", SOON).await?;
+    town.ben.1.until_state("active", SOON).await?;
+    town.ana.1.ctl_says(&["hangup"])?;
+    town.over().await?;
+    let (at_ana, at_ben) = (at_ana.end()?, at_ben.end()?);
+    assert_eq!(spoke_with(&at_ben, BEN, answer), BTreeSet::from([BENS_RELAY]));
+    assert!(spoke_with(&at_ana, ANA, answer).is_subset(&relays));
+    assert!(spoke_with(&at_ben, BEN, f64::MAX).contains(&ANA), "the capture sees who talks");
+
+    // Allowed: the way to the caller is looked for while it rings.
+    town.ben.1.ctl_says(&["contact", "set", "ana", "--preconnect", "always"])?;
+    let [_at_ana, at_ben] = both()?;
+    town.ring().await?;
+    let rings = now();
+    town.ben.1.ctl_says(&["decline"])?;
+    town.over().await?;
+    assert!(spoke_with(&at_ben.end()?, BEN, rings).contains(&ANA), "and so says the page");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_blocked_caller_and_a_stranger_get_what_an_offline_phone_gives() -> Outcome {
+    if not_root() {
+        return Ok(());
+    }
+    let [offline, blocked, stranger] = [Away::Offline, Away::Blocking, Away::Stranger].map(Town::in_vain);
+    let (offline, blocked, stranger) = tokio::try_join!(offline, blocked, stranger)?;
+    for (declined, in_vain) in [offline, blocked, stranger] {
+        assert!(declined > ENVELOPE, "that Ben is there can be seen: {declined} bytes in one");
+        assert!(
+            (1..ENVELOPE).contains(&in_vain),
+            "the relay's own words alone, and not {in_vain} bytes in one"
+        );
+    }
+    Ok(())
+}
