@@ -277,6 +277,7 @@ impl Engine {
                 | history::HistoryOrder::Export { reply, .. } => self.answer(reply, Err(denied)),
                 history::HistoryOrder::Write { .. }
                 | history::HistoryOrder::Keep(_)
+                | history::HistoryOrder::Rest
                 | history::HistoryOrder::Stop => {}
             }
         }

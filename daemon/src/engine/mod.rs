@@ -324,6 +324,8 @@ impl Engine {
             // The end of the call that is there now comes here again.
             if self.phone.views().is_empty() {
                 memory::rest();
+                // A full queue is no rest; what it gives up goes back to the system with the next one.
+                drop(self.ports.history.try_send(history::HistoryOrder::Rest));
             }
         }
     }

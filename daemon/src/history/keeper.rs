@@ -185,9 +185,19 @@ impl Keeper {
             }
             HistoryOrder::Export { format, filter, into, reply } => self.export(format, filter, into, reply),
             HistoryOrder::Keep(keep) => (self.keep, self.look_for_old) = (keep, true),
+            HistoryOrder::Rest => self.rest(),
             HistoryOrder::Stop => {}
         }
         None
+    }
+
+    /// SQLite keeps up to two megabytes of pages, which the next question reads again from the system's cache.
+    fn rest(&self) {
+        if let Base::Open(db) = &self.base
+            && let Err(error) = db.execute_batch("PRAGMA shrink_memory")
+        {
+            tracing::debug!(%error, "what the history has read stays in memory");
+        }
     }
 
     /// What is done when nobody asks: a disk that was away is tried, old rows go.

@@ -82,6 +82,8 @@ pub enum HistoryOrder {
     },
     /// From now on rows stay so long.
     Keep(Retention),
+    /// Nothing goes on: what was read is not kept in memory any longer.
+    Rest,
     /// Commit and end.
     Stop,
 }
