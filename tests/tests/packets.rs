@@ -83,6 +83,7 @@ fn packet(line: &str) -> Option<Packet> {
     Some(Packet { at: at.parse().ok()?, from: address(from)?, to: address(to)?, bytes: bytes.parse().ok()? })
 }
 
+#[expect(clippy::disallowed_methods, reason = "packets carry the calendar's time")]
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs_f64()
 }
@@ -151,7 +152,7 @@ impl Town {
     }
 
     /// Ana's call ends, on both sides.
-    async fn over(&self) -> Outcome {
+    fn over(&self) -> Outcome {
         for (_, desk) in [&self.ana, &self.ben] {
             desk.ctl_says(&["wait"])?;
         }
@@ -175,11 +176,11 @@ impl Town {
         // Her first connection to that relay, which costs a certificate.
         town.ring().await?;
         town.ben.1.ctl_says(&["decline"])?;
-        town.over().await?;
+        town.over()?;
         let capture = Capture::start(&town.ana.0)?;
         town.ring().await?;
         town.ben.1.ctl_says(&["decline"])?;
-        town.over().await?;
+        town.over()?;
         let declined = Self::heard(capture)?;
         match ben_is {
             Away::Offline => town.ben.1.stop_daemon()?,
@@ -215,7 +216,7 @@ async fn before_the_answer_the_called_one_speaks_to_its_own_relay_alone() -> Out
     let [at_ana, at_ben] = both()?;
     town.ring().await?;
     town.ben.1.ctl_says(&["decline"])?;
-    town.over().await?;
+    town.over()?;
     assert_eq!(spoke_with(&at_ben.end()?, BEN, f64::MAX), BTreeSet::from([BENS_RELAY]));
     let spoke = spoke_with(&at_ana.end()?, ANA, f64::MAX);
     assert!(spoke.contains(&BENS_RELAY), "to call is to speak to their relay");
@@ -229,7 +230,7 @@ async fn before_the_answer_the_called_one_speaks_to_its_own_relay_alone() -> Out
     town.ana.1.until_state("active", SOON).await?;
     town.ben.1.until_state("active", SOON).await?;
     town.ana.1.ctl_says(&["hangup"])?;
-    town.over().await?;
+    town.over()?;
     let (at_ana, at_ben) = (at_ana.end()?, at_ben.end()?);
     assert_eq!(spoke_with(&at_ben, BEN, answer), BTreeSet::from([BENS_RELAY]));
     assert!(spoke_with(&at_ana, ANA, answer).is_subset(&relays));
@@ -241,7 +242,7 @@ async fn before_the_answer_the_called_one_speaks_to_its_own_relay_alone() -> Out
     town.ring().await?;
     let rings = now();
     town.ben.1.ctl_says(&["decline"])?;
-    town.over().await?;
+    town.over()?;
     assert!(spoke_with(&at_ben.end()?, BEN, rings).contains(&ANA), "and so says the page");
     Ok(())
 }
