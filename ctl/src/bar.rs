@@ -87,18 +87,7 @@ fn tooltip(focus: &Props, state: &str) -> String {
 
 /// As text within Pango markup, whatever it holds; line ends stay, what steers or hides does not.
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in clean::lines(text).chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\'' => out.push_str("&#39;"),
-            '"' => out.push_str("&quot;"),
-            letter => out.push(letter),
-        }
-    }
-    out
+    quick_xml::escape::escape(clean::lines(text)).into_owned()
 }
 
 #[cfg(test)]
@@ -141,7 +130,7 @@ mod tests {
     #[test]
     fn a_name_cannot_be_markup() {
         let call = focus(vec![("State", "incoming".into()), ("PeerName", "<b>&'\u{7}".into())]);
-        assert_eq!(waybar(Some(&call))["text"], "&lt;b&gt;&amp;&#39;  calls");
+        assert_eq!(waybar(Some(&call))["text"], "&lt;b&gt;&amp;&apos;  calls");
     }
 
     #[test]

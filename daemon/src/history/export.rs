@@ -6,7 +6,6 @@
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::Path;
 
-use icalendar::{Class, Component as _, Event, EventLike as _};
 use rusqlite::{Connection, OpenFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -139,7 +138,7 @@ fn tail(format: ExportFormat) -> &'static str {
     }
 }
 
-/// One row; of JSON those after the first begin with what parts them. What is written has no way to fail.
+/// One row; of JSON those after the first begin with what parts them.
 fn item(format: ExportFormat, row: &HistoryRow, first: bool) -> String {
     match format {
         ExportFormat::Json => {
@@ -147,7 +146,7 @@ fn item(format: ExportFormat, row: &HistoryRow, first: bool) -> String {
             if first { format!("\n{object}") } else { format!(",\n{object}") }
         }
         ExportFormat::Csv => csv(row),
-        ExportFormat::Ics => ics(row).try_into_string().unwrap_or_default(),
+        ExportFormat::Ics => ics(row),
     }
 }
 
@@ -176,30 +175,57 @@ fn no_formula(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn ics(row: &HistoryRow) -> Event {
+/// Ours, because `icalendar` ends a folded line at 76 octets and brings a second library of calendars along.
+fn ics(row: &HistoryRow) -> String {
     let who = if row.name.is_empty() { &row.address } else { &row.name };
     let way = if row.direction == "incoming" { "from" } else { "to" };
     let outcome = if row.outcome.is_empty() { "going on" } else { &row.outcome };
-    let told =
-        [row.note.as_str(), &row.message].into_iter().filter(|told| !told.is_empty()).collect::<Vec<_>>();
-    // A calendar has no other control characters.
-    let plain = |text: String| text.replace(|letter: char| letter.is_control() && letter != '\n', " ");
-    let mut event = Event::new();
-    event
-        .uid(&format!("{}-{}@history.ahoy.invalid", row.call, row.id))
-        .add_property("DTSTAMP", calendar::basic(row.created_at))
-        .add_property("DTSTART", calendar::basic(row.created_at))
-        .summary(&plain(format!("Call {way} {who}: {outcome}")))
-        .categories([outcome])
-        .class(Class::Private)
-        .add_property("TRANSP", "TRANSPARENT");
+    let told: Vec<&str> =
+        [&row.note, &row.message].into_iter().map(String::as_str).filter(|told| !told.is_empty()).collect();
+    let mut lines = vec![
+        "BEGIN:VEVENT".to_owned(),
+        format!("UID:{}-{}@history.ahoy.invalid", row.call, row.id),
+        format!("DTSTAMP:{}", calendar::basic(row.created_at)),
+        format!("DTSTART:{}", calendar::basic(row.created_at)),
+    ];
     if row.ended_at.div_euclid(1_000_000) > row.created_at.div_euclid(1_000_000) {
-        event.add_property("DTEND", calendar::basic(row.ended_at));
+        lines.push(format!("DTEND:{}", calendar::basic(row.ended_at)));
     }
+    lines.push(format!("SUMMARY:{}", value(&format!("Call {way} {who}: {outcome}"))));
     if !told.is_empty() {
-        event.description(&plain(told.join("\n")));
+        lines.push(format!("DESCRIPTION:{}", value(&told.join("\n"))));
     }
-    event
+    lines.push(format!("CATEGORIES:{}", value(outcome)));
+    lines.extend(["CLASS:PRIVATE", "TRANSP:TRANSPARENT", "END:VEVENT"].map(str::to_owned));
+    lines.iter().map(|line| fold(line)).collect()
+}
+
+/// A text value: what has a meaning of its own is escaped, control characters are not allowed.
+fn value(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        match letter {
+            '\\' | ';' | ',' => escaped.extend(['\\', letter]),
+            '\n' => escaped.push_str("\\n"),
+            letter if letter.is_control() => escaped.push(' '),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+/// A line has at most 75 octets; a longer one goes on in the next, after a space.
+fn fold(line: &str) -> String {
+    let (mut text, mut used) = (String::new(), 0);
+    for letter in line.chars() {
+        if used + letter.len_utf8() > 75 {
+            text.push_str("\r\n ");
+            used = 1;
+        }
+        used += letter.len_utf8();
+        text.push(letter);
+    }
+    text + "\r\n"
 }
 
 #[cfg(test)]
@@ -253,6 +279,13 @@ mod tests {
         let (reader, writer) = std::io::pipe().unwrap();
         fills(writer.into());
         drop((theirs, reader));
+    }
+
+    #[test]
+    fn a_long_line_is_folded_between_characters() {
+        let text = fold(&"ü".repeat(100));
+        assert!(text.split("\r\n").all(|line| line.len() <= 75));
+        assert_eq!(text.replace("\r\n ", "").trim_end(), "ü".repeat(100));
     }
 
     #[test]
