@@ -260,47 +260,38 @@ async fn sleep_until(due: Option<Moment>) {
     }
 }
 
+/// An interface of MPRIS: what is written out, and properties that never change.
+macro_rules! serve {
+    ($name:tt for $type:ident { $($written_out:tt)* } always { $($property:ident: $kind:ty = $value:expr;)* }) => {
+        #[interface(name = $name, spawn = false)]
+        impl $type {
+            $($written_out)*
+
+            $(
+                #[zbus(property(emits_changed_signal = "const"))]
+                fn $property(&self) -> $kind {
+                    $value
+                }
+            )*
+        }
+    };
+}
+
 struct Root;
 
-#[interface(name = "org.mpris.MediaPlayer2", spawn = false)]
-impl Root {
-    fn raise(&self) {}
+serve! {
+    "org.mpris.MediaPlayer2" for Root {
+        fn raise(&self) {}
 
-    fn quit(&self) {}
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn can_quit(&self) -> bool {
-        false
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn can_raise(&self) -> bool {
-        false
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn has_track_list(&self) -> bool {
-        false
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn identity(&self) -> &'static str {
-        "ahoy"
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn desktop_entry(&self) -> &'static str {
-        "org.ahoyd.Ahoy"
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn supported_uri_schemes(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn supported_mime_types(&self) -> Vec<String> {
-        Vec::new()
+        fn quit(&self) {}
+    } always {
+        can_quit: bool = false;
+        can_raise: bool = false;
+        has_track_list: bool = false;
+        identity: &'static str = "ahoy";
+        desktop_entry: &'static str = "org.ahoyd.Ahoy";
+        supported_uri_schemes: Vec<String> = Vec::new();
+        supported_mime_types: Vec<String> = Vec::new();
     }
 }
 
@@ -317,97 +308,55 @@ impl MprisPlayer {
     }
 }
 
-#[interface(name = "org.mpris.MediaPlayer2.Player", spawn = false)]
-impl MprisPlayer {
-    fn play_pause(&self) {
-        self.press(Press::Toggle);
-    }
+serve! {
+    "org.mpris.MediaPlayer2.Player" for MprisPlayer {
+        fn play_pause(&self) {
+            self.press(Press::Toggle);
+        }
 
-    fn play(&self) {
-        self.press(Press::Play);
-    }
+        fn play(&self) {
+            self.press(Press::Play);
+        }
 
-    fn pause(&self) {
-        self.press(Press::Pause);
-    }
+        fn pause(&self) {
+            self.press(Press::Pause);
+        }
 
-    fn stop(&self) {
-        self.press(Press::Stop);
-    }
+        fn stop(&self) {
+            self.press(Press::Stop);
+        }
 
-    fn next(&self) {}
+        fn next(&self) {}
 
-    fn previous(&self) {}
+        fn previous(&self) {}
 
-    fn seek(&self, _offset: i64) {}
+        fn seek(&self, _offset: i64) {}
 
-    fn set_position(&self, _track: ObjectPath<'_>, _position: i64) {}
+        fn set_position(&self, _track: ObjectPath<'_>, _position: i64) {}
 
-    fn open_uri(&self, _uri: &str) {}
+        fn open_uri(&self, _uri: &str) {}
 
-    #[zbus(property)]
-    fn playback_status(&self) -> &'static str {
-        self.shown.borrow().status()
-    }
+        #[zbus(property)]
+        fn playback_status(&self) -> &'static str {
+            self.shown.borrow().status()
+        }
 
-    #[zbus(property)]
-    fn metadata(&self) -> HashMap<&'static str, Variant<'static>> {
-        self.shown.borrow().metadata()
-    }
-
-    #[zbus(property)]
-    fn rate(&self) -> f64 {
-        1.0
-    }
-
-    #[zbus(property)]
-    fn minimum_rate(&self) -> f64 {
-        1.0
-    }
-
-    #[zbus(property)]
-    fn maximum_rate(&self) -> f64 {
-        1.0
-    }
-
-    #[zbus(property)]
-    fn volume(&self) -> f64 {
-        1.0
-    }
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn position(&self) -> i64 {
-        0
-    }
-
-    #[zbus(property)]
-    fn can_go_next(&self) -> bool {
-        false
-    }
-
-    #[zbus(property)]
-    fn can_go_previous(&self) -> bool {
-        false
-    }
-
-    #[zbus(property)]
-    fn can_play(&self) -> bool {
-        true
-    }
-
-    #[zbus(property)]
-    fn can_pause(&self) -> bool {
-        true
-    }
-
-    #[zbus(property)]
-    fn can_seek(&self) -> bool {
-        false
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn can_control(&self) -> bool {
-        true
+        #[zbus(property)]
+        fn metadata(&self) -> HashMap<&'static str, Variant<'static>> {
+            self.shown.borrow().metadata()
+        }
+    } always {
+        rate: f64 = 1.0;
+        minimum_rate: f64 = 1.0;
+        maximum_rate: f64 = 1.0;
+        volume: f64 = 1.0;
+        position: i64 = 0;
+        can_go_next: bool = false;
+        can_go_previous: bool = false;
+        can_play: bool = true;
+        can_pause: bool = true;
+        can_seek: bool = false;
+        can_control: bool = true;
     }
 }
 
