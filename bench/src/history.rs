@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ahoy_call::{
-    CallId, CallView, Can, Direction, EndReason, EndedBy, Fact, Moment, Outcome, PeerId, Record, State,
+    CallId, CallKind, CallView, Can, Direction, EndReason, EndedBy, Fact, Moment, Outcome, PeerId, Record,
+    State,
 };
 use ahoy_dbus::{Dict, proxy};
 use ahoy_tests::lab::{Net, Relay};
@@ -220,7 +221,9 @@ fn call(n: u64) -> Vec<Entry> {
     let answered = chance % 5 < 3;
     let mut view = CallView {
         id: CallId::from_bytes(u128::from(n + 1).to_be_bytes()),
+        kind: CallKind::Direct,
         peer: PeerId::from_bytes(u128::from(person).to_be_bytes()),
+        members: Vec::new(),
         direction: if incoming { Direction::Incoming } else { Direction::Outgoing },
         state: if incoming { State::Incoming } else { State::Dialing },
         reason: None,
@@ -233,14 +236,11 @@ fn call(n: u64) -> Vec<Entry> {
         answered: None,
         ended: None,
         muted: false,
-        remote_muted: false,
         local_hold: false,
-        remote_hold: false,
         silenced: false,
         connected: None,
         auto_answered: false,
         hears_only: false,
-        remote_hears_only: false,
         note,
         message: None,
         can: Can::default(),

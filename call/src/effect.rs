@@ -90,6 +90,22 @@ pub enum Role {
     Answerer(Description),
 }
 
+/// What a path carries, each way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracks {
+    /// A voice.
+    pub voice: bool,
+    /// The picture of a camera.
+    pub camera: bool,
+    /// The picture of a screen.
+    pub screen: bool,
+}
+
+impl Tracks {
+    /// A voice alone.
+    pub const VOICE: Self = Self { voice: true, camera: false, screen: false };
+}
+
 /// An order to the media port, about one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MediaOrder {
@@ -106,6 +122,8 @@ pub enum MediaOrder {
     },
     /// The call was answered: capture, send and play on this path as soon as it is up. Repeating it is harmless.
     Open {
+        /// What is carried.
+        tracks: Tracks,
         /// Send encoded silence.
         muted: bool,
         /// As [`MediaOrder::SetHeld`].

@@ -45,6 +45,15 @@ id! {
     LegId, "leg"
 }
 
+/// One other person within a call, numbered from one in the order of their coming; the number is never given again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberId(pub u16);
+
+impl MemberId {
+    /// Whom a call began with. A direct call has no other.
+    pub const FIRST: Self = Self(1);
+}
+
 /// One generation of a leg's media path. Rises by repair; a higher one replaces a lower one.
 /// Epochs begun by the higher device are odd, by the lower one even: when both begin one at once the higher
 /// device's wins without a word.

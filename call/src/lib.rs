@@ -28,11 +28,13 @@ mod time;
 mod view;
 
 pub use command::{Command, Others, Refusal};
-pub use effect::{Effect, Effects, Fact, MediaOrder, Record, Role, SignalOrder};
+pub use effect::{Effect, Effects, Fact, MediaOrder, Record, Role, SignalOrder, Tracks};
 pub use event::{Event, MediaFault, MediaReport, RingPolicy};
-pub use id::{CallId, Epoch, LegId, PeerId};
+pub use id::{CallId, Epoch, LegId, MemberId, PeerId};
 pub use kind::{Input, PhaseKind};
 pub use message::{CancelReason, DeclineReason, Description, Message, Opaque, Scope, SdpKind};
 pub use phone::{Deadline, Phone, Settings};
 pub use time::Moment;
-pub use view::{CallView, Can, Direction, EndReason, EndedBy, Outcome, State};
+pub use view::{
+    CallKind, CallView, Can, Direction, EndReason, EndedBy, MemberState, MemberView, Outcome, State,
+};

@@ -124,12 +124,12 @@ impl Phone {
 
     /// Whether we are dialing this contact: then it is let through, whatever keeps others away.
     pub fn dials(&self, peer: PeerId) -> bool {
-        self.dialing().is_some_and(|call| call.peer() == peer)
+        self.dialing().is_some_and(|call| call.is_with(peer))
     }
 
     /// The call of this contact that a dial would answer: to dial who rings here is to answer.
     pub fn ringing_from(&self, peer: PeerId) -> Option<CallId> {
-        let mut of = self.calls.values().filter(|call| call.peer() == peer);
+        let mut of = self.calls.values().filter(|call| call.is_with(peer));
         of.find(|call| call.rings_here() || call.is_arriving()).map(Call::id)
     }
 
@@ -364,7 +364,7 @@ impl Phone {
     fn change(&mut self, out: &mut Out, id: CallId, input: impl FnOnce(&mut Call, &mut Out) -> Flow) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(end) = input(call, out) else { return };
-        if call.is_unproved() {
+        if call.is_knocking() {
             // It may never have been: who replays an old message 1 must not leave a missed call.
             self.drop_knock(out, id);
         } else if self.is_shadowed(id, &end) {

@@ -4,8 +4,9 @@
 //! Must not: hold a device, an address, a description; spell anything (the bus and the database do).
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
-use crate::id::{CallId, PeerId};
+use crate::id::{CallId, MemberId, PeerId};
 use crate::time::Moment;
 
 /// Who began the call.
@@ -15,6 +16,15 @@ pub enum Direction {
     Incoming,
     /// We called.
     Outgoing,
+}
+
+/// How many a call is between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallKind {
+    /// Two.
+    Direct,
+    /// Any number, who come and go.
+    Group,
 }
 
 /// The public state of a call.
@@ -136,13 +146,68 @@ pub struct Can {
     pub hold: bool,
 }
 
+/// How far another person in a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberState {
+    /// Called; not known to ring there. Stays so when it never rang.
+    Invited,
+    /// It rings there. Stays so when nobody answered.
+    Ringing,
+    /// Takes part, and no sound flows between us: not yet, or not any more.
+    Connecting,
+    /// Sound flows between us.
+    Joined,
+    /// Said no.
+    Declined,
+    /// Took part, and does so no more.
+    Left,
+}
+
+/// Another person in a call as outsiders see them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    /// Which one of the call.
+    pub id: MemberId,
+    /// Who.
+    pub peer: PeerId,
+    /// How far they have come.
+    pub state: MemberState,
+    /// They began the call.
+    pub starter: bool,
+    /// Their microphone is muted.
+    pub muted: bool,
+    /// They put the call aside.
+    pub held: bool,
+    /// They have no microphone.
+    pub hears_only: bool,
+    /// Their camera is on.
+    pub camera: bool,
+    /// Since when they take part.
+    pub joined: Option<Moment>,
+    /// Until when they did.
+    pub left: Option<Moment>,
+}
+
+impl MemberView {
+    /// One who has said nothing yet.
+    pub const fn new(id: MemberId, peer: PeerId, state: MemberState) -> Self {
+        let (joined, left) = (None, None);
+        let (starter, muted, held, hears_only, camera) = (false, false, false, false, false);
+        Self { id, peer, state, starter, muted, held, hears_only, camera, joined, left }
+    }
+}
+
 /// One call as outsiders see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallView {
     /// Which call.
     pub id: CallId,
-    /// The other.
+    /// How many it is between.
+    pub kind: CallKind,
+    /// Whom it began with.
     pub peer: PeerId,
+    /// The others in it, in the order of their coming: one in a direct call.
+    pub members: Vec<MemberView>,
     /// Who began it.
     pub direction: Direction,
     /// Its state.
@@ -169,16 +234,10 @@ pub struct CallView {
     pub ended: Option<Moment>,
     /// Our microphone is muted, by the call's own switch or by the switch for all.
     pub muted: bool,
-    /// Theirs is.
-    pub remote_muted: bool,
     /// We have no microphone: we only hear.
     pub hears_only: bool,
-    /// They have none.
-    pub remote_hears_only: bool,
     /// We put the call aside.
     pub local_hold: bool,
-    /// They did.
-    pub remote_hold: bool,
     /// It makes no sound of ringing here (any more).
     pub silenced: bool,
     /// It was answered by itself: a rule of the contact.
@@ -189,4 +248,25 @@ pub struct CallView {
     pub message: Option<String>,
     /// Which verbs would be taken now.
     pub can: Can,
+}
+
+impl CallView {
+    /// Every other microphone is muted.
+    pub fn remote_muted(&self) -> bool {
+        self.all(|member| member.muted)
+    }
+
+    /// No other has a microphone.
+    pub fn remote_hears_only(&self) -> bool {
+        self.all(|member| member.hears_only)
+    }
+
+    /// Every other put the call aside.
+    pub fn remote_hold(&self) -> bool {
+        self.all(|member| member.held)
+    }
+
+    fn all(&self, says: impl Fn(&MemberView) -> bool) -> bool {
+        !self.members.is_empty() && self.members.iter().all(says)
+    }
 }

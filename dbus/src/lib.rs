@@ -53,6 +53,8 @@ pub mod interface {
     pub const FOCUS: &str = "org.ahoyd.Calls1.Focus";
     /// One call.
     pub const CALL: &str = "org.ahoyd.Calls1.Call";
+    /// One of the others in a call.
+    pub const PEER: &str = "org.ahoyd.Calls1.Peer";
     /// Rows of contacts.
     pub const CONTACTS: &str = "org.ahoyd.Calls1.Contacts";
     /// Who we are.
@@ -64,10 +66,11 @@ pub mod interface {
 }
 
 /// The contract: name of the interface, text of its XML.
-pub const XML: [(&str, &str); 7] = [
+pub const XML: [(&str, &str); 8] = [
     (interface::MANAGER, include_str!("../org.ahoyd.Calls1.Manager.xml")),
     (interface::FOCUS, include_str!("../org.ahoyd.Calls1.Focus.xml")),
     (interface::CALL, include_str!("../org.ahoyd.Calls1.Call.xml")),
+    (interface::PEER, include_str!("../org.ahoyd.Calls1.Peer.xml")),
     (interface::CONTACTS, include_str!("../org.ahoyd.Calls1.Contacts.xml")),
     (interface::ACCOUNT, include_str!("../org.ahoyd.Calls1.Account.xml")),
     (interface::AUDIO_DEVICE, include_str!("../org.ahoyd.Calls1.AudioDevice.xml")),
@@ -83,6 +86,14 @@ pub type Dict = HashMap<String, OwnedVariant>;
 #[must_use]
 pub fn call_path(hex: &str) -> String {
     format!("{ROOT}/call_{hex}")
+}
+
+/// The object of one of the others in a call. For the daemon and tests: clients get paths from the bus and treat them as opaque.
+///
+/// `hex` is the call's id as 32 hex digits.
+#[must_use]
+pub fn peer_path(hex: &str, number: u16) -> String {
+    format!("{}/peer_{number}", call_path(hex))
 }
 
 /// The object of an account. For the daemon and tests: clients get paths from the bus and treat them as opaque.

@@ -296,6 +296,39 @@ pub trait Call {
     fn answered_monotonic(&self) -> zbus::Result<u64>;
 }
 
+/// One of the others in a call.
+#[proxy(interface = "org.ahoyd.Calls1.Peer", default_service = "org.ahoyd.Calls1", assume_defaults = false)]
+pub trait Peer {
+    #[zbus(no_autostart)]
+    fn remove(&self, options: &Dict) -> zbus::Result<()>;
+    #[zbus(property)]
+    fn name(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn contact(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn state(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn muted(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn video(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn screen(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn speaking(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn quality(&self) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn volume(&self) -> zbus::Result<f64>;
+    #[zbus(property)]
+    fn set_volume(&self, volume: f64) -> zbus::Result<()>;
+    #[zbus(property)]
+    fn role(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn joined_at(&self) -> zbus::Result<i64>;
+    #[zbus(property)]
+    fn left_at(&self) -> zbus::Result<i64>;
+}
+
 /// The people we know.
 #[proxy(
     interface = "org.ahoyd.Calls1.Contacts",

@@ -29,8 +29,8 @@ pub struct PathModel {
 pub struct MediaModel {
     /// By call, remote device and generation.
     pub paths: BTreeMap<(CallId, LegId, Epoch), PathModel>,
-    /// Calls that send silence and play nothing.
-    pub held: BTreeSet<CallId>,
+    /// Devices that get silence and of which nothing is played.
+    pub held: BTreeSet<(CallId, LegId)>,
     /// Calls that send silence.
     pub muted: BTreeSet<CallId>,
 }
@@ -61,12 +61,12 @@ impl MediaModel {
             // Whether something comes is looked at by the world.
             MediaOrder::Candidates { .. } | MediaOrder::Probe => {}
             MediaOrder::SetMuted(muted) => set(&mut self.muted, key.0, muted),
-            MediaOrder::SetHeld(held) => set(&mut self.held, key.0, held),
-            MediaOrder::Open { muted, held } => {
+            MediaOrder::SetHeld(held) => set(&mut self.held, (key.0, key.1), held),
+            MediaOrder::Open { tracks: _, muted, held } => {
                 if let Some(path) = self.paths.get_mut(&key) {
                     path.open = true;
                     set(&mut self.muted, key.0, muted);
-                    set(&mut self.held, key.0, held);
+                    set(&mut self.held, (key.0, key.1), held);
                 }
             }
             MediaOrder::Pause => {
@@ -79,8 +79,7 @@ impl MediaModel {
             MediaOrder::Close => {
                 self.paths.remove(&key);
                 if !self.paths.keys().any(|of| of.0 == key.0) {
-                    self.held.remove(&key.0);
-                    self.muted.remove(&key.0);
+                    self.end(key.0);
                 }
             }
         }
@@ -90,7 +89,7 @@ impl MediaModel {
     /// Nothing of the call is left.
     pub fn end(&mut self, call: CallId) {
         self.paths.retain(|key, _| key.0 != call);
-        self.held.remove(&call);
+        self.held.retain(|(of, _)| *of != call);
         self.muted.remove(&call);
     }
 
@@ -101,15 +100,15 @@ impl MediaModel {
 
     /// Calls in which sound is sent or played now.
     pub fn audible(&self) -> BTreeSet<CallId> {
-        let open = self.paths.iter().filter(|(_, path)| path.open && path.up).map(|(key, _)| key.0);
-        open.filter(|call| !self.held.contains(call)).collect()
+        let open = self.paths.iter().filter(|(_, path)| path.open && path.up).map(|(key, _)| (key.0, key.1));
+        open.filter(|to| !self.held.contains(to)).map(|(call, _)| call).collect()
     }
 }
 
-fn set(of: &mut BTreeSet<CallId>, call: CallId, value: bool) {
+fn set<T: Ord>(of: &mut BTreeSet<T>, one: T, value: bool) {
     if value {
-        of.insert(call);
+        of.insert(one);
     } else {
-        of.remove(&call);
+        of.remove(&one);
     }
 }

@@ -95,7 +95,7 @@ const STORIES: [(&str, Story); 14] = [
         w.resume("ada", call).unwrap();
         w.hold("ada", call).unwrap();
         w.pass(LONG);
-        assert!(w.view("bob").unwrap().remote_hold && w.view("ada").unwrap().remote_muted);
+        assert!(w.view("bob").unwrap().remote_hold() && w.view("ada").unwrap().remote_muted());
         w.hang_up("bob").unwrap();
     }),
     ("the path never comes up", |w| {

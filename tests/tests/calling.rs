@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use ahoy_call::{EndReason, EndedBy, Event, Fact, MediaReport, Outcome, Refusal, Settings, State};
+use ahoy_call::{
+    EndReason, EndedBy, Event, Fact, MediaReport, MemberState, Outcome, Refusal, Settings, State,
+};
 use ahoy_tests::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -46,6 +48,35 @@ fn talking() -> World {
     w.pass(SECOND);
     assert_eq!(states(&w), (Some(State::Active), Some(State::Active)));
     w
+}
+
+#[test]
+fn the_other_in_a_call_has_a_state_and_times_of_their_own() {
+    let other = |w: &World, who: &str| w.view(who).unwrap().members.remove(0);
+    let both = |w: &World| (other(w, "ada").state, other(w, "bob").state);
+    let mut w = ada_and_bob();
+    w.dial("ada", "bob").unwrap();
+    assert_eq!(other(&w, "ada").state, MemberState::Invited);
+    w.pass(SECOND);
+    assert_eq!(both(&w), (MemberState::Ringing, MemberState::Connecting));
+    assert_eq!((other(&w, "ada").starter, other(&w, "bob").starter), (false, true));
+    let called = w.view("bob").unwrap().created;
+    assert_eq!((other(&w, "ada").joined, other(&w, "bob").joined), (None, Some(called)));
+    w.answer("bob").unwrap();
+    w.pass(SECOND);
+    assert_eq!(both(&w), (MemberState::Joined, MemberState::Joined));
+    assert_eq!(other(&w, "ada").joined, w.view("ada").unwrap().answered);
+    w.cut(0, 1, true);
+    w.pass(3 * SECOND);
+    assert_eq!(both(&w), (MemberState::Connecting, MemberState::Connecting), "no sound flows");
+    w.hang_up("ada").unwrap();
+    let over = other(&w, "ada");
+    assert_eq!((over.state, over.left), (MemberState::Left, Some(w.now)));
+
+    let mut w = ringing();
+    w.decline("bob").unwrap();
+    w.pass(SECOND);
+    assert_eq!(both(&w), (MemberState::Declined, MemberState::Left));
 }
 
 #[test]
@@ -305,10 +336,10 @@ fn a_mute_while_it_rings_holds_in_the_call_and_is_told() {
     w.answer("bob").unwrap();
     w.pass(SECOND);
     assert!(w.view("bob").unwrap().muted);
-    assert!(w.view("ada").unwrap().remote_muted);
+    assert!(w.view("ada").unwrap().remote_muted());
     w.mute("bob", false).unwrap();
     w.pass(SECOND);
-    assert!(!w.view("ada").unwrap().remote_muted);
+    assert!(!w.view("ada").unwrap().remote_muted());
 }
 
 #[test]
@@ -322,9 +353,9 @@ fn who_has_no_microphone_is_shown_there_as_hearing_only_until_one_is_found() {
         w.pass(SECOND);
         assert_eq!(state(&w, "ada"), Some(State::Active), "the call stands");
         let (bob, ada) = (w.view("bob").unwrap(), w.view("ada").unwrap());
-        assert_eq!((bob.hears_only, bob.remote_hears_only), (there, false));
-        assert_eq!((ada.hears_only, ada.remote_hears_only), (false, there));
-        assert!(!ada.remote_muted, "that is another thing than a mute");
+        assert_eq!((bob.hears_only, bob.remote_hears_only()), (there, false));
+        assert_eq!((ada.hears_only, ada.remote_hears_only()), (false, there));
+        assert!(!ada.remote_muted(), "that is another thing than a mute");
     }
 }
 

@@ -31,8 +31,8 @@ use zbus::message::Type;
 use zbus::{OwnedVariant, Variant};
 
 use self::rig::{
-    ACCOUNT_PATH, CALL, CALL_PATH, DEVICE_PATH, Port, Rig, changes, connect, idle, member, muted, speaker,
-    with_call,
+    ACCOUNT_PATH, CALL, CALL_PATH, DEVICE_PATH, PEER_PATH, Port, Rig, changes, connect, idle, member, muted,
+    speaker, with_call,
 };
 use self::speech::{
     NOTHING, ROOT, error_name, every_kind, managed, with_unknown_option, within_five_seconds,
@@ -66,7 +66,8 @@ async fn the_object_manager_tells_the_whole_state() {
     let paths: BTreeSet<&str> = managed.keys().map(String::as_str).collect();
     let contacts = "/org/ahoyd/Calls1/contacts";
     let history = "/org/ahoyd/Calls1/history";
-    assert_eq!(paths, BTreeSet::from([ACCOUNT_PATH, CALL_PATH, DEVICE_PATH, FOCUS, contacts, history]));
+    let all = [ACCOUNT_PATH, CALL_PATH, PEER_PATH, DEVICE_PATH, FOCUS, contacts, history];
+    assert_eq!(paths, BTreeSet::from(all));
     for (path, interfaces) in managed {
         for (interface, properties) in interfaces {
             let short = interface.strip_prefix("org.ahoyd.Calls1.").expect("only ours are managed");
@@ -84,16 +85,16 @@ async fn one_transition_is_one_properties_changed_an_object_and_the_signals_fold
     for (path, interface) in fixed {
         folded.insert((path.into(), interface.into()), rig.properties(path, interface).await);
     }
-    let call = (CALL_PATH.to_owned(), "Call".to_owned());
-    let manager = [(CALL_PATH, "Call"), (FOCUS, "Focus"), (ROOT, "Manager")];
+    let call = [(CALL_PATH, "Call"), (PEER_PATH, "Peer")];
+    let objects = [(PEER_PATH, "Peer"), (CALL_PATH, "Call"), (FOCUS, "Focus"), (ROOT, "Manager")];
     let steps = [
-        (with_call(State::Dialing), 1, &[(FOCUS, "Focus")][..]),
-        (with_call(State::Alerting), 0, &manager[..2]),
-        (with_call(State::Connecting), 0, &manager[..]),
-        (with_call(State::Active), 0, &manager[..2]),
-        (muted(with_call(State::Active)), 0, &manager[..2]),
+        (with_call(State::Dialing), 2, &[(FOCUS, "Focus")][..]),
+        (with_call(State::Alerting), 0, &objects[1..3]),
+        (with_call(State::Connecting), 0, &objects[..]),
+        (with_call(State::Active), 0, &objects[..3]),
+        (muted(with_call(State::Active)), 0, &objects[1..3]),
         (muted(with_call(State::Active)), 0, &[][..]),
-        (with_call(State::Disconnected), 0, &manager[..]),
+        (with_call(State::Disconnected), 0, &objects[..]),
     ];
     rig.seen(&mut monitor).await;
     for (number, (board, added, expected)) in steps.into_iter().enumerate() {
@@ -101,8 +102,8 @@ async fn one_transition_is_one_properties_changed_an_object_and_the_signals_fold
         let seen = rig.seen(&mut monitor).await;
         let added_now = seen.iter().filter(|message| member(message) == "InterfacesAdded").count();
         assert_eq!(added_now, added, "step {number}");
-        if added > 0 {
-            folded.insert(call.clone(), rig.properties(CALL_PATH, "Call").await);
+        for (path, interface) in call.into_iter().filter(|_| added > 0) {
+            folded.insert((path.into(), interface.into()), rig.properties(path, interface).await);
         }
         let changed = changes(&seen);
         let objects: Vec<(&str, &str)> =
@@ -120,7 +121,7 @@ async fn one_transition_is_one_properties_changed_an_object_and_the_signals_fold
     rig.port.publish(&idle()).await;
     let seen = rig.seen(&mut monitor).await;
     let removed = seen.iter().filter(|message| member(message) == "InterfacesRemoved").count();
-    assert_eq!(removed, 1, "an ended call that leaves the board leaves the bus");
+    assert_eq!(removed, 2, "an ended call that leaves the board leaves the bus");
     let gone = rig.call(CALL_PATH, "Call.Hangup", &NOTHING).await.unwrap_err();
     assert_eq!(error_name(&gone), "org.freedesktop.DBus.Error.UnknownObject");
 }
@@ -234,12 +235,36 @@ async fn a_device_is_an_object_while_it_is_there_or_chosen() {
 }
 
 #[tokio::test]
+async fn the_other_in_a_call_of_two_is_as_loud_as_its_contact_and_cannot_be_removed() {
+    let mut rig = Rig::up(&with_call(State::Active)).await;
+    let mut monitor = rig.monitor().await;
+    let refused = rig.call(PEER_PATH, "Peer.Remove", &NOTHING).await.unwrap_err();
+    assert_eq!(error_name(&refused), "org.ahoyd.Calls1.Error.InvalidState");
+    let proxy = rig::properties_of(&rig.client, PEER_PATH).await;
+    let peer = || "org.ahoyd.Calls1.Peer".try_into().unwrap();
+    let refused = proxy.set(peer(), "Volume", &2.1.into()).await.unwrap_err();
+    assert!(refused.to_string().contains("between 0 and 2"), "{refused}");
+    rig.seen(&mut monitor).await;
+    let mut board = with_call(State::Active);
+    Arc::make_mut(&mut board.calls[0]).members[0].volume = 0.5;
+    proxy.set(peer(), "Volume", &0.5.into()).await.unwrap();
+    let asked = rig.port.serve_one(&board, Ok(Answer::Done)).await;
+    let Request::SetContact { id, change } = asked.what else { panic!("{:?}", asked.what) };
+    assert_eq!((id, change.manner.volume), ("be".repeat(16), Some(0.5)));
+    let told = changes(&rig.seen(&mut monitor).await);
+    let objects: Vec<&str> = told.iter().map(|(path, ..)| path.as_str()).collect();
+    assert_eq!(objects, [PEER_PATH], "once, and nothing else has changed");
+    assert_eq!(told[0].2["Volume"], Variant::from(0.5).try_into_owned().unwrap());
+}
+
+#[tokio::test]
 async fn nothing_else_can_be_set() {
     let rig = Rig::up(&with_call(State::Active)).await;
     let places = [
         (ROOT, "Manager"),
         (FOCUS, "Focus"),
         (CALL_PATH, "Call"),
+        (PEER_PATH, "Peer"),
         (ACCOUNT_PATH, "Account"),
         (DEVICE_PATH, "AudioDevice"),
     ];
@@ -264,6 +289,7 @@ async fn what_can_only_be_read_is_refused_by_that_name_and_an_empty_name_means_a
         (ROOT, "Manager", "Muted"),
         (FOCUS, "Focus", "State"),
         (CALL_PATH, "Call", "State"),
+        (PEER_PATH, "Peer", "State"),
         (DEVICE_PATH, "AudioDevice", "Kind"),
     ];
     for (path, interface, name) in places {
@@ -413,6 +439,7 @@ async fn every_method_refuses_an_unknown_option_by_its_name_and_asks_nothing() {
         ("Manager", ROOT),
         ("Focus", FOCUS),
         ("Call", CALL_PATH),
+        ("Peer", PEER_PATH),
         ("Contacts", "/org/ahoyd/Calls1/contacts"),
         ("Account", ACCOUNT_PATH),
         ("AudioDevice", DEVICE_PATH),

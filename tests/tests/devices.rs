@@ -157,7 +157,7 @@ fn the_flags_of_a_device_that_lost_count_for_nothing() {
         w.answer("bob2").unwrap();
         w.pass(5 * SECOND);
         let held = w.state("bob") == Some(State::Held);
-        assert_eq!(w.view("ada").unwrap().remote_hold, held, "seed {seed}");
+        assert_eq!(w.view("ada").unwrap().remote_hold(), held, "seed {seed}");
     }
 }
 

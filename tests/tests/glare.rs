@@ -160,7 +160,7 @@ fn glare_in_the_middle_of_another_call_holds_that_one() {
     w.pass(SECOND);
     assert_eq!(w.state_of("ada", LOW), Some(State::Active));
     assert_eq!(w.state_of("ada", first), Some(State::Held));
-    assert!(w.view_of("eve", first).unwrap().remote_hold);
+    assert!(w.view_of("eve", first).unwrap().remote_hold());
 }
 
 #[test]

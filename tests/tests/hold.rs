@@ -27,7 +27,7 @@ fn answering_holds_the_other_call_and_the_other_side_is_told() {
     w.pass(SECOND);
     assert_eq!(w.state_of("bob", second), Some(State::Active));
     let ada = w.view_of("ada", first).unwrap();
-    assert_eq!((ada.state, ada.remote_hold, ada.local_hold), (State::Active, true, false));
+    assert_eq!((ada.state, ada.remote_hold(), ada.local_hold), (State::Active, true, false));
     assert!(sound(&w, "ada").is_empty(), "who is held hears nothing and says nothing");
     assert!(w.facts("ada").contains(&Fact::HeldThere));
 }
@@ -77,8 +77,8 @@ fn swap_exchanges_the_voices_and_back() {
         );
         w.pass(SECOND);
         assert_eq!(sound(&w, "bob"), BTreeSet::from([ear]));
-        assert_eq!(w.view("ada").unwrap().remote_hold, held == first);
-        assert_eq!(w.view("eve").unwrap().remote_hold, held == second);
+        assert_eq!(w.view("ada").unwrap().remote_hold(), held == first);
+        assert_eq!(w.view("eve").unwrap().remote_hold(), held == second);
     }
 }
 
@@ -112,8 +112,8 @@ fn hold_and_resume_are_flags_of_each_side_and_the_last_to_resume_opens_the_sound
     w.resume("ada", call).unwrap();
     w.pass(SECOND);
     let (ada, bob) = (w.view("ada").unwrap(), w.view("bob").unwrap());
-    assert_eq!((ada.state, ada.remote_hold), (State::Active, true), "half held must not look held");
-    assert_eq!((bob.state, bob.remote_hold), (State::Held, false));
+    assert_eq!((ada.state, ada.remote_hold()), (State::Active, true), "half held must not look held");
+    assert_eq!((bob.state, bob.remote_hold()), (State::Held, false));
     assert!(sound(&w, "ada").is_empty() && sound(&w, "bob").is_empty());
     w.resume("bob", call).unwrap();
     w.pass(SECOND);
@@ -163,7 +163,7 @@ fn dialing_in_a_call_holds_it_and_without_leave_to_hold_is_refused() {
     let second = w.dial("ada", "eve").unwrap();
     assert_eq!(w.state_of("ada", first), Some(State::Held));
     w.pass(SECOND);
-    assert!(w.view_of("bob", first).unwrap().remote_hold);
+    assert!(w.view_of("bob", first).unwrap().remote_hold());
     w.answer("eve").unwrap();
     w.pass(SECOND);
     assert_eq!(w.state_of("ada", second), Some(State::Active));
@@ -194,8 +194,8 @@ fn flags_that_come_late_or_under_a_number_that_was_heard_change_nothing() {
         // Their holding is acted on once a second.
         w.pass(SECOND);
         let view = w.view("ada").unwrap();
-        assert_eq!((view.remote_muted, view.remote_hears_only), (view.remote_hold, view.remote_hold));
-        view.remote_hold
+        assert_eq!((view.remote_muted(), view.remote_hears_only()), (view.remote_hold(), view.remote_hold()));
+        view.remote_hold()
     };
     assert!(!said(0, true), "numbers begin with one");
     assert!(said(5, true));
@@ -209,7 +209,7 @@ fn a_flood_of_their_holding_is_acted_on_once_a_second_and_written_down_a_hundred
     let mut t = Talk::running();
     let said =
         |serial: u32, held| Message::State { serial, muted: false, held, camera: false, listening: false };
-    let held = |t: &Talk| t.phone.views().last().unwrap().remote_hold;
+    let held = |t: &Talk| t.phone.views().last().unwrap().remote_hold();
     for serial in 1..=1_000 {
         t.said(said(serial, serial % 2 == 1));
         t.pass(Duration::from_millis(3));

@@ -5,7 +5,7 @@
 
 use ahoy_call::{
     CallId, Command, Epoch, Event, MediaOrder, MediaReport, Message, Opaque, Others, RingPolicy, SdpKind,
-    State,
+    State, Tracks,
 };
 use ahoy_tests::talk::{HIGH, LOW, MINUTE, PEER, Talk, answerer, description, some};
 
@@ -186,5 +186,5 @@ fn an_offer_that_may_not_be_answered_yet_waits_and_the_newest_one_is_answered() 
 }
 
 fn open() -> MediaOrder {
-    MediaOrder::Open { muted: false, held: false }
+    MediaOrder::Open { tracks: Tracks::VOICE, muted: false, held: false }
 }

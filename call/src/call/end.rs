@@ -70,11 +70,13 @@ impl Call {
 
     /// Ends the call: tells the others, takes the paths down, writes the last record. Returns the final view.
     pub(crate) fn finish(mut self, out: &mut Out, end: End) -> CallView {
-        if !self.recorded {
+        if self.is_unproved_or_parked() {
+            // History has not heard of it.
             self.record(out, Fact::Offered);
         }
         self.leave_notes(out, &end);
-        for leg in self.legs.values_mut() {
+        let (answered, caller) = (self.answered.is_some(), self.is_caller());
+        for leg in self.legs_mut() {
             let word = match &end.tell {
                 Tell::Nothing => None,
                 Tell::Decline { reason, scope, text } => {
@@ -83,8 +85,8 @@ impl Call {
                 Tell::Word if leg.stage == Stage::Chosen => {
                     Some(Message::End { reason: end_word(end.reason) })
                 }
-                Tell::Word if self.answered.is_some() => None,
-                Tell::Word if self.caller => Some(cancel_word(end.reason)),
+                Tell::Word if answered => None,
+                Tell::Word if caller => Some(cancel_word(end.reason)),
                 Tell::Word => Some(Message::End { reason: end.reason }),
             };
             if let Some(word) = word {
@@ -94,7 +96,9 @@ impl Call {
         }
         out.order(Effect::EndMedia(self.wire));
         self.serial += 1;
+        let members = self.members.iter().map(|(id, member)| member.last_view(*id, out.now)).collect();
         let view = CallView {
+            members,
             state: State::Disconnected,
             reason: Some(end.reason),
             ended_by: Some(end.by),
@@ -115,13 +119,15 @@ impl Call {
 
     /// Who called in vain leaves a note with each device that is not known to have rung.
     fn leave_notes(&self, out: &mut Out, end: &End) {
-        if !self.caller || !end.note || self.answered.is_some() || end.reason == EndReason::Declined {
+        if !self.is_caller() || !end.note || self.answered.is_some() || end.reason == EndReason::Declined {
             return;
         }
-        let silent = self.legs.values().filter(|leg| leg.is_not_known_to_have_rung()).map(|leg| leg.id);
-        for leg in silent.chain(self.unrung.iter().copied()) {
-            let order = SignalOrder::Missed { peer: self.peer };
-            out.order(Effect::Signal { call: self.wire, leg, order });
+        for member in self.members.values() {
+            let silent = member.legs.values().filter(|leg| leg.is_not_known_to_have_rung()).map(|leg| leg.id);
+            for leg in silent.chain(member.unrung.iter().copied()) {
+                let order = SignalOrder::Missed { peer: member.peer };
+                out.order(Effect::Signal { call: self.wire, leg, order });
+            }
         }
     }
 }

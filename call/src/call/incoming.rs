@@ -7,8 +7,8 @@ use alloc::string::String;
 use core::time::Duration;
 
 use crate::call::end::{End, Tell};
-use crate::call::flags::Said;
-use crate::call::{Call, Flow, Leg, Out, Path, Phase, Stage};
+use crate::call::flags::{Ours, open_order};
+use crate::call::{Call, Flow, Leg, Member, Out, Phase, Stage};
 use crate::effect::Fact;
 use crate::event::RingPolicy;
 use crate::id::{CallId, LegId, PeerId};
@@ -43,148 +43,177 @@ pub(crate) struct Around {
     pub(crate) path: bool,
 }
 
+/// They called; we have not answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Incoming {
+    pub(super) stage: Arrival,
+    pub(super) give_up: Moment,
+    /// The longest it may ring here.
+    limit: Duration,
+    /// The path may be set up before our phone rings.
+    pub(super) preconnect: bool,
+    policy: RingPolicy,
+    /// Another call is there: what rings waits.
+    pub(super) beside: bool,
+}
+
+/// How far their ring has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Message 3 has not come, so nobody may hear of it.
+    Knocking,
+    /// Message 3 came while we call them, and our call comes first: at `decide_at` it is looked whether it reached them.
+    Parked { decide_at: Option<Moment> },
+    /// Message 3 came; the path is set up before the phone rings.
+    Arriving { ring_at: Moment },
+    /// Our phone rings.
+    Ringing {
+        /// It answers by itself if nothing else is there.
+        due_to_answer: bool,
+    },
+}
+
+impl Incoming {
+    pub(super) fn deadline(&self) -> Moment {
+        let sooner = match self.stage {
+            Arrival::Knocking | Arrival::Ringing { .. } | Arrival::Parked { decide_at: None } => {
+                return self.give_up;
+            }
+            Arrival::Parked { decide_at: Some(at) } | Arrival::Arriving { ring_at: at } => at,
+        };
+        sooner.min(self.give_up)
+    }
+}
+
 impl Call {
     /// Answers message 1. Nobody hears of it before message 3 proves that the caller lives now.
     pub(crate) fn knock(out: &mut Out, knock: &Knock, window: Duration, muted_everywhere: bool) -> Self {
-        let give_up = out.now + knock.limit.min(PROVE_WITHIN);
-        let phase = Phase::Knocking { give_up };
-        let mut call = Self::new(knock.call, knock.peer, Direction::Incoming, phase, out.now);
-        call.preconnect = knock.preconnect;
-        call.policy = knock.policy;
-        call.silenced = knock.policy == RingPolicy::Silent;
-        call.limit = knock.limit;
-        call.reconnect_window = window;
-        call.muted_everywhere = muted_everywhere;
+        let phase = Phase::Incoming(Incoming {
+            stage: Arrival::Knocking,
+            give_up: out.now + knock.limit.min(PROVE_WITHIN),
+            limit: knock.limit,
+            preconnect: knock.preconnect,
+            policy: knock.policy,
+            beside: false,
+        });
+        let mut member = Member::calling(knock.peer, out.now);
         let leg = Leg::new(knock.call, knock.own, knock.leg, Stage::Ready);
         leg.send(out, Message::Ready);
-        call.legs.insert(knock.leg, leg);
-        call
+        member.legs.insert(knock.leg, leg);
+        let mut ours = Ours::new(muted_everywhere);
+        ours.silenced = knock.policy == RingPolicy::Silent;
+        Self::new(knock.call, member, phase, ours, out.now, window)
     }
 
     pub(super) fn tick_incoming(&mut self, out: &mut Out) -> Flow {
-        match self.phase {
-            Phase::Knocking { give_up }
-            | Phase::Parked { give_up, .. }
-            | Phase::RingingHere { give_up }
-            | Phase::Arriving { give_up, .. }
-                if give_up <= out.now =>
-            {
-                Some(End::quiet(EndReason::Missed, EndedBy::Policy))
-            }
-            Phase::Arriving { ring_at, give_up } if ring_at <= out.now => {
-                self.ring(out, give_up);
-                None
-            }
-            Phase::Knocking { .. }
-            | Phase::Parked { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. }
-            | Phase::Dialing { .. }
-            | Phase::Alerting { .. }
-            | Phase::Connecting { .. }
-            | Phase::Talking
-            | Phase::Reconnecting { .. } => None,
+        let Phase::Incoming(it) = &self.phase else { return None };
+        if it.give_up <= out.now {
+            return Some(End::quiet(EndReason::Missed, EndedBy::Policy));
         }
+        if matches!(it.stage, Arrival::Arriving { ring_at } if ring_at <= out.now) {
+            self.ring(out);
+        }
+        None
     }
 
-    pub(super) fn received_incoming(&mut self, out: &mut Out, from: LegId, message: Message) -> Flow {
-        // Before message 3 nothing of ours may leave, and nothing for a call that is not to be: their offer waits.
-        let may_answer = self.has_early_path();
-        let leg = self.legs.get_mut(&from)?;
-        match message {
-            Message::Description { epoch, description } => {
-                leg.described_there(out, epoch, description, may_answer);
-            }
-            Message::Candidates { epoch, list, complete } => {
-                leg.candidates_there(out, epoch, list, complete);
-            }
-            Message::Cancel { reason } => {
-                self.heard = true;
-                return Some(self.canceled(reason));
-            }
-            Message::End { .. } => {
-                self.heard = true;
-                return Some(End::quiet(EndReason::Missed, EndedBy::Remote));
-            }
-            Message::State { serial, muted, held, listening, .. } => {
-                self.hear_state(out, from, Said { serial, muted, held, listening });
-            }
+    pub(super) fn received_incoming(&mut self, message: &Message) -> Flow {
+        let end = match message {
+            Message::Cancel { reason } => self.canceled(*reason),
+            Message::End { .. } => End::quiet(EndReason::Missed, EndedBy::Remote),
             Message::Offer { .. }
             | Message::Ready
             | Message::Ringing
             | Message::Accept
-            | Message::Decline { .. } => {}
+            | Message::Decline { .. }
+            | Message::Description { .. }
+            | Message::Candidates { .. }
+            | Message::State { .. } => return None,
+        };
+        // Who takes it back in a session with us lives now.
+        if let Phase::Incoming(it) = &mut self.phase
+            && it.stage == Arrival::Knocking
+        {
+            it.stage = Arrival::Parked { decide_at: None };
         }
-        None
+        Some(end)
     }
 
     /// Message 3 came: the caller lives now. The caller's clock says how long it rings, and our limit.
     pub(crate) fn prove(&mut self, now: Moment, remaining: Duration, note: Option<String>) {
         self.note = note;
-        let give_up = now + remaining.min(self.limit);
-        self.phase = Phase::Parked { decide_at: None, give_up };
+        if let Phase::Incoming(it) = &mut self.phase {
+            it.give_up = now + remaining.min(it.limit);
+            it.stage = Arrival::Parked { decide_at: None };
+        }
+    }
+
+    fn parked(&mut self) -> Option<&mut Option<Moment>> {
+        match &mut self.phase {
+            Phase::Incoming(Incoming { stage: Arrival::Parked { decide_at }, .. }) => Some(decide_at),
+            Phase::Incoming(_) | Phase::Outgoing(_) | Phase::Live(_) => None,
+        }
     }
 
     /// Our own call to them comes first.
     pub(crate) fn park(&mut self, out: &mut Out) -> Flow {
-        if let Phase::Parked { decide_at, .. } = &mut self.phase {
-            *decide_at = Some(out.now + REACHED_WITHIN);
-        }
+        let by = out.now + REACHED_WITHIN;
+        self.parked().map(|decide_at| decide_at.replace(by));
         None
     }
 
     /// Whether it is time to look whether our own call has reached them.
     pub(crate) fn is_tired_of_waiting(&self, now: Moment) -> bool {
-        matches!(self.phase, Phase::Parked { decide_at: Some(at), .. } if at <= now)
+        let Phase::Incoming(it) = &self.phase else { return false };
+        matches!(it.stage, Arrival::Parked { decide_at: Some(at) } if at <= now)
     }
 
     /// It has: their answer to it will come.
     pub(crate) fn wait_on(&mut self) -> Flow {
-        if let Phase::Parked { decide_at, .. } = &mut self.phase {
-            *decide_at = None;
-        }
+        self.parked().and_then(Option::take);
         None
     }
 
     /// It rings, as soon as the path is up or 600 ms have passed, or it hears that we are busy.
     pub(crate) fn let_in(&mut self, out: &mut Out, around: &Around) -> Flow {
-        let Phase::Parked { give_up, .. } = self.phase else { return None };
+        self.parked()?;
         if around.busy {
             let tell = Tell::Decline { reason: DeclineReason::Busy, scope: Scope::ThisDevice, text: None };
             return Some(End { tell, ..End::quiet(EndReason::Busy, EndedBy::Policy) });
         }
-        self.preconnect &= around.path;
         self.record(out, Fact::Offered);
-        if self.preconnect {
-            self.phase = Phase::Arriving { ring_at: out.now + PATH_FIRST, give_up };
-            for leg in self.legs.values_mut() {
-                leg.admit(out);
-            }
+        let Phase::Incoming(it) = &mut self.phase else { return None };
+        it.preconnect &= around.path;
+        if it.preconnect {
+            it.stage = Arrival::Arriving { ring_at: out.now + PATH_FIRST };
+            self.legs_mut().for_each(|leg| leg.admit(out));
         } else {
-            self.ring(out, give_up);
+            self.ring(out);
         }
         None
     }
 
     /// Our phone rings.
-    pub(super) fn ring(&mut self, out: &mut Out, give_up: Moment) {
+    pub(super) fn ring(&mut self, out: &mut Out) {
+        let Phase::Incoming(it) = &mut self.phase else { return };
+        it.stage = Arrival::Ringing { due_to_answer: it.policy == RingPolicy::AutoAnswer };
         self.ringing = Some(out.now);
-        self.due_to_answer = self.policy == RingPolicy::AutoAnswer;
-        self.enter(out, Phase::RingingHere { give_up }, Fact::RingingHere);
-        for leg in self.legs.values() {
+        self.step(out, Fact::RingingHere);
+        for leg in self.legs() {
             leg.send(out, Message::Ringing);
         }
     }
 
     /// Our ringing stops; theirs goes on.
     pub(crate) fn silence(&mut self) -> Flow {
-        self.silenced = true;
+        self.ours.silenced = true;
         None
     }
 
     /// It was decided whether it answers by itself.
     pub(crate) fn answers_no_more(&mut self) -> Flow {
-        self.due_to_answer = false;
+        if let Phase::Incoming(Incoming { stage: Arrival::Ringing { due_to_answer }, .. }) = &mut self.phase {
+            *due_to_answer = false;
+        }
         None
     }
 
@@ -192,19 +221,18 @@ impl Call {
     pub(crate) fn answer(&mut self, out: &mut Out, by_itself: bool) -> Flow {
         self.ringing.get_or_insert(out.now);
         self.answered = Some(out.now);
-        self.auto_answered = by_itself;
-        for leg in self.legs.values_mut() {
-            leg.stage = Stage::Chosen;
+        self.legs_mut().for_each(|leg| leg.stage = Stage::Chosen);
+        let muted = self.ours.is_muted();
+        for member in self.members.values_mut() {
+            member.joins(out.now);
+            let order = open_order(muted, member.holds_us());
+            for leg in member.legs.values_mut() {
+                leg.send(out, Message::Accept);
+                leg.admit(out);
+                leg.tell_media(out, order.clone());
+            }
         }
-        let order = self.open_order();
-        let mut up = false;
-        for leg in self.legs.values_mut() {
-            leg.send(out, Message::Accept);
-            leg.admit(out);
-            leg.tell_media(out, order.clone());
-            up |= leg.path == Path::Up;
-        }
-        self.answer_phase(out, up);
+        self.begin_live(out, by_itself);
         None
     }
 

@@ -4,6 +4,7 @@
 //! Must not: know the call's phase; end the call.
 
 mod offers;
+mod said;
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -14,6 +15,8 @@ use crate::effect::{Effect, MediaOrder, Role, SignalOrder};
 use crate::id::{CallId, Epoch, LegId};
 use crate::message::{Description, Message, Opaque};
 use crate::time::Moment;
+
+pub(crate) use said::Said;
 
 /// How long the old path lives on beside a new one that is up, so that what is under way is still played.
 const OVERLAP: Duration = Duration::from_secs(2);
@@ -27,8 +30,6 @@ const MOVES_A_MINUTE: usize = 2;
 /// At most so many offers of theirs are answered in any minute: as many as we make. Each costs sockets and a handshake.
 const THEIRS_A_MINUTE: usize = REPAIRS_A_MINUTE + MOVES_A_MINUTE;
 const A_MINUTE: Duration = Duration::from_secs(60);
-/// Their putting aside and taking up again is acted on so often at most.
-const HOLDS_EVERY: Duration = Duration::from_secs(1);
 /// Candidates that came before their description: the oldest go first.
 const EARLY: usize = 64;
 /// An encrypted transport that does not come up is built anew so often before the call is given up.
@@ -70,16 +71,7 @@ pub(crate) struct Leg {
     pub(crate) id: LegId,
     pub(crate) stage: Stage,
     pub(crate) path: Path,
-    /// The number of the flags that it last sent.
-    pub(crate) heard: u32,
-    /// Its microphone is muted.
-    pub(crate) muted: bool,
-    /// It has no microphone.
-    pub(crate) listening: bool,
-    /// It holds the call, as far as we act on it: the newest word counts, and waits for its turn.
-    pub(crate) held: bool,
-    held_said: bool,
-    held_changed: Option<Moment>,
+    pub(crate) said: Said,
     /// Every epoch that was prepared and not closed. What has no part any more is closed at once, see `sweep`.
     open: BTreeSet<Epoch>,
     /// The newest epoch, building or up.
@@ -112,12 +104,7 @@ impl Leg {
             id,
             stage,
             path: Path::None,
-            heard: 0,
-            muted: false,
-            listening: false,
-            held: false,
-            held_said: false,
-            held_changed: None,
+            said: Said::default(),
             open: BTreeSet::new(),
             current: None,
             offerer: false,
@@ -185,25 +172,7 @@ impl Leg {
 
     pub(crate) fn deadline(&self) -> Option<Moment> {
         let closing = self.closing.map(|(_, at)| at);
-        [self.retry, closing, self.turn, self.hold_due()].into_iter().flatten().min()
-    }
-
-    /// It says that it holds the call, or takes it up again.
-    pub(crate) fn says_held(&mut self, held: bool) {
-        self.held_said = held;
-    }
-
-    /// When its newest word about that is acted on; none if it is already.
-    pub(crate) fn hold_due(&self) -> Option<Moment> {
-        let now = self.held_changed.map_or(Moment::default(), |at| at + HOLDS_EVERY);
-        (self.held_said != self.held).then_some(now)
-    }
-
-    /// Acts on it, if its time has come.
-    pub(crate) fn settle_hold(&mut self, now: Moment) {
-        if self.hold_due().is_some_and(|at| at <= now) {
-            (self.held, self.held_changed) = (self.held_said, Some(now));
-        }
+        [self.retry, closing, self.turn, self.said.hold_due()].into_iter().flatten().min()
     }
 
     /// Begins the first path with our offer. Does nothing when there is one.

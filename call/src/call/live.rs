@@ -1,141 +1,211 @@
 //! A call that was answered: connecting, talking, reconnecting.
 //!
-//! Lives here: what each input does from the answer to the end; the flags that travel in it.
+//! Lives here: what each input does from the answer to the end.
 //! Must not: know how a path is mended (`leg.rs`).
 
 use crate::call::end::{End, is_failure};
-use crate::call::flags::Said;
-use crate::call::{Call, Flow, Out, Phase, Stage};
+use crate::call::flags::open_order;
+use crate::call::{Call, Flow, Member, Out, Path, Phase, SET_UP};
 use crate::effect::{Fact, MediaOrder};
 use crate::id::LegId;
-use crate::message::{CancelReason, Message};
-use crate::view::{EndReason, EndedBy};
+use crate::message::Message;
+use crate::time::Moment;
+use crate::view::{EndReason, EndedBy, MemberState};
+
+/// Somebody answered, here or there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Live {
+    pub(super) sound: Sound,
+    /// Since when we hold it.
+    pub(super) held: Option<Moment>,
+    /// It was answered by a rule of the contact.
+    pub(super) auto_answered: bool,
+    /// A call is being dialed: what is held stays so.
+    pub(super) dialing_beside: bool,
+    /// How often our flags were sent.
+    pub(super) said: u32,
+}
+
+/// Whether anybody is heard. One member is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sound {
+    /// Nobody yet.
+    Awaited { give_up: Moment },
+    /// Sound flows.
+    Flows,
+    /// Nobody any more: it is being mended.
+    Lost { give_up: Moment },
+}
+
+impl Live {
+    /// When it ends if nobody is heard until then.
+    pub(super) fn give_up(&self) -> Option<Moment> {
+        match self.sound {
+            Sound::Awaited { give_up } | Sound::Lost { give_up } => Some(give_up),
+            Sound::Flows => None,
+        }
+    }
+}
 
 impl Call {
-    pub(super) fn tick_live(&self, out: &Out) -> Flow {
-        match self.phase {
-            Phase::Connecting { give_up } if give_up <= out.now => {
-                Some(End::told(EndReason::IceFailed, EndedBy::Network))
+    /// From an answer on, ours or theirs.
+    pub(super) fn begin_live(&mut self, out: &mut Out, auto_answered: bool) {
+        let mut up = false;
+        for member in self.members.values_mut() {
+            if member.chosen().is_some_and(|leg| leg.path == Path::Up) {
+                member.state = MemberState::Joined;
+                up = true;
             }
-            Phase::Reconnecting { give_up } if give_up <= out.now => {
-                Some(End::told(EndReason::ConnectionLost, EndedBy::Network))
-            }
-            Phase::Connecting { .. }
-            | Phase::Reconnecting { .. }
-            | Phase::Talking
-            | Phase::Dialing { .. }
-            | Phase::Alerting { .. }
-            | Phase::Knocking { .. }
-            | Phase::Parked { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. } => None,
+        }
+        let sound = if up { Sound::Flows } else { Sound::Awaited { give_up: out.now + SET_UP } };
+        self.phase = Phase::Live(Live { sound, held: None, auto_answered, dialing_beside: false, said: 0 });
+        if up {
+            self.connected = Some(out.now);
+            self.record(out, Fact::Answered);
+            self.step(out, Fact::Connected);
+        } else {
+            self.step(out, Fact::Answered);
+        }
+        if self.ours.is_muted() {
+            self.send_state(out);
         }
     }
 
-    pub(super) fn received_live(&mut self, out: &mut Out, from: LegId, message: Message) -> Flow {
-        let leg = self.legs.get_mut(&from)?;
-        let chosen = leg.stage == Stage::Chosen;
+    pub(super) fn tick_live(&self, out: &Out) -> Flow {
+        let Phase::Live(live) = &self.phase else { return None };
+        live.give_up().filter(|at| *at <= out.now)?;
+        let never = matches!(live.sound, Sound::Awaited { .. });
+        let reason = if never { EndReason::IceFailed } else { EndReason::ConnectionLost };
+        Some(End::told(reason, EndedBy::Network))
+    }
+
+    /// A word of the device that the conversation is with.
+    pub(super) fn received_live(&mut self, from: LegId, message: &Message) -> Flow {
         match message {
-            Message::Accept => {
-                if !chosen {
-                    leg.send(out, Message::Cancel { reason: CancelReason::AnsweredElsewhere });
-                }
-            }
             Message::Cancel { reason } => {
-                // It crossed our accept, and it wins: to the caller nobody had answered.
-                if chosen && !self.caller && !self.heard_from_caller() {
-                    self.answered = None;
-                    return Some(self.canceled(reason));
+                // A caller that has sent its flags has heard our accept; otherwise it crossed it, and it wins: to the caller
+                // nobody had answered.
+                let heard = self.leg_mut(from).is_some_and(|leg| leg.said.serial > 0);
+                if self.is_caller() || heard {
+                    return None;
                 }
+                self.answered = None;
+                Some(self.canceled(*reason))
             }
             Message::End { reason } => {
-                if chosen {
-                    let reason = if is_failure(reason) { reason } else { self.hung_up_for() };
-                    return Some(End::heard(reason));
-                }
+                let reason = if is_failure(*reason) { *reason } else { self.hung_up_for() };
+                Some(End::heard(reason))
             }
-            Message::Description { epoch, description } => {
-                if chosen {
-                    leg.described_there(out, epoch, description, true);
-                }
-            }
-            Message::Candidates { epoch, list, complete } => {
-                if chosen {
-                    leg.candidates_there(out, epoch, list, complete);
-                }
-            }
-            Message::State { serial, muted, held, listening, .. } => {
-                if chosen {
-                    self.hear_state(out, from, Said { serial, muted, held, listening });
-                }
-            }
-            Message::Ready | Message::Offer { .. } | Message::Ringing | Message::Decline { .. } => {}
+            Message::Accept
+            | Message::Ready
+            | Message::Offer { .. }
+            | Message::Ringing
+            | Message::Decline { .. }
+            | Message::Description { .. }
+            | Message::Candidates { .. }
+            | Message::State { .. } => None,
         }
-        None
     }
 
-    /// A caller that has sent its flags has heard our accept.
-    fn heard_from_caller(&self) -> bool {
-        self.remote().is_some_and(|leg| leg.heard > 0)
-    }
-
-    /// The path is up: sound flows.
+    /// The path to a member is up: sound flows.
     pub(super) fn sound(&mut self, out: &mut Out, on: LegId) {
-        let order = self.open_order();
-        let Some(leg) = self.legs.get(&on).filter(|leg| leg.stage == Stage::Chosen) else { return };
-        leg.tell_media(out, order);
-        match self.phase {
-            Phase::Connecting { .. } => {
-                self.connected = Some(out.now);
-                self.enter(out, Phase::Talking, Fact::Connected);
-            }
-            Phase::Reconnecting { .. } => self.enter(out, Phase::Talking, Fact::PathRestored),
-            Phase::Talking
-            | Phase::Dialing { .. }
-            | Phase::Alerting { .. }
-            | Phase::Knocking { .. }
-            | Phase::Parked { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. } => {}
-        }
+        let (muted, held) = (self.ours.is_muted(), self.held().is_some());
+        let Some(member) = self.talks_on(on) else { return };
+        member.tell_media(out, open_order(muted, held || member.holds_us()));
+        member.state = MemberState::Joined;
+        let Phase::Live(live) = &mut self.phase else { return };
+        let fact = match live.sound {
+            Sound::Awaited { .. } => Fact::Connected,
+            Sound::Lost { .. } => Fact::PathRestored,
+            Sound::Flows => return,
+        };
+        live.sound = Sound::Flows;
+        self.connected.get_or_insert(out.now);
+        self.step(out, fact);
     }
 
-    /// No path carries sound any more: close the microphone and mend it within the window.
+    /// No path to this member carries sound any more. If nobody else is heard either, the microphone is closed, and the call
+    /// ends unless that is mended within the window.
     pub(super) fn silent(&mut self, out: &mut Out, on: LegId) {
-        let Some(leg) = self.legs.get(&on).filter(|leg| leg.stage == Stage::Chosen) else { return };
-        leg.tell_media(out, MediaOrder::Pause);
-        let give_up = out.now + self.reconnect_window;
-        self.enter(out, Phase::Reconnecting { give_up }, Fact::PathLost);
+        let Some(member) = self.talks_on(on) else { return };
+        member.state = MemberState::Connecting;
+        let heard = self.members.values().any(|member| member.state == MemberState::Joined);
+        let Phase::Live(live) = &mut self.phase else { return };
+        if heard || live.sound != Sound::Flows {
+            return;
+        }
+        live.sound = Sound::Lost { give_up: out.now + self.reconnect_window };
+        if let Some(leg) = self.leg_mut(on) {
+            leg.tell_media(out, MediaOrder::Pause);
+        }
+        self.step(out, Fact::PathLost);
     }
 
-    /// The other's daemon came back and no longer knows this call.
-    pub(crate) fn bye(&mut self, out: &mut Out, from: LegId) -> Flow {
-        match self.phase {
-            Phase::Dialing { .. } | Phase::Alerting { .. } => {
-                self.leg_gone(out, from, EndReason::Unavailable)
-            }
-            Phase::Knocking { .. }
-            | Phase::Parked { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. } => Some(End::quiet(EndReason::Missed, EndedBy::Remote)),
-            Phase::Connecting { .. } | Phase::Talking | Phase::Reconnecting { .. } => {
-                let lost = || End::quiet(EndReason::ConnectionLost, EndedBy::Remote);
-                (self.chosen() == Some(from)).then(lost)
-            }
+    /// The member whom we talk to on this device.
+    fn talks_on(&mut self, on: LegId) -> Option<&mut Member> {
+        self.member_of(on).filter(|member| member.chosen().is_some_and(|leg| leg.id == on))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::time::Duration;
+
+    use super::*;
+    use crate::call::{Dial, Leg, Stage};
+    use crate::id::{CallId, MemberId, PeerId};
+    use crate::view::State;
+
+    const OWN: LegId = LegId::from_bytes([9; 16]);
+    const ONE: LegId = LegId::from_bytes([1; 16]);
+    const TWO: LegId = LegId::from_bytes([2; 16]);
+
+    /// A call with two others, both of whom are heard.
+    fn of_three(out: &mut Out) -> Call {
+        let (call, peer, lifetime) =
+            (CallId::from_bytes([1; 16]), PeerId::from_bytes([1; 16]), Duration::from_secs(60));
+        let dial = Dial { call, own: OWN, peer, devices: vec![ONE], lifetime, note: None };
+        let mut call = Call::dial(out, dial, Duration::from_secs(30), false);
+        let mut second = Member::called(PeerId::from_bytes([2; 16]));
+        second.legs.insert(TWO, Leg::new(call.wire, OWN, TWO, Stage::Invited));
+        call.members.insert(MemberId(2), second);
+        for (member, device) in call.members.values_mut().zip([ONE, TWO]) {
+            member.answered_by(out, device);
+            member.legs.values_mut().for_each(|leg| leg.path = Path::Up);
         }
+        call.begin_live(out, false);
+        call
     }
 
-    /// The session of a device can carry nothing more. A path that is up, or the window, outlives it.
-    pub(crate) fn undeliverable(&mut self, out: &mut Out, leg: LegId) -> Flow {
-        match self.phase {
-            Phase::Dialing { .. } | Phase::Alerting { .. } => self.cut_off(out, leg),
-            Phase::Knocking { .. } | Phase::Parked { .. } | Phase::Arriving { .. } => {
-                Some(End::quiet(EndReason::Missed, EndedBy::Network))
-            }
-            Phase::RingingHere { .. }
-            | Phase::Connecting { .. }
-            | Phase::Talking
-            | Phase::Reconnecting { .. } => None,
-        }
+    #[test]
+    fn a_call_is_mended_only_when_nobody_of_several_is_heard_any_more() {
+        use MemberState::{Connecting, Joined};
+        let mut out = Out::new(Moment::from_micros(1));
+        let mut call = of_three(&mut out);
+        let seen = |call: &Call| {
+            let view = call.view();
+            (view.state, [view.members[0].state, view.members[1].state])
+        };
+        assert_eq!(seen(&call), (State::Active, [Joined, Joined]));
+        call.silent(&mut out, ONE);
+        assert_eq!(seen(&call), (State::Active, [Connecting, Joined]));
+        call.silent(&mut out, TWO);
+        assert_eq!(seen(&call), (State::Reconnecting, [Connecting, Connecting]));
+        call.sound(&mut out, ONE);
+        assert_eq!(seen(&call), (State::Active, [Joined, Connecting]));
+    }
+
+    #[test]
+    fn what_one_of_several_says_is_said_of_that_one_alone() {
+        let mut out = Out::new(Moment::from_micros(1));
+        let mut call = of_three(&mut out);
+        let state = Message::State { serial: 1, muted: true, held: true, camera: false, listening: false };
+        assert_eq!(call.received(&mut out, TWO, state), None);
+        let view = call.view();
+        let said: Vec<_> = view.members.iter().map(|member| (member.muted, member.held)).collect();
+        assert_eq!(said, [(false, false), (true, true)]);
+        assert!(!view.remote_muted() && !view.remote_hold(), "the call is muted when all are");
     }
 }

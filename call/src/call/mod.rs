@@ -1,6 +1,6 @@
-//! One call: its phase, its legs, and the dispatch of each input to the file that knows the phase.
+//! One call: its phase, its members, and the dispatch of each input to the file that knows the phase.
 //!
-//! Lives here: the phases and what they hold; the orders of one step.
+//! Lives here: the phases; the orders of one step.
 //! Must not: know other calls.
 
 mod end;
@@ -8,6 +8,7 @@ mod flags;
 mod incoming;
 mod leg;
 mod live;
+mod member;
 mod outgoing;
 mod paths;
 mod show;
@@ -19,16 +20,20 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::effect::{Effect, Effects, Fact, Record, SignalOrder};
-use crate::event::RingPolicy;
-use crate::id::{CallId, LegId, PeerId};
-use crate::message::Message;
+use crate::id::{CallId, LegId, MemberId};
+use crate::message::{CancelReason, Message};
 use crate::time::Moment;
-use crate::view::{CallView, Direction, EndReason};
+use crate::view::{CallKind, CallView, Direction, EndReason, EndedBy};
 
 pub(crate) use end::End;
+use flags::Ours;
+use incoming::Incoming;
 pub(crate) use incoming::{Around, Knock};
-pub(crate) use leg::{Leg, Path, Stage};
+pub(crate) use leg::{Leg, Path, Said, Stage};
+use live::Live;
+pub(crate) use member::Member;
 pub(crate) use outgoing::Dial;
+use outgoing::Outgoing;
 pub(crate) use show::noted;
 
 /// How long a set-up may take after the answer.
@@ -66,27 +71,16 @@ impl Out {
     }
 }
 
-/// Where a call stands. Each phase holds exactly what it needs; leaving it drops its timer too.
+/// Where a call stands. Each phase holds exactly what it needs; leaving it drops its timer too. What is over is no phase:
+/// the phone keeps a tombstone of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// We called; no device is known to ring.
-    Dialing { give_up: Moment, carried_by: Option<Moment> },
-    /// We called; it rings somewhere.
-    Alerting { give_up: Moment },
-    /// They called; message 3 has not come, so nobody may hear of it.
-    Knocking { give_up: Moment },
-    /// Message 3 came while we call them, and our call comes first: at `decide_at` it is looked whether it reached them.
-    Parked { decide_at: Option<Moment>, give_up: Moment },
-    /// Message 3 came; the path is set up before the phone rings.
-    Arriving { ring_at: Moment, give_up: Moment },
-    /// Our phone rings.
-    RingingHere { give_up: Moment },
-    /// Someone answered; no sound yet.
-    Connecting { give_up: Moment },
-    /// Sound flows.
-    Talking,
-    /// Sound was flowing, the path broke, it is being mended.
-    Reconnecting { give_up: Moment },
+    /// We called; nobody has answered.
+    Outgoing(Outgoing),
+    /// They called; we have not answered.
+    Incoming(Incoming),
+    /// Somebody answered, here or there.
+    Live(Live),
 }
 
 /// One call of this phone.
@@ -95,53 +89,23 @@ pub(crate) struct Call {
     id: CallId,
     /// The id by which the legs know it: another one after a merge.
     wire: CallId,
-    peer: PeerId,
+    kind: CallKind,
     /// Who began it, for this person.
     direction: Direction,
-    /// We are the caller on the wire.
-    caller: bool,
     phase: Phase,
-    legs: BTreeMap<LegId, Leg>,
+    /// The others, never none.
+    members: BTreeMap<MemberId, Member>,
+    ours: Ours,
     /// Sessions that the call has left and that live until it is forgotten.
     left: Vec<(CallId, LegId)>,
-    /// Devices that are out and never rang.
-    unrung: Vec<LegId>,
-    /// The path may be set up before our phone rings.
-    preconnect: bool,
-    policy: RingPolicy,
-    /// It answers by itself if nothing else is there; decided once, when it rings.
-    due_to_answer: bool,
-    auto_answered: bool,
-    silenced: bool,
-    /// Another call is there: what rings waits.
-    beside: bool,
-    /// A call is being dialed: what is held stays so.
-    dialing_beside: bool,
-    /// The longest it may ring here.
-    limit: Duration,
-    /// History knows of it.
-    recorded: bool,
     serial: u64,
     created: Moment,
     ringing: Option<Moment>,
     answered: Option<Moment>,
     /// When sound first flowed.
     connected: Option<Moment>,
-    muted: bool,
-    muted_everywhere: bool,
-    /// No microphone gives sound to it.
-    hears_only: bool,
-    /// Since when we hold it.
-    held: Option<Moment>,
-    state_sent: u32,
-    /// How often their holding was written down.
-    holds_there: u8,
-    /// Its caller took it back in a session with us: who calls lives now.
-    heard: bool,
     note: Option<String>,
     message: Option<String>,
-    /// The strongest word of legs that are gone.
-    word: EndReason,
     reconnect_window: Duration,
 }
 
@@ -149,103 +113,133 @@ pub(crate) struct Call {
 pub(crate) type Flow = Option<End>;
 
 impl Call {
-    fn new(id: CallId, peer: PeerId, direction: Direction, phase: Phase, now: Moment) -> Self {
+    /// A call with this one person.
+    fn new(id: CallId, member: Member, phase: Phase, ours: Ours, now: Moment, window: Duration) -> Self {
+        let direction = match phase {
+            Phase::Incoming(_) => Direction::Incoming,
+            Phase::Outgoing(_) | Phase::Live(_) => Direction::Outgoing,
+        };
         Self {
             id,
             wire: id,
-            peer,
+            kind: CallKind::Direct,
             direction,
-            caller: direction == Direction::Outgoing,
             phase,
-            legs: BTreeMap::new(),
+            members: BTreeMap::from([(MemberId::FIRST, member)]),
+            ours,
             left: Vec::new(),
-            unrung: Vec::new(),
-            preconnect: false,
-            policy: RingPolicy::Normal,
-            due_to_answer: false,
-            auto_answered: false,
-            silenced: false,
-            beside: false,
-            dialing_beside: false,
-            limit: Duration::MAX,
-            recorded: false,
             serial: 1,
             created: now,
             ringing: None,
             answered: None,
             connected: None,
-            muted: false,
-            muted_everywhere: false,
-            hears_only: false,
-            held: None,
-            state_sent: 0,
-            holds_there: 0,
-            heard: false,
             note: None,
             message: None,
-            word: EndReason::Unavailable,
-            reconnect_window: Duration::from_secs(30),
+            reconnect_window: window,
         }
     }
 
-    /// Moves to a phase: what a verb would act on has changed.
-    fn enter(&mut self, out: &mut Out, phase: Phase, fact: Fact) {
-        self.phase = phase;
+    fn legs(&self) -> impl Iterator<Item = &Leg> {
+        self.members.values().flat_map(|member| member.legs.values())
+    }
+
+    fn legs_mut(&mut self) -> impl Iterator<Item = &mut Leg> {
+        self.members.values_mut().flat_map(|member| member.legs.values_mut())
+    }
+
+    fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.members.values_mut().find_map(|member| member.legs.get_mut(&id))
+    }
+
+    /// Whose device this is.
+    fn member_of(&mut self, leg: LegId) -> Option<&mut Member> {
+        self.members.values_mut().find(|member| member.legs.contains_key(&leg))
+    }
+
+    /// What a verb would act on has changed.
+    fn step(&mut self, out: &mut Out, fact: Fact) {
         self.serial += 1;
         self.record(out, fact);
     }
 
-    fn record(&mut self, out: &mut Out, fact: Fact) {
-        self.recorded = true;
+    fn record(&self, out: &mut Out, fact: Fact) {
         out.record(fact, self.view());
     }
 
     /// When this call next has something to do.
     pub(crate) fn deadline(&self) -> Moment {
         let phase = match &self.phase {
-            Phase::Dialing { give_up, carried_by } => {
-                Some(carried_by.map_or(*give_up, |by| by.min(*give_up)))
-            }
-            Phase::Alerting { give_up }
-            | Phase::Knocking { give_up }
-            | Phase::RingingHere { give_up }
-            | Phase::Connecting { give_up }
-            | Phase::Reconnecting { give_up } => Some(*give_up),
-            Phase::Parked { decide_at, give_up } => Some(decide_at.map_or(*give_up, |at| at.min(*give_up))),
-            Phase::Arriving { ring_at, give_up } => Some(*ring_at.min(give_up)),
-            Phase::Talking => None,
+            Phase::Outgoing(it) => Some(it.deadline()),
+            Phase::Incoming(it) => Some(it.deadline()),
+            Phase::Live(it) => it.give_up(),
         };
-        let legs = self.legs.values().filter_map(Leg::deadline);
+        let legs = self.legs().filter_map(Leg::deadline);
         legs.chain(phase).min().unwrap_or(Moment::from_micros(u64::MAX))
     }
 
     /// What is due at `out.now`.
     pub(crate) fn tick(&mut self, out: &mut Out) -> Flow {
-        for leg in self.legs.values_mut() {
-            leg.tick(out);
-        }
+        self.legs_mut().for_each(|leg| leg.tick(out));
         self.settle_holds_there(out);
         match self.phase {
-            Phase::Dialing { .. } | Phase::Alerting { .. } => self.tick_outgoing(out),
-            Phase::Knocking { .. }
-            | Phase::Parked { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. } => self.tick_incoming(out),
-            Phase::Connecting { .. } | Phase::Talking | Phase::Reconnecting { .. } => self.tick_live(out),
+            Phase::Outgoing(_) => self.tick_outgoing(out),
+            Phase::Incoming(_) => self.tick_incoming(out),
+            Phase::Live(_) => self.tick_live(out),
         }
     }
 
     /// A sealed message of one of the devices of this call, other than message 3.
-    pub(crate) fn received(&mut self, out: &mut Out, leg: LegId, message: Message) -> Flow {
-        match self.phase {
-            Phase::Dialing { .. } | Phase::Alerting { .. } => self.received_outgoing(out, leg, message),
-            Phase::Knocking { .. }
-            | Phase::Parked { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. } => self.received_incoming(out, leg, message),
-            Phase::Connecting { .. } | Phase::Talking | Phase::Reconnecting { .. } => {
-                self.received_live(out, leg, message)
+    pub(crate) fn received(&mut self, out: &mut Out, from: LegId, message: Message) -> Flow {
+        // Before message 3 nothing of ours may leave, and nothing for a call that is not to be: their offer waits.
+        let may_answer = !matches!(self.phase, Phase::Incoming(_)) || self.has_early_path();
+        let answered = self.is_answered();
+        let leg = self.leg_mut(from)?;
+        if answered && leg.stage != Stage::Chosen {
+            if message == Message::Accept {
+                leg.send(out, Message::Cancel { reason: CancelReason::AnsweredElsewhere });
             }
+            return None;
+        }
+        if let Message::Description { epoch, description } = message {
+            leg.described_there(out, epoch, description, may_answer);
+            return None;
+        }
+        if let Message::Candidates { epoch, list, complete } = message {
+            leg.candidates_there(out, epoch, list, complete);
+            return None;
+        }
+        if let Message::State { serial, muted, held, camera, listening } = message {
+            let (hears_only, wants_held) = (listening, held);
+            leg.said.hear(Said { serial, muted, camera, hears_only, wants_held, ..Said::default() });
+            self.settle_holds_there(out);
+            return None;
+        }
+        match self.phase {
+            Phase::Outgoing(_) => self.received_outgoing(out, from, message),
+            Phase::Incoming(_) => self.received_incoming(&message),
+            Phase::Live(_) => self.received_live(from, &message),
+        }
+    }
+
+    /// The daemon of a device came back and no longer knows this call.
+    pub(crate) fn bye(&mut self, out: &mut Out, from: LegId) -> Flow {
+        match self.phase {
+            Phase::Outgoing(_) => self.leg_gone(out, from, EndReason::Unavailable),
+            Phase::Incoming(_) => Some(End::quiet(EndReason::Missed, EndedBy::Remote)),
+            Phase::Live(_) => {
+                let lost = || End::quiet(EndReason::ConnectionLost, EndedBy::Remote);
+                (self.chosen() == Some(from)).then(lost)
+            }
+        }
+    }
+
+    /// The session of a device can carry nothing more. A ring, a path that is up, or the window outlives it.
+    pub(crate) fn undeliverable(&mut self, out: &mut Out, leg: LegId) -> Flow {
+        match self.phase {
+            Phase::Outgoing(_) => self.cut_off(out, leg),
+            Phase::Incoming(_) if self.rings_here() => None,
+            Phase::Incoming(_) => Some(End::quiet(EndReason::Missed, EndedBy::Network)),
+            Phase::Live(_) => None,
         }
     }
 

@@ -8,13 +8,13 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::call::end::{End, is_failure, stronger};
-use crate::call::flags::Said;
-use crate::call::{Call, Flow, Leg, Out, Path, Phase, SET_UP, Stage};
+use crate::call::flags::{Ours, open_order};
+use crate::call::{Call, Flow, Leg, Member, Out, Path, Phase, Stage};
 use crate::effect::{Effect, Fact, SignalOrder};
 use crate::id::{CallId, LegId, PeerId};
 use crate::message::{CancelReason, DeclineReason, Message, Scope};
 use crate::time::Moment;
-use crate::view::{Direction, EndReason, EndedBy};
+use crate::view::{EndReason, EndedBy, MemberState};
 
 /// A ring that no relay has taken by then ends the call.
 const REACH_WITHIN: Duration = Duration::from_secs(10);
@@ -29,69 +29,82 @@ pub(crate) struct Dial {
     pub(crate) note: Option<String>,
 }
 
+/// We called; nobody has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outgoing {
+    pub(super) give_up: Moment,
+    reach: Reach,
+}
+
+/// How far our ring has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// No device is known to ring. A relay must have taken the ring by then; none once one has.
+    Unknown { carried_by: Option<Moment> },
+    /// It rings somewhere.
+    Rings,
+}
+
+impl Outgoing {
+    pub(super) fn rings(&self) -> bool {
+        self.reach == Reach::Rings
+    }
+
+    fn carried_by(&self) -> Option<Moment> {
+        match self.reach {
+            Reach::Unknown { carried_by } => carried_by,
+            Reach::Rings => None,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Moment {
+        self.carried_by().map_or(self.give_up, |by| by.min(self.give_up))
+    }
+}
+
 impl Call {
     /// Rings every device of a contact.
     pub(crate) fn dial(out: &mut Out, dial: Dial, window: Duration, muted_everywhere: bool) -> Self {
         let give_up = out.now + dial.lifetime;
-        let phase = Phase::Dialing { give_up, carried_by: Some(out.now + REACH_WITHIN) };
-        let mut call = Self::new(dial.call, dial.peer, Direction::Outgoing, phase, out.now);
-        call.note = dial.note;
-        call.reconnect_window = window;
-        call.muted_everywhere = muted_everywhere;
+        let reach = Reach::Unknown { carried_by: Some(out.now + REACH_WITHIN) };
+        let phase = Phase::Outgoing(Outgoing { give_up, reach });
+        let mut member = Member::called(dial.peer);
         for device in dial.devices {
             let leg = Leg::new(dial.call, dial.own, device, Stage::Invited);
             leg.signal(out, SignalOrder::Ring { peer: dial.peer, lifetime: dial.lifetime });
-            call.legs.insert(device, leg);
+            member.legs.insert(device, leg);
         }
+        let mut call = Self::new(dial.call, member, phase, Ours::new(muted_everywhere), out.now, window);
+        call.note = dial.note;
         call.record(out, Fact::Dialed);
         call
     }
 
     /// A relay took our ring to one of the devices, or one of them shows that it has it.
     pub(crate) fn carried(&mut self) -> Flow {
-        if let Phase::Dialing { carried_by, .. } = &mut self.phase {
+        if let Phase::Outgoing(Outgoing { reach: Reach::Unknown { carried_by }, .. }) = &mut self.phase {
             *carried_by = None;
         }
         None
     }
 
-    pub(super) fn tick_outgoing(&mut self, out: &Out) -> Flow {
-        match self.phase {
-            Phase::Dialing { give_up, .. } if give_up <= out.now => {
-                Some(End::told(stronger(EndReason::Unavailable, self.word), EndedBy::Policy))
-            }
-            Phase::Dialing { carried_by: Some(by), .. } if by <= out.now => {
-                Some(End::told(EndReason::Unreachable, EndedBy::Network))
-            }
-            Phase::Alerting { give_up } if give_up <= out.now => {
-                Some(End::told(stronger(EndReason::NoAnswer, self.word), EndedBy::Policy))
-            }
-            Phase::Dialing { .. }
-            | Phase::Alerting { .. }
-            | Phase::Knocking { .. }
-            | Phase::Parked { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. }
-            | Phase::Connecting { .. }
-            | Phase::Talking
-            | Phase::Reconnecting { .. } => None,
+    pub(super) fn tick_outgoing(&self, out: &Out) -> Flow {
+        let Phase::Outgoing(it) = &self.phase else { return None };
+        if it.give_up <= out.now {
+            let vain = if it.rings() { EndReason::NoAnswer } else { EndReason::Unavailable };
+            return Some(End::told(stronger(vain, self.word()), EndedBy::Policy));
         }
+        let unreachable = it.carried_by().is_some_and(|by| by <= out.now);
+        unreachable.then(|| End::told(EndReason::Unreachable, EndedBy::Network))
     }
 
     pub(super) fn received_outgoing(&mut self, out: &mut Out, from: LegId, message: Message) -> Flow {
-        let (Phase::Dialing { give_up, .. } | Phase::Alerting { give_up }) = self.phase else { return None };
-        let note = self.note.clone();
-        let leg = self.legs.get_mut(&from)?;
         match message {
             Message::Ready => {
-                if leg.stage == Stage::Invited {
-                    leg.stage = Stage::Ready;
-                    leg.send(out, Message::Offer { remaining: give_up.since(out.now), text: note });
-                    leg.begin(out);
-                }
+                self.ready(out, from);
                 return self.carried();
             }
-            Message::Ringing => self.rings_there(out, from, give_up),
+            Message::Ringing => self.rings_at(out, from),
             Message::Accept => self.choose(out, from),
             Message::Decline { reason, scope, text } => {
                 let reason = match reason {
@@ -102,7 +115,7 @@ impl Call {
                     self.message = text;
                 }
                 if scope == Scope::Everywhere && reason == EndReason::Declined {
-                    self.drop_leg(out, from);
+                    self.drop_leg(out, from, reason);
                     return Some(End::told(reason, EndedBy::Remote));
                 }
                 return self.leg_gone(out, from, reason);
@@ -113,7 +126,7 @@ impl Call {
                 // It has overtaken the accept: only who answered says so.
                 self.answered_by(out, from);
                 self.record(out, Fact::Answered);
-                let up = self.legs.get(&from).is_some_and(|leg| leg.path == Path::Up);
+                let up = self.leg_mut(from).is_some_and(|leg| leg.path == Path::Up);
                 let reason = if up || is_failure(reason) { reason } else { EndReason::Canceled };
                 return Some(End::heard(reason));
             }
@@ -121,120 +134,124 @@ impl Call {
                 let reason = if is_failure(reason) { reason } else { EndReason::Unavailable };
                 return self.leg_gone(out, from, reason);
             }
-            Message::Description { epoch, description } => leg.described_there(out, epoch, description, true),
-            Message::Candidates { epoch, list, complete } => {
-                leg.candidates_there(out, epoch, list, complete);
-            }
-            Message::State { serial, muted, held, listening, .. } => {
-                self.hear_state(out, from, Said { serial, muted, held, listening });
-            }
-            Message::Offer { .. } | Message::Cancel { .. } => {}
+            Message::Offer { .. }
+            | Message::Cancel { .. }
+            | Message::Description { .. }
+            | Message::Candidates { .. }
+            | Message::State { .. } => {}
         }
         None
     }
 
-    fn rings_there(&mut self, out: &mut Out, from: LegId, give_up: Moment) {
-        if let Some(leg) = self.legs.get_mut(&from) {
-            leg.stage = Stage::Ringing;
-        }
-        if matches!(self.phase, Phase::Dialing { .. }) {
-            self.ringing = Some(out.now);
-            self.enter(out, Phase::Alerting { give_up }, Fact::RingingThere);
+    /// A session stands with this device: it gets message 3 and the first path.
+    fn ready(&mut self, out: &mut Out, from: LegId) {
+        let Phase::Outgoing(Outgoing { give_up, .. }) = self.phase else { return };
+        let text = self.note.clone();
+        if let Some(leg) = self.leg_mut(from).filter(|leg| leg.stage == Stage::Invited) {
+            leg.stage = Stage::Ready;
+            leg.send(out, Message::Offer { remaining: give_up.since(out.now), text });
+            leg.begin(out);
         }
     }
 
-    /// This device is out. When it was the last one the strongest word stands.
-    pub(super) fn leg_gone(&mut self, out: &mut Out, gone: LegId, reason: EndReason) -> Flow {
-        self.word = stronger(self.word, reason);
-        self.drop_leg(out, gone);
-        if !self.legs.is_empty() {
-            return None;
+    fn rings_at(&mut self, out: &mut Out, from: LegId) {
+        if let Some(member) = self.member_of(from) {
+            member.state = MemberState::Ringing;
         }
-        let rang_in_vain = self.ringing.is_some() && self.word == EndReason::Unavailable;
-        let reason = if rang_in_vain { EndReason::NoAnswer } else { self.word };
-        Some(End::quiet(reason, EndedBy::Remote))
+        if let Some(leg) = self.leg_mut(from) {
+            leg.stage = Stage::Ringing;
+        }
+        if let Phase::Outgoing(it) = &mut self.phase
+            && !it.rings()
+        {
+            it.reach = Reach::Rings;
+            self.ringing = Some(out.now);
+            self.step(out, Fact::RingingThere);
+        }
+    }
+
+    /// The strongest word of devices that are out.
+    fn word(&self) -> EndReason {
+        self.members.values().fold(EndReason::Unavailable, |word, member| stronger(word, member.word))
+    }
+
+    /// This device is out.
+    pub(super) fn leg_gone(&mut self, out: &mut Out, gone: LegId, reason: EndReason) -> Flow {
+        self.drop_leg(out, gone, reason);
+        self.without_it()
     }
 
     /// A device that cannot be reached any more must not ring on: it is told, and its session is kept until it has heard.
-    pub(super) fn take_back(&mut self, out: &mut Out, from: LegId) {
-        let Some(mut leg) = self.legs.remove(&from) else { return };
+    pub(super) fn take_back(&mut self, out: &mut Out, from: LegId, reason: EndReason) -> Flow {
+        let member = self.member_of(from)?;
+        let mut leg = member.legs.remove(&from)?;
         leg.send(out, Message::Cancel { reason: CancelReason::Canceled });
         leg.close(out);
-        self.not_rung(&leg);
+        member.says(reason);
+        member.unrung.extend(leg.is_not_known_to_have_rung().then_some(from));
         self.left.push((self.wire, from));
+        self.without_it()
     }
 
     /// The session of a device can carry nothing more.
-    pub(super) fn cut_off(&mut self, out: &mut Out, leg: LegId) -> Flow {
-        if let Some(leg) = self.legs.get(&leg).cloned() {
-            self.not_rung(&leg);
-        }
-        self.leg_gone(out, leg, EndReason::SignalingFailed)
+    pub(super) fn cut_off(&mut self, out: &mut Out, from: LegId) -> Flow {
+        let member = self.member_of(from)?;
+        let silent = member.legs.get(&from).is_some_and(Leg::is_not_known_to_have_rung);
+        member.unrung.extend(silent.then_some(from));
+        self.leg_gone(out, from, EndReason::SignalingFailed)
     }
 
-    fn not_rung(&mut self, leg: &Leg) {
-        if leg.is_not_known_to_have_rung() {
-            self.unrung.push(leg.id);
-        }
-    }
-
-    fn drop_leg(&mut self, out: &mut Out, gone: LegId) {
-        if let Some(mut leg) = self.legs.remove(&gone) {
+    fn drop_leg(&mut self, out: &mut Out, gone: LegId, reason: EndReason) {
+        let Some(member) = self.member_of(gone) else { return };
+        member.says(reason);
+        if let Some(mut leg) = member.legs.remove(&gone) {
             leg.close(out);
             leg.signal(out, SignalOrder::Forget);
         }
     }
 
-    /// The first answer wins; every other device is told at once.
+    /// A device is out. When it was the last one the strongest word stands.
+    fn without_it(&self) -> Flow {
+        if self.legs().next().is_some() {
+            return None;
+        }
+        let rang_in_vain = self.ringing.is_some() && self.word() == EndReason::Unavailable;
+        let reason = if rang_in_vain { EndReason::NoAnswer } else { self.word() };
+        Some(End::quiet(reason, EndedBy::Remote))
+    }
+
+    /// The first answer wins.
     fn choose(&mut self, out: &mut Out, winner: LegId) {
         self.answered_by(out, winner);
-        let order = self.open_order();
-        let Some(leg) = self.legs.get(&winner) else { return };
-        leg.tell_media(out, order);
-        let up = leg.path == Path::Up;
-        self.answer_phase(out, up);
+        let muted = self.ours.is_muted();
+        let Some(member) = self.member_of(winner) else { return };
+        member.tell_media(out, open_order(muted, member.holds_us()));
+        self.begin_live(out, false);
     }
 
     fn answered_by(&mut self, out: &mut Out, winner: LegId) {
-        for (id, leg) in &mut self.legs {
-            if *id == winner {
-                leg.stage = Stage::Chosen;
-            } else {
-                leg.send(out, Message::Cancel { reason: CancelReason::AnsweredElsewhere });
-                leg.close(out);
-            }
+        if let Some(member) = self.member_of(winner) {
+            member.answered_by(out, winner);
         }
         self.ringing.get_or_insert(out.now);
         self.answered = Some(out.now);
     }
 
     /// Our call goes on as theirs: their ring is answered at once, our own ring is taken back everywhere.
-    pub(crate) fn become_theirs(&mut self, out: &mut Out, theirs: Self) -> Flow {
-        for leg in self.legs.values_mut() {
+    pub(crate) fn become_theirs(&mut self, out: &mut Out, mut theirs: Self) -> Flow {
+        for leg in self.legs_mut() {
             leg.send(out, Message::Cancel { reason: CancelReason::AnsweredElsewhere });
             leg.close(out);
         }
         out.order(Effect::EndMedia(self.wire));
         self.left = self.sessions();
+        self.wire = theirs.wire;
+        for (id, member) in &mut self.members {
+            member.legs = theirs.members.remove(id).map(|member| member.legs).unwrap_or_default();
+        }
         self.left.extend(theirs.left);
-        (self.wire, self.caller, self.legs) = (theirs.wire, false, theirs.legs);
         self.ringing.get_or_insert(out.now);
         self.record(out, Fact::GlareMerged);
         self.answer(out, false)
-    }
-
-    /// From an answer on, ours or theirs.
-    pub(super) fn answer_phase(&mut self, out: &mut Out, up: bool) {
-        if up {
-            self.phase = Phase::Talking;
-            self.connected = Some(out.now);
-            self.record(out, Fact::Answered);
-            self.enter(out, Phase::Talking, Fact::Connected);
-        } else {
-            self.enter(out, Phase::Connecting { give_up: out.now + SET_UP }, Fact::Answered);
-        }
-        if self.effective_mute() {
-            self.send_state(out);
-        }
     }
 }

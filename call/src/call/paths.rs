@@ -3,7 +3,8 @@
 //! Lives here: each media report, by phase.
 //! Must not: know how a path is mended (`leg.rs`).
 
-use crate::call::{Call, End, Flow, Leg, Out, Path, Phase};
+use crate::call::incoming::Arrival;
+use crate::call::{Call, End, Flow, Out, Path, Phase};
 use crate::event::{MediaFault, MediaReport};
 use crate::id::{Epoch, LegId};
 use crate::view::{EndReason, EndedBy};
@@ -11,7 +12,8 @@ use crate::view::{EndReason, EndedBy};
 impl Call {
     /// A report about one path.
     pub(crate) fn media(&mut self, out: &mut Out, leg_id: LegId, epoch: Epoch, report: MediaReport) -> Flow {
-        let leg = self.legs.get_mut(&leg_id)?;
+        let connected = self.connected.is_some();
+        let leg = self.leg_mut(leg_id)?;
         match report {
             MediaReport::Described(description) => leg.described_here(out, epoch, description),
             MediaReport::Candidates { list, complete } => leg.candidates_here(out, epoch, &list, complete),
@@ -26,9 +28,9 @@ impl Call {
                 if leg.is_current(epoch) || leg.is_standing(epoch) {
                     let mend = leg.is_current(epoch);
                     if leg.lost(out, epoch) {
-                        self.path_lost(out, leg_id);
+                        self.silent(out, leg_id);
                     }
-                    if mend && let Some(leg) = self.legs.get_mut(&leg_id) {
+                    if mend && let Some(leg) = self.leg_mut(leg_id) {
                         leg.repair(out);
                     }
                 }
@@ -39,7 +41,7 @@ impl Call {
                 }
             }
             MediaReport::Failed(fault) => {
-                if self.connected.is_some() {
+                if connected {
                     self.path_broke(out, leg_id, epoch);
                 } else if leg.is_current(epoch) {
                     let reason = match fault {
@@ -57,16 +59,16 @@ impl Call {
     /// A path of a conversation cannot be used any more. One that carried sound is replaced at once; one that was being
     /// built is tried again after a while, for the next one may fail as fast.
     fn path_broke(&mut self, out: &mut Out, leg_id: LegId, epoch: Epoch) {
-        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
+        let Some(leg) = self.leg_mut(leg_id) else { return };
         if !leg.is_current(epoch) && !leg.is_standing(epoch) {
             return;
         }
         let (carried, newest) = (leg.is_standing(epoch), leg.is_current(epoch));
         let silent = leg.lost(out, epoch);
         if silent {
-            self.path_lost(out, leg_id);
+            self.silent(out, leg_id);
         }
-        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
+        let Some(leg) = self.leg_mut(leg_id) else { return };
         if newest && carried {
             leg.repair(out);
         } else {
@@ -76,64 +78,28 @@ impl Call {
 
     /// Nothing of its media is left.
     pub(crate) fn media_gone(&self) -> Flow {
-        match self.phase {
-            Phase::Knocking { .. } | Phase::Parked { .. } => None,
-            Phase::Dialing { .. }
-            | Phase::Alerting { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. }
-            | Phase::Connecting { .. }
-            | Phase::Talking
-            | Phase::Reconnecting { .. } => Some(End::told(EndReason::MediaFailed, EndedBy::Local)),
-        }
+        (!self.is_unproved_or_parked()).then(|| End::told(EndReason::MediaFailed, EndedBy::Local))
     }
 
     fn path_up(&mut self, out: &mut Out, leg: LegId) {
-        match self.phase {
-            Phase::Dialing { .. }
-            | Phase::Alerting { .. }
-            | Phase::Knocking { .. }
-            | Phase::Parked { .. }
-            | Phase::RingingHere { .. } => {}
-            Phase::Arriving { give_up, .. } => self.ring(out, give_up),
-            Phase::Connecting { .. } | Phase::Talking | Phase::Reconnecting { .. } => self.sound(out, leg),
-        }
-    }
-
-    fn path_lost(&mut self, out: &mut Out, leg: LegId) {
-        match self.phase {
-            Phase::Dialing { .. }
-            | Phase::Alerting { .. }
-            | Phase::Knocking { .. }
-            | Phase::Parked { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. }
-            | Phase::Connecting { .. }
-            | Phase::Reconnecting { .. } => {}
-            Phase::Talking => self.silent(out, leg),
+        match &self.phase {
+            Phase::Incoming(it) if matches!(it.stage, Arrival::Arriving { .. }) => self.ring(out),
+            Phase::Outgoing(_) | Phase::Incoming(_) => {}
+            Phase::Live(_) => self.sound(out, leg),
         }
     }
 
     fn path_failed(&mut self, out: &mut Out, leg: LegId, reason: EndReason) -> Flow {
         match self.phase {
-            Phase::Dialing { .. } | Phase::Alerting { .. } => {
-                self.take_back(out, leg);
-                self.leg_gone(out, leg, reason)
-            }
-            Phase::Knocking { .. }
-            | Phase::Parked { .. }
-            | Phase::Arriving { .. }
-            | Phase::RingingHere { .. }
-            | Phase::Connecting { .. }
-            | Phase::Talking
-            | Phase::Reconnecting { .. } => Some(End::told(reason, EndedBy::Network)),
+            Phase::Outgoing(_) => self.take_back(out, leg, reason),
+            Phase::Incoming(_) | Phase::Live(_) => Some(End::told(reason, EndedBy::Network)),
         }
     }
 
     /// Our own network changed.
     pub(crate) fn network_changed(&mut self, out: &mut Out) -> Flow {
         let talks = self.is_answered();
-        for leg in self.legs.values_mut().filter(|leg: &&mut Leg| leg.path != Path::None) {
+        for leg in self.legs_mut().filter(|leg| leg.path != Path::None) {
             leg.moved(out, talks);
         }
         None

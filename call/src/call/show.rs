@@ -3,13 +3,18 @@
 //! Lives here: the projection of phase, paths and flags.
 //! Must not: change anything but what the phone says of its surroundings.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::call::{Call, Phase, Stage};
-use crate::id::{CallId, Epoch, LegId, PeerId};
+use crate::call::incoming::Arrival;
+use crate::call::live::Sound;
+use crate::call::{Call, Member, Phase, Stage};
+use crate::id::{CallId, Epoch, LegId, MemberId, PeerId};
 use crate::kind::PhaseKind;
 use crate::time::Moment;
-use crate::view::{CallView, Can, Direction, EndReason, EndedBy, Outcome, State};
+use crate::view::{
+    CallKind, CallView, Can, Direction, EndReason, EndedBy, MemberState, MemberView, Outcome, State,
+};
 
 impl Call {
     pub(crate) fn id(&self) -> CallId {
@@ -20,8 +25,23 @@ impl Call {
         self.wire
     }
 
+    /// Whom it began with.
     pub(crate) fn peer(&self) -> PeerId {
-        self.peer
+        self.first().peer
+    }
+
+    /// Whether this contact is one of the others.
+    pub(crate) fn is_with(&self, peer: PeerId) -> bool {
+        self.members.values().any(|member| member.peer == peer)
+    }
+
+    /// Whether we are the caller on the wire: after a merge we are not.
+    pub(super) fn is_caller(&self) -> bool {
+        self.direction == Direction::Outgoing && self.wire == self.id
+    }
+
+    fn first(&self) -> &Member {
+        self.members.values().next().expect("a call begins with one member, and none is taken out")
     }
 
     pub(crate) fn created(&self) -> Moment {
@@ -38,33 +58,33 @@ impl Call {
     }
 
     pub(crate) fn has_leg(&self, leg: LegId) -> bool {
-        self.legs.contains_key(&leg)
+        self.legs().any(|of| of.id == leg)
     }
 
     /// The device of an incoming call.
     pub(crate) fn first_leg(&self) -> Option<LegId> {
-        self.legs.keys().next().copied()
+        self.legs().next().map(|leg| leg.id)
     }
 
     /// The device that the conversation is with.
     pub(crate) fn chosen(&self) -> Option<LegId> {
-        self.remote().map(|leg| leg.id)
+        self.members.values().find_map(Member::chosen).map(|leg| leg.id)
     }
 
     /// Whether this device has shown that it knows of our call.
     pub(crate) fn is_reached(&self, leg: LegId) -> bool {
-        self.legs.get(&leg).is_some_and(|leg| leg.stage != Stage::Invited)
+        self.legs().any(|of| of.id == leg && of.stage != Stage::Invited)
     }
 
     /// Every path of it that was prepared and not closed.
     pub(crate) fn open_paths(&self) -> impl Iterator<Item = (CallId, LegId, Epoch)> {
         let call = self.wire;
-        self.legs.values().flat_map(move |leg| leg.open_paths().map(move |epoch| (call, leg.id, epoch)))
+        self.legs().flat_map(move |leg| leg.open_paths().map(move |epoch| (call, leg.id, epoch)))
     }
 
     /// Every session that is dropped with it.
     pub(crate) fn sessions(&self) -> Vec<(CallId, LegId)> {
-        let own = self.legs.keys().map(|leg| (self.wire, *leg));
+        let own = self.legs().map(|leg| (self.wire, leg.id));
         own.chain(self.left.iter().copied()).collect()
     }
 
@@ -77,8 +97,8 @@ impl Call {
     }
 
     /// Whether nothing has shown that who calls lives now: message 1 may be an old one.
-    pub(crate) fn is_unproved(&self) -> bool {
-        self.is_knocking() && !self.heard
+    pub(crate) fn is_knocking(&self) -> bool {
+        self.arrival() == Some(Arrival::Knocking)
     }
 
     /// Whether outsiders may know of it.
@@ -86,13 +106,8 @@ impl Call {
         !self.is_unproved_or_parked() && !self.is_arriving()
     }
 
-    /// Whether message 3 has yet to come.
-    pub(crate) fn is_knocking(&self) -> bool {
-        matches!(self.phase, Phase::Knocking { .. })
-    }
-
     pub(crate) fn is_parked(&self) -> bool {
-        matches!(self.phase, Phase::Parked { .. })
+        matches!(self.arrival(), Some(Arrival::Parked { .. }))
     }
 
     pub(crate) fn is_unproved_or_parked(&self) -> bool {
@@ -100,7 +115,7 @@ impl Call {
     }
 
     pub(crate) fn is_arriving(&self) -> bool {
-        matches!(self.phase, Phase::Arriving { .. })
+        matches!(self.arrival(), Some(Arrival::Arriving { .. }))
     }
 
     /// Whether it rings, will ring, is dialed or runs.
@@ -110,26 +125,34 @@ impl Call {
 
     /// Whether our phone rings.
     pub(crate) fn rings_here(&self) -> bool {
-        matches!(self.phase, Phase::RingingHere { .. })
+        matches!(self.arrival(), Some(Arrival::Ringing { .. }))
     }
 
     pub(crate) fn rings_since(&self) -> Option<Moment> {
         self.ringing.filter(|_| self.rings_here())
     }
 
+    fn arrival(&self) -> Option<Arrival> {
+        match &self.phase {
+            Phase::Incoming(it) => Some(it.stage),
+            Phase::Outgoing(_) | Phase::Live(_) => None,
+        }
+    }
+
     /// Whether a path is set up for it before anybody has answered here.
     pub(crate) fn has_early_path(&self) -> bool {
-        self.preconnect && (self.is_arriving() || self.rings_here())
+        let wanted = matches!(&self.phase, Phase::Incoming(it) if it.preconnect);
+        wanted && (self.is_arriving() || self.rings_here())
     }
 
     /// Whether we called and nobody has answered.
     pub(crate) fn is_dialed(&self) -> bool {
-        matches!(self.phase, Phase::Dialing { .. } | Phase::Alerting { .. })
+        matches!(self.phase, Phase::Outgoing(_))
     }
 
     /// Whether somebody answered, here or there.
     pub(crate) fn is_answered(&self) -> bool {
-        matches!(self.phase, Phase::Connecting { .. } | Phase::Talking | Phase::Reconnecting { .. })
+        matches!(self.phase, Phase::Live(_))
     }
 
     /// Whether it was answered after `other` came in.
@@ -139,61 +162,84 @@ impl Call {
 
     /// Whether it is the one voice of this person.
     pub(crate) fn has_ear(&self) -> bool {
-        self.is_answered() && self.held.is_none()
+        self.is_answered() && self.held().is_none()
     }
 
-    pub(crate) fn held_since(&self) -> Option<Moment> {
-        self.held.filter(|_| self.is_answered())
+    /// Since when we hold it.
+    pub(crate) fn held(&self) -> Option<Moment> {
+        match &self.phase {
+            Phase::Live(live) => live.held,
+            Phase::Outgoing(_) | Phase::Incoming(_) => None,
+        }
     }
 
     pub(crate) fn is_due_to_answer(&self) -> bool {
-        self.due_to_answer && self.rings_here()
+        self.arrival() == Some(Arrival::Ringing { due_to_answer: true })
     }
 
     /// What the phone knows of other calls.
     pub(crate) fn set_beside(&mut self, beside: bool, dialing: bool) {
-        if self.rings_here() && self.beside != beside {
-            self.serial += 1;
+        let rings = self.rings_here();
+        match &mut self.phase {
+            Phase::Outgoing(_) => {}
+            Phase::Incoming(it) => {
+                self.serial += u64::from(rings && it.beside != beside);
+                it.beside = beside;
+            }
+            Phase::Live(live) => live.dialing_beside = dialing,
         }
-        self.beside = beside;
-        self.dialing_beside = dialing;
     }
 
     /// The column of the rules' table that it is in.
     pub(crate) fn kind(&self) -> PhaseKind {
-        match self.phase {
-            Phase::Dialing { .. } => PhaseKind::Dialing,
-            Phase::Alerting { .. } => PhaseKind::Alerting,
-            Phase::Knocking { .. } => PhaseKind::Knocking,
-            Phase::Parked { .. } => PhaseKind::Parked,
-            Phase::Arriving { .. } => PhaseKind::Arriving,
-            Phase::RingingHere { .. } if self.beside => PhaseKind::Waiting,
-            Phase::RingingHere { .. } => PhaseKind::Ringing,
-            Phase::Connecting { .. } => PhaseKind::Connecting,
-            Phase::Talking if self.held.is_some() => PhaseKind::Held,
-            Phase::Talking => PhaseKind::Talking,
-            Phase::Reconnecting { .. } => PhaseKind::Reconnecting,
+        match &self.phase {
+            Phase::Outgoing(it) if it.rings() => PhaseKind::Alerting,
+            Phase::Outgoing(_) => PhaseKind::Dialing,
+            Phase::Incoming(it) => match it.stage {
+                Arrival::Knocking => PhaseKind::Knocking,
+                Arrival::Parked { .. } => PhaseKind::Parked,
+                Arrival::Arriving { .. } => PhaseKind::Arriving,
+                Arrival::Ringing { .. } if it.beside => PhaseKind::Waiting,
+                Arrival::Ringing { .. } => PhaseKind::Ringing,
+            },
+            Phase::Live(live) => match live.sound {
+                Sound::Awaited { .. } => PhaseKind::Connecting,
+                Sound::Flows if live.held.is_some() => PhaseKind::Held,
+                Sound::Flows => PhaseKind::Talking,
+                Sound::Lost { .. } => PhaseKind::Reconnecting,
+            },
         }
     }
 
     /// The snapshot.
     pub(crate) fn view(&self) -> CallView {
         let (state, deadline) = match &self.phase {
-            Phase::Dialing { give_up, .. } => (State::Dialing, Some(*give_up)),
-            Phase::Alerting { give_up } => (State::Alerting, Some(*give_up)),
-            Phase::Knocking { give_up }
-            | Phase::Parked { give_up, .. }
-            | Phase::Arriving { give_up, .. }
-            | Phase::RingingHere { give_up } => {
-                (if self.beside { State::Waiting } else { State::Incoming }, Some(*give_up))
+            Phase::Outgoing(it) => {
+                (if it.rings() { State::Alerting } else { State::Dialing }, Some(it.give_up))
             }
-            Phase::Connecting { give_up } => (State::Connecting, Some(*give_up)),
-            Phase::Talking => (if self.held.is_some() { State::Held } else { State::Active }, None),
-            Phase::Reconnecting { give_up } => (State::Reconnecting, Some(*give_up)),
+            Phase::Incoming(it) => {
+                (if it.beside { State::Waiting } else { State::Incoming }, Some(it.give_up))
+            }
+            Phase::Live(live) => {
+                let state = match live.sound {
+                    Sound::Awaited { .. } => State::Connecting,
+                    Sound::Flows if live.held.is_some() => State::Held,
+                    Sound::Flows => State::Active,
+                    Sound::Lost { .. } => State::Reconnecting,
+                };
+                (state, live.give_up())
+            }
         };
+        let live = match &self.phase {
+            Phase::Live(live) => Some(live),
+            Phase::Outgoing(_) | Phase::Incoming(_) => None,
+        };
+        let held = self.held().is_some();
         CallView {
             id: self.id,
-            peer: self.peer,
+            kind: self.kind,
+            peer: self.peer(),
+            members: self.members.iter().map(|(id, member)| member.view(*id)).collect(),
             direction: self.direction,
             state,
             reason: None,
@@ -206,14 +252,11 @@ impl Call {
             answered: self.answered,
             connected: self.connected,
             ended: None,
-            muted: self.effective_mute(),
-            remote_muted: self.remote().is_some_and(|leg| leg.muted),
-            hears_only: self.hears_only,
-            remote_hears_only: self.remote().is_some_and(|leg| leg.listening),
-            local_hold: self.held.is_some(),
-            remote_hold: self.remote().is_some_and(|leg| leg.held),
-            silenced: self.silenced,
-            auto_answered: self.auto_answered,
+            muted: self.ours.is_muted(),
+            hears_only: self.ours.hears_only,
+            local_hold: held,
+            silenced: self.ours.silenced,
+            auto_answered: live.is_some_and(|live| live.auto_answered),
             note: self.note.clone(),
             message: self.message.clone(),
             can: Can {
@@ -221,7 +264,7 @@ impl Call {
                 decline: self.rings_here(),
                 hang_up: self.is_public(),
                 mute: self.is_public(),
-                hold: self.is_answered() && !(self.held.is_some() && self.dialing_beside),
+                hold: live.is_some_and(|live| !(held && live.dialing_beside)),
             },
         }
     }
@@ -231,7 +274,12 @@ impl Call {
 pub(crate) fn noted(id: CallId, peer: PeerId, now: Moment) -> CallView {
     CallView {
         id,
+        kind: CallKind::Direct,
         peer,
+        members: vec![MemberView {
+            starter: true,
+            ..MemberView::new(MemberId::FIRST, peer, MemberState::Left)
+        }],
         direction: Direction::Incoming,
         state: State::Disconnected,
         reason: Some(EndReason::Missed),
@@ -245,11 +293,8 @@ pub(crate) fn noted(id: CallId, peer: PeerId, now: Moment) -> CallView {
         connected: None,
         ended: Some(now),
         muted: false,
-        remote_muted: false,
         hears_only: false,
-        remote_hears_only: false,
         local_hold: false,
-        remote_hold: false,
         silenced: true,
         auto_answered: false,
         note: None,

@@ -23,7 +23,7 @@ impl Phone {
             self.answer(out, call, Others::Hold, false);
             return Ok(());
         }
-        let with_them = |call: &Call| call.is_answered() && call.peer() == dial.peer;
+        let with_them = |call: &Call| call.is_answered() && call.is_with(dial.peer);
         if self.cannot_dial().is_some() || self.calls.values().any(with_them) {
             return Err(Refusal::Busy);
         }

@@ -46,7 +46,7 @@ impl Phone {
 
     /// The call being dialed will have the ear when it is answered: nothing else may take it meanwhile.
     pub(super) fn resume(&mut self, out: &mut Out, call: CallId) -> Result<(), Refusal> {
-        let held = self.calls.get(&call).is_some_and(|call| call.held_since().is_some());
+        let held = self.calls.get(&call).is_some_and(|call| call.held().is_some());
         if held {
             if self.dialing().is_some() {
                 return Err(Refusal::Busy);
@@ -59,7 +59,7 @@ impl Phone {
 
     /// Takes up the call that was held last, and holds the one that has the ear.
     pub(super) fn swap(&mut self, out: &mut Out) -> Result<(), Refusal> {
-        let held = self.calls.values().filter_map(|call| Some((call.held_since()?, call.id())));
+        let held = self.calls.values().filter_map(|call| Some((call.held()?, call.id())));
         let (_, last) = held.max().ok_or(Refusal::NoSuchCall)?;
         self.resume(out, last)
     }

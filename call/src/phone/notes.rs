@@ -15,7 +15,7 @@ impl Phone {
     /// A ring and the note of the same call lay in one mailbox: nobody will prove that ring any more, and the note knows
     /// its time. The knock goes without a row of its own.
     pub(super) fn give_up_knock(&mut self, out: &mut Out, call: CallId, peer: PeerId) {
-        let over = |knock: &Call| knock.is_knocking() && knock.peer() == peer;
+        let over = |knock: &Call| knock.is_knocking() && knock.is_with(peer);
         if self.calls.get(&call).is_some_and(over) {
             self.drop_knock(out, call);
         }
@@ -31,7 +31,7 @@ impl Phone {
     /// Rings that nobody has proved yet have a table of their own, and each contact a part of it.
     pub(super) fn make_room_for_knock(&mut self, out: &mut Out, peer: PeerId) {
         for (most, whose) in [(KNOCKS_OF_A_CONTACT, Some(peer)), (KNOCKS, None)] {
-            let of = |call: &&Call| call.is_knocking() && whose.is_none_or(|peer| call.peer() == peer);
+            let of = |call: &&Call| call.is_knocking() && whose.is_none_or(|peer| call.is_with(peer));
             while self.calls.values().filter(of).count() >= most {
                 let oldest = self.calls.values().filter(of).min_by_key(|call| (call.created(), call.id()));
                 let Some(oldest) = oldest.map(Call::id) else { break };
@@ -44,7 +44,7 @@ impl Phone {
     pub(super) fn has_room_for(&self, peer: PeerId) -> bool {
         let lives = |call: &&Call| !call.is_knocking() && !call.is_dialed();
         let all = self.calls.values().filter(lives).count();
-        let theirs = self.calls.values().filter(lives).filter(|call| call.peer() == peer).count();
+        let theirs = self.calls.values().filter(lives).filter(|call| call.is_with(peer)).count();
         all < CALLS && theirs < OF_A_CONTACT
     }
 

@@ -50,7 +50,7 @@ impl Phone {
 
     /// The contact is blocked. What it can learn is what a person who hangs up tells.
     pub(super) fn block(&mut self, out: &mut Out, peer: PeerId) {
-        for call in self.ids(|call| call.peer() == peer) {
+        for call in self.ids(|call| call.is_with(peer)) {
             self.change(out, call, |call, _| {
                 Some(if call.is_public() {
                     call.hung_up().without_note()

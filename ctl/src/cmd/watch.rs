@@ -135,6 +135,7 @@ fn object_name(interface: &str) -> &str {
         interface::MANAGER => "manager",
         interface::FOCUS => "focus",
         interface::CALL => "call",
+        interface::PEER => "peer",
         interface::CONTACTS => "contacts",
         interface::ACCOUNT => "account",
         interface::HISTORY => "history",

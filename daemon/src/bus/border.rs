@@ -104,6 +104,9 @@ fn call(row: &CallRow) -> CallRow {
     for text in [&mut row.icon, &mut row.ring_tone, &mut row.address] {
         *text = plain(std::mem::take(text));
     }
+    for member in &mut row.members {
+        member.name = shown_name(&member.name);
+    }
     for text in [&mut row.view.note, &mut row.view.message] {
         *text = text.take().map(|said| note(&said));
     }

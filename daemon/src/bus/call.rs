@@ -109,7 +109,7 @@ impl CallObject {
 
     #[zbus(property(emits_changed_signal = "const"))]
     fn kind(&self) -> &'static str {
-        "direct"
+        names::kind(self.made_of.view.kind)
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

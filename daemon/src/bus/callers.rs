@@ -70,7 +70,7 @@ pub(super) async fn admit(bus: &Connection, header: &Header<'_>) -> Result<(), F
         Some(Caller::Free) => Ok(()),
         Some(Caller::Sandboxed) => denied(
             ErrorName::PermissionDenied,
-            "A sandboxed program may steer the call that matters (Focus), read Manager and Call, show the ring, and dial a contact by its id. Nothing else.",
+            "A sandboxed program may steer the call that matters (Focus), read Manager, Call and Peer, show the ring, and dial a contact by its id. Nothing else.",
         ),
         Some(Caller::Gone) => {
             denied(ErrorName::PermissionDenied, "You left the bus before it could say who you are.")

@@ -19,6 +19,7 @@ use super::engine_handle::EngineHandle;
 use super::focus::FocusObject;
 use super::guarded::{finish, introspect};
 use super::names;
+use super::peer::PeerObject;
 
 /// The object manager. A sandboxed caller is shown what it may read.
 pub(super) struct Managed(pub(super) EngineHandle);
@@ -40,6 +41,13 @@ impl Managed {
             let call = CallObject::new(self.0.clone(), std::sync::Arc::clone(row));
             let properties = call.get_all(server, connection, None, &emitter).await?;
             objects.insert(path, HashMap::from([(CallObject::name().into(), properties)]));
+            for (member, _) in row.members() {
+                let path = names::peer_path(row.view.id, member.id);
+                let emitter = SignalEmitter::new(connection, path.clone())?;
+                let peer = PeerObject { engine: self.0.clone(), call: row.view.id, member: member.id };
+                let properties = peer.get_all(server, connection, None, &emitter).await?;
+                objects.insert(path, HashMap::from([(PeerObject::name().into(), properties)]));
+            }
         }
         Ok(objects)
     }

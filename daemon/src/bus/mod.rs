@@ -23,6 +23,7 @@ mod managed;
 mod manager;
 mod names;
 mod options;
+mod peer;
 mod properties;
 mod publish;
 mod settings;

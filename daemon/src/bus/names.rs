@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Direction, EndReason, EndedBy, PeerId, State};
+use ahoy_call::{CallId, CallKind, Direction, EndReason, EndedBy, MemberId, MemberState, PeerId, State};
 pub(super) use ahoy_dbus::{BUS_NAME as NAME, CONTACTS, FOCUS, HISTORY, ROOT};
 use blake2::digest::consts::U16;
 use blake2::{Blake2s, Digest};
@@ -58,6 +58,11 @@ pub(super) fn nowhere() -> OwnedObjectPath {
 /// The path of a call.
 pub(super) fn call_path(id: CallId) -> OwnedObjectPath {
     path(ahoy_dbus::call_path(&hex(id.bytes())))
+}
+
+/// The path of one of the others in a call.
+pub(super) fn peer_path(call: CallId, member: MemberId) -> OwnedObjectPath {
+    path(ahoy_dbus::peer_path(&hex(call.bytes()), member.0))
 }
 
 /// The path of the account with this id.
@@ -116,6 +121,17 @@ pub(super) fn state(state: State) -> &'static str {
     }
 }
 
+/// `State` of a Peer.
+pub(super) fn member_state(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Invited | MemberState::Ringing => "invited",
+        MemberState::Connecting => "connecting",
+        MemberState::Joined => "joined",
+        MemberState::Declined => "declined",
+        MemberState::Left => "left",
+    }
+}
+
 /// `StateReason`; empty while the call lives.
 pub(super) fn reason(reason: Option<EndReason>) -> &'static str {
     let Some(reason) = reason else { return "" };
@@ -158,6 +174,14 @@ pub(super) fn direction(direction: Direction) -> &'static str {
     match direction {
         Direction::Incoming => "incoming",
         Direction::Outgoing => "outgoing",
+    }
+}
+
+/// `Kind` of a call.
+pub(super) fn kind(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Direct => "direct",
+        CallKind::Group => "group",
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ahoy_call::CallId;
+use ahoy_call::{CallId, MemberId};
 use tokio::sync::watch;
 use zbus::object_server::SignalEmitter;
 use zbus::wire::OwnedObjectPath;
@@ -16,7 +16,8 @@ use super::device::DeviceObject;
 use super::engine_handle::EngineHandle;
 use super::guarded::Guarded;
 use super::names;
-use super::shown::{Account, AudioDevice, Call, Contacts, Focus, History, Manager, Properties};
+use super::peer::PeerObject;
+use super::shown::{Account, AudioDevice, Call, Contacts, Focus, History, Manager, Peer, Properties};
 use crate::system::failpoint;
 use crate::values::board::{Board, CallRow, DeviceRow};
 
@@ -24,9 +25,11 @@ use crate::values::board::{Board, CallRow, DeviceRow};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Difference {
     /// Calls whose objects go.
-    pub(super) gone: Vec<CallId>,
+    pub(super) gone: Vec<Arc<CallRow>>,
     /// Calls whose objects come.
     pub(super) come: Vec<Arc<CallRow>>,
+    /// Members who come to a call that is there.
+    pub(super) peers_come: Vec<(CallId, MemberId)>,
     /// Devices whose objects go.
     pub(super) devices_gone: Vec<Arc<DeviceRow>>,
     /// Devices whose objects come.
@@ -51,18 +54,14 @@ pub(super) fn difference(before: &Board, after: &Board) -> Difference {
     let mut difference = Difference::default();
     for row in &before.calls {
         if find(after, row.view.id).is_none() {
-            difference.gone.push(row.view.id);
+            difference.gone.push(Arc::clone(row));
         }
     }
     for row in &after.calls {
         match find(before, row.view.id) {
             None => difference.come.push(Arc::clone(row)),
             Some(old) if Arc::ptr_eq(old, row) => {}
-            Some(old) => difference.note(
-                names::call_path(row.view.id),
-                "Call",
-                Call::of(row).changed_since(&Call::of(old)),
-            ),
+            Some(old) => difference.call(old, row),
         }
     }
     difference.devices(before, after);
@@ -90,9 +89,13 @@ pub(super) async fn show(
     let server = connection.object_server();
     // What fails is told at the end: the rest is shown all the same.
     let mut outcome = Ok(());
-    for id in difference.gone {
-        outcome =
-            outcome.and(server.remove::<Guarded<CallObject>, _>(names::call_path(id)).await.map(|_gone| ()));
+    for row in difference.gone {
+        for (member, _) in row.members() {
+            let path = names::peer_path(row.view.id, member.id);
+            outcome = outcome.and(server.remove::<Guarded<PeerObject>, _>(path).await.map(|_gone| ()));
+        }
+        let path = names::call_path(row.view.id);
+        outcome = outcome.and(server.remove::<Guarded<CallObject>, _>(path).await.map(|_gone| ()));
     }
     for row in difference.devices_gone {
         let path = names::device_path(row.device.flow, &row.device.id);
@@ -101,6 +104,9 @@ pub(super) async fn show(
     shown.send_replace(board);
     for row in difference.come {
         outcome = outcome.and(add_call(server, engine, row).await);
+    }
+    for (call, member) in difference.peers_come {
+        outcome = outcome.and(add_peer(server, engine, call, member).await);
     }
     for row in difference.devices_come {
         outcome = outcome.and(add_device(server, engine, &row).await);
@@ -127,6 +133,9 @@ fn everything(board: &Board) -> Vec<Changed> {
     let mut all = Difference::default();
     for row in &board.calls {
         all.note(names::call_path(row.view.id), "Call", Call::of(row).all());
+        for member in row.members() {
+            all.note(names::peer_path(row.view.id, member.0.id), "Peer", Peer::of(member).all());
+        }
     }
     for row in &board.devices {
         let path = names::device_path(row.device.flow, &row.device.id);
@@ -140,14 +149,28 @@ fn everything(board: &Board) -> Vec<Changed> {
     all.changed
 }
 
-/// Exports the object of a call that is on the board.
+/// Exports the objects of a call that is on the board, and of the others in it.
 pub(super) async fn add_call(
     server: &ObjectServer,
     engine: &EngineHandle,
     row: Arc<CallRow>,
 ) -> zbus::Result<()> {
     let path = names::call_path(row.view.id);
-    server.at(path, Guarded(CallObject::new(engine.clone(), row))).await.map(|_added| ())
+    server.at(path, Guarded(CallObject::new(engine.clone(), Arc::clone(&row)))).await?;
+    for (member, _) in row.members() {
+        add_peer(server, engine, row.view.id, member.id).await?;
+    }
+    Ok(())
+}
+
+async fn add_peer(
+    server: &ObjectServer,
+    engine: &EngineHandle,
+    call: CallId,
+    member: MemberId,
+) -> zbus::Result<()> {
+    let object = PeerObject { engine: engine.clone(), call, member };
+    server.at(names::peer_path(call, member), Guarded(object)).await.map(|_added| ())
 }
 
 /// Exports the object of a device that is on the board.
@@ -173,6 +196,20 @@ pub(super) fn changes(changed: &Changed) -> (String, &Properties, &[&'static str
 }
 
 impl Difference {
+    fn call(&mut self, before: &CallRow, after: &CallRow) {
+        let id = after.view.id;
+        self.note(names::call_path(id), "Call", Call::of(after).changed_since(&Call::of(before)));
+        for member in after.members() {
+            match before.member(member.0.id) {
+                None => self.peers_come.push((id, member.0.id)),
+                Some(old) => {
+                    let changed = Peer::of(member).changed_since(&Peer::of(old));
+                    self.note(names::peer_path(id, member.0.id), "Peer", changed);
+                }
+            }
+        }
+    }
+
     fn devices(&mut self, before: &Board, after: &Board) {
         let find = |board: &Board, row: &DeviceRow| {
             let same =
@@ -205,10 +242,11 @@ fn find(board: &Board, id: CallId) -> Option<&Arc<CallRow>> {
 
 #[cfg(test)]
 mod tests {
-    use ahoy_call::{CallView, Can, Direction, Moment, PeerId, State};
+    use ahoy_call::{CallKind, CallView, Can, Direction, MemberState, MemberView, Moment, PeerId, State};
     use zbus::Variant;
 
     use super::*;
+    use crate::values::board::MemberRow;
 
     #[test]
     fn equal_boards_say_nothing() {
@@ -233,8 +271,30 @@ mod tests {
         let before = board_of(vec![call(1, State::Disconnected), call(2, State::Active)]);
         let after = board_of(vec![call(2, State::Active)]);
         let difference = difference(&before, &after);
-        assert_eq!(difference.gone, [CallId::from_bytes([1; 16])]);
+        assert_eq!(difference.gone, [Arc::clone(&before.calls[0])]);
         assert!(difference.come.is_empty() && difference.changed.is_empty(), "{difference:?}");
+    }
+
+    #[test]
+    fn a_member_who_comes_is_an_object_and_one_who_speaks_is_a_change_of_its_own() {
+        let peer = PeerId::from_bytes([0xbe; 16]);
+        let member = |id| MemberView::new(MemberId(id), peer, MemberState::Joined);
+        let with = |members: Vec<MemberView>| {
+            let mut board = board_of(vec![call(1, State::Active)]);
+            let row = Arc::make_mut(&mut board.calls[0]);
+            let (name, volume) = ("Ben".to_owned(), 1.0);
+            let shown = MemberRow { name, volume, joined_at: 0, left_at: 0 };
+            (row.members, row.view.members) = (vec![shown; members.len()], members);
+            board
+        };
+        let after = with(vec![MemberView { muted: true, ..member(1) }, member(2)]);
+        let difference = difference(&with(vec![member(1)]), &after);
+        let id = after.calls[0].view.id;
+        assert_eq!(difference.peers_come, [(id, MemberId(2))]);
+        let path = names::peer_path(id, MemberId(1));
+        let changed: Vec<_> = difference.changed.iter().filter(|changed| changed.path == path).collect();
+        assert_eq!(changed.len(), 1);
+        assert_eq!(changed[0].properties, Properties::from([("Muted", true.into())]));
     }
 
     #[test]
@@ -284,7 +344,9 @@ mod tests {
     fn call(id: u8, state: State) -> Arc<CallRow> {
         let view = CallView {
             id: CallId::from_bytes([id; 16]),
+            kind: CallKind::Direct,
             peer: PeerId::from_bytes([0xbe; 16]),
+            members: Vec::new(),
             direction: Direction::Incoming,
             state,
             reason: None,
@@ -297,11 +359,8 @@ mod tests {
             answered: None,
             ended: None,
             muted: false,
-            remote_muted: false,
             hears_only: false,
-            remote_hears_only: false,
             local_hold: false,
-            remote_hold: false,
             silenced: false,
             connected: None,
             auto_answered: false,
@@ -323,6 +382,7 @@ mod tests {
             ended_at: 0,
             answered_boot: 0,
             deadline_boot: 0,
+            members: Vec::new(),
         })
     }
 }

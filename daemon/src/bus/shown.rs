@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ahoy_call::{CallId, State};
+use ahoy_call::{CallId, CallView, MemberView, State};
 use zbus::Variant;
 use zbus::wire::OwnedObjectPath;
 
 use super::names;
-use crate::values::board::{Board, CallRow, DeviceRow};
+use crate::values::board::{Board, CallRow, DeviceRow, MemberRow};
 
 /// Properties by name.
 pub(super) type Properties = BTreeMap<&'static str, Variant<'static>>;
@@ -133,6 +133,24 @@ properties! {
 }
 
 properties! {
+    /// Another person in a call.
+    Peer {
+        name: String = "Name",
+        contact: String = "Contact",
+        state: &'static str = "State",
+        muted: bool = "Muted",
+        video: bool = "Video",
+        screen: bool = "Screen",
+        speaking: bool = "Speaking",
+        quality: &'static str = "Quality",
+        volume: f64 = "Volume",
+        role: &'static str = "Role",
+        joined_at: i64 = "JoinedAt",
+        left_at: i64 = "LeftAt",
+    }
+}
+
+properties! {
     /// Account. `Id` and `Address` never change while the daemon runs.
     Account {
         display_name: String = "DisplayName",
@@ -226,8 +244,8 @@ impl Focus {
             waiting_name: name(waiting),
             direction: view.map_or("", |view| names::direction(view.direction)),
             muted: view.map_or(board.manager.muted, |view| view.muted),
-            remote_muted: view.is_some_and(|view| view.remote_muted),
-            remote_hears_only: view.is_some_and(|view| view.remote_hears_only),
+            remote_muted: view.is_some_and(CallView::remote_muted),
+            remote_hears_only: view.is_some_and(CallView::remote_hears_only),
             held: view.is_some_and(|view| view.local_hold),
             silenced: waiting.or(row).is_some_and(|row| row.view.silenced),
             since_monotonic,
@@ -263,10 +281,10 @@ impl Call {
             message: view.message.clone().unwrap_or_default(),
             muted: view.muted,
             hears_only: view.hears_only,
-            remote_hears_only: view.remote_hears_only,
-            remote_muted: view.remote_muted,
+            remote_hears_only: view.remote_hears_only(),
+            remote_muted: view.remote_muted(),
             local_hold: view.local_hold,
-            remote_hold: view.remote_hold,
+            remote_hold: view.remote_hold(),
             silenced: view.silenced,
             auto_answered: view.auto_answered,
             codec: if flows { "opus" } else { "" },
@@ -282,6 +300,27 @@ impl Call {
             answered_at: row.answered_at,
             ended_at: row.ended_at,
             answered_monotonic: row.answered_boot,
+        }
+    }
+}
+
+impl Peer {
+    /// Of this row.
+    pub(super) fn of((view, row): (&MemberView, &MemberRow)) -> Self {
+        Self {
+            name: row.name.clone(),
+            contact: names::contact(view.peer),
+            state: names::member_state(view.state),
+            muted: view.muted,
+            video: view.camera,
+            // Nothing shows, hears or measures these yet.
+            screen: false,
+            speaking: false,
+            quality: "",
+            volume: row.volume,
+            role: if view.starter { "starter" } else { "member" },
+            joined_at: row.joined_at,
+            left_at: row.left_at,
         }
     }
 }
@@ -342,6 +381,7 @@ impl History {
 pub(super) fn blank(row: &CallRow) -> CallRow {
     let mut row = row.clone();
     (row.view.note, row.view.message, row.view.serial) = (None, None, 0);
+    row.members.iter_mut().for_each(|member| member.name.clear());
     row
 }
 

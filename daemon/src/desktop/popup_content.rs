@@ -98,7 +98,7 @@ impl Scene {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use ahoy_call::{CallView, Can, Direction, PeerId};
+    use ahoy_call::{CallKind, CallView, Can, Direction, PeerId};
 
     use super::*;
     use crate::values::board::ManagerRow;
@@ -117,7 +117,9 @@ pub(super) mod tests {
         };
         let view = CallView {
             id: CallId::from_bytes([id; 16]),
+            kind: CallKind::Direct,
             peer: PeerId::from_bytes([id; 16]),
+            members: Vec::new(),
             direction,
             state,
             reason: None,
@@ -130,11 +132,8 @@ pub(super) mod tests {
             answered: None,
             ended: None,
             muted: false,
-            remote_muted: false,
             hears_only: false,
-            remote_hears_only: false,
             local_hold: false,
-            remote_hold: false,
             silenced: false,
             connected: None,
             auto_answered: false,
@@ -154,6 +153,7 @@ pub(super) mod tests {
             ended_at: 0,
             answered_boot: 0,
             deadline_boot: 0,
+            members: Vec::new(),
             icon: String::new(),
             ring_tone: String::new(),
         })

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ahoy_call::{CallId, CallView, Can, Direction, EndReason, Message, Moment, PeerId, State};
+use ahoy_call::{CallId, CallKind, CallView, Can, Direction, EndReason, Message, Moment, PeerId, State};
 use ahoy_proto::words::{NAME, NOTE, Words};
 
 use crate::values::board::{Board, CallRow};
@@ -134,7 +134,9 @@ fn call(direction: Direction, words: &str, name: &str) -> Arc<CallRow> {
     let words = Some(words.to_owned());
     let view = CallView {
         id: CallId::from_bytes([7; 16]),
+        kind: CallKind::Direct,
         peer: PeerId::from_bytes([9; 16]),
+        members: Vec::new(),
         direction,
         state: if incoming { State::Incoming } else { State::Disconnected },
         reason: (!incoming).then_some(EndReason::Declined),
@@ -148,11 +150,8 @@ fn call(direction: Direction, words: &str, name: &str) -> Arc<CallRow> {
         connected: None,
         ended: None,
         muted: false,
-        remote_muted: false,
         hears_only: false,
-        remote_hears_only: false,
         local_hold: false,
-        remote_hold: false,
         silenced: false,
         auto_answered: false,
         note: words.clone().filter(|_| incoming),
@@ -173,5 +172,6 @@ fn call(direction: Direction, words: &str, name: &str) -> Arc<CallRow> {
         ended_at: 0,
         answered_boot: 0,
         deadline_boot: 0,
+        members: Vec::new(),
     })
 }

@@ -4,14 +4,14 @@
 //! Must not: decide; wait.
 
 use ahoy_call::{
-    CallView, Direction, Effect, Effects, Fact, MediaFault, MediaReport, Moment, Outcome, Record,
+    CallView, Direction, Effect, Effects, Fact, MediaFault, MediaReport, MemberView, Moment, Outcome, Record,
 };
 
 use crate::engine::Engine;
 use crate::engine::show::{Change, Release};
 use crate::history::{self, Entry};
 use crate::system::{clock, failpoint};
-use crate::values::board::CallRow;
+use crate::values::board::{CallRow, MemberRow};
 use crate::values::request::{Answer, Denied, Reply};
 use crate::{bus, media, signal};
 
@@ -138,7 +138,18 @@ impl<'a> Step<'a> {
             ended_at: unix(view.ended),
             answered_boot: view.connected.map_or(0, Moment::micros),
             deadline_boot: view.deadline.map_or(0, Moment::micros),
+            members: view.members.iter().map(|member| self.member(member)).collect(),
             view,
+        }
+    }
+
+    fn member(&self, member: &MemberView) -> MemberRow {
+        let contacts = &self.engine.contacts;
+        MemberRow {
+            name: contacts.name_and_address(member.peer).0,
+            volume: contacts.manner(member.peer).map(|(manner, _)| manner).unwrap_or_default().volume,
+            joined_at: member.joined.map_or(0, clock::to_unix),
+            left_at: member.left.map_or(0, clock::to_unix),
         }
     }
 }

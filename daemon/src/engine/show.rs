@@ -344,6 +344,10 @@ impl Show {
                 row.ringing_at = keep(old.ringing_at, row.ringing_at);
                 row.answered_at = keep(old.answered_at, row.answered_at);
                 row.ended_at = keep(old.ended_at, row.ended_at);
+                for (member, old) in row.members.iter_mut().zip(&old.members) {
+                    member.joined_at = keep(old.joined_at, member.joined_at);
+                    member.left_at = keep(old.left_at, member.left_at);
+                }
                 *old = Arc::new(row);
             }
             None => self.board.calls.push(Arc::new(row)),
@@ -369,14 +373,16 @@ fn row_of(call: CallId, rows: &[(String, u64)]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use ahoy_call::{Can, Direction, Moment, PeerId};
+    use ahoy_call::{CallKind, Can, Direction, Moment, PeerId};
 
     use super::*;
 
     fn view(id: u8, state: State) -> CallView {
         CallView {
             id: CallId::from_bytes([id; 16]),
+            kind: CallKind::Direct,
             peer: PeerId::from_bytes([id; 16]),
+            members: Vec::new(),
             direction: Direction::Incoming,
             state,
             reason: None,
@@ -389,11 +395,8 @@ mod tests {
             answered: None,
             ended: None,
             muted: false,
-            remote_muted: false,
             hears_only: false,
-            remote_hears_only: false,
             local_hold: state == State::Held,
-            remote_hold: false,
             silenced: false,
             connected: None,
             auto_answered: false,

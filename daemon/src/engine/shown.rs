@@ -12,7 +12,7 @@ use crate::engine::outages::Seen;
 use crate::engine::show::PhoneRow;
 use crate::engine::tones;
 use crate::system::{clock, ready};
-use crate::values::board::{AccountRow, DeviceRow};
+use crate::values::board::{AccountRow, CallRow, DeviceRow};
 use crate::values::devices::Flow;
 use crate::values::happening::EventData;
 use crate::values::own::Own;
@@ -80,7 +80,7 @@ impl Engine {
         let online = self.links.online;
         self.show_devices();
         let (dnd, deafened) = (self.admission.dnd, self.deafened);
-        self.show_verified();
+        self.show_rules();
         let (ringer_muted, ring_volume) = (self.config.ring.muted, self.config.ring.volume.share());
         let board = self.show.board();
         board.account = account;
@@ -100,13 +100,18 @@ impl Engine {
         self.follow_outages(clock::now());
     }
 
-    /// Calls show at once whether their contact's safety number was compared.
-    fn show_verified(&mut self) {
+    /// Calls show at once whether their contact's safety number was compared, and how loud the others are played.
+    fn show_rules(&mut self) {
         let (contacts, board) = (&self.contacts, self.show.board());
-        for row in &mut board.calls {
-            let verified = contacts.manner(row.view.peer).is_some_and(|(manner, _)| manner.verified);
-            if row.verified != verified {
-                Arc::make_mut(row).verified = verified;
+        let rules = |peer| contacts.manner(peer).map(|(manner, _)| manner).unwrap_or_default();
+        for shown in &mut board.calls {
+            let mut row = CallRow::clone(shown);
+            row.verified = rules(row.view.peer).verified;
+            for (member, view) in row.members.iter_mut().zip(&row.view.members) {
+                member.volume = rules(view.peer).volume;
+            }
+            if row != **shown {
+                *shown = Arc::new(row);
             }
         }
     }

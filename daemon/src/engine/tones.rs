@@ -76,7 +76,7 @@ fn talks(state: State) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ahoy_call::{CallId, Can, PeerId};
+    use ahoy_call::{CallId, CallKind, Can, PeerId};
 
     use super::*;
 
@@ -91,7 +91,9 @@ mod tests {
     fn view(n: u8, state: State) -> CallView {
         CallView {
             id: id(n),
+            kind: CallKind::Direct,
             peer: PeerId::from_bytes([n; 16]),
+            members: Vec::new(),
             direction: Direction::Incoming,
             state,
             reason: None,
@@ -104,12 +106,9 @@ mod tests {
             answered: None,
             ended: None,
             muted: false,
-            remote_muted: false,
             local_hold: false,
-            remote_hold: false,
             silenced: false,
             hears_only: false,
-            remote_hears_only: false,
             connected: None,
             auto_answered: false,
             note: None,

@@ -317,7 +317,7 @@ impl std::fmt::Debug for Media {
 mod tests {
     use std::time::Duration;
 
-    use ahoy_call::{MediaFault, MediaReport, Moment, Role};
+    use ahoy_call::{MediaFault, MediaReport, Moment, Role, Tracks};
 
     use super::super::Sound;
     use super::super::sound::NoSound;
@@ -350,7 +350,7 @@ mod tests {
     #[tokio::test]
     async fn the_thread_begins_with_the_first_call_and_ends_with_stop() {
         let (mut media, mut heard) = media();
-        media.order(order(1, MediaOrder::Open { muted: false, held: false })).unwrap();
+        media.order(order(1, MediaOrder::Open { tracks: Tracks::VOICE, muted: false, held: false })).unwrap();
         media.order(Order::IceServers(Vec::new())).unwrap();
         assert!(media.thread.is_none(), "what belongs to no call begins nothing");
         for call in [1, 2] {
@@ -399,7 +399,7 @@ mod tests {
         let mut media = Media::with_sound(settings, Box::new(|_| Box::new(Broken)), reports);
         media.order(order(1, MediaOrder::Prepare(Role::Offerer))).unwrap();
         described(&mut heard).await;
-        media.order(order(1, MediaOrder::Open { muted: false, held: false })).unwrap();
+        media.order(order(1, MediaOrder::Open { tracks: Tracks::VOICE, muted: false, held: false })).unwrap();
         let gone = async {
             loop {
                 if let Report::Gone { call } = heard.recv().await.unwrap() {

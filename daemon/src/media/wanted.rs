@@ -32,7 +32,7 @@ impl Wanted {
                 return false;
             }
             MediaOrder::Remote(_) | MediaOrder::Candidates { .. } | MediaOrder::Probe => return false,
-            MediaOrder::Open { muted, held } if there => {
+            MediaOrder::Open { tracks: _, muted, held } if there => {
                 self.paths.entry(key).and_modify(|(_, opened)| *opened = true);
                 (self.reading, self.muted, self.held) = (true, *muted, *held);
             }
@@ -82,11 +82,11 @@ impl Wanted {
 
 #[cfg(test)]
 mod tests {
-    use ahoy_call::Role;
+    use ahoy_call::{Role, Tracks};
 
     use super::*;
 
-    const OPEN: MediaOrder = MediaOrder::Open { muted: false, held: false };
+    const OPEN: MediaOrder = MediaOrder::Open { tracks: Tracks::VOICE, muted: false, held: false };
 
     fn key(epoch: u16) -> Key {
         (LegId::from_bytes([1; 16]), Epoch(epoch))

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ahoy_call::{CallId, CallView};
+use ahoy_call::{CallId, CallView, MemberId, MemberView};
 
 use crate::values::devices::Device;
 use crate::values::dnd::Dnd;
@@ -113,6 +113,33 @@ pub struct CallRow {
     pub answered_boot: u64,
     /// When the present state ends by itself.
     pub deadline_boot: u64,
+    /// One for each of the view's members, in their order.
+    pub members: Vec<MemberRow>,
+}
+
+/// What is shown of a member of a call beside the rules' own view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberRow {
+    /// The contact's name, else its address.
+    pub name: String,
+    /// How loud they are played, 0 to 2.
+    pub volume: f64,
+    /// Since when they take part.
+    pub joined_at: i64,
+    /// Until when they did.
+    pub left_at: i64,
+}
+
+impl CallRow {
+    /// The others in the call, in the order of their coming.
+    pub fn members(&self) -> impl Iterator<Item = (&MemberView, &MemberRow)> {
+        self.view.members.iter().zip(&self.members)
+    }
+
+    /// One of them.
+    pub fn member(&self, id: MemberId) -> Option<(&MemberView, &MemberRow)> {
+        self.members().find(|(view, _)| view.id == id)
+    }
 }
 
 /// One sound device.

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use ahoy_call::{CallId, Description, Epoch, LegId, MediaOrder, MediaReport, Moment, Opaque, Role, SdpKind};
+use ahoy_call::{
+    CallId, Description, Epoch, LegId, MediaOrder, MediaReport, Moment, Opaque, Role, SdpKind, Tracks,
+};
 use ahoyd::media::peer::Setup;
 use ahoyd::media::session::{self, Ask};
 use ahoyd::media::wanted::Wanted;
@@ -134,7 +136,7 @@ impl Side {
     }
 
     pub(crate) fn open(&mut self, epoch: Epoch, muted: bool) {
-        self.order(epoch, MediaOrder::Open { muted, held: false });
+        self.order(epoch, MediaOrder::Open { tracks: Tracks::VOICE, muted, held: false });
     }
 
     pub(crate) fn turn(&mut self, volume: f32) {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use ahoy_call::{CallView, Fact, PhaseKind, State};
+use ahoy_call::{CallKind, CallView, Fact, MemberState, PhaseKind, State};
 
 use super::{Device, World, peer};
 
@@ -69,17 +69,21 @@ impl World {
         }
     }
 
+    /// Each of the others in a conversation is in it, too, and what they say of themselves is known here.
     fn check_agreement(&self, here: &Device, view: &CallView) {
-        let wire = here.phone.on_wire(view.id);
-        let there = self.people.iter().filter(|there| peer(there.owner) == view.peer).find_map(|there| {
-            let mut views = there.phone.views().into_iter();
-            views.find(|other| there.phone.on_wire(other.id) == wire)
-        });
-        let there = there.unwrap_or_else(|| panic!("{}: the other end of {wire:?} is gone", here.name));
-        assert!(is_conversation(there.state), "{}: the other end is {:?}", here.name, there.state);
-        assert_eq!(view.remote_hold, there.local_hold, "{}: hold is told", here.name);
-        assert_eq!(view.remote_muted, there.muted, "{}: mute is told", here.name);
-        assert_eq!(view.remote_hears_only, there.hears_only, "{}: a missing microphone is told", here.name);
+        let (name, wire) = (&here.name, here.phone.on_wire(view.id));
+        for member in view.members.iter().filter(|member| member.state == MemberState::Joined) {
+            let there =
+                self.people.iter().filter(|there| peer(there.owner) == member.peer).find_map(|there| {
+                    let mut views = there.phone.views().into_iter();
+                    views.find(|other| there.phone.on_wire(other.id) == wire)
+                });
+            let there = there.unwrap_or_else(|| panic!("{name}: the other end of {wire:?} is gone"));
+            assert!(is_conversation(there.state), "{name}: the other end is {:?}", there.state);
+            assert_eq!(member.held, there.local_hold, "{name}: hold is told");
+            assert_eq!(member.muted, there.muted, "{name}: mute is told");
+            assert_eq!(member.hears_only, there.hears_only, "{name}: a missing microphone is told");
+        }
     }
 }
 
@@ -95,7 +99,7 @@ impl Device {
         let audible = self.media.audible();
         assert!(audible.len() <= 1, "{name}: {} voices at once", audible.len());
         let wants =
-            views.iter().find(|view| is_conversation(view.state) && !view.local_hold && !view.remote_hold);
+            views.iter().find(|view| is_conversation(view.state) && !view.local_hold && !view.remote_hold());
         for call in &audible {
             let of = wants.is_some_and(|view| self.phone.on_wire(view.id) == *call);
             assert!(of, "{name}: sound without a conversation");
@@ -135,6 +139,31 @@ fn check_view(name: &str, view: &CallView) {
     assert!(view.state != State::Held || view.local_hold, "{name}: held is what we hold");
     assert!(view.state != State::Active || !view.local_hold, "{name}: what we hold is held");
     assert_eq!(is_conversation(view.state), view.answered.is_some() && !over, "{name}: answered is answered");
+    check_members(name, view);
+}
+
+/// Who else is in a call, and what its state says of them.
+fn check_members(name: &str, view: &CallView) {
+    let members = &view.members;
+    assert!(members.is_sorted_by_key(|member| member.id) && !members.is_empty(), "{name}: {members:?}");
+    assert_eq!(members[0].peer, view.peer, "{name}: the first is whom it began with");
+    assert!(view.kind == CallKind::Group || members.len() == 1, "{name}: a direct call is between two");
+    let any = |state| members.iter().any(|member| member.state == state);
+    let furthest = match view.state {
+        State::Dialing => any(MemberState::Invited) && !any(MemberState::Ringing),
+        State::Alerting => any(MemberState::Ringing),
+        State::Incoming | State::Waiting => members.iter().any(|member| member.starter),
+        State::Connecting | State::Reconnecting => any(MemberState::Connecting) && !any(MemberState::Joined),
+        State::Active | State::Held => any(MemberState::Joined),
+        State::Disconnected => !any(MemberState::Connecting) && !any(MemberState::Joined),
+    };
+    assert!(furthest, "{name}: {:?} with {members:?}", view.state);
+    for member in members {
+        let takes_part = matches!(member.state, MemberState::Connecting | MemberState::Joined);
+        let left = member.state == MemberState::Left;
+        assert_eq!(member.joined.is_some(), takes_part || left, "{name}: {member:?}");
+        assert_eq!(member.left.is_some(), left, "{name}: {member:?}");
+    }
 }
 
 /// What must hold between two publications of one call. A guard (`expect-serial`) must notice that a verb would act on

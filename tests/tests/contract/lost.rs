@@ -65,7 +65,7 @@ async fn after_lost_events_every_property_of_every_object_is_told_again() {
     rig.port.show(&with_call(State::Active), 3);
     let told = changes(&rig.seen(&mut monitor).await);
     let objects: BTreeSet<&str> = told.iter().map(|(_, interface, _)| interface.as_str()).collect();
-    let all = ["Account", "AudioDevice", "Call", "Contacts", "Focus", "History", "Manager"];
+    let all = ["Account", "AudioDevice", "Call", "Contacts", "Focus", "History", "Manager", "Peer"];
     assert_eq!(objects, BTreeSet::from(all));
     let (_, _, call) = told.iter().find(|(path, ..)| path == CALL_PATH).unwrap();
     assert_eq!(call["State"], Variant::from("active").try_into_owned().unwrap());

@@ -8,10 +8,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use ahoy_call::{CallId, CallView, Can, Direction, EndReason, EndedBy, Moment, PeerId, State};
+use ahoy_call::{
+    CallId, CallKind, CallView, Can, Direction, EndReason, EndedBy, MemberId, MemberState, MemberView,
+    Moment, PeerId, State,
+};
 use ahoy_tests::bus::PrivateBus;
 use ahoyd::bus::{EventData, Publication, Report, serve};
-use ahoyd::values::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow, Shown};
+use ahoyd::values::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow, MemberRow, Shown};
 use ahoyd::values::devices::{Device, Flow, Kind};
 use ahoyd::values::request::{Answer, Asked, Denied};
 use futures_util::StreamExt;
@@ -26,6 +29,8 @@ use zbus::{Connection, MessageStream, OwnedVariant};
 pub(crate) const CALL: CallId = CallId::from_bytes([0xc1; 16]);
 /// Its path.
 pub(crate) const CALL_PATH: &str = "/org/ahoyd/Calls1/call_c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1";
+/// Who it is with.
+pub(crate) const PEER_PATH: &str = "/org/ahoyd/Calls1/call_c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1/peer_1";
 /// The path of the loudspeaker: made of its direction and id, so that it is the same after every start.
 pub(crate) const DEVICE_PATH: &str = "/org/ahoyd/Calls1/device_4abd2270163a3933e2944b580c9bc726";
 /// The account's path.
@@ -230,9 +235,19 @@ pub(crate) fn with_call(state: State) -> Board {
     let over = state == State::Disconnected;
     let answered =
         matches!(state, State::Connecting | State::Active | State::Held | State::Reconnecting) || over;
+    let peer = PeerId::from_bytes([0xbe; 16]);
+    let member = match state {
+        State::Dialing => MemberState::Invited,
+        State::Alerting => MemberState::Ringing,
+        State::Incoming | State::Waiting | State::Connecting | State::Reconnecting => MemberState::Connecting,
+        State::Active | State::Held => MemberState::Joined,
+        State::Disconnected => MemberState::Left,
+    };
     let view = CallView {
         id: CALL,
-        peer: PeerId::from_bytes([0xbe; 16]),
+        kind: CallKind::Direct,
+        peer,
+        members: vec![MemberView::new(MemberId::FIRST, peer, member)],
         direction: if matches!(state, State::Incoming | State::Waiting) {
             Direction::Incoming
         } else {
@@ -249,11 +264,8 @@ pub(crate) fn with_call(state: State) -> Board {
         answered: answered.then_some(Moment::from_micros(3_000)),
         ended: None,
         muted: false,
-        remote_muted: false,
         hears_only: false,
-        remote_hears_only: false,
         local_hold: false,
-        remote_hold: false,
         silenced: false,
         connected: None,
         auto_answered: false,
@@ -281,6 +293,12 @@ pub(crate) fn with_call(state: State) -> Board {
         ended_at: if over { 4_000_000 } else { 0 },
         answered_boot: if answered { 3_000 } else { 0 },
         deadline_boot: 0,
+        members: vec![MemberRow {
+            name: "Ben".to_owned(),
+            volume: 1.0,
+            joined_at: if answered { 3_000_000 } else { 0 },
+            left_at: if over { 4_000_000 } else { 0 },
+        }],
     };
     Board {
         calls: vec![Arc::new(row)],

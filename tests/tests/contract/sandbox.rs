@@ -17,7 +17,7 @@ use ahoyd::bus::Publication;
 use ahoyd::values::request::{Answer, Asked, Request};
 use tokio::process::Command;
 
-use super::rig::{ACCOUNT_PATH, CALL, CALL_PATH, DEVICE_PATH, Rig, with_call};
+use super::rig::{ACCOUNT_PATH, CALL, CALL_PATH, DEVICE_PATH, PEER_PATH, Rig, with_call};
 use super::{FOCUS, ROOT};
 
 /// Makes a root of this system's programs, with the file that every flatpak has or without it, and runs `busctl` there.
@@ -118,7 +118,9 @@ async fn a_sandboxed_program_steers_the_call_reads_it_and_dials_by_id_and_nothin
         all.push(method(rig, "flatpak", FOCUS, "Focus.ToggleMute", &["a{sv}", "0"]).await);
         all.push(method(rig, "flatpak", ROOT, "Manager.RegisterAgent", &["a{sv}", "0"]).await);
         all.push(method(rig, "flatpak", ROOT, "Manager.Dial", &["sa{sv}", &id, "0"]).await);
-        for (path, interface) in [(FOCUS, "Focus"), (ROOT, "Manager"), (CALL_PATH, "Call")] {
+        for (path, interface) in
+            [(FOCUS, "Focus"), (ROOT, "Manager"), (CALL_PATH, "Call"), (PEER_PATH, "Peer")]
+        {
             let interface = format!("org.ahoyd.Calls1.{interface}");
             let words = [
                 "call",
@@ -142,7 +144,7 @@ async fn a_sandboxed_program_steers_the_call_reads_it_and_dials_by_id_and_nothin
         "{reached:?}"
     );
 
-    let refused: [(&str, &str, &[&str]); 16] = [
+    let refused: [(&str, &str, &[&str]); 17] = [
         (ROOT, "Manager.Dial", &["sa{sv}", "Ben", "0"]),
         (ROOT, "Manager.Dial", &["sa{sv}", "history:1", "0"]),
         (ROOT, "Manager.SetSetting", &["sva{sv}", "relay.urls", "as", "1", "wss://evil", "0"]),
@@ -152,6 +154,7 @@ async fn a_sandboxed_program_steers_the_call_reads_it_and_dials_by_id_and_nothin
         (ROOT, "Manager.GetSettings", &["a{sv}", "0"]),
         (CALL_PATH, "Call.Answer", &["a{sv}", "0"]),
         (CALL_PATH, "Call.OpenLevels", &["a{sv}", "0"]),
+        (PEER_PATH, "Peer.Remove", &["a{sv}", "0"]),
         (CALL_PATH, "Call.GetStats", &["a{sv}", "0"]),
         ("/org/ahoyd/Calls1/contacts", "Contacts.Add", &["sa{sv}", "ahoy:1x", "0"]),
         ("/org/ahoyd/Calls1/contacts", "Contacts.List", &["a{sv}a{sv}", "0", "0"]),
@@ -203,7 +206,10 @@ async fn the_object_manager_shows_a_sandboxed_program_what_it_may_read() {
     ];
     let (inside, outside) =
         (busctl(&rig, "flatpak", &words).await.unwrap(), busctl(&rig, "free", &words).await.unwrap());
-    assert!(inside.contains(CALL_PATH) && inside.contains(FOCUS), "{inside}");
+    assert!(
+        [CALL_PATH, PEER_PATH, FOCUS].iter().all(|path| inside.contains(&format!("\"{path}\""))),
+        "{inside}"
+    );
     for hidden in ["org.ahoyd.Calls1.Account\"", "org.ahoyd.Calls1.Contacts", DEVICE_PATH] {
         assert!(!inside.contains(hidden) && outside.contains(hidden), "{hidden}: {inside}");
     }

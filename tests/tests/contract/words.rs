@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tokio::sync::oneshot;
 use zbus::OwnedVariant;
 
-use super::rig::{CALL_PATH, DEVICE_PATH, Rig, idle, with_call};
+use super::rig::{CALL_PATH, DEVICE_PATH, PEER_PATH, Rig, idle, with_call};
 use super::speech::{NOTHING, ROOT};
 
 /// Letters that no bus carries, that steer, hide or turn, and some that are right.
@@ -76,7 +76,7 @@ async fn what_no_bus_carries_does_not_get_there_whatever_holds_it() {
     let bad = || "An\0a\u{202e}".to_owned();
     let mut board = with_call(State::Incoming);
     let row = Arc::make_mut(&mut board.calls[0]);
-    (row.name, row.icon, row.address) = (bad(), bad(), bad());
+    (row.name, row.icon, row.address, row.members[0].name) = (bad(), bad(), bad(), bad());
     (row.view.note, row.view.message) = (Some(bad()), Some(bad()));
     Arc::make_mut(&mut board.devices[0]).device.name = bad();
     let manager = &mut board.manager;
@@ -91,6 +91,7 @@ async fn what_no_bus_carries_does_not_get_there_whatever_holds_it() {
     shown(&rig).await;
     let call = rig.properties(CALL_PATH, "Call").await;
     assert_eq!(["Note", "Message", "RemoteName"].map(|name| text(&call[name])), ["Ana", "Ana", "Ana"]);
+    assert_eq!(text(&rig.properties(PEER_PATH, "Peer").await["Name"]), "Ana");
     assert_eq!(text(&rig.properties(DEVICE_PATH, "AudioDevice").await["Name"]), "Ana");
     assert_eq!(text(&rig.properties(ROOT, "Manager").await["CannotDialReason"]), "Ana");
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, CallView, Can, Direction, Moment, PeerId, State};
+use ahoy_call::{CallId, CallKind, CallView, Can, Direction, Moment, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
 pub(crate) use ahoy_tests::notifications::{Server, Told, press};
 use ahoyd::desktop::{Hooks, Report, Setup, Sight, spawn};
@@ -151,7 +151,9 @@ pub(crate) fn rings(id: u8, name: &str) -> CallRow {
 pub(crate) fn call(id: u8, name: &str, state: State) -> CallRow {
     let view = CallView {
         id: CallId::from_bytes([id; 16]),
+        kind: CallKind::Direct,
         peer: PeerId::from_bytes([id; 16]),
+        members: Vec::new(),
         direction: Direction::Incoming,
         state,
         reason: None,
@@ -164,11 +166,8 @@ pub(crate) fn call(id: u8, name: &str, state: State) -> CallRow {
         answered: None,
         ended: None,
         muted: false,
-        remote_muted: false,
         hears_only: false,
-        remote_hears_only: false,
         local_hold: false,
-        remote_hold: false,
         silenced: false,
         connected: None,
         auto_answered: false,
@@ -188,6 +187,7 @@ pub(crate) fn call(id: u8, name: &str, state: State) -> CallRow {
         ended_at: 0,
         answered_boot: 0,
         deadline_boot: 0,
+        members: Vec::new(),
         icon: String::new(),
         ring_tone: String::new(),
     }

@@ -11,7 +11,9 @@ mod upgrading;
 
 use std::path::{Path, PathBuf};
 
-use ahoy_call::{CallId, CallView, Can, Direction, EndReason, EndedBy, Fact, Moment, Outcome, PeerId, State};
+use ahoy_call::{
+    CallId, CallKind, CallView, Can, Direction, EndReason, EndedBy, Fact, Moment, Outcome, PeerId, State,
+};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -93,7 +95,9 @@ impl Running {
 fn view(call: u8, direction: Direction) -> CallView {
     CallView {
         id: CallId::from_bytes([call; 16]),
+        kind: CallKind::Direct,
         peer: PeerId::from_bytes([9; 16]),
+        members: Vec::new(),
         direction,
         state: if direction == Direction::Incoming { State::Incoming } else { State::Dialing },
         reason: None,
@@ -106,11 +110,8 @@ fn view(call: u8, direction: Direction) -> CallView {
         answered: None,
         ended: None,
         muted: false,
-        remote_muted: false,
         hears_only: false,
-        remote_hears_only: false,
         local_hold: false,
-        remote_hold: false,
         silenced: false,
         connected: None,
         auto_answered: false,
