@@ -3,6 +3,8 @@
 //! Lives here: `Op`, random lists of it, and the worlds that they are played in.
 //! Must not: know how a phone decides, or what must hold.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use ahoy_call::{
@@ -16,8 +18,8 @@ use crate::world::{World, peer};
 /// One thing that happens. Devices and people are taken modulo how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// The device dials the person; the flag: others are held.
-    Dial(usize, usize, bool),
+    /// The device dials these people; the flag: others are held.
+    Dial(usize, Targets, bool),
     /// Answer what rings.
     Answer(usize, Others),
     /// Decline what rings.
@@ -56,6 +58,33 @@ pub enum Op {
     Sleep(usize, bool),
     /// An input that need not fit, about the newest call or another one. Not in honest lists.
     Inject(usize, Input, bool),
+}
+
+/// Whom a call is to, by number: one in a direct call, up to four in a group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Targets(u16);
+
+impl Targets {
+    /// These people.
+    pub fn of(people: &[usize]) -> Self {
+        Self(people.iter().fold(0, |all, person| all | 1 << (person % 16)))
+    }
+
+    /// Each of them in a world of so many people.
+    pub fn among(self, people: usize) -> BTreeSet<usize> {
+        self.numbers().map(|number| number % people).collect()
+    }
+
+    fn numbers(self) -> impl Iterator<Item = usize> {
+        (0..16).filter(move |number| self.0 >> number & 1 == 1)
+    }
+}
+
+impl fmt::Debug for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<usize> = self.numbers().collect();
+        write!(f, "Targets::of(&{all:?})")
+    }
 }
 
 /// How a list is played.
@@ -182,23 +211,28 @@ fn target(chance: &mut Chance) -> PhaseKind {
     if drawn < all { PhaseKind::ALL[drawn] } else { again[drawn - all] }
 }
 
+/// The device dials the person, and others are held.
+fn dial(who: usize, whom: usize) -> Op {
+    Op::Dial(who, Targets::of(&[whom]), true)
+}
+
 /// What leads to this phase on device 0, if the network is kind; to parking only if the ids fall so.
 pub fn way_to(phase: PhaseKind, chance: &mut Chance) -> Vec<Op> {
-    let (called, answered) = ([Op::Dial(1, 0, true), Op::Wait(1_500)], Op::Answer(0, Others::Hold));
+    let (called, answered) = ([dial(1, 0), Op::Wait(1_500)], Op::Answer(0, Others::Hold));
     let talking = [called[0], called[1], answered, Op::Wait(500)];
     match phase {
         PhaseKind::Nothing => vec![Op::Wait(11_000)],
-        PhaseKind::Dialing => vec![Op::Dial(0, 1, true), Op::Wait(chance.below(60))],
-        PhaseKind::Alerting => vec![Op::Dial(0, 1, true), Op::Wait(1_500)],
-        PhaseKind::Knocking => vec![Op::Dial(1, 0, true), Op::Wait(25 + chance.below(40))],
+        PhaseKind::Dialing => vec![dial(0, 1), Op::Wait(chance.below(60))],
+        PhaseKind::Alerting => vec![dial(0, 1), Op::Wait(1_500)],
+        PhaseKind::Knocking => vec![dial(1, 0), Op::Wait(25 + chance.below(40))],
         PhaseKind::Parked => {
-            vec![Op::Dial(0, 1, true), Op::Dial(1, 0, true), Op::Wait(60 + chance.below(40))]
+            vec![dial(0, 1), dial(1, 0), Op::Wait(60 + chance.below(40))]
         }
         PhaseKind::Arriving => {
-            vec![Op::Cut(0, 1, true), Op::Dial(1, 0, true), Op::Wait(150 + chance.below(400))]
+            vec![Op::Cut(0, 1, true), dial(1, 0), Op::Wait(150 + chance.below(400))]
         }
         PhaseKind::Ringing => called.to_vec(),
-        PhaseKind::Waiting => [&talking[..], &[Op::Dial(2, 0, true), Op::Wait(1_500)]].concat(),
+        PhaseKind::Waiting => [&talking[..], &[dial(2, 0), Op::Wait(1_500)]].concat(),
         PhaseKind::Connecting => [&[Op::Cut(0, 1, true)], &called[..], &[answered]].concat(),
         PhaseKind::Talking => [&[Op::Cut(0, 1, false)], &talking[..]].concat(),
         PhaseKind::Held => [&[Op::Cut(0, 1, false)], &talking[..], &[Op::Hold(0)]].concat(),
@@ -217,7 +251,7 @@ impl Op {
         let (a, b, yes) = (index(chance, 10), index(chance, 10), chance.below(2) == 0);
         let others = if yes { Others::Hold } else { Others::Release };
         match chance.below(120) {
-            0..=21 => Self::Dial(a, b, chance.below(6) > 0),
+            0..=21 => Self::Dial(a, Targets::of(&[b]), chance.below(6) > 0),
             22..=43 => Self::Answer(a, others),
             44..=46 => Self::Decline(a, Scope::ThisDevice),
             47..=48 => Self::Decline(a, Scope::Everywhere),
@@ -276,13 +310,17 @@ impl Op {
             Self::Inject(who, input, newest) if awake(world, who) => {
                 return world.inject(who % devices, input, newest);
             }
-            Self::Dial(who, whom, _) | Self::Block(who, whom)
+            Self::Block(who, whom)
                 if !awake(world, who) || world.people[who % devices].owner == whom % people => {}
             Self::Dial(who, whom, hold_others) => {
-                let (call, whom) = (world.fresh_call(), whom % people);
-                let (devices_of, lifetime) = (world.devices_of(whom), Duration::from_secs(30));
-                let (peer, devices_of) = (peer(whom), devices_of);
-                let note = None;
+                let whom = whom.among(people);
+                if !awake(world, who) || whom.contains(&world.people[who % devices].owner) {
+                    return Ok(());
+                }
+                // Nobody can start a group yet.
+                let (1, Some(one)) = (whom.len(), whom.first()) else { return Err(Refusal::InvalidState) };
+                let (call, peer, devices_of) = (world.fresh_call(), peer(*one), world.devices_of(*one));
+                let (lifetime, note) = (Duration::from_secs(30), None);
                 let dial = Command::Dial { call, peer, devices: devices_of, lifetime, note, hold_others };
                 return world.command(who % devices, dial);
             }

@@ -41,6 +41,8 @@ pub struct Device {
     pub records: Vec<Record>,
     /// What the bus shows.
     pub published: BTreeMap<CallId, CallView>,
+    /// By which id media know each of those that became another's call.
+    wires: BTreeMap<CallId, CallId>,
     /// It sleeps: nothing reaches it, and its clock is not looked at.
     pub asleep: bool,
     /// What already came in a session, to be taken once.
@@ -111,6 +113,7 @@ impl World {
                     media: MediaModel::default(),
                     records: Vec::new(),
                     published: BTreeMap::new(),
+                    wires: BTreeMap::new(),
                     asleep: false,
                     taken: BTreeSet::new(),
                     proved: BTreeSet::new(),

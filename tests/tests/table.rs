@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ahoy_call::{
-    CallId, CancelReason, Command, DeclineReason, Description, Effects, EndReason, Epoch, Event, Input,
-    LegId, MediaFault, MediaReport, Message, Moment, Opaque, Others, PhaseKind, Phone, Refusal, RingPolicy,
-    Scope, SdpKind,
+    CallId, CallView, CancelReason, Command, DeclineReason, Description, Effect, Effects, EndReason, Epoch,
+    Event, Input, LegId, MediaFault, MediaReport, MemberView, Message, Moment, Opaque, Others, PhaseKind,
+    Phone, Refusal, RingPolicy, Scope, SdpKind,
 };
 use ahoy_tests::network::Chance;
 use ahoy_tests::op::{List, way_to};
@@ -18,56 +18,59 @@ use ahoy_tests::world::{World, device, peer};
 /// What each cell says: `.` nothing happens (a command: success, it was so already) · `+` something happens, the phase stays ·
 /// `no-call state handled busy` the refusal, nothing has changed · `gone` it vanishes without a trace of its own, being a part of
 /// another call · else the phase that follows.
+///
+/// Before the phases stands what an input ever changes. Of the member that it is about: `state`, what they have `said`, a
+/// `path` to one of their devices. Of the call as a whole: its `state`, our `own` side of it.
 const TABLE: &str = "
-                  | Nothing      Dialing      Alerting     Knocking     Parked       Arriving     Ringing      Waiting      Connecting   Talking      Held         Reconnecting Ended
-dial them         | Dialing      busy         busy         +            busy         Connecting   Talking      Talking      busy         busy         busy         busy         +
-dial another      | Dialing      busy         busy         +            busy         +            Waiting      +            +            Held         +            +            +
-dial, hold nothing| Dialing      busy         busy         +            busy         busy         busy         busy         busy         busy         busy         busy         +
-answer            | no-call      state        state        no-call      no-call      no-call      Talking      Talking      .            .            .            .            handled
-decline           | no-call      state        state        no-call      no-call      no-call      Ended        Ended        handled      handled      handled      handled      .
-silence           | no-call      state        state        no-call      no-call      no-call      +            +            state        state        state        state        state
-hold              | no-call      state        state        no-call      no-call      no-call      state        state        +            Held         .            +            state
-resume            | no-call      state        state        no-call      no-call      no-call      state        state        .            .            Talking      .            state
-swap              | no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      Talking      no-call      no-call
-block them        | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-block another     | .            .            .            .            .            .            .            .            .            .            .            .            .
-hang up           | no-call      Ended        Ended        no-call      no-call      no-call      Ended        Ended        Ended        Ended        Ended        Ended        .
-hang up all       | .            Ended        Ended        .            Arriving     .            Ended        Ended        Ended        Ended        Ended        Ended        .
-mute              | no-call      +            +            no-call      no-call      no-call      +            +            +            +            +            +            state
-mute all          | +            +            +            +            +            +            +            +            +            +            +            +            +
-time passes       | .            Ended        Ended        gone         +            Ringing      Ended        Ended        Ended        .            .            +            +
-rings again       | Knocking     .            .            .            .            .            .            .            .            .            .            .            .
-another rings     | Knocking     +            +            +            +            +            +            +            +            +            +            +            +
-note of it        | Ended        .            .            Ended        .            .            .            .            .            .            .            .            .
-ready             | .            +            .            .            .            .            .            .            .            .            .            .            .
-offer             | .            .            .            Arriving     .            .            .            .            .            .            .            .            .
-their next path   | .            +            +            +            .            +            +            +            +            +            +            +            .
-answer to ours    | .            .            +            .            .            .            .            .            .            .            .            .            .
-candidates        | .            +            +            +            +            +            +            +            +            +            +            +            .
-rings there       | .            Alerting     .            .            .            .            .            .            .            .            .            .            .
-accept            | .            Connecting   Talking      .            .            .            .            .            .            .            .            .            .
-declined          | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
-declined for all  | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
-busy              | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
-cancel            | .            .            .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-no answer         | .            .            .            Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-elsewhere         | .            .            .            Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-end               | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-end, failed       | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-flags             | .            +            +            +            +            +            +            +            +            +            +            +            .
-carried           | .            .            .            .            .            .            .            .            .            .            .            .            .
-undeliverable     | .            Ended        Ended        gone         gone         Ended        .            .            .            .            .            .            .
-bye               | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-described         | .            .            +            .            .            +            +            +            +            +            +            +            .
-gathered          | .            .            +            .            .            +            +            +            +            +            +            +            .
-path up           | +            +            .            +            +            Ringing      .            .            Talking      +            +            Talking      +
-path lost         | .            .            +            .            .            +            +            +            +            Reconnecting Reconnecting +            .
-path stuck        | .            .            .            .            .            +            .            .            +            .            .            +            .
-path failed       | .            .            Ended        .            .            Ended        Ended        Ended        Ended        Reconnecting Reconnecting +            .
-media gone        | .            Ended        Ended        .            .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-no microphone     | .            +            +            +            +            +            +            +            +            +            +            +            .
-network changed   | .            .            +            .            +            +            +            +            +            +            +            +            .
-stopping          | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+                  | member     | call      | Nothing      Dialing      Alerting     Knocking     Parked       Arriving     Ringing      Waiting      Connecting   Talking      Held         Reconnecting Ended
+dial them         | path state | state     | Dialing      busy         busy         +            busy         Connecting   Talking      Talking      busy         busy         busy         busy         +
+dial another      | path       | own state | Dialing      busy         busy         +            busy         +            Waiting      +            +            Held         +            +            +
+dial, hold nothing|            |           | Dialing      busy         busy         +            busy         busy         busy         busy         busy         busy         busy         busy         +
+answer            | path state | state     | no-call      state        state        no-call      no-call      no-call      Talking      Talking      .            .            .            .            handled
+decline           | path state | state     | no-call      state        state        no-call      no-call      no-call      Ended        Ended        handled      handled      handled      handled      .
+silence           |            | own       | no-call      state        state        no-call      no-call      no-call      +            +            state        state        state        state        state
+hold              | path       | own state | no-call      state        state        no-call      no-call      no-call      state        state        +            Held         .            +            state
+resume            | path       | own state | no-call      state        state        no-call      no-call      no-call      state        state        .            .            Talking      .            state
+swap              | path       | own state | no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      Talking      no-call      no-call
+block them        | path state | state     | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+block another     |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .
+hang up           | path state | state     | no-call      Ended        Ended        no-call      no-call      no-call      Ended        Ended        Ended        Ended        Ended        Ended        .
+hang up all       | path state | state     | .            Ended        Ended        .            Arriving     .            Ended        Ended        Ended        Ended        Ended        Ended        .
+mute              | path       | own       | no-call      +            +            no-call      no-call      no-call      +            +            +            +            +            +            state
+mute all          | path       | own       | +            +            +            +            +            +            +            +            +            +            +            +            +
+time passes       | path state | state     | .            Ended        Ended        gone         +            Ringing      Ended        Ended        Ended        .            .            +            +
+rings again       |            |           | Knocking     .            .            .            .            .            .            .            .            .            .            .            .
+another rings     |            |           | Knocking     +            +            +            +            +            +            +            +            +            +            +            +
+note of it        |            |           | Ended        .            .            Ended        .            .            .            .            .            .            .            .            .
+ready             | path       |           | .            +            .            .            .            .            .            .            .            .            .            .            .
+offer             |            |           | .            .            .            Arriving     .            .            .            .            .            .            .            .            .
+their next path   | path       |           | .            +            +            +            .            +            +            +            +            +            +            +            .
+answer to ours    | path       |           | .            .            +            .            .            .            .            .            .            .            .            .            .
+candidates        | path       |           | .            +            +            +            +            +            +            +            +            +            +            +            .
+rings there       | state      | state     | .            Alerting     .            .            .            .            .            .            .            .            .            .            .
+accept            | path state | state     | .            Connecting   Talking      .            .            .            .            .            .            .            .            .            .
+declined          | path state | state     | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
+declined for all  | path state | state     | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
+busy              | path state | state     | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
+cancel            | path state | state     | .            .            .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+no answer         | path state | state     | .            .            .            Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+elsewhere         | path state | state     | .            .            .            Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+end               | path state | state     | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+end, failed       | path state | state     | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+flags             | path said  |           | .            +            +            +            +            +            +            +            +            +            +            +            .
+carried           |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .
+undeliverable     | path       | state     | .            Ended        Ended        gone         gone         Ended        .            .            .            .            .            .            .
+bye               | path state | state     | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+described         |            |           | .            .            +            .            .            +            +            +            +            +            +            +            .
+gathered          |            |           | .            .            +            .            .            +            +            +            +            +            +            +            .
+path up           | path state | state     | +            +            .            +            +            Ringing      .            .            Talking      +            +            Talking      +
+path lost         | path state | state     | .            .            +            .            .            +            +            +            +            Reconnecting Reconnecting +            .
+path stuck        | path       |           | .            .            .            .            .            +            .            .            +            .            .            +            .
+path failed       | path state | state     | .            .            Ended        .            .            Ended        Ended        Ended        Ended        Reconnecting Reconnecting +            .
+media gone        | path state | state     | .            Ended        Ended        .            .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+no microphone     |            | own       | .            +            +            +            +            +            +            +            +            +            +            +            .
+network changed   | path       |           | .            .            +            .            +            +            +            +            +            +            +            +            .
+stopping          | path state | state     | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 ";
 
 /// One of so many seeds leads to each phase.
@@ -231,7 +234,7 @@ const ROWS: &[Row] = &[
     ("stopping", |_| Given::Event(Event::Stopping)),
 ];
 
-fn cell(phase: PhaseKind, row: Row) -> (String, Input) {
+fn cell(phase: PhaseKind, row: Row, touched: &mut Touched) -> (String, Input) {
     let scene = scene(phase);
     let given = (row.1)(&scene);
     let (mut phone, mut now) = (scene.phone.clone(), scene.now);
@@ -247,6 +250,9 @@ fn cell(phase: PhaseKind, row: Row) -> (String, Input) {
         },
     };
     let changed = phone != scene.phone;
+    if let Ok(Effects(effects)) = &done {
+        touched.note(&scene, &phone, effects);
+    }
     let text = match done {
         Err(refusal) => {
             assert!(!changed, "{phase:?}, {}: a refusal changes nothing", row.0);
@@ -283,24 +289,50 @@ fn word(refusal: Refusal) -> &'static str {
     }
 }
 
-fn line(head: &str, cells: &[String]) -> String {
+fn line(head: &str, touched: &Touched, cells: &[String]) -> String {
     let cells = cells.iter().map(|cell| format!(" {cell:<12}"));
-    format!("{head:<18}|{}", cells.collect::<String>()).trim_end().to_owned()
+    let parts = |of: &BTreeSet<&str>| of.iter().copied().collect::<Vec<_>>().join(" ");
+    let (member, call) = (parts(&touched.member), parts(&touched.call));
+    format!("{head:<18}| {member:<10} | {call:<9} |{}", cells.collect::<String>()).trim_end().to_owned()
+}
+
+/// What an input changes of a member, and of the call as a whole.
+#[derive(Default)]
+struct Touched {
+    member: BTreeSet<&'static str>,
+    call: BTreeSet<&'static str>,
+}
+
+impl Touched {
+    fn note(&mut self, before: &Scene, after: &Phone, effects: &[Effect]) {
+        let path = |effect: &Effect| matches!(effect, Effect::Media { call, .. } if *call == before.wire);
+        self.member.extend(effects.iter().any(path).then_some("path"));
+        let view = |phone: &Phone| phone.views().into_iter().find(|view| view.id == before.call);
+        let (Some(before), Some(after)) = (view(&before.phone), view(after)) else { return };
+        let own = |view: &CallView| (view.muted, view.hears_only, view.local_hold, view.silenced);
+        self.call.extend((before.state != after.state).then_some("state"));
+        self.call.extend((own(&before) != own(&after)).then_some("own"));
+        for (before, after) in before.members.iter().zip(&after.members) {
+            let said = |member: &MemberView| (member.muted, member.held, member.hears_only, member.camera);
+            self.member.extend((before.state != after.state).then_some("state"));
+            self.member.extend((said(before) != said(after)).then_some("said"));
+        }
+    }
 }
 
 #[test]
 fn every_input_in_every_phase_does_what_the_table_says() {
     let mut inputs = BTreeSet::new();
     let phases: Vec<String> = PhaseKind::ALL.iter().map(|phase| format!("{phase:?}")).collect();
-    let mut lines = vec![line("", &phases)];
+    let mut lines = vec![line("", &Touched { member: ["member"].into(), call: ["call"].into() }, &phases)];
     for row in ROWS {
-        let mut cells = Vec::new();
+        let (mut cells, mut touched) = (Vec::new(), Touched::default());
         for phase in PhaseKind::ALL {
-            let (text, input) = cell(*phase, *row);
+            let (text, input) = cell(*phase, *row, &mut touched);
             inputs.insert(input);
             cells.push(text);
         }
-        lines.push(line(row.0, &cells));
+        lines.push(line(row.0, &touched, &cells));
     }
     let all: BTreeSet<Input> = Input::ALL.iter().copied().collect();
     assert_eq!(inputs, all, "every input has a row");

@@ -40,12 +40,21 @@ impl World {
                 }
                 Effect::Record(record) => self.people[who].records.push(*record),
                 Effect::Publish(view) => {
-                    if let Some(before) = self.people[who].published.insert(view.id, (*view).clone()) {
+                    let person = &mut self.people[who];
+                    let wire = person.phone.on_wire(view.id);
+                    if wire != view.id {
+                        person.wires.insert(view.id, wire);
+                    }
+                    if let Some(before) = person.published.insert(view.id, (*view).clone()) {
                         super::check::check_step(&before, &view);
                     }
                 }
                 Effect::Retire(call) => {
-                    self.people[who].published.remove(&call);
+                    let person = &mut self.people[who];
+                    person.published.remove(&call);
+                    let of = [Some(call), person.wires.remove(&call)];
+                    let open = person.media.paths.keys().any(|key| of.contains(&Some(key.0)));
+                    assert!(!open, "{}: {call:?} goes and leaves a path open", person.name);
                 }
             }
         }
