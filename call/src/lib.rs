@@ -3,7 +3,52 @@
 //! Lives here: what each command and each event does to a call, and what the ports must then do.
 //! Must not: know a clock, a socket, a thread, randomness, a log, SDP or a string of the bus.
 //!
-//! The laws:
+//! # The model
+//!
+//! A [`Phone`] is one device of one person with all its calls. Two things go in: a [`Command`] is a wish of the person and may be
+//! refused ([`Refusal`]); an [`Event`] is a fact that a port reports and never fails. Out come [`Effects`], in order: messages for
+//! the other side ([`SignalOrder`]), paths for the media ([`MediaOrder`]), entries for the history ([`Record`]), and what
+//! outsiders may see ([`CallView`]). The other person's device is a *leg*; a leg has *paths*, one an [`Epoch`], and a repair is the
+//! next epoch. Time is an argument: [`Phone::deadline`] says when the phone wants [`Event::Tick`].
+//!
+//! ```
+//! use ahoy_call::{CallId, Command, Effect, Event, LegId, Message, Moment, PeerId, Phone, Settings, State};
+//! use std::time::Duration;
+//!
+//! // The newest picture that a step shows of a call.
+//! fn shown(effects: ahoy_call::Effects) -> Option<State> {
+//!     effects.into_iter().filter_map(|e| if let Effect::Publish(view) = e { Some(view.state) } else { None }).last()
+//! }
+//!
+//! let mut phone = Phone::new(LegId::from_bytes([1; 16]), Settings::default());
+//! let (call, ben, desk) = (CallId::from_bytes([7; 16]), PeerId::from_bytes([9; 16]), LegId::from_bytes([2; 16]));
+//! let mut now = Moment::from_micros(1_000_000);
+//! let dial = Command::Dial {
+//!     call,
+//!     peer: ben,
+//!     devices: vec![desk],
+//!     lifetime: Duration::from_secs(60),
+//!     note: None,
+//!     hold_others: false,
+//! };
+//! assert_eq!(shown(phone.command(now, dial).unwrap()), Some(State::Dialing));
+//!
+//! // Ben's desk has opened our ring, and rings.
+//! for message in [Message::Ready, Message::Ringing] {
+//!     phone.event(now, Event::Received { call, leg: desk, message });
+//! }
+//! assert_eq!(phone.views()[0].state, State::Alerting);
+//!
+//! // Nobody answers: the phone said when it wants to be woken.
+//! while phone.views()[0].ended.is_none() {
+//!     now = phone.deadline().unwrap().at;
+//!     phone.event(now, Event::Tick);
+//! }
+//! assert_eq!(phone.views()[0].reason, Some(ahoy_call::EndReason::NoAnswer));
+//! ```
+//!
+//! # The laws
+//!
 //! 1. Commands may be refused; events may not fail.
 //! 2. A refusal changes nothing.
 //! 3. Time first: a due tick is fed before any other input, so [`Phone::deadline`] is always later than the last `now`.

@@ -19,6 +19,17 @@
 //!
 //! A bar or a hotkey needs only the one object at [`FOCUS`]. When a method returns, the properties show its effect; no method waits
 //! for the network. Nothing ticks: count from the `…Monotonic` times (CLOCK_BOOTTIME), draw countdowns to `DeadlineMonotonic`.
+//!
+//! ```no_run
+//! # async fn mute() -> zbus::Result<()> {
+//! let bus = zbus::connection::Builder::session()?.build().await?;
+//! let focus = ahoy_dbus::proxy::FocusProxy::new(&bus).await?;
+//! if focus.state().await? == "incoming" {
+//!     focus.answer(&Default::default()).await?;
+//! }
+//! # Ok(()) }
+//! ```
+//!
 //! Who only wants to look sets the message flag NO_AUTO_START, so that a look starts nothing.
 
 pub mod error;

@@ -3,6 +3,27 @@
 //! Lives here: the list of parts. Without the feature `sealed` only what a relay may see is built: `envelope`, `frame`
 //! and `limits`. Unknown fields and kinds are ignored everywhere, so that newer programs can say more to older ones.
 //! Must not: do I/O, read a clock, make randomness.
+//!
+//! # The model
+//!
+//! *Past the relay* goes an [`envelope`]: an inbox (a public key that the relay knows), a token (the right to write there), an id, a
+//! life time, and a sealed body of which the relay knows the size alone. Programs and relay say [`frame`]s of JSON to each other:
+//! claim, send, deliver. *Inside the body* (feature `sealed`) is a frame of one [`session`]: message 1, in which the caller
+//! says who rings ([`hello`]), message 2 that answers it, and then sealed packets. A packet is numbered, acknowledged and repeated by
+//! [`reliable`], and carries one message of a call ([`codec`]). Whom one may ring stands on a [`card`]; who speaks proves it by a
+//! certificate ([`identity`]). What people wrote is [`words`].
+//!
+//! ```
+//! # #[cfg(feature = "sealed")] {
+//! use ahoy_call::Message;
+//! use ahoy_proto::{codec, session};
+//!
+//! // What one says is bytes, and what does not fit is refused, never guessed at.
+//! let bytes = codec::encode(&Message::Ringing).unwrap();
+//! assert_eq!(codec::decode(&bytes).unwrap(), Some(Message::Ringing));
+//! assert!(codec::decode(b"not a message").is_err());
+//! # }
+//! ```
 
 mod armor;
 #[cfg(feature = "sealed")]
