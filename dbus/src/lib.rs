@@ -22,7 +22,7 @@
 //!
 //! ```no_run
 //! # async fn mute() -> zbus::Result<()> {
-//! let bus = zbus::connection::Builder::session()?.build().await?;
+//! let bus = zbus::connection::Builder::session().build().await?;
 //! let focus = ahoy_dbus::proxy::FocusProxy::new(&bus).await?;
 //! if focus.state().await? == "incoming" {
 //!     focus.answer(&Default::default()).await?;

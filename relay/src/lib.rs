@@ -17,8 +17,9 @@
 //!
 //! let mut relay = Single::new([0; 32], Ice::default());
 //! let (now, ana) = (Moment::from_micros(0), ClientId(1));
-//! // Whoever connects is given a nonce; a claim of an inbox signs it.
-//! let said = relay.connect(now, ana, IpAddr::V4(Ipv4Addr::LOCALHOST));
+//! // Whoever connects and says hello is given a nonce; a claim of an inbox signs it.
+//! assert!(relay.connect(now, ana, IpAddr::V4(Ipv4Addr::LOCALHOST)).is_empty());
+//! let said = relay.handle(now, ana, ToRelay::Hello { version: 1 });
 //! assert!(matches!(said[0].what, What::Say(ToClient::Challenge { .. })));
 //! ```
 
