@@ -138,26 +138,13 @@ fn end_word(reason: EndReason) -> EndReason {
 }
 
 /// The word for a leg when an outgoing call ends without an answer.
-pub(crate) fn cancel_word(reason: EndReason) -> Message {
-    let reason = match reason {
-        EndReason::NoAnswer | EndReason::Unavailable => CancelReason::NoAnswer,
-        EndReason::Declined => CancelReason::DeclinedElsewhere,
-        EndReason::Completed
-        | EndReason::Canceled
-        | EndReason::Busy
-        | EndReason::Missed
-        | EndReason::AnsweredElsewhere
-        | EndReason::DeclinedElsewhere
-        | EndReason::Unreachable
-        | EndReason::IceFailed
-        | EndReason::NegotiationFailed
-        | EndReason::MediaFailed
-        | EndReason::ConnectionLost
-        | EndReason::SignalingFailed
-        | EndReason::SecurityFailed
-        | EndReason::Shutdown
-        | EndReason::Interrupted
-        | EndReason::Internal => CancelReason::Canceled,
+fn cancel_word(reason: EndReason) -> Message {
+    let reason = if matches!(reason, EndReason::NoAnswer | EndReason::Unavailable) {
+        CancelReason::NoAnswer
+    } else if reason == EndReason::Declined {
+        CancelReason::DeclinedElsewhere
+    } else {
+        CancelReason::Canceled
     };
     Message::Cancel { reason }
 }
@@ -182,70 +169,40 @@ pub(crate) fn outcome(direction: Direction, answered: bool, connected: bool, rea
         (Direction::Outgoing, EndReason::Unavailable | EndReason::Unreachable) => Outcome::Unavailable,
         (Direction::Outgoing, EndReason::Canceled | EndReason::Shutdown) => Outcome::Canceled,
         (Direction::Outgoing, EndReason::Interrupted) => Outcome::Interrupted,
-        (
-            Direction::Outgoing,
-            EndReason::Completed
-            | EndReason::Missed
-            | EndReason::IceFailed
-            | EndReason::NegotiationFailed
-            | EndReason::MediaFailed
-            | EndReason::ConnectionLost
-            | EndReason::SignalingFailed
-            | EndReason::SecurityFailed
-            | EndReason::Internal,
-        ) => Outcome::Failed,
+        (Direction::Outgoing, _) => Outcome::Failed,
     }
 }
 
+/// What devices may say of themselves when they are out, the weakest first.
+const WORDS: [EndReason; 9] = [
+    EndReason::Unavailable,
+    EndReason::SignalingFailed,
+    EndReason::IceFailed,
+    EndReason::NegotiationFailed,
+    EndReason::MediaFailed,
+    EndReason::SecurityFailed,
+    EndReason::NoAnswer,
+    EndReason::Busy,
+    EndReason::Declined,
+];
+
 /// Of two words about legs that are gone the stronger stands.
 pub(crate) fn stronger(a: EndReason, b: EndReason) -> EndReason {
-    let rank = |reason: EndReason| match reason {
-        EndReason::Declined => 9,
-        EndReason::Busy => 8,
-        EndReason::NoAnswer => 7,
-        EndReason::SecurityFailed => 6,
-        EndReason::MediaFailed => 5,
-        EndReason::NegotiationFailed => 4,
-        EndReason::IceFailed => 3,
-        EndReason::SignalingFailed => 2,
-        EndReason::Unavailable => 1,
-        EndReason::Completed
-        | EndReason::Canceled
-        | EndReason::Missed
-        | EndReason::AnsweredElsewhere
-        | EndReason::DeclinedElsewhere
-        | EndReason::Unreachable
-        | EndReason::ConnectionLost
-        | EndReason::Shutdown
-        | EndReason::Interrupted
-        | EndReason::Internal => 0,
-    };
+    let rank = |reason: EndReason| WORDS.iter().position(|word| *word == reason);
     if rank(b) > rank(a) { b } else { a }
 }
 
 /// Whether a peer may give this as the reason why its side broke.
 pub(crate) fn is_failure(reason: EndReason) -> bool {
-    match reason {
+    matches!(
+        reason,
         EndReason::MediaFailed
-        | EndReason::NegotiationFailed
-        | EndReason::IceFailed
-        | EndReason::ConnectionLost
-        | EndReason::SecurityFailed
-        | EndReason::SignalingFailed => true,
-        EndReason::Completed
-        | EndReason::Canceled
-        | EndReason::Declined
-        | EndReason::Busy
-        | EndReason::NoAnswer
-        | EndReason::Missed
-        | EndReason::AnsweredElsewhere
-        | EndReason::DeclinedElsewhere
-        | EndReason::Unreachable
-        | EndReason::Unavailable
-        | EndReason::Shutdown
-        | EndReason::Interrupted
-        | EndReason::Internal => false,
-    }
+            | EndReason::NegotiationFailed
+            | EndReason::IceFailed
+            | EndReason::ConnectionLost
+            | EndReason::SecurityFailed
+            | EndReason::SignalingFailed
+    )
 }
 
 #[cfg(test)]

@@ -116,26 +116,27 @@ impl Call {
         None
     }
 
-    pub(super) fn received_incoming(&mut self, message: &Message) -> Flow {
-        let end = match message {
-            Message::Cancel { reason } => self.canceled(*reason),
-            Message::End { .. } => End::quiet(EndReason::Missed, EndedBy::Remote),
-            Message::Offer { .. }
-            | Message::Ready
-            | Message::Ringing
-            | Message::Accept
-            | Message::Decline { .. }
-            | Message::Description { .. }
-            | Message::Candidates { .. }
-            | Message::State { .. } => return None,
-        };
-        // Who takes it back in a session with us lives now.
+    /// The caller took it back. Who does so in a session with us lives now.
+    pub(super) fn given_up(&mut self) -> End {
         if let Phase::Incoming(it) = &mut self.phase
             && it.stage == Arrival::Knocking
         {
             it.stage = Arrival::Parked { decide_at: None };
         }
-        Some(end)
+        End::quiet(EndReason::Missed, EndedBy::Remote)
+    }
+
+    /// The caller took it back, and this is why.
+    pub(super) fn taken_back(&mut self, from: LegId, reason: CancelReason) -> Flow {
+        // A caller that has sent its flags has heard our accept; otherwise the word crossed it, and it wins: to the caller
+        // nobody had answered.
+        let heard = self.leg_mut(from).is_some_and(|leg| leg.said.serial > 0);
+        if self.is_answered() && (self.is_caller() || heard) {
+            return None;
+        }
+        self.answered = None;
+        self.given_up();
+        Some(self.canceled(reason))
     }
 
     /// Message 3 came: the caller lives now. The caller's clock says how long it rings, and our limit.
@@ -247,7 +248,7 @@ impl Call {
     }
 
     /// The caller took the ring back. What was our own call before it became theirs was not missed by anybody.
-    pub(super) fn canceled(&self, reason: CancelReason) -> End {
+    fn canceled(&self, reason: CancelReason) -> End {
         let vain = match self.direction {
             Direction::Incoming => EndReason::Missed,
             Direction::Outgoing => EndReason::Canceled,

@@ -3,12 +3,11 @@
 //! Lives here: what each input does from the answer to the end.
 //! Must not: know how a path is mended (`leg.rs`).
 
-use crate::call::end::{End, is_failure};
+use crate::call::end::End;
 use crate::call::flags::open_order;
 use crate::call::{Call, Flow, Member, Out, Path, Phase, SET_UP};
 use crate::effect::{Fact, MediaOrder};
 use crate::id::LegId;
-use crate::message::Message;
 use crate::time::Moment;
 use crate::view::{EndReason, EndedBy, MemberState};
 
@@ -79,34 +78,6 @@ impl Call {
         Some(End::told(reason, EndedBy::Network))
     }
 
-    /// A word of the device that the conversation is with.
-    pub(super) fn received_live(&mut self, from: LegId, message: &Message) -> Flow {
-        match message {
-            Message::Cancel { reason } => {
-                // A caller that has sent its flags has heard our accept; otherwise it crossed it, and it wins: to the caller
-                // nobody had answered.
-                let heard = self.leg_mut(from).is_some_and(|leg| leg.said.serial > 0);
-                if self.is_caller() || heard {
-                    return None;
-                }
-                self.answered = None;
-                Some(self.canceled(*reason))
-            }
-            Message::End { reason } => {
-                let reason = if is_failure(*reason) { *reason } else { self.hung_up_for() };
-                Some(End::heard(reason))
-            }
-            Message::Accept
-            | Message::Ready
-            | Message::Offer { .. }
-            | Message::Ringing
-            | Message::Decline { .. }
-            | Message::Description { .. }
-            | Message::Candidates { .. }
-            | Message::State { .. } => None,
-        }
-    }
-
     /// The path to a member is up: sound flows.
     pub(super) fn sound(&mut self, out: &mut Out, on: LegId) {
         let (muted, held) = (self.ours.is_muted(), self.held().is_some());
@@ -156,6 +127,7 @@ mod tests {
     use super::*;
     use crate::call::{Dial, Leg, Stage};
     use crate::id::{CallId, MemberId, PeerId};
+    use crate::message::Message;
     use crate::view::State;
 
     const OWN: LegId = LegId::from_bytes([9; 16]);

@@ -26,6 +26,7 @@ use crate::time::Moment;
 use crate::view::{CallKind, CallView, Direction, EndReason, EndedBy};
 
 pub(crate) use end::End;
+use end::is_failure;
 use flags::Ours;
 use incoming::Incoming;
 pub(crate) use incoming::{Around, Knock};
@@ -192,7 +193,7 @@ impl Call {
     pub(crate) fn received(&mut self, out: &mut Out, from: LegId, message: Message) -> Flow {
         // Before message 3 nothing of ours may leave, and nothing for a call that is not to be: their offer waits.
         let may_answer = !matches!(self.phase, Phase::Incoming(_)) || self.has_early_path();
-        let answered = self.is_answered();
+        let (dialed, answered) = (self.is_dialed(), self.is_answered());
         let leg = self.leg_mut(from)?;
         if answered && leg.stage != Stage::Chosen {
             if message == Message::Accept {
@@ -200,25 +201,42 @@ impl Call {
             }
             return None;
         }
-        if let Message::Description { epoch, description } = message {
-            leg.described_there(out, epoch, description, may_answer);
-            return None;
+        match message {
+            Message::Description { epoch, description } => {
+                leg.described_there(out, epoch, description, may_answer);
+            }
+            Message::Candidates { epoch, list, complete } => {
+                leg.candidates_there(out, epoch, list, complete);
+            }
+            Message::State { serial, muted, held, camera, listening } => {
+                let (hears_only, wants_held) = (listening, held);
+                leg.said.hear(Said { serial, muted, camera, hears_only, wants_held, ..Said::default() });
+                self.settle_holds_there(out);
+            }
+            Message::Ready if dialed => self.ready(out, from),
+            Message::Ringing if dialed => self.rings_at(out, from),
+            Message::Accept if dialed => self.choose(out, from),
+            Message::Decline { reason, scope, text } if dialed => {
+                return self.declined(out, from, reason, scope, text);
+            }
+            Message::Cancel { reason } if !dialed => return self.taken_back(from, reason),
+            Message::End { reason } => {
+                return match self.phase {
+                    Phase::Outgoing(_) => self.ended_there(out, from, reason),
+                    Phase::Incoming(_) => Some(self.given_up()),
+                    Phase::Live(_) => {
+                        Some(End::heard(if is_failure(reason) { reason } else { self.hung_up_for() }))
+                    }
+                };
+            }
+            Message::Ready
+            | Message::Ringing
+            | Message::Accept
+            | Message::Decline { .. }
+            | Message::Cancel { .. }
+            | Message::Offer { .. } => {}
         }
-        if let Message::Candidates { epoch, list, complete } = message {
-            leg.candidates_there(out, epoch, list, complete);
-            return None;
-        }
-        if let Message::State { serial, muted, held, camera, listening } = message {
-            let (hears_only, wants_held) = (listening, held);
-            leg.said.hear(Said { serial, muted, camera, hears_only, wants_held, ..Said::default() });
-            self.settle_holds_there(out);
-            return None;
-        }
-        match self.phase {
-            Phase::Outgoing(_) => self.received_outgoing(out, from, message),
-            Phase::Incoming(_) => self.received_incoming(&message),
-            Phase::Live(_) => self.received_live(from, &message),
-        }
+        None
     }
 
     /// The daemon of a device came back and no longer knows this call.

@@ -98,53 +98,8 @@ impl Call {
         unreachable.then(|| End::told(EndReason::Unreachable, EndedBy::Network))
     }
 
-    pub(super) fn received_outgoing(&mut self, out: &mut Out, from: LegId, message: Message) -> Flow {
-        match message {
-            Message::Ready => {
-                self.ready(out, from);
-                return self.carried();
-            }
-            Message::Ringing => self.rings_at(out, from),
-            Message::Accept => self.choose(out, from),
-            Message::Decline { reason, scope, text } => {
-                let reason = match reason {
-                    DeclineReason::Declined => EndReason::Declined,
-                    DeclineReason::Busy => EndReason::Busy,
-                };
-                if text.is_some() {
-                    self.message = text;
-                }
-                if scope == Scope::Everywhere && reason == EndReason::Declined {
-                    self.drop_leg(out, from, reason);
-                    return Some(End::told(reason, EndedBy::Remote));
-                }
-                return self.leg_gone(out, from, reason);
-            }
-            Message::End {
-                reason: reason @ (EndReason::Completed | EndReason::IceFailed | EndReason::ConnectionLost),
-            } => {
-                // It has overtaken the accept: only who answered says so.
-                self.answered_by(out, from);
-                self.record(out, Fact::Answered);
-                let up = self.leg_mut(from).is_some_and(|leg| leg.path == Path::Up);
-                let reason = if up || is_failure(reason) { reason } else { EndReason::Canceled };
-                return Some(End::heard(reason));
-            }
-            Message::End { reason } => {
-                let reason = if is_failure(reason) { reason } else { EndReason::Unavailable };
-                return self.leg_gone(out, from, reason);
-            }
-            Message::Offer { .. }
-            | Message::Cancel { .. }
-            | Message::Description { .. }
-            | Message::Candidates { .. }
-            | Message::State { .. } => {}
-        }
-        None
-    }
-
     /// A session stands with this device: it gets message 3 and the first path.
-    fn ready(&mut self, out: &mut Out, from: LegId) {
+    pub(super) fn ready(&mut self, out: &mut Out, from: LegId) {
         let Phase::Outgoing(Outgoing { give_up, .. }) = self.phase else { return };
         let text = self.note.clone();
         if let Some(leg) = self.leg_mut(from).filter(|leg| leg.stage == Stage::Invited) {
@@ -152,9 +107,44 @@ impl Call {
             leg.send(out, Message::Offer { remaining: give_up.since(out.now), text });
             leg.begin(out);
         }
+        self.carried();
     }
 
-    fn rings_at(&mut self, out: &mut Out, from: LegId) {
+    /// This device will not answer.
+    pub(super) fn declined(
+        &mut self,
+        out: &mut Out,
+        from: LegId,
+        reason: DeclineReason,
+        scope: Scope,
+        text: Option<String>,
+    ) -> Flow {
+        let word = match reason {
+            DeclineReason::Declined => EndReason::Declined,
+            DeclineReason::Busy => EndReason::Busy,
+        };
+        self.message = text.or(self.message.take());
+        if scope == Scope::Everywhere && reason == DeclineReason::Declined {
+            self.drop_leg(out, from, word);
+            return Some(End::told(word, EndedBy::Remote));
+        }
+        self.leg_gone(out, from, word)
+    }
+
+    /// This device says that the call is over.
+    pub(super) fn ended_there(&mut self, out: &mut Out, from: LegId, reason: EndReason) -> Flow {
+        let broken = is_failure(reason);
+        if !matches!(reason, EndReason::Completed | EndReason::IceFailed | EndReason::ConnectionLost) {
+            return self.leg_gone(out, from, if broken { reason } else { EndReason::Unavailable });
+        }
+        // It has overtaken the accept: only who answered says so.
+        self.answered_by(out, from);
+        self.record(out, Fact::Answered);
+        let up = self.leg_mut(from).is_some_and(|leg| leg.path == Path::Up);
+        Some(End::heard(if up || broken { reason } else { EndReason::Canceled }))
+    }
+
+    pub(super) fn rings_at(&mut self, out: &mut Out, from: LegId) {
         if let Some(member) = self.member_of(from) {
             member.state = MemberState::Ringing;
         }
@@ -221,7 +211,7 @@ impl Call {
     }
 
     /// The first answer wins.
-    fn choose(&mut self, out: &mut Out, winner: LegId) {
+    pub(super) fn choose(&mut self, out: &mut Out, winner: LegId) {
         self.answered_by(out, winner);
         let muted = self.ours.is_muted();
         let Some(member) = self.member_of(winner) else { return };
