@@ -154,37 +154,38 @@ pub struct Record {
     pub at_unix_us: Option<i64>,
 }
 
-/// What an event-log entry says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fact {
-    /// We dialed.
-    Dialed,
-    /// A contact's ring was let in (not yet audible).
-    Offered,
-    /// Their phone rings.
-    RingingThere,
-    /// Our phone rings.
-    RingingHere,
-    /// Somebody answered.
-    Answered,
-    /// Sound flows for the first time.
-    Connected,
-    /// The path broke.
-    PathLost,
-    /// The path is back.
-    PathRestored,
-    /// We put it aside.
-    Held,
-    /// We took it up again.
-    Resumed,
-    /// They put it aside.
-    HeldThere,
-    /// They took it up again.
-    ResumedThere,
-    /// Both called each other: the two calls became this one.
-    GlareMerged,
-    /// A note told that they had called while we were away.
-    Noted,
-    /// The call is over; the view says why.
-    Ended,
+crate::words! {
+    /// What an event-log entry says.
+    pub enum Fact {
+        /// We dialed.
+        Dialed = "dialed",
+        /// A contact's ring was let in (not yet audible).
+        Offered = "offered",
+        /// Their phone rings.
+        RingingThere = "ringing-there",
+        /// Our phone rings.
+        RingingHere = "ringing-here",
+        /// Somebody answered.
+        Answered = "answered",
+        /// Sound flows for the first time.
+        Connected = "connected",
+        /// The path broke.
+        PathLost = "path-lost",
+        /// The path is back.
+        PathRestored = "path-restored",
+        /// We put it aside.
+        Held = "held",
+        /// We took it up again.
+        Resumed = "resumed",
+        /// They put it aside.
+        HeldThere = "held-there",
+        /// They took it up again.
+        ResumedThere = "resumed-there",
+        /// Both called each other: the two calls became this one.
+        GlareMerged = "glare-merged",
+        /// A note told that they had called while we were away.
+        Noted = "noted",
+        /// The call is over; the view says why.
+        Ended = "ended",
+    }
 }

@@ -1,7 +1,7 @@
 //! What a call is: the rules of a phone, as pure values.
 //!
 //! Lives here: what each command and each event does to a call, and what the ports must then do.
-//! Must not: know a clock, a socket, a thread, randomness, a log, SDP or a string of the bus.
+//! Must not: know a clock, a socket, a thread, randomness, a log, SDP or a name of the bus.
 //!
 //! # The model
 //!
@@ -71,6 +71,7 @@ mod message;
 mod phone;
 mod time;
 mod view;
+mod words;
 
 pub use command::{Command, Others, Refusal};
 pub use effect::{Effect, Effects, Fact, MediaOrder, Record, Role, SignalOrder, Tracks};

@@ -21,13 +21,14 @@ impl fmt::Debug for Opaque {
     }
 }
 
-/// Which half of an offer/answer exchange a description is (RFC 8829).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SdpKind {
-    /// The first half.
-    Offer,
-    /// The reply to it.
-    Answer,
+crate::words! {
+    /// Which half of an offer/answer exchange a description is (RFC 8829).
+    pub enum SdpKind {
+        /// The first half.
+        Offer = "offer",
+        /// The reply to it.
+        Answer = "answer",
+    }
 }
 
 /// A session description, opaque to the rules.
@@ -39,35 +40,38 @@ pub struct Description {
     pub body: Opaque,
 }
 
-/// Why a callee does not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeclineReason {
-    /// The person said no.
-    Declined,
-    /// Already in a call.
-    Busy,
+crate::words! {
+    /// Why a callee does not answer.
+    pub enum DeclineReason {
+        /// The person said no.
+        Declined = "declined",
+        /// Already in a call.
+        Busy = "busy",
+    }
 }
 
-/// For which of the callee's devices a decline speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// This one alone: others ring on.
-    ThisDevice,
-    /// All of them.
-    Everywhere,
+crate::words! {
+    /// For which of the callee's devices a decline speaks.
+    pub enum Scope {
+        /// This one alone: others ring on.
+        ThisDevice = "this-device",
+        /// All of them.
+        Everywhere = "everywhere",
+    }
 }
 
-/// Why a caller takes a ring back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CancelReason {
-    /// The caller hung up first.
-    Canceled,
-    /// The lifetime is over.
-    NoAnswer,
-    /// Another device of the callee answered.
-    AnsweredElsewhere,
-    /// Another device of the callee declined for all.
-    DeclinedElsewhere,
+crate::words! {
+    /// Why a caller takes a ring back.
+    pub enum CancelReason {
+        /// The caller hung up first.
+        Canceled = "canceled",
+        /// The lifetime is over.
+        NoAnswer = "no-answer",
+        /// Another device of the callee answered.
+        AnsweredElsewhere = "answered-elsewhere",
+        /// Another device of the callee declined for all.
+        DeclinedElsewhere = "declined-elsewhere",
+    }
 }
 
 /// One sealed message of a call.

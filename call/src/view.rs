@@ -1,7 +1,7 @@
 //! What outsiders may see of a call.
 //!
 //! Lives here: the snapshot that is projected from phase and paths, and its closed vocabularies.
-//! Must not: hold a device, an address, a description; spell anything (the bus and the database do).
+//! Must not: hold a device, an address, a description.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,126 +9,132 @@ use alloc::vec::Vec;
 use crate::id::{CallId, MemberId, PeerId};
 use crate::time::Moment;
 
-/// Who began the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// They called.
-    Incoming,
-    /// We called.
-    Outgoing,
+crate::words! {
+    /// Who began the call.
+    pub enum Direction {
+        /// They called.
+        Incoming = "incoming",
+        /// We called.
+        Outgoing = "outgoing",
+    }
 }
 
-/// How many a call is between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallKind {
-    /// Two.
-    Direct,
-    /// Any number, who come and go.
-    Group,
+crate::words! {
+    /// How many a call is between.
+    pub enum CallKind {
+        /// Two.
+        Direct = "direct",
+        /// Any number, who come and go.
+        Group = "group",
+    }
 }
 
-/// The public state of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// We called; not known to ring there.
-    Dialing,
-    /// It rings there.
-    Alerting,
-    /// It rings here.
-    Incoming,
-    /// It rings here beside another call.
-    Waiting,
-    /// Answered; no sound yet.
-    Connecting,
-    /// Sound flows.
-    Active,
-    /// We put it aside.
-    Held,
-    /// The path broke and is being mended.
-    Reconnecting,
-    /// Over; lingers ten seconds.
-    Disconnected,
+crate::words! {
+    /// The public state of a call.
+    pub enum State {
+        /// We called; not known to ring there.
+        Dialing = "dialing",
+        /// It rings there.
+        Alerting = "alerting",
+        /// It rings here.
+        Incoming = "incoming",
+        /// It rings here beside another call.
+        Waiting = "waiting",
+        /// Answered; no sound yet.
+        Connecting = "connecting",
+        /// Sound flows.
+        Active = "active",
+        /// We put it aside.
+        Held = "held",
+        /// The path broke and is being mended.
+        Reconnecting = "reconnecting",
+        /// Over; lingers ten seconds.
+        Disconnected = "disconnected",
+    }
 }
 
-/// Why a call is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    /// Somebody hung up an answered call.
-    Completed,
-    /// The caller hung up before an answer.
-    Canceled,
-    /// The callee said no.
-    Declined,
-    /// The callee was in a call.
-    Busy,
-    /// It rang and nobody answered (the caller's word).
-    NoAnswer,
-    /// It rang here and nobody answered (the callee's word).
-    Missed,
-    /// Another device of ours answered.
-    AnsweredElsewhere,
-    /// Another device of ours declined.
-    DeclinedElsewhere,
-    /// We had no relay that took the ring.
-    Unreachable,
-    /// Their phone never rang within the lifetime.
-    Unavailable,
-    /// No path could be set up in time.
-    IceFailed,
-    /// The descriptions did not fit.
-    NegotiationFailed,
-    /// Encrypted sound could not be set up, or the media port failed.
-    MediaFailed,
-    /// The path broke and did not come back within the window.
-    ConnectionLost,
-    /// The session could carry nothing more.
-    SignalingFailed,
-    /// The other's identity did not hold.
-    SecurityFailed,
-    /// The daemon stops.
-    Shutdown,
-    /// The daemon was killed in the call; written at its next start.
-    Interrupted,
-    /// A fault of ours.
-    Internal,
+crate::words! {
+    /// Why a call is over.
+    pub enum EndReason {
+        /// Somebody hung up an answered call.
+        Completed = "completed",
+        /// The caller hung up before an answer.
+        Canceled = "canceled",
+        /// The callee said no.
+        Declined = "declined",
+        /// The callee was in a call.
+        Busy = "busy",
+        /// It rang and nobody answered (the caller's word).
+        NoAnswer = "no-answer",
+        /// It rang here and nobody answered (the callee's word).
+        Missed = "missed",
+        /// Another device of ours answered.
+        AnsweredElsewhere = "answered-elsewhere",
+        /// Another device of ours declined.
+        DeclinedElsewhere = "declined-elsewhere",
+        /// We had no relay that took the ring.
+        Unreachable = "unreachable",
+        /// Their phone never rang within the lifetime.
+        Unavailable = "unavailable",
+        /// No path could be set up in time.
+        IceFailed = "ice-failed",
+        /// The descriptions did not fit.
+        NegotiationFailed = "negotiation-failed",
+        /// Encrypted sound could not be set up, or the media port failed.
+        MediaFailed = "media-failed",
+        /// The path broke and did not come back within the window.
+        ConnectionLost = "connection-lost",
+        /// The session could carry nothing more.
+        SignalingFailed = "signaling-failed",
+        /// The other's identity did not hold.
+        SecurityFailed = "security-failed",
+        /// The daemon stops.
+        Shutdown = "shutdown",
+        /// The daemon was killed in the call; written at its next start.
+        Interrupted = "interrupted",
+        /// A fault of ours.
+        Internal = "internal",
+    }
 }
 
-/// On whose side the reason arose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndedBy {
-    /// Ours: a person or this machine.
-    Local,
-    /// Theirs.
-    Remote,
-    /// The network between us.
-    Network,
-    /// A rule: a lifetime, busy, do-not-disturb.
-    Policy,
+crate::words! {
+    /// On whose side the reason arose.
+    pub enum EndedBy {
+        /// Ours: a person or this machine.
+        Local = "local",
+        /// Theirs.
+        Remote = "remote",
+        /// The network between us.
+        Network = "network",
+        /// A rule: a lifetime, busy, do-not-disturb.
+        Policy = "policy",
+    }
 }
 
-/// How history files a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was answered.
-    Answered,
-    /// They called and we did not answer.
-    Missed,
-    /// The callee said no.
-    Declined,
-    /// They were busy.
-    Busy,
-    /// It rang there in vain.
-    NoAnswer,
-    /// It never rang there.
-    Unavailable,
-    /// We hung up before an answer.
-    Canceled,
-    /// Something broke before an answer.
-    Failed,
-    /// Another device of ours took or declined it.
-    Elsewhere,
-    /// The daemon was killed before an answer.
-    Interrupted,
+crate::words! {
+    /// How history files a call.
+    pub enum Outcome {
+        /// It was answered.
+        Answered = "answered",
+        /// They called and we did not answer.
+        Missed = "missed",
+        /// The callee said no.
+        Declined = "declined",
+        /// They were busy.
+        Busy = "busy",
+        /// It rang there in vain.
+        NoAnswer = "no-answer",
+        /// It never rang there.
+        Unavailable = "unavailable",
+        /// We hung up before an answer.
+        Canceled = "canceled",
+        /// Something broke before an answer.
+        Failed = "failed",
+        /// Another device of ours took or declined it.
+        Elsewhere = "elsewhere",
+        /// The daemon was killed before an answer.
+        Interrupted = "interrupted",
+    }
 }
 
 /// Which verbs would be taken now.

@@ -38,7 +38,7 @@ enum Wire {
     },
     Description {
         epoch: u16,
-        sdp: WireSdp,
+        sdp: String,
         body: String,
     },
     Candidates {
@@ -75,13 +75,6 @@ enum Wire {
     },
     #[serde(other)]
     Unknown,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum WireSdp {
-    Offer,
-    Answer,
 }
 
 /// Writes a message. Fails only if it is outside its bounds: those that [`decode`] checks, and those of our own words.
@@ -159,10 +152,7 @@ fn to_wire(message: &Message) -> Wire {
         },
         Message::Description { epoch, description } => Wire::Description {
             epoch: epoch.0,
-            sdp: match description.kind {
-                SdpKind::Offer => WireSdp::Offer,
-                SdpKind::Answer => WireSdp::Answer,
-            },
+            sdp: description.kind.word().to_owned(),
             body: armor::encode(&description.body.0),
         },
         Message::Candidates { epoch, list, complete } => Wire::Candidates {
@@ -173,12 +163,12 @@ fn to_wire(message: &Message) -> Wire {
         Message::Ringing => Wire::Ringing,
         Message::Accept => Wire::Accept,
         Message::Decline { reason, scope, text } => Wire::Decline {
-            reason: decline_word(*reason).to_owned(),
-            scope: scope_word(*scope).to_owned(),
+            reason: reason.word().to_owned(),
+            scope: scope.word().to_owned(),
             text: text.clone(),
         },
-        Message::Cancel { reason } => Wire::Cancel { reason: cancel_word(*reason).to_owned() },
-        Message::End { reason } => Wire::End { reason: end_word(*reason).to_owned() },
+        Message::Cancel { reason } => Wire::Cancel { reason: reason.word().to_owned() },
+        Message::End { reason } => Wire::End { reason: reason.word().to_owned() },
         Message::State { serial, muted, held, camera, listening } => Wire::State {
             serial: *serial,
             muted: *muted,
@@ -199,10 +189,7 @@ fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
         Wire::Description { epoch, sdp, body } => Message::Description {
             epoch: Epoch(epoch),
             description: Description {
-                kind: match sdp {
-                    WireSdp::Offer => SdpKind::Offer,
-                    WireSdp::Answer => SdpKind::Answer,
-                },
+                kind: SdpKind::named(&sdp).ok_or(CodecError::Malformed)?,
                 body: Opaque(armor::decode(&body).ok_or(CodecError::Malformed)?),
             },
         },
@@ -217,17 +204,15 @@ fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
         Wire::Ringing => Message::Ringing,
         Wire::Accept => Message::Accept,
         Wire::Decline { reason, scope, text } => Message::Decline {
-            reason: find(&[DeclineReason::Declined, DeclineReason::Busy], decline_word, &reason)
-                .unwrap_or(DeclineReason::Declined),
-            scope: find(&[Scope::ThisDevice, Scope::Everywhere], scope_word, &scope)
-                .unwrap_or(Scope::ThisDevice),
+            reason: DeclineReason::named(&reason).unwrap_or(DeclineReason::Declined),
+            scope: Scope::named(&scope).unwrap_or(Scope::ThisDevice),
             text: cleaned(text),
         },
-        Wire::Cancel { reason } => Message::Cancel {
-            reason: find(&CANCEL_REASONS, cancel_word, &reason).unwrap_or(CancelReason::Canceled),
-        },
+        Wire::Cancel { reason } => {
+            Message::Cancel { reason: CancelReason::named(&reason).unwrap_or(CancelReason::Canceled) }
+        }
         Wire::End { reason } => {
-            Message::End { reason: find(&END_REASONS, end_word, &reason).unwrap_or(EndReason::Internal) }
+            Message::End { reason: EndReason::named(&reason).unwrap_or(EndReason::Internal) }
         }
         Wire::State { serial, muted, held, camera, listening } => {
             Message::State { serial, muted, held, camera, listening }
@@ -239,86 +224,6 @@ fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
 /// Words of others never cost the verb that brings them: they are cleaned, cut, or not there.
 fn cleaned(text: Option<String>) -> Option<String> {
     text.map(|said| Words::of(&said, NOTE)).filter(|words| !words.is_empty()).map(String::from)
-}
-
-fn find<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str, text: &str) -> Option<T> {
-    all.iter().copied().find(|it| word(*it) == text)
-}
-
-fn decline_word(reason: DeclineReason) -> &'static str {
-    match reason {
-        DeclineReason::Declined => "declined",
-        DeclineReason::Busy => "busy",
-    }
-}
-
-fn scope_word(scope: Scope) -> &'static str {
-    match scope {
-        Scope::ThisDevice => "this-device",
-        Scope::Everywhere => "everywhere",
-    }
-}
-
-const CANCEL_REASONS: [CancelReason; 4] = [
-    CancelReason::Canceled,
-    CancelReason::NoAnswer,
-    CancelReason::AnsweredElsewhere,
-    CancelReason::DeclinedElsewhere,
-];
-
-fn cancel_word(reason: CancelReason) -> &'static str {
-    match reason {
-        CancelReason::Canceled => "canceled",
-        CancelReason::NoAnswer => "no-answer",
-        CancelReason::AnsweredElsewhere => "answered-elsewhere",
-        CancelReason::DeclinedElsewhere => "declined-elsewhere",
-    }
-}
-
-const END_REASONS: [EndReason; 19] = [
-    EndReason::Completed,
-    EndReason::Canceled,
-    EndReason::Declined,
-    EndReason::Busy,
-    EndReason::NoAnswer,
-    EndReason::Missed,
-    EndReason::AnsweredElsewhere,
-    EndReason::DeclinedElsewhere,
-    EndReason::Unreachable,
-    EndReason::Unavailable,
-    EndReason::IceFailed,
-    EndReason::NegotiationFailed,
-    EndReason::MediaFailed,
-    EndReason::ConnectionLost,
-    EndReason::SignalingFailed,
-    EndReason::SecurityFailed,
-    EndReason::Shutdown,
-    EndReason::Interrupted,
-    EndReason::Internal,
-];
-
-fn end_word(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::Completed => "completed",
-        EndReason::Canceled => "canceled",
-        EndReason::Declined => "declined",
-        EndReason::Busy => "busy",
-        EndReason::NoAnswer => "no-answer",
-        EndReason::Missed => "missed",
-        EndReason::AnsweredElsewhere => "answered-elsewhere",
-        EndReason::DeclinedElsewhere => "declined-elsewhere",
-        EndReason::Unreachable => "unreachable",
-        EndReason::Unavailable => "unavailable",
-        EndReason::IceFailed => "ice-failed",
-        EndReason::NegotiationFailed => "negotiation-failed",
-        EndReason::MediaFailed => "media-failed",
-        EndReason::ConnectionLost => "connection-lost",
-        EndReason::SignalingFailed => "signaling-failed",
-        EndReason::SecurityFailed => "security-failed",
-        EndReason::Shutdown => "shutdown",
-        EndReason::Interrupted => "interrupted",
-        EndReason::Internal => "internal",
-    }
 }
 
 #[cfg(test)]
@@ -352,8 +257,8 @@ mod tests {
                 all.push(Message::Decline { reason, scope, text: Some("later".to_owned()) });
             }
         }
-        all.extend(CANCEL_REASONS.map(|reason| Message::Cancel { reason }));
-        all.extend(END_REASONS.map(|reason| Message::End { reason }));
+        all.extend(CancelReason::ALL.map(|reason| Message::Cancel { reason }));
+        all.extend(EndReason::ALL.map(|reason| Message::End { reason }));
         all
     }
 

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use super::note::{NAME, clean};
 use crate::system::{clock, ready};
-use crate::values::happening::{EventData, Happening, outcome_word};
+use crate::values::happening::{EventData, Happening};
 
 /// So many hooks run at once; the others wait their turn.
 const AT_ONCE: usize = 4;
@@ -234,10 +234,10 @@ fn words(happening: &Happening) -> Vec<(&'static str, String)> {
         ("call", call.map(|call| path(hex(call.bytes())))),
         ("contact", contact.map(|peer| hex(peer.bytes()))),
         ("name", name.as_ref().map(|name| clean(name, NAME))),
-        ("direction", direction.map(|direction| kebab(&format!("{direction:?}")))),
-        ("outcome", outcome.map(|outcome| outcome_word(outcome).to_owned())),
+        ("direction", direction.map(|direction| direction.word().to_owned())),
+        ("outcome", outcome.map(|outcome| outcome.word().to_owned())),
         ("duration-ms", duration_ms.map(|duration| duration.to_string())),
-        ("reason", reason.map(|reason| kebab(&format!("{reason:?}")))),
+        ("reason", reason.map(|reason| reason.word().to_owned())),
         ("history", history.map(|id| id.to_string())),
         ("at", (*at_unix_us != 0).then(|| (at_unix_us / 1_000_000).to_string())),
     ]
@@ -273,18 +273,6 @@ fn json(happening: &Happening) -> String {
         object.insert("at".to_owned(), (happening.data.at_unix_us / 1_000_000).into());
     }
     serde_json::Value::Object(object).to_string() + "\n"
-}
-
-/// `AnsweredElsewhere` as the bus spells it.
-fn kebab(name: &str) -> String {
-    let mut word = String::new();
-    for c in name.chars() {
-        if c.is_uppercase() && !word.is_empty() {
-            word.push('-');
-        }
-        word.extend(c.to_lowercase());
-    }
-    word
 }
 
 #[cfg(test)]
@@ -328,14 +316,6 @@ mod tests {
         assert_eq!(json["call"], format!("/org/ahoyd/Calls1/call_{}", "01".repeat(16)));
         let bare = Happening { kind: "relay.down", serial: 4, data: EventData::default() };
         assert_eq!(super::environment(&bare).len(), 2, "what does not apply is left out");
-    }
-
-    #[test]
-    fn reasons_are_spelled_as_on_the_bus() {
-        for reason in [EndReason::NoAnswer, EndReason::IceFailed, EndReason::Completed] {
-            let word = kebab(&format!("{reason:?}"));
-            assert!(ahoy_dbus::types::Reason::WORDS.contains(&word.as_str()), "{word}");
-        }
     }
 
     #[test]

@@ -13,7 +13,6 @@ use crate::engine::show::PhoneRow;
 use crate::engine::tones;
 use crate::system::{clock, ready};
 use crate::values::board::{AccountRow, CallRow, DeviceRow};
-use crate::values::devices::Flow;
 use crate::values::happening::EventData;
 use crate::values::own::Own;
 use crate::values::tone::Tone;
@@ -123,10 +122,7 @@ impl Engine {
             .iter()
             .filter(|view| matches!(view.state, State::Active | State::Held | State::Reconnecting));
         let devices = &self.show.shown().devices;
-        let flow = |row: &DeviceRow| match row.device.flow {
-            Flow::Input => "input",
-            Flow::Output => "output",
-        };
+        let flow = |row: &DeviceRow| row.device.flow.word();
         let seen = Seen {
             online: self.links.online,
             paths: sounded.map(|view| (view.id, view.state == State::Reconnecting)).collect(),

@@ -39,7 +39,7 @@ fn append(change: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(String, 
     let mut tell = |key: &str, value: &str| data.insert(key.to_owned(), value.into());
     let before = known.as_ref().map(|(_, folded)| &folded.row);
     if before.is_none() {
-        tell("direction", words::direction(view.direction));
+        tell("direction", view.direction.word());
         tell("contact", &HEXLOWER.encode(&view.peer.bytes()));
         tell("name", &entry.name);
         tell("address", &entry.address);
@@ -51,16 +51,16 @@ fn append(change: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(String, 
         tell("message", text);
     }
     if entry.record.fact == Fact::Ended {
-        tell("outcome", words::outcome(view.outcome.unwrap_or(Outcome::Failed)));
-        tell("reason", words::reason(view.reason.unwrap_or(EndReason::Internal)));
-        tell("ended-by", words::ended_by(view.ended_by.unwrap_or(EndedBy::Local)));
+        tell("outcome", view.outcome.unwrap_or(Outcome::Failed).word());
+        tell("reason", view.reason.unwrap_or(EndReason::Internal).word());
+        tell("ended-by", view.ended_by.unwrap_or(EndedBy::Local).word());
     }
     let event = Event {
         at: entry.at_unix_us,
         boot: i64::try_from(entry.record.at.micros()).unwrap_or(i64::MAX),
-        fact: words::fact(entry.record.fact).to_owned(),
+        fact: entry.record.fact.word().to_owned(),
         source: words::source(entry.record.fact, view).to_owned(),
-        state: words::state(view.state).to_owned(),
+        state: view.state.word().to_owned(),
         data: Value::Object(data),
     };
     let row = match known {
@@ -228,7 +228,7 @@ pub(super) fn close_open(db: &mut Connection, now: i64) -> rusqlite::Result<Vec<
     let mut unfinished = Vec::new();
     for (call, at, boot) in open {
         let Some((id, folded)) = load(&change, &call)? else { continue };
-        let incoming = folded.row.direction == words::direction(Direction::Incoming);
+        let incoming = folded.row.direction == Direction::Incoming.word();
         let outcome = match (folded.row.answered_at != 0, incoming) {
             (true, _) => Outcome::Answered,
             (false, true) => Outcome::Missed,
@@ -237,13 +237,13 @@ pub(super) fn close_open(db: &mut Connection, now: i64) -> rusqlite::Result<Vec<
         let event = Event {
             at,
             boot,
-            fact: words::fact(Fact::Ended).to_owned(),
+            fact: Fact::Ended.word().to_owned(),
             source: words::RESTART.to_owned(),
-            state: words::state(State::Disconnected).to_owned(),
+            state: State::Disconnected.word().to_owned(),
             data: json!({
-                "outcome": words::outcome(outcome),
-                "reason": words::reason(EndReason::Interrupted),
-                "ended-by": words::ended_by(EndedBy::Local),
+                "outcome": outcome.word(),
+                "reason": EndReason::Interrupted.word(),
+                "ended-by": EndedBy::Local.word(),
                 "noticed-at": now,
             }),
         };

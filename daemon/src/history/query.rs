@@ -3,10 +3,11 @@
 //! Lives here: lists with filters and a cursor, single rows and their events, the two figures that everybody sees.
 //! Must not: write.
 
+use ahoy_call::Outcome;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::select::{COLUMNS, Where, read, signed};
-use super::{HistoryFilter, HistoryRow, mend, search, words};
+use super::{HistoryFilter, HistoryRow, mend, search};
 use crate::values::request::{Answer, Denied, DeniedKind};
 use crate::values::rows::{HistoryEvent, Told};
 
@@ -26,8 +27,8 @@ pub(super) fn page(db: &Connection, filter: &HistoryFilter) -> Result<(Vec<Histo
     if filter.direction.as_deref().is_some_and(|word| word != "incoming" && word != "outgoing") {
         return invalid("`direction` is \"incoming\" or \"outgoing\".");
     }
-    if filter.outcome.as_deref().is_some_and(|word| !words::OUTCOMES.contains(&word)) {
-        return invalid(&format!("`outcome` is one of {}.", words::OUTCOMES.join(", ")));
+    if filter.outcome.as_deref().is_some_and(|word| Outcome::named(word).is_none()) {
+        return invalid(&format!("`outcome` is one of {}.", Outcome::WORDS.join(", ")));
     }
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let text = filter.text.as_deref().filter(|text| !text.is_empty());

@@ -44,36 +44,40 @@ impl Default for ContactRules {
     }
 }
 
-/// What a contact's ring does here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RingPolicy {
-    /// It rings, unless we are not to be disturbed.
-    #[default]
-    Normal,
-    /// It rings through do-not-disturb.
-    Always,
-    /// It shows and makes no sound.
-    Silent,
-    /// Nothing at all happens, and to them we look offline.
-    Never,
-    /// It is answered by itself, with a tone that cannot be switched off.
-    AutoAnswer,
+ahoy_call::words! {
+    /// What a contact's ring does here.
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum RingPolicy {
+        /// It rings, unless we are not to be disturbed.
+        #[default]
+        Normal = "normal",
+        /// It rings through do-not-disturb.
+        Always = "always",
+        /// It shows and makes no sound.
+        Silent = "silent",
+        /// Nothing at all happens, and to them we look offline.
+        Never = "never",
+        /// It is answered by itself, with a tone that cannot be switched off.
+        AutoAnswer = "auto-answer",
+    }
 }
 
-/// A contact's own setting for the path before the ring.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Preconnect {
-    /// As the configuration says for all.
-    #[default]
-    Default,
-    /// Yes.
-    Always,
-    /// Once the safety number was compared.
-    Trusted,
-    /// No.
-    Never,
+ahoy_call::words! {
+    /// A contact's own setting for the path before the ring.
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Preconnect {
+        /// As the configuration says for all.
+        #[default]
+        Default = "default",
+        /// Yes.
+        Always = "always",
+        /// Once the safety number was compared.
+        Trusted = "trusted",
+        /// No.
+        Never = "never",
+    }
 }
 
 /// A change of it; what is not named stays.
@@ -123,35 +127,6 @@ impl ContactRules {
     }
 }
 
-/// Words, both ways; one list for the bus and for sentences.
-macro_rules! words {
-    ($name:ident { $($variant:ident = $word:literal,)* }) => {
-        impl $name {
-            /// All words.
-            pub const WORDS: &'static [&'static str] = &[$($word),*];
-
-            /// As the bus spells it.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-
-            /// By its word.
-            pub fn parse(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)* _ => None }
-            }
-        }
-    };
-}
-
-words!(RingPolicy {
-    Normal = "normal",
-    Always = "always",
-    Silent = "silent",
-    Never = "never",
-    AutoAnswer = "auto-answer",
-});
-words!(Preconnect { Default = "default", Always = "always", Trusted = "trusted", Never = "never", });
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,14 +148,14 @@ mod tests {
     #[test]
     fn the_words_are_those_of_the_file() {
         for word in RingPolicy::WORDS {
-            let policy = RingPolicy::parse(word).unwrap();
-            assert_eq!(policy.word(), *word);
-            assert_eq!(serde_json::to_value(policy).unwrap(), *word);
+            let policy = RingPolicy::named(word).unwrap();
+            assert_eq!(policy.word(), word);
+            assert_eq!(serde_json::to_value(policy).unwrap(), word);
         }
         for word in Preconnect::WORDS {
-            let preconnect = Preconnect::parse(word).unwrap();
-            assert_eq!(preconnect.word(), *word);
-            assert_eq!(serde_json::to_value(preconnect).unwrap(), *word);
+            let preconnect = Preconnect::named(word).unwrap();
+            assert_eq!(preconnect.word(), word);
+            assert_eq!(serde_json::to_value(preconnect).unwrap(), word);
         }
     }
 

@@ -3,64 +3,51 @@
 //! Lives here: what a device is, its kind, and what is known of all of them at one moment.
 //! Must not: know a sound server, a stream or D-Bus.
 
-/// Which way sound goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Flow {
-    /// A microphone.
-    Input,
-    /// A loudspeaker.
-    Output,
+ahoy_call::words! {
+    /// Which way sound goes.
+    #[derive(PartialOrd, Ord, Hash)]
+    pub enum Flow {
+        /// A microphone.
+        Input = "input",
+        /// A loudspeaker.
+        Output = "output",
+    }
 }
 
-/// What a device is to a person.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
-    /// A loudspeaker in a room.
-    Speaker,
-    /// On the ears.
-    Headphones,
-    /// On the ears, with a microphone.
-    Headset,
-    /// A telephone's handset, at the ear.
-    Handset,
-    /// A loudspeaker with a microphone, as in a car.
-    HandsFree,
-    /// A microphone.
-    Microphone,
-    /// A camera's microphone.
-    Webcam,
-    /// A screen or receiver behind a digital cable.
-    Digital,
-    /// A socket that anything may hang on.
-    Line,
-    /// Made by software.
-    Virtual,
-    /// Nobody says.
-    #[default]
-    Other,
+ahoy_call::words! {
+    /// What a device is to a person.
+    #[derive(Default)]
+    pub enum Kind {
+        /// A loudspeaker in a room.
+        Speaker = "speaker",
+        /// On the ears.
+        Headphones = "headphones",
+        /// On the ears, with a microphone.
+        Headset = "headset",
+        /// A telephone's handset, at the ear.
+        Handset = "handset",
+        /// A loudspeaker with a microphone, as in a car.
+        HandsFree = "hands-free",
+        /// A microphone.
+        Microphone = "microphone",
+        /// A camera's microphone.
+        Webcam = "webcam",
+        /// A screen or receiver behind a digital cable.
+        Digital = "digital",
+        /// A socket that anything may hang on.
+        Line = "line",
+        /// Made by software.
+        Virtual = "virtual",
+        /// Nobody says.
+        #[default]
+        Other = "other",
+    }
 }
 
 impl Kind {
     /// What it plays stays at the ear, so that the microphone does not hear it: no echo to cancel.
     pub fn at_the_ear(self) -> bool {
         matches!(self, Self::Headphones | Self::Headset | Self::Handset)
-    }
-
-    /// As clients read it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Speaker => "speaker",
-            Self::Headphones => "headphones",
-            Self::Headset => "headset",
-            Self::Handset => "handset",
-            Self::HandsFree => "hands-free",
-            Self::Microphone => "microphone",
-            Self::Webcam => "webcam",
-            Self::Digital => "digital",
-            Self::Line => "line",
-            Self::Virtual => "virtual",
-            Self::Other => "other",
-        }
     }
 }
 

@@ -5,40 +5,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Whom do-not-disturb keeps away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DndMode {
-    /// Nobody.
-    #[default]
-    Off,
-    /// Everybody but those whose policy is `always`.
-    All,
-    /// The same, and favourites come through too.
-    Favorites,
-}
-
-impl DndMode {
-    /// All words.
-    pub const WORDS: &'static [&'static str] = &["off", "all", "favorites"];
-
-    /// As the bus spells it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::All => "all",
-            Self::Favorites => "favorites",
-        }
-    }
-
-    /// By its word.
-    pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "off" => Some(Self::Off),
-            "all" => Some(Self::All),
-            "favorites" => Some(Self::Favorites),
-            _ => None,
-        }
+ahoy_call::words! {
+    /// Whom do-not-disturb keeps away.
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum DndMode {
+        /// Nobody.
+        #[default]
+        Off = "off",
+        /// Everybody but those whose policy is `always`.
+        All = "all",
+        /// The same, and favourites come through too.
+        Favorites = "favorites",
     }
 }
 

@@ -38,19 +38,3 @@ pub struct EventData {
     /// When, in microseconds since the Unix epoch: a note of a missed call tells of the past. Not on the bus.
     pub at_unix_us: i64,
 }
-
-/// An outcome as history, events and hooks spell it.
-pub fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Answered => "answered",
-        Outcome::Missed => "missed",
-        Outcome::Declined => "declined",
-        Outcome::Busy => "busy",
-        Outcome::NoAnswer => "no-answer",
-        Outcome::Unavailable => "unavailable",
-        Outcome::Canceled => "canceled",
-        Outcome::Failed => "failed",
-        Outcome::Elsewhere => "elsewhere",
-        Outcome::Interrupted => "interrupted",
-    }
-}

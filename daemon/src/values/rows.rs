@@ -179,15 +179,16 @@ pub enum Told {
     Time(i64),
 }
 
-/// How an export is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExportFormat {
-    /// One JSON object.
-    Json,
-    /// Comma-separated values, RFC 4180.
-    Csv,
-    /// A calendar, RFC 5545.
-    Ics,
+ahoy_call::words! {
+    /// How an export is written.
+    pub enum ExportFormat {
+        /// One JSON object.
+        Json = "json",
+        /// Comma-separated values, RFC 4180.
+        Csv = "csv",
+        /// A calendar, RFC 5545.
+        Ics = "ics",
+    }
 }
 
 /// How long rows are kept; `None`: for ever.

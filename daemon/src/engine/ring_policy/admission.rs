@@ -241,8 +241,8 @@ mod tests {
     #[test]
     fn the_words_are_those_of_the_file() {
         for word in DndMode::WORDS {
-            let mode = DndMode::parse(word).unwrap();
-            assert_eq!((mode.word(), serde_json::to_value(mode).unwrap()), (*word, (*word).into()));
+            let mode = DndMode::named(word).unwrap();
+            assert_eq!((mode.word(), serde_json::to_value(mode).unwrap()), (word, word.into()));
         }
     }
 

@@ -107,16 +107,6 @@ fn rows_that_a_crash_left_open_are_closed_and_told_once() {
 }
 
 #[test]
-fn every_word_that_a_row_may_hold_is_one_that_a_filter_takes() {
-    use Outcome::{
-        Answered, Busy, Canceled, Declined, Elsewhere, Failed, Interrupted, Missed, NoAnswer, Unavailable,
-    };
-    let all =
-        [Answered, Missed, Declined, Busy, NoAnswer, Unavailable, Canceled, Failed, Elsewhere, Interrupted];
-    assert_eq!(all.map(words::outcome), words::OUTCOMES);
-}
-
-#[test]
 fn a_stop_commits_and_ends() {
     let (_dir, path) = scratch();
     let (mut history, _) = start(&path);
