@@ -11,378 +11,232 @@
     reason = "the macro makes public types without comments; each member is documented in the XML"
 )]
 
-use zbus::proxy;
-use zbus::{OwnedFd, OwnedObjectPath, Variant};
+use zbus::{OwnedFd, OwnedObjectPath, Variant, proxy};
 
 use crate::Dict;
 
-/// The daemon as a whole.
-#[proxy(
-    interface = "org.ahoyd.Calls1.Manager",
-    default_service = "org.ahoyd.Calls1",
-    default_path = "/org/ahoyd/Calls1"
-)]
-pub trait Manager {
-    fn dial(&self, target: &str, options: &Dict) -> zbus::Result<OwnedObjectPath>;
-    #[zbus(no_autostart)]
-    fn swap_calls(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn hold_and_answer(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn release_and_answer(&self, options: &Dict) -> zbus::Result<()>;
-    fn set_dnd(&self, mode: &str, until: i64, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn hangup_all(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn set_deafened(&self, deafened: bool, options: &Dict) -> zbus::Result<()>;
-    fn set_device(&self, role: &str, ids: &[&str], options: &Dict) -> zbus::Result<()>;
-    fn set_ringer(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn register_agent(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn unregister_agent(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn reload(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn set_log_level(&self, level: &str, options: &Dict) -> zbus::Result<()>;
-    fn get_settings(&self, options: &Dict) -> zbus::Result<Dict>;
-    fn set_setting(&self, key: &str, value: &Variant<'_>, options: &Dict) -> zbus::Result<()>;
-    fn reset_setting(&self, key: &str, options: &Dict) -> zbus::Result<()>;
-    #[zbus(signal)]
-    fn event(&self, r#type: &str, serial: u64, data: Dict) -> zbus::Result<()>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn version(&self) -> zbus::Result<String>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn config_file(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn dnd(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn dnd_until(&self) -> zbus::Result<i64>;
-    #[zbus(property)]
-    fn ringer_muted(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn ring_volume(&self) -> zbus::Result<f64>;
-    #[zbus(property)]
-    fn ready(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn online(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn connection_state(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn capabilities(&self) -> zbus::Result<Vec<String>>;
-    #[zbus(property)]
-    fn problems(&self) -> zbus::Result<Vec<String>>;
-    #[zbus(property)]
-    fn active_call(&self) -> zbus::Result<OwnedObjectPath>;
-    #[zbus(property)]
-    fn incoming_count(&self) -> zbus::Result<u32>;
-    #[zbus(property)]
-    fn missed_count(&self) -> zbus::Result<u32>;
-    #[zbus(property)]
-    fn can_dial(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn cannot_dial_reason(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn muted(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn deafened(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn input_device(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn output_device(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn ring_devices(&self) -> zbus::Result<Vec<String>>;
+/// One interface: a line for each method (`running` ones start nothing) and signal, and for all properties of a type.
+macro_rules! interface {
+    (
+        $(#[$about:meta])*
+        $name:ident = $interface:literal $(at $path:literal)?;
+        $(starting { $($starting:ident($($in:ident: $type:ty),*) -> $out:ty;)* })?
+        $(running { $($running:ident($($run_in:ident: $run_type:ty),*) -> $run_out:ty;)* })?
+        $(signals { $($signal:ident($($told:ident: $told_type:ty),*);)* })?
+        $(constant { $($constant_type:ty: $($constant:ident)+;)* })?
+        $(changing { $($changing_type:ty: $($changing:ident)+;)* })?
+        $(silent { $($silent_type:ty: $($silent:ident)+;)* })?
+        $(set { $($set:ident($value:ident: $set_type:ty);)* })?
+    ) => {
+        $(#[$about])*
+        #[proxy(
+            interface = $interface, default_service = "org.ahoyd.Calls1", $(default_path = $path,)?
+            assume_defaults = false
+        )]
+        pub trait $name {
+            $($(fn $starting(&self, $($in: $type,)* options: &Dict) -> zbus::Result<$out>;)*)?
+            $($(
+                #[zbus(no_autostart)]
+                fn $running(&self, $($run_in: $run_type,)* options: &Dict) -> zbus::Result<$run_out>;
+            )*)?
+            $($(#[zbus(signal)] fn $signal(&self, $($told: $told_type),*) -> zbus::Result<()>;)*)?
+            $($($(
+                #[zbus(property(emits_changed_signal = "const"))]
+                fn $constant(&self) -> zbus::Result<$constant_type>;
+            )+)*)?
+            $($($(#[zbus(property)] fn $changing(&self) -> zbus::Result<$changing_type>;)+)*)?
+            $($($(
+                #[zbus(property(emits_changed_signal = "false"))]
+                fn $silent(&self) -> zbus::Result<$silent_type>;
+            )+)*)?
+            $($(#[zbus(property)] fn $set(&self, $value: $set_type) -> zbus::Result<()>;)*)?
+        }
+    };
 }
 
-/// One sound device.
-#[proxy(
-    interface = "org.ahoyd.Calls1.AudioDevice",
-    default_service = "org.ahoyd.Calls1",
-    assume_defaults = false
-)]
-pub trait AudioDevice {
-    fn r#use(&self, role: &str, options: &Dict) -> zbus::Result<()>;
-    fn test(&self, options: &Dict) -> zbus::Result<()>;
-    fn open_levels(&self, options: &Dict) -> zbus::Result<OwnedFd>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn id(&self) -> zbus::Result<String>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn direction(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn name(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn kind(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn present(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn default(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn roles(&self) -> zbus::Result<Vec<String>>;
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn volume(&self) -> zbus::Result<f64>;
-    #[zbus(property)]
-    fn set_volume(&self, volume: f64) -> zbus::Result<()>;
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn muted(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn set_muted(&self, muted: bool) -> zbus::Result<()>;
+interface! {
+    /// The daemon as a whole.
+    Manager = "org.ahoyd.Calls1.Manager" at "/org/ahoyd/Calls1";
+    starting {
+        dial(target: &str) -> OwnedObjectPath;
+        set_dnd(mode: &str, until: i64) -> ();
+        set_device(role: &str, ids: &[&str]) -> ();
+        set_ringer() -> ();
+        get_settings() -> Dict;
+        set_setting(key: &str, value: &Variant<'_>) -> ();
+        reset_setting(key: &str) -> ();
+    }
+    running {
+        swap_calls() -> ();
+        hold_and_answer() -> ();
+        release_and_answer() -> ();
+        hangup_all() -> ();
+        set_muted(muted: bool) -> ();
+        set_deafened(deafened: bool) -> ();
+        register_agent() -> ();
+        unregister_agent() -> ();
+        reload() -> ();
+        set_log_level(level: &str) -> ();
+    }
+    signals {
+        event(r#type: &str, serial: u64, data: Dict);
+    }
+    constant {
+        String: version config_file;
+    }
+    changing {
+        String: dnd connection_state cannot_dial_reason input_device output_device;
+        i64: dnd_until;
+        bool: ringer_muted ready online can_dial muted deafened;
+        f64: ring_volume;
+        Vec<String>: capabilities problems ring_devices;
+        OwnedObjectPath: active_call;
+        u32: incoming_count missed_count;
+    }
 }
 
-/// The call that matters.
-#[proxy(
-    interface = "org.ahoyd.Calls1.Focus",
-    default_service = "org.ahoyd.Calls1",
-    default_path = "/org/ahoyd/Calls1/focus"
-)]
-pub trait Focus {
-    #[zbus(no_autostart)]
-    fn answer(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn decline(&self, reason: &str, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn hangup(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn silence(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn toggle_hold(&self, options: &Dict) -> zbus::Result<bool>;
-    #[zbus(no_autostart)]
-    fn toggle_mute(&self, options: &Dict) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn state(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn call(&self) -> zbus::Result<OwnedObjectPath>;
-    #[zbus(property)]
-    fn peer_icon(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn waiting(&self) -> zbus::Result<OwnedObjectPath>;
-    #[zbus(property)]
-    fn waiting_name(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn held(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn silenced(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn others(&self) -> zbus::Result<u32>;
-    #[zbus(property)]
-    fn dnd(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn can_hold(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn peer_name(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn direction(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn muted(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn remote_hears_only(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn remote_muted(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn since_monotonic(&self) -> zbus::Result<u64>;
-    #[zbus(property)]
-    fn since_at(&self) -> zbus::Result<i64>;
-    #[zbus(property)]
-    fn deadline_monotonic(&self) -> zbus::Result<u64>;
-    #[zbus(property)]
-    fn missed(&self) -> zbus::Result<u32>;
-    #[zbus(property)]
-    fn can_answer(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn can_decline(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn can_hangup(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn can_mute(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn serial(&self) -> zbus::Result<u64>;
+interface! {
+    /// One sound device.
+    AudioDevice = "org.ahoyd.Calls1.AudioDevice";
+    starting {
+        r#use(role: &str) -> ();
+        test() -> ();
+        open_levels() -> OwnedFd;
+    }
+    constant {
+        String: id direction;
+    }
+    changing {
+        String: name kind;
+        bool: present default;
+        Vec<String>: roles;
+    }
+    silent {
+        f64: volume;
+        bool: muted;
+    }
+    set {
+        set_volume(volume: f64);
+        set_muted(muted: bool);
+    }
 }
 
-/// One call.
-#[proxy(interface = "org.ahoyd.Calls1.Call", default_service = "org.ahoyd.Calls1", assume_defaults = false)]
-pub trait Call {
-    #[zbus(no_autostart)]
-    fn answer(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn decline(&self, reason: &str, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn hangup(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn silence(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn hold(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn resume(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(no_autostart)]
-    fn set_muted(&self, muted: bool, options: &Dict) -> zbus::Result<()>;
-    fn open_levels(&self, options: &Dict) -> zbus::Result<OwnedFd>;
-    fn get_stats(&self, options: &Dict) -> zbus::Result<Dict>;
-    fn get_safety_number(&self, options: &Dict) -> zbus::Result<(String, Vec<String>)>;
-    fn confirm_safety_number(&self, same: bool, options: &Dict) -> zbus::Result<()>;
-    #[zbus(property)]
-    fn codec(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn encrypted(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn verified(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn local_hold(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn remote_hold(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn silenced(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn auto_answered(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn can_hold(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn state(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn state_reason(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn ended_by(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn serial(&self) -> zbus::Result<u64>;
-    #[zbus(property)]
-    fn deadline_monotonic(&self) -> zbus::Result<u64>;
-    #[zbus(property)]
-    fn history_id(&self) -> zbus::Result<u64>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn id(&self) -> zbus::Result<String>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn direction(&self) -> zbus::Result<String>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn kind(&self) -> zbus::Result<String>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn account(&self) -> zbus::Result<OwnedObjectPath>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn contact(&self) -> zbus::Result<String>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn remote_name(&self) -> zbus::Result<String>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn remote_address(&self) -> zbus::Result<String>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn started_by(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn note(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn message(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn muted(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn hears_only(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn remote_hears_only(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn remote_muted(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn can_answer(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn can_decline(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn can_hangup(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn can_mute(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn created_at(&self) -> zbus::Result<i64>;
-    #[zbus(property)]
-    fn ringing_at(&self) -> zbus::Result<i64>;
-    #[zbus(property)]
-    fn answered_at(&self) -> zbus::Result<i64>;
-    #[zbus(property)]
-    fn ended_at(&self) -> zbus::Result<i64>;
-    #[zbus(property)]
-    fn answered_monotonic(&self) -> zbus::Result<u64>;
+interface! {
+    /// The call that matters.
+    Focus = "org.ahoyd.Calls1.Focus" at "/org/ahoyd/Calls1/focus";
+    running {
+        answer() -> ();
+        decline(reason: &str) -> ();
+        hangup() -> ();
+        silence() -> ();
+        toggle_hold() -> bool;
+        toggle_mute() -> bool;
+    }
+    changing {
+        String: state peer_icon waiting_name dnd peer_name direction;
+        OwnedObjectPath: call waiting;
+        bool: held silenced muted remote_muted remote_hears_only;
+        bool: can_answer can_decline can_hangup can_hold can_mute;
+        u32: others missed;
+        u64: since_monotonic deadline_monotonic serial;
+        i64: since_at;
+    }
 }
 
-/// One of the others in a call.
-#[proxy(interface = "org.ahoyd.Calls1.Peer", default_service = "org.ahoyd.Calls1", assume_defaults = false)]
-pub trait Peer {
-    #[zbus(no_autostart)]
-    fn remove(&self, options: &Dict) -> zbus::Result<()>;
-    #[zbus(property)]
-    fn name(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn contact(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn state(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn muted(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn video(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn screen(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn speaking(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn quality(&self) -> zbus::Result<String>;
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn volume(&self) -> zbus::Result<f64>;
-    #[zbus(property)]
-    fn set_volume(&self, volume: f64) -> zbus::Result<()>;
-    #[zbus(property)]
-    fn role(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn joined_at(&self) -> zbus::Result<i64>;
-    #[zbus(property)]
-    fn left_at(&self) -> zbus::Result<i64>;
+interface! {
+    /// One call.
+    Call = "org.ahoyd.Calls1.Call";
+    starting {
+        open_levels() -> OwnedFd;
+        get_stats() -> Dict;
+        get_safety_number() -> (String, Vec<String>);
+        confirm_safety_number(same: bool) -> ();
+    }
+    running {
+        answer() -> ();
+        decline(reason: &str) -> ();
+        hangup() -> ();
+        silence() -> ();
+        hold() -> ();
+        resume() -> ();
+        set_muted(muted: bool) -> ();
+    }
+    constant {
+        String: id direction kind contact remote_name remote_address started_by;
+        OwnedObjectPath: account;
+    }
+    changing {
+        String: codec state state_reason ended_by note message;
+        bool: encrypted verified local_hold remote_hold silenced auto_answered muted remote_muted;
+        bool: hears_only remote_hears_only can_answer can_decline can_hangup can_hold can_mute;
+        u64: serial deadline_monotonic history_id answered_monotonic;
+        i64: created_at ringing_at answered_at ended_at;
+    }
 }
 
-/// The people we know.
-#[proxy(
-    interface = "org.ahoyd.Calls1.Contacts",
-    default_service = "org.ahoyd.Calls1",
-    default_path = "/org/ahoyd/Calls1/contacts"
-)]
-pub trait Contacts {
-    fn list(&self, filter: &Dict, options: &Dict) -> zbus::Result<(Vec<Dict>, String)>;
-    fn get(&self, id: &str, options: &Dict) -> zbus::Result<Dict>;
-    fn find(&self, text: &str, options: &Dict) -> zbus::Result<Vec<Dict>>;
-    fn add(&self, card: &str, options: &Dict) -> zbus::Result<String>;
-    fn set(&self, id: &str, changes: &Dict, options: &Dict) -> zbus::Result<()>;
-    fn verify(&self, id: &str, verified: bool, options: &Dict) -> zbus::Result<()>;
-    fn block(&self, id: &str, options: &Dict) -> zbus::Result<()>;
-    fn unblock(&self, id: &str, options: &Dict) -> zbus::Result<()>;
-    fn remove(&self, id: &str, options: &Dict) -> zbus::Result<()>;
-    #[zbus(signal)]
-    fn changed(&self, id: &str) -> zbus::Result<()>;
-    #[zbus(property)]
-    fn count(&self) -> zbus::Result<u32>;
+interface! {
+    /// One of the others in a call.
+    Peer = "org.ahoyd.Calls1.Peer";
+    running {
+        remove() -> ();
+    }
+    changing {
+        String: name contact state quality role;
+        bool: muted video screen speaking;
+        i64: joined_at left_at;
+    }
+    silent {
+        f64: volume;
+    }
+    set {
+        set_volume(volume: f64);
+    }
 }
 
-/// Who we are.
-#[proxy(
-    interface = "org.ahoyd.Calls1.Account",
-    default_service = "org.ahoyd.Calls1",
-    assume_defaults = false
-)]
-pub trait Account {
-    fn export_card(&self, options: &Dict) -> zbus::Result<String>;
-    fn cards(&self, options: &Dict) -> zbus::Result<Vec<Dict>>;
-    fn revoke_card(&self, id: &str, options: &Dict) -> zbus::Result<()>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn id(&self) -> zbus::Result<String>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn address(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn display_name(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn set_display_name(&self, name: &str) -> zbus::Result<()>;
-    #[zbus(property)]
-    fn connection_state(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn connection_error(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn enabled(&self) -> zbus::Result<bool>;
-    #[zbus(property)]
-    fn set_enabled(&self, enabled: bool) -> zbus::Result<()>;
-    #[zbus(property)]
-    fn relays(&self) -> zbus::Result<Vec<String>>;
-    #[zbus(property)]
-    fn set_relays(&self, relays: &[&str]) -> zbus::Result<()>;
-    #[zbus(property)]
-    fn devices(&self) -> zbus::Result<Vec<Dict>>;
+interface! {
+    /// The people we know.
+    Contacts = "org.ahoyd.Calls1.Contacts" at "/org/ahoyd/Calls1/contacts";
+    starting {
+        list(filter: &Dict) -> (Vec<Dict>, String);
+        get(id: &str) -> Dict;
+        find(text: &str) -> Vec<Dict>;
+        add(card: &str) -> String;
+        set(id: &str, changes: &Dict) -> ();
+        verify(id: &str, verified: bool) -> ();
+        block(id: &str) -> ();
+        unblock(id: &str) -> ();
+        remove(id: &str) -> ();
+    }
+    signals {
+        changed(id: &str);
+    }
+    changing {
+        u32: count;
+    }
+}
+
+interface! {
+    /// Who we are.
+    Account = "org.ahoyd.Calls1.Account";
+    starting {
+        export_card() -> String;
+        cards() -> Vec<Dict>;
+        revoke_card(id: &str) -> ();
+    }
+    constant {
+        String: id address;
+    }
+    changing {
+        String: display_name connection_state connection_error;
+        bool: enabled;
+        Vec<String>: relays;
+        Vec<Dict>: devices;
+    }
+    set {
+        set_display_name(name: &str);
+        set_enabled(enabled: bool);
+        set_relays(relays: &[&str]);
+    }
 }
 
 pub use history::HistoryProxy;
@@ -393,24 +247,23 @@ pub mod history {
 
     use crate::Dict;
 
-    /// What happened.
-    #[proxy(
-        interface = "org.ahoyd.Calls1.History",
-        default_service = "org.ahoyd.Calls1",
-        default_path = "/org/ahoyd/Calls1/history"
-    )]
-    pub trait History {
-        fn list(&self, filter: &Dict, options: &Dict) -> zbus::Result<(Vec<Dict>, u64)>;
-        fn get(&self, id: u64, options: &Dict) -> zbus::Result<Dict>;
-        fn events(&self, id: u64, options: &Dict) -> zbus::Result<Vec<Dict>>;
-        fn mark_seen(&self, ids: &[u64], options: &Dict) -> zbus::Result<()>;
-        fn delete(&self, ids: &[u64], options: &Dict) -> zbus::Result<()>;
-        fn export(&self, format: &str, into: zbus::Fd<'_>, options: &Dict) -> zbus::Result<u32>;
-        #[zbus(signal)]
-        fn changed(&self, id: u64) -> zbus::Result<()>;
-        #[zbus(property)]
-        fn missed(&self) -> zbus::Result<u32>;
-        #[zbus(property)]
-        fn last_id(&self) -> zbus::Result<u64>;
+    interface! {
+        /// What happened.
+        History = "org.ahoyd.Calls1.History" at "/org/ahoyd/Calls1/history";
+        starting {
+            list(filter: &Dict) -> (Vec<Dict>, u64);
+            get(id: u64) -> Dict;
+            events(id: u64) -> Vec<Dict>;
+            mark_seen(ids: &[u64]) -> ();
+            delete(ids: &[u64]) -> ();
+            export(format: &str, into: zbus::Fd<'_>) -> u32;
+        }
+        signals {
+            changed(id: u64);
+        }
+        changing {
+            u32: missed;
+            u64: last_id;
+        }
     }
 }
