@@ -73,7 +73,6 @@ impl Exit {
     fn of_error(name: ErrorName) -> Self {
         match name {
             ErrorName::InvalidOption | ErrorName::Ambiguous => Self::Usage,
-            ErrorName::Timeout => Self::Timeout,
             ErrorName::NotConnected => Self::NotRegistered,
             ErrorName::InvalidState => Self::NoCall,
             ErrorName::Busy => Self::Busy,
@@ -81,14 +80,12 @@ impl Exit {
             | ErrorName::NoSuchContact
             | ErrorName::NoSuchDevice
             | ErrorName::NoSuchRecord => Self::NoSuch,
-            ErrorName::NoDevice | ErrorName::DeviceBusy => Self::NoDevice,
+            ErrorName::NoDevice => Self::NoDevice,
             ErrorName::Stale | ErrorName::AlreadyHandled | ErrorName::AnsweredElsewhere => Self::Handled,
             ErrorName::NotReady
-            | ErrorName::NotTrusted
             | ErrorName::PermissionDenied
             | ErrorName::NotSupported
             | ErrorName::RateLimited
-            | ErrorName::Canceled
             | ErrorName::Failed => Self::Error,
         }
     }

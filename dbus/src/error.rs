@@ -11,7 +11,7 @@ pub const PREFIX: &str = "org.ahoyd.Calls1.Error.";
 
 macro_rules! table {
     ($($(#[$doc:meta])* $variant:ident,)*) => {
-        /// Why a method was refused. A refused method changed nothing, but for `Timeout` and `Failed`, where the sentence says.
+        /// Why a method was refused. A refused method changed nothing, but for `Failed`, where the sentence says.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ErrorName {
             $($(#[$doc])* $variant,)*
@@ -59,22 +59,14 @@ table! {
     Busy,
     /// No relay.
     NotConnected,
-    /// The other's identity does not hold.
-    NotTrusted,
     /// Nothing to call there, or no sound device here.
     NoDevice,
-    /// Another program has the device.
-    DeviceBusy,
     /// Not for this client.
     PermissionDenied,
     /// Not on this machine or not in this version.
     NotSupported,
-    /// It took too long.
-    Timeout,
     /// Too many of these in a minute.
     RateLimited,
-    /// Taken back before it was done.
-    Canceled,
     /// Anything else; the sentence says what.
     Failed,
 }
@@ -140,8 +132,7 @@ mod tests {
     #[test]
     fn the_table_is_the_published_one() {
         let published = "NotReady NoSuchCall NoSuchContact NoSuchDevice NoSuchRecord InvalidState InvalidOption Stale AlreadyHandled \
-             AnsweredElsewhere Ambiguous Busy NotConnected NotTrusted NoDevice DeviceBusy PermissionDenied NotSupported Timeout \
-             RateLimited Canceled Failed";
+             AnsweredElsewhere Ambiguous Busy NotConnected NoDevice PermissionDenied NotSupported RateLimited Failed";
         let ours: Vec<&str> =
             ErrorName::ALL.iter().map(|name| name.as_str().strip_prefix(PREFIX).unwrap()).collect();
         assert_eq!(ours, published.split_whitespace().collect::<Vec<_>>());

@@ -34,9 +34,7 @@ use self::rig::{
     ACCOUNT_PATH, CALL, CALL_PATH, DEVICE_PATH, PEER_PATH, Port, Rig, changes, connect, idle, member, muted,
     speaker, with_call,
 };
-use self::speech::{
-    NOTHING, ROOT, error_name, every_kind, managed, with_unknown_option, within_five_seconds,
-};
+use self::speech::{NOTHING, ROOT, error_name, managed, with_unknown_option, within_five_seconds};
 
 const FOCUS: &str = "/org/ahoyd/Calls1/focus";
 
@@ -500,7 +498,7 @@ async fn what_the_person_saw_reaches_the_engine() {
 #[tokio::test]
 async fn every_denial_has_its_name_in_the_table_and_carries_its_sentence() {
     let mut rig = Rig::up(&idle()).await;
-    for kind in every_kind() {
+    for &kind in DeniedKind::ALL {
         let client = rig.client.clone();
         let interface = Some("org.ahoyd.Calls1.Manager");
         let call = client.call_method(Some("org.ahoyd.Calls1"), ROOT, interface, "Reload", &NOTHING);

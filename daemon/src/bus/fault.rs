@@ -9,7 +9,7 @@ use ahoy_dbus::{Error, ErrorName};
 use zbus::message::{Header, Message};
 use zbus::{BoxDBusError, DBusError};
 
-use crate::values::request::{Denied, DeniedKind};
+use crate::values::request::Denied;
 
 /// An error reply: a name for programs, a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,32 +37,9 @@ impl Fault {
     }
 }
 
-/// The error name of each kind, as in the table of the contract.
-pub fn name(kind: DeniedKind) -> ErrorName {
-    match kind {
-        DeniedKind::NotReady => ErrorName::NotReady,
-        DeniedKind::NoSuchCall => ErrorName::NoSuchCall,
-        DeniedKind::NoSuchContact => ErrorName::NoSuchContact,
-        DeniedKind::NoSuchDevice => ErrorName::NoSuchDevice,
-        DeniedKind::NoSuchRecord => ErrorName::NoSuchRecord,
-        DeniedKind::InvalidState => ErrorName::InvalidState,
-        DeniedKind::InvalidOption => ErrorName::InvalidOption,
-        DeniedKind::Stale => ErrorName::Stale,
-        DeniedKind::AlreadyHandled => ErrorName::AlreadyHandled,
-        DeniedKind::AnsweredElsewhere => ErrorName::AnsweredElsewhere,
-        DeniedKind::Ambiguous => ErrorName::Ambiguous,
-        DeniedKind::Busy => ErrorName::Busy,
-        DeniedKind::NotConnected => ErrorName::NotConnected,
-        DeniedKind::NoDevice => ErrorName::NoDevice,
-        DeniedKind::NotSupported => ErrorName::NotSupported,
-        DeniedKind::RateLimited => ErrorName::RateLimited,
-        DeniedKind::Failed => ErrorName::Failed,
-    }
-}
-
 impl From<Denied> for Fault {
     fn from(denied: Denied) -> Self {
-        Self::Refused(Error::new(name(denied.kind), denied.sentence))
+        Self::Refused(Error::new(denied.kind, denied.sentence))
     }
 }
 

@@ -1,12 +1,14 @@
 //! What a client may ask of the engine, and what it gets back.
 //!
 //! Lives here: requests, guards, answers and denials, as values.
-//! Must not: know D-Bus: `bus/` spells them.
+//! Must not: know D-Bus, but for the names of its errors: `bus/` spells the rest.
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use ahoy_call::{CallId, DeclineReason, Others, Scope};
+/// The kinds of denial: the one list of error names that the bus has.
+pub use ahoy_dbus::ErrorName as DeniedKind;
 use tokio::sync::oneshot;
 use tracing::Level;
 
@@ -185,15 +187,16 @@ impl PartialEq for Lease {
     }
 }
 
-/// What a sound device is chosen for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceRole {
-    /// The microphone of calls.
-    Input,
-    /// The loudspeaker of calls.
-    Output,
-    /// Where it rings.
-    Ring,
+ahoy_call::words! {
+    /// What a sound device is chosen for.
+    pub enum DeviceRole {
+        /// The microphone of calls.
+        Input = "input",
+        /// The loudspeaker of calls.
+        Output = "output",
+        /// Where it rings.
+        Ring = "ring",
+    }
 }
 
 /// Which call a verb is for.
@@ -284,45 +287,6 @@ pub struct Denied {
     pub kind: DeniedKind,
     /// For the person.
     pub sentence: String,
-}
-
-/// The kinds, as in DBUS.md's table of errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeniedKind {
-    /// The daemon still starts or already stops.
-    NotReady,
-    /// No such call.
-    NoSuchCall,
-    /// No such contact.
-    NoSuchContact,
-    /// No such device.
-    NoSuchDevice,
-    /// No such row.
-    NoSuchRecord,
-    /// The call's state does not allow it.
-    InvalidState,
-    /// An option is unknown or out of range.
-    InvalidOption,
-    /// Not the call the person saw.
-    Stale,
-    /// The contrary was already done.
-    AlreadyHandled,
-    /// Another device of ours took it.
-    AnsweredElsewhere,
-    /// Several fit.
-    Ambiguous,
-    /// There is a call already.
-    Busy,
-    /// No relay is configured.
-    NotConnected,
-    /// The contact has no device that can be called.
-    NoDevice,
-    /// Not on this machine.
-    NotSupported,
-    /// Too many of these in a minute.
-    RateLimited,
-    /// Anything else; the sentence says what.
-    Failed,
 }
 
 impl Denied {

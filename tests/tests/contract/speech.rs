@@ -1,6 +1,6 @@
 //! What the tests of the contract say and hear, apart from the port itself.
 //!
-//! Lives here: the managed tree, arguments of any method, names of errors, all denials, a bound on waiting.
+//! Lives here: the managed tree, arguments of any method, names of errors, a bound on waiting.
 //! Must not: serve anything, or judge what it sees.
 
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use ahoyd::bus::Report;
-use ahoyd::values::request::DeniedKind;
 use zbus::fdo::ObjectManagerProxy;
 use zbus::{DBusError, OwnedVariant, Variant};
 
@@ -84,37 +83,4 @@ pub(crate) fn error_name(error: &zbus::Error) -> String {
     }
     let zbus::Error::FDO(standard) = error else { panic!("not an error reply: {error}") };
     standard.name().to_string()
-}
-
-/// All kinds. A new one does not compile here before it is in the list.
-pub(crate) fn every_kind() -> Vec<DeniedKind> {
-    use DeniedKind::*;
-    let all = vec![
-        NotReady,
-        NoSuchCall,
-        NoSuchContact,
-        NoSuchDevice,
-        NoSuchRecord,
-        InvalidState,
-        InvalidOption,
-        Stale,
-        AlreadyHandled,
-        AnsweredElsewhere,
-        Ambiguous,
-        Busy,
-        NotConnected,
-        NoDevice,
-        NotSupported,
-        RateLimited,
-        Failed,
-    ];
-    for kind in &all {
-        match kind {
-            NotReady | NoSuchCall | NoSuchContact | NoSuchRecord | InvalidState | InvalidOption | Stale => {}
-            NoSuchDevice => {}
-            AlreadyHandled | AnsweredElsewhere | Ambiguous | Busy | NotConnected | NoDevice => {}
-            NotSupported | RateLimited | Failed => {}
-        }
-    }
-    all
 }
