@@ -4,7 +4,8 @@
 //! Must not: resolve a name, connect, or know which relays are ours.
 
 use std::fmt;
-use std::net::IpAddr;
+
+use url::{Host, Url};
 
 use crate::limits;
 
@@ -13,10 +14,7 @@ use crate::limits;
 #[derive(Clone)]
 pub struct RelayUrl {
     text: String,
-    host: String,
-    port: u16,
-    path: String,
-    sealed: bool,
+    url: Url,
 }
 
 /// Why a text is not a relay's address.
@@ -34,34 +32,25 @@ pub enum UrlError {
 }
 
 impl RelayUrl {
-    /// Reads an address.
+    /// Reads an address. What browsers mend quietly is refused: not every reader mends it alike.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let (sealed, rest) = match text.split_once("://") {
-            Some(("wss", rest)) => (true, rest),
-            Some(("ws", rest)) => (false, rest),
-            Some(_) | None => return Err(UrlError::Scheme),
-        };
+        let rest =
+            text.strip_prefix("wss://").or_else(|| text.strip_prefix("ws://")).ok_or(UrlError::Scheme)?;
+        let authority = rest.split('/').next().unwrap_or_default();
         let fits = text.len() <= limits::RELAY_URL_BYTES
-            && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#@\\".contains(&byte));
-        if !fits {
-            return Err(UrlError::Malformed);
-        }
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (host, port) = split(authority).ok_or(UrlError::Malformed)?;
-        let usual = if sealed { 443 } else { 80 };
-        let port = match port {
-            None => usual,
-            // A sign is no digit of a port.
-            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-                port.parse().ok().filter(|port| *port != 0).ok_or(UrlError::Malformed)?
-            }
-            Some(_) => return Err(UrlError::Malformed),
+            && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#@\\".contains(&byte))
+            && !authority.is_empty()
+            && !authority.ends_with(':');
+        let url =
+            Url::parse(text).ok().filter(|url| fits && url.port() != Some(0)).ok_or(UrlError::Malformed)?;
+        let here = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
         };
-        if !sealed && !is_here(&host) {
-            return Err(UrlError::PlainAbroad);
-        }
-        let path = path.trim_end_matches('/').to_owned();
-        Ok(Self { text: text.to_owned(), host, port, path, sealed })
+        let read = Self { text: text.to_owned(), url };
+        if read.is_sealed() || here { Ok(read) } else { Err(UrlError::PlainAbroad) }
     }
 
     /// As it was written.
@@ -71,25 +60,26 @@ impl RelayUrl {
 
     /// The host, in small letters and without brackets.
     pub fn host(&self) -> &str {
-        &self.host
+        self.url.host_str().unwrap_or_default().trim_matches(['[', ']'])
     }
 
     /// The port, the scheme's usual one if none is written.
     pub fn port(&self) -> u16 {
-        self.port
+        self.url.port_or_known_default().unwrap_or_default()
     }
 
     /// By TLS; otherwise on this machine.
     pub fn is_sealed(&self) -> bool {
-        self.sealed
+        self.url.scheme() == "wss"
     }
 }
 
 /// Two spellings of one place are one address.
 impl PartialEq for RelayUrl {
     fn eq(&self, other: &Self) -> bool {
-        (self.sealed, self.port, &self.host, &self.path)
-            == (other.sealed, other.port, &other.host, &other.path)
+        let path = |url: &Self| url.url.path().trim_end_matches('/').to_owned();
+        (self.is_sealed(), self.port(), self.host(), path(self))
+            == (other.is_sealed(), other.port(), other.host(), path(other))
     }
 }
 
@@ -100,29 +90,6 @@ impl fmt::Debug for RelayUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<relay>")
     }
-}
-
-/// Host and port of an authority. `None` if it has no host, or half a bracket.
-fn split(authority: &str) -> Option<(String, Option<&str>)> {
-    let (host, rest) = match authority.strip_prefix('[') {
-        Some(inner) => {
-            let (host, rest) = inner.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            (host, rest)
-        }
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    };
-    let port = match rest {
-        "" => None,
-        rest => Some(rest.strip_prefix(':').filter(|port| !port.is_empty())?),
-    };
-    let fits = !host.is_empty() && !host.contains(['[', ']']);
-    fits.then(|| (host.to_ascii_lowercase(), port))
-}
-
-/// Whether a host's name is this machine.
-fn is_here(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
