@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use zbus::{Variant, interface};
+use zbus::{Variant, fdo, interface};
 
 use super::engine_handle::{EngineHandle, surprised};
 use super::fault::Fault;
+use super::object::{self, Object, Properties};
 use super::options::{Dictionary, Options};
-use super::properties::{Settable, typed};
-use super::settings;
-use super::shown::Account;
+use super::{settings, shown};
 use crate::values::request::{Answer, Request};
 use crate::values::setting::Setting;
 
@@ -44,99 +43,39 @@ impl AccountObject {
     }
 
     async fn revoke_card(&self, id: String, options: Dictionary) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.0.done(Request::RevokeCard(id)).await
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn id(&self) -> String {
-        self.0.board().account.id.clone()
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn address(&self) -> String {
-        self.0.board().account.address.clone()
-    }
-
-    #[zbus(property)]
-    fn display_name(&self) -> String {
-        self.now().display_name
-    }
-
-    /// Declares the property writable. `Set` itself comes by [`Settable`].
-    #[zbus(property)]
-    async fn set_display_name(&self, name: String) -> Result<(), Fault> {
-        self.0.done(Request::SetDisplayName(name)).await
-    }
-
-    #[zbus(property)]
-    fn connection_state(&self) -> String {
-        self.now().connection_state
-    }
-
-    #[zbus(property)]
-    fn connection_error(&self) -> String {
-        self.now().connection_error
-    }
-
-    #[zbus(property)]
-    fn enabled(&self) -> bool {
-        self.now().enabled
-    }
-
-    /// As with [`Self::set_display_name`].
-    #[zbus(property)]
-    async fn set_enabled(&self, enabled: bool) -> Result<(), Fault> {
-        let (key, value) = ("account.enabled".to_owned(), Some(Setting::Flag(enabled)));
-        self.0.done(Request::SetSetting { key, value }).await
-    }
-
-    #[zbus(property)]
-    fn relays(&self) -> Vec<String> {
-        self.now().relays
-    }
-
-    /// As with [`Self::set_display_name`].
-    #[zbus(property)]
-    async fn set_relays(&self, relays: Vec<String>) -> Result<(), Fault> {
-        let (key, value) = ("relay.urls".to_owned(), Some(Setting::Texts(relays)));
-        self.0.done(Request::SetSetting { key, value }).await
-    }
-
-    #[zbus(property)]
-    fn devices(&self) -> Vec<BTreeMap<String, Variant<'static>>> {
-        self.now().devices
+        self.0.plain(options, Request::RevokeCard(id)).await
     }
 }
 
-impl AccountObject {
-    fn now(&self) -> Account {
-        Account::of(&self.0.board())
-    }
-}
+impl Object for AccountObject {
+    const SETTABLE: &'static [&'static str] = &["DisplayName", "Enabled", "Relays"];
 
-impl Settable for AccountObject {
-    async fn set_property(&self, property: &str, value: &Variant<'_>) -> Option<Result<(), Fault>> {
-        match property {
-            "DisplayName" => Some(match typed(property, "a string", value, value.downcast_ref().ok()) {
-                Ok(name) => self.set_display_name(name).await,
-                Err(fault) => Err(fault),
-            }),
-            "Enabled" => Some(match typed(property, "a boolean", value, value.downcast_ref().ok()) {
-                Ok(enabled) => self.set_enabled(enabled).await,
-                Err(fault) => Err(fault),
-            }),
-            "Relays" => {
-                let urls = match settings::parsed(value) {
-                    Ok(Setting::Texts(urls)) => Some(urls),
-                    Ok(_) | Err(_) => None,
-                };
-                Some(match typed(property, "a list of strings", value, urls) {
-                    Ok(urls) => self.set_relays(urls).await,
-                    Err(fault) => Err(fault),
-                })
+    fn constant(&self) -> Properties {
+        let account = &self.0.board().account;
+        Properties::from([("Id", account.id.clone().into()), ("Address", account.address.clone().into())])
+    }
+
+    fn changing(&self) -> fdo::Result<Properties> {
+        Ok(shown::account(&self.0.board()))
+    }
+
+    async fn set_property(&self, property: &str, value: &Variant<'_>) -> Result<(), Fault> {
+        let setting = settings::parsed(value).ok();
+        let (key, value) = match (property, setting) {
+            ("DisplayName", Some(Setting::Text(name))) => {
+                return self.0.done(Request::SetDisplayName(name)).await;
             }
-            _ => None,
-        }
+            ("Enabled", Some(flag @ Setting::Flag(_))) => ("account.enabled", flag),
+            ("Relays", Some(urls @ Setting::Texts(_))) => ("relay.urls", urls),
+            _ => {
+                let expected = match property {
+                    "DisplayName" => "a string",
+                    "Enabled" => "a boolean",
+                    _ => "a list of strings",
+                };
+                return Err(object::mistyped(property, expected, value));
+            }
+        };
+        self.0.done(Request::SetSetting { key: key.to_owned(), value: Some(value) }).await
     }
 }

@@ -6,15 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ahoy_call::{CallId, Direction};
-use zbus::wire::OwnedObjectPath;
+use ahoy_call::CallId;
 use zbus::{OwnedFd, Variant, fdo, interface};
 
 use super::engine_handle::{AT_ONCE, EngineHandle, surprised};
 use super::fault::Fault;
+use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
-use super::shown::Call;
-use super::{names, verbs};
+use super::{names, shown, verbs};
 use crate::values::board::CallRow;
 use crate::values::contact_rules::MannerChange;
 use crate::values::request::{Answer, Denied, DeniedKind, Lease, Request, Verb, Which};
@@ -96,193 +95,15 @@ impl CallObject {
         let change = ContactChange { manner, ..ContactChange::default() };
         self.engine.done(Request::SetContact { id: self.peer(), change }).await
     }
+}
 
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn id(&self) -> String {
-        names::uuid(self.call())
+impl Object for CallObject {
+    fn constant(&self) -> Properties {
+        shown::call_constants(&self.made_of, &self.engine.board().account)
     }
 
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn direction(&self) -> &'static str {
-        names::direction(self.made_of.view.direction)
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn kind(&self) -> &'static str {
-        names::kind(self.made_of.view.kind)
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn account(&self) -> OwnedObjectPath {
-        names::account_path(&self.engine.board().account.id)
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn contact(&self) -> String {
-        names::contact(self.made_of.view.peer)
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn remote_name(&self) -> String {
-        self.made_of.name.clone()
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn remote_address(&self) -> String {
-        self.made_of.address.clone()
-    }
-
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn started_by(&self) -> String {
-        match self.made_of.view.direction {
-            Direction::Incoming => self.made_of.address.clone(),
-            Direction::Outgoing => self.engine.board().account.address.clone(),
-        }
-    }
-
-    #[zbus(property)]
-    fn state(&self) -> fdo::Result<&'static str> {
-        Ok(self.now()?.state)
-    }
-
-    #[zbus(property)]
-    fn state_reason(&self) -> fdo::Result<&'static str> {
-        Ok(self.now()?.state_reason)
-    }
-
-    #[zbus(property)]
-    fn ended_by(&self) -> fdo::Result<&'static str> {
-        Ok(self.now()?.ended_by)
-    }
-
-    #[zbus(property)]
-    fn serial(&self) -> fdo::Result<u64> {
-        Ok(self.now()?.serial)
-    }
-
-    #[zbus(property)]
-    fn deadline_monotonic(&self) -> fdo::Result<u64> {
-        Ok(self.now()?.deadline_monotonic)
-    }
-
-    #[zbus(property)]
-    fn history_id(&self) -> fdo::Result<u64> {
-        Ok(self.now()?.history_id)
-    }
-
-    #[zbus(property)]
-    fn note(&self) -> fdo::Result<String> {
-        Ok(self.now()?.note)
-    }
-
-    #[zbus(property)]
-    fn message(&self) -> fdo::Result<String> {
-        Ok(self.now()?.message)
-    }
-
-    #[zbus(property)]
-    fn muted(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.muted)
-    }
-
-    #[zbus(property)]
-    fn remote_muted(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.remote_muted)
-    }
-
-    #[zbus(property)]
-    fn local_hold(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.local_hold)
-    }
-
-    #[zbus(property)]
-    fn remote_hold(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.remote_hold)
-    }
-
-    #[zbus(property)]
-    fn silenced(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.silenced)
-    }
-
-    #[zbus(property)]
-    fn auto_answered(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.auto_answered)
-    }
-
-    #[zbus(property)]
-    fn codec(&self) -> fdo::Result<&'static str> {
-        Ok(self.now()?.codec)
-    }
-
-    #[zbus(property)]
-    fn encrypted(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.encrypted)
-    }
-
-    #[zbus(property)]
-    fn verified(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.verified)
-    }
-
-    #[zbus(property)]
-    fn hears_only(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.hears_only)
-    }
-
-    #[zbus(property)]
-    fn remote_hears_only(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.remote_hears_only)
-    }
-
-    #[zbus(property)]
-    fn can_answer(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.can_answer)
-    }
-
-    #[zbus(property)]
-    fn can_decline(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.can_decline)
-    }
-
-    #[zbus(property)]
-    fn can_hangup(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.can_hangup)
-    }
-
-    #[zbus(property)]
-    fn can_hold(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.can_hold)
-    }
-
-    #[zbus(property)]
-    fn can_mute(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.can_mute)
-    }
-
-    #[zbus(property)]
-    fn created_at(&self) -> fdo::Result<i64> {
-        Ok(self.now()?.created_at)
-    }
-
-    #[zbus(property)]
-    fn ringing_at(&self) -> fdo::Result<i64> {
-        Ok(self.now()?.ringing_at)
-    }
-
-    #[zbus(property)]
-    fn answered_at(&self) -> fdo::Result<i64> {
-        Ok(self.now()?.answered_at)
-    }
-
-    #[zbus(property)]
-    fn ended_at(&self) -> fdo::Result<i64> {
-        Ok(self.now()?.ended_at)
-    }
-
-    #[zbus(property)]
-    fn answered_monotonic(&self) -> fdo::Result<u64> {
-        Ok(self.now()?.answered_monotonic)
+    fn changing(&self) -> fdo::Result<Properties> {
+        self.engine.row(self.call()).map(|row| shown::call(&row))
     }
 }
 
@@ -302,11 +123,6 @@ impl CallObject {
 
     fn which(&self) -> Which {
         Which::Id(self.call())
-    }
-
-    fn now(&self) -> fdo::Result<Call> {
-        let row = self.engine.row(self.call())?;
-        Ok(Call::of(&row))
     }
 }
 

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use zbus::object_server::SignalEmitter;
-use zbus::{Variant, interface};
+use zbus::{Variant, fdo, interface};
 
 use super::engine_handle::{EngineHandle, surprised};
 use super::fault::Fault;
+use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
-use super::properties::Settable;
-use super::shown::Contacts;
+use super::shown;
 use crate::values::contact_rules::{MannerChange, Preconnect, RingPolicy};
 use crate::values::request::{Answer, Request};
 use crate::values::rows::{ContactChange, ContactFilter, ContactRow};
@@ -23,8 +23,6 @@ type Row = BTreeMap<&'static str, Variant<'static>>;
 /// The object of all contacts.
 #[derive(Clone, Debug)]
 pub(super) struct ContactsObject(pub(super) EngineHandle);
-
-impl Settable for ContactsObject {}
 
 #[interface(name = "org.ahoyd.Calls1.Contacts", spawn = false, introspection_docs = false)]
 impl ContactsObject {
@@ -60,8 +58,8 @@ impl ContactsObject {
         let name = changes.string("name")?;
         let manner = MannerChange {
             favorite: changes.flag("favorite")?,
-            ring_policy: changes.word("ring-policy", RingPolicy::WORDS, RingPolicy::parse)?,
-            preconnect: changes.word("preconnect", Preconnect::WORDS, Preconnect::parse)?,
+            ring_policy: changes.word("ring-policy", &RingPolicy::WORDS, RingPolicy::named)?,
+            preconnect: changes.word("preconnect", &Preconnect::WORDS, Preconnect::named)?,
             ring_tone: changes.string("ring-tone")?,
             icon: changes.string("icon")?,
             volume: changes.f64("volume")?,
@@ -88,17 +86,17 @@ impl ContactsObject {
     }
 
     async fn remove(&self, id: String, options: Dictionary) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.0.done(Request::RemoveContact(id)).await
+        self.0.plain(options, Request::RemoveContact(id)).await
     }
 
     /// A contact came, went or changed.
     #[zbus(signal)]
     pub(super) async fn changed(emitter: &SignalEmitter<'_>, id: &str) -> zbus::Result<()>;
+}
 
-    #[zbus(property)]
-    fn count(&self) -> u32 {
-        Contacts::of(&self.0.board()).count
+impl Object for ContactsObject {
+    fn changing(&self) -> fdo::Result<Properties> {
+        Ok(shown::contacts(&self.0.board()))
     }
 }
 

@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use zbus::{OwnedFd, fdo, interface};
+use zbus::{OwnedFd, Variant, fdo, interface};
 
 use super::call::levels_pipe;
 use super::engine_handle::EngineHandle;
 use super::fault::Fault;
-use super::names;
+use super::object::{self, Object, Properties};
 use super::options::{Dictionary, Options};
-use super::shown::AudioDevice;
+use super::shown;
 use crate::values::board::DeviceRow;
 use crate::values::devices::{Adjust, Flow};
 use crate::values::request::{Denied, DeniedKind, DeviceRole, Request};
@@ -34,8 +34,7 @@ impl DeviceObject {
     }
 
     async fn test(&self, options: Dictionary) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.engine.done(Request::TestDevice { flow: self.flow, id: self.id.clone() }).await
+        self.engine.plain(options, Request::TestDevice { flow: self.flow, id: self.id.clone() }).await
     }
 
     #[zbus(out_args("levels"))]
@@ -46,61 +45,28 @@ impl DeviceObject {
         self.engine.done(request).await?;
         Ok(reader)
     }
+}
 
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn id(&self) -> String {
-        self.id.clone()
+impl Object for DeviceObject {
+    const SETTABLE: &'static [&'static str] = &["Volume", "Muted"];
+    // The annotation was so when these two were published, and stays: the publication tells each change.
+    const SETTABLE_EMIT: bool = false;
+
+    fn constant(&self) -> Properties {
+        Properties::from([("Id", self.id.clone().into()), ("Direction", self.flow.word().into())])
     }
 
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn direction(&self) -> &'static str {
-        names::flow(self.flow)
+    fn changing(&self) -> fdo::Result<Properties> {
+        self.row().map(|row| shown::device(&row))
     }
 
-    #[zbus(property)]
-    fn name(&self) -> fdo::Result<String> {
-        Ok(self.now()?.name)
-    }
-
-    #[zbus(property)]
-    fn kind(&self) -> fdo::Result<&'static str> {
-        Ok(self.now()?.kind)
-    }
-
-    #[zbus(property)]
-    fn present(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.present)
-    }
-
-    #[zbus(property)]
-    fn default(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.default)
-    }
-
-    #[zbus(property)]
-    fn roles(&self) -> fdo::Result<Vec<String>> {
-        Ok(self.now()?.roles)
-    }
-
-    // The library would emit a second signal after a `Set`: these two are told by the publication alone.
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn volume(&self) -> fdo::Result<f64> {
-        Ok(self.now()?.volume)
-    }
-
-    #[zbus(property)]
-    fn set_volume(&self, volume: f64) -> Result<(), Fault> {
-        self.adjust(Some(volume), None)
-    }
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn muted(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.muted)
-    }
-
-    #[zbus(property)]
-    fn set_muted(&self, muted: bool) -> Result<(), Fault> {
-        self.adjust(None, Some(muted))
+    async fn set_property(&self, property: &str, value: &Variant<'_>) -> Result<(), Fault> {
+        match (property, value) {
+            ("Volume", Variant::F64(volume)) => self.adjust(Some(*volume), None),
+            ("Muted", Variant::Bool(muted)) => self.adjust(None, Some(*muted)),
+            ("Volume", _) => Err(object::mistyped(property, "a number (d)", value)),
+            _ => Err(object::mistyped(property, "a boolean", value)),
+        }
     }
 }
 
@@ -110,12 +76,11 @@ impl DeviceObject {
         Self { engine, id: row.device.id.clone(), flow: row.device.flow }
     }
 
-    fn now(&self) -> fdo::Result<AudioDevice> {
+    fn row(&self) -> fdo::Result<Arc<DeviceRow>> {
         let board = self.engine.board();
         let ours = |row: &&Arc<DeviceRow>| row.device.flow == self.flow && row.device.id == self.id;
-        let row = board.devices.iter().find(ours);
-        row.map(|row| AudioDevice::of(row))
-            .ok_or_else(|| fdo::Error::UnknownObject("The device is gone.".to_owned()))
+        let row = board.devices.iter().find(ours).cloned();
+        row.ok_or_else(|| fdo::Error::UnknownObject("The device is gone.".to_owned()))
     }
 
     /// Does not wait for the answer: the library holds a lock on the whole tree meanwhile, and a publication that adds a call
@@ -124,7 +89,7 @@ impl DeviceObject {
         if volume.is_some_and(|volume| !(0.0..=1.5).contains(&volume)) {
             return Err(Denied::new(DeniedKind::InvalidOption, "A volume lies between 0 and 1.5.").into());
         }
-        if !self.now().is_ok_and(|now| now.present) {
+        if !self.row().is_ok_and(|row| row.present) {
             return Err(Denied::new(DeniedKind::NoSuchDevice, "The device is not there: plug it in.").into());
         }
         if !self.engine.board().manager.volumes {
@@ -138,10 +103,5 @@ impl DeviceObject {
 
 /// A role by its word.
 pub(super) fn parse_role(word: &str) -> Result<DeviceRole, Fault> {
-    match word {
-        "input" => Ok(DeviceRole::Input),
-        "output" => Ok(DeviceRole::Output),
-        "ring" => Ok(DeviceRole::Ring),
-        _ => Err(Fault::arguments("The role is 'input', 'output' or 'ring'.")),
-    }
+    DeviceRole::named(word).ok_or_else(|| Fault::arguments("The role is 'input', 'output' or 'ring'."))
 }

@@ -10,6 +10,7 @@ use ahoy_call::CallId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::fault::Fault;
+use super::options::{Dictionary, Options};
 use super::{border, names};
 use crate::system::clock;
 use crate::values::board::{Board, CallRow};
@@ -87,6 +88,12 @@ impl EngineHandle {
     /// A request whose answer says nothing more than that it is done.
     pub(super) async fn done(&self, what: Request) -> Result<(), Fault> {
         self.ask(what).await.map(|_done| ())
+    }
+
+    /// The same for a method that takes no options.
+    pub(super) async fn plain(&self, options: Dictionary, what: Request) -> Result<(), Fault> {
+        Options::none(options)?;
+        self.done(what).await
     }
 
     /// A request that is answered with a text.

@@ -15,13 +15,14 @@ use zbus::{BoxDBusError, Connection, ObjectServer, OwnedVariant, Variant};
 
 use super::callers;
 use super::names;
+use super::object::{self, Object};
 
 /// An interface of ours as it is exported.
 #[derive(Clone, Debug)]
 pub(super) struct Guarded<I>(pub(super) I);
 
 #[async_trait]
-impl<I: Interface + Clone> Interface for Guarded<I> {
+impl<I: Object> Interface for Guarded<I> {
     fn name() -> InterfaceName<'static> {
         I::name()
     }
@@ -33,53 +34,47 @@ impl<I: Interface + Clone> Interface for Guarded<I> {
     async fn get(
         &self,
         property: &str,
-        server: &ObjectServer,
+        _server: &ObjectServer,
         connection: &Connection,
         header: Option<&Header<'_>>,
-        emitter: &SignalEmitter<'_>,
+        _emitter: &SignalEmitter<'_>,
     ) -> Option<Result<OwnedVariant, BoxDBusError>> {
         if let Err(error) = may_read::<I>(connection, header).await {
             return Some(Err(error));
         }
-        self.0.get(property, server, connection, header, emitter).await
+        if let Some(value) = self.0.constant().remove(property) {
+            return Some(value.try_into_owned().map_err(Into::into));
+        }
+        match self.0.changing() {
+            Ok(mut all) => all.remove(property).map(|value| value.try_into_owned().map_err(Into::into)),
+            Err(gone) => Some(Err(gone.into())),
+        }
     }
 
     async fn get_all(
         &self,
-        server: &ObjectServer,
+        _server: &ObjectServer,
         connection: &Connection,
         header: Option<&Header<'_>>,
-        emitter: &SignalEmitter<'_>,
+        _emitter: &SignalEmitter<'_>,
     ) -> fdo::Result<HashMap<String, OwnedVariant>> {
         if let Err(error) = may_read::<I>(connection, header).await {
             let sentence = error.description().unwrap_or_default().to_owned();
             return Err(fdo::Error::AccessDenied(sentence));
         }
-        self.0.get_all(server, connection, header, emitter).await
+        object::owned(self.0.all())
     }
 
     fn set<'call>(
         &'call self,
         property: &'call str,
         value: &'call Variant<'_>,
-        server: &'call ObjectServer,
+        _server: &'call ObjectServer,
         connection: &'call Connection,
         header: Option<&'call Header<'_>>,
-        emitter: &'call SignalEmitter<'_>,
+        _emitter: &'call SignalEmitter<'_>,
     ) -> DispatchResult<'call> {
-        DispatchResult::Async(Box::pin(async move {
-            if let Some(header) = header {
-                callers::admit(connection, header).await?;
-            }
-            match self.0.set(property, value, server, connection, header, emitter) {
-                DispatchResult::Async(set) => set.await,
-                // Every setter of ours takes `&self`.
-                DispatchResult::NotFound | DispatchResult::RequiresMut => {
-                    let known = self.0.get(property, server, connection, None, emitter).await.is_some();
-                    Err(if known { read_only(property) } else { unknown(property) })
-                }
-            }
-        }))
+        DispatchResult::Async(Box::pin(self.change(property, value, connection, header)))
     }
 
     async fn set_mut(
@@ -128,7 +123,31 @@ impl<I: Interface + Clone> Interface for Guarded<I> {
     }
 
     fn introspect_to_writer(&self, writer: &mut dyn fmt::Write, level: usize) {
-        introspect(&self.0, writer, level);
+        introspect(&self.0, &object::described(&self.0, level), writer, level);
+    }
+}
+
+impl<I: Object> Guarded<I> {
+    /// Sets a property, if this caller may.
+    pub(super) async fn change(
+        &self,
+        property: &str,
+        value: &Variant<'_>,
+        connection: &Connection,
+        header: Option<&Header<'_>>,
+    ) -> Result<(), BoxDBusError> {
+        if let Some(header) = header {
+            callers::admit(connection, header).await?;
+        }
+        if I::SETTABLE.contains(&property) {
+            return self.0.set_property(property, value).await.map_err(Into::into);
+        }
+        let known = self.0.all().contains_key(property);
+        Err(if known {
+            fdo::Error::PropertyReadOnly(format!("{property} cannot be set.")).into()
+        } else {
+            unknown(property)
+        })
     }
 }
 
@@ -196,28 +215,24 @@ async fn may_read<I: Interface>(
     }
 }
 
-/// What the library says of an interface, with the direction of what a signal carries: where it is left out, `busctl` takes that
-/// of the argument before, and complains.
-pub(super) fn introspect(of: &dyn Interface, writer: &mut dyn fmt::Write, level: usize) {
+/// What the library says of an interface, with its properties, and with the direction of what a signal carries: where it is left
+/// out, `busctl` takes that of the argument before, and complains.
+pub(super) fn introspect(of: &dyn Interface, properties: &str, writer: &mut dyn fmt::Write, level: usize) {
     let mut text = String::new();
     of.introspect_to_writer(&mut text, level);
     let mut in_signal = false;
     for line in text.split_inclusive('\n') {
         in_signal = (in_signal || line.contains("<signal ")) && !line.contains("</signal>");
-        let told = if in_signal && !line.contains("direction=") {
-            writer.write_str(&line.replacen("<arg ", "<arg direction=\"out\" ", 1))
+        let before = if line.contains("</interface>") { properties } else { "" };
+        let line = if in_signal && !line.contains("direction=") {
+            line.replacen("<arg ", "<arg direction=\"out\" ", 1)
         } else {
-            writer.write_str(line)
+            line.to_owned()
         };
-        if told.is_err() {
+        if writer.write_str(before).and_then(|()| writer.write_str(&line)).is_err() {
             return;
         }
     }
-}
-
-/// A property that exists and cannot be set.
-pub(super) fn read_only(property: &str) -> BoxDBusError {
-    fdo::Error::PropertyReadOnly(format!("{property} cannot be set.")).into()
 }
 
 /// A property that does not exist.

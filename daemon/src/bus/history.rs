@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 
 use zbus::object_server::SignalEmitter;
-use zbus::{OwnedFd, Variant, interface};
+use zbus::{OwnedFd, Variant, fdo, interface};
 
 use super::engine_handle::{EngineHandle, FROM_DISK, surprised};
 use super::fault::Fault;
-use super::names;
+use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
-use super::properties::Settable;
-use super::shown::History;
+use super::{names, shown};
 use crate::values::request::{Answer, Lease, Request};
 use crate::values::rows::{ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Told};
 
@@ -23,8 +22,6 @@ pub(super) type Row = BTreeMap<String, Variant<'static>>;
 /// The object of the whole history.
 #[derive(Clone, Debug)]
 pub(super) struct HistoryObject(pub(super) EngineHandle);
-
-impl Settable for HistoryObject {}
 
 // Its methods are spawned, in the order of their coming: an export whose reader is slow must not hold up the others.
 #[interface(name = "org.ahoyd.Calls1.History", spawn = true, introspection_docs = false)]
@@ -69,12 +66,8 @@ impl HistoryObject {
         let mut options = Options::from(options);
         let filter = narrow(&mut options)?;
         options.finish()?;
-        let format = match format {
-            "json" => ExportFormat::Json,
-            "csv" => ExportFormat::Csv,
-            "ics" => ExportFormat::Ics,
-            _ => return Err(Fault::arguments("The format of an export is json, csv or ics.")),
-        };
+        let format = ExportFormat::named(format)
+            .ok_or_else(|| Fault::arguments("The format of an export is json, csv or ics."))?;
         let into = Lease(into.into());
         let Answer::Count(count) = self.0.ask(Request::ExportHistory { format, filter, into }).await? else {
             return Err(surprised());
@@ -85,15 +78,11 @@ impl HistoryObject {
     /// A row came or changed.
     #[zbus(signal)]
     pub(super) async fn changed(emitter: &SignalEmitter<'_>, id: u64) -> zbus::Result<()>;
+}
 
-    #[zbus(property)]
-    fn missed(&self) -> u32 {
-        History::of(&self.0.board()).missed
-    }
-
-    #[zbus(property)]
-    fn last_id(&self) -> u64 {
-        History::of(&self.0.board()).last_id
+impl Object for HistoryObject {
+    fn changing(&self) -> fdo::Result<Properties> {
+        Ok(shown::history(&self.0.board()))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use zbus::export::async_trait::async_trait;
 use zbus::fdo::{self, ManagedObjects};
@@ -19,6 +20,7 @@ use super::engine_handle::EngineHandle;
 use super::focus::FocusObject;
 use super::guarded::{finish, introspect};
 use super::names;
+use super::object::{self, Object as _};
 use super::peer::PeerObject;
 
 /// The object manager. A sandboxed caller is shown what it may read.
@@ -26,27 +28,20 @@ pub(super) struct Managed(pub(super) EngineHandle);
 
 impl Managed {
     /// What a sandboxed caller may read.
-    async fn readable(&self, server: &ObjectServer, connection: &Connection) -> zbus::Result<ManagedObjects> {
-        let mut objects = ManagedObjects::new();
-        let focus = FocusObject(self.0.clone());
-        let emitter = SignalEmitter::new(connection, names::FOCUS)?;
-        let properties = focus.get_all(server, connection, None, &emitter).await?;
-        objects.insert(
-            emitter.path().to_owned().into(),
-            HashMap::from([(FocusObject::name().into(), properties)]),
-        );
-        for row in &self.0.board().calls {
-            let path = names::call_path(row.view.id);
-            let emitter = SignalEmitter::new(connection, path.clone())?;
-            let call = CallObject::new(self.0.clone(), std::sync::Arc::clone(row));
-            let properties = call.get_all(server, connection, None, &emitter).await?;
-            objects.insert(path, HashMap::from([(CallObject::name().into(), properties)]));
+    fn readable(&self) -> fdo::Result<ManagedObjects> {
+        let board = self.0.board();
+        let focus = object::owned(FocusObject(self.0.clone()).all())?;
+        let focus = (names::fixed(names::FOCUS), HashMap::from([(FocusObject::name().into(), focus)]));
+        let mut objects = ManagedObjects::from([focus]);
+        for row in &board.calls {
+            let call = object::owned(CallObject::new(self.0.clone(), Arc::clone(row)).all())?;
+            objects.insert(names::call_path(row.view.id), HashMap::from([(CallObject::name().into(), call)]));
             for (member, _) in row.members() {
-                let path = names::peer_path(row.view.id, member.id);
-                let emitter = SignalEmitter::new(connection, path.clone())?;
                 let peer = PeerObject { engine: self.0.clone(), call: row.view.id, member: member.id };
-                let properties = peer.get_all(server, connection, None, &emitter).await?;
-                objects.insert(path, HashMap::from([(PeerObject::name().into(), properties)]));
+                objects.insert(
+                    names::peer_path(row.view.id, member.id),
+                    HashMap::from([(PeerObject::name().into(), object::owned(peer.all())?)]),
+                );
             }
         }
         Ok(objects)
@@ -111,7 +106,7 @@ impl Interface for Managed {
                 return finish(fdo::ObjectManager.call(server, connection, message, name.clone()), &name)
                     .await;
             }
-            let objects = self.readable(server, connection).await?;
+            let objects = self.readable()?;
             connection.reply(&header, &objects).await?;
             Ok(())
         }))
@@ -128,6 +123,6 @@ impl Interface for Managed {
     }
 
     fn introspect_to_writer(&self, writer: &mut dyn fmt::Write, level: usize) {
-        introspect(&fdo::ObjectManager, writer, level);
+        introspect(&fdo::ObjectManager, "", writer, level);
     }
 }

@@ -10,16 +10,15 @@ use ahoy_call::Others;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::wire::OwnedObjectPath;
-use zbus::{Connection, OwnedVariant, Variant, interface};
+use zbus::{Connection, OwnedVariant, Variant, fdo, interface};
 
 use super::agents::{Agents, sender};
 use super::device::parse_role;
 use super::engine_handle::{AT_ONCE, EngineHandle, surprised};
 use super::fault::Fault;
+use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
-use super::properties::Settable;
-use super::shown::Manager;
-use super::{names, settings};
+use super::{names, settings, shown};
 use crate::system::log;
 use crate::values::dnd::{Dnd, DndMode};
 use crate::values::request::{Answer, Request};
@@ -27,8 +26,6 @@ use crate::values::request::{Answer, Request};
 /// The object at the root.
 #[derive(Clone, Debug)]
 pub(super) struct ManagerObject(EngineHandle, Agents);
-
-impl Settable for ManagerObject {}
 
 #[interface(name = "org.ahoyd.Calls1.Manager", spawn = false, introspection_docs = false)]
 impl ManagerObject {
@@ -46,28 +43,24 @@ impl ManagerObject {
     }
 
     async fn hangup_all(&self, options: Dictionary) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.0.done(Request::HangUpAll).await
+        self.0.plain(options, Request::HangUpAll).await
     }
 
     async fn swap_calls(&self, options: Dictionary) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.0.done(Request::Swap).await
+        self.0.plain(options, Request::Swap).await
     }
 
     async fn hold_and_answer(&self, options: Dictionary) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.0.done(Request::AnswerNext(Others::Hold)).await
+        self.0.plain(options, Request::AnswerNext(Others::Hold)).await
     }
 
     async fn release_and_answer(&self, options: Dictionary) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.0.done(Request::AnswerNext(Others::Release)).await
+        self.0.plain(options, Request::AnswerNext(Others::Release)).await
     }
 
     async fn set_dnd(&self, mode: String, until: i64, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
-        let Some(mode) = DndMode::parse(&mode) else {
+        let Some(mode) = DndMode::named(&mode) else {
             return Err(Fault::arguments("The mode is 'off', 'all' or 'favorites'."));
         };
         self.0.done(Request::SetDnd(Dnd { mode, until })).await
@@ -84,13 +77,11 @@ impl ManagerObject {
     }
 
     async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.0.done(Request::SetAllMuted(muted)).await
+        self.0.plain(options, Request::SetAllMuted(muted)).await
     }
 
     async fn set_deafened(&self, deafened: bool, options: Dictionary) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.0.done(Request::SetDeafened(deafened)).await
+        self.0.plain(options, Request::SetDeafened(deafened)).await
     }
 
     async fn set_device(&self, role: String, ids: Vec<String>, options: Dictionary) -> Result<(), Fault> {
@@ -100,8 +91,7 @@ impl ManagerObject {
     }
 
     async fn reload(&self, options: Dictionary) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.0.done(Request::Reload).await
+        self.0.plain(options, Request::Reload).await
     }
 
     async fn set_log_level(&self, level: String, options: Dictionary) -> Result<(), Fault> {
@@ -128,8 +118,7 @@ impl ManagerObject {
     }
 
     async fn reset_setting(&self, key: String, options: Dictionary) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.0.done(Request::SetSetting { key, value: None }).await
+        self.0.plain(options, Request::SetSetting { key, value: None }).await
     }
 
     async fn register_agent(
@@ -147,8 +136,7 @@ impl ManagerObject {
         options: Dictionary,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(), Fault> {
-        Options::none(options)?;
-        self.0.done(Request::UnregisterAgent(sender(&header)?)).await
+        self.0.plain(options, Request::UnregisterAgent(sender(&header)?)).await
     }
 
     /// Something happened, for hooks and loggers.
@@ -159,110 +147,16 @@ impl ManagerObject {
         serial: u64,
         data: BTreeMap<&str, Variant<'_>>,
     ) -> zbus::Result<()>;
+}
 
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn version(&self) -> &'static str {
-        env!("CARGO_PKG_VERSION")
+impl Object for ManagerObject {
+    fn constant(&self) -> Properties {
+        let config_file = self.0.board().manager.config_file.clone();
+        Properties::from([("Version", env!("CARGO_PKG_VERSION").into()), ("ConfigFile", config_file.into())])
     }
 
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn config_file(&self) -> String {
-        self.0.board().manager.config_file.clone()
-    }
-
-    #[zbus(property)]
-    fn ready(&self) -> bool {
-        self.now().ready
-    }
-
-    #[zbus(property)]
-    fn online(&self) -> bool {
-        self.now().online
-    }
-
-    #[zbus(property)]
-    fn connection_state(&self) -> String {
-        self.now().connection_state
-    }
-
-    #[zbus(property)]
-    fn capabilities(&self) -> Vec<&'static str> {
-        vec!["audio"]
-    }
-
-    #[zbus(property)]
-    fn problems(&self) -> Vec<String> {
-        self.now().problems
-    }
-
-    #[zbus(property)]
-    fn active_call(&self) -> OwnedObjectPath {
-        self.now().active_call
-    }
-
-    #[zbus(property)]
-    fn incoming_count(&self) -> u32 {
-        self.now().incoming_count
-    }
-
-    #[zbus(property)]
-    fn missed_count(&self) -> u32 {
-        self.now().missed_count
-    }
-
-    #[zbus(property)]
-    fn can_dial(&self) -> bool {
-        self.now().can_dial
-    }
-
-    #[zbus(property)]
-    fn cannot_dial_reason(&self) -> String {
-        self.now().cannot_dial_reason
-    }
-
-    #[zbus(property)]
-    fn input_device(&self) -> String {
-        self.now().input_device
-    }
-
-    #[zbus(property)]
-    fn output_device(&self) -> String {
-        self.now().output_device
-    }
-
-    #[zbus(property)]
-    fn ring_devices(&self) -> Vec<String> {
-        self.now().ring_devices
-    }
-
-    #[zbus(property)]
-    fn muted(&self) -> bool {
-        self.now().muted
-    }
-
-    #[zbus(property)]
-    fn deafened(&self) -> bool {
-        self.now().deafened
-    }
-
-    #[zbus(property)]
-    fn ringer_muted(&self) -> bool {
-        self.now().ringer_muted
-    }
-
-    #[zbus(property)]
-    fn ring_volume(&self) -> f64 {
-        self.now().ring_volume
-    }
-
-    #[zbus(property)]
-    fn dnd(&self) -> &'static str {
-        self.now().dnd
-    }
-
-    #[zbus(property)]
-    fn dnd_until(&self) -> i64 {
-        self.now().dnd_until
+    fn changing(&self) -> fdo::Result<Properties> {
+        Ok(shown::manager(&self.0.board()))
     }
 }
 
@@ -279,9 +173,5 @@ impl ManagerObject {
             return Err(surprised());
         };
         Ok(row.contact)
-    }
-
-    fn now(&self) -> Manager {
-        Manager::of(&self.0.board())
     }
 }

@@ -22,6 +22,7 @@ mod history;
 mod managed;
 mod manager;
 mod names;
+mod object;
 mod options;
 mod peer;
 mod properties;
@@ -37,7 +38,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-pub use self::fault::name as error_name;
 use self::tree::{Lost, Tree};
 pub(crate) use self::tried::{marshalled, texts};
 use crate::system::clock;

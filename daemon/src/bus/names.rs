@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ahoy_call::{CallId, CallKind, Direction, EndReason, EndedBy, MemberId, MemberState, PeerId, State};
+use ahoy_call::{CallId, MemberId, MemberState, PeerId};
 pub(super) use ahoy_dbus::{BUS_NAME as NAME, CONTACTS, FOCUS, HISTORY, ROOT};
 use blake2::digest::consts::U16;
 use blake2::{Blake2s, Digest};
@@ -55,6 +55,11 @@ pub(super) fn nowhere() -> OwnedObjectPath {
     OwnedObjectPath::default()
 }
 
+/// The path of an object that is always there.
+pub(super) fn fixed(path: &'static str) -> OwnedObjectPath {
+    self::path(path.to_owned())
+}
+
 /// The path of a call.
 pub(super) fn call_path(id: CallId) -> OwnedObjectPath {
     path(ahoy_dbus::call_path(&hex(id.bytes())))
@@ -73,18 +78,10 @@ pub(super) fn account_path(id: &str) -> OwnedObjectPath {
 /// The path of a sound device: ids hold what a path may not.
 pub(super) fn device_path(flow: Flow, id: &str) -> OwnedObjectPath {
     let mut hash = Blake2s128::new();
-    hash.update(self::flow(flow));
+    hash.update(flow.word());
     hash.update([0]);
     hash.update(id);
     path(ahoy_dbus::device_path(&hex(hash.finalize().into())))
-}
-
-/// `Direction` of a device.
-pub(super) fn flow(flow: Flow) -> &'static str {
-    match flow {
-        Flow::Input => "input",
-        Flow::Output => "output",
-    }
 }
 
 /// A call by its path, its `Id`, or its 32 hex digits.
@@ -106,21 +103,6 @@ pub(super) fn contact(id: PeerId) -> String {
     hex(id.bytes())
 }
 
-/// `State`.
-pub(super) fn state(state: State) -> &'static str {
-    match state {
-        State::Dialing => "dialing",
-        State::Alerting => "alerting",
-        State::Incoming => "incoming",
-        State::Waiting => "waiting",
-        State::Connecting => "connecting",
-        State::Active => "active",
-        State::Held => "held",
-        State::Reconnecting => "reconnecting",
-        State::Disconnected => "disconnected",
-    }
-}
-
 /// `State` of a Peer.
 pub(super) fn member_state(state: MemberState) -> &'static str {
     match state {
@@ -129,59 +111,6 @@ pub(super) fn member_state(state: MemberState) -> &'static str {
         MemberState::Joined => "joined",
         MemberState::Declined => "declined",
         MemberState::Left => "left",
-    }
-}
-
-/// `StateReason`; empty while the call lives.
-pub(super) fn reason(reason: Option<EndReason>) -> &'static str {
-    let Some(reason) = reason else { return "" };
-    match reason {
-        EndReason::Completed => "completed",
-        EndReason::Canceled => "canceled",
-        EndReason::Declined => "declined",
-        EndReason::Busy => "busy",
-        EndReason::NoAnswer => "no-answer",
-        EndReason::Missed => "missed",
-        EndReason::AnsweredElsewhere => "answered-elsewhere",
-        EndReason::DeclinedElsewhere => "declined-elsewhere",
-        EndReason::Unreachable => "unreachable",
-        EndReason::Unavailable => "unavailable",
-        EndReason::IceFailed => "ice-failed",
-        EndReason::NegotiationFailed => "negotiation-failed",
-        EndReason::MediaFailed => "media-failed",
-        EndReason::ConnectionLost => "connection-lost",
-        EndReason::SignalingFailed => "signaling-failed",
-        EndReason::SecurityFailed => "security-failed",
-        EndReason::Shutdown => "shutdown",
-        EndReason::Interrupted => "interrupted",
-        EndReason::Internal => "internal",
-    }
-}
-
-/// `EndedBy`; empty while the call lives.
-pub(super) fn ended_by(by: Option<EndedBy>) -> &'static str {
-    let Some(by) = by else { return "" };
-    match by {
-        EndedBy::Local => "local",
-        EndedBy::Remote => "remote",
-        EndedBy::Network => "network",
-        EndedBy::Policy => "policy",
-    }
-}
-
-/// `Direction`.
-pub(super) fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Incoming => "incoming",
-        Direction::Outgoing => "outgoing",
-    }
-}
-
-/// `Kind` of a call.
-pub(super) fn kind(kind: CallKind) -> &'static str {
-    match kind {
-        CallKind::Direct => "direct",
-        CallKind::Group => "group",
     }
 }
 

@@ -160,7 +160,7 @@ impl Options {
 }
 
 /// A whole number of any type.
-fn whole(value: &Variant<'_>) -> Option<i128> {
+pub(super) fn whole(value: &Variant<'_>) -> Option<i128> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "all the other types are no whole numbers")]
     Some(match value {
         Variant::Variant(inner) => return whole(inner),

@@ -4,13 +4,13 @@
 //! Must not: decide anything, or keep what changes.
 
 use ahoy_call::{CallId, MemberId};
-use zbus::{fdo, interface};
+use zbus::{Variant, fdo, interface};
 
 use super::engine_handle::EngineHandle;
 use super::fault::Fault;
-use super::names;
+use super::object::{self, Object, Properties};
 use super::options::{Dictionary, Options};
-use super::shown::Peer;
+use super::{names, shown};
 use crate::values::contact_rules::{LOUDEST, MannerChange};
 use crate::values::request::{Denied, DeniedKind, Request};
 use crate::values::rows::ContactChange;
@@ -30,90 +30,36 @@ impl PeerObject {
         let sentence = "Nobody can be removed from a call of two: hang up.";
         Err(Denied::new(DeniedKind::InvalidState, sentence).into())
     }
-
-    #[zbus(property)]
-    fn name(&self) -> fdo::Result<String> {
-        Ok(self.now()?.name)
-    }
-
-    #[zbus(property)]
-    fn contact(&self) -> fdo::Result<String> {
-        Ok(self.now()?.contact)
-    }
-
-    #[zbus(property)]
-    fn state(&self) -> fdo::Result<&'static str> {
-        Ok(self.now()?.state)
-    }
-
-    #[zbus(property)]
-    fn muted(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.muted)
-    }
-
-    #[zbus(property)]
-    fn video(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.video)
-    }
-
-    #[zbus(property)]
-    fn screen(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.screen)
-    }
-
-    #[zbus(property)]
-    fn speaking(&self) -> fdo::Result<bool> {
-        Ok(self.now()?.speaking)
-    }
-
-    #[zbus(property)]
-    fn quality(&self) -> fdo::Result<&'static str> {
-        Ok(self.now()?.quality)
-    }
-
-    // The library would emit a second signal after a `Set`: this one is told by the publication alone.
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn volume(&self) -> fdo::Result<f64> {
-        Ok(self.now()?.volume)
-    }
-
-    /// Does not wait for the answer: the library holds a lock on the whole tree meanwhile, and a publication that adds a call
-    /// would wait for it. What can be refused is refused here.
-    #[zbus(property)]
-    fn set_volume(&self, volume: f64) -> Result<(), Fault> {
-        if !(0.0..=LOUDEST).contains(&volume) {
-            return Err(Denied::new(DeniedKind::InvalidOption, "A volume lies between 0 and 2.").into());
-        }
-        let gone = || Denied::new(DeniedKind::NoSuchCall, "The call is over and gone.");
-        let id = self.now().map_err(|_gone| gone())?.contact;
-        let manner = MannerChange { volume: Some(volume), ..MannerChange::default() };
-        let change = ContactChange { manner, ..ContactChange::default() };
-        self.engine.send(Request::SetContact { id, change }).map(|_unheard| ())
-    }
-
-    #[zbus(property)]
-    fn role(&self) -> fdo::Result<&'static str> {
-        Ok(self.now()?.role)
-    }
-
-    #[zbus(property)]
-    fn joined_at(&self) -> fdo::Result<i64> {
-        Ok(self.now()?.joined_at)
-    }
-
-    #[zbus(property)]
-    fn left_at(&self) -> fdo::Result<i64> {
-        Ok(self.now()?.left_at)
-    }
 }
 
-impl PeerObject {
-    fn now(&self) -> fdo::Result<Peer> {
+impl Object for PeerObject {
+    const SETTABLE: &'static [&'static str] = &["Volume"];
+    // The annotation was so when it was published, and stays: the publication tells each change.
+    const SETTABLE_EMIT: bool = false;
+
+    fn changing(&self) -> fdo::Result<Properties> {
         let row = self.engine.row(self.call)?;
         let gone = || {
             let path = names::peer_path(self.call, self.member);
             fdo::Error::UnknownObject(format!("There is no {}.", path.as_str()))
         };
-        row.member(self.member).map(Peer::of).ok_or_else(gone)
+        row.member(self.member).map(shown::peer).ok_or_else(gone)
+    }
+
+    /// Does not wait for the answer: the library holds a lock on the whole tree meanwhile, and a publication that adds a call
+    /// would wait for it. What can be refused is refused here.
+    async fn set_property(&self, property: &str, value: &Variant<'_>) -> Result<(), Fault> {
+        let Variant::F64(volume) = *value else {
+            return Err(object::mistyped(property, "a number (d)", value));
+        };
+        if !(0.0..=LOUDEST).contains(&volume) {
+            return Err(Denied::new(DeniedKind::InvalidOption, "A volume lies between 0 and 2.").into());
+        }
+        let gone = || Denied::new(DeniedKind::NoSuchCall, "The call is over and gone.");
+        let row = self.engine.row(self.call).map_err(|_gone| gone())?;
+        let (member, _) = row.member(self.member).ok_or_else(gone)?;
+        let manner = MannerChange { volume: Some(volume), ..MannerChange::default() };
+        let change = ContactChange { manner, ..ContactChange::default() };
+        self.engine.send(Request::SetContact { id: names::contact(member.peer), change }).map(|_unheard| ())
     }
 }

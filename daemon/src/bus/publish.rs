@@ -15,9 +15,9 @@ use super::call::CallObject;
 use super::device::DeviceObject;
 use super::engine_handle::EngineHandle;
 use super::guarded::Guarded;
-use super::names;
+use super::object::Properties;
 use super::peer::PeerObject;
-use super::shown::{Account, AudioDevice, Call, Contacts, Focus, History, Manager, Peer, Properties};
+use super::{names, shown};
 use crate::system::failpoint;
 use crate::values::board::{Board, CallRow, DeviceRow};
 
@@ -51,30 +51,41 @@ pub(super) struct Changed {
 
 /// Compares two boards.
 pub(super) fn difference(before: &Board, after: &Board) -> Difference {
-    let mut difference = Difference::default();
-    for row in &before.calls {
-        if find(after, row.view.id).is_none() {
-            difference.gone.push(Arc::clone(row));
-        }
+    let old = everything(before);
+    let changed = everything(after).into_iter().filter_map(|mut object| {
+        let old = old.iter().find(|old| old.path == object.path)?;
+        object.properties.retain(|name, value| old.properties.get(name) != Some(value));
+        (!object.properties.is_empty()).then_some(object)
+    });
+    let same_call = |one: &CallRow, other: &CallRow| one.view.id == other.view.id;
+    let same_device = |one: &DeviceRow, other: &DeviceRow| {
+        one.device.flow == other.device.flow && one.device.id == other.device.id
+    };
+    let come: Vec<Arc<CallRow>> = missing(&after.calls, &before.calls, same_call).collect();
+    let peers = |board: &Board| {
+        let of =
+            |row: &Arc<CallRow>| row.view.members.iter().map(|one| (row.view.id, one.id)).collect::<Vec<_>>();
+        board.calls.iter().flat_map(of).collect::<Vec<_>>()
+    };
+    let (known, mut peers_come) = (peers(before), peers(after));
+    peers_come.retain(|peer| !known.contains(peer) && !come.iter().any(|row| row.view.id == peer.0));
+    Difference {
+        gone: missing(&before.calls, &after.calls, same_call).collect(),
+        come,
+        peers_come,
+        devices_gone: missing(&before.devices, &after.devices, same_device).collect(),
+        devices_come: missing(&after.devices, &before.devices, same_device).collect(),
+        changed: changed.collect(),
     }
-    for row in &after.calls {
-        match find(before, row.view.id) {
-            None => difference.come.push(Arc::clone(row)),
-            Some(old) if Arc::ptr_eq(old, row) => {}
-            Some(old) => difference.call(old, row),
-        }
-    }
-    difference.devices(before, after);
-    let fixed = |text| OwnedObjectPath::try_from(text).unwrap_or_default();
-    let manager = Manager::of(after).changed_since(&Manager::of(before));
-    difference.note(fixed(names::ROOT), "Manager", manager);
-    difference.note(fixed(names::FOCUS), "Focus", Focus::of(after).changed_since(&Focus::of(before)));
-    let account = Account::of(after).changed_since(&Account::of(before));
-    difference.note(names::account_path(&after.account.id), "Account", account);
-    let contacts = Contacts::of(after).changed_since(&Contacts::of(before));
-    difference.note(fixed(names::CONTACTS), "Contacts", contacts);
-    difference.note(fixed(names::HISTORY), "History", History::of(after).changed_since(&History::of(before)));
-    difference
+}
+
+/// The rows that are among these and not among the others.
+fn missing<T>(
+    these: &[Arc<T>],
+    others: &[Arc<T>],
+    same: impl Fn(&T, &T) -> bool,
+) -> impl Iterator<Item = Arc<T>> {
+    these.iter().filter(move |row| !others.iter().any(|other| same(row, other))).cloned()
 }
 
 /// Shows a new board: objects that are over go, the snapshot is swapped, new objects come, and then each changed
@@ -128,25 +139,28 @@ pub(super) async fn tell_all(connection: &Connection, board: &Board) -> zbus::Re
 }
 
 /// All objects of a board with all that can change of them.
-fn everything(board: &Board) -> Vec<Changed> {
-    let fixed = |text| OwnedObjectPath::try_from(text).unwrap_or_default();
-    let mut all = Difference::default();
+pub(super) fn everything(board: &Board) -> Vec<Changed> {
+    let object = |path, interface, properties| Changed { path, interface, properties };
+    let mut all = Vec::new();
     for row in &board.calls {
-        all.note(names::call_path(row.view.id), "Call", Call::of(row).all());
+        all.push(object(names::call_path(row.view.id), "Call", shown::call(row)));
         for member in row.members() {
-            all.note(names::peer_path(row.view.id, member.0.id), "Peer", Peer::of(member).all());
+            all.push(object(names::peer_path(row.view.id, member.0.id), "Peer", shown::peer(member)));
         }
     }
-    for row in &board.devices {
+    let device = |row: &Arc<DeviceRow>| {
         let path = names::device_path(row.device.flow, &row.device.id);
-        all.note(path, "AudioDevice", AudioDevice::of(row).all());
-    }
-    all.note(fixed(names::ROOT), "Manager", Manager::of(board).all());
-    all.note(fixed(names::FOCUS), "Focus", Focus::of(board).all());
-    all.note(names::account_path(&board.account.id), "Account", Account::of(board).all());
-    all.note(fixed(names::CONTACTS), "Contacts", Contacts::of(board).all());
-    all.note(fixed(names::HISTORY), "History", History::of(board).all());
-    all.changed
+        object(path, "AudioDevice", shown::device(row))
+    };
+    let single = [
+        object(names::fixed(names::ROOT), "Manager", shown::manager(board)),
+        object(names::fixed(names::FOCUS), "Focus", shown::focus(board)),
+        object(names::account_path(&board.account.id), "Account", shown::account(board)),
+        object(names::fixed(names::CONTACTS), "Contacts", shown::contacts(board)),
+        object(names::fixed(names::HISTORY), "History", shown::history(board)),
+    ];
+    all.extend(board.devices.iter().map(device).chain(single));
+    all
 }
 
 /// Exports the objects of a call that is on the board, and of the others in it.
@@ -193,51 +207,6 @@ async fn emit(connection: &Connection, changed: Changed) -> zbus::Result<()> {
 /// The body of `PropertiesChanged`.
 pub(super) fn changes(changed: &Changed) -> (String, &Properties, &[&'static str]) {
     (format!("{}.{}", names::NAME, changed.interface), &changed.properties, &[])
-}
-
-impl Difference {
-    fn call(&mut self, before: &CallRow, after: &CallRow) {
-        let id = after.view.id;
-        self.note(names::call_path(id), "Call", Call::of(after).changed_since(&Call::of(before)));
-        for member in after.members() {
-            match before.member(member.0.id) {
-                None => self.peers_come.push((id, member.0.id)),
-                Some(old) => {
-                    let changed = Peer::of(member).changed_since(&Peer::of(old));
-                    self.note(names::peer_path(id, member.0.id), "Peer", changed);
-                }
-            }
-        }
-    }
-
-    fn devices(&mut self, before: &Board, after: &Board) {
-        let find = |board: &Board, row: &DeviceRow| {
-            let same =
-                |one: &&Arc<DeviceRow>| one.device.flow == row.device.flow && one.device.id == row.device.id;
-            board.devices.iter().find(same).cloned()
-        };
-        self.devices_gone = before.devices.iter().filter(|row| find(after, row).is_none()).cloned().collect();
-        for row in &after.devices {
-            match find(before, row) {
-                None => self.devices_come.push(Arc::clone(row)),
-                Some(old) => {
-                    let path = names::device_path(row.device.flow, &row.device.id);
-                    let changed = AudioDevice::of(row).changed_since(&AudioDevice::of(&old));
-                    self.note(path, "AudioDevice", changed);
-                }
-            }
-        }
-    }
-
-    fn note(&mut self, path: OwnedObjectPath, interface: &'static str, properties: Properties) {
-        if !properties.is_empty() {
-            self.changed.push(Changed { path, interface, properties });
-        }
-    }
-}
-
-fn find(board: &Board, id: CallId) -> Option<&Arc<CallRow>> {
-    board.calls.iter().find(|row| row.view.id == id)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use zbus::Variant;
 
 use super::fault::Fault;
+use super::options::whole;
 use crate::values::setting::Setting;
 
 /// A value as a client reads it: s, b, x, d or as.
@@ -21,25 +22,21 @@ pub(super) fn spelled(value: Setting) -> Variant<'static> {
 
 /// A value as a client wrote it.
 pub(super) fn parsed(value: &Variant<'_>) -> Result<Setting, Fault> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "most types of D-Bus are no value of a setting")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the other types are whole numbers, or no value of a setting"
+    )]
     let setting = match value {
         Variant::Variant(inner) => return parsed(inner),
         Variant::Str(text) => Some(Setting::Text(text.to_string())),
         Variant::Bool(flag) => Some(Setting::Flag(*flag)),
-        Variant::U8(number) => Some(Setting::Whole((*number).into())),
-        Variant::I16(number) => Some(Setting::Whole((*number).into())),
-        Variant::U16(number) => Some(Setting::Whole((*number).into())),
-        Variant::I32(number) => Some(Setting::Whole((*number).into())),
-        Variant::U32(number) => Some(Setting::Whole((*number).into())),
-        Variant::I64(number) => Some(Setting::Whole(*number)),
-        Variant::U64(number) => i64::try_from(*number).ok().map(Setting::Whole),
         Variant::F64(number) => Some(Setting::Real(*number)),
         Variant::Array(array) => array
             .iter()
             .map(|item| item.downcast_ref::<String>().ok())
             .collect::<Option<Vec<_>>>()
             .map(Setting::Texts),
-        _ => None,
+        other => whole(other).and_then(|number| number.try_into().ok()).map(Setting::Whole),
     };
     setting.ok_or_else(|| {
         let found = value.value_signature();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use zbus::conn::Builder;
 use zbus::fdo::{self, RequestNameFlags};
-use zbus::object_server::{Interface, SignalEmitter};
+use zbus::object_server::SignalEmitter;
 use zbus::{Connection, ObjectServer, Variant};
 
 use super::account::AccountObject;
@@ -19,14 +19,14 @@ use super::focus::FocusObject;
 use super::guarded::Guarded;
 use super::managed::Managed;
 use super::manager::ManagerObject;
-use super::properties::{OwnProperties, Settable};
+use super::object::Object;
+use super::properties::OwnProperties;
 use super::publish::{add_call, add_device, show, tell_all};
 use super::{EventData, Publication, border, names, release};
 use crate::bus::contacts::ContactsObject;
 use crate::bus::history::HistoryObject;
 use crate::system::clock;
 use crate::values::board::{Board, Shown};
-use crate::values::happening::outcome_word;
 use crate::values::request::Asked;
 
 /// Why there is no tree on the bus.
@@ -194,10 +194,10 @@ impl Tree {
         put("call", data.call.map(|id| Variant::from(names::call_path(id))));
         put("contact", data.contact.map(|id| names::contact(id).into()));
         put("name", data.name.map(Variant::from));
-        put("direction", data.direction.map(|direction| names::direction(direction).into()));
-        put("outcome", data.outcome.map(|outcome| outcome_word(outcome).into()));
+        put("direction", data.direction.map(|direction| direction.word().into()));
+        put("outcome", data.outcome.map(|outcome| outcome.word().into()));
         put("duration-ms", data.duration_ms.map(Variant::from));
-        put("reason", data.reason.map(|reason| names::reason(Some(reason)).into()));
+        put("reason", data.reason.map(|reason| reason.word().into()));
         put("history", data.history.map(Variant::from));
         ManagerObject::event(&self.emitter(names::ROOT)?, kind, serial, spelled).await
     }
@@ -227,10 +227,7 @@ impl Tree {
 }
 
 /// Exports an object that is always there, with properties of its own making.
-async fn place<I>(server: &ObjectServer, path: &str, object: I) -> zbus::Result<()>
-where
-    I: Interface + Clone + Settable,
-{
+async fn place(server: &ObjectServer, path: &str, object: impl Object) -> zbus::Result<()> {
     let guarded = Guarded(object);
     server.at(path, guarded.clone()).await?;
     server.remove::<fdo::Properties, _>(path).await?;

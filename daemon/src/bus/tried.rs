@@ -8,25 +8,21 @@ use std::sync::Arc;
 use zbus::wire::Structure;
 use zbus::{Message, Variant};
 
-use super::publish::{changes, difference};
+use super::publish::{changes, everything};
 use super::{border, names};
 use crate::bus::history;
 use crate::values::board::Board;
 use crate::values::rows::{HistoryEvent, HistoryRow};
 
-/// What is sent when this board comes after none, and when this row and its events are asked for.
+/// What is sent when all of this board is told, and when this row and its events are asked for.
 pub(crate) fn marshalled(
     board: Arc<Board>,
     row: HistoryRow,
     events: Vec<HistoryEvent>,
 ) -> zbus::Result<Vec<Message>> {
     let board = border::board(board);
-    let before = Board {
-        calls: board.calls.iter().map(|row| Arc::new(super::shown::blank(row))).collect(),
-        ..Board::default()
-    };
     let mut messages = Vec::new();
-    for changed in difference(&before, &board).changed {
+    for changed in everything(&board) {
         let signal =
             Message::signal(changed.path.clone(), "org.freedesktop.DBus.Properties", "PropertiesChanged");
         messages.push(signal.build(&changes(&changed))?);

@@ -14,17 +14,12 @@ pub(super) fn decline(reason: &str, options: Dictionary) -> Result<(Verb, Guard)
     let mut options = Options::from(options);
     let guard = options.guard()?;
     let message = options.words("message")?;
-    let scope = match options.string("scope")?.as_deref() {
-        None | Some("everywhere") => Scope::Everywhere,
-        Some("this-device") => Scope::ThisDevice,
-        Some(_) => return Err(Fault::option("Option 'scope' is 'this-device' or 'everywhere'.")),
-    };
+    let scope = options.word("scope", &Scope::WORDS, Scope::named)?.unwrap_or(Scope::Everywhere);
     options.finish()?;
-    let (reason, text) = match reason {
-        "declined" => (DeclineReason::Declined, message),
-        "busy" => (DeclineReason::Busy, message),
-        "later" => (DeclineReason::Declined, Some(message.unwrap_or_else(|| "later".to_owned()))),
-        _ => return Err(Fault::arguments("The reason is 'declined', 'busy' or 'later'.")),
+    let (reason, text) = match (DeclineReason::named(reason), reason) {
+        (Some(reason), _) => (reason, message),
+        (None, "later") => (DeclineReason::Declined, Some(message.unwrap_or_else(|| "later".to_owned()))),
+        (None, _) => return Err(Fault::arguments("The reason is 'declined', 'busy' or 'later'.")),
     };
     Ok((Verb::Decline { reason, scope, text }, guard))
 }
