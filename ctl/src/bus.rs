@@ -12,7 +12,7 @@ use ahoy_dbus::proxy::{
 use ahoy_dbus::{BUS_NAME, Dict, ROOT, interface};
 use zbus::fdo::DBusProxy;
 use zbus::names::{BusName, WellKnownName};
-use zbus::proxy::{CacheProperties, MethodFlags};
+use zbus::proxy::{CacheProperties, Defaults, MethodFlags};
 use zbus::{Connection, connection};
 
 use crate::fault::{Exit, Fault};
@@ -88,42 +88,48 @@ impl Bus {
 
     /// Manager.
     pub(crate) async fn manager(&self) -> Result<ManagerProxy<'static>, Fault> {
-        ask(ManagerProxy::builder(&self.connection).cache_properties(CacheProperties::No).build()).await
+        self.proxy(None).await
     }
 
     /// Focus.
     pub(crate) async fn focus(&self) -> Result<FocusProxy<'static>, Fault> {
-        ask(FocusProxy::builder(&self.connection).cache_properties(CacheProperties::No).build()).await
+        self.proxy(None).await
     }
 
     /// Contacts.
     pub(crate) async fn contacts(&self) -> Result<ContactsProxy<'static>, Fault> {
-        ask(ContactsProxy::builder(&self.connection).cache_properties(CacheProperties::No).build()).await
+        self.proxy(None).await
     }
 
     /// History.
     pub(crate) async fn history(&self) -> Result<HistoryProxy<'static>, Fault> {
-        ask(HistoryProxy::builder(&self.connection).cache_properties(CacheProperties::No).build()).await
+        self.proxy(None).await
     }
 
     /// The call at a path.
     pub(crate) async fn call(&self, path: &str) -> Result<CallProxy<'static>, Fault> {
-        let path = zbus::OwnedObjectPath::try_from(path)?;
-        ask(CallProxy::builder(&self.connection).path(path).cache_properties(CacheProperties::No).build())
-            .await
+        self.proxy(Some(path)).await
     }
 
     /// The sound device at a path.
     pub(crate) async fn device(&self, path: &str) -> Result<AudioDeviceProxy<'static>, Fault> {
-        let path = zbus::OwnedObjectPath::try_from(path)?;
-        let proxy = AudioDeviceProxy::builder(&self.connection).path(path);
-        ask(proxy.cache_properties(CacheProperties::No).build()).await
+        self.proxy(Some(path)).await
     }
 
     /// The account at a path.
     pub(crate) async fn account(&self, path: &str) -> Result<AccountProxy<'static>, Fault> {
-        let path = zbus::OwnedObjectPath::try_from(path)?;
-        ask(AccountProxy::builder(&self.connection).path(path).cache_properties(CacheProperties::No).build())
-            .await
+        self.proxy(Some(path)).await
+    }
+
+    /// An object, at the path that it has by itself if none is given.
+    async fn proxy<P>(&self, path: Option<&str>) -> Result<P, Fault>
+    where
+        P: From<zbus::Proxy<'static>> + Defaults,
+    {
+        let mut proxy = zbus::proxy::Builder::new(&self.connection).cache_properties(CacheProperties::No);
+        if let Some(path) = path {
+            proxy = proxy.path(zbus::OwnedObjectPath::try_from(path)?);
+        }
+        ask(proxy.build()).await
     }
 }

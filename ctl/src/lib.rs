@@ -52,6 +52,8 @@ Example: ahoyctl call ana --wait"
 struct Args {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -83,38 +85,6 @@ enum Command {
     Version(cmd::version::Args),
 }
 
-impl Command {
-    fn form(&self) -> FormArgs {
-        match self {
-            Self::Call(args) => args.form,
-            Self::Answer(args) => args.form,
-            Self::Decline(args) => args.form,
-            Self::Silence(args) => args.form,
-            Self::Hangup(args) => args.form,
-            Self::Hold(args) => args.form,
-            Self::Resume(args) => args.form,
-            Self::Swap(args) => args.form,
-            Self::Mute(args) => args.form,
-            Self::Dnd(args) => args.form,
-            Self::Status(args) => args.form,
-            Self::List(args) => args.form,
-            Self::Show(args) => args.form,
-            Self::Watch(args) => args.form,
-            Self::Events(args) => args.form,
-            Self::Wait(args) => args.form,
-            Self::History(args) => args.form(),
-            Self::Contact(args) => args.form(),
-            Self::Device(args) => args.form(),
-            Self::Account(args) => args.form(),
-            Self::Config(args) => args.form(),
-            Self::Hook(args) => args.form(),
-            Self::Logs(args) => args.form,
-            Self::Completions(args) => args.form,
-            Self::Version(args) => args.form,
-        }
-    }
-}
-
 /// The whole command line, for man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
@@ -136,7 +106,7 @@ pub fn answer_the_shell() {
 #[tokio::main(flavor = "current_thread")]
 pub async fn main() -> ExitCode {
     let args = Args::parse();
-    let exit = match run(args.command).await {
+    let exit = match run(args.command, Printer::new(args.form)).await {
         Ok(exit) => exit,
         Err(fault) => {
             if !fault.sentence.is_empty() {
@@ -148,8 +118,7 @@ pub async fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-async fn run(command: Command) -> Result<Exit, Fault> {
-    let out = Printer::new(command.form());
+async fn run(command: Command, out: Printer) -> Result<Exit, Fault> {
     // These need no bus.
     if let Command::Logs(args) = &command {
         return cmd::logs::run(args, out.is_json());

@@ -18,17 +18,20 @@ use crate::complain::complain;
 use crate::fault::{Exit, Fault};
 use crate::template;
 
-/// Which form a person or program asked for.
+/// Which form a person or program asked for; every command takes these.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct FormArgs {
     /// One JSON object, with "v":1
-    #[arg(long, conflicts_with = "jsonl")]
+    #[arg(long, global = true, display_order = 900, conflicts_with = "jsonl")]
     json: bool,
     /// JSON lines: a stream, or one line an item
-    #[arg(long)]
+    #[arg(long, global = true, display_order = 901)]
     jsonl: bool,
     /// By a template, such as '{{ peer }} {{ state }}'
-    #[arg(long, value_name = "TEMPLATE", value_parser = template::parse, conflicts_with_all = ["json", "jsonl"])]
+    #[arg(
+        long, global = true, display_order = 902, value_name = "TEMPLATE",
+        value_parser = template::parse, conflicts_with_all = ["json", "jsonl"]
+    )]
     format: Option<&'static str>,
 }
 
@@ -87,22 +90,23 @@ impl Printer {
         line(&clean::json(&object.to_string()))
     }
 
-    /// Rows: aligned below their heads, tab-separated, one object that holds all under `key`, or one object a row.
-    ///
-    /// `extra` joins the one object.
-    pub(crate) fn rows(
+    /// A row for each of these: aligned below their heads, tab-separated, one object that holds all under `key`, or one
+    /// object a row. `extra` joins the one object.
+    pub(crate) fn rows<T>(
         &self,
         heads: &[&str],
-        rows: &[Vec<String>],
-        key: &str,
-        items: Vec<Value>,
+        all: &[T],
+        row: impl Fn(&T) -> Vec<String>,
+        (key, item): (&str, impl Fn(&T) -> Value),
         extra: Value,
     ) -> Result<(), Fault> {
+        let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+        let mut items = all.iter().map(item);
         match self.form {
             Form::Table if rows.is_empty() => Ok(()),
             Form::Table => {
                 let heads = heads.iter().map(|head| (*head).to_owned()).collect::<Vec<_>>();
-                let all: Vec<&Vec<String>> = std::iter::once(&heads).chain(rows).collect();
+                let all: Vec<&Vec<String>> = std::iter::once(&heads).chain(&rows).collect();
                 let mut lines = align(&all);
                 if let Some(head) = lines.first_mut() {
                     *head = bold(head);
@@ -113,11 +117,11 @@ impl Printer {
             Form::Json => {
                 let mut object = extra;
                 if let Value::Object(map) = &mut object {
-                    map.insert(key.into(), Value::Array(items));
+                    map.insert(key.into(), items.collect());
                 }
                 self.object(object)
             }
-            Form::JsonLines | Form::Template(_) => items.into_iter().try_for_each(|item| self.object(item)),
+            Form::JsonLines | Form::Template(_) => items.try_for_each(|item| self.object(item)),
         }
     }
 
@@ -141,6 +145,14 @@ impl Printer {
         } else {
             line(&tabs(words))
         }
+    }
+
+    /// An object for programs, else the words of one line.
+    pub(crate) fn either(&self, object: Value, words: &[&str]) -> Result<(), Fault> {
+        if self.is_json() {
+            return self.object(object);
+        }
+        self.words(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
     }
 
     /// A bare text, the same in a pipe.

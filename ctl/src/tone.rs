@@ -45,23 +45,9 @@ fn decoded(uri: &str) -> Option<PathBuf> {
         Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
         None => uri,
     };
-    if !path.starts_with('/') {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let pair = [rest.next()?, rest.next()?];
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&pair).ok()?, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    if bytes.contains(&0) {
-        return None;
-    }
-    Some(PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes)))
+    let bytes: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
+    let plain = path.starts_with('/') && !bytes.contains(&0);
+    plain.then(|| PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes)))
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 use zbus::names::OwnedInterfaceName;
 use zbus::{Message, OwnedObjectPath, Variant};
 
+use crate::fault::Fault;
+
 /// The answer of `GetManagedObjects`.
 pub(crate) type Managed = HashMap<OwnedObjectPath, HashMap<OwnedInterfaceName, Dict>>;
 
@@ -71,6 +73,11 @@ impl Props {
     pub(crate) fn json(&self) -> Map<String, Value> {
         row_json(&self.0)
     }
+
+    /// The same as a value.
+    pub(crate) fn value(&self) -> Value {
+        Value::Object(self.json())
+    }
 }
 
 impl From<Dict> for Props {
@@ -119,6 +126,15 @@ pub(crate) struct Device {
     pub(crate) path: String,
     /// Its properties.
     pub(crate) props: Props,
+}
+
+impl Device {
+    /// `{"path":…,"id":…, …}`
+    pub(crate) fn json(&self) -> Value {
+        let mut object = self.props.json();
+        object.insert("path".into(), json!(self.path));
+        Value::Object(object)
+    }
 }
 
 /// All that the bus shows.
@@ -266,6 +282,12 @@ impl World {
             _ => None,
         }
     }
+}
+
+/// Options, without those that were not given.
+pub(crate) fn options<const N: usize>(given: [(&str, Option<Variant<'static>>); N]) -> Result<Dict, Fault> {
+    let given = given.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    given.map(|(key, value)| Ok((key.to_owned(), value.try_into()?))).collect()
 }
 
 /// A row or the properties of an object, as a JSON object: names in snake case, whatever they are on the bus.

@@ -4,15 +4,14 @@
 //! Must not: hold a key.
 
 use ahoy_dbus::Dict;
-use serde_json::{Value, json};
+use serde_json::json;
 use zbus::Variant;
 
 use super::Desk;
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
-use crate::print::FormArgs;
 use crate::time;
-use crate::world::Props;
+use crate::world::{Props, options};
 
 /// Who you are: address, name, relays; your card for others
 #[derive(Debug, clap::Args)]
@@ -23,67 +22,37 @@ use crate::world::Props;
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// Show the account (what `account` alone does)
     #[command(after_help = "Example: ahoyctl account show --json")]
-    Show {
-        #[command(flatten)]
-        form: FormArgs,
-    },
+    Show,
     /// Print a fresh card: who holds it can reach you. One for each person
     #[command(after_help = "Example: ahoyctl account card --for Ana > for-ana.card")]
     Card {
         /// For whom, as a reminder
         #[arg(long = "for", value_name = "NAME")]
         whom: Option<String>,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// List cards that were given out and that nobody has used yet
     #[command(after_help = "A card that was used belongs to its contact, and goes with it.
 One that nobody uses within 30 days ends by itself.
 Example: ahoyctl account cards")]
-    Cards {
-        #[command(flatten)]
-        form: FormArgs,
-    },
+    Cards,
     /// Take back a card that nobody has used
     #[command(after_help = "Example: ahoyctl account revoke 3f2a")]
     Revoke {
         /// Its id, or a unique beginning of it: see `account cards`
         card: String,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Set your name as others see it
     #[command(after_help = "Example: ahoyctl account name 'Ana B.'")]
     Name {
         /// 1 to 64 characters
         name: String,
-        #[command(flatten)]
-        form: FormArgs,
     },
-}
-
-impl Args {
-    /// The form, wherever it was asked for.
-    pub(crate) fn form(&self) -> FormArgs {
-        match &self.what {
-            Some(
-                What::Show { form }
-                | What::Card { form, .. }
-                | What::Cards { form }
-                | What::Revoke { form, .. }
-                | What::Name { form, .. },
-            ) => *form,
-            None => self.form,
-        }
-    }
 }
 
 /// Runs it.
@@ -91,20 +60,13 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     desk.bus.wake().await?;
     let (path, account) = account(desk).await?;
     match args.what {
-        None | Some(What::Show { .. }) => show(desk, &account)?,
+        None | Some(What::Show) => show(desk, &account)?,
         Some(What::Card { whom, .. }) => {
-            let mut options = Dict::new();
-            if let Some(name) = whom {
-                options.insert("name".to_owned(), Variant::from(name).try_into()?);
-            }
+            let options = options([("name", whom.map(Variant::from))])?;
             let card = ask(desk.bus.account(&path).await?.export_card(&options)).await?;
-            if desk.out.is_json() {
-                desk.out.object(json!({"card": card}))?;
-            } else {
-                desk.out.text(&card)?;
-            }
+            desk.out.either(json!({"card": card}), &[&card])?;
         }
-        Some(What::Cards { .. }) => show_cards(desk, &path).await?,
+        Some(What::Cards) => show_cards(desk, &path).await?,
         Some(What::Revoke { card, .. }) => {
             ask(desk.bus.account(&path).await?.revoke_card(&card, &Dict::new())).await?;
             show_cards(desk, &path).await?;
@@ -121,12 +83,10 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
 async fn show_cards(desk: &Desk, path: &str) -> Result<(), Fault> {
     let rows = ask(desk.bus.account(path).await?.cards(&Dict::new())).await?;
     let rows: Vec<Props> = rows.into_iter().map(Props::from).collect();
-    let items = rows.iter().map(|row| Value::Object(row.json())).collect();
     let line = |row: &Props| {
         vec![row.text("id").to_owned(), row.text("name").to_owned(), time::local(row.at("given-at"))]
     };
-    let lines: Vec<Vec<String>> = rows.iter().map(line).collect();
-    desk.out.rows(&["CARD", "FOR", "GIVEN"], &lines, "cards", items, json!({}))
+    desk.out.rows(&["CARD", "FOR", "GIVEN"], &rows, line, ("cards", Props::value), json!({}))
 }
 
 async fn account(desk: &Desk) -> Result<(String, Props), Fault> {
@@ -136,7 +96,7 @@ async fn account(desk: &Desk) -> Result<(String, Props), Fault> {
 
 fn show(desk: &Desk, account: &Props) -> Result<(), Fault> {
     if desk.out.is_json() {
-        return desk.out.object(json!({"account": Value::Object(account.json())}));
+        return desk.out.object(json!({"account": account.value()}));
     }
     let mut pairs = vec![
         ("name", account.text("DisplayName").to_owned()),

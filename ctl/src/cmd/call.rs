@@ -3,17 +3,15 @@
 //! Lives here: dialing, and following the call to its end.
 //! Must not: decide when it is over; the daemon says so.
 
-use ahoy_dbus::Dict;
 use ahoy_dbus::types::{Reason, State};
 use zbus::Variant;
 
 use super::Desk;
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
-use crate::pick;
-use crate::print::{Form, FormArgs};
+use crate::print::Form;
 use crate::wait::Follower;
-use crate::world::Call;
+use crate::world::{Call, options};
 
 /// Call somebody
 #[derive(Debug, clap::Args)]
@@ -37,8 +35,6 @@ pub(crate) struct Args {
     /// Do not hold the call you are in; fail as busy while there is one
     #[arg(long)]
     no_hold: bool,
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -50,20 +46,14 @@ enum Until {
 /// Runs it.
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     desk.bus.wake().await?;
-    let target = target(desk, &args.target).await?;
-    let mut options = Dict::new();
-    if let Some(seconds) = args.lifetime {
-        options.insert("lifetime".to_owned(), seconds.into());
-    }
-    if args.no_hold {
-        options.insert("hold-others".to_owned(), false.into());
-    }
-    if let Some(note) = args.note {
-        options.insert("note".to_owned(), Variant::from(note).try_into()?);
-    }
+    let options = options([
+        ("lifetime", args.lifetime.map(Variant::from)),
+        ("hold-others", args.no_hold.then(|| false.into())),
+        ("note", args.note.map(Variant::from)),
+    ])?;
     let mut follower = Follower::subscribe(&desk.bus).await?;
     let manager = desk.bus.manager().await?;
-    let path = ask(manager.dial(&target, &options)).await?;
+    let path = ask(manager.dial(&args.target, &options)).await?;
     let Some(until) = args.wait else {
         desk.show_effect(path.as_str()).await?;
         return Ok(Exit::Ok);
@@ -102,17 +92,5 @@ fn exit(call: &Call, until: Until) -> Exit {
         // It never became active.
         (Exit::Ok, Until::Active) => Exit::NoCall,
         (exit, Until::Active | Until::Ended) => exit,
-    }
-}
-
-/// What Dial is given: the id of the contact that is meant. What names no contact is left to the daemon to judge.
-async fn target(desk: &Desk, typed: &str) -> Result<String, Fault> {
-    if typed.starts_with("history:") {
-        return Ok(typed.to_owned());
-    }
-    match pick::contact(&desk.bus, typed).await {
-        Ok(row) => Ok(row.text("id").to_owned()),
-        Err(fault) if fault.exit == Exit::NoSuch => Ok(typed.to_owned()),
-        Err(fault) => Err(fault),
     }
 }

@@ -6,7 +6,6 @@
 use std::io::Write as _;
 
 use crate::fault::{Exit, Fault};
-use crate::print::FormArgs;
 
 /// Print the completion script of a shell
 #[derive(Debug, clap::Args)]
@@ -16,8 +15,6 @@ pub(crate) struct Args {
     /// For which shell
     #[arg(value_parser = ["bash", "zsh", "fish"])]
     shell: String,
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
 }
 
 /// Runs it.

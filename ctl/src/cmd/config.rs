@@ -16,7 +16,8 @@ use super::Desk;
 use crate::bus::{Bus, ask};
 use crate::clean;
 use crate::fault::{Exit, Fault};
-use crate::print::{FormArgs, Printer};
+use crate::pick;
+use crate::print::Printer;
 use crate::tone;
 use crate::world::row_json;
 
@@ -40,8 +41,6 @@ enum What {
         /// Which one
         #[arg(add = crate::complete::settings())]
         key: Option<String>,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Change a setting
     #[command(after_help = "Example: ahoyctl config set relay.urls wss://one.example wss://two.example")]
@@ -52,8 +51,6 @@ enum What {
         /// The value; several for a list
         #[arg(required = true, allow_hyphen_values = true)]
         value: Vec<String>,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Go back to the default of a setting
     #[command(after_help = "Example: ahoyctl config reset call.lifetime")]
@@ -61,36 +58,15 @@ enum What {
         /// Which one
         #[arg(add = crate::complete::settings())]
         key: String,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Open the file in your editor, then apply it
     #[command(
         after_help = "Takes $VISUAL, else $EDITOR, else what is there.\nExample: EDITOR=nano ahoyctl config edit"
     )]
-    Edit {
-        #[command(flatten)]
-        form: FormArgs,
-    },
+    Edit,
     /// Say where the file is
     #[command(after_help = "Example: cat \"$(ahoyctl config path)\"")]
-    Path {
-        #[command(flatten)]
-        form: FormArgs,
-    },
-}
-
-impl Args {
-    /// The form that was asked for.
-    pub(crate) fn form(&self) -> FormArgs {
-        match &self.what {
-            What::Get { form, .. }
-            | What::Set { form, .. }
-            | What::Reset { form, .. }
-            | What::Edit { form }
-            | What::Path { form } => *form,
-        }
-    }
+    Path,
 }
 
 /// Runs it. Where ahoyd does not run and does not start, what can be done with the file alone is done with it.
@@ -101,8 +77,8 @@ pub(crate) async fn run(out: Printer, args: Args) -> Result<Exit, Fault> {
     };
     match (desk, args.what) {
         (Ok(desk), what) => with_daemon(&desk, what).await?,
-        (Err(_), What::Path { .. }) => say_path(out, &alone::path()?)?,
-        (Err(_), What::Edit { .. }) => {
+        (Err(_), What::Path) => say_path(out, &alone::path()?)?,
+        (Err(_), What::Edit) => {
             let file = alone::path()?;
             alone::edit(&file)?;
             out.hint(&format!(
@@ -114,7 +90,7 @@ pub(crate) async fn run(out: Printer, args: Args) -> Result<Exit, Fault> {
             Checked::Right(settings) => {
                 match key {
                     None => all(out, &settings)?,
-                    Some(key) => show(out, &settings, &pick(&settings, &key)?)?,
+                    Some(key) => show(out, &settings, &meant(&settings, &key)?)?,
                 }
                 out.hint("ahoyd is not running; these are the settings of the file.");
             }
@@ -133,21 +109,21 @@ async fn with_daemon(desk: &Desk, what: What) -> Result<(), Fault> {
         What::Get { key: None, .. } => all(desk.out, &json_of(&settings(desk).await?)),
         What::Get { key: Some(key), .. } => {
             let known = json_of(&settings(desk).await?);
-            show(desk.out, &known, &pick(&known, &key)?)
+            show(desk.out, &known, &meant(&known, &key)?)
         }
         What::Set { key, value, .. } => {
             let known = settings(desk).await?;
-            let key = pick(&json_of(&known), &key)?;
+            let key = meant(&json_of(&known), &key)?;
             let value = if FILES.contains(&key.as_str()) { only_file(value)? } else { value };
             ask(manager.set_setting(&key, &typed(&known, &key, value), &none)).await?;
             show(desk.out, &json_of(&settings(desk).await?), &key)
         }
         What::Reset { key, .. } => {
-            let key = pick(&json_of(&settings(desk).await?), &key)?;
+            let key = meant(&json_of(&settings(desk).await?), &key)?;
             ask(manager.reset_setting(&key, &none)).await?;
             show(desk.out, &json_of(&settings(desk).await?), &key)
         }
-        What::Edit { .. } => {
+        What::Edit => {
             let file = path(desk).await?;
             alone::edit(Path::new(&file))?;
             if let Err(fault) = ask(manager.reload(&none)).await {
@@ -160,7 +136,7 @@ async fn with_daemon(desk: &Desk, what: What) -> Result<(), Fault> {
             desk.out.hint("Applied.");
             Ok(())
         }
-        What::Path { .. } => say_path(desk.out, Path::new(&path(desk).await?)),
+        What::Path => say_path(desk.out, Path::new(&path(desk).await?)),
     }
 }
 
@@ -234,28 +210,17 @@ fn text(value: &serde_json::Value) -> Vec<String> {
 }
 
 /// The setting that is meant: its whole name, or the only one that begins so, with or without its table.
-fn pick(settings: &Settings, named: &str) -> Result<String, Fault> {
+fn meant(settings: &Settings, named: &str) -> Result<String, Fault> {
     if settings.contains_key(named) {
         return Ok(named.to_owned());
     }
-    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
-    let whole: Vec<&String> = settings.keys().filter(|key| last(key) == named).collect();
-    let mut found = if whole.is_empty() {
-        settings.keys().filter(|key| key.starts_with(named) || last(key).starts_with(named)).collect()
-    } else {
-        whole
-    };
-    found.sort();
-    match found.as_slice() {
-        [one] => Ok((*one).clone()),
-        [] => {
-            Err(Fault::new(Exit::NoSuch, format!("There is no setting '{named}'. See: ahoyctl config get")))
-        }
-        several => {
-            let list: String = several.iter().map(|key| format!("\n  {key}")).collect();
-            Err(Fault::new(Exit::Usage, format!("Several settings fit '{named}'; name one:{list}")))
-        }
-    }
+    let keys = |key: &String| vec![key.clone(), key.rsplit('.').next().unwrap_or(key).to_owned()];
+    let mut all: Vec<String> = settings.keys().cloned().collect();
+    all.sort();
+    let several = format!("Several settings fit '{named}'; name one:");
+    pick::only(pick::fitting(&all, named, keys), &several, String::clone, || {
+        Fault::new(Exit::NoSuch, format!("There is no setting '{named}'. See: ahoyctl config get"))
+    })
 }
 
 /// What was typed, as a list where there is one now or several were given; the daemon reads a text as the file would.
@@ -289,13 +254,13 @@ mod tests {
 
     #[test]
     fn a_unique_beginning_of_a_name_is_enough() {
-        assert_eq!(pick(&known(), "call.l").unwrap(), "call.lifetime");
-        assert_eq!(pick(&known(), "urls").unwrap(), "relay.urls");
-        assert_eq!(pick(&known(), "level").unwrap(), "log.level");
-        let fault = pick(&known(), "log").unwrap_err();
+        assert_eq!(meant(&known(), "call.l").unwrap(), "call.lifetime");
+        assert_eq!(meant(&known(), "urls").unwrap(), "relay.urls");
+        assert_eq!(meant(&known(), "level").unwrap(), "log.level");
+        let fault = meant(&known(), "log").unwrap_err();
         assert_eq!(fault.exit, Exit::Usage);
         assert!(fault.sentence.ends_with("\n  log.level\n  log.lines"), "{}", fault.sentence);
-        assert_eq!(pick(&known(), "x").unwrap_err().exit, Exit::NoSuch);
+        assert_eq!(meant(&known(), "x").unwrap_err().exit, Exit::NoSuch);
     }
 
     #[test]

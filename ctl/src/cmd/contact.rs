@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use ahoy_dbus::Dict;
-use serde_json::{Value, json};
+use serde_json::json;
 use zbus::Variant;
 
 use super::Desk;
@@ -15,10 +15,9 @@ use crate::bus::ask;
 use crate::complain::complain;
 use crate::fault::{Exit, Fault};
 use crate::pick;
-use crate::print::FormArgs;
 use crate::time;
 use crate::tone;
-use crate::world::{Props, row_json};
+use crate::world::{Props, options};
 
 /// The people you know
 #[derive(Debug, clap::Args)]
@@ -26,8 +25,6 @@ use crate::world::{Props, row_json};
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
-    #[command(flatten)]
-    form: FormArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -37,8 +34,6 @@ enum What {
     Add {
         /// A file with the card; - for standard input
         file: PathBuf,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// List contacts (what `contact` alone does)
     #[command(
@@ -51,36 +46,23 @@ enum What {
         /// Only favourites
         #[arg(long)]
         favorites: bool,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Show one contact
     #[command(after_help = "Example: ahoyctl contact show ana")]
-    Show {
-        /// Id, address or name, or a unique beginning of one
-        #[arg(add = crate::complete::contacts())]
-        contact: String,
-        #[command(flatten)]
-        form: FormArgs,
-    },
+    Show(Whom),
     /// Find contacts by a part of name, id or address
     #[command(after_help = "Example: ahoyctl contact find an")]
     Find {
         /// The part
         text: String,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Give a contact another name; only you see it
     #[command(after_help = "Example: ahoyctl contact rename ana 'Ana at work'")]
     Rename {
-        /// Id, address or name, or a unique beginning of one
-        #[arg(add = crate::complete::contacts())]
-        contact: String,
+        #[command(flatten)]
+        whom: Whom,
         /// 1 to 64 characters
         name: String,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Decide how a contact rings here, how loud they are, and more
     #[command(after_help = "Example: ahoyctl contact set ana --favorite on --ring always")]
@@ -88,49 +70,42 @@ enum What {
     /// Say that the safety number of `contact show` fits
     #[command(after_help = "Example: ahoyctl contact verify ana")]
     Verify {
-        /// Id, address or name, or a unique beginning of one
-        #[arg(add = crate::complete::contacts())]
-        contact: String,
+        #[command(flatten)]
+        whom: Whom,
         /// Take it back
         #[arg(long)]
         undo: bool,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Block a contact: to them you look offline
     #[command(after_help = "Example: ahoyctl contact block ana")]
-    Block {
-        /// Id, address or name, or a unique beginning of one
-        #[arg(add = crate::complete::contacts())]
-        contact: String,
-        #[command(flatten)]
-        form: FormArgs,
-    },
+    Block(Whom),
     /// Take a block back
     #[command(after_help = "Example: ahoyctl contact unblock ana")]
-    Unblock {
-        /// Id, address or name, or a unique beginning of one
-        #[arg(add = crate::complete::contacts())]
-        contact: String,
-        #[command(flatten)]
-        form: FormArgs,
-    },
+    Unblock(Whom),
     /// Remove a contact; history keeps its rows
     #[command(after_help = "Example: ahoyctl contact rm ana")]
-    Rm {
-        /// Id, address or name, or a unique beginning of one
-        #[arg(add = crate::complete::contacts())]
-        contact: String,
-        #[command(flatten)]
-        form: FormArgs,
-    },
+    Rm(Whom),
+}
+
+/// The contact that a verb is for.
+#[derive(Debug, clap::Args)]
+struct Whom {
+    /// Id, address or name, or a unique beginning of one
+    #[arg(add = crate::complete::contacts())]
+    contact: String,
+}
+
+impl Whom {
+    async fn id(&self, desk: &Desk) -> Result<String, Fault> {
+        Ok(pick::contact(&desk.bus, &self.contact).await?.text("id").to_owned())
+    }
 }
 
 /// What `contact set` can change.
 #[derive(Debug, clap::Args)]
 struct SetArgs {
-    /// Id, address or name, or a unique beginning of one
-    contact: String,
+    #[command(flatten)]
+    whom: Whom,
     /// Rings through `ahoyctl dnd favorites`
     #[arg(long, value_name = "on|off", value_parser = switch)]
     favorite: Option<bool>,
@@ -149,32 +124,20 @@ struct SetArgs {
     /// How loud they are played, 0 to 2
     #[arg(long, value_name = "FACTOR")]
     volume: Option<f64>,
-    #[command(flatten)]
-    form: FormArgs,
 }
 
 impl SetArgs {
     fn changes(&self) -> Result<Dict, Fault> {
-        let mut changes = Dict::new();
-        if let Some(favorite) = self.favorite {
-            changes.insert("favorite".to_owned(), favorite.into());
-        }
-        let texts = [
-            ("ring-policy", &self.ring),
-            ("preconnect", &self.preconnect),
-            ("ring-tone", &self.ring_tone),
-            ("icon", &self.icon),
-        ];
-        for (key, text) in texts {
-            if let Some(text) = text {
-                let text =
-                    if ["ring-tone", "icon"].contains(&key) { tone::named(text)? } else { text.clone() };
-                changes.insert(key.to_owned(), Variant::from(text).try_into()?);
-            }
-        }
-        if let Some(volume) = self.volume {
-            changes.insert("volume".to_owned(), volume.into());
-        }
+        let text = |text: &Option<String>| text.clone().map(Variant::from);
+        let file = |text: &Option<String>| text.as_deref().map(tone::named).transpose();
+        let changes = options([
+            ("favorite", self.favorite.map(Variant::from)),
+            ("ring-policy", text(&self.ring)),
+            ("preconnect", text(&self.preconnect)),
+            ("ring-tone", file(&self.ring_tone)?.map(Variant::from)),
+            ("icon", file(&self.icon)?.map(Variant::from)),
+            ("volume", self.volume.map(Variant::from)),
+        ])?;
         if changes.is_empty() {
             return Err(Fault::new(Exit::Usage, "Nothing to set. See: ahoyctl contact set --help"));
         }
@@ -191,105 +154,74 @@ fn switch(word: &str) -> Result<bool, String> {
     }
 }
 
-impl Args {
-    /// The form that was asked for.
-    pub(crate) fn form(&self) -> FormArgs {
-        let Some(what) = &self.what else { return self.form };
-        match what {
-            What::Add { form, .. }
-            | What::List { form, .. }
-            | What::Show { form, .. }
-            | What::Find { form, .. }
-            | What::Rename { form, .. }
-            | What::Block { form, .. }
-            | What::Unblock { form, .. }
-            | What::Verify { form, .. }
-            | What::Rm { form, .. } => *form,
-            What::Set(args) => args.form,
-        }
-    }
-}
-
 /// Runs it.
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     desk.bus.wake().await?;
     let contacts = desk.bus.contacts().await?;
     let none = Dict::new();
-    let whole = What::List { blocked: false, favorites: false, form: args.form };
-    match args.what.unwrap_or(whole) {
-        What::Add { file, .. } => {
+    let id = match args.what.unwrap_or(What::List { blocked: false, favorites: false }) {
+        What::Add { file } => {
             let id = ask(contacts.add(&read_card(&file)?, &none)).await?;
             show_id(desk, &id).await?;
-            tell_twins(desk, &id).await?;
+            return tell_twins(desk, &id).await.map(|()| Exit::Ok);
         }
-        What::List { blocked, favorites, .. } => list(desk, blocked, favorites).await?,
-        What::Find { text, .. } => {
+        What::List { blocked, favorites } => {
+            return list(desk, blocked, favorites).await.map(|()| Exit::Ok);
+        }
+        What::Find { text } => {
             let rows = ask(contacts.find(&text, &none)).await?;
             if rows.is_empty() {
-                return Err(Fault::new(
-                    Exit::NoSuch,
-                    format!("No contact has '{text}' in name, id or address."),
-                ));
+                let sentence = format!("No contact has '{text}' in name, id or address.");
+                return Err(Fault::new(Exit::NoSuch, sentence));
             }
-            show_rows(desk, rows)?;
+            return show_rows(desk, rows).map(|()| Exit::Ok);
         }
-        What::Show { contact, .. } => {
-            show_all(desk, pick::contact(&desk.bus, &contact).await?.text("id")).await?
+        What::Show(whom) => return show_all(desk, &whom.id(desk).await?).await.map(|()| Exit::Ok),
+        What::Rm(whom) => {
+            let row = pick::contact(&desk.bus, &whom.contact).await?;
+            let id = row.text("id");
+            ask(contacts.remove(id, &none)).await?;
+            desk.out.either(json!({"removed": id}), &["removed", id, row.text("name")])?;
+            return Ok(Exit::Ok);
         }
         What::Set(args) => {
             let changes = args.changes()?;
-            let row = pick::contact(&desk.bus, &args.contact).await?;
-            ask(contacts.set(row.text("id"), &changes, &none)).await?;
-            show_id(desk, row.text("id")).await?;
+            let id = args.whom.id(desk).await?;
+            ask(contacts.set(&id, &changes, &none)).await?;
+            id
         }
-        What::Verify { contact, undo, .. } => {
-            let row = pick::contact(&desk.bus, &contact).await?;
-            ask(contacts.verify(row.text("id"), !undo, &none)).await?;
-            show_id(desk, row.text("id")).await?;
+        What::Rename { whom, name } => {
+            let id = whom.id(desk).await?;
+            ask(contacts.set(&id, &options([("name", Some(name.into()))])?, &none)).await?;
+            id
         }
-        What::Rename { contact, name, .. } => {
-            let row = pick::contact(&desk.bus, &contact).await?;
-            let name = Variant::from(name).try_into()?;
-            ask(contacts.set(row.text("id"), &Dict::from([("name".to_owned(), name)]), &none)).await?;
-            show_id(desk, row.text("id")).await?;
+        What::Verify { whom, undo } => {
+            let id = whom.id(desk).await?;
+            ask(contacts.verify(&id, !undo, &none)).await?;
+            id
         }
-        What::Block { contact, .. } => {
-            let row = pick::contact(&desk.bus, &contact).await?;
-            ask(contacts.block(row.text("id"), &none)).await?;
-            show_id(desk, row.text("id")).await?;
+        What::Block(whom) => {
+            let id = whom.id(desk).await?;
+            ask(contacts.block(&id, &none)).await?;
+            id
         }
-        What::Unblock { contact, .. } => {
-            let row = pick::contact(&desk.bus, &contact).await?;
-            ask(contacts.unblock(row.text("id"), &none)).await?;
-            show_id(desk, row.text("id")).await?;
+        What::Unblock(whom) => {
+            let id = whom.id(desk).await?;
+            ask(contacts.unblock(&id, &none)).await?;
+            id
         }
-        What::Rm { contact, .. } => {
-            let row = pick::contact(&desk.bus, &contact).await?;
-            ask(contacts.remove(row.text("id"), &none)).await?;
-            if desk.out.is_json() {
-                desk.out.object(json!({"removed": row.text("id")}))?;
-            } else {
-                desk.out.words(&[
-                    "removed".to_owned(),
-                    row.text("id").to_owned(),
-                    row.text("name").to_owned(),
-                ])?;
-            }
-        }
-    }
-    Ok(Exit::Ok)
+    };
+    show_id(desk, &id).await.map(|()| Exit::Ok)
 }
 
 /// All pages of the list.
 async fn list(desk: &Desk, blocked: bool, favorites: bool) -> Result<(), Fault> {
     let contacts = desk.bus.contacts().await?;
-    let mut filter = Dict::from([("limit".to_owned(), 1000_u32.into())]);
-    if blocked {
-        filter.insert("blocked".to_owned(), true.into());
-    }
-    if favorites {
-        filter.insert("favorite".to_owned(), true.into());
-    }
+    let mut filter = options([
+        ("limit", Some(1000_u32.into())),
+        ("blocked", blocked.then(|| true.into())),
+        ("favorite", favorites.then(|| true.into())),
+    ])?;
     let mut all = Vec::new();
     loop {
         let (rows, next) = ask(contacts.list(&filter, &Dict::new())).await?;
@@ -314,11 +246,10 @@ fn lacks(name: &str) -> String {
 }
 
 async fn show_id(desk: &Desk, id: &str) -> Result<(), Fault> {
-    let row = ask(desk.bus.contacts().await?.get(id, &Dict::new())).await?;
+    let row = pick::contact(&desk.bus, id).await?;
     if desk.out.is_json() {
-        return desk.out.object(json!({"contact": Value::Object(row_json(&row))}));
+        return desk.out.object(json!({"contact": row.value()}));
     }
-    let row = Props::from(row);
     desk.out.words(&line(&row))?;
     if !row.flag("mutual") {
         desk.out.hint(&lacks(row.text("name")));
@@ -328,10 +259,8 @@ async fn show_id(desk: &Desk, id: &str) -> Result<(), Fault> {
 
 /// Who was added may only look like somebody that is known: said whoever reads the output.
 async fn tell_twins(desk: &Desk, id: &str) -> Result<(), Fault> {
-    let contacts = desk.bus.contacts().await?;
-    let row = Props::from(ask(contacts.get(id, &Dict::new())).await?);
-    for twin in row.list("looks-like") {
-        let other = Props::from(ask(contacts.get(&twin, &Dict::new())).await?);
+    for twin in pick::contact(&desk.bus, id).await?.list("looks-like") {
+        let other = pick::contact(&desk.bus, &twin).await?;
         complain(&format!(
             "Careful: the name of {id} looks like that of {} ({twin}), who is there already. Compare the safety number: ahoyctl contact show {id}",
             other.text("name"),
@@ -342,11 +271,10 @@ async fn tell_twins(desk: &Desk, id: &str) -> Result<(), Fault> {
 
 /// Everything about one contact, a line each.
 async fn show_all(desk: &Desk, id: &str) -> Result<(), Fault> {
-    let row = ask(desk.bus.contacts().await?.get(id, &Dict::new())).await?;
+    let row = pick::contact(&desk.bus, id).await?;
     if desk.out.is_json() {
-        return desk.out.object(json!({"contact": Value::Object(row_json(&row))}));
+        return desk.out.object(json!({"contact": row.value()}));
     }
-    let row = Props::from(row);
     let yes_or_no = |name: &str| if row.flag(name) { "yes" } else { "no" }.to_owned();
     let mut pairs: Vec<(&str, String)> =
         ["name", "id", "address", "safety-number"].map(|key| (key, row.text(key).to_owned())).to_vec();
@@ -364,33 +292,22 @@ async fn show_all(desk: &Desk, id: &str) -> Result<(), Fault> {
 }
 
 fn show_rows(desk: &Desk, rows: Vec<Dict>) -> Result<(), Fault> {
-    let items = rows.iter().map(|row| Value::Object(row_json(row))).collect();
-    let lines: Vec<Vec<String>> = rows.into_iter().map(|row| line(&row.into())).collect();
-    desk.out.rows(&["ID", "NAME", "ADDRESS", ""], &lines, "contacts", items, json!({}))
+    let rows: Vec<Props> = rows.into_iter().map(Props::from).collect();
+    desk.out.rows(&["ID", "NAME", "ADDRESS", ""], &rows, line, ("contacts", Props::value), json!({}))
 }
 
 fn line(row: &Props) -> Vec<String> {
-    let mut remarks = Vec::new();
-    for remark in ["blocked", "favorite", "verified"] {
-        if row.flag(remark) {
-            remarks.push(remark);
-        }
-    }
     let policy = row.text("ring-policy");
-    let rings;
+    let mut remarks: Vec<String> = ["blocked", "favorite", "verified"].map(str::to_owned).to_vec();
+    remarks.retain(|remark| row.flag(remark));
     if !["", "normal"].contains(&policy) {
-        rings = format!("rings: {policy}");
-        remarks.push(&rings);
+        remarks.push(format!("rings: {policy}"));
     }
     if row.flag("mutual") {
-        remarks.push("mutual");
+        remarks.push("mutual".to_owned());
     }
-    vec![
-        row.text("id").to_owned(),
-        row.text("name").to_owned(),
-        row.text("address").to_owned(),
-        remarks.join(", "),
-    ]
+    let [id, name, address] = ["id", "name", "address"].map(|key| row.text(key).to_owned());
+    vec![id, name, address, remarks.join(", ")]
 }
 
 /// A card is at most some kilobytes; a wrong file must fill neither the memory nor the bus.

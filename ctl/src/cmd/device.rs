@@ -4,12 +4,12 @@
 //! Must not: know a sound server.
 
 use ahoy_dbus::Dict;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Desk;
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
-use crate::print::FormArgs;
+use crate::pick;
 use crate::world::Device;
 
 /// Microphones and loudspeakers: which there are, and which are used
@@ -23,8 +23,6 @@ Example: ahoyctl device use output headset"
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
-    #[command(flatten)]
-    form: FormArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -33,10 +31,7 @@ enum What {
     #[command(
         after_help = "In a pipe: direction, name, id, kind, remarks, apart by tabs.\nExample: ahoyctl device list"
     )]
-    List {
-        #[command(flatten)]
-        form: FormArgs,
-    },
+    List,
     /// Choose devices, also in a running call
     #[command(after_help = "`default` leaves it to the desktop. It may ring on several devices.
 Example: ahoyctl device use ring speakers headset")]
@@ -47,8 +42,6 @@ Example: ahoyctl device use ring speakers headset")]
         /// Name or id, or a unique beginning of one; `default`
         #[arg(required = true)]
         device: Vec<String>,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// See how loud it is: whether you are heard
     #[command(
@@ -63,8 +56,6 @@ Example: ahoyctl device meter --once"
         /// The loudest of two seconds, then end
         #[arg(long)]
         once: bool,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Hear a loudspeaker, or yourself through a microphone
     #[command(after_help = "A microphone is listened to for three seconds, then you hear what it heard.
@@ -78,24 +69,7 @@ Example: ahoyctl device test headset --input")]
         /// Its loudspeaker
         #[arg(long)]
         output: bool,
-        #[command(flatten)]
-        form: FormArgs,
     },
-}
-
-impl Args {
-    /// The form that was asked for.
-    pub(crate) fn form(&self) -> FormArgs {
-        match &self.what {
-            None => self.form,
-            Some(
-                What::List { form }
-                | What::Use { form, .. }
-                | What::Meter { form, .. }
-                | What::Test { form, .. },
-            ) => *form,
-        }
-    }
 }
 
 /// Runs it.
@@ -103,13 +77,13 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     desk.bus.wake().await?;
     let none = Dict::new();
     match args.what {
-        None | Some(What::List { .. }) => show(desk, desk.bus.look().await?.devices())?,
+        None | Some(What::List) => show(desk, desk.bus.look().await?.devices())?,
         Some(What::Use { role, device, .. }) => {
             let direction = if role == "input" { "input" } else { "output" };
             let all = desk.bus.look().await?.devices();
             let mut ids: Vec<String> = Vec::new();
             for named in device.iter().filter(|named| *named != "default") {
-                ids.push(pick(&all, named, Some(direction))?.props.text("Id").to_owned());
+                ids.push(meant(&all, named, Some(direction))?.props.text("Id").to_owned());
             }
             let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
             ask(desk.bus.manager().await?.set_device(&role, &ids, &none)).await?;
@@ -119,12 +93,12 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
         }
         Some(What::Meter { device, once, .. }) => {
             let all = desk.bus.look().await?.devices();
-            let named = device.map(|named| pick(&all, &named, Some("input"))).transpose()?;
+            let named = device.map(|named| meant(&all, &named, Some("input"))).transpose()?;
             return super::meter::run(desk, named, once).await;
         }
         Some(What::Test { device, input, output, .. }) => {
             let direction = if input { Some("input") } else { output.then_some("output") };
-            let one = pick(&desk.bus.look().await?.devices(), &device, direction)?;
+            let one = meant(&desk.bus.look().await?.devices(), &device, direction)?;
             ask(desk.bus.device(&one.path).await?.test(&none)).await?;
             if one.props.text("Direction") == "input" {
                 desk.out.hint("Speak now: in three seconds you hear yourself.");
@@ -136,50 +110,26 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
 }
 
 /// The device that was named, of this direction if one is wanted.
-fn pick(all: &[Device], named: &str, direction: Option<&str>) -> Result<Device, Fault> {
-    let wanted = named.to_lowercase();
-    let fits = |one: &&Device, test: fn(&str, &str) -> bool| {
-        direction.is_none_or(|direction| one.props.text("Direction") == direction)
-            && (one.path == named
-                || ["Id", "Name"].iter().any(|key| test(&one.props.text(key).to_lowercase(), &wanted)))
-    };
-    let exact: Vec<&Device> = all.iter().filter(|one| fits(one, |text, wanted| text == wanted)).collect();
-    let mut found = exact;
-    if found.is_empty() {
-        found = all.iter().filter(|one| fits(one, |text, wanted| text.starts_with(wanted))).collect();
-    }
-    match found.as_slice() {
-        [] => {
-            let what =
-                direction.map_or("device", |way| if way == "input" { "microphone" } else { "loudspeaker" });
-            Err(Fault::new(Exit::NoSuch, format!("There is no {what} '{named}'. See: ahoyctl device")))
-        }
-        [one] => Ok((*one).clone()),
-        several => {
-            let list: String = several
-                .iter()
-                .map(|one| {
-                    let text = |key| one.props.text(key);
-                    format!("\n  {}  {}  {}", text("Direction"), text("Name"), text("Id"))
-                })
-                .collect();
-            Err(Fault::new(Exit::Usage, format!("Several devices fit '{named}'; name one by its id:{list}")))
-        }
-    }
+fn meant(all: &[Device], named: &str, direction: Option<&str>) -> Result<Device, Fault> {
+    let mut those = all.to_vec();
+    those.retain(|one| direction.is_none_or(|direction| one.props.text("Direction") == direction));
+    let keys =
+        |one: &Device| vec![one.props.text("Id").into(), one.props.text("Name").into(), one.path.clone()];
+    let line = |one: &Device| ["Direction", "Name", "Id"].map(|key| one.props.text(key)).join("  ");
+    let several = format!("Several devices fit '{named}'; name one by its id:");
+    pick::only(pick::fitting(&those, named, keys), &several, line, || {
+        let what =
+            direction.map_or("device", |way| if way == "input" { "microphone" } else { "loudspeaker" });
+        Fault::new(Exit::NoSuch, format!("There is no {what} '{named}'. See: ahoyctl device"))
+    })
 }
 
 fn show(desk: &Desk, all: Vec<Device>) -> Result<(), Fault> {
-    let items = all.iter().map(|one| {
-        let mut object = one.props.json();
-        object.insert("path".into(), json!(one.path));
-        Value::Object(object)
-    });
-    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    if rows.is_empty() {
+    if all.is_empty() {
         desk.out.hint("No sound device is there.");
     }
     let heads = ["DIRECTION", "NAME", "ID", "KIND", "REMARKS"];
-    desk.out.rows(&heads, &rows, "devices", items.collect(), json!({}))
+    desk.out.rows(&heads, &all, row, ("devices", Device::json), json!({}))
 }
 
 fn row(one: &Device) -> Vec<String> {
@@ -217,7 +167,7 @@ mod tests {
             device("output", "Head unit", "car"),
         ];
         let id = |named: &str, direction: Option<&str>| {
-            pick(&all, named, direction).map(|one| one.props.text("Id").to_owned())
+            meant(&all, named, direction).map(|one| one.props.text("Id").to_owned())
         };
         assert_eq!(id("heads", Some("output")).unwrap(), "usb.out");
         assert_eq!(id("heads", Some("input")).unwrap(), "usb.in");

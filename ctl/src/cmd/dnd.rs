@@ -9,7 +9,6 @@ use serde_json::json;
 use super::Desk;
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
-use crate::print::FormArgs;
 use crate::time;
 
 /// Do not disturb: who calls you hears nothing of you
@@ -27,8 +26,6 @@ pub(crate) struct Args {
     /// How long: 45m, 2h, 1h30m
     #[arg(long = "for", value_name = "SPAN", requires = "how")]
     lasting: Option<String>,
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
 }
 
 /// Runs it.
@@ -50,11 +47,7 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     }
     let manager = desk.bus.look().await?.manager();
     let (mode, until) = (manager.text("Dnd"), manager.at("DndUntil"));
-    if desk.out.is_json() {
-        desk.out.object(json!({"dnd": mode, "dnd_until": until}))?;
-    } else {
-        desk.out.words(&[words(mode).to_owned(), ends(until)])?;
-    }
+    desk.out.either(json!({"dnd": mode, "dnd_until": until}), &[words(mode), &ends(until)])?;
     Ok(Exit::Ok)
 }
 

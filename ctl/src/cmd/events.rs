@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use crate::fault::{Exit, Fault};
-use crate::print::FormArgs;
 use crate::wait::{Follower, Next};
 use crate::world::Change;
 
@@ -24,8 +23,6 @@ pub(crate) struct Args {
     /// End after the first
     #[arg(long)]
     once: bool,
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
 }
 
 /// Runs it. Ends with the first event that was waited for, with the bus, or when nobody reads any more.

@@ -6,24 +6,20 @@
 use ahoy_dbus::Dict;
 use serde_json::json;
 
-use super::Desk;
+use super::{Desk, Which};
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
-use crate::pick;
-use crate::print::FormArgs;
+use crate::world::Props;
 
 /// Hang up
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: ahoyctl hangup --all")]
 pub(crate) struct Args {
-    /// Which call, if there are several: its id or the peer's name, or a beginning
-    #[arg(add = crate::complete::calls())]
-    call: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// All calls; succeeds with none
     #[arg(long, conflicts_with = "call")]
     all: bool,
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
 }
 
 /// Runs it.
@@ -35,10 +31,7 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
         }
         return Ok(Exit::Ok);
     }
-    let world = desk.bus.look().await?;
-    let fits = |call: &crate::world::Call| call.props.flag("CanHangup");
-    let call = pick::call(&world, args.call.as_deref(), fits, "There is no call to hang up.")?;
-    ask(desk.bus.call(&call.path).await?.hangup(&Dict::new())).await?;
-    desk.show_effect(&call.path).await?;
-    Ok(Exit::Ok)
+    let fits = |call: &Props| call.flag("CanHangup");
+    let none = "There is no call to hang up.";
+    desk.act(args.which, fits, none, async |call| call.hangup(&Dict::new()).await).await
 }

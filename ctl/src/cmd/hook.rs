@@ -16,7 +16,6 @@ use tokio::process::Command;
 use super::Desk;
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
-use crate::print::FormArgs;
 
 /// So long, in seconds, may one run; ahoyd has the same limit.
 const LIMIT: u64 = 10;
@@ -35,10 +34,7 @@ pub(crate) struct Args {
 enum What {
     /// List them, with what keeps one from being run
     #[command(after_help = "In a pipe: event, program, remark, apart by tabs.\nExample: ahoyctl hook list")]
-    List {
-        #[command(flatten)]
-        form: FormArgs,
-    },
+    List,
     /// Run those of an event here and now, as ahoyd would, and show what they print
     #[command(after_help = "Ends with 1 if one of them fails, with 3 if one took too long: then it is\n\
 killed with all that it started. ahoyd gives a program 10 seconds.\n\
@@ -58,18 +54,7 @@ Example: ahoyctl hook run call.ended --name Ben --reason completed")]
         /// Kill a program after so many seconds
         #[arg(long, value_name = "S", default_value_t = LIMIT, value_parser = clap::value_parser!(u64).range(1..=3600))]
         timeout: u64,
-        #[command(flatten)]
-        form: FormArgs,
     },
-}
-
-impl Args {
-    /// The form that was asked for.
-    pub(crate) fn form(&self) -> FormArgs {
-        match &self.what {
-            What::List { form } | What::Run { form, .. } => *form,
-        }
-    }
 }
 
 /// One program of an event.
@@ -86,7 +71,7 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     let config = ask(desk.bus.manager().await?.config_file()).await?;
     let folder = Path::new(&config).with_file_name("hooks.d");
     match args.what {
-        What::List { .. } => list(desk, &folder),
+        What::List => list(desk, &folder),
         What::Run { event, name, contact, reason, timeout, .. } => {
             let limit = Duration::from_secs(timeout);
             let words = [("name", name), ("contact", contact), ("reason", reason)];
@@ -102,15 +87,9 @@ fn list(desk: &Desk, folder: &Path) -> Result<Exit, Fault> {
     if hooks.is_empty() {
         desk.out.hint(&format!("None yet. They would lie in {}/EVENT/", folder.display()));
     }
-    let rows: Vec<Vec<String>> = hooks
-        .iter()
-        .map(|hook| vec![hook.event.clone(), hook.program.display().to_string(), hook.remark.clone()])
-        .collect();
-    let items = hooks
-        .iter()
-        .map(|hook| json!({"event": hook.event, "program": hook.program, "remark": hook.remark}))
-        .collect();
-    desk.out.rows(&["EVENT", "PROGRAM", ""], &rows, "hooks", items, json!({"folder": folder}))?;
+    let row = |hook: &Hook| vec![hook.event.clone(), hook.program.display().to_string(), hook.remark.clone()];
+    let item = |hook: &Hook| json!({"event": hook.event, "program": hook.program, "remark": hook.remark});
+    desk.out.rows(&["EVENT", "PROGRAM", ""], &hooks, row, ("hooks", item), json!({"folder": folder}))?;
     Ok(Exit::Ok)
 }
 

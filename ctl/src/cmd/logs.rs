@@ -7,7 +7,6 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use crate::fault::{Exit, Fault};
-use crate::print::FormArgs;
 
 /// What ahoyd has logged, from the journal
 #[derive(Debug, clap::Args)]
@@ -24,8 +23,6 @@ pub(crate) struct Args {
     /// Only from then on, as journalctl takes it: -1h, today, 14:05
     #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     since: Option<String>,
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
 }
 
 /// Runs it. The journal's own program takes the place of this one.

@@ -25,14 +25,15 @@ pub(crate) mod version;
 pub(crate) mod wait;
 pub(crate) mod watch;
 
+use ahoy_dbus::proxy::CallProxy;
 use ahoy_dbus::types::State;
 use serde_json::json;
 
-use crate::bus::Bus;
-use crate::fault::Fault;
+use crate::bus::{Bus, ask};
+use crate::fault::{Exit, Fault};
 use crate::print::Printer;
-use crate::time;
-use crate::world::Call;
+use crate::world::{Call, Props};
+use crate::{pick, time};
 
 /// Where commands ask and where they print.
 #[derive(Clone, Debug)]
@@ -43,7 +44,29 @@ pub(crate) struct Desk {
     pub(crate) out: Printer,
 }
 
+/// The call that a verb is for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Which {
+    /// Which call, if several fit: its id or the peer's name, or a beginning
+    #[arg(add = crate::complete::calls())]
+    pub(crate) call: Option<String>,
+}
+
 impl Desk {
+    /// Does something to the call that was named, or to the only one that `fits`, and shows what it made of it.
+    pub(crate) async fn act(
+        &self,
+        which: Which,
+        fits: impl Fn(&Props) -> bool,
+        none: &str,
+        verb: impl AsyncFnOnce(CallProxy<'static>) -> zbus::Result<()>,
+    ) -> Result<Exit, Fault> {
+        let world = self.bus.look().await?;
+        let call = pick::call(&world, which.call.as_deref(), |call| fits(&call.props), none)?;
+        ask(verb(self.bus.call(&call.path).await?)).await?;
+        self.show_effect(&call.path).await.map(|()| Exit::Ok)
+    }
+
     /// Shows what a verb made of a call: `{"v":1,"call":{…}}`, or one line.
     pub(crate) async fn show_effect(&self, path: &str) -> Result<(), Fault> {
         let world = self.bus.look().await?;
@@ -55,15 +78,8 @@ impl Desk {
 
     /// One line about a call: id, name, state, and what is special about it.
     pub(crate) fn show_call(&self, call: &Call) -> Result<(), Fault> {
-        if self.out.is_json() {
-            return self.out.object(json!({"call": call.json()}));
-        }
-        self.out.words(&[
-            call.props.text("Id").to_owned(),
-            call.props.text("RemoteName").to_owned(),
-            call.state().to_string(),
-            remark(call),
-        ])
+        let (id, name) = (call.props.text("Id"), call.props.text("RemoteName"));
+        self.out.either(json!({"call": call.json()}), &[id, name, call.state().as_str(), &remark(call)])
     }
 }
 
@@ -74,32 +90,20 @@ fn remark(call: &Call) -> String {
         words.push(call.props.text("StateReason").to_owned());
         words.push(call.props.text("Message").to_owned());
     } else {
+        let flag = |name| call.props.flag(name);
         words.push(time::since(call.props.number("AnsweredMonotonic")));
         words.push(call.props.text("Note").to_owned());
-        if call.props.flag("Muted") {
-            words.push("muted".to_owned());
-        }
-        if call.props.flag("RemoteMuted") {
-            words.push("muted there".to_owned());
-        }
-        if call.props.flag("HearsOnly") {
-            words.push("no microphone here".to_owned());
-        }
-        if call.props.flag("RemoteHearsOnly") {
-            words.push("hears only: no microphone there".to_owned());
-        }
-        if call.props.flag("LocalHold") && call.state() != State::Held {
-            words.push("held".to_owned());
-        }
-        if call.props.flag("RemoteHold") {
-            words.push("held there".to_owned());
-        }
-        if call.props.flag("AutoAnswered") {
-            words.push("answered by itself".to_owned());
-        }
-        if call.props.flag("CanAnswer") && call.props.flag("Silenced") {
-            words.push("silenced".to_owned());
-        }
+        let told = [
+            (flag("Muted"), "muted"),
+            (flag("RemoteMuted"), "muted there"),
+            (flag("HearsOnly"), "no microphone here"),
+            (flag("RemoteHearsOnly"), "hears only: no microphone there"),
+            (flag("LocalHold") && call.state() != State::Held, "held"),
+            (flag("RemoteHold"), "held there"),
+            (flag("AutoAnswered"), "answered by itself"),
+            (flag("CanAnswer") && flag("Silenced"), "silenced"),
+        ];
+        words.extend(told.iter().filter(|(so, _)| *so).map(|(_, words)| (*words).to_owned()));
     }
     words.retain(|word| !word.is_empty());
     words.join(", ")

@@ -5,14 +5,12 @@
 
 use ahoy_dbus::Dict;
 use serde_json::json;
-use zbus::Variant;
 
 use super::Desk;
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
 use crate::pick;
-use crate::print::FormArgs;
-use crate::world::{Call, World};
+use crate::world::{Call, World, options};
 
 /// Mute or unmute your microphone
 #[derive(Debug, clap::Args)]
@@ -27,8 +25,6 @@ pub(crate) struct Args {
     /// The switch for all calls, later ones too
     #[arg(long, conflicts_with = "call")]
     all: bool,
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -65,8 +61,7 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     if args.what == What::Toggle && focused {
         // The daemon toggles, so that two hotkeys at once are two toggles.
         let path = zbus::OwnedObjectPath::try_from(call.path.as_str())?;
-        let expected = Variant::from(path.into_inner()).try_into()?;
-        let options = Dict::from([("expect-call".to_owned(), expected)]);
+        let options = options([("expect-call", Some(path.into()))])?;
         ask(desk.bus.focus().await?.toggle_mute(&options)).await?;
     } else {
         let muted = args.what.of(call.props.flag("Muted"));
@@ -80,10 +75,7 @@ async fn all(desk: &Desk, world: &World, what: What) -> Result<Exit, Fault> {
     let muted = what.of(world.manager().flag("Muted"));
     ask(desk.bus.manager().await?.set_muted(muted, &Dict::new())).await?;
     let muted = desk.bus.look().await?.manager().flag("Muted");
-    if desk.out.is_json() {
-        desk.out.object(json!({"muted": muted}))?;
-    } else {
-        desk.out.words(&["all calls".to_owned(), if muted { "muted" } else { "not muted" }.to_owned()])?;
-    }
+    let word = if muted { "muted" } else { "not muted" };
+    desk.out.either(json!({"muted": muted}), &["all calls", word])?;
     Ok(Exit::Ok)
 }

@@ -5,10 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Desk, remark};
+use super::{Desk, Which, remark};
 use crate::fault::{Exit, Fault};
 use crate::pick;
-use crate::print::FormArgs;
 use crate::time;
 use crate::world::Call;
 
@@ -17,42 +16,28 @@ use crate::world::Call;
 #[command(
     after_help = "In a pipe: id, name, direction, state, remark, apart by tabs.\nExample: ahoyctl list --jsonl"
 )]
-pub(crate) struct ListArgs {
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
-}
+pub(crate) struct ListArgs {}
 
 /// Show all about one call
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: ahoyctl show ana --json")]
 pub(crate) struct ShowArgs {
-    /// Which call, if there are several: its id or the peer's name, or a beginning
-    #[arg(add = crate::complete::calls())]
-    call: Option<String>,
     #[command(flatten)]
-    pub(crate) form: FormArgs,
+    which: Which,
 }
 
 /// Runs `list`.
 pub(crate) async fn list(desk: &Desk) -> Result<Exit, Fault> {
     let calls = desk.bus.look().await?.calls();
-    let rows: Vec<Vec<String>> = calls
-        .iter()
-        .map(|call| {
-            vec![
-                call.props.text("Id").to_owned(),
-                call.props.text("RemoteName").to_owned(),
-                call.props.text("Direction").to_owned(),
-                call.state().to_string(),
-                remark(call),
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
+    if calls.is_empty() {
         desk.out.hint("There are no calls.");
     }
-    let items = calls.iter().map(Call::json).collect();
-    desk.out.rows(&["ID", "NAME", "DIRECTION", "STATE", ""], &rows, "calls", items, json!({}))?;
+    let row = |call: &Call| {
+        let [id, name, way] = ["Id", "RemoteName", "Direction"].map(|key| call.props.text(key).to_owned());
+        vec![id, name, way, call.state().to_string(), remark(call)]
+    };
+    let heads = ["ID", "NAME", "DIRECTION", "STATE", ""];
+    desk.out.rows(&heads, &calls, row, ("calls", Call::json), json!({}))?;
     Ok(Exit::Ok)
 }
 
@@ -62,7 +47,7 @@ pub(crate) async fn show(desk: &Desk, args: ShowArgs) -> Result<Exit, Fault> {
     let living = world.calls().iter().any(|call| !call.is_over());
     // With no call going on, the one that has just ended is meant.
     let fits = |call: &Call| !living || !call.is_over();
-    let call = pick::call(&world, args.call.as_deref(), fits, "There is no call.")?;
+    let call = pick::call(&world, args.which.call.as_deref(), fits, "There is no call.")?;
     if desk.out.is_json() {
         return desk.show_call(&call).map(|()| Exit::Ok);
     }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{Desk, dnd};
 use crate::fault::{Exit, Fault};
-use crate::print::FormArgs;
 use crate::time;
 use crate::world::World;
 
@@ -16,10 +15,7 @@ use crate::world::World;
 #[command(
     after_help = "Starts nothing. Exit code 8 if ahoyd is not running.\nExample: ahoyctl status --json | jq -r .focus.state"
 )]
-pub(crate) struct Args {
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
-}
+pub(crate) struct Args {}
 
 /// Runs it.
 pub(crate) async fn run(desk: &Desk) -> Result<Exit, Fault> {
@@ -53,11 +49,8 @@ pub(crate) async fn run(desk: &Desk) -> Result<Exit, Fault> {
 pub(crate) fn json(world: &World) -> Value {
     let mut object = world.manager().json();
     object.insert("running".into(), json!(true));
-    object.insert("focus".into(), Value::Object(world.focus().json()));
-    object.insert(
-        "account".into(),
-        world.account().map_or(Value::Null, |(_, account)| Value::Object(account.json())),
-    );
+    object.insert("focus".into(), world.focus().value());
+    object.insert("account".into(), world.account().map_or(Value::Null, |(_, account)| account.value()));
     Value::Object(object)
 }
 

@@ -7,15 +7,11 @@ use serde_json::json;
 
 use super::Desk;
 use crate::fault::{Exit, Fault};
-use crate::print::FormArgs;
 
 /// Versions of ahoyctl and of the running ahoyd
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: ahoyctl version")]
-pub(crate) struct Args {
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
-}
+pub(crate) struct Args {}
 
 /// Runs it.
 pub(crate) async fn run(desk: &Desk) -> Result<Exit, Fault> {

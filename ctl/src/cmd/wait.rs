@@ -11,7 +11,6 @@ use serde_json::json;
 use super::Desk;
 use crate::fault::{Exit, Fault};
 use crate::pick;
-use crate::print::FormArgs;
 use crate::wait::{Follower, Next};
 use crate::world::World;
 
@@ -31,8 +30,6 @@ pub(crate) struct Args {
     /// Give up after so many seconds, with exit code 3
     #[arg(long, value_name = "S", value_parser = seconds)]
     timeout: Option<Duration>,
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
 }
 
 fn known(word: &str) -> Result<State, String> {

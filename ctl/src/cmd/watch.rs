@@ -6,9 +6,9 @@
 use ahoy_dbus::interface;
 use serde_json::{Value, json};
 
-use super::{Desk, remark, status};
+use super::{Desk, status};
 use crate::fault::{Exit, Fault};
-use crate::print::{Form, FormArgs};
+use crate::print::Form;
 use crate::wait::{Follower, Next};
 use crate::world::{Call, Change, Props, World};
 use crate::{bar, template, time};
@@ -22,8 +22,6 @@ pub(crate) struct Args {
     /// Lines for a waybar module: the call, its time, classes for its style
     #[arg(long, conflicts_with_all = ["json", "jsonl", "format"])]
     waybar: bool,
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
 }
 
 /// Runs it. Ends only with the bus, or when nobody reads any more.
@@ -97,10 +95,7 @@ fn state(desk: &Desk, world: &World) -> Result<(), Fault> {
 }
 
 fn gone(desk: &Desk) -> Result<(), Fault> {
-    if desk.out.is_json() {
-        return desk.out.object(json!({"event": "gone"}));
-    }
-    desk.out.words(&["ahoyd".to_owned(), "gone".to_owned()])
+    desk.out.either(json!({"event": "gone"}), &["ahoyd", "gone"])
 }
 
 fn json(world: &World, change: Change) -> Value {
@@ -145,23 +140,15 @@ fn object_name(interface: &str) -> &str {
 
 /// For people only what they would care about: calls, and whether we can be called.
 fn line(desk: &Desk, world: &World, change: &Change) -> Result<(), Fault> {
-    let call_line = |call: &Call| {
-        desk.out.words(&[
-            call.props.text("Id").to_owned(),
-            call.props.text("RemoteName").to_owned(),
-            call.state().to_string(),
-            remark(call),
-        ])
-    };
     match change {
         Change::Changed { path, interface, props } if interface == interface::CALL && matters(props) => {
-            world.call(path).map_or(Ok(()), |call| call_line(&call))
+            world.call(path).map_or(Ok(()), |call| desk.show_call(&call))
         }
         Change::Changed { interface, props, .. } if interface == interface::MANAGER => {
             let state = props.text("ConnectionState");
             if state.is_empty() { Ok(()) } else { desk.out.words(&["ahoyd".to_owned(), state.to_owned()]) }
         }
-        Change::Added(path) => world.call(path).map_or(Ok(()), |call| call_line(&call)),
+        Change::Added(path) => world.call(path).map_or(Ok(()), |call| desk.show_call(&call)),
         Change::Changed { .. }
         | Change::Removed(_)
         | Change::Event(_)

@@ -57,12 +57,16 @@ async fn two_calls_that_fit_end_with_2_and_the_list_and_nothing_is_done() {
 #[tokio::test]
 async fn two_contacts_that_fit_end_with_2_and_nobody_is_called() {
     let mut fake = Fake::start().await;
-    let rows = vec![dict! {"id": "01", "name": "Ana"}, dict! {"id": "02", "name": "Anton"}];
-    fake.on("Contacts.Find", Answer::Rows(rows), vec![]);
-    let done = fake.ctl(&["call", "an"]).await;
-    assert_eq!(done.code, 2, "{done:?}");
-    assert!(done.err.contains("01  Ana") && done.err.contains("02  Anton"));
-    assert_eq!(fake.asked.len(), 1, "only Find was asked: {:?}", fake.asked);
+    let (error, several) = ("org.ahoyd.Calls1.Error.Ambiguous", "several fit: Ana (01), Anton (02)");
+    for (method, words) in
+        [("Manager.Dial", ["call", "an"].as_slice()), ("Contacts.Get", &["contact", "block", "an"])]
+    {
+        fake.on(method, Answer::Error(error, several), vec![]);
+        let done = fake.ctl(words).await;
+        assert_eq!(done.code, 2, "{done:?}");
+        assert!(done.err.contains(several), "what the daemon says is printed: {done:?}");
+    }
+    assert_eq!(fake.asked.len(), 2, "nothing was done: {:?}", fake.asked);
 }
 
 #[tokio::test]
@@ -200,7 +204,6 @@ async fn a_daemon_that_dies_while_its_call_is_waited_for_ends_with_8() {
 async fn what_does_not_exist_ends_with_10() {
     let mut fake = Fake::start().await;
     assert_eq!(fake.ctl(&["show", "ben"]).await.code, 10);
-    fake.on("Contacts.Find", Answer::Rows(vec![]), vec![]);
     assert_eq!(fake.ctl(&["contact", "rm", "ben"]).await.code, 10);
     fake.on(
         "History.Get",
@@ -251,7 +254,6 @@ async fn nobody_but_the_daemon_can_tell_that_a_call_is_active() {
 /// `call cleo` where Dial is refused.
 async fn dial_refused(error: &'static str) -> Done {
     let mut fake = Fake::start().await;
-    fake.on("Contacts.Find", Answer::Rows(vec![]), vec![]);
     fake.on("Manager.Dial", Answer::Error(error, "No."), vec![]);
     fake.ctl(&["call", "cleo"]).await
 }
@@ -260,7 +262,6 @@ async fn dial_refused(error: &'static str) -> Done {
 async fn dial_and_wait(wait: &str, reason: &str, answered: bool) -> Done {
     let mut fake = Fake::start().await;
     let path = call_path(7);
-    fake.on("Contacts.Find", Answer::Rows(vec![dict! {"id": "c7", "name": "Cleo"}]), vec![]);
     let added = Step::Add(path.clone(), "Call", fake::call(7, "Cleo", "dialing"));
     fake.on("Manager.Dial", Answer::Path(path.clone()), vec![added]);
     fake.later.push_back(Step::Set(
@@ -275,8 +276,8 @@ async fn dial_and_wait(wait: &str, reason: &str, answered: bool) -> Done {
     let done = fake.ctl(&["call", "cleo", wait, "--json", "--note", "hi"]).await;
     let dial = fake.asked.iter().find(|asked| asked.starts_with("Manager.Dial")).unwrap();
     assert!(
-        dial.contains("\"c7\"") && dial.contains("note"),
-        "the contact's id and the note were dialed: {dial}"
+        dial.contains("\"cleo\"") && dial.contains("note"),
+        "what was typed and the note were dialed: {dial}"
     );
     done
 }

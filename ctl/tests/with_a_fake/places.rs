@@ -220,7 +220,7 @@ async fn a_ring_tone_is_told_by_its_whole_path_and_one_that_is_not_there_is_refu
     }
     let asked = fake.asked.len();
     assert_eq!(fake.ctl(&["config", "set", "ring.tone", "/nowhere/ring.wav"]).await.code, 2);
-    fake.on("Contacts.Find", Answer::Rows(vec![dict! {"id": "c9", "name": "Ben"}]), vec![]);
+    fake.on("Contacts.Get", Answer::Row(dict! {"id": "c9", "name": "Ben"}), vec![]);
     let done = fake.ctl(&["contact", "set", "ben", "--ring-tone", "/nowhere/ring.wav"]).await;
     assert_eq!(done.code, 2, "{done:?}");
     let changed = |asked: &String| asked.contains("/nowhere");

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 use ahoy_dbus::{Dict, types};
-use serde_json::{Value, json};
+use serde_json::json;
 use zbus::Variant;
 
 use self::draft::Draft;
@@ -19,9 +19,9 @@ use crate::bus::ask;
 use crate::fault::{Exit, Fault};
 use crate::pick;
 use crate::print;
-use crate::print::{Form, FormArgs};
+use crate::print::Form;
 use crate::time;
-use crate::world::{Props, row_json};
+use crate::world::{Props, options};
 
 /// Rows that are removed or marked with one question.
 const AT_ONCE: usize = 1_000;
@@ -53,8 +53,6 @@ struct ListArgs {
     text: Option<String>,
     #[command(flatten)]
     page: Page,
-    #[command(flatten)]
-    form: FormArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -96,8 +94,6 @@ enum What {
     Show {
         /// The row
         row: u64,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Find calls by a text, an outcome, a time
     #[command(after_help = "Example: ahoyctl history search lunch --since 30d --outcome missed")]
@@ -108,15 +104,13 @@ enum What {
         narrow: Narrow,
         #[command(flatten)]
         page: Page,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Write rows to a file that other programs read
     #[command(after_help = "Example: ahoyctl history export ics calls.ics --since 2026-01-01")]
     Export {
         /// json, csv or ics (a calendar)
-        #[arg(value_parser = ["json", "csv", "ics"], hide_possible_values = true)]
-        format: String,
+        #[arg(value_name = "FORMAT", value_parser = ["json", "csv", "ics"], hide_possible_values = true)]
+        written: String,
         /// The file, replaced if it is there; standard output if none
         file: Option<PathBuf>,
         /// Only with this text
@@ -133,8 +127,6 @@ enum What {
     Seen {
         /// These rows; all if none
         rows: Vec<u64>,
-        #[command(flatten)]
-        form: FormArgs,
     },
     /// Remove rows for good
     #[command(after_help = "Example: ahoyctl history rm --until 365d")]
@@ -145,25 +137,7 @@ enum What {
         /// All that are older: 2026-11-03, or 90d ago
         #[arg(long, value_name = "TIME", conflicts_with = "rows")]
         until: Option<String>,
-        #[command(flatten)]
-        form: FormArgs,
     },
-}
-
-impl Args {
-    /// The form that was asked for.
-    pub(crate) fn form(&self) -> FormArgs {
-        match &self.what {
-            None => self.list.form,
-            Some(
-                What::Show { form, .. }
-                | What::Search { form, .. }
-                | What::Seen { form, .. }
-                | What::Rm { form, .. },
-            ) => *form,
-            Some(What::Export { .. }) => FormArgs::default(),
-        }
-    }
 }
 
 /// Runs it.
@@ -186,13 +160,13 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
             let events = ask(history.events(row, &none)).await?;
             story::tell(desk, shown, events)?;
         }
-        Some(What::Export { format, file, text, with, narrow }) => {
+        Some(What::Export { written, file, text, with, narrow }) => {
             let filter = filter(desk, text, with, narrow).await?;
             let draft = file.as_deref().map(Draft::begin).transpose()?;
             let stdout = std::io::stdout();
             let into: BorrowedFd<'_> = draft.as_ref().map_or_else(|| stdout.as_fd(), Draft::as_fd);
             // As long as its reader takes it. The daemon gives up one that takes nothing.
-            match (history.export(&format, into.into(), &filter).await, draft) {
+            match (history.export(&written, into.into(), &filter).await, draft) {
                 (Ok(count), Some(draft)) => {
                     draft.finish()?;
                     desk.out.hint(&format!("{count} rows."));
@@ -266,41 +240,39 @@ async fn filter(
     with: Option<String>,
     narrow: Narrow,
 ) -> Result<Dict, Fault> {
-    let value = |text: String| Variant::from(text).try_into();
-    let mut filter = Dict::new();
-    if let Some(contact) = with {
-        let row = pick::contact(&desk.bus, &contact).await?;
-        filter.insert("contact".to_owned(), value(row.text("id").to_owned())?);
-    }
-    for (key, word) in [("text", text), ("direction", narrow.direction), ("outcome", narrow.outcome)] {
-        if let Some(word) = word {
-            filter.insert(key.to_owned(), value(word)?);
-        }
-    }
-    for (key, when) in [("since", narrow.since), ("until", narrow.until)] {
-        if let Some(when) = when {
-            let at = time::past(&when).map_err(|sentence| Fault::new(Exit::Usage, sentence))?;
-            filter.insert(key.to_owned(), at.into());
-        }
-    }
-    Ok(filter)
+    let contact = match with {
+        Some(named) => Some(pick::contact(&desk.bus, &named).await?.text("id").to_owned()),
+        None => None,
+    };
+    let at = |when: Option<String>| {
+        let at = when.map(|when| time::past(&when)).transpose();
+        at.map_err(|sentence| Fault::new(Exit::Usage, sentence))
+    };
+    options([
+        ("contact", contact.map(Variant::from)),
+        ("text", text.map(Variant::from)),
+        ("direction", narrow.direction.map(Variant::from)),
+        ("outcome", narrow.outcome.map(Variant::from)),
+        ("since", at(narrow.since)?.map(Variant::from)),
+        ("until", at(narrow.until)?.map(Variant::from)),
+    ])
 }
 
 fn show_rows(desk: &Desk, rows: Vec<Dict>, next: u64) -> Result<(), Fault> {
-    let items: Vec<Value> = rows.iter().map(|row| Value::Object(row_json(row))).collect();
-    let lines: Vec<Vec<String>> = rows.into_iter().map(|row| line(&row.into(), desk.out.form)).collect();
+    let rows: Vec<Props> = rows.into_iter().map(Props::from).collect();
+    let row = |row: &Props| line(row, desk.out.form);
     let heads = ["ROW", "WHEN", "DIRECTION", "NAME", "OUTCOME", "TIME"];
-    desk.out.rows(&heads, &lines, "rows", items, json!({"next": next}))
+    desk.out.rows(&heads, &rows, row, ("rows", Props::value), json!({"next": next}))
 }
 
 fn done(desk: &Desk, what: &str, rows: &[u64]) -> Result<(), Fault> {
-    if desk.out.is_json() {
-        return desk.out.object(json!({what: rows}));
-    }
-    let rows: Vec<String> = rows.iter().map(u64::to_string).collect();
-    let which = if rows.is_empty() { "all".to_owned() } else { rows.join(" ") };
-    let which = if what == "removed" && rows.is_empty() { "nothing".to_owned() } else { which };
-    desk.out.words(&[what.to_owned(), which])
+    let words: Vec<String> = rows.iter().map(u64::to_string).collect();
+    let which = match (what, rows) {
+        ("removed", []) => "nothing".to_owned(),
+        (_, []) => "all".to_owned(),
+        _ => words.join(" "),
+    };
+    desk.out.either(json!({what: rows}), &[what, &which])
 }
 
 fn line(row: &Props, form: Form) -> Vec<String> {

@@ -11,35 +11,27 @@ use crate::cmd::Desk;
 use crate::fault::Fault;
 use crate::print::Form;
 use crate::time;
-use crate::world::{Props, row_json};
+use crate::world::Props;
 
 /// Prints it.
 pub(super) fn tell(desk: &Desk, row: Dict, events: Vec<Dict>) -> Result<(), Fault> {
-    let json_row = Value::Object(row_json(&row));
-    let row = Props::from(row);
-    let mut items = Vec::new();
-    let mut lines = Vec::new();
-    for event in events {
-        let mut item = row_json(&event);
-        let event = Props::from(event);
-        let sentence = sentence(&row, &event);
-        item.insert("sentence".to_owned(), sentence.clone().into());
-        items.push(Value::Object(item));
-        let (at, after) = (event.at("at"), event.number("after-ms"));
-        lines.push(if desk.out.form == Form::Table {
-            vec![time::local_second(at), after_first(after), sentence]
-        } else {
-            let seconds = format!("{}.{:03}", after / 1_000, after % 1_000);
-            vec![
-                time::utc(at),
-                seconds,
-                event.text("event").to_owned(),
-                event.text("source").to_owned(),
-                sentence,
-            ]
-        });
-    }
-    desk.out.rows(&["WHEN", "AFTER", "WHAT"], &lines, "events", items, json!({"row": json_row}))
+    let (story, events) = (Props::from(row), events.into_iter().map(Props::from).collect::<Vec<_>>());
+    let item = |event: &Props| {
+        let mut item = event.json();
+        item.insert("sentence".to_owned(), sentence(&story, event).into());
+        Value::Object(item)
+    };
+    let row = |event: &Props| {
+        let (at, after, sentence) = (event.at("at"), event.number("after-ms"), sentence(&story, event));
+        if desk.out.form == Form::Table {
+            return vec![time::local_second(at), after_first(after), sentence];
+        }
+        let seconds = format!("{}.{:03}", after / 1_000, after % 1_000);
+        let [what, source] = ["event", "source"].map(|key| event.text(key).to_owned());
+        vec![time::utc(at), seconds, what, source, sentence]
+    };
+    let extra = json!({"row": story.value()});
+    desk.out.rows(&["WHEN", "AFTER", "WHAT"], &events, row, ("events", item), extra)
 }
 
 /// `+0.4 s`, `+1:05.2`; empty for the first.

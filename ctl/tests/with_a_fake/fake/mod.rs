@@ -108,7 +108,6 @@ impl Fake {
             connection,
             messages,
             objects: BTreeMap::new(),
-            // A name that no list has is asked for once more, as it is.
             answers: HashMap::from([("Contacts.Get", (unknown(), Vec::new()))]),
             later: VecDeque::new(),
             asked: Vec::new(),
