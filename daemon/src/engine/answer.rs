@@ -4,6 +4,7 @@
 //! Must not: know D-Bus; wait.
 
 mod kept;
+mod numbers;
 mod refused;
 mod settings;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use ahoy_call::{CallId, Command, PeerId, State};
 pub(crate) use kept::{Kept, Stored, Wish};
+pub(crate) use numbers::Numbers;
 
 use crate::engine::Engine;
 use crate::engine::perform::Step;
@@ -71,8 +73,8 @@ impl Engine {
                 self.answer(reply, Ok(Answer::Done));
             }
             Request::OpenLevels { call, into } => {
-                let order = media::Order::Levels { call, into };
-                let given = self.ports.media.order(order).map(|()| Answer::Done);
+                let order = media::CallOrder::Levels(into);
+                let given = self.ports.media.call(call, order).map(|()| Answer::Done);
                 self.answer(reply, given.map_err(failed));
             }
             Request::OpenDeviceLevels { flow, id, into } => {
@@ -80,9 +82,10 @@ impl Engine {
                 self.answer(reply, outcome);
             }
             Request::GetStats(call) => {
-                if let Err(error) = self.ports.media.order(media::Order::Stats { call, reply }) {
-                    // The client hears that the daemon is busy: its reply went with the order.
+                let ticket = self.numbers.ask(call, reply);
+                if let Err(error) = self.ports.media.call(call, media::CallOrder::Stats(ticket)) {
                     tracing::warn!(%error, "a question for numbers was dropped");
+                    self.numbers.give_up(call);
                 }
             }
             Request::SetRinger { muted, volume } => {

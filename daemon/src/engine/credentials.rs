@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ahoy_call::{Event, MediaFault, MediaOrder, MediaReport, Moment};
+use ahoy_call::{CallId, Epoch, Event, LegId, MediaFault, MediaOrder, MediaReport, Moment};
 
 use super::Engine;
 use crate::values::ice::IceServers;
@@ -43,20 +43,25 @@ impl Waits {
 
 impl Engine {
     /// Passes an order about a path on. One that begins waits a moment where its credentials are about to end.
-    pub(crate) fn order_path(&mut self, now: Moment, order: media::Order) -> Result<(), media::Refused> {
-        let begins = matches!(order, media::Order::Call { order: MediaOrder::Prepare(_), .. });
-        if begins && self.waits.begin(now, &self.links.ice_servers) {
+    pub(crate) fn order_path(
+        &mut self,
+        now: Moment,
+        call: CallId,
+        (leg, epoch): (LegId, Epoch),
+        order: MediaOrder,
+    ) -> Result<(), media::Refused> {
+        if matches!(order, MediaOrder::Prepare(_)) && self.waits.begin(now, &self.links.ice_servers) {
             tracing::debug!("a path waits for fresh credentials");
             self.tell_signal(signal::SignalingOrder::Refresh);
             self.ports.media.hold_back();
         }
-        self.ports.media.order(order)
+        self.ports.media.call(call, media::CallOrder::Path { leg, epoch, order })
     }
 
     /// The links have changed.
     pub(super) fn linked(&mut self, links: signal::LinkState) {
         if links.ice_servers.list != self.links.ice_servers.list {
-            self.tell_media(media::Order::IceServers(links.ice_servers.list.clone()));
+            self.ports.media.use_servers(links.ice_servers.list.clone());
         }
         self.links = links;
         let now = self.now();

@@ -146,7 +146,7 @@ impl Engine {
         if self.hardware.found.device(adjust.flow, &adjust.id).is_none() {
             return Err(no_device(&adjust.id));
         }
-        if self.ports.media.order(media::Order::Adjust(adjust.clone())).is_err() {
+        if self.ports.media.device(media::DeviceOrder::Adjust(adjust.clone())).is_err() {
             return Err(Denied::new(DeniedKind::Failed, "The sound server takes no change: try again."));
         }
         // Shown at once; should the server see it otherwise, its word follows.
@@ -168,7 +168,7 @@ impl Engine {
             let sentence = "There is a call: a microphone is tested when it is over.";
             return Err(Denied::new(DeniedKind::InvalidState, sentence));
         }
-        match self.ports.media.order(media::Order::Test { flow, id: id.to_owned() }) {
+        match self.ports.media.device(media::DeviceOrder::Test { flow, id: id.to_owned() }) {
             Ok(()) => Ok(Answer::Done),
             Err(_) => Err(Denied::new(DeniedKind::Failed, "The test does not begin: try again.")),
         }
@@ -188,8 +188,8 @@ impl Engine {
             let sentence = "There is a call: its own OpenLevels tells what its microphone gives.";
             return Err(Denied::new(DeniedKind::InvalidState, sentence));
         }
-        let order = media::Order::Gauge { id: id.to_owned(), into };
-        self.ports.media.order(order).map(|()| Answer::Done).map_err(|_| {
+        let order = media::DeviceOrder::Gauge { id: id.to_owned(), into };
+        self.ports.media.device(order).map(|()| Answer::Done).map_err(|_| {
             Denied::new(DeniedKind::Failed, "Too many look at levels already: close one and try again.")
         })
     }

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{Event, Moment, Phone};
+use ahoy_call::{CallId, Event, Moment, Phone};
 use credentials::Waits;
 use shown::Problems;
 pub use shown::account_row;
@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
-use crate::engine::answer::{Kept, Stored, Wish};
+use crate::engine::answer::{Kept, Numbers, Stored, Wish};
 use crate::engine::devices::Devices;
 use crate::engine::outages::Outages;
 use crate::engine::perform::Step;
@@ -132,6 +132,7 @@ pub struct Engine {
     pub(crate) kept_away: KeptAway,
     links: signal::LinkState,
     waits: Waits,
+    pub(crate) numbers: Numbers,
     /// The calendar less the time since boot, when it was last looked at.
     calendar_ahead: i64,
     watchdog: Option<(Duration, Moment)>,
@@ -189,6 +190,7 @@ impl Engine {
             kept_away: KeptAway::default(),
             links: signal::LinkState::default(),
             waits: Waits::default(),
+            numbers: Numbers::default(),
             calendar_ahead: clock::unix_ahead_us(),
             watchdog: None,
             rest: None,
@@ -334,7 +336,7 @@ impl Engine {
         match report {
             signal::Report::Event(event) => self.heard(event),
             signal::Report::Frame { call, leg, bytes } => {
-                if self.ports.media.order(media::Order::Frame { call, leg, bytes }).is_err() {
+                if self.ports.media.call(call, media::CallOrder::Frame { leg, bytes }).is_err() {
                     tracing::debug!("a frame for the data channel was dropped: the media queue is full");
                 }
             }
@@ -356,7 +358,11 @@ impl Engine {
             media::Report::Event { call, leg, epoch, report } => {
                 self.feed(Event::Media { call, leg, epoch, report });
             }
-            media::Report::Gone { call } => self.feed(Event::MediaGone { call }),
+            media::Report::Gone { call } => {
+                self.numbers.give_up(call);
+                self.feed(Event::MediaGone { call });
+            }
+            media::Report::Stats { ticket, stats } => self.numbers.answered(ticket, stats),
             media::Report::Frame { call, leg, bytes } => {
                 self.framed(call, leg, bytes);
             }
@@ -408,7 +414,7 @@ impl Engine {
 
     /// Hands what a person decided about sound and paths to media.
     pub(crate) fn send_media_settings(&mut self) {
-        self.tell_media(media::Order::Settings(self.config.media_settings()));
+        self.ports.media.set(self.config.media_settings());
     }
 
     pub(crate) fn tell_signal(&mut self, order: signal::SignalingOrder) {
@@ -417,8 +423,8 @@ impl Engine {
         }
     }
 
-    pub(crate) fn tell_media(&mut self, order: media::Order) {
-        if let Err(error) = self.ports.media.order(order) {
+    pub(crate) fn tell_media(&mut self, call: CallId, order: media::CallOrder) {
+        if let Err(error) = self.ports.media.call(call, order) {
             tracing::warn!(%error, "an order was dropped");
         }
     }

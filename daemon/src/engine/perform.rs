@@ -41,8 +41,7 @@ impl<'a> Step<'a> {
                 }
                 Effect::Media { call, leg, epoch, order } => {
                     let opens = matches!(order, ahoy_call::MediaOrder::Open { .. });
-                    let order = media::Order::Call { call, leg, epoch, order };
-                    match self.engine.order_path(self.now, order) {
+                    match self.engine.order_path(self.now, call, (leg, epoch), order) {
                         Ok(()) if opens => self.engine.set_volume(call),
                         Ok(()) => {}
                         Err(media::Refused::Full) => {
@@ -52,7 +51,7 @@ impl<'a> Step<'a> {
                         Err(media::Refused::Gone) => self.failed.push(ahoy_call::Event::MediaGone { call }),
                     }
                 }
-                Effect::EndMedia(call) => self.engine.tell_media(media::Order::End { call }),
+                Effect::EndMedia(call) => self.engine.tell_media(call, media::CallOrder::End),
                 Effect::Record(record) => self.record(*record),
                 Effect::Publish(view) => {
                     let row = self.row(*view);

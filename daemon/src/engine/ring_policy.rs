@@ -174,7 +174,7 @@ impl Engine {
             #[expect(clippy::cast_possible_truncation, reason = "0 to 2, and no ear hears the difference")]
             let volume = if self.deafened { 0.0 } else { manner.volume as f32 };
             let call = self.phone.on_wire(call);
-            self.tell_media(media::Order::Volume { call, volume });
+            self.tell_media(call, media::CallOrder::Volume(volume));
         }
     }
 

@@ -180,7 +180,9 @@ impl Engine {
             let row = peer.and_then(|peer| self.contacts.get(peer));
             media::ring::Sounding { tone, own: row.map_or(String::new(), |row| row.manner.ring_tone) }
         });
-        self.tell_media(media::Order::Tone(sounding));
+        if let Err(error) = self.ports.media.sound(sounding) {
+            tracing::warn!(%error, "a tone was dropped");
+        }
     }
 }
 

@@ -28,17 +28,15 @@ use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 
 use self::device::Wish;
 use crate::values::devices::{Adjust, Flow, Found};
-use crate::values::ice::IceServer;
 use crate::values::media::MediaSettings;
-use crate::values::request::{Lease, Reply};
+use crate::values::request::Lease;
+use crate::values::rows::Stats;
 
-/// What the engine asks.
+/// What the engine asks of the media of one call.
 #[derive(Debug)]
-pub enum Order {
-    /// An order of the rules.
-    Call {
-        /// The call.
-        call: CallId,
+pub enum CallOrder {
+    /// An order of the rules about a path.
+    Path {
         /// The leg.
         leg: LegId,
         /// The path's generation.
@@ -46,47 +44,26 @@ pub enum Order {
         /// What.
         order: MediaOrder,
     },
-    /// Nothing of a call may be open any more: paths, microphone, loudspeaker.
-    End {
-        /// The call.
-        call: CallId,
-    },
-    /// Play the others of a call that loud, 0 to 2; 1 is as loud as they come.
-    Volume {
-        /// The call.
-        call: CallId,
-        /// How loud.
-        volume: f32,
-    },
     /// Send this sealed frame over the leg's data channel; dropped if it is not open.
     Frame {
-        /// The call.
-        call: CallId,
         /// The leg.
         leg: LegId,
         /// The frame.
         bytes: Vec<u8>,
     },
-    /// STUN and TURN servers for paths that begin from now on.
-    IceServers(Vec<IceServer>),
-    /// New settings: devices and the treatment of the voice for every call, the rest for calls that begin from now on.
-    Settings(MediaSettings),
+    /// Play the others that loud, 0 to 2; 1 is as loud as they come.
+    Volume(f32),
     /// Write how loud it is, microphone and speaker, into this pipe until it is closed or the call ends.
-    Levels {
-        /// The call.
-        call: CallId,
-        /// The writing end.
-        into: Lease,
-    },
-    /// Answer with numbers about a call.
-    Stats {
-        /// The call.
-        call: CallId,
-        /// Where the answer goes.
-        reply: Reply,
-    },
-    /// This sounds now besides voices; nothing if none.
-    Tone(Option<ring::Sounding>),
+    Levels(Lease),
+    /// Report the numbers of the call with this ticket.
+    Stats(u64),
+    /// Nothing of the call may be open any more: paths, microphone, loudspeaker.
+    End,
+}
+
+/// What the engine asks of the sound devices beside the calls.
+#[derive(Debug)]
+pub enum DeviceOrder {
     /// Change a sound device for every program.
     Adjust(Adjust),
     /// Let the person hear a device: a sound on a loudspeaker, themselves from a microphone.
@@ -103,8 +80,6 @@ pub enum Order {
         /// The writing end.
         into: Lease,
     },
-    /// Close everything and end.
-    Stop,
 }
 
 /// What the engine hears.
@@ -143,6 +118,13 @@ pub enum Report {
         leg: LegId,
         /// Whether frames can go that way.
         open: bool,
+    },
+    /// The numbers of a call. Every question is answered, with nothing where nothing flows, but for those to a call that broke.
+    Stats {
+        /// Of the question.
+        ticket: u64,
+        /// The numbers.
+        stats: Box<Stats>,
     },
     /// Sentences about what is missing (no sound server, no microphone); empty when all is well.
     Problems(Vec<String>),

@@ -12,7 +12,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaReport, Moment, Role};
+use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport, Moment, Role};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -25,7 +25,7 @@ use super::playout::Numbers;
 use super::pump::Pump;
 use super::redundancy::Redundancy;
 use super::wanted::{Key, Wanted};
-use super::{Report, Sound};
+use super::{CallOrder, Report, Sound};
 use crate::system::clock;
 use crate::values::media::Wishes;
 
@@ -89,14 +89,18 @@ pub async fn run(
     }
 }
 
-/// A path that nobody will build has failed.
+/// A path that nobody will build has failed, and a question has its answer.
 async fn refuse(call: CallId, asks: &mut mpsc::Receiver<Ask>, reports: &mpsc::Sender<Report>) {
     while let Ok(ask) = asks.try_recv() {
-        if let Ask::Prepare { leg, epoch, .. } = ask {
-            let report = MediaReport::Failed(MediaFault::Media);
-            // An engine that is gone needs no word.
-            let _unheard = reports.send(Report::Event { call, leg, epoch, report }).await;
-        }
+        let report = match ask {
+            Ask::Prepare { key: (leg, epoch), .. } => {
+                Report::Event { call, leg, epoch, report: MediaReport::Failed(MediaFault::Media) }
+            }
+            Ask::Order(CallOrder::Stats(ticket)) => Report::Stats { ticket, stats: Box::default() },
+            Ask::Order(_) | Ask::Tone(_) | Ask::Voice(_) | Ask::Stop => continue,
+        };
+        // An engine that is gone needs no word.
+        let _unheard = reports.send(report).await;
     }
 }
 
@@ -168,23 +172,13 @@ impl Session {
                     self.follow().await;
                 }
                 ask = asks.recv() => match ask {
-                    Some(Ask::Prepare { leg, epoch, role, setup, wanted }) => {
+                    Some(Ask::Prepare { key, role, setup, wanted }) => {
                         (self.wanted, self.given_up) = (wanted, false);
-                        self.prepare((leg, epoch), role, setup).await;
+                        self.prepare(key, role, setup).await;
                         self.follow().await;
                     }
-                    Some(Ask::Remote { leg, epoch, answer }) => {
-                        self.ask((leg, epoch), |peer| peer.remote(answer)).await;
-                    }
-                    Some(Ask::Candidates { leg, epoch, list }) => {
-                        self.ask((leg, epoch), |peer| peer.candidates(list)).await;
-                    }
-                    Some(Ask::Probe { leg, epoch }) => self.probe((leg, epoch)).await,
-                    Some(Ask::Frame { leg, bytes }) => self.frame(leg, bytes),
+                    Some(Ask::Order(order)) => self.on_order(order).await,
                     Some(Ask::Tone(clip)) => self.pump.sound(clip),
-                    Some(Ask::Volume(volume)) => self.pump.turn(volume),
-                    Some(Ask::Levels(into)) => self.pump.levels().add(into),
-                    Some(Ask::Stats(reply)) => self.stats(reply),
                     Some(Ask::Voice(wishes)) => self.pump.clean(wishes),
                     Some(Ask::Stop) | None => return,
                 },
@@ -201,6 +195,35 @@ impl Session {
                 let now = clock::now();
                 turn = now + self.pump.due(now);
             }
+        }
+    }
+
+    async fn on_order(&mut self, order: CallOrder) {
+        match order {
+            CallOrder::Path { leg, epoch, order } => self.on_path_order((leg, epoch), order).await,
+            CallOrder::Frame { leg, bytes } => self.frame(leg, bytes),
+            CallOrder::Volume(volume) => self.pump.turn(volume),
+            CallOrder::Levels(into) => self.pump.levels().add(into),
+            CallOrder::Stats(ticket) => self.stats(ticket).await,
+            // A state, which goes past this queue.
+            CallOrder::End => {}
+        }
+    }
+
+    async fn on_path_order(&mut self, key: Key, order: MediaOrder) {
+        match order {
+            MediaOrder::Remote(answer) => self.ask(key, |peer| peer.remote(answer)).await,
+            MediaOrder::Candidates { list, complete: _ } => {
+                self.ask(key, |peer| peer.candidates(list)).await;
+            }
+            MediaOrder::Probe => self.probe(key).await,
+            // One is an order of its own here, the others are states.
+            MediaOrder::Prepare(_)
+            | MediaOrder::Open { .. }
+            | MediaOrder::Pause
+            | MediaOrder::SetMuted(_)
+            | MediaOrder::SetHeld(_)
+            | MediaOrder::Close => {}
         }
     }
 

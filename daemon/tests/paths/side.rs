@@ -15,12 +15,11 @@ use ahoy_call::{
 use ahoyd::media::peer::Setup;
 use ahoyd::media::session::{self, Ask};
 use ahoyd::media::wanted::Wanted;
-use ahoyd::media::{Report, Sound};
+use ahoyd::media::{CallOrder, Report, Sound};
 use ahoyd::system::clock;
 use ahoyd::values::media::{Switch, Wishes};
-use ahoyd::values::request::Answer;
 use ahoyd::values::rows::Stats;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// A person, known by the pitch of their voice in Hz.
@@ -88,24 +87,11 @@ impl Side {
         self.wanted.send_modify(|wanted| {
             wanted.take((leg, epoch), &order);
         });
-        match order {
-            MediaOrder::Prepare(role) => {
-                let setup =
-                    Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new(), names: None };
-                let wanted = self.wanted.subscribe();
-                self.asks.try_send(Ask::Prepare { leg, epoch, role, setup, wanted }).unwrap();
-            }
-            MediaOrder::Remote(answer) => self.asks.try_send(Ask::Remote { leg, epoch, answer }).unwrap(),
-            MediaOrder::Candidates { list, complete: _ } => {
-                self.asks.try_send(Ask::Candidates { leg, epoch, list }).unwrap();
-            }
-            MediaOrder::Probe => self.asks.try_send(Ask::Probe { leg, epoch }).unwrap(),
-            MediaOrder::Open { .. }
-            | MediaOrder::Pause
-            | MediaOrder::SetMuted(_)
-            | MediaOrder::SetHeld(_)
-            | MediaOrder::Close => {}
-        }
+        let ask = match order {
+            MediaOrder::Prepare(role) => self.prepare(epoch, role),
+            order => Ask::Order(CallOrder::Path { leg, epoch, order }),
+        };
+        self.asks.try_send(ask).unwrap();
         if let Some((sound, asked, reports)) = self.waiting.take() {
             let (call, wanted) = (CallId::from_bytes([1; 16]), self.wanted.subscribe());
             self.task.spawn(session::run(call, 32_000, PLAIN, sound, wanted, asked, reports));
@@ -118,9 +104,12 @@ impl Side {
         self.wanted.send_modify(|wanted| {
             wanted.take((leg, epoch), &MediaOrder::Prepare(role.clone()));
         });
-        let setup = Setup { interfaces: self.interfaces.clone(), ice_servers: Vec::new(), names: None };
-        let wanted = self.wanted.subscribe();
-        self.asks.try_send(Ask::Prepare { leg, epoch, role, setup, wanted }).is_ok()
+        self.asks.try_send(self.prepare(epoch, role)).is_ok()
+    }
+
+    fn prepare(&self, epoch: Epoch, role: Role) -> Ask {
+        let setup = Setup { interfaces: self.interfaces.clone(), ..Setup::default() };
+        Ask::Prepare { key: (self.leg, epoch), role, setup, wanted: self.wanted.subscribe() }
     }
 
     /// A word about this path, whatever it is.
@@ -140,20 +129,22 @@ impl Side {
     }
 
     pub(crate) fn turn(&mut self, volume: f32) {
-        self.asks.try_send(Ask::Volume(volume)).unwrap();
+        self.asks.try_send(Ask::Order(CallOrder::Volume(volume))).unwrap();
     }
 
     pub(crate) async fn stats(&mut self) -> Stats {
-        let (reply, answer) = oneshot::channel();
-        self.asks.try_send(Ask::Stats(reply)).unwrap();
-        match answer.await.unwrap() {
-            Ok(Answer::Stats(stats)) => *stats,
-            other => panic!("no numbers: {other:?}"),
+        self.asks.try_send(Ask::Order(CallOrder::Stats(7))).unwrap();
+        loop {
+            let one = clock::timeout(PATIENCE, self.reports.recv()).await.expect("numbers in time").unwrap();
+            if let Report::Stats { ticket: 7, stats } = one {
+                return *stats;
+            }
+            self.take(one);
         }
     }
 
     pub(crate) fn frame(&mut self, bytes: &[u8]) {
-        self.asks.try_send(Ask::Frame { leg: self.leg, bytes: bytes.to_vec() }).unwrap();
+        self.asks.try_send(Ask::Order(CallOrder::Frame { leg: self.leg, bytes: bytes.to_vec() })).unwrap();
     }
 
     /// Takes in a report; descriptions and candidates are handed out, for the other side.
@@ -175,7 +166,7 @@ impl Side {
             },
             Report::Frame { bytes, .. } => self.frames.push(bytes),
             Report::Channel { open, .. } => self.channel = open,
-            Report::Gone { .. } | Report::Problems(_) | Report::Devices(_) => {}
+            Report::Gone { .. } | Report::Stats { .. } | Report::Problems(_) | Report::Devices(_) => {}
         }
         None
     }
@@ -214,7 +205,7 @@ impl Side {
 
     /// Fills the queue of orders to the brim.
     pub(crate) fn choke(&mut self) {
-        while self.asks.try_send(Ask::Volume(1.0)).is_ok() {}
+        while self.asks.try_send(Ask::Order(CallOrder::Volume(1.0))).is_ok() {}
     }
 
     /// Whether this path ever said what it is.

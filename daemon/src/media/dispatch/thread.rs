@@ -6,39 +6,44 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport};
+use ahoy_call::{CallId, MediaFault, MediaOrder, MediaReport, Role};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::super::device::Clip;
 use super::super::peer::{Names, Setup};
 use super::super::session::{self, Ask};
-use super::super::wanted::Wanted;
-use super::super::{OpenSound, Order, Report, ring};
+use super::super::wanted::{Key, Wanted};
+use super::super::{CallOrder, OpenSound, Report};
 use super::Refused;
 use crate::system::clock;
 use crate::values::ice::IceServer;
 use crate::values::media::MediaSettings;
-use crate::values::request::{Answer, Reply};
 
 /// How long sessions are waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// An order, and for one about a path what is wanted of its call.
-pub(super) struct Sent {
-    pub(super) order: Order,
-    pub(super) wanted: Option<watch::Receiver<Wanted>>,
+/// What the handle sends.
+#[derive(Debug)]
+pub(super) enum Sent {
+    /// An order for a call, and for one about a path what is wanted of the call.
+    Order(CallId, CallOrder, Option<watch::Receiver<Wanted>>),
+    /// This sounds in every call; nothing if none.
+    Tone(Option<Clip>),
+    /// Close everything and end.
+    Stop,
 }
 
-/// What the thread needs, until it begins.
-pub(super) struct Unstarted {
-    pub(super) settings: MediaSettings,
-    pub(super) ice_servers: Vec<IceServer>,
-    pub(super) open_sound: OpenSound,
-    pub(super) orders: mpsc::Receiver<Sent>,
-    pub(super) reports: mpsc::Sender<Report>,
+/// What the thread works with.
+pub(super) struct Thread {
+    settings: watch::Receiver<MediaSettings>,
+    ice_servers: watch::Receiver<Vec<IceServer>>,
+    open_sound: OpenSound,
+    orders: mpsc::Receiver<Sent>,
+    reports: mpsc::Sender<Report>,
     /// Looked up as soon as they are known, so that no path waits.
-    pub(super) names: Names,
+    names: Names,
 }
 
 /// One call's session, as the thread sees it.
@@ -47,12 +52,32 @@ struct Running {
     task: Id,
 }
 
-impl Unstarted {
+impl Thread {
+    pub(super) fn new(
+        settings: watch::Receiver<MediaSettings>,
+        ice_servers: watch::Receiver<Vec<IceServer>>,
+        open_sound: OpenSound,
+        orders: mpsc::Receiver<Sent>,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        Self { settings, ice_servers, open_sound, orders, reports, names: Names::default() }
+    }
+
+    /// Before it begins nothing flows: what there was to say about this is said.
+    pub(super) fn has_no_calls(&self, sent: &Sent) {
+        if let Sent::Order(_, CallOrder::Stats(ticket), _) = sent
+            && self.reports.try_send(no_stats(*ticket)).is_err()
+        {
+            tracing::debug!("an answer without numbers found no room");
+        }
+    }
+
     /// Until it is told to stop, or the handle is gone.
     pub(super) async fn run(mut self) {
         let mut calls: HashMap<CallId, Running> = HashMap::new();
         let mut sessions = JoinSet::new();
-        self.names.look_up(clock::now(), &self.ice_servers);
+        let mut voice = self.settings.borrow_and_update().voice;
+        self.look_up_servers();
         loop {
             let sent = tokio::select! {
                 biased;
@@ -60,55 +85,36 @@ impl Unstarted {
                     self.ended(&mut calls, ended).await;
                     continue;
                 }
+                Ok(()) = self.ice_servers.changed() => {
+                    self.look_up_servers();
+                    continue;
+                }
+                Ok(()) = self.settings.changed() => {
+                    // Paths and devices are for calls that begin later; what is done to the voice is for all.
+                    let now = self.settings.borrow_and_update().voice;
+                    if voice != now {
+                        voice = now;
+                        tell_all(&calls, || Ask::Voice(voice));
+                    }
+                    continue;
+                }
                 sent = self.orders.recv() => sent,
                 () = self.names.answered() => continue,
             };
-            let (order, wanted) = sent.map_or((None, None), |sent| (Some(sent.order), sent.wanted));
-            match order {
-                Some(Order::Call { call, leg, epoch, order }) => {
-                    if self.about_path(&mut calls, &mut sessions, call, (leg, epoch), order, wanted).is_err()
-                    {
-                        self.failed(call, (leg, epoch)).await;
+            match sent {
+                Some(Sent::Order(
+                    call,
+                    CallOrder::Path { leg, epoch, order: MediaOrder::Prepare(role) },
+                    Some(wanted),
+                )) => {
+                    let key = (leg, epoch);
+                    if self.prepare(&mut calls, &mut sessions, call, key, role, wanted).is_err() {
+                        self.failed(call, key).await;
                     }
                 }
-                Some(Order::Volume { call, volume }) => {
-                    if pass(&calls, call, Ask::Volume(volume)).is_err() {
-                        tracing::debug!("a call that is overrun stays as loud as it is");
-                    }
-                }
-                Some(Order::Frame { call, leg, bytes }) => {
-                    if pass(&calls, call, Ask::Frame { leg, bytes }).is_err() {
-                        tracing::debug!("a frame for a call that is overrun was dropped");
-                    }
-                }
-                Some(Order::IceServers(servers)) => {
-                    self.ice_servers = servers;
-                    self.names.look_up(clock::now(), &self.ice_servers);
-                }
-                Some(Order::Settings(settings)) => self.set(settings, &calls),
-                Some(Order::Levels { call, into }) => {
-                    if let Some(session) = calls.get(&call) {
-                        // Where there is no room the pipe is closed, which the client sees.
-                        let _dropped = session.asks.try_send(Ask::Levels(into));
-                    }
-                }
-                Some(Order::Stats { call, reply }) => {
-                    let ask = Ask::Stats(reply);
-                    let unasked = match calls.get(&call) {
-                        Some(session) => session.asks.try_send(ask).err().map(TrySendError::into_inner),
-                        None => Some(ask),
-                    };
-                    if let Some(Ask::Stats(reply)) = unasked {
-                        no_stats(reply);
-                    }
-                }
-                Some(Order::Tone(sounding)) => {
-                    let clip = sounding.and_then(|sounding| ring::in_call(sounding.tone));
-                    tell_all(&calls, || Ask::Tone(clip.clone()));
-                }
-                // What ends a call goes past this queue.
-                Some(Order::End { .. } | Order::Adjust(_) | Order::Test { .. } | Order::Gauge { .. }) => {}
-                Some(Order::Stop) | None => break,
+                Some(Sent::Order(call, order, _)) => self.pass(&calls, call, order).await,
+                Some(Sent::Tone(clip)) => tell_all(&calls, || Ask::Tone(clip.clone())),
+                Some(Sent::Stop) | None => break,
             }
         }
         for session in calls.into_values() {
@@ -121,60 +127,59 @@ impl Unstarted {
         }
     }
 
-    /// Paths and devices are for calls that begin later; what is done to the voice is for all.
-    fn set(&mut self, settings: MediaSettings, calls: &HashMap<CallId, Running>) {
-        if settings.voice != self.settings.voice {
-            tell_all(calls, || Ask::Voice(settings.voice));
-        }
-        self.settings = settings;
+    fn look_up_servers(&mut self) {
+        self.names.look_up(clock::now(), &self.ice_servers.borrow_and_update());
     }
 
-    /// An order about a path. The first one that builds a path begins the session of its call.
-    fn about_path(
+    /// A path is to be built. The first one begins the session of its call.
+    fn prepare(
         &mut self,
         calls: &mut HashMap<CallId, Running>,
         sessions: &mut JoinSet<()>,
         call: CallId,
-        (leg, epoch): (LegId, Epoch),
-        order: MediaOrder,
-        wanted: Option<watch::Receiver<Wanted>>,
+        key: Key,
+        role: Role,
+        wanted: watch::Receiver<Wanted>,
     ) -> Result<(), Refused> {
-        match (order, wanted) {
-            (MediaOrder::Remote(answer), _) => pass(calls, call, Ask::Remote { leg, epoch, answer }),
-            (MediaOrder::Probe, _) => pass(calls, call, Ask::Probe { leg, epoch }),
-            (MediaOrder::Candidates { list, complete: _ }, _) => {
-                pass(calls, call, Ask::Candidates { leg, epoch, list })
+        // Another network may know other addresses; this path takes those that are known.
+        self.look_up_servers();
+        let settings = self.settings.borrow().clone();
+        let setup = Setup {
+            interfaces: settings.interfaces.clone(),
+            ice_servers: self.ice_servers.borrow().clone(),
+            names: Some(self.names.known()),
+        };
+        let ask = Ask::Prepare { key, role, setup, wanted: wanted.clone() };
+        if let Some(running) = calls.get(&call).filter(|running| !running.asks.is_closed()) {
+            return running.asks.try_send(ask).map_err(|_| Refused::Full);
+        }
+        let (asks, waiting) = mpsc::channel(session::QUEUE);
+        asks.try_send(ask).map_err(|_| Refused::Full)?;
+        let sound = (self.open_sound)(&settings);
+        let (bitrate, voice, reports) = (settings.bitrate, settings.voice, self.reports.clone());
+        let session = session::run(call, bitrate, voice, sound, wanted, waiting, reports);
+        let task = sessions.spawn(session).id();
+        calls.insert(call, Running { asks, task });
+        Ok(())
+    }
+
+    /// Passes an order on. One for a call that does not run is late and does nothing.
+    async fn pass(&self, calls: &HashMap<CallId, Running>, call: CallId, order: CallOrder) {
+        let unread = match calls.get(&call) {
+            Some(running) => running.asks.try_send(Ask::Order(order)),
+            None => Err(TrySendError::Closed(Ask::Order(order))),
+        };
+        match unread {
+            Ok(()) => {}
+            Err(TrySendError::Full(Ask::Order(CallOrder::Path { leg, epoch, .. }))) => {
+                self.failed(call, (leg, epoch)).await;
             }
-            (MediaOrder::Prepare(role), Some(wanted)) => {
-                let (interfaces, ice_servers) = (self.settings.interfaces.clone(), self.ice_servers.clone());
-                // Another network may know other addresses; this path takes those that are known.
-                self.names.look_up(clock::now(), &self.ice_servers);
-                let names = Some(self.names.known());
-                let setup = Setup { interfaces, ice_servers, names };
-                let ask = Ask::Prepare { leg, epoch, role, setup, wanted: wanted.clone() };
-                if calls.get(&call).is_some_and(|running| !running.asks.is_closed()) {
-                    return pass(calls, call, ask);
-                }
-                let (asks, waiting) = mpsc::channel(session::QUEUE);
-                asks.try_send(ask).map_err(|_| Refused::Full)?;
-                let sound = (self.open_sound)(&self.settings);
-                let MediaSettings { bitrate, voice, .. } = self.settings;
-                let session =
-                    session::run(call, bitrate, voice, sound, wanted, waiting, self.reports.clone());
-                let task = sessions.spawn(session).id();
-                calls.insert(call, Running { asks, task });
-                Ok(())
-            }
-            // A state, which goes past this queue.
-            (
-                MediaOrder::Prepare(_)
-                | MediaOrder::Open { .. }
-                | MediaOrder::Pause
-                | MediaOrder::SetMuted(_)
-                | MediaOrder::SetHeld(_)
-                | MediaOrder::Close,
-                _,
-            ) => Ok(()),
+            Err(
+                TrySendError::Full(Ask::Order(CallOrder::Stats(ticket)))
+                | TrySendError::Closed(Ask::Order(CallOrder::Stats(ticket))),
+            ) => self.report(no_stats(ticket)).await,
+            // A pipe for levels is closed by that, which the client sees.
+            Err(_) => tracing::debug!("an order for a call that is overrun or over was dropped"),
         }
     }
 
@@ -188,31 +193,24 @@ impl Unstarted {
         };
         if calls.remove(&call).is_some() && broken {
             tracing::error!(?call, "the media session of a call broke");
-            // An engine that is gone needs no word.
-            let _unheard = self.reports.send(Report::Gone { call }).await;
+            self.report(Report::Gone { call }).await;
         }
     }
 
-    async fn failed(&mut self, call: CallId, (leg, epoch): (LegId, Epoch)) {
+    async fn failed(&self, call: CallId, (leg, epoch): Key) {
         let report = MediaReport::Failed(MediaFault::Media);
-        // An engine that is gone needs no word.
-        let _unheard = self.reports.send(Report::Event { call, leg, epoch, report }).await;
+        self.report(Report::Event { call, leg, epoch, report }).await;
     }
-}
 
-/// An order for a call that does not run is late and does nothing.
-fn pass(calls: &HashMap<CallId, Running>, call: CallId, ask: Ask) -> Result<(), Refused> {
-    let Some(running) = calls.get(&call) else { return Ok(()) };
-    match running.asks.try_send(ask) {
-        Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
-        Err(TrySendError::Full(_)) => Err(Refused::Full),
+    async fn report(&self, report: Report) {
+        // An engine that is gone needs no word.
+        let _unheard = self.reports.send(report).await;
     }
 }
 
 /// Nothing flows: there are no numbers.
-pub(super) fn no_stats(reply: Reply) {
-    // A client that left needs none.
-    let _left = reply.send(Ok(Answer::Stats(Box::default())));
+pub(super) fn no_stats(ticket: u64) -> Report {
+    Report::Stats { ticket, stats: Box::default() }
 }
 
 fn tell_all(calls: &HashMap<CallId, Running>, ask: impl Fn() -> Ask) {
@@ -227,7 +225,7 @@ fn tell_all(calls: &HashMap<CallId, Running>, ask: impl Fn() -> Ask) {
 mod tests {
     use std::future::pending;
 
-    use ahoy_call::Role;
+    use ahoy_call::{Epoch, LegId};
 
     use super::super::super::sound::NoSound;
     use super::*;
@@ -235,14 +233,10 @@ mod tests {
     #[tokio::test]
     async fn a_path_that_is_asked_for_while_a_session_says_farewell_begins_the_next_one() {
         let ((_orders_in, orders), (reports, _heard)) = (mpsc::channel(1), mpsc::channel(8));
-        let mut thread = Unstarted {
-            settings: MediaSettings::default(),
-            ice_servers: Vec::new(),
-            open_sound: Box::new(|_| Box::new(NoSound)),
-            orders,
-            reports,
-            names: Names::default(),
-        };
+        let (settings, ice_servers) =
+            (watch::channel(MediaSettings::default()).1, watch::channel(Vec::new()).1);
+        let mut thread =
+            Thread::new(settings, ice_servers, Box::new(|_| Box::new(NoSound)), orders, reports);
         let (call, leg) = (CallId::from_bytes([1; 16]), LegId::from_bytes([2; 16]));
         let mut sessions = JoinSet::new();
         // It reads no order any more, and its paths are not closed yet.
@@ -251,8 +245,8 @@ mod tests {
         let old = sessions.spawn(pending()).id();
         let mut calls = HashMap::from([(call, Running { asks, task: old })]);
         let (_keeps, wanted) = watch::channel(Wanted::default());
-        let order = MediaOrder::Prepare(Role::Offerer);
-        let begun = thread.about_path(&mut calls, &mut sessions, call, (leg, Epoch(2)), order, Some(wanted));
+        let key = (leg, Epoch(2));
+        let begun = thread.prepare(&mut calls, &mut sessions, call, key, Role::Offerer, wanted);
         assert_eq!(begun, Ok(()));
         assert!(calls[&call].task != old && !calls[&call].asks.is_closed(), "the next one has the order");
         thread.ended(&mut calls, Ok((old, ()))).await;

@@ -4,12 +4,12 @@
 //! Must not: count anything by itself.
 
 use super::Session;
+use crate::media::Report;
 use crate::system::clock;
-use crate::values::request::{Answer, Reply};
 use crate::values::rows::Stats;
 
 impl Session {
-    pub(super) fn stats(&mut self, reply: Reply) {
+    pub(super) async fn stats(&mut self, ticket: u64) {
         let mut stats = Stats { packets_out: self.sent, ..Stats::default() };
         if let Some((input, output)) = self.pump.levels().ask(clock::now()) {
             (stats.level_in, stats.level_out) = (Some(input.into()), Some(output.into()));
@@ -28,7 +28,6 @@ impl Session {
             stats.round_trip = stats.round_trip.max(leg.reception.and_then(|reception| reception.round_trip));
         }
         stats.loss_out = lost.map(|of_256: u8| f64::from(of_256) / 256.0);
-        // A client that left needs no numbers.
-        let _left = reply.send(Ok(Answer::Stats(Box::new(stats))));
+        self.send(Report::Stats { ticket, stats: Box::new(stats) }).await;
     }
 }
