@@ -14,36 +14,47 @@ use super::device::{DeviceHandle, DeviceState, Roster, States, Wish, roster};
 use crate::values::devices::Found;
 use crate::values::media::MediaSettings;
 
-/// The microphone and the speaker of a call, as queues of samples: mono, 48 kHz. Dropping it closes both.
+/// The microphone and the speaker of a call, as queues of samples: mono, 48 kHz. Dropping it closes both. What is not written for
+/// one of them is as without any device.
 ///
 /// Nothing here waits: devices are opened, watched and closed on a thread of their own.
 pub trait Sound: Send {
     /// Read the microphone, or stop reading it: no sample is taken from it until the next `true`.
-    fn capture(&mut self, on: bool);
+    fn capture(&mut self, _on: bool) {}
 
     /// Close microphone and speaker and keep them for later, or take them up again: a call that is held leaves them to others.
-    fn rest(&mut self, resting: bool);
+    fn rest(&mut self, _resting: bool) {}
 
     /// Samples that the microphone gave since the last call; returns how many are in `block` now. Zero if there are
     /// none yet, and if there is no microphone.
-    fn read(&mut self, now: Moment, block: &mut [f32]) -> usize;
+    fn read(&mut self, _now: Moment, _block: &mut [f32]) -> usize {
+        0
+    }
 
     /// How many samples the speaker wants so that it does not run dry; zero if there is no speaker.
-    fn wanted(&mut self, now: Moment) -> usize;
+    fn wanted(&mut self, _now: Moment) -> usize {
+        0
+    }
 
     /// How long after now it is best to read and write again. `missing`: samples of the microphone that complete a frame;
     /// none if it is not read.
-    fn due(&mut self, now: Moment, missing: Option<usize>) -> Duration;
+    fn due(&mut self, _now: Moment, _missing: Option<usize>) -> Duration {
+        IDLE
+    }
 
     /// Samples to play, right after those before.
-    fn write(&mut self, samples: &[f32]);
+    fn write(&mut self, _samples: &[f32]) {}
 
     /// What the speaker really played since the last call, silence where it ran dry too; returns how many samples are in
     /// `block` now. Without it no echo can be cancelled.
-    fn played(&mut self, block: &mut [f32]) -> usize;
+    fn played(&mut self, _block: &mut [f32]) -> usize {
+        0
+    }
 
     /// Whether the speaker lies at a person's ear, so that the microphone does not hear it.
-    fn headset(&mut self) -> bool;
+    fn headset(&mut self) -> bool {
+        false
+    }
 }
 
 /// Opens the sound of a call, with the speaker warm and the microphone not read. Never fails: what is missing is taken
@@ -180,33 +191,7 @@ impl Drop for Lent {
 /// Neither microphone nor speaker.
 pub(super) struct NoSound;
 
-impl Sound for NoSound {
-    fn capture(&mut self, _on: bool) {}
-
-    fn rest(&mut self, _resting: bool) {}
-
-    fn read(&mut self, _now: Moment, _block: &mut [f32]) -> usize {
-        0
-    }
-
-    fn wanted(&mut self, _now: Moment) -> usize {
-        0
-    }
-
-    fn due(&mut self, _now: Moment, _missing: Option<usize>) -> Duration {
-        IDLE
-    }
-
-    fn write(&mut self, _samples: &[f32]) {}
-
-    fn played(&mut self, _block: &mut [f32]) -> usize {
-        0
-    }
-
-    fn headset(&mut self) -> bool {
-        false
-    }
-}
+impl Sound for NoSound {}
 
 #[cfg(test)]
 mod tests {

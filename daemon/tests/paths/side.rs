@@ -87,9 +87,10 @@ impl Side {
         self.wanted.send_modify(|wanted| {
             wanted.take((leg, epoch), &order);
         });
-        let ask = match order {
-            MediaOrder::Prepare(role) => self.prepare(epoch, role),
-            order => Ask::Order(CallOrder::Path { leg, epoch, order }),
+        let ask = if let MediaOrder::Prepare(role) = order {
+            self.prepare(epoch, role)
+        } else {
+            Ask::Order(CallOrder::Path { leg, epoch, order })
         };
         self.asks.try_send(ask).unwrap();
         if let Some((sound, asked, reports)) = self.waiting.take() {
@@ -382,14 +383,6 @@ impl Sound for Hum {
         assert!(!self.mic.resting.load(Ordering::Relaxed), "a held call plays nothing");
         self.wrote += samples.len();
         self.played.try_send(samples.to_vec()).unwrap();
-    }
-
-    fn played(&mut self, _block: &mut [f32]) -> usize {
-        0
-    }
-
-    fn headset(&mut self) -> bool {
-        false
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ahoy_call::{MediaFault, MediaReport, Moment, Role, Tracks};
+use ahoy_call::{MediaFault, MediaReport, Role, Tracks};
 
 use super::super::Sound;
 use super::super::sound::NoSound;
@@ -63,23 +63,6 @@ struct Broken;
 impl Sound for Broken {
     fn capture(&mut self, on: bool) {
         assert!(!on, "planted");
-    }
-    fn rest(&mut self, _resting: bool) {}
-    fn read(&mut self, _now: Moment, _block: &mut [f32]) -> usize {
-        0
-    }
-    fn wanted(&mut self, _now: Moment) -> usize {
-        0
-    }
-    fn due(&mut self, _now: Moment, _missing: Option<usize>) -> Duration {
-        Duration::from_millis(20)
-    }
-    fn write(&mut self, _samples: &[f32]) {}
-    fn played(&mut self, _block: &mut [f32]) -> usize {
-        0
-    }
-    fn headset(&mut self) -> bool {
-        false
     }
 }
 

@@ -19,7 +19,6 @@ impl Sound for Fake {
     fn capture(&mut self, on: bool) {
         self.on.send(on).unwrap();
     }
-    fn rest(&mut self, _resting: bool) {}
     fn read(&mut self, _now: Moment, block: &mut [f32]) -> usize {
         self.waiting.extend(self.given.try_iter().flatten());
         let count = block.len().min(self.waiting.len());
@@ -27,19 +26,6 @@ impl Sound for Fake {
             *place = sample;
         }
         count
-    }
-    fn wanted(&mut self, _now: Moment) -> usize {
-        0
-    }
-    fn due(&mut self, _now: Moment, _missing: Option<usize>) -> Duration {
-        Duration::from_millis(5)
-    }
-    fn write(&mut self, _samples: &[f32]) {}
-    fn played(&mut self, _block: &mut [f32]) -> usize {
-        0
-    }
-    fn headset(&mut self) -> bool {
-        false
     }
 }
 
