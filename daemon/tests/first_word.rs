@@ -170,7 +170,7 @@ async fn before_the_answer_no_relay_of_the_callers_choice_hears_from_us_and_the_
     let relay = format!("wss://localhost:{}", listening.local_addr().unwrap().port());
     let inboxes = vec![InboxAt { relay, inbox: ana.own.inboxes[0].inbox() }];
     let device = CardDevice { certificate: ana.own.certificate.clone(), inboxes };
-    let card = Card::sign(&ana.own.account, "Ana", 1, &[device], ana.token).unwrap();
+    let card = Card::sign(ana.own.holder().unwrap(), "Ana", 1, &[device], ana.token).unwrap();
     ben.add(card, false);
     let card_of_ben = ben.own.card(ben.token).unwrap();
     ana.add(card_of_ben, true);

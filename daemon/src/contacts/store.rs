@@ -164,7 +164,7 @@ impl Contacts {
     }
 
     pub(super) fn shown(&self, peer: PeerId, row: &Row) -> ContactRow {
-        row.shown(peer, AccountBytes(self.own.account.verifying_key().to_bytes()))
+        row.shown(peer, AccountBytes(self.own.certificate.account().to_bytes()))
     }
 
     /// The contact's name and address, for a row of history or a call; its id and no address if it was removed.

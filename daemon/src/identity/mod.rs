@@ -19,12 +19,14 @@ use x25519_dalek::StaticSecret;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::system::{clock, file};
-use crate::values::own::{Own, OwnInbox};
+use crate::values::own::{Account, Own, OwnInbox};
 
 /// How long a certificate of our own device is good; it is renewed after half of that.
 const CERTIFICATE_LIFE_S: i64 = 4 * 365 * 86_400;
-/// The version of the file that this program writes and understands.
-const VERSION: u32 = 1;
+/// The newest version of the file that this program understands; it is that of a device that does not hold its account.
+const VERSION: u32 = 2;
+/// The version of a file that holds the account's key.
+const HOLDER: u32 = 1;
 
 /// Why there is no identity.
 #[derive(Debug, thiserror::Error)]
@@ -70,11 +72,12 @@ pub enum IdentityError {
     Uncertified(#[from] CertificateError),
 }
 
-/// The file. Keys in base64url; it is read and written as a whole.
+/// The file. Keys in base64url; it is read and written as a whole. Without the account's key another device holds that.
 #[derive(Clone, Serialize, Deserialize)]
 struct Stored {
     version: u32,
-    account: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     device: String,
     noise: String,
     certificate: DeviceCertificate,
@@ -90,9 +93,8 @@ struct Stored {
 
 impl Drop for Stored {
     fn drop(&mut self) {
-        for secret in [&mut self.account, &mut self.device, &mut self.noise] {
-            secret.zeroize();
-        }
+        let secrets = [&mut self.device, &mut self.noise].into_iter().chain(&mut self.account);
+        secrets.for_each(|secret| secret.zeroize());
         self.inboxes.values_mut().for_each(|secret| secret.zeroize());
     }
 }
@@ -141,12 +143,18 @@ fn open_at(dir: &Path, name: Option<&str>, relays: &[String], now_s: i64) -> Res
         own.inboxes.push(OwnInbox { relay: relay.clone(), claim });
     }
     let old = is_stale_at(&own.certificate, now_s);
-    if old {
-        tracing::info!("the certificate of this device is renewed");
-        own.certificate = certify(&own.account, &own.device, &own.noise, own.certificate.name(), now_s)?;
-        stored.certificate = own.certificate.clone();
+    match &own.account {
+        Account::Holder(account) if old => {
+            tracing::info!("the certificate of this device is renewed");
+            own.certificate = certify(account, &own.device, &own.noise, own.certificate.name(), now_s)?;
+            stored.certificate = own.certificate.clone();
+        }
+        Account::Certified if old => {
+            tracing::warn!("the certificate of this device ends: the one that holds the account renews it");
+        }
+        Account::Holder(_) | Account::Certified => {}
     }
-    if old || stored.shown_name != own.display_name || stored.shown_relays != relays {
+    if old && matches!(own.account, Account::Holder(_)) || stored.shown_name != own.display_name || stored.shown_relays != relays {
         stored.revision += 1;
         stored.shown_name.clone_from(&own.display_name);
         stored.shown_relays = relays.to_vec();
@@ -180,8 +188,8 @@ fn make(name: Option<&str>, relays: &[String], now_s: i64) -> Result<Stored, Ide
     let certificate = certify(&account, &device, &noise, &user::device(), now_s)?;
     tracing::info!("made a new account");
     Ok(Stored {
-        version: VERSION,
-        account: text_of(account.as_bytes()),
+        version: HOLDER,
+        account: Some(text_of(account.as_bytes())),
         device: text_of(device.as_bytes()),
         noise: text_of(noise.as_bytes()),
         certificate,
@@ -213,12 +221,21 @@ fn certify(
 
 /// The keys of the file, checked against each other. Name and inboxes are still empty.
 fn revive(stored: &Stored, path: &Path) -> Result<Own, IdentityError> {
-    let account = signing_key(&stored.account).ok_or_else(|| damaged(path, "the account's key"))?;
+    let account = match &stored.account {
+        Some(text) => {
+            Account::Holder(signing_key(text).ok_or_else(|| damaged(path, "the account's key"))?)
+        }
+        None => Account::Certified,
+    };
     let device = signing_key(&stored.device).ok_or_else(|| damaged(path, "the device's key"))?;
     let noise = secret(&stored.noise).ok_or_else(|| damaged(path, "the session key"))?;
     let noise = StaticSecret::from(*noise);
     let certificate = &stored.certificate;
-    let ours = *certificate.account() == account.verifying_key()
+    let held = match &account {
+        Account::Holder(key) => *certificate.account() == key.verifying_key(),
+        Account::Certified => stored.version > HOLDER,
+    };
+    let ours = held
         && *certificate.device() == device.verifying_key()
         && certificate.noise() == x25519_dalek::PublicKey::from(&noise).to_bytes();
     if !ours {

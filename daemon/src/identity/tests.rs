@@ -6,6 +6,7 @@
 use ahoy_proto::card::Card;
 
 use super::*;
+use crate::values::own::NoCard;
 
 fn relays(urls: &[&str]) -> Vec<String> {
     urls.iter().map(|&url| url.to_owned()).collect()
@@ -112,8 +113,28 @@ fn a_damaged_identity_is_told_in_a_sentence_and_never_overwritten() {
         assert!(!error.to_string().contains(stored["account"].as_str().unwrap()), "no key in an error");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), bad, "it is left as it is");
     }
-    std::fs::write(&path, good.replace("\"version\": 1", "\"version\": 2")).unwrap();
+    std::fs::write(&path, good.replace("\"version\": 1", "\"version\": 3")).unwrap();
     assert!(matches!(open(dir.path(), None, &[]), Err(IdentityError::Newer { .. })));
+}
+
+#[test]
+fn a_device_that_does_not_hold_the_account_is_known_by_it_and_signs_nothing_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("own.json");
+    let urls = relays(&["ws://127.0.0.1:1"]);
+    let holder = open_at(dir.path(), Some("Ana"), &urls, 1_000_000).unwrap();
+    let mut stored: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    stored.as_object_mut().unwrap().remove("account");
+    std::fs::write(&path, stored.to_string()).unwrap();
+    let error = open(dir.path(), Some("Ana"), &urls).unwrap_err();
+    assert!(matches!(error, IdentityError::Damaged { .. }), "a key that is lost is no other device's: {error}");
+    stored["version"] = 2.into();
+    std::fs::write(&path, stored.to_string()).unwrap();
+    let late = 1_000_000 + CERTIFICATE_LIFE_S;
+    let own = open_at(dir.path(), Some("Ana"), &urls, late).unwrap();
+    assert_eq!((own.peer_id(), own.leg_id()), (holder.peer_id(), holder.leg_id()));
+    assert!(matches!(own.card([7; 16]), Err(NoCard::NotHeld)));
+    assert_eq!((own.certificate, own.revision), (holder.certificate, holder.revision), "nor renewed");
 }
 
 #[test]

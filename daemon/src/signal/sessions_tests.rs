@@ -24,7 +24,7 @@ use crate::signal::peer_line::Out;
 use crate::signal::replay::Replay;
 use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::{Report, SignalingOrder};
-use crate::values::own::Own;
+use crate::values::own::{Account, Own};
 use rig::*;
 
 #[test]
@@ -163,7 +163,7 @@ fn a_device_that_is_not_on_the_card_gets_nothing() {
     let device = other.own.device.verifying_key();
     let public = PublicKey::from(&other.own.noise);
     let certificate = DeviceCertificate::sign(&account, &device, &public, "new", 1, 2_000).unwrap();
-    other.own = Arc::new(Own { account, certificate, ..(*other.own).clone() });
+    other.own = Arc::new(Own { account: Account::Holder(account), certificate, ..(*other.own).clone() });
     other.add(ana.cards.remove(&ben.peer()).unwrap());
     let message_1 = posts(&other.ring(0, ben.peer(), ben.leg())).remove(0);
     ben.drops(Cause::UnknownDevice, |ben| ben.take(1, &message_1));

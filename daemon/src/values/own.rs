@@ -13,8 +13,8 @@ use x25519_dalek::StaticSecret;
 /// Our keys, and what our card says beside them. Prints nothing secret.
 #[derive(Clone)]
 pub struct Own {
-    /// The account's key: it signs certificates and cards, nothing else.
-    pub account: SigningKey,
+    /// What of the account is on this device.
+    pub account: Account,
     /// This device's key.
     pub device: SigningKey,
     /// This device's static key of Noise sessions.
@@ -29,6 +29,26 @@ pub struct Own {
     pub revision: u64,
 }
 
+/// What a device has of its account.
+#[derive(Clone)]
+pub enum Account {
+    /// Its key, which signs certificates and cards, nothing else.
+    Holder(SigningKey),
+    /// No more than its certificate: another device of the account holds the key.
+    Certified,
+}
+
+/// Why there is no card of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCard {
+    /// Cards are signed where the account's key is.
+    #[error("cards are made on the device that holds the account")]
+    NotHeld,
+    /// This value was not made by `identity::open`.
+    #[error(transparent)]
+    Unfit(#[from] CardError),
+}
+
 /// An inbox of ours.
 #[derive(Clone)]
 pub struct OwnInbox {
@@ -39,16 +59,24 @@ pub struct OwnInbox {
 }
 
 impl Own {
-    /// Our card with this delivery token in it. An error means that this value was not made by `identity::open`.
-    pub fn card(&self, token: [u8; 16]) -> Result<Card, CardError> {
+    /// Our card with this delivery token in it.
+    pub fn card(&self, token: [u8; 16]) -> Result<Card, NoCard> {
         let inboxes = self.inboxes.iter().map(|own| InboxAt { relay: own.relay.clone(), inbox: own.inbox() });
         let device = CardDevice { certificate: self.certificate.clone(), inboxes: inboxes.collect() };
-        Card::sign(&self.account, &self.display_name, self.revision, &[device], token)
+        Ok(Card::sign(self.holder()?, &self.display_name, self.revision, &[device], token)?)
+    }
+
+    /// The account's key, where it is.
+    pub fn holder(&self) -> Result<&SigningKey, NoCard> {
+        match &self.account {
+            Account::Holder(key) => Ok(key),
+            Account::Certified => Err(NoCard::NotHeld),
+        }
     }
 
     /// The id under which contacts know us.
     pub fn peer_id(&self) -> PeerId {
-        identity::peer_id(&self.account.verifying_key())
+        identity::peer_id(self.certificate.account())
     }
 
     /// The id of this device.
@@ -63,7 +91,7 @@ impl Own {
 
     /// The account's address.
     pub fn address(&self) -> String {
-        identity::address(&self.account.verifying_key())
+        identity::address(self.certificate.account())
     }
 }
 

@@ -205,7 +205,7 @@ fn lasting_friends() -> (Phone, Phone) {
         let public = PublicKey::from(&own.noise);
         let device = own.device.verifying_key();
         let certificate =
-            DeviceCertificate::sign(&own.account, &device, &public, "desk", 1, 100_000_000).unwrap();
+            DeviceCertificate::sign(own.holder().unwrap(), &device, &public, "desk", 1, 100_000_000).unwrap();
         phone.own = Arc::new(Own { certificate, ..(**own).clone() });
     }
     let (card_of_ana, card_of_ben) = (ana.card(11), ben.card(22));

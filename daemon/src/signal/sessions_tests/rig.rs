@@ -19,7 +19,7 @@ use crate::signal::peer_line::Out;
 use crate::signal::replay::Replay;
 use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::{Report, SignalingOrder};
-use crate::values::own::{Own, OwnInbox};
+use crate::values::own::{Account, Own, OwnInbox};
 use crate::values::roster::{self, Known, Roster};
 
 pub(crate) const RELAY: &str = "ws://127.0.0.1:1";
@@ -52,7 +52,7 @@ impl Phone {
             DeviceCertificate::sign(&account, &device.verifying_key(), &public, "desk", 1, 2_000).unwrap();
         let claim = SigningKey::from_bytes(&[seed + 100; 32]);
         let own = Own {
-            account,
+            account: Account::Holder(account),
             device,
             noise,
             certificate,
@@ -83,7 +83,7 @@ impl Phone {
         let at = |own: &OwnInbox| InboxAt { relay: own.relay.clone(), inbox: own.inbox() };
         let inboxes = self.own.inboxes.iter().map(at).collect();
         let device = CardDevice { certificate: self.own.certificate.clone(), inboxes };
-        Card::sign(&self.own.account, "somebody", 1, &[device], [token; 16]).unwrap()
+        Card::sign(self.own.holder().unwrap(), "somebody", 1, &[device], [token; 16]).unwrap()
     }
 
     pub(crate) fn add(&mut self, card: Card) {
