@@ -7,6 +7,9 @@
 #[path = "paths/between.rs"]
 mod between;
 #[cfg(test)]
+#[path = "paths/room.rs"]
+mod room;
+#[cfg(test)]
 #[path = "paths/side.rs"]
 mod side;
 
@@ -16,7 +19,8 @@ use std::time::Duration;
 use ahoy_call::{Epoch, MediaFault, MediaOrder, MediaReport, Opaque, Role, SdpKind};
 use ahoyd::system::clock;
 use between::Between;
-use side::{ANA, BEN, Side};
+use room::Room;
+use side::{ANA, BEN, CID, Side};
 use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 
@@ -42,6 +46,32 @@ async fn two_sessions_hear_each_other_and_pass_frames_both_ways() {
     w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
     assert!(!w.ana.ear.hears(ANA) && !w.ben.ear.hears(BEN), "nobody hears oneself");
     w.end().await;
+}
+
+#[tokio::test]
+async fn in_a_room_all_others_are_heard_over_one_transport() {
+    let _shared = COMPANY.read().await;
+    let room = Room::new();
+    let mut people = [ANA, BEN, CID].map(Side::new);
+    for (number, side) in (1..).zip(&mut people) {
+        side.join(FIRST, room.seat(number));
+        side.open(FIRST, false);
+    }
+    let give_up = clock::now() + Duration::from_secs(15);
+    let [ana, ben, cid] = &mut people;
+    let all = |ana: &mut Side, ben: &mut Side, cid: &mut Side| {
+        let hears = |side: &mut Side, one, other| side.ear.hears(one) && side.ear.hears(other);
+        hears(ana, BEN, CID) && hears(ben, ANA, CID) && hears(cid, ANA, BEN)
+    };
+    while !all(ana, ben, cid) {
+        assert!(clock::now() < give_up, "all voices in time");
+        clock::sleep(Duration::from_millis(5)).await;
+    }
+    let numbers = ana.stats().await;
+    assert!(numbers.packets_in > numbers.packets_out, "two came for one that went: {numbers:?}");
+    for side in [ana, ben, cid] {
+        side.end().await;
+    }
 }
 
 #[tokio::test]

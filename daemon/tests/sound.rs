@@ -192,7 +192,7 @@ struct Loop {
 impl Loop {
     fn new() -> Outcome<Self> {
         let (keeps, never) = sync_channel(1);
-        let (capture, playback) = (Capture::new(32_000, 65_000, 7)?, Playback::new()?);
+        let (capture, playback) = (Capture::new(32_000, 7)?, Playback::new()?);
         Ok(Self { capture, playback, never, _keeps: keeps })
     }
 
@@ -215,9 +215,7 @@ impl Loop {
             }
             while let taken @ 1.. = handle.read(&mut block) {
                 let Self { capture, playback, .. } = self;
-                capture.feed(&block[..taken], |packet| {
-                    playback.receive(now, packet.numbers(), packet.payload);
-                });
+                capture.feed(&block[..taken], |packet| playback.receive(now, 0, &packet));
             }
             while let wanted @ 1.. = handle.wanted(now).min(block.len()) {
                 self.playback.play(now, &mut block[..wanted]);

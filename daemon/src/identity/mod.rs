@@ -154,7 +154,10 @@ fn open_at(dir: &Path, name: Option<&str>, relays: &[String], now_s: i64) -> Res
         }
         Account::Holder(_) | Account::Certified => {}
     }
-    if old && matches!(own.account, Account::Holder(_)) || stored.shown_name != own.display_name || stored.shown_relays != relays {
+    if old && matches!(own.account, Account::Holder(_))
+        || stored.shown_name != own.display_name
+        || stored.shown_relays != relays
+    {
         stored.revision += 1;
         stored.shown_name.clone_from(&own.display_name);
         stored.shown_relays = relays.to_vec();
@@ -222,9 +225,7 @@ fn certify(
 /// The keys of the file, checked against each other. Name and inboxes are still empty.
 fn revive(stored: &Stored, path: &Path) -> Result<Own, IdentityError> {
     let account = match &stored.account {
-        Some(text) => {
-            Account::Holder(signing_key(text).ok_or_else(|| damaged(path, "the account's key"))?)
-        }
+        Some(text) => Account::Holder(signing_key(text).ok_or_else(|| damaged(path, "the account's key"))?),
         None => Account::Certified,
     };
     let device = signing_key(&stored.device).ok_or_else(|| damaged(path, "the device's key"))?;

@@ -127,7 +127,10 @@ fn a_device_that_does_not_hold_the_account_is_known_by_it_and_signs_nothing_for_
     stored.as_object_mut().unwrap().remove("account");
     std::fs::write(&path, stored.to_string()).unwrap();
     let error = open(dir.path(), Some("Ana"), &urls).unwrap_err();
-    assert!(matches!(error, IdentityError::Damaged { .. }), "a key that is lost is no other device's: {error}");
+    assert!(
+        matches!(error, IdentityError::Damaged { .. }),
+        "a key that is lost is no other device's: {error}"
+    );
     stored["version"] = 2.into();
     std::fs::write(&path, stored.to_string()).unwrap();
     let late = 1_000_000 + CERTIFICATE_LIFE_S;

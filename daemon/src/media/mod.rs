@@ -16,6 +16,7 @@ pub mod ring;
 pub mod session;
 pub mod sound;
 pub mod stretch;
+pub mod transport;
 pub mod voice;
 pub mod wanted;
 

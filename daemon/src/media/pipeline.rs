@@ -12,7 +12,7 @@
 //! every few milliseconds, and after each received packet:
 //!     n = handle.read(&mut block);  capture.feed(&block[..n], |packet| send(packet))
 //!     while let n @ 1.. = handle.wanted().min(block.len()) { playback.play(now, &mut block[..n]); handle.write(&block[..n]) }
-//! on RTP:  playback.receive(now, numbers, payload)
+//! on RTP:  playback.receive(now, path, &packet)
 //! ```
 
 use ahoy_call::Moment;
@@ -20,29 +20,10 @@ use ahoy_call::Moment;
 use super::codec::{CodecError, Decoder, Encoder, FRAME, PACKET_MAX};
 use super::playout::{Frame, Numbers, Playout, Statistics};
 use super::stretch::{LONGEST, Stretch, stretch};
+use super::transport::Packet;
 
 /// While nothing plays, silence is handed out in pieces of 2.5 ms, so that a voice can begin that soon.
 const SILENT_PIECE: usize = 120;
-
-/// One packet, ready for RTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packet<'a> {
-    /// RTP sequence number; one more than the packet before, wrapping.
-    pub sequence: u16,
-    /// RTP timestamp, in samples; 960 more than the packet before, wrapping.
-    pub timestamp: u32,
-    /// The first packet after a pause: the RTP marker bit.
-    pub first: bool,
-    /// Opus.
-    pub payload: &'a [u8],
-}
-
-impl Packet<'_> {
-    /// Its numbers on a path that carries nothing else.
-    pub fn numbers(&self) -> Numbers {
-        Numbers { path: 0, sequence: self.sequence, timestamp: self.timestamp, first: self.first }
-    }
-}
 
 /// Microphone to packets.
 #[derive(Debug)]
@@ -58,8 +39,8 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// At this bit rate (bit/s). `sequence` and `timestamp` should be random (RFC 3550 §5.1).
-    pub fn new(bitrate: u32, sequence: u16, timestamp: u32) -> Result<Self, CodecError> {
+    /// At this bit rate (bit/s), from this timestamp, which should be random (RFC 3550 §5.1).
+    pub fn new(bitrate: u32, timestamp: u32) -> Result<Self, CodecError> {
         Ok(Self {
             encoder: Encoder::new(bitrate)?,
             frame: [0.0; FRAME],
@@ -67,7 +48,7 @@ impl Capture {
             packet: [0; PACKET_MAX],
             muted: false,
             first: true,
-            sequence,
+            sequence: 0,
             timestamp,
         })
     }
@@ -105,7 +86,7 @@ impl Capture {
     }
 
     /// Take in samples (mono, 48 kHz); `send` is called for each frame that is full, at once.
-    pub fn feed(&mut self, mut samples: &[f32], mut send: impl FnMut(Packet<'_>)) {
+    pub fn feed(&mut self, mut samples: &[f32], mut send: impl FnMut(Packet)) {
         while !samples.is_empty() {
             let (now, later) = samples.split_at(samples.len().min(FRAME - self.filled));
             let place = &mut self.frame[self.filled..self.filled + now.len()];
@@ -122,11 +103,11 @@ impl Capture {
         }
     }
 
-    fn finish(&mut self, send: &mut impl FnMut(Packet<'_>)) {
+    fn finish(&mut self, send: &mut impl FnMut(Packet)) {
         // A frame that cannot be encoded (samples that are not numbers) is one lost packet.
         if let Ok(length) = self.encoder.encode(&self.frame, &mut self.packet) {
             let (sequence, timestamp) = (self.sequence, self.timestamp);
-            send(Packet { sequence, timestamp, first: self.first, payload: &self.packet[..length] });
+            send(Packet { sequence, timestamp, first: self.first, payload: self.packet[..length].to_vec() });
             self.first = false;
         }
         self.sequence = self.sequence.wrapping_add(1);
@@ -158,9 +139,10 @@ impl Playback {
         })
     }
 
-    /// A packet came, over whichever path. Doubled, late and hostile ones are counted and do nothing.
-    pub fn receive(&mut self, now: Moment, numbers: Numbers, payload: &[u8]) {
-        self.playout.push(now, numbers, payload);
+    /// A packet came, over the path of that number. Doubled, late and hostile ones are counted and do nothing.
+    pub fn receive(&mut self, now: Moment, path: u16, packet: &Packet) {
+        let Packet { sequence, timestamp, first, ref payload } = *packet;
+        self.playout.push(now, Numbers { path, sequence, timestamp, first }, payload);
     }
 
     /// What waits to be played is nobody's any more. What comes later begins anew; the statistics go on.
@@ -221,10 +203,6 @@ mod tests {
         Moment::from_micros(1_000_000 + ms * 1_000)
     }
 
-    fn numbers(packet: &(u16, u32, bool, Vec<u8>)) -> Numbers {
-        Numbers { path: 0, sequence: packet.0, timestamp: packet.1, first: packet.2 }
-    }
-
     fn tone(from: usize, samples: usize) -> Vec<f32> {
         (from..from + samples)
             .map(|i| 0.3 * (i as f32 / 48_000.0 * 300.0 * std::f32::consts::TAU).sin())
@@ -242,22 +220,19 @@ mod tests {
         sound.iter().fold(0.0, |most, s| s.abs().max(most))
     }
 
-    /// Owned copies of what was sent: sequence, timestamp, first, payload.
-    type Sent = Vec<(u16, u32, bool, Vec<u8>)>;
-
-    fn feed(capture: &mut Capture, samples: &[f32]) -> Sent {
+    fn feed(capture: &mut Capture, samples: &[f32]) -> Vec<Packet> {
         let mut sent = Vec::new();
-        capture.feed(samples, |p| sent.push((p.sequence, p.timestamp, p.first, p.payload.to_vec())));
+        capture.feed(samples, |packet| sent.push(packet));
         sent
     }
 
     /// Decode packets one after the other.
-    fn decoded(packets: &Sent) -> Vec<f32> {
+    fn decoded(packets: &[Packet]) -> Vec<f32> {
         let mut decoder = Decoder::new().unwrap();
         let mut frame = [0.0; FRAME];
         let mut all = Vec::new();
         for packet in packets {
-            decoder.decode(&packet.3, &mut frame);
+            decoder.decode(&packet.payload, &mut frame);
             all.extend(frame);
         }
         all
@@ -266,23 +241,26 @@ mod tests {
     #[test]
     fn blocks_of_any_size_become_the_same_numbered_packets() {
         let sound = tone(0, 48_000);
-        let whole = feed(&mut Capture::new(32_000, 65_530, u32::MAX - 5_000).unwrap(), &sound);
+        // Both numbers are about to wrap.
+        let fresh = || Capture { sequence: 65_530, ..Capture::new(32_000, u32::MAX - 5_000).unwrap() };
+        let whole = feed(&mut fresh(), &sound);
         for size in [1, 24, 441, 512, 960, 1_024, 5_000] {
-            let mut capture = Capture::new(32_000, 65_530, u32::MAX - 5_000).unwrap();
-            let pieces: Sent = sound.chunks(size).flat_map(|block| feed(&mut capture, block)).collect();
+            let mut capture = fresh();
+            let pieces: Vec<Packet> =
+                sound.chunks(size).flat_map(|block| feed(&mut capture, block)).collect();
             assert_eq!(pieces, whole, "blocks of {size}");
         }
         assert_eq!(whole.len(), 50);
         for (n, packet) in (0_u16..).zip(&whole) {
-            assert_eq!(packet.0, 65_530_u16.wrapping_add(n));
-            assert_eq!(packet.1, (u32::MAX - 5_000).wrapping_add(960 * u32::from(n)));
-            assert_eq!(packet.2, n == 0, "only the first is marked");
+            assert_eq!(packet.sequence, 65_530_u16.wrapping_add(n));
+            assert_eq!(packet.timestamp, (u32::MAX - 5_000).wrapping_add(960 * u32::from(n)));
+            assert_eq!(packet.first, n == 0, "only the first is marked");
         }
     }
 
     #[test]
     fn muted_packets_go_on_and_hold_nothing_not_even_what_was_said_just_before() {
-        let mut capture = Capture::new(32_000, 0, 0).unwrap();
+        let mut capture = Capture::new(32_000, 0).unwrap();
         let loud = feed(&mut capture, &tone(0, 48_000));
         assert!(peak(&decoded(&loud)) > 0.2);
         // 10 ms of the next frame are already in when the switch is pressed.
@@ -300,24 +278,27 @@ mod tests {
 
     #[test]
     fn after_a_pause_nothing_old_is_sent_and_numbers_go_on() {
-        let mut capture = Capture::new(32_000, 0, 0).unwrap();
+        let mut capture = Capture::new(32_000, 0).unwrap();
         feed(&mut capture, &tone(0, 960 + 700));
         capture.pause();
         let sent = feed(&mut capture, &[0.0; 960 * 3]);
-        assert_eq!(sent.iter().map(|p| (p.0, p.2)).collect::<Vec<_>>(), [(1, true), (2, false), (3, false)]);
+        assert_eq!(
+            sent.iter().map(|p| (p.sequence, p.first)).collect::<Vec<_>>(),
+            [(1, true), (2, false), (3, false)]
+        );
         assert!(peak(&decoded(&sent)) < 1e-3, "the unfinished frame is forgotten");
     }
 
     #[test]
     fn what_one_side_says_the_other_plays_in_blocks_of_any_size() {
-        let mut capture = Capture::new(32_000, 65_500, 9).unwrap();
+        let mut capture = Capture::new(32_000, 9).unwrap();
         let mut playback = Playback::new().unwrap();
         let (mut heard, mut block) = (Vec::new(), [0.0; 512]);
         let mut played = 0;
         for ms in (0..3_000_u64).step_by(10) {
             let n = usize::try_from(ms).unwrap() * 48;
             for packet in feed(&mut capture, &tone(n, 480)) {
-                playback.receive(at(ms), numbers(&packet), &packet.3);
+                playback.receive(at(ms), 0, &packet);
             }
             while played + block.len() <= n {
                 playback.play(at(ms), &mut block);
@@ -338,7 +319,7 @@ mod tests {
 
     #[test]
     fn lost_packets_are_concealed_and_a_stream_that_ends_becomes_silent() {
-        let mut capture = Capture::new(32_000, 0, 0).unwrap();
+        let mut capture = Capture::new(32_000, 0).unwrap();
         let mut playback = Playback::new().unwrap();
         let mut block = [0.0; FRAME];
         let mut quietest = f32::MAX;
@@ -346,7 +327,7 @@ mod tests {
             let from = usize::try_from(n).unwrap() * FRAME;
             for packet in feed(&mut capture, &voice(from, FRAME)) {
                 if n % 9 != 8 {
-                    playback.receive(at(n * 20), numbers(&packet), &packet.3);
+                    playback.receive(at(n * 20), 0, &packet);
                 }
             }
             playback.play(at(n * 20 + 1), &mut block);

@@ -15,7 +15,8 @@ use super::Sound;
 use super::codec::FRAME;
 use super::device::Clip;
 use super::levels::Levels;
-use super::pipeline::{Capture, Packet, Playback};
+use super::pipeline::{Capture, Playback};
+use super::transport::Packet;
 use super::voice::Cleaner;
 use crate::values::media::Wishes;
 
@@ -183,7 +184,7 @@ impl Pump {
     }
 
     /// Microphone to packets. Call it when it is [`Self::due`].
-    pub(super) fn capture(&mut self, now: Moment, mut send: impl FnMut(Packet<'_>)) {
+    pub(super) fn capture(&mut self, now: Moment, mut send: impl FnMut(Packet)) {
         if !self.reading {
             return;
         }
@@ -218,7 +219,7 @@ impl Pump {
 
     /// The clock takes the microphone's place. The time in which it was still waited for counts as lost packets, so
     /// that the other side's buffer does not grow by it.
-    fn stand_in(&mut self, now: Moment, mut send: impl FnMut(Packet<'_>)) {
+    fn stand_in(&mut self, now: Moment, mut send: impl FnMut(Packet)) {
         let silent = now.since(self.given_until);
         if !self.missing && silent < PATIENCE {
             return;

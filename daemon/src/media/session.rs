@@ -8,22 +8,19 @@ mod numbers;
 mod silence;
 mod voice;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport, Moment, Role};
+use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport, Moment};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 pub use self::asks::{Ask, QUEUE};
 use self::silence::Heard;
-use self::voice::Numbering;
-use super::peer::{PathEvent, Peer, QueueFull, Reception, Setup, Voice};
 use super::pipeline::{Capture, Playback};
-use super::playout::Numbers;
 use super::pump::Pump;
 use super::redundancy::Redundancy;
+use super::transport::{Events, PathEvent, Plan, QueueFull, Reception, Track, Transport};
 use super::wanted::{Key, Wanted};
 use super::{CallOrder, Report, Sound};
 use crate::system::clock;
@@ -49,8 +46,7 @@ pub async fn run(
     mut asks: mpsc::Receiver<Ask>,
     reports: mpsc::Sender<Report>,
 ) {
-    let (sequence, timestamp) = start();
-    let capture = match Capture::new(bitrate, sequence, timestamp) {
+    let capture = match Capture::new(bitrate, first_timestamp()) {
         Ok(capture) => capture,
         Err(error) => {
             tracing::error!(%error, "the voice encoder does not begin");
@@ -104,32 +100,32 @@ async fn refuse(call: CallId, asks: &mut mpsc::Receiver<Ask>, reports: &mpsc::Se
     }
 }
 
-/// Random first sequence number and timestamp (RFC 3550 §5.1).
-fn start() -> (u16, u32) {
-    let mut bytes = [0; 6];
+/// Random (RFC 3550 §5.1). Sequence numbers are the matter of each path.
+fn first_timestamp() -> u32 {
+    let mut bytes = [0; 4];
     if getrandom::fill(&mut bytes).is_err() {
-        tracing::warn!("no randomness for the first packet's numbers");
+        tracing::warn!("no randomness for the first packet's timestamp");
     }
-    let [a, b, c, d, e, f] = bytes;
-    (u16::from_ne_bytes([a, b]), u32::from_ne_bytes([c, d, e, f]))
+    u32::from_ne_bytes(bytes)
 }
 
 /// One generation of a leg's path.
 struct SessionPath {
     /// As [`Wanted::which`] says.
     which: u64,
-    peer: Peer,
+    transport: Box<dyn Transport>,
     up: bool,
     opened: bool,
     channel: bool,
-    numbers: Numbering,
     heard: Heard,
 }
 
 /// One device of the other side.
+#[derive(Default)]
 struct Leg {
     paths: BTreeMap<Epoch, SessionPath>,
-    playback: Playback,
+    /// Whom we hear over its paths: the device itself, or all who are behind it.
+    voices: BTreeMap<LegId, Playback>,
     /// What was last reported of its data channel.
     channel: bool,
     /// Its latest word on how it gets our voice.
@@ -143,7 +139,7 @@ struct Session {
     call: CallId,
     legs: BTreeMap<LegId, Leg>,
     /// Closed paths, oldest first: without sound, open for frames until then.
-    leaving: Vec<(Moment, LegId, Peer)>,
+    leaving: Vec<(Moment, LegId, Box<dyn Transport>)>,
     pump: Pump,
     wanted: watch::Receiver<Wanted>,
     /// Who wanted something is gone: nothing is wanted for good.
@@ -155,7 +151,7 @@ struct Session {
     sent: u64,
     tasks: JoinSet<()>,
     keys: HashMap<Id, Key>,
-    told_in: mpsc::Sender<(Key, PathEvent)>,
+    told_in: Events,
     reports: mpsc::Sender<Report>,
 }
 
@@ -172,9 +168,9 @@ impl Session {
                     self.follow().await;
                 }
                 ask = asks.recv() => match ask {
-                    Some(Ask::Prepare { key, role, setup, wanted }) => {
+                    Some(Ask::Prepare { key, plan, wanted }) => {
                         (self.wanted, self.given_up) = (wanted, false);
-                        self.prepare(key, role, setup).await;
+                        self.prepare(key, plan).await;
                         self.follow().await;
                     }
                     Some(Ask::Order(order)) => self.on_order(order).await,
@@ -212,9 +208,9 @@ impl Session {
 
     async fn on_path_order(&mut self, key: Key, order: MediaOrder) {
         match order {
-            MediaOrder::Remote(answer) => self.ask(key, |peer| peer.remote(answer)).await,
+            MediaOrder::Remote(answer) => self.ask(key, |path| path.remote(answer)).await,
             MediaOrder::Candidates { list, complete: _ } => {
-                self.ask(key, |peer| peer.candidates(list)).await;
+                self.ask(key, |path| path.candidates(list)).await;
             }
             MediaOrder::Probe => self.probe(key).await,
             // One is an order of its own here, the others are states.
@@ -227,8 +223,8 @@ impl Session {
         }
     }
 
-    async fn ask(&mut self, key: Key, ask: impl FnOnce(&Peer) -> Result<(), QueueFull>) {
-        match self.legs.get(&key.0).and_then(|leg| leg.paths.get(&key.1)).map(|path| ask(&path.peer)) {
+    async fn ask(&mut self, key: Key, ask: impl FnOnce(&dyn Transport) -> Result<(), QueueFull>) {
+        match self.legs.get(&key.0).and_then(|leg| leg.paths.get(&key.1)).map(|path| ask(&*path.transport)) {
             Some(Ok(())) => {}
             Some(Err(_)) => self.report(key, MediaReport::Failed(MediaFault::Media)).await,
             None => tracing::debug!(leg = ?key.0, epoch = key.1.0, "an order for a path that is gone"),
@@ -265,56 +261,29 @@ impl Session {
     /// Leaves the devices to other calls, or takes them up again. What was heard and not played yet is nobody's any more.
     fn hold(&mut self, held: bool, muted: bool) {
         if held && !self.held {
-            self.legs.values_mut().for_each(|leg| leg.playback.forget());
+            self.legs.values_mut().flat_map(|leg| leg.voices.values_mut()).for_each(Playback::forget);
         }
         self.held = held;
         self.pump.mute(muted || held);
         self.pump.hold(clock::now(), held);
     }
 
-    async fn prepare(&mut self, key: Key, role: Role, setup: Setup) {
+    async fn prepare(&mut self, key: Key, plan: Plan) {
         // One of the same name may have been closed meanwhile.
         self.follow().await;
         let Some(which) = self.wanted.borrow().which(key) else {
             return tracing::debug!(leg = ?key.0, epoch = key.1.0, "this path was closed before it was built");
         };
-        let leg = match self.legs.entry(key.0) {
-            Entry::Occupied(leg) => leg.into_mut(),
-            Entry::Vacant(place) => match Playback::new() {
-                Ok(playback) => place.insert(Leg {
-                    paths: BTreeMap::new(),
-                    playback,
-                    channel: false,
-                    reception: None,
-                    redundancy: Redundancy::default(),
-                    heard: false,
-                }),
-                Err(error) => {
-                    tracing::error!(%error, "the voice decoder does not begin");
-                    return self.report(key, MediaReport::Failed(MediaFault::Media)).await;
-                }
-            },
-        };
-        if leg.paths.contains_key(&key.1) {
-            tracing::debug!(leg = ?key.0, epoch = key.1.0, "this path exists already");
-            return;
+        let paths = &mut self.legs.entry(key.0).or_default().paths;
+        if paths.contains_key(&key.1) {
+            return tracing::debug!(leg = ?key.0, epoch = key.1.0, "this path exists already");
         }
-        if leg.paths.len() >= MOST_PATHS {
+        if paths.len() >= MOST_PATHS {
             return self.report(key, MediaReport::Failed(MediaFault::Media)).await;
         }
-        let (peer, task) = Peer::build(key, role, setup, self.told_in.clone());
-        leg.paths.insert(
-            key.1,
-            SessionPath {
-                which,
-                peer,
-                up: false,
-                opened: false,
-                channel: false,
-                numbers: Numbering::fresh(),
-                heard: Heard::default(),
-            },
-        );
+        let (transport, task) = plan.begin(key, self.told_in.clone());
+        let (up, opened, channel, heard) = Default::default();
+        paths.insert(key.1, SessionPath { which, transport, up, opened, channel, heard });
         self.keys.insert(self.tasks.spawn(task).id(), key);
     }
 
@@ -323,7 +292,7 @@ impl Session {
             return;
         };
         if let Some(path) = leg.paths.remove(&key.1).filter(|path| path.up && path.channel) {
-            self.leaving.push((clock::now() + LAST_WORDS, key.0, path.peer));
+            self.leaving.push((clock::now() + LAST_WORDS, key.0, path.transport));
         }
         self.channel(key.0).await;
         if self.legs.get(&key.0).is_some_and(|leg| leg.paths.is_empty()) {
@@ -336,10 +305,13 @@ impl Session {
 
     fn frame(&mut self, of: LegId, bytes: Vec<u8>) {
         let open = |path: &&SessionPath| path.up && path.channel;
-        let newest =
-            self.legs.get(&of).and_then(|leg| leg.paths.values().rev().find(open)).map(|path| &path.peer);
-        let left = || self.leaving.iter().rev().find(|(_, leg, _)| *leg == of).map(|(.., peer)| peer);
-        if newest.or_else(left).is_none_or(|peer| peer.frame(bytes).is_err()) {
+        let newest = self
+            .legs
+            .get(&of)
+            .and_then(|leg| leg.paths.values().rev().find(open))
+            .map(|path| &path.transport);
+        let left = || self.leaving.iter().rev().find(|(_, leg, _)| *leg == of).map(|(.., path)| path);
+        if newest.or_else(left).is_none_or(|path| path.frame(bytes).is_err()) {
             tracing::debug!("a frame found no open data channel");
         }
     }
@@ -365,15 +337,14 @@ impl Session {
             PathEvent::Lost => self.down(key, MediaReport::Lost).await,
             PathEvent::Stuck => self.down(key, MediaReport::Stuck).await,
             PathEvent::Failed(fault) => self.down(key, MediaReport::Failed(fault)).await,
-            PathEvent::Voice(Voice { sequence, timestamp, first, payload }) => {
+            PathEvent::Packet { member, track: Track::Voice, packet } => {
                 let now = clock::now();
                 let again = path.heard.came(now);
                 path.up |= again;
                 leg.heard = true;
                 // Before the answer nobody is heard; a sender that cannot wait is not kept for later either.
                 if path.opened && !self.held {
-                    let numbers = Numbers { path: key.1.0, sequence, timestamp, first };
-                    leg.playback.receive(now, numbers, &payload);
+                    leg.receive(now, key.1, member, &packet);
                     self.play(now);
                 }
                 if again {

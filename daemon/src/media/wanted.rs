@@ -32,9 +32,9 @@ impl Wanted {
                 return false;
             }
             MediaOrder::Remote(_) | MediaOrder::Candidates { .. } | MediaOrder::Probe => return false,
-            MediaOrder::Open { tracks: _, muted, held } if there => {
+            MediaOrder::Open { tracks, muted, held } if there => {
                 self.paths.entry(key).and_modify(|(_, opened)| *opened = true);
-                (self.reading, self.muted, self.held) = (true, *muted, *held);
+                (self.reading, self.muted, self.held) = (tracks.voice, *muted, *held);
             }
             MediaOrder::Pause if there => self.reading = false,
             MediaOrder::SetMuted(muted) if there => self.muted = *muted,

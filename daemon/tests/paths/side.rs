@@ -12,8 +12,9 @@ use std::time::Duration;
 use ahoy_call::{
     CallId, Description, Epoch, LegId, MediaOrder, MediaReport, Moment, Opaque, Role, SdpKind, Tracks,
 };
-use ahoyd::media::peer::Setup;
+use ahoyd::media::peer::{Peer, Setup};
 use ahoyd::media::session::{self, Ask};
+use ahoyd::media::transport::Plan;
 use ahoyd::media::wanted::Wanted;
 use ahoyd::media::{CallOrder, Report, Sound};
 use ahoyd::system::clock;
@@ -26,6 +27,7 @@ use tokio::task::JoinSet;
 pub(crate) type Voice = u32;
 pub(crate) const ANA: Voice = 300;
 pub(crate) const BEN: Voice = 700;
+pub(crate) const CID: Voice = 1_100;
 
 /// These people's voices are steady tones, which are noise to a noise suppressor.
 const PLAIN: Wishes = Wishes { echo: Switch::Off, noise: Switch::Off, gain: Switch::Off };
@@ -87,11 +89,23 @@ impl Side {
         self.wanted.send_modify(|wanted| {
             wanted.take((leg, epoch), &order);
         });
-        let ask = if let MediaOrder::Prepare(role) = order {
-            self.prepare(epoch, role)
+        self.give(if let MediaOrder::Prepare(role) = order {
+            self.prepare(epoch, self.peer(role))
         } else {
             Ask::Order(CallOrder::Path { leg, epoch, order })
-        };
+        });
+    }
+
+    /// Takes part over this.
+    pub(crate) fn join(&mut self, epoch: Epoch, plan: Plan) {
+        let leg = self.leg;
+        self.wanted.send_modify(|wanted| {
+            wanted.take((leg, epoch), &MediaOrder::Prepare(Role::Offerer));
+        });
+        self.give(self.prepare(epoch, plan));
+    }
+
+    fn give(&mut self, ask: Ask) {
         self.asks.try_send(ask).unwrap();
         if let Some((sound, asked, reports)) = self.waiting.take() {
             let (call, wanted) = (CallId::from_bytes([1; 16]), self.wanted.subscribe());
@@ -105,12 +119,15 @@ impl Side {
         self.wanted.send_modify(|wanted| {
             wanted.take((leg, epoch), &MediaOrder::Prepare(role.clone()));
         });
-        self.asks.try_send(self.prepare(epoch, role)).is_ok()
+        self.asks.try_send(self.prepare(epoch, self.peer(role))).is_ok()
     }
 
-    fn prepare(&self, epoch: Epoch, role: Role) -> Ask {
-        let setup = Setup { interfaces: self.interfaces.clone(), ..Setup::default() };
-        Ask::Prepare { key: (self.leg, epoch), role, setup, wanted: self.wanted.subscribe() }
+    fn peer(&self, role: Role) -> Plan {
+        Peer::plan(role, Setup { interfaces: self.interfaces.clone(), ..Setup::default() })
+    }
+
+    fn prepare(&self, epoch: Epoch, plan: Plan) -> Ask {
+        Ask::Prepare { key: (self.leg, epoch), plan, wanted: self.wanted.subscribe() }
     }
 
     /// A word about this path, whatever it is.

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::super::device::Clip;
-use super::super::peer::{Names, Setup};
+use super::super::peer::{Names, Peer, Setup};
 use super::super::session::{self, Ask};
 use super::super::wanted::{Key, Wanted};
 use super::super::{CallOrder, OpenSound, Report};
@@ -149,7 +149,7 @@ impl Thread {
             ice_servers: self.ice_servers.borrow().clone(),
             names: Some(self.names.known()),
         };
-        let ask = Ask::Prepare { key, role, setup, wanted: wanted.clone() };
+        let ask = Ask::Prepare { key, plan: Peer::plan(role, setup), wanted: wanted.clone() };
         if let Some(running) = calls.get(&call).filter(|running| !running.asks.is_closed()) {
             return running.asks.try_send(ask).map_err(|_| Refused::Full);
         }
@@ -235,8 +235,7 @@ mod tests {
         let ((_orders_in, orders), (reports, _heard)) = (mpsc::channel(1), mpsc::channel(8));
         let (settings, ice_servers) =
             (watch::channel(MediaSettings::default()).1, watch::channel(Vec::new()).1);
-        let mut thread =
-            Thread::new(settings, ice_servers, Box::new(|_| Box::new(NoSound)), orders, reports);
+        let mut thread = Thread::new(settings, ice_servers, Box::new(|_| Box::new(NoSound)), orders, reports);
         let (call, leg) = (CallId::from_bytes([1; 16]), LegId::from_bytes([2; 16]));
         let mut sessions = JoinSet::new();
         // It reads no order any more, and its paths are not closed yet.

@@ -25,11 +25,15 @@ use webrtc::peer_connection::{
 use webrtc::runtime::TokioRuntime;
 
 use super::Setup;
+use super::guard::Section;
 use super::reception::{self, Listener};
 use super::runtime::Capped;
 use super::servers::usable;
+use crate::media::transport::Track;
 use crate::system::clock;
 
+/// What [`furnish`] puts into every description, in this order.
+pub(super) const SECTIONS: [Section; 2] = [Section::Track(Track::Voice), Section::Frames];
 /// RTP payload type of Opus in our offers.
 pub(super) const PAYLOAD_TYPE: u8 = 111;
 /// Nothing came for so long: the path is lost. Checks go out every 0.5 s, so two of them are missing.

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use ahoy_call::{Description, Opaque, SdpKind};
 
+use crate::media::transport::Track;
+
 /// Longest description that is read. One of ours has about 1,200 bytes.
 const LONGEST_DESCRIPTION: usize = 16 * 1024;
 /// Longest candidate that is read. RFC 8839 lets them grow by extensions; ours have about 90 bytes.
@@ -19,8 +21,8 @@ pub(super) enum Refused {
     Kind,
     #[error("too long, or not text")]
     Text,
-    #[error("not exactly one voice and one channel for frames")]
-    Media,
+    #[error("not the sections that are offered")]
+    Sections,
     #[error("no Opus")]
     Codec,
     #[error("not both ways")]
@@ -40,8 +42,32 @@ pub(super) struct Checked {
     pub(super) candidates: Vec<Opaque>,
 }
 
-/// Accepts what another ahoy writes: one voice and one data section, both ways, one SHA-256 fingerprint.
-pub(super) fn description(due: SdpKind, description: &Description) -> Result<Checked, Refused> {
+/// One section of a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    /// Packets of a track.
+    Track(Track),
+    /// The data channel.
+    Frames,
+}
+
+impl Section {
+    /// Whether a section of the text, which begins with the rest of its `m=` line, is one of these.
+    fn fits(self, text: &str) -> bool {
+        let line = text.lines().next().unwrap_or_default();
+        match self {
+            Self::Track(Track::Voice) => line.starts_with("audio "),
+            Self::Frames => line.starts_with("application ") && line.ends_with(" webrtc-datachannel"),
+        }
+    }
+}
+
+/// Accepts what another ahoy writes: the offered sections in their order, both ways, one SHA-256 fingerprint.
+pub(super) fn description(
+    due: SdpKind,
+    offered: &[Section],
+    description: &Description,
+) -> Result<Checked, Refused> {
     if description.kind != due {
         return Err(Refused::Kind);
     }
@@ -53,10 +79,11 @@ pub(super) fn description(due: SdpKind, description: &Description) -> Result<Che
     if text.chars().any(|c| c.is_control() && c != '\r' && c != '\n') {
         return Err(Refused::Text);
     }
-    sections(text)?;
+    let sections = sections(text, offered)?;
     directions(text)?;
     fingerprint(text)?;
-    let payload_type = opus(text).ok_or(Refused::Codec)?;
+    let voice = sections.iter().find(|(section, _)| *section == Section::Track(Track::Voice));
+    let payload_type = voice.and_then(|(_, text)| opus(text)).ok_or(Refused::Codec)?;
     let mut kept = String::with_capacity(text.len());
     let mut candidates = Vec::new();
     for line in text.lines() {
@@ -72,14 +99,14 @@ pub(super) fn description(due: SdpKind, description: &Description) -> Result<Che
     Ok(Checked { text: kept, payload_type, candidates })
 }
 
-fn sections(text: &str) -> Result<(), Refused> {
-    let mut kinds = text.lines().filter_map(|line| line.strip_prefix("m="));
-    let voice = kinds.next().is_some_and(|m| m.starts_with("audio "));
-    let frames =
-        kinds.next().is_some_and(|m| m.starts_with("application ") && m.ends_with(" webrtc-datachannel"));
-    match voice && frames && kinds.next().is_none() {
-        true => Ok(()),
-        false => Err(Refused::Media),
+/// The text of each section.
+fn sections<'a>(text: &'a str, offered: &[Section]) -> Result<Vec<(Section, &'a str)>, Refused> {
+    // The first part is about all of them.
+    let texts: Vec<&str> = text.split("\nm=").skip(1).collect();
+    let sections: Vec<_> = offered.iter().copied().zip(texts.iter().copied()).collect();
+    match texts.len() == offered.len() && sections.iter().all(|(section, text)| section.fits(text)) {
+        true => Ok(sections),
+        false => Err(Refused::Sections),
     }
 }
 
@@ -139,6 +166,8 @@ mod tests {
     const BYTES: &str =
         "AB:CD:EF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC";
 
+    const BOTH: [Section; 2] = [Section::Track(Track::Voice), Section::Frames];
+
     fn sdp() -> String {
         format!(
             "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=fingerprint:sha-256 {BYTES}\r\n\
@@ -150,7 +179,7 @@ mod tests {
 
     fn check(text: &str) -> Result<Checked, Refused> {
         let body = Opaque(text.as_bytes().to_vec());
-        description(SdpKind::Offer, &Description { kind: SdpKind::Offer, body })
+        description(SdpKind::Offer, &BOTH, &Description { kind: SdpKind::Offer, body })
     }
 
     #[test]
@@ -169,16 +198,31 @@ mod tests {
         assert_eq!(swap("111 opus", "999 opus"), Err(Refused::Codec));
         assert_eq!(swap("sha-256", "sha-1"), Err(Refused::Fingerprint));
         assert_eq!(swap("AB:CD", "ABCD"), Err(Refused::Fingerprint));
-        assert_eq!(swap("m=application", "m=audio"), Err(Refused::Media));
+        assert_eq!(swap("m=application", "m=audio"), Err(Refused::Sections));
         assert_eq!(swap("s=-", "s=\u{7}"), Err(Refused::Text));
-        assert_eq!(check(&(sdp() + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n")), Err(Refused::Media));
+        assert_eq!(check(&(sdp() + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n")), Err(Refused::Sections));
         assert_eq!(check(&(sdp() + &"a=x\r\n".repeat(5000))), Err(Refused::Text));
         let other = sdp() + "a=fingerprint:sha-256 " + &BYTES.replace("AB", "00") + "\r\n";
         assert_eq!(check(&other), Err(Refused::Fingerprint));
         let offer = Description { kind: SdpKind::Offer, body: Opaque(sdp().into_bytes()) };
-        assert_eq!(description(SdpKind::Answer, &offer), Err(Refused::Kind));
+        assert_eq!(description(SdpKind::Answer, &BOTH, &offer), Err(Refused::Kind));
         let raw = Description { kind: SdpKind::Offer, body: Opaque(vec![0xff; 40]) };
-        assert_eq!(description(SdpKind::Offer, &raw), Err(Refused::Text));
+        assert_eq!(description(SdpKind::Offer, &BOTH, &raw), Err(Refused::Text));
+    }
+
+    #[test]
+    fn the_sections_are_those_that_are_offered_in_their_order() {
+        let offered = |offered: &[Section]| {
+            let body = Opaque(sdp().into_bytes());
+            description(SdpKind::Offer, offered, &Description { kind: SdpKind::Offer, body }).map(drop)
+        };
+        let [voice, frames] = BOTH;
+        assert_eq!(offered(&BOTH), Ok(()));
+        for others in [&[][..], &[voice], &[frames], &[frames, voice], &[voice, frames, voice]] {
+            assert_eq!(offered(others), Err(Refused::Sections), "{others:?}");
+        }
+        let misplaced = sdp().replace("a=rtpmap:111 opus/48000/2\r\n", "") + "a=rtpmap:111 opus/48000/2\r\n";
+        assert_eq!(check(&misplaced), Err(Refused::Codec), "the codec of another section");
     }
 
     #[test]

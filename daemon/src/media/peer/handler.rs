@@ -16,7 +16,7 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState,
 };
 
-use super::Reception;
+use crate::media::transport::Reception;
 
 /// Callbacks that wait for the path's task. More in one go means that the library is out of its mind.
 pub(super) const QUEUE: usize = 256;

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-use super::{PathEvent, Voice};
+use crate::media::transport::{Events, Packet, PathEvent, Track};
+use crate::media::wanted::Key;
 
 /// The longest frame that is taken: a sealed message has at most 32,768 bytes and its header.
 const LONGEST_FRAME: usize = 33 * 1024;
@@ -17,27 +18,24 @@ const LONGEST_FRAME: usize = 33 * 1024;
 const LONGEST_VOICE: usize = 1275;
 
 /// Always read: packets that nobody fetches are written to the library's log, voice and all.
-pub(super) async fn read_track<K: Copy + Send + Sync + 'static>(
-    track: Arc<dyn TrackRemote>,
-    payload_type: u8,
-    key: K,
-    told: mpsc::Sender<(K, PathEvent)>,
-) {
-    while let Some(event) = track.poll().await {
-        let TrackRemoteEvent::OnRtpPacket(packet) = event else {
+pub(super) async fn read_track(source: Arc<dyn TrackRemote>, payload_type: u8, key: Key, events: Events) {
+    let (member, track) = (key.0, Track::Voice);
+    while let Some(event) = source.poll().await {
+        let TrackRemoteEvent::OnRtpPacket(rtp) = event else {
             continue;
         };
-        let fits = (1..=LONGEST_VOICE).contains(&packet.payload.len());
-        if !fits || packet.header.payload_type != payload_type {
+        let fits = (1..=LONGEST_VOICE).contains(&rtp.payload.len());
+        if !fits || rtp.header.payload_type != payload_type {
             continue;
         }
-        let voice = Voice {
-            sequence: packet.header.sequence_number,
-            timestamp: packet.header.timestamp,
-            first: packet.header.marker,
-            payload: packet.payload.to_vec(),
+        let packet = Packet {
+            sequence: rtp.header.sequence_number,
+            timestamp: rtp.header.timestamp,
+            first: rtp.header.marker,
+            payload: rtp.payload.to_vec(),
         };
-        if let Err(mpsc::error::TrySendError::Closed(_)) = told.try_send((key, PathEvent::Voice(voice))) {
+        let told = events.try_send((key, PathEvent::Packet { member, track, packet }));
+        if let Err(mpsc::error::TrySendError::Closed(_)) = told {
             return;
         }
     }

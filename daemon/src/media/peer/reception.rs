@@ -13,8 +13,8 @@ use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 use tokio::sync::mpsc;
 
-use super::Reception;
 use super::handler::Heard;
+use crate::media::transport::Reception;
 
 /// Nearest to the wire (the library's own begin at 1000), so that a sender report is seen when it leaves.
 pub(super) const SLOT: usize = 500;

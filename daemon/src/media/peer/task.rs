@@ -17,9 +17,12 @@ use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
 
 use super::connection::{self, Connection};
 use super::handler::{self, Handler, Heard};
+use super::numbering::Numbering;
 use super::readers::{read_channel, read_track};
 use super::reception::Listener;
-use super::{PathEvent, PathOrder, Setup, Voice, addresses, guard};
+use super::{PathOrder, Setup, addresses, guard};
+use crate::media::transport::{Events, Packet, PathEvent, Track};
+use crate::media::wanted::Key;
 use crate::system::clock;
 
 /// The library can lose a DTLS flight for good, both sides then wait forever (its timer is not set again after a
@@ -29,19 +32,19 @@ const DTLS_WITHIN: Duration = Duration::from_millis(2500);
 const MOST_CANDIDATES: usize = 32;
 
 /// Runs a path until `orders` ends, then closes it. Nothing but `Failed` is told after a failure.
-pub(super) async fn run<K: Copy + Send + Sync + 'static>(
-    key: K,
+pub(super) async fn run(
+    key: Key,
     role: Role,
     setup: Setup,
     orders: mpsc::Receiver<PathOrder>,
-    told: mpsc::Sender<(K, PathEvent)>,
+    events: Events,
 ) {
     let (heard_in, heard) = mpsc::channel(handler::QUEUE);
     let hurry = Arc::new(AtomicBool::new(true));
     let addresses = addresses::local(&setup.interfaces);
     if addresses.is_empty() {
         tracing::warn!("none of the network interfaces of the configuration has an address");
-        fail(key, MediaFault::Media, orders, &told).await;
+        fail(key, MediaFault::Media, orders, &events).await;
         return;
     }
     let by_turn = setup.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
@@ -53,15 +56,16 @@ pub(super) async fn run<K: Copy + Send + Sync + 'static>(
         Ok(connection) => connection,
         Err(error) => {
             tracing::warn!(%error, "cannot build a path");
-            fail(key, MediaFault::Media, orders, &told).await;
+            fail(key, MediaFault::Media, orders, &events).await;
             return;
         }
     };
     let mut path = PeerPath {
         key,
-        told,
+        events,
         connection,
         payload_type: connection::PAYLOAD_TYPE,
+        numbering: Numbering::fresh(),
         described: false,
         early: Vec::new(),
         tried: 0,
@@ -78,14 +82,9 @@ pub(super) async fn run<K: Copy + Send + Sync + 'static>(
     }
 }
 
-async fn fail<K>(
-    key: K,
-    fault: MediaFault,
-    mut orders: mpsc::Receiver<PathOrder>,
-    told: &mpsc::Sender<(K, PathEvent)>,
-) {
+async fn fail(key: Key, fault: MediaFault, mut orders: mpsc::Receiver<PathOrder>, events: &Events) {
     // A session that is gone needs no word.
-    let _unheard = told.send((key, PathEvent::Failed(fault))).await;
+    let _unheard = events.send((key, PathEvent::Failed(fault))).await;
     while orders.recv().await.is_some() {}
 }
 
@@ -110,11 +109,12 @@ enum State {
     Dead,
 }
 
-struct PeerPath<K> {
-    key: K,
-    told: mpsc::Sender<(K, PathEvent)>,
+struct PeerPath {
+    key: Key,
+    events: Events,
     connection: Connection,
     payload_type: u8,
+    numbering: Numbering,
     /// The other side's description is in.
     described: bool,
     early: Vec<Opaque>,
@@ -126,7 +126,7 @@ struct PeerPath<K> {
     by_turn: bool,
 }
 
-impl<K: Copy + Send + Sync + 'static> PeerPath<K> {
+impl PeerPath {
     async fn work(
         &mut self,
         role: Role,
@@ -168,7 +168,7 @@ impl<K: Copy + Send + Sync + 'static> PeerPath<K> {
         let (kind, ours) = match role {
             Role::Offerer => (SdpKind::Offer, link.create_offer(None).await?),
             Role::Answerer(offer) => {
-                let checked = guard::description(SdpKind::Offer, &offer)?;
+                let checked = guard::description(SdpKind::Offer, &connection::SECTIONS, &offer)?;
                 self.payload_type = checked.payload_type;
                 link.set_remote_description(RTCSessionDescription::offer(checked.text)?).await?;
                 let answer = link.create_answer(None).await?;
@@ -196,7 +196,7 @@ impl<K: Copy + Send + Sync + 'static> PeerPath<K> {
                 }
             }
             PathOrder::Candidates(list) => self.add_candidates(list).await,
-            PathOrder::Voice(voice) => self.send_voice(voice).await,
+            PathOrder::Packet(Track::Voice, packet) => self.send_voice(packet).await,
             PathOrder::Frame(bytes) => {
                 // A frame that finds no room goes by the relay, or is repeated.
                 if self.channel && self.connection.channel.try_send(bytes.as_slice().into()).await.is_err() {
@@ -210,7 +210,7 @@ impl<K: Copy + Send + Sync + 'static> PeerPath<K> {
         if self.described {
             return Ok(());
         }
-        let checked = guard::description(SdpKind::Answer, answer)?;
+        let checked = guard::description(SdpKind::Answer, &connection::SECTIONS, answer)?;
         self.payload_type = checked.payload_type;
         self.connection.link.set_remote_description(RTCSessionDescription::answer(checked.text)?).await?;
         self.described = true;
@@ -243,20 +243,20 @@ impl<K: Copy + Send + Sync + 'static> PeerPath<K> {
         }
     }
 
-    async fn send_voice(&mut self, voice: Voice) {
+    async fn send_voice(&mut self, packet: Packet) {
         if self.state != State::Up {
             return;
         }
         let header = rtp::Header {
             version: 2,
-            marker: voice.first,
+            marker: packet.first,
             payload_type: self.payload_type,
-            sequence_number: voice.sequence,
-            timestamp: voice.timestamp,
+            sequence_number: self.numbering.of(packet.sequence),
+            timestamp: packet.timestamp,
             ssrc: self.connection.ssrc,
             ..Default::default()
         };
-        let packet = rtp::Packet { header, payload: voice.payload.into() };
+        let packet = rtp::Packet { header, payload: packet.payload.into() };
         if self.connection.track.write_rtp(packet).await.is_err() {
             self.fail(MediaFault::Media).await;
         }
@@ -297,7 +297,7 @@ impl<K: Copy + Send + Sync + 'static> PeerPath<K> {
                 }
                 Heard::Broken => self.lost().await,
                 Heard::Track(track) => {
-                    self.readers.spawn(read_track(track, self.payload_type, self.key, self.told.clone()));
+                    self.readers.spawn(read_track(track, self.payload_type, self.key, self.events.clone()));
                 }
                 Heard::Reception(reception) => self.tell(PathEvent::Reception(reception)).await,
                 Heard::Candidate(_) | Heard::GatheringComplete => {}
@@ -336,9 +336,9 @@ impl<K: Copy + Send + Sync + 'static> PeerPath<K> {
         self.tell(told).await;
     }
 
-    async fn tell(&self, told: PathEvent) {
+    async fn tell(&self, event: PathEvent) {
         // A session that is gone needs no word: its handle is dropped too, and the path ends.
-        let _unheard = self.told.send((self.key, told)).await;
+        let _unheard = self.events.send((self.key, event)).await;
     }
 }
 

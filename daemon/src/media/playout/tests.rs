@@ -217,10 +217,7 @@ fn hostile_jumps_change_nothing_and_a_restarted_sender_is_followed() {
         buffer.numbered(now, n.wrapping_add(40_000), 77 + u32::from(n) * 960, &[7]);
         let _frame = buffer.next(now);
     }
-    assert!(
-        matches!(buffer.next(now + 20_000), Frame::Decode { payload: [7], .. }),
-        "followed"
-    );
+    assert!(matches!(buffer.next(now + 20_000), Frame::Decode { payload: [7], .. }), "followed");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn pump() -> (Pump, SyncSender<Vec<f32>>, Receiver<bool>) {
     let (give, given) = sync_channel(64);
     let (on, heard) = sync_channel(64);
     let sound = Fake { given, waiting: VecDeque::new(), on };
-    let capture = Capture::new(32_000, 0, 0).unwrap();
+    let capture = Capture::new(32_000, 0).unwrap();
     (Pump::new(Box::new(sound), OFF, capture), give, heard)
 }
 

@@ -3,12 +3,11 @@
 //! Lives here: the orders and how many may wait. What is a state and no order: `wanted.rs`.
 //! Must not: act on one.
 
-use ahoy_call::Role;
 use tokio::sync::watch;
 
 use crate::media::CallOrder;
 use crate::media::device::Clip;
-use crate::media::peer::Setup;
+use crate::media::transport::Plan;
 use crate::media::wanted::{Key, Wanted};
 use crate::values::media::Wishes;
 
@@ -22,10 +21,8 @@ pub enum Ask {
     Prepare {
         /// Its name.
         key: Key,
-        /// How it begins.
-        role: Role,
-        /// What it is built with.
-        setup: Setup,
+        /// How.
+        plan: Plan,
         /// What is wanted of the call from now on.
         wanted: watch::Receiver<Wanted>,
     },

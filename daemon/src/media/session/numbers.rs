@@ -5,6 +5,7 @@
 
 use super::Session;
 use crate::media::Report;
+use crate::media::pipeline::Playback;
 use crate::system::clock;
 use crate::values::rows::Stats;
 
@@ -17,13 +18,14 @@ impl Session {
         stats.echo_return_loss = self.pump.echo_return_loss();
         let mut lost = None;
         for leg in self.legs.values() {
-            let heard = leg.playback.statistics();
-            stats.packets_in += heard.received;
-            stats.packets_lost += heard.lost;
-            stats.packets_played += heard.played;
-            stats.packets_concealed += heard.concealed;
-            stats.playout_delay = stats.playout_delay.max(heard.delay);
-            stats.jitter = stats.jitter.max(heard.jitter);
+            for heard in leg.voices.values().map(Playback::statistics) {
+                stats.packets_in += heard.received;
+                stats.packets_lost += heard.lost;
+                stats.packets_played += heard.played;
+                stats.packets_concealed += heard.concealed;
+                stats.playout_delay = stats.playout_delay.max(heard.delay);
+                stats.jitter = stats.jitter.max(heard.jitter);
+            }
             lost = lost.max(leg.reception.map(|reception| reception.lost));
             stats.round_trip = stats.round_trip.max(leg.reception.and_then(|reception| reception.round_trip));
         }

@@ -30,7 +30,13 @@ fn known(seed: u8, relay: &str) -> Phone {
     let public = PublicKey::from(&noise);
     let certificate =
         DeviceCertificate::sign(&account, &device.verifying_key(), &public, "desk", 1_000, 2_000).unwrap();
-    phone.own = Arc::new(Own { account: Account::Holder(account), device, noise, certificate, ..(*phone.own).clone() });
+    phone.own = Arc::new(Own {
+        account: Account::Holder(account),
+        device,
+        noise,
+        certificate,
+        ..(*phone.own).clone()
+    });
     phone
 }
 

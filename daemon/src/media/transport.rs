@@ -1,0 +1,134 @@
+//! What carries the sound and the frames of a call: to one device, or to several at once.
+//!
+//! Lives here: what a session may ask of a transport, and what it hears of it. A connection to one device is in `peer/`.
+//! Must not: know how packets travel, or what a frame says.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use ahoy_call::{Description, LegId, MediaFault, Opaque};
+use tokio::sync::mpsc;
+
+use super::wanted::Key;
+
+/// What of a device travels as packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Track {
+    /// What its microphone hears, as Opus.
+    Voice,
+}
+
+/// One packet of a track (RFC 3550 §5.1).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// Sequence number; one more than the packet before, wrapping. A transport counts by numbers of its own: a gap here is a gap
+    /// there.
+    pub sequence: u16,
+    /// Timestamp, in samples of 48 kHz. It goes over every path as it is.
+    pub timestamp: u32,
+    /// The marker bit: the first packet after a pause.
+    pub first: bool,
+    /// One frame of the codec.
+    pub payload: Vec<u8>,
+}
+
+impl fmt::Debug for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Packet({}, {} bytes)", self.sequence, self.payload.len())
+    }
+}
+
+/// How the other side got our voice lately, as it reports about once a second (RFC 3550 §6.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reception {
+    /// Of 256 packets this many were lost since its last report.
+    pub lost: u8,
+    /// To the other side and back; none before it has heard of ours.
+    pub round_trip: Option<Duration>,
+}
+
+/// What a transport tells its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathEvent {
+    /// Our description is ready to be sent. Comes once, before any candidate.
+    Described(Description),
+    /// Candidates of ours were gathered.
+    Candidates {
+        /// As text (RFC 8839 §5.1).
+        list: Vec<Opaque>,
+        /// No more will follow.
+        complete: bool,
+    },
+    /// Packets can flow. Comes again after a loss that healed by itself.
+    Up,
+    /// Nothing came for 1.5 s, or no way was found.
+    Lost,
+    /// A way was found, and no keys were agreed on in time.
+    Stuck,
+    /// It cannot be built. Nothing follows.
+    Failed(MediaFault),
+    /// A packet came. Dropped when the session is slow.
+    Packet {
+        /// Whose device it is of.
+        member: LegId,
+        /// What it is of.
+        track: Track,
+        /// The packet.
+        packet: Packet,
+    },
+    /// The other side reported.
+    Reception(Reception),
+    /// A frame came over the data channel.
+    Frame(Vec<u8>),
+    /// The data channel opened or closed.
+    Channel(bool),
+}
+
+/// Where transports tell what happens, each with its name.
+pub type Events = mpsc::Sender<(Key, PathEvent)>;
+
+/// The queue of the transport is full or its task is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the path takes no more orders")]
+pub struct QueueFull;
+
+/// A handle to what carries tracks and frames. Nothing waits. Dropping it closes everything.
+pub trait Transport: Send {
+    /// The other side's answer to our offer.
+    fn remote(&self, answer: Description) -> Result<(), QueueFull>;
+
+    /// Candidates of the other side. May come before its description.
+    fn candidates(&self, list: Vec<Opaque>) -> Result<(), QueueFull>;
+
+    /// Send a packet of this track; dropped while the transport is not up.
+    fn send(&self, track: Track, packet: Packet) -> Result<(), QueueFull>;
+
+    /// Send a frame over the data channel; dropped while it is not open. It may get lost or overtaken.
+    fn frame(&self, bytes: Vec<u8>) -> Result<(), QueueFull>;
+}
+
+/// A transport, and the task that its owner must run until it ends: it ends when the transport is dropped, with every socket closed.
+pub type Begun = (Box<dyn Transport>, Pin<Box<dyn Future<Output = ()> + Send>>);
+
+/// A transport that is to be built, by a session that need not know its kind.
+pub struct Plan(Box<dyn FnOnce(Key, Events) -> Begun + Send>);
+
+impl Plan {
+    /// By this.
+    pub fn new(begin: impl FnOnce(Key, Events) -> Begun + Send + 'static) -> Self {
+        Self(Box::new(begin))
+    }
+
+    /// Begins it under this name.
+    pub fn begin(self, key: Key, events: Events) -> Begun {
+        (self.0)(key, events)
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plan")
+    }
+}
