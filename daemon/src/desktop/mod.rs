@@ -27,6 +27,7 @@ pub use self::hooks::Hooks;
 use self::note::{Done, Key, Note};
 use self::notice::Missed;
 use self::popup_content::{InCall, Scene};
+use crate::system::level;
 use crate::values::board::{Board, CallRow};
 use crate::values::happening::Happening;
 use crate::values::request::{Asked, Request};
@@ -127,11 +128,11 @@ async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, as
             broken.seen(row.view.peer);
         }
         notes.extend(broken.notes());
-        put(&shown.popups, notes);
-        put(&shown.quiet, scene.wants_quiet());
-        put(&shown.calls, scene.calls.clone());
-        put(&shown.scene, scene);
-        put(&shown.alerts, board.alerts.clone());
+        level::set(&shown.popups, notes);
+        level::set(&shown.quiet, scene.wants_quiet());
+        level::set(&shown.calls, scene.calls.clone());
+        level::set(&shown.scene, scene);
+        level::set(&shown.alerts, board.alerts.clone());
         tokio::select! {
             biased;
             changed = sight.boards.changed() => if changed.is_err() { return },
@@ -172,15 +173,6 @@ async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, as
             }
         }
     }
-}
-
-/// Tells a part only what is new to it.
-fn put<T: PartialEq>(face: &watch::Sender<T>, now: T) {
-    face.send_if_modified(|shown| {
-        let new = *shown != now;
-        *shown = now;
-        new
-    });
 }
 
 /// Asks the engine as any client does, and tells the person what it refuses.

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod failpoint;
 pub mod file;
+pub mod level;
 pub mod lock;
 pub mod log;
 pub mod memory;

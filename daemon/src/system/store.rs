@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::system::level;
+
 /// Changes that may wait for a slow disk; more are refused.
 const QUEUE: usize = 256;
 /// How long the end of the daemon waits for what is queued.
@@ -91,13 +93,7 @@ impl Store {
     }
 
     fn say(&self, sentence: String) {
-        self.problem.send_if_modified(|now| {
-            let new = *now != sentence;
-            if new {
-                *now = sentence;
-            }
-            new
-        });
+        level::set(&self.problem, sentence);
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::arrivals::Arrivals;
 use super::presence;
-use crate::system::clock;
+use crate::system::{clock, level};
 use crate::values::devices::{Adjust, Found, Server};
 
 /// Changes of devices that wait for the server.
@@ -99,11 +99,11 @@ async fn run(tell: watch::Sender<Arc<Found>>, mut orders: mpsc::Receiver<Adjust>
                 // A server that was stopped: perhaps its successor is there already.
                 continue;
             }
-            say(&tell, without_pulse());
+            level::set(&tell, Arc::new(without_pulse()));
             let wait = AGAIN * 2_u32.saturating_pow(failures.min(10));
             arrivals.wait(wait.min(LOOK)).await;
         } else {
-            say(&tell, without_pulse());
+            level::set(&tell, Arc::new(without_pulse()));
             let missed = lost.is_some_and(|at| clock::now().since(at) < LOOK);
             arrivals.wait(if missed { MISSED } else { LOOK }).await;
             failures = 0;
@@ -132,14 +132,4 @@ fn without_pulse() -> Found {
     } else {
         Found { server: Server::None, ..Found::default() }
     }
-}
-
-fn say(tell: &watch::Sender<Arc<Found>>, found: Found) {
-    tell.send_if_modified(|told| {
-        let news = **told != found;
-        if news {
-            *told = Arc::new(found);
-        }
-        news
-    });
 }

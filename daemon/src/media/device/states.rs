@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 
 use super::DeviceState;
+use crate::system::level;
 
 /// Collects what handles say.
 #[derive(Clone, Debug)]
@@ -47,14 +48,7 @@ impl States {
                 Some(state) => each.insert(key, state.clone()),
                 None => each.remove(&key),
             };
-            let all = merge(each.values());
-            self.merged.send_if_modified(|told| {
-                let news = *told != all;
-                if news {
-                    *told = all;
-                }
-                news
-            });
+            level::set(&self.merged, merge(each.values()));
         });
     }
 }

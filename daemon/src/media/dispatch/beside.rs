@@ -11,6 +11,7 @@ use super::Refused;
 use crate::media::device::{self, DeviceState, Gauges, Roster, Trial, Wish};
 use crate::media::ring::{self, Ringer, Sounding};
 use crate::media::{DeviceOrder, OpenSound, Report, sound};
+use crate::system::level;
 use crate::values::devices::Found;
 use crate::values::media::MediaSettings;
 
@@ -42,12 +43,7 @@ impl Beside {
     /// Other settings are in force.
     pub(super) fn set(&mut self, settings: &MediaSettings) {
         self.ringer.set(settings);
-        let new = settings.wish();
-        self.wishes.send_if_modified(|wish| {
-            let other = *wish != new;
-            *wish = new;
-            other
-        });
+        level::set(&self.wishes, settings.wish());
     }
 
     /// This sounds now, if it is not heard within a call.

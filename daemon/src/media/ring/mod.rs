@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tokio::sync::watch;
 
 use super::device::{Clip, Speakers};
+use crate::system::level;
 use crate::values::devices::Found;
 use crate::values::media::{MediaSettings, Ringing};
 use crate::values::tone::Tone;
@@ -118,13 +119,16 @@ impl Ringer {
     /// Tries what a person decided, on a thread of its own: long before somebody calls.
     fn look(&self) {
         let number = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
-        let Some(tone) = self.settings.ringing.tone.clone() else { return tell(&self.trouble, None) };
+        let Some(tone) = self.settings.ringing.tone.clone() else {
+            level::set(&self.trouble, None);
+            return;
+        };
         let theme = self.settings.ringing.theme.clone();
         let (trouble, looks) = (Arc::clone(&self.trouble), Arc::clone(&self.looks));
         let run = move || {
             let found = check(&tone, theme.as_deref()).err();
             if looks.load(Ordering::Relaxed) == number {
-                tell(&trouble, found);
+                level::set(&trouble, found);
             }
         };
         if let Err(error) = std::thread::Builder::new().name("ring-look".into()).spawn(run) {
@@ -247,7 +251,7 @@ impl RingPlayer {
                 Ok(None) => return None,
                 Ok(Some(path)) => match decode::file(&path, &late) {
                     Ok(samples) => {
-                        tell(&self.trouble, wrong);
+                        level::set(&self.trouble, wrong);
                         return Some(spaced(samples));
                     }
                     Err(decode::Unplayable::Late) => return None,
@@ -260,17 +264,9 @@ impl RingPlayer {
             tracing::warn!(sentence, "the next ring tone is tried");
             wrong = wrong.or(Some(sentence));
         }
-        tell(&self.trouble, wrong);
+        level::set(&self.trouble, wrong);
         Some(synth::ring())
     }
-}
-
-fn tell(trouble: &watch::Sender<Option<String>>, found: Option<String>) {
-    trouble.send_if_modified(|told| {
-        let news = *told != found;
-        *told = found;
-        news
-    });
 }
 
 /// A ring that is given as a file: by its path.

@@ -23,9 +23,8 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
 use super::kinds::{self, Signs};
-use super::say;
 use crate::media::device::{presence, streams};
-use crate::system::clock;
+use crate::system::{clock, level};
 use crate::values::devices::{Adjust, Device, Flow, Found, Server};
 
 /// The longest message that is read; a long list of devices has some hundred thousand bytes.
@@ -172,7 +171,7 @@ impl ServerLink {
                         self.take(tag, sequence, &payload)?;
                     }
                     if let Some(found) = self.found() {
-                        say(tell, found);
+                        level::set(tell, Arc::new(found));
                     }
                 }
                 () = clock::sleep(PATIENCE), if waiting => return Err(Ended::Silent),
