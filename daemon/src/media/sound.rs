@@ -132,49 +132,44 @@ struct Lent {
     back: SyncSender<DeviceHandle>,
 }
 
+impl Lent {
+    /// The handle is there until it is given back.
+    fn with<T: Default>(&mut self, ask: impl FnOnce(&mut DeviceHandle) -> T) -> T {
+        self.handle.as_mut().map(ask).unwrap_or_default()
+    }
+}
+
 impl Sound for Lent {
     fn capture(&mut self, on: bool) {
-        if let Some(handle) = &mut self.handle {
-            match on {
-                true => handle.open_capture(),
-                false => handle.pause_capture(),
-            }
-        }
+        self.with(|handle| if on { handle.open_capture() } else { handle.pause_capture() });
     }
 
     fn rest(&mut self, resting: bool) {
-        if let Some(handle) = &mut self.handle {
-            match resting {
-                true => handle.close(),
-                false => handle.warm(),
-            }
-        }
+        self.with(|handle| if resting { handle.close() } else { handle.warm() });
     }
 
     fn read(&mut self, _now: Moment, block: &mut [f32]) -> usize {
-        self.handle.as_mut().map_or(0, |handle| handle.read(block))
+        self.with(|handle| handle.read(block))
     }
 
     fn wanted(&mut self, now: Moment) -> usize {
-        self.handle.as_mut().map_or(0, |handle| handle.wanted(now))
+        self.with(|handle| handle.wanted(now))
     }
 
     fn due(&mut self, now: Moment, missing: Option<usize>) -> Duration {
-        self.handle.as_mut().map_or(IDLE, |handle| handle.due(now, missing))
+        self.with(|handle| handle.due(now, missing))
     }
 
     fn write(&mut self, samples: &[f32]) {
-        if let Some(handle) = &mut self.handle {
-            handle.write(samples);
-        }
+        self.with(|handle| handle.write(samples));
     }
 
     fn played(&mut self, block: &mut [f32]) -> usize {
-        self.handle.as_mut().map_or(0, |handle| handle.played(block))
+        self.with(|handle| handle.played(block))
     }
 
     fn headset(&mut self) -> bool {
-        self.handle.as_ref().is_some_and(DeviceHandle::at_the_ear)
+        self.with(|handle| handle.at_the_ear())
     }
 }
 

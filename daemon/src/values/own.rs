@@ -31,6 +31,7 @@ pub struct Own {
 
 /// What a device has of its account.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "a program has one, or two for a moment")]
 pub enum Account {
     /// Its key, which signs certificates and cards, nothing else.
     Holder(SigningKey),
