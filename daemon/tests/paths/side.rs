@@ -85,23 +85,18 @@ impl Side {
     }
 
     pub(crate) fn order(&mut self, epoch: Epoch, order: MediaOrder) {
-        let leg = self.leg;
-        self.wanted.send_modify(|wanted| {
-            wanted.take((leg, epoch), &order);
-        });
-        self.give(if let MediaOrder::Prepare(role) = order {
-            self.prepare(epoch, self.peer(role))
-        } else {
-            Ask::Order(CallOrder::Path { leg, epoch, order })
-        });
+        if let MediaOrder::Prepare(role) = order {
+            return self.join(epoch, self.peer(role));
+        }
+        let (leg, mut done) = (self.leg, true);
+        self.wanted.send_modify(|wanted| done = wanted.take((leg, epoch), &order));
+        if !done {
+            self.give(Ask::Order(CallOrder::Path { leg, epoch, order }));
+        }
     }
 
     /// Takes part over this.
     pub(crate) fn join(&mut self, epoch: Epoch, plan: Plan) {
-        let leg = self.leg;
-        self.wanted.send_modify(|wanted| {
-            wanted.take((leg, epoch), &MediaOrder::Prepare(Role::Offerer));
-        });
         self.give(self.prepare(epoch, plan));
     }
 
@@ -115,10 +110,6 @@ impl Side {
 
     /// Whether the session, which has begun, still takes this.
     pub(crate) fn try_order(&mut self, epoch: Epoch, role: Role) -> bool {
-        let leg = self.leg;
-        self.wanted.send_modify(|wanted| {
-            wanted.take((leg, epoch), &MediaOrder::Prepare(role.clone()));
-        });
         self.asks.try_send(self.prepare(epoch, self.peer(role))).is_ok()
     }
 
@@ -127,7 +118,11 @@ impl Side {
     }
 
     fn prepare(&self, epoch: Epoch, plan: Plan) -> Ask {
-        Ask::Prepare { key: (self.leg, epoch), plan, wanted: self.wanted.subscribe() }
+        let key = (self.leg, epoch);
+        self.wanted.send_modify(|wanted| {
+            wanted.take(key, &MediaOrder::Prepare(Role::Offerer));
+        });
+        Ask::Prepare { key, plan, wanted: self.wanted.subscribe() }
     }
 
     /// A word about this path, whatever it is.
