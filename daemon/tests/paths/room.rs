@@ -4,63 +4,47 @@
 //! Must not: lose, delay or change a packet.
 
 use ahoy_call::{Description, LegId, Opaque};
-use ahoyd::media::transport::{Events, Packet, PathEvent, Plan, QueueFull, Track, Transport};
-use ahoyd::media::wanted::Key;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use ahoyd::media::transport::{Packet, PathEvent, Plan, QueueFull, Track, Transport};
+use tokio::sync::{broadcast, mpsc};
 
-enum Word {
-    Joined(LegId, Key, Events),
-    Said(LegId, Track, Packet),
-}
+type Words = broadcast::Sender<(LegId, Track, Packet)>;
 
-pub(crate) struct Room {
-    words: mpsc::Sender<Word>,
-    _task: JoinSet<()>,
-}
+pub(crate) struct Room(Words);
 
 impl Room {
     pub(crate) fn new() -> Self {
-        let (words, heard) = mpsc::channel(256);
-        let mut task = JoinSet::new();
-        task.spawn(pass_on(heard));
-        Self { words, _task: task }
+        Self(broadcast::channel(256).0)
     }
 
     /// A place in it for the device of this number.
     pub(crate) fn seat(&self, number: u8) -> Plan {
-        let (member, words) = (LegId::from_bytes([number; 16]), self.words.clone());
+        let (us, words) = (LegId::from_bytes([number; 16]), self.0.clone());
         Plan::new(move |key, events| {
-            let (here, mut left) = mpsc::channel(1);
-            let seat = Seat { member, words: words.clone(), _here: here };
+            let (here, mut left) = mpsc::channel::<()>(1);
+            let mut said = words.subscribe();
             let sitting = async move {
                 events.send((key, PathEvent::Up)).await.ok();
-                words.send(Word::Joined(member, key, events)).await.ok();
-                left.recv().await;
+                loop {
+                    let word = tokio::select! {
+                        _ = left.recv() => return,
+                        word = said.recv() => word,
+                    };
+                    // On a starved machine some may be missed.
+                    if let Ok((member, track, packet)) = word
+                        && member != us
+                    {
+                        events.try_send((key, PathEvent::Packet { member, track, packet })).ok();
+                    }
+                }
             };
-            (Box::new(seat), Box::pin(sitting))
+            (Box::new(Seat { us, words, _here: here }), Box::pin(sitting))
         })
     }
 }
 
-async fn pass_on(mut words: mpsc::Receiver<Word>) {
-    let mut seats = Vec::new();
-    while let Some(word) = words.recv().await {
-        match word {
-            Word::Joined(member, key, events) => seats.push((member, key, events)),
-            Word::Said(member, track, packet) => {
-                for (_, key, events) in seats.iter().filter(|(other, ..)| *other != member) {
-                    let packet = packet.clone();
-                    events.try_send((*key, PathEvent::Packet { member, track, packet })).ok();
-                }
-            }
-        }
-    }
-}
-
 struct Seat {
-    member: LegId,
-    words: mpsc::Sender<Word>,
+    us: LegId,
+    words: Words,
     _here: mpsc::Sender<()>,
 }
 
@@ -74,7 +58,7 @@ impl Transport for Seat {
     }
 
     fn send(&self, track: Track, packet: Packet) -> Result<(), QueueFull> {
-        self.words.try_send(Word::Said(self.member, track, packet)).map_err(|_| QueueFull)
+        self.words.send((self.us, track, packet)).map(drop).map_err(|_| QueueFull)
     }
 
     fn frame(&self, _bytes: Vec<u8>) -> Result<(), QueueFull> {

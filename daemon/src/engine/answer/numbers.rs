@@ -3,38 +3,37 @@
 //! Lives here: which client waits for which ticket.
 //! Must not: add up a number.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use ahoy_call::CallId;
 
 use crate::values::request::{Answer, Reply};
 use crate::values::rows::Stats;
 
-/// So many questions wait. Whoever asked before them hears that the daemon is busy.
+/// So many questions wait.
 const MOST: usize = 64;
 
-/// Who waits, the oldest first. A reply that is dropped tells its client that the daemon is busy.
+/// Who waits, by ticket. A reply that is dropped tells its client that the daemon is busy.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
     tickets: u64,
-    waiting: VecDeque<(u64, CallId, Reply)>,
+    waiting: BTreeMap<u64, (CallId, Reply)>,
 }
 
 impl Numbers {
-    /// The ticket for a question about this call.
+    /// The ticket for a question about this call. Where too many wait the oldest makes room.
     pub(crate) fn ask(&mut self, call: CallId, reply: Reply) -> u64 {
-        self.tickets += 1;
-        self.waiting.push_back((self.tickets, call, reply));
-        if self.waiting.len() > MOST {
-            self.waiting.pop_front();
+        if self.waiting.len() >= MOST {
+            self.waiting.pop_first();
         }
+        self.tickets += 1;
+        self.waiting.insert(self.tickets, (call, reply));
         self.tickets
     }
 
     /// The numbers came.
     pub(crate) fn answered(&mut self, ticket: u64, stats: Box<Stats>) {
-        let place = self.waiting.iter().position(|(waits, ..)| *waits == ticket);
-        if let Some((.., reply)) = place.and_then(|place| self.waiting.remove(place)) {
+        if let Some((_, reply)) = self.waiting.remove(&ticket) {
             // A client that left needs no numbers.
             let _left = reply.send(Ok(Answer::Stats(stats)));
         }
@@ -42,7 +41,7 @@ impl Numbers {
 
     /// No numbers of this call will come.
     pub(crate) fn give_up(&mut self, call: CallId) {
-        self.waiting.retain(|(_, of, _)| *of != call);
+        self.waiting.retain(|_, (of, _)| *of != call);
     }
 }
 
@@ -54,31 +53,20 @@ mod tests {
 
     #[test]
     fn each_question_has_its_own_answer_and_none_waits_for_ever() {
-        let mut numbers = Numbers::default();
-        let call = |id| CallId::from_bytes([id; 16]);
-        let mut ask = |id| {
+        let (mut numbers, mut answers) = (Numbers::default(), Vec::new());
+        for id in (1..=3).chain(std::iter::repeat_n(4, MOST - 2)) {
             let (reply, answer) = oneshot::channel();
-            (numbers.ask(call(id), reply), answer)
-        };
-        let ((first, mut one), (second, mut two), (_, mut three)) = (ask(1), ask(1), ask(2));
+            numbers.ask(CallId::from_bytes([id; 16]), reply);
+            answers.push(answer);
+        }
         let stats = |packets_in| Box::new(Stats { packets_in, ..Stats::default() });
-        numbers.answered(second, stats(2));
-        numbers.answered(first, stats(1));
-        numbers.answered(first, stats(9));
-        assert_eq!(one.try_recv(), Ok(Ok(Answer::Stats(stats(1)))));
-        assert_eq!(two.try_recv(), Ok(Ok(Answer::Stats(stats(2)))));
-        numbers.give_up(call(2));
-        assert!(three.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
-        let waiting: Vec<_> = (0..=MOST)
-            .map(|_| {
-                let (reply, answer) = oneshot::channel();
-                numbers.ask(call(3), reply);
-                answer
-            })
-            .collect();
-        let closed = waiting.into_iter().filter_map(|mut answer| {
-            answer.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed).then_some(())
-        });
-        assert_eq!(closed.count(), 1, "the oldest makes room");
+        for (ticket, packets) in [(3, 33), (1, 11), (3, 99)] {
+            numbers.answered(ticket, stats(packets));
+        }
+        numbers.give_up(CallId::from_bytes([2; 16]));
+        let [one, two, three, four, ..] = &mut answers[..] else { panic!("as many as were asked") };
+        assert!(one.try_recv().is_err() && two.try_recv().is_err(), "room was made, and it was given up");
+        assert_eq!(three.try_recv(), Ok(Ok(Answer::Stats(stats(33)))));
+        assert_eq!(four.try_recv(), Err(oneshot::error::TryRecvError::Empty), "it waits");
     }
 }

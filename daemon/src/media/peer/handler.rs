@@ -4,11 +4,10 @@
 //! ICE, DTLS and sound.
 //! Must not: act on anything.
 
-use std::future::{Future, ready};
-use std::pin::Pin;
 use std::sync::Arc;
 
 use ahoy_call::Opaque;
+use async_trait::async_trait;
 use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
@@ -42,47 +41,31 @@ pub(super) struct Handler {
     pub(super) heard: mpsc::Sender<Heard>,
 }
 
-type Done<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-
 impl Handler {
-    fn tell<'a>(&self, heard: Heard) -> Done<'a> {
+    fn tell(&self, heard: Heard) {
         if self.heard.try_send(heard).is_err() {
             tracing::debug!("a callback of a path that is overrun or closing was dropped");
         }
-        Box::pin(ready(()))
     }
 }
 
+#[async_trait]
 impl PeerConnectionEventHandler for Handler {
-    fn on_ice_candidate<'s, 'f>(&'s self, event: RTCPeerConnectionIceEvent) -> Done<'f>
-    where
-        's: 'f,
-        Self: 'f,
-    {
-        match event.candidate.to_json() {
-            Ok(json) if !json.candidate.is_empty() => {
-                self.tell(Heard::Candidate(Opaque(json.candidate.into_bytes())))
-            }
-            Ok(_) | Err(_) => Box::pin(ready(())),
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        if let Ok(json) = event.candidate.to_json()
+            && !json.candidate.is_empty()
+        {
+            self.tell(Heard::Candidate(Opaque(json.candidate.into_bytes())));
         }
     }
 
-    fn on_ice_gathering_state_change<'s, 'f>(&'s self, state: RTCIceGatheringState) -> Done<'f>
-    where
-        's: 'f,
-        Self: 'f,
-    {
-        match state == RTCIceGatheringState::Complete {
-            true => self.tell(Heard::GatheringComplete),
-            false => Box::pin(ready(())),
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            self.tell(Heard::GatheringComplete);
         }
     }
 
-    fn on_ice_connection_state_change<'s, 'f>(&'s self, state: RTCIceConnectionState) -> Done<'f>
-    where
-        's: 'f,
-        Self: 'f,
-    {
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
         #[expect(
             clippy::wildcard_enum_match_arm,
             reason = "the library's enum may grow; the rest is no news"
@@ -90,15 +73,11 @@ impl PeerConnectionEventHandler for Handler {
         match state {
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => self.tell(Heard::IceUp),
             RTCIceConnectionState::Disconnected | RTCIceConnectionState::Failed => self.tell(Heard::Down),
-            _ => Box::pin(ready(())),
+            _ => {}
         }
     }
 
-    fn on_connection_state_change<'s, 'f>(&'s self, state: RTCPeerConnectionState) -> Done<'f>
-    where
-        's: 'f,
-        Self: 'f,
-    {
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
         #[expect(
             clippy::wildcard_enum_match_arm,
             reason = "the library's enum may grow; the rest is no news"
@@ -107,15 +86,11 @@ impl PeerConnectionEventHandler for Handler {
             RTCPeerConnectionState::Connected => self.tell(Heard::Up),
             RTCPeerConnectionState::Disconnected | RTCPeerConnectionState::Closed => self.tell(Heard::Down),
             RTCPeerConnectionState::Failed => self.tell(Heard::Broken),
-            _ => Box::pin(ready(())),
+            _ => {}
         }
     }
 
-    fn on_track<'s, 'f>(&'s self, track: Arc<dyn TrackRemote>) -> Done<'f>
-    where
-        's: 'f,
-        Self: 'f,
-    {
-        self.tell(Heard::Track(track))
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        self.tell(Heard::Track(track));
     }
 }
