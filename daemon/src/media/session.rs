@@ -20,7 +20,7 @@ use self::silence::Heard;
 use super::pipeline::{Capture, Playback};
 use super::pump::Pump;
 use super::redundancy::Redundancy;
-use super::transport::{Events, PathEvent, Plan, QueueFull, Reception, Track, Transport};
+use super::transport::{Events, PathEvent, PathOrder, Plan, QueueFull, Reception, Track, Transport};
 use super::wanted::{Key, Wanted};
 use super::{CallOrder, Report, Sound};
 use crate::system::clock;
@@ -208,9 +208,9 @@ impl Session {
 
     async fn on_path_order(&mut self, key: Key, order: MediaOrder) {
         match order {
-            MediaOrder::Remote(answer) => self.ask(key, |path| path.remote(answer)).await,
+            MediaOrder::Remote(answer) => self.ask(key, PathOrder::Remote(answer)).await,
             MediaOrder::Candidates { list, complete: _ } => {
-                self.ask(key, |path| path.candidates(list)).await;
+                self.ask(key, PathOrder::Candidates(list)).await;
             }
             MediaOrder::Probe => self.probe(key).await,
             // One is an order of its own here, the others are states.
@@ -223,10 +223,11 @@ impl Session {
         }
     }
 
-    async fn ask(&mut self, key: Key, ask: impl FnOnce(&dyn Transport) -> Result<(), QueueFull>) {
-        match self.legs.get(&key.0).and_then(|leg| leg.paths.get(&key.1)).map(|path| ask(&*path.transport)) {
+    async fn ask(&mut self, key: Key, order: PathOrder) {
+        let path = self.legs.get(&key.0).and_then(|leg| leg.paths.get(&key.1));
+        match path.map(|path| path.transport.order(order)) {
             Some(Ok(())) => {}
-            Some(Err(_)) => self.report(key, MediaReport::Failed(MediaFault::Media)).await,
+            Some(Err(QueueFull)) => self.report(key, MediaReport::Failed(MediaFault::Media)).await,
             None => tracing::debug!(leg = ?key.0, epoch = key.1.0, "an order for a path that is gone"),
         }
     }
@@ -281,7 +282,7 @@ impl Session {
         if paths.len() >= MOST_PATHS {
             return self.report(key, MediaReport::Failed(MediaFault::Media)).await;
         }
-        let (transport, task) = plan.begin(key, self.told_in.clone());
+        let (transport, task) = plan(key, self.told_in.clone());
         let (up, opened, channel, heard) = Default::default();
         paths.insert(key.1, SessionPath { which, transport, up, opened, channel, heard });
         self.keys.insert(self.tasks.spawn(task).id(), key);
@@ -311,7 +312,7 @@ impl Session {
             .and_then(|leg| leg.paths.values().rev().find(open))
             .map(|path| &path.transport);
         let left = || self.leaving.iter().rev().find(|(_, leg, _)| *leg == of).map(|(.., path)| path);
-        if newest.or_else(left).is_none_or(|path| path.frame(bytes).is_err()) {
+        if newest.or_else(left).is_none_or(|path| path.order(PathOrder::Frame(bytes)).is_err()) {
             tracing::debug!("a frame found no open data channel");
         }
     }

@@ -94,41 +94,27 @@ pub type Events = mpsc::Sender<(Key, PathEvent)>;
 #[error("the path takes no more orders")]
 pub struct QueueFull;
 
-/// A handle to what carries tracks and frames. Nothing waits. Dropping it closes everything.
-pub trait Transport: Send {
+/// What a session asks of a transport.
+#[derive(Debug)]
+pub enum PathOrder {
     /// The other side's answer to our offer.
-    fn remote(&self, answer: Description) -> Result<(), QueueFull>;
-
+    Remote(Description),
     /// Candidates of the other side. May come before its description.
-    fn candidates(&self, list: Vec<Opaque>) -> Result<(), QueueFull>;
-
+    Candidates(Vec<Opaque>),
     /// Send a packet of this track; dropped while the transport is not up.
-    fn send(&self, track: Track, packet: Packet) -> Result<(), QueueFull>;
-
+    Packet(Track, Packet),
     /// Send a frame over the data channel; dropped while it is not open. It may get lost or overtaken.
-    fn frame(&self, bytes: Vec<u8>) -> Result<(), QueueFull>;
+    Frame(Vec<u8>),
+}
+
+/// A handle to what carries tracks and frames. Dropping it closes everything.
+pub trait Transport: Send {
+    /// Gives an order, without waiting.
+    fn order(&self, order: PathOrder) -> Result<(), QueueFull>;
 }
 
 /// A transport, and the task that its owner must run until it ends: it ends when the transport is dropped, with every socket closed.
 pub type Begun = (Box<dyn Transport>, Pin<Box<dyn Future<Output = ()> + Send>>);
 
-/// A transport that is to be built, by a session that need not know its kind.
-pub struct Plan(Box<dyn FnOnce(Key, Events) -> Begun + Send>);
-
-impl Plan {
-    /// By this.
-    pub fn new(begin: impl FnOnce(Key, Events) -> Begun + Send + 'static) -> Self {
-        Self(Box::new(begin))
-    }
-
-    /// Begins it under this name.
-    pub fn begin(self, key: Key, events: Events) -> Begun {
-        (self.0)(key, events)
-    }
-}
-
-impl fmt::Debug for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Plan")
-    }
-}
+/// What begins a transport under this name, for a session that need not know its kind.
+pub type Plan = Box<dyn FnOnce(Key, Events) -> Begun + Send>;

@@ -3,8 +3,8 @@
 //! Lives here: who sits in it; what one says, all others get.
 //! Must not: lose, delay or change a packet.
 
-use ahoy_call::{Description, LegId, Opaque};
-use ahoyd::media::transport::{Packet, PathEvent, Plan, QueueFull, Track, Transport};
+use ahoy_call::LegId;
+use ahoyd::media::transport::{Packet, PathEvent, PathOrder, Plan, QueueFull, Track, Transport};
 use tokio::sync::{broadcast, mpsc};
 
 type Words = broadcast::Sender<(LegId, Track, Packet)>;
@@ -19,7 +19,7 @@ impl Room {
     /// A place in it for the device of this number.
     pub(crate) fn seat(&self, number: u8) -> Plan {
         let (us, words) = (LegId::from_bytes([number; 16]), self.0.clone());
-        Plan::new(move |key, events| {
+        Box::new(move |key, events| {
             let (here, mut left) = mpsc::channel::<()>(1);
             let mut said = words.subscribe();
             let sitting = async move {
@@ -49,19 +49,10 @@ struct Seat {
 }
 
 impl Transport for Seat {
-    fn remote(&self, _answer: Description) -> Result<(), QueueFull> {
-        Ok(())
-    }
-
-    fn candidates(&self, _list: Vec<Opaque>) -> Result<(), QueueFull> {
-        Ok(())
-    }
-
-    fn send(&self, track: Track, packet: Packet) -> Result<(), QueueFull> {
-        self.words.send((self.us, track, packet)).map(drop).map_err(|_| QueueFull)
-    }
-
-    fn frame(&self, _bytes: Vec<u8>) -> Result<(), QueueFull> {
+    fn order(&self, order: PathOrder) -> Result<(), QueueFull> {
+        if let PathOrder::Packet(track, packet) = order {
+            self.words.send((self.us, track, packet)).map_err(|_| QueueFull)?;
+        }
         Ok(())
     }
 }

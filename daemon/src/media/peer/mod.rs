@@ -18,10 +18,10 @@ mod task;
 
 pub use names::{Known, Names};
 
-use ahoy_call::{Description, Opaque, Role};
+use ahoy_call::Role;
 use tokio::sync::{mpsc, watch};
 
-use super::transport::{Packet, Plan, QueueFull, Track, Transport};
+use super::transport::{PathOrder, Plan, QueueFull, Transport};
 use crate::values::ice::IceServer;
 
 /// Orders that wait for the task of one path. A full queue is a failed path.
@@ -38,15 +38,6 @@ pub struct Setup {
     pub names: Option<watch::Receiver<Known>>,
 }
 
-/// What a session asks of a path.
-#[derive(Debug)]
-enum PathOrder {
-    Remote(Description),
-    Candidates(Vec<Opaque>),
-    Packet(Track, Packet),
-    Frame(Vec<u8>),
-}
-
 /// A handle to one path. Dropping it closes the path.
 #[derive(Debug)]
 pub struct Peer {
@@ -56,31 +47,15 @@ pub struct Peer {
 impl Peer {
     /// A path that begins in this role. The member whose packets come by it is the device of its leg.
     pub fn plan(role: Role, setup: Setup) -> Plan {
-        Plan::new(|key, events| {
+        Box::new(|key, events| {
             let (orders, waiting) = mpsc::channel(QUEUE);
             (Box::new(Self { orders }), Box::pin(task::run(key, role, setup, waiting, events)))
         })
     }
-
-    fn order(&self, order: PathOrder) -> Result<(), QueueFull> {
-        self.orders.try_send(order).map_err(|_| QueueFull)
-    }
 }
 
 impl Transport for Peer {
-    fn remote(&self, answer: Description) -> Result<(), QueueFull> {
-        self.order(PathOrder::Remote(answer))
-    }
-
-    fn candidates(&self, list: Vec<Opaque>) -> Result<(), QueueFull> {
-        self.order(PathOrder::Candidates(list))
-    }
-
-    fn send(&self, track: Track, packet: Packet) -> Result<(), QueueFull> {
-        self.order(PathOrder::Packet(track, packet))
-    }
-
-    fn frame(&self, bytes: Vec<u8>) -> Result<(), QueueFull> {
-        self.order(PathOrder::Frame(bytes))
+    fn order(&self, order: PathOrder) -> Result<(), QueueFull> {
+        self.orders.try_send(order).map_err(|_| QueueFull)
     }
 }

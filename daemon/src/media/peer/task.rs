@@ -20,8 +20,8 @@ use super::handler::{self, Handler, Heard};
 use super::numbering::Numbering;
 use super::readers::{read_channel, read_track};
 use super::reception::Listener;
-use super::{PathOrder, Setup, addresses, guard};
-use crate::media::transport::{Events, Packet, PathEvent, Track};
+use super::{Setup, addresses, guard};
+use crate::media::transport::{Events, Packet, PathEvent, PathOrder, Track};
 use crate::media::wanted::Key;
 use crate::system::clock;
 

@@ -15,7 +15,6 @@ use crate::values::media::Wishes;
 pub const QUEUE: usize = 128;
 
 /// An order to one session.
-#[derive(Debug)]
 pub enum Ask {
     /// Build a path, if it is still wanted.
     Prepare {

@@ -9,7 +9,7 @@ use ahoy_call::{Epoch, LegId, MediaReport, Moment};
 
 use super::{Leg, Session};
 use crate::media::pipeline::Playback;
-use crate::media::transport::{Packet, Track};
+use crate::media::transport::{Packet, PathOrder, Track};
 use crate::system::clock;
 
 impl Leg {
@@ -64,7 +64,8 @@ impl Session {
     fn speak(&mut self, packet: &Packet) {
         for leg in self.legs.values() {
             let newest = leg.paths.values().rev().find(|path| path.opened && path.up);
-            let sent = newest.map(|path| path.transport.send(Track::Voice, packet.clone()));
+            let sent =
+                newest.map(|path| path.transport.order(PathOrder::Packet(Track::Voice, packet.clone())));
             if sent.is_some_and(|sent| sent.is_err()) {
                 tracing::debug!("a path is choked, a packet of voice was dropped");
             }
