@@ -35,7 +35,7 @@ demo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET)
 
 busy-day: build
-	@tests/lab/install.sh sound
+	@tests/lab/install.sh sound trace
 	@tests/lab/busy-day.sh $(TARGET)/release
 
 first-call: build
@@ -60,7 +60,7 @@ $(TARGET)/lab-python/ready: tests/lab/requirements.txt tests/lab/install.sh
 	@touch $@
 
 test:
-	@tests/lab/install.sh build sound test desktop rust
+	@tests/lab/install.sh build sound trace test desktop rust
 	@tests/all.sh $(TARGET)
 
 # What a person sees of a ring and of a missed call, as pictures.

@@ -14,7 +14,7 @@ use ahoy_dbus::{Dict, proxy};
 use ahoy_tests::lab::{Net, Relay};
 use ahoyd::history::{self, Entry, HistoryOrder, Report, Retention};
 use anyhow::Context as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use zbus::Variant;
 
 use crate::figure::{Figure, Sheet, tell};
@@ -175,7 +175,7 @@ fn million() -> anyhow::Result<PathBuf> {
 fn write(path: &Path) -> anyhow::Result<()> {
     let (orders, inbox) = mpsc::channel(4);
     let (outbox, mut reports) = mpsc::channel(64);
-    let thread = history::spawn(path.to_owned(), Retention::default(), inbox, outbox)?;
+    let thread = history::spawn(path.to_owned(), watch::channel(Retention::default()).1, inbox, outbox)?;
     let heard = std::thread::Builder::new().name("reports".into()).spawn(move || {
         let mut last = 0;
         while let Some(report) = reports.blocking_recv() {

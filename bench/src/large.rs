@@ -16,7 +16,7 @@ use ahoyd::history::{self, Entry, HistoryOrder, Report, Retention};
 use ahoyd::system::clock;
 use anyhow::Context as _;
 use ed25519_dalek::SigningKey;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use crate::figure::{Figure, Sheet};
@@ -104,7 +104,7 @@ fn contacts(dir: &Path, relay: &str) -> anyhow::Result<()> {
 fn history_rows(path: &Path) -> anyhow::Result<()> {
     let (orders, inbox) = mpsc::channel(8);
     let (outbox, mut reports) = mpsc::channel(64);
-    let thread = history::spawn(path.to_owned(), Retention::default(), inbox, outbox)?;
+    let thread = history::spawn(path.to_owned(), watch::channel(Retention::default()).1, inbox, outbox)?;
     let written = std::thread::Builder::new().name("reports".into()).spawn(move || {
         let mut last = 0;
         while let Some(report) = reports.blocking_recv() {

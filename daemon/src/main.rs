@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ahoyd::config::{Chosen, Config, ConfigError};
 use ahoyd::contacts::Contacts;
-use ahoyd::engine::show::Show;
+use ahoyd::engine::shown::Shown;
 use ahoyd::engine::{self, Ended, Engine, Files, Inbox, Ports};
 use ahoyd::system::cli::Arguments;
 use ahoyd::system::lock::{LockError, StateLock};
@@ -113,14 +113,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
     let (desktop_out, desktop_reports) = mpsc::channel(4);
 
-    let show = Show::new(bus_orders, engine::account_row(&own, "offline", String::new()));
-    history::spawn(paths.history(), config.history, history_in, history_out).context("starting history")?;
+    let shown = Shown::new(bus_orders, engine::account_row(&own, "offline", String::new()));
+    let (keep, kept) = watch::channel(config.history);
+    history::spawn(paths.history(), kept, history_in, history_out).context("starting history")?;
     let (standing, standing_in) = watch::channel(signal::Standing::default());
-    let setup = signal::Setup { state: paths.state.clone(), standing: standing_in };
+    let setup = signal::Setup { state: paths.state.clone(), store: store.clone(), standing: standing_in };
     let signaling = signal::spawn(setup, signal_in, signal_out);
     let media = media::Media::spawn(config.media_settings(), media_out);
-    let bus_sees = show.boards();
-    let (boards, happened) = show.follow();
+    let bus_sees = shown.boards();
+    let (boards, happened) = shown.follow();
     let hooks = desktop::Hooks { folder: paths.hooks(), limit: HOOK };
     let setup = desktop::Setup { session_bus: None, system_bus: None, hooks };
     let sight = desktop::Sight { boards, happened };
@@ -128,7 +129,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the bus port's task, ended by its orders")]
     let serving = tokio::spawn(bus::serve(None, command_in, bus_sees, bus_in, bus_out));
 
-    let ports = Ports { signal: signal_orders, standing, media, history: history_orders };
+    let ports = Ports { signal: signal_orders, standing, media, history: history_orders, keep };
     let inbox = Inbox {
         commands,
         bus: bus_reports,
@@ -139,7 +140,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let chosen = Chosen::read(&std::fs::read(paths.chosen()).unwrap_or_default());
     let files = Files { paths, store, chosen };
-    let engine = Engine::new(config, files, own, contacts, show, ports);
+    let engine = Engine::new(config, files, own, contacts, shown, ports);
     let ended = engine.run(inbox, asked_to_stop()?).await;
     let goodbye = async {
         // Both end by themselves once the engine has told them to.

@@ -4,11 +4,12 @@
 #   busy-day.sh FOLDER_OF_THE_PROGRAMS
 #
 # Three private desktops with a bus, a sound server and a daemon each, and a relay between them, on this machine. Ends with 0 only
-# if all of the day was so.
+# if all of the day was so, and no daemon's engine waited for a disk or a name server (judged by engine-thread.sh).
 #
 # Lives here: the story, and what must be read in it.
 # Must not: reach into a daemon otherwise than with ahoyctl.
 people='ana ben cleo'
+traces=()
 # shellcheck source=tests/lab/story.sh
 . "$(dirname "$(readlink -f "$0")")/story.sh"
 
@@ -24,6 +25,10 @@ until_call() { # until_call WHO NAME STATE: the newest call with that person is 
 }
 
 come() { # come WHO: the daemon is started, and online
+  local trace; trace=$scratch/trace-${#traces[@]}
+  traces+=("$trace")
+  # Without -f: the first thread alone, which is the engine's. With -D the daemon is our child, and strace is not.
+  under=(strace -D -qq -s 200 -o "$trace" -e 'trace=%file,%desc,connect')
   begin "$1"
   until_so "$1" 'status --format {{connection_state}}' online
 }
@@ -96,5 +101,8 @@ tell "The day, newest first, and the story of its first call"
 type ana ahoyctl history; must missed; must declined
 first=$(in_desk ana ahoyctl history --limit 100 | tail -n 1 | cut -f1)
 type ana ahoyctl history show "$first"; must hold
+
+tell "What the engines asked of the kernel meanwhile"
+said=$("$(dirname "$lab")/engine-thread.sh" "${traces[@]}") && echo "nothing that waits for a disk or a name" || not_so "$said"
 
 judge

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what this machine lacks for one purpose, on Debian and what derives from it. Does nothing where nothing is missing.
 #
-#   install.sh build|sound|demo|hostile|bench|test|desktop|deb|look|mutants|fuzz|rust...
+#   install.sh build|sound|trace|demo|hostile|bench|test|desktop|deb|look|mutants|fuzz|rust...
 #
 # Lives here: the package lists, and where a compiler comes from.
 # Must not: remove or replace a package, or touch anything but packages and the compiler.
@@ -11,6 +11,7 @@ packages() {
   case $1 in
     build) echo gcc libc6-dev make cmake pkg-config libclang-dev libasound2-dev libpipewire-0.3-dev ca-certificates ;;
     sound) echo dbus-daemon pipewire wireplumber pipewire-pulse pulseaudio-utils ;;
+    trace) echo strace ;;
     demo) echo python3 python3-venv python3-dev gcc libc6-dev espeak-ng iproute2 util-linux ;;
     hostile) echo python3 python3-venv openssl dbus-daemon ;;
     bench) echo iproute2 util-linux nftables ;;

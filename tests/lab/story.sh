@@ -9,7 +9,7 @@ programs=$(readlink -f "$1")
 lab=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/soundlab.sh
 scratch=$(mktemp -d)
 # shellcheck disable=SC2034
-wrong=0 said='' relay='' url=''
+wrong=0 said='' relay='' url='' under=()
 declare -A daemon=() programs_of=()
 
 close() {
@@ -65,8 +65,8 @@ until_so() { # until_so WHO WORDS TEXT: ahoyctl prints that, within 60 s
   return 1
 }
 
-begin() { # begin WHO: starts the daemon and waits until it can be asked
-  (become "$1" ahoyd) >>"$scratch/$1/log/ahoyd" 2>&1 </dev/null & daemon[$1]=$!
+begin() { # begin WHO: starts the daemon, under the command `under`, and waits until it can be asked
+  (become "$1" "${under[@]}" ahoyd) >>"$scratch/$1/log/ahoyd" 2>&1 </dev/null & daemon[$1]=$!
   until_so "$1" 'status --format {{state}}' idle
 }
 

@@ -72,6 +72,7 @@ pub fn rust_file(path: &str, text: &str) -> Vec<String> {
     wrong.extend(head_comment(text));
     wrong.extend(house::file(path, &code));
     wrong.extend(house::words(path, &code));
+    wrong.extend(house::engine(path, &code));
     // This file's own tests name them all.
     let planted = path == "tests/src/tidy.rs";
     for (library, room) in OWNED.into_iter().filter(|_| !planted) {

@@ -23,8 +23,11 @@ use ahoy_call::{Others, State};
 use ahoy_tests::bus::PrivateBus;
 use ahoy_tests::introspection::interfaces;
 use ahoyd::bus::{Publication, Report};
-use ahoyd::values::board::{Board, DeviceRow, Shown};
-use ahoyd::values::request::{Answer, Denied, DeniedKind, Guard, Request, Verb, Which};
+use ahoyd::values::board::{Board, DeviceRow, Newest};
+use ahoyd::values::request::{
+    Answer, CallRequest, ContactRequest, DaemonRequest, Denied, DeniedKind, DeviceRequest, Guard, Request,
+    Verb, Which,
+};
 use futures_util::FutureExt;
 use zbus::fdo::IntrospectableProxy;
 use zbus::message::Type;
@@ -136,11 +139,11 @@ async fn a_method_returns_after_the_properties_show_its_effect() {
     };
     let board = with_call(State::Connecting);
     let (_, asked) = tokio::join!(answer, rig.port.serve_one(&board, Ok(Answer::Done)));
-    let expected = Request::Verb {
+    let expected = Request::Call(CallRequest::Verb {
         call: Which::FocusRinging,
         verb: Verb::Answer(Others::Hold),
         guard: Guard::default(),
-    };
+    });
     assert_eq!(asked.what, expected);
     let focus = rig.properties(FOCUS, "Focus").await;
     assert_eq!(focus["State"], Variant::from("connecting").try_into_owned().unwrap());
@@ -184,7 +187,7 @@ async fn setting_the_name_waits_for_no_lock_and_speaks_once() {
     let mut board = with_call(State::Incoming);
     board.account.display_name = "Anna".to_owned();
     let ((), asked) = tokio::join!(set, rig.port.serve_one(&board, Ok(Answer::Done)));
-    assert_eq!(asked.what, Request::SetDisplayName("Anna".to_owned()));
+    assert_eq!(asked.what, Request::Daemon(DaemonRequest::SetDisplayName("Anna".to_owned())));
     let seen = rig.seen(&mut monitor).await;
     let account: Vec<_> = changes(&seen).into_iter().filter(|(path, ..)| path == ACCOUNT_PATH).collect();
     assert_eq!(account.len(), 1, "{account:?}");
@@ -199,7 +202,7 @@ async fn a_volume_that_is_set_reaches_the_engine_and_its_change_is_told_once() {
     let interface = || "org.ahoyd.Calls1.AudioDevice".try_into().unwrap();
     proxy.set(interface(), "Volume", &0.75_f64.into()).await.unwrap();
     let asked = rig.port.asked().await.what;
-    let Request::AdjustDevice(adjust) = asked else { panic!("{asked:?}") };
+    let Request::Device(DeviceRequest::Adjust(adjust)) = asked else { panic!("{asked:?}") };
     assert_eq!((adjust.id.as_str(), adjust.volume, adjust.muted), ("usb.speaker-1", Some(0.75), None));
     let board = Board { devices: vec![speaker(0.75)], ..idle() };
     rig.port.publish(&board).await;
@@ -247,7 +250,7 @@ async fn the_other_in_a_call_of_two_is_as_loud_as_its_contact_and_cannot_be_remo
     Arc::make_mut(&mut board.calls[0]).members[0].volume = 0.5;
     proxy.set(peer(), "Volume", &0.5.into()).await.unwrap();
     let asked = rig.port.serve_one(&board, Ok(Answer::Done)).await;
-    let Request::SetContact { id, change } = asked.what else { panic!("{:?}", asked.what) };
+    let Request::Contact(ContactRequest::Change(id, change)) = asked.what else { panic!("{:?}", asked.what) };
     assert_eq!((id, change.manner.volume), ("be".repeat(16), Some(0.5)));
     let told = changes(&rig.seen(&mut monitor).await);
     let objects: Vec<&str> = told.iter().map(|(path, ..)| path.as_str()).collect();
@@ -321,7 +324,7 @@ async fn a_plain_number_is_taken_as_an_option_where_it_fits() {
     let board = idle();
     let (dialed, asked) = tokio::join!(dial, rig.port.serve_one(&board, Ok(Answer::Call(CALL))));
     dialed.unwrap();
-    let Request::Dial { lifetime, .. } = asked.what else { panic!("{:?}", asked.what) };
+    let Request::Call(CallRequest::Dial { lifetime, .. }) = asked.what else { panic!("{:?}", asked.what) };
     assert_eq!(lifetime, Some(std::time::Duration::from_secs(30)));
 }
 
@@ -407,7 +410,7 @@ async fn a_bus_that_is_stuck_is_left_and_joined_again_though_a_method_was_on_its
     let fill = async {
         for board in boards.iter().cycle() {
             let (reply, out) = tokio::sync::oneshot::channel();
-            shown.send_replace(Some(Shown { board: Arc::new(board.clone()), lost: 0 }));
+            shown.send_replace(Some(Newest { board: Arc::new(board.clone()), lost: 0 }));
             orders.send(Publication::Reply(reply, Ok(Answer::Done))).await.unwrap();
             let _out = out.await;
         }
@@ -490,7 +493,7 @@ async fn what_the_person_saw_reaches_the_engine() {
     let board = with_call(State::Incoming);
     let (refused, asked) = tokio::join!(decline, rig.port.serve_one(&board, Err(stale)));
     assert_eq!(error_name(&refused.unwrap_err()), "org.ahoyd.Calls1.Error.Stale");
-    let Request::Verb { call, guard, .. } = asked.what else { panic!("{:?}", asked.what) };
+    let Request::Call(CallRequest::Verb { call, guard, .. }) = asked.what else { panic!("{:?}", asked.what) };
     assert_eq!(call, Which::Id(CALL));
     assert_eq!(guard, Guard { call: Some(CALL), serial: Some(4) });
 }

@@ -17,6 +17,7 @@ use ahoy_proto::envelope::Token;
 use ahoyd::identity;
 use ahoyd::signal::{self, LinkState, Report, Setup, SignalingOrder, Standing};
 use ahoyd::system::clock;
+use ahoyd::system::store::Store;
 use ahoyd::values::own::Own;
 use ahoyd::values::roster::{self, Known, Roster};
 use post::Relay;
@@ -37,6 +38,7 @@ struct Phone {
     links: LinkState,
     mutual: Vec<PeerId>,
     state: tempfile::TempDir,
+    store: Store,
 }
 
 impl Phone {
@@ -46,7 +48,8 @@ impl Phone {
         let (orders, from_engine) = mpsc::channel(64);
         let (to_engine, reports) = mpsc::channel(64);
         let (standing, standing_in) = watch::channel(Standing::default());
-        let setup = Setup { state: state.path().to_owned(), standing: standing_in };
+        let (store, _thread) = Store::spawn().unwrap();
+        let setup = Setup { state: state.path().to_owned(), store: store.clone(), standing: standing_in };
         drop(signal::spawn(setup, from_engine, to_engine));
         Self {
             own: Arc::new(own),
@@ -59,6 +62,7 @@ impl Phone {
             links: LinkState::default(),
             mutual: Vec::new(),
             state,
+            store,
         }
     }
 
@@ -163,6 +167,32 @@ async fn a_handshake_goes_through_the_relay_and_both_know_each_other_then() {
     ben.send(&ana, Message::Ringing).await;
     assert_eq!(ana.event().await, heard(&ben, Message::Ringing));
     assert_eq!((ana.mutual, ben.mutual), (vec![ben.own.peer_id()], vec![ana.own.peer_id()]));
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_ring_is_answered_when_its_mark_is_on_the_disk_and_others_are_heard_meanwhile() {
+    let relay = Relay::start().await;
+    let (mut ana, mut ben) = friends(&relay).await;
+    ana.ring(&ben).await;
+    assert_eq!(ana.event().await, Event::Carried { call: CALL, leg: ben.leg() });
+    assert!(matches!(ben.event().await, Event::Rung { call: CALL, .. }));
+    let (wake, asleep) = std::sync::mpsc::channel::<()>();
+    let sleep = move || {
+        let _woken = asleep.recv();
+    };
+    ben.store.run(Box::new(sleep)).unwrap();
+    ben.send(&ana, Message::Ready).await;
+    let other = CallId::from_bytes([8; 16]);
+    let order = SignalOrder::Ring { peer: ben.peer(), lifetime: Duration::from_secs(60) };
+    ana.orders.send(SignalingOrder::Call { call: other, leg: ben.leg(), order }).await.unwrap();
+    assert!(matches!(ben.event().await, Event::Rung { call, .. } if call == other));
+    assert_eq!(ana.event().await, Event::Carried { call: other, leg: ben.leg() });
+    let marks = ben.state.path().join("replay.log");
+    assert!(ana.reports.try_recv().is_err() && !marks.exists(), "a restart would let it be answered again");
+    drop(wake);
+    assert_eq!(ana.event().await, heard(&ben, Message::Ready));
+    assert!(marks.exists());
     relay.stop().await;
 }
 

@@ -1,7 +1,8 @@
 //! Does a disk that hangs hold up a person?
 //!
 //! Lives here: a daemon whose files cannot be written for a while, and what it answers meanwhile. The disk is stood for by a
-//! named pipe in the place of the file that is written first: opening it for writing waits, as a dead disk does.
+//! named pipe in the place of the file that is written first: opening it for writing waits, as a dead disk does. Or both threads
+//! that write are asleep (a failpoint).
 //! Must not: repeat what the tests of contacts and configuration show without a daemon.
 
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Net, Relay, dial, flag, introduce, text, two_without_sound};
+use ahoy_tests::lab::{Net, Relay, daemon_with_failpoints, dial, flag, introduce, text, two_without_sound};
 use tokio::task::JoinSet;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -97,6 +98,64 @@ async fn calls_are_answered_muted_and_ended_while_a_change_of_a_contact_waits_fo
     let row = contacts.get(&id, &Dict::new()).await?;
     anyhow::ensure!(!flag(&row, "blocked"), "what was given up is not made later");
     anyhow::ensure!(manager.problems().await?.iter().all(|problem| !problem.contains("disk")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_both_stores_sleep_getters_and_calls_go_on_and_changes_that_must_last_wait() -> Outcome {
+    let net = Net::new()?;
+    let relay = Relay::start(&net, 0)?;
+    let (ana, mut ben) = two_without_sound(&net, &relay, SOON).await?;
+    ben.stop_daemon()?;
+    ben.set_program(daemon_with_failpoints());
+    ben.start_daemon(&net)?;
+    ben.until_online(SOON).await?;
+    introduce(&ana, &ben)?;
+    let bus = ben.bus().await?;
+    let contacts = proxy::ContactsProxy::new(&bus).await?;
+    let manager = proxy::ManagerProxy::new(&bus).await?;
+    let found = contacts.find("Ana", &Dict::new()).await?;
+    let id = found.first().map(|row| text(row, "id").to_owned()).unwrap_or_default();
+
+    // It rings, and then both disks fall asleep. They wake when this file goes: whatever ends before that did not wait for them.
+    dial(&ana, "Ben").await?;
+    let ringing = ben.until_state("incoming", SOON).await?;
+    let asleep = ben.runtime_folder().join("ahoy-failpoint");
+    std::fs::write(&asleep, "asleep")?;
+    let there = ben.steer(&ringing).await?;
+    there.answer(&Dict::new()).await?;
+    ben.until_state("active", SOON).await?;
+    there.set_muted(true, &Dict::new()).await?;
+    anyhow::ensure!(flag(&ben.call(&ringing).await?, "Muted"));
+    there.hangup(&Dict::new()).await?;
+    ana.until_state("disconnected", SOON).await?;
+    let called = dial(&ben, "Ana").await?;
+    ana.until_state("incoming", SOON).await?;
+    ben.until_call(&called, SOON, |row| text(row, "State") == "alerting").await?;
+    ben.steer(&called).await?.hangup(&Dict::new()).await?;
+
+    let mut waiting = JoinSet::new();
+    {
+        let (contacts, id, manager) = (contacts.clone(), id.clone(), manager.clone());
+        let history = proxy::HistoryProxy::new(&bus).await?;
+        waiting.spawn(async move { history.list(&Dict::new(), &Dict::new()).await.map(drop) });
+        waiting.spawn(async move { contacts.block(&id, &Dict::new()).await });
+        waiting.spawn(async move {
+            manager.set_setting("call.lifetime", &zbus::Variant::from(30_u32), &Dict::new()).await
+        });
+    }
+    // Asked after them, answered before them.
+    anyhow::ensure!(!flag(&contacts.get(&id, &Dict::new()).await?, "blocked"));
+    anyhow::ensure!(!manager.problems().await?.join("").contains("disk"));
+    anyhow::ensure!(waiting.try_join_next().is_none(), "a sleeping disk has answered");
+    std::fs::remove_file(&asleep)?;
+    while let Some(changed) = waiting.join_next().await {
+        changed??;
+    }
+    anyhow::ensure!(flag(&contacts.get(&id, &Dict::new()).await?, "blocked"));
+    ben.until_row(SOON, |row| text(row, "outcome") == "canceled").await?;
+    let rows = ben.history().await?;
+    anyhow::ensure!(rows.len() == 2 && rows.iter().any(|row| text(row, "outcome") == "answered"), "{rows:?}");
     Ok(())
 }
 

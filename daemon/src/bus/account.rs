@@ -12,7 +12,7 @@ use super::fault::Fault;
 use super::object::{self, Object, Properties};
 use super::options::{Dictionary, Options};
 use super::{settings, shown};
-use crate::values::request::{Answer, Request};
+use crate::values::request::{Answer, ContactRequest, DaemonRequest};
 use crate::values::setting::Setting;
 
 /// A row as it is sent, `a{sv}`.
@@ -29,13 +29,15 @@ impl AccountObject {
         let mut options = Options::from(options);
         let name = options.string("name")?.unwrap_or_default();
         options.finish()?;
-        self.0.text(Request::ExportCard { name }).await
+        self.0.text(ContactRequest::ExportCard(name)).await
     }
 
     #[zbus(out_args("cards"))]
     async fn cards(&self, options: Dictionary) -> Result<Vec<Row>, Fault> {
         Options::none(options)?;
-        let Answer::Cards(cards) = self.0.ask(Request::ListCards).await? else { return Err(surprised()) };
+        let Answer::Cards(cards) = self.0.ask(ContactRequest::ListCards).await? else {
+            return Err(surprised());
+        };
         let row = |(id, name, given_at): (String, String, i64)| {
             Row::from([("id", id.into()), ("name", name.into()), ("given-at", given_at.into())])
         };
@@ -43,7 +45,7 @@ impl AccountObject {
     }
 
     async fn revoke_card(&self, id: String, options: Dictionary) -> Result<(), Fault> {
-        self.0.plain(options, Request::RevokeCard(id)).await
+        self.0.plain(options, ContactRequest::RevokeCard(id)).await
     }
 }
 
@@ -63,7 +65,7 @@ impl Object for AccountObject {
         let setting = settings::parsed(value).ok();
         let (key, value) = match (property, setting) {
             ("DisplayName", Some(Setting::Text(name))) => {
-                return self.0.done(Request::SetDisplayName(name)).await;
+                return self.0.done(DaemonRequest::SetDisplayName(name)).await;
             }
             ("Enabled", Some(flag @ Setting::Flag(_))) => ("account.enabled", flag),
             ("Relays", Some(urls @ Setting::Texts(_))) => ("relay.urls", urls),
@@ -76,6 +78,6 @@ impl Object for AccountObject {
                 return Err(object::mistyped(property, expected, value));
             }
         };
-        self.0.done(Request::SetSetting { key: key.to_owned(), value: Some(value) }).await
+        self.0.done(DaemonRequest::SetSetting(key.to_owned(), Some(value))).await
     }
 }

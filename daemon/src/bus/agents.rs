@@ -15,7 +15,7 @@ use zbus::{Connection, MatchRule, MessageStream};
 use super::engine_handle::EngineHandle;
 use super::fault::Fault;
 use crate::system::clock;
-use crate::values::request::{Answer, Denied, DeniedKind, Request};
+use crate::values::request::{Answer, DaemonRequest, Denied, DeniedKind};
 
 /// So many agents at once, and so many leases that have not ended yet.
 const MOST: usize = 16;
@@ -48,7 +48,7 @@ impl Agents {
             let sentence = "The bus does not say who you are: try again.";
             return Err(Denied::new(DeniedKind::Failed, sentence).into());
         };
-        let Answer::Flag(new) = engine.ask(Request::RegisterAgent(client.clone())).await? else {
+        let Answer::Flag(new) = engine.ask(DaemonRequest::RegisterAgent(client.clone())).await? else {
             return Err(super::engine_handle::surprised());
         };
         if new {
@@ -60,7 +60,7 @@ impl Agents {
             tokio::spawn(async move {
                 let _word = gone.next().await;
                 // Whatever else waits: a forgotten agent would keep every later ring off the screen.
-                engine.insist(Request::UnregisterAgent(client)).await;
+                engine.insist(DaemonRequest::UnregisterAgent(client)).await;
                 drop(lease);
             });
         }

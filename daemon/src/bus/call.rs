@@ -16,7 +16,7 @@ use super::options::{Dictionary, Options};
 use super::{names, shown, verbs};
 use crate::values::board::CallRow;
 use crate::values::contact_rules::MannerChange;
-use crate::values::request::{Answer, Denied, DeniedKind, Lease, Request, Verb, Which};
+use crate::values::request::{Answer, CallRequest, ContactRequest, Denied, DeniedKind, Lease, Verb, Which};
 use crate::values::rows::ContactChange;
 
 /// The object of a call. What changes is read from the board, what does not from the row it was made of.
@@ -62,7 +62,7 @@ impl CallObject {
     async fn open_levels(&self, options: Dictionary) -> Result<OwnedFd, Fault> {
         Options::none(options)?;
         let (reader, into) = levels_pipe()?;
-        self.engine.done(Request::OpenLevels { call: self.call(), into }).await?;
+        self.engine.done(CallRequest::OpenLevels(self.call(), into)).await?;
         Ok(reader)
     }
 
@@ -72,7 +72,7 @@ impl CallObject {
         options: Dictionary,
     ) -> Result<BTreeMap<&'static str, Variant<'static>>, Fault> {
         Options::none(options)?;
-        let Answer::Stats(stats) = self.engine.ask_within(AT_ONCE, Request::GetStats(self.call())).await?
+        let Answer::Stats(stats) = self.engine.ask_within(AT_ONCE, CallRequest::Stats(self.call())).await?
         else {
             return Err(surprised());
         };
@@ -82,7 +82,7 @@ impl CallObject {
     #[zbus(out_args("number", "groups"))]
     async fn get_safety_number(&self, options: Dictionary) -> Result<(String, Vec<String>), Fault> {
         Options::none(options)?;
-        let Answer::Contact(row) = self.engine.ask(Request::GetContact(self.peer())).await? else {
+        let Answer::Contact(row) = self.engine.ask(ContactRequest::Get(self.peer())).await? else {
             return Err(surprised());
         };
         let groups = row.safety_number.split_whitespace().map(str::to_owned).collect();
@@ -93,7 +93,7 @@ impl CallObject {
         Options::none(options)?;
         let manner = MannerChange { verified: Some(same), ..MannerChange::default() };
         let change = ContactChange { manner, ..ContactChange::default() };
-        self.engine.done(Request::SetContact { id: self.peer(), change }).await
+        self.engine.done(ContactRequest::Change(self.peer(), Box::new(change))).await
     }
 }
 

@@ -14,7 +14,7 @@ use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
 use super::shown;
 use crate::values::contact_rules::{MannerChange, Preconnect, RingPolicy};
-use crate::values::request::{Answer, Request};
+use crate::values::request::{Answer, ContactRequest};
 use crate::values::rows::{ContactChange, ContactFilter, ContactRow};
 
 /// A row as it is sent, `a{sv}`.
@@ -29,19 +29,19 @@ impl ContactsObject {
     #[zbus(out_args("id"))]
     async fn add(&self, card: String, options: Dictionary) -> Result<String, Fault> {
         Options::none(options)?;
-        self.0.text(Request::AddContact { card }).await
+        self.0.text(ContactRequest::Add(card)).await
     }
 
     #[zbus(out_args("rows", "next"))]
     async fn list(&self, filter: Dictionary, options: Dictionary) -> Result<(Vec<Row>, String), Fault> {
         Options::none(options)?;
-        self.rows(Request::ListContacts(read_filter(filter)?)).await
+        self.rows(ContactRequest::List(read_filter(filter)?)).await
     }
 
     #[zbus(out_args("row"))]
     async fn get(&self, id: String, options: Dictionary) -> Result<Row, Fault> {
         Options::none(options)?;
-        let answer = self.0.ask(Request::GetContact(id)).await?;
+        let answer = self.0.ask(ContactRequest::Get(id)).await?;
         let Answer::Contact(contact) = answer else { return Err(surprised()) };
         Ok(row(*contact))
     }
@@ -49,7 +49,7 @@ impl ContactsObject {
     #[zbus(out_args("rows"))]
     async fn find(&self, text: String, options: Dictionary) -> Result<Vec<Row>, Fault> {
         Options::none(options)?;
-        self.rows(Request::FindContacts(text)).await.map(|(rows, _next)| rows)
+        self.rows(ContactRequest::Find(text)).await.map(|(rows, _next)| rows)
     }
 
     async fn set(&self, id: String, changes: Dictionary, options: Dictionary) -> Result<(), Fault> {
@@ -86,7 +86,7 @@ impl ContactsObject {
     }
 
     async fn remove(&self, id: String, options: Dictionary) -> Result<(), Fault> {
-        self.0.plain(options, Request::RemoveContact(id)).await
+        self.0.plain(options, ContactRequest::Remove(id)).await
     }
 
     /// A contact came, went or changed.
@@ -102,10 +102,10 @@ impl Object for ContactsObject {
 
 impl ContactsObject {
     async fn change(&self, id: String, change: ContactChange) -> Result<(), Fault> {
-        self.0.done(Request::SetContact { id, change }).await
+        self.0.done(ContactRequest::Change(id, Box::new(change))).await
     }
 
-    async fn rows(&self, what: Request) -> Result<(Vec<Row>, String), Fault> {
+    async fn rows(&self, what: ContactRequest) -> Result<(Vec<Row>, String), Fault> {
         let answer = self.0.ask(what).await?;
         let Answer::Contacts(contacts, next) = answer else { return Err(surprised()) };
         Ok((contacts.into_iter().map(row).collect(), next))

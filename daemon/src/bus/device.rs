@@ -15,7 +15,7 @@ use super::options::{Dictionary, Options};
 use super::shown;
 use crate::values::board::DeviceRow;
 use crate::values::devices::{Adjust, Flow};
-use crate::values::request::{Denied, DeniedKind, DeviceRole, Request};
+use crate::values::request::{Denied, DeniedKind, DeviceRequest, DeviceRole};
 
 /// The object of a device. What changes is read from the board.
 #[derive(Clone, Debug)]
@@ -30,18 +30,18 @@ impl DeviceObject {
     async fn r#use(&self, role: String, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         let role = parse_role(&role)?;
-        self.engine.done(Request::SetDevice { role, ids: vec![self.id.clone()] }).await
+        self.engine.done(DeviceRequest::Choose { role, ids: vec![self.id.clone()] }).await
     }
 
     async fn test(&self, options: Dictionary) -> Result<(), Fault> {
-        self.engine.plain(options, Request::TestDevice { flow: self.flow, id: self.id.clone() }).await
+        self.engine.plain(options, DeviceRequest::Test(self.flow, self.id.clone())).await
     }
 
     #[zbus(out_args("levels"))]
     async fn open_levels(&self, options: Dictionary) -> Result<OwnedFd, Fault> {
         Options::none(options)?;
         let (reader, into) = levels_pipe()?;
-        let request = Request::OpenDeviceLevels { flow: self.flow, id: self.id.clone(), into };
+        let request = DeviceRequest::OpenLevels(self.flow, self.id.clone(), into);
         self.engine.done(request).await?;
         Ok(reader)
     }
@@ -97,7 +97,7 @@ impl DeviceObject {
             return Err(Denied::new(DeniedKind::NotSupported, sentence).into());
         }
         let adjust = Adjust { id: self.id.clone(), flow: self.flow, volume, muted };
-        self.engine.send(Request::AdjustDevice(adjust)).map(|_unheard| ())
+        self.engine.send(DeviceRequest::Adjust(adjust)).map(|_unheard| ())
     }
 }
 

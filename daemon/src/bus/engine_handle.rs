@@ -14,7 +14,7 @@ use super::options::{Dictionary, Options};
 use super::{border, names};
 use crate::system::clock;
 use crate::values::board::{Board, CallRow};
-use crate::values::request::{Answer, Asked, Denied, DeniedKind, Guard, Request, Verb, Which};
+use crate::values::request::{Answer, Asked, CallRequest, Denied, DeniedKind, Guard, Request, Verb, Which};
 
 /// What every interface holds.
 #[derive(Clone, Debug)]
@@ -44,14 +44,18 @@ impl EngineHandle {
     }
 
     /// Sends a request and waits until its effect is shown.
-    pub(super) async fn ask(&self, what: Request) -> Result<Answer, Fault> {
+    pub(super) async fn ask(&self, what: impl Into<Request>) -> Result<Answer, Fault> {
         let answer = self.send(what)?;
         let answer = answer.await.map_err(|_gone| stopping())?;
         Ok(answer.map(border::answer).map_err(border::denied)?)
     }
 
     /// The same for what another part of the daemon than the engine answers: that one may hang, and its client must not.
-    pub(super) async fn ask_within(&self, limit: Duration, what: Request) -> Result<Answer, Fault> {
+    pub(super) async fn ask_within(
+        &self,
+        limit: Duration,
+        what: impl Into<Request>,
+    ) -> Result<Answer, Fault> {
         let answer = self.send(what)?;
         match clock::timeout(limit, answer).await {
             Ok(answered) => {
@@ -66,17 +70,20 @@ impl EngineHandle {
     }
 
     /// Sends a request however long the queue is, and waits for nothing else.
-    pub(super) async fn insist(&self, what: Request) {
+    pub(super) async fn insist(&self, what: impl Into<Request>) {
         let (reply, _unheard) = oneshot::channel();
-        if self.asked.send(Asked { what, reply }).await.is_err() {
+        if self.asked.send(Asked { what: what.into(), reply }).await.is_err() {
             tracing::debug!("a request came while the daemon stopped");
         }
     }
 
     /// Sends a request; its answer comes, or nobody waits for it.
-    pub(super) fn send(&self, what: Request) -> Result<oneshot::Receiver<Result<Answer, Denied>>, Fault> {
+    pub(super) fn send(
+        &self,
+        what: impl Into<Request>,
+    ) -> Result<oneshot::Receiver<Result<Answer, Denied>>, Fault> {
         let (reply, answer) = oneshot::channel();
-        self.asked.try_send(Asked { what, reply }).map_err(|error| match error {
+        self.asked.try_send(Asked { what: what.into(), reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 denied(DeniedKind::RateLimited, "Too many requests wait already: try again in a moment.")
             }
@@ -86,25 +93,25 @@ impl EngineHandle {
     }
 
     /// A request whose answer says nothing more than that it is done.
-    pub(super) async fn done(&self, what: Request) -> Result<(), Fault> {
+    pub(super) async fn done(&self, what: impl Into<Request>) -> Result<(), Fault> {
         self.ask(what).await.map(|_done| ())
     }
 
     /// The same for a method that takes no options.
-    pub(super) async fn plain(&self, options: Dictionary, what: Request) -> Result<(), Fault> {
+    pub(super) async fn plain(&self, options: Dictionary, what: impl Into<Request>) -> Result<(), Fault> {
         Options::none(options)?;
         self.done(what).await
     }
 
     /// A request that is answered with a text.
-    pub(super) async fn text(&self, what: Request) -> Result<String, Fault> {
+    pub(super) async fn text(&self, what: impl Into<Request>) -> Result<String, Fault> {
         let Answer::Text(text) = self.ask(what).await? else { return Err(surprised()) };
         Ok(text)
     }
 
     /// A verb on a call.
     pub(super) async fn verb(&self, call: Which, verb: Verb, guard: Guard) -> Result<(), Fault> {
-        self.done(Request::Verb { call, verb, guard }).await
+        self.done(CallRequest::Verb { call, verb, guard }).await
     }
 }
 

@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
 use super::{shown, verbs};
-use crate::values::request::{Answer, Request, Verb, Which};
+use crate::values::request::{Answer, CallRequest, Verb, Which};
 
 /// The object that is always there.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl FocusObject {
     #[zbus(out_args("muted"))]
     async fn toggle_mute(&self, options: Dictionary) -> Result<bool, Fault> {
         let guard = Options::guard_only(options)?;
-        let what = Request::Verb { call: Which::Focus, verb: Verb::ToggleMute, guard };
+        let what = CallRequest::Verb { call: Which::Focus, verb: Verb::ToggleMute, guard };
         let Answer::Flag(muted) = self.0.ask(what).await? else { return Err(surprised()) };
         Ok(muted)
     }
@@ -47,7 +47,7 @@ impl FocusObject {
     #[zbus(out_args("held"))]
     async fn toggle_hold(&self, options: Dictionary) -> Result<bool, Fault> {
         let guard = Options::guard_only(options)?;
-        let what = Request::Verb { call: Which::Focus, verb: Verb::ToggleHold, guard };
+        let what = CallRequest::Verb { call: Which::Focus, verb: Verb::ToggleHold, guard };
         let Answer::Flag(held) = self.0.ask(what).await? else { return Err(surprised()) };
         Ok(held)
     }

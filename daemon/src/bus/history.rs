@@ -13,7 +13,7 @@ use super::fault::Fault;
 use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
 use super::{names, shown};
-use crate::values::request::{Answer, Lease, Request};
+use crate::values::request::{Answer, HistoryRequest, Lease};
 use crate::values::rows::{ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Told};
 
 /// A row as it is sent, `a{sv}`.
@@ -29,7 +29,7 @@ impl HistoryObject {
     #[zbus(out_args("rows", "next"))]
     async fn list(&self, filter: Dictionary, options: Dictionary) -> Result<(Vec<Row>, u64), Fault> {
         Options::none(options)?;
-        let answer = self.0.ask_within(FROM_DISK, Request::ListHistory(read_filter(filter)?)).await?;
+        let answer = self.0.ask_within(FROM_DISK, HistoryRequest::List(read_filter(filter)?)).await?;
         let Answer::History(rows, next) = answer else { return Err(surprised()) };
         Ok((rows.into_iter().map(row).collect(), next))
     }
@@ -37,7 +37,7 @@ impl HistoryObject {
     #[zbus(out_args("row"))]
     async fn get(&self, id: u64, options: Dictionary) -> Result<Row, Fault> {
         Options::none(options)?;
-        let answer = self.0.ask_within(FROM_DISK, Request::GetHistory(id)).await?;
+        let answer = self.0.ask_within(FROM_DISK, HistoryRequest::Get(id)).await?;
         let Answer::Row(found) = answer else { return Err(surprised()) };
         Ok(row(*found))
     }
@@ -45,7 +45,7 @@ impl HistoryObject {
     #[zbus(out_args("events"))]
     async fn events(&self, id: u64, options: Dictionary) -> Result<Vec<Row>, Fault> {
         Options::none(options)?;
-        let Answer::Events(events) = self.0.ask_within(FROM_DISK, Request::HistoryEvents(id)).await? else {
+        let Answer::Events(events) = self.0.ask_within(FROM_DISK, HistoryRequest::Events(id)).await? else {
             return Err(surprised());
         };
         Ok(events.into_iter().map(event).collect())
@@ -53,12 +53,12 @@ impl HistoryObject {
 
     async fn mark_seen(&self, ids: Vec<u64>, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
-        self.0.ask_within(FROM_DISK, Request::SeeHistory(ids)).await.map(|_done| ())
+        self.0.ask_within(FROM_DISK, HistoryRequest::See(ids)).await.map(|_done| ())
     }
 
     async fn delete(&self, ids: Vec<u64>, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
-        self.0.ask_within(FROM_DISK, Request::DeleteHistory(ids)).await.map(|_done| ())
+        self.0.ask_within(FROM_DISK, HistoryRequest::Delete(ids)).await.map(|_done| ())
     }
 
     #[zbus(out_args("count"))]
@@ -69,7 +69,7 @@ impl HistoryObject {
         let format = ExportFormat::named(format)
             .ok_or_else(|| Fault::arguments("The format of an export is json, csv or ics."))?;
         let into = Lease(into.into());
-        let Answer::Count(count) = self.0.ask(Request::ExportHistory { format, filter, into }).await? else {
+        let Answer::Count(count) = self.0.ask(HistoryRequest::Export { format, filter, into }).await? else {
             return Err(surprised());
         };
         Ok(count)

@@ -21,7 +21,7 @@ use super::options::{Dictionary, Options};
 use super::{names, settings, shown};
 use crate::system::log;
 use crate::values::dnd::{Dnd, DndMode};
-use crate::values::request::{Answer, Request};
+use crate::values::request::{Answer, CallRequest, DaemonRequest, DeviceRequest, HistoryRequest};
 
 /// The object at the root.
 #[derive(Clone, Debug)]
@@ -37,25 +37,25 @@ impl ManagerObject {
         let hold_others = options.flag("hold-others")?.unwrap_or(true);
         options.finish()?;
         let target = self.whom(target).await?;
-        let answer = self.0.ask(Request::Dial { target, lifetime, note, hold_others }).await?;
+        let answer = self.0.ask(CallRequest::Dial { target, lifetime, note, hold_others }).await?;
         let Answer::Call(id) = answer else { return Err(surprised()) };
         Ok(names::call_path(id))
     }
 
     async fn hangup_all(&self, options: Dictionary) -> Result<(), Fault> {
-        self.0.plain(options, Request::HangUpAll).await
+        self.0.plain(options, CallRequest::HangUpAll).await
     }
 
     async fn swap_calls(&self, options: Dictionary) -> Result<(), Fault> {
-        self.0.plain(options, Request::Swap).await
+        self.0.plain(options, CallRequest::Swap).await
     }
 
     async fn hold_and_answer(&self, options: Dictionary) -> Result<(), Fault> {
-        self.0.plain(options, Request::AnswerNext(Others::Hold)).await
+        self.0.plain(options, CallRequest::AnswerNext(Others::Hold)).await
     }
 
     async fn release_and_answer(&self, options: Dictionary) -> Result<(), Fault> {
-        self.0.plain(options, Request::AnswerNext(Others::Release)).await
+        self.0.plain(options, CallRequest::AnswerNext(Others::Release)).await
     }
 
     async fn set_dnd(&self, mode: String, until: i64, options: Dictionary) -> Result<(), Fault> {
@@ -63,7 +63,7 @@ impl ManagerObject {
         let Some(mode) = DndMode::named(&mode) else {
             return Err(Fault::arguments("The mode is 'off', 'all' or 'favorites'."));
         };
-        self.0.done(Request::SetDnd(Dnd { mode, until })).await
+        self.0.done(DaemonRequest::SetDnd(Dnd { mode, until })).await
     }
 
     async fn set_ringer(&self, options: Dictionary) -> Result<(), Fault> {
@@ -73,25 +73,25 @@ impl ManagerObject {
         if volume.is_some_and(|volume| !(0.0..=1.0).contains(&volume)) {
             return Err(Fault::option("Option 'volume' must lie between 0 and 1."));
         }
-        self.0.done(Request::SetRinger { muted, volume }).await
+        self.0.done(DaemonRequest::SetRinger { muted, volume }).await
     }
 
     async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {
-        self.0.plain(options, Request::SetAllMuted(muted)).await
+        self.0.plain(options, CallRequest::SetAllMuted(muted)).await
     }
 
     async fn set_deafened(&self, deafened: bool, options: Dictionary) -> Result<(), Fault> {
-        self.0.plain(options, Request::SetDeafened(deafened)).await
+        self.0.plain(options, CallRequest::SetDeafened(deafened)).await
     }
 
     async fn set_device(&self, role: String, ids: Vec<String>, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         let role = parse_role(&role)?;
-        self.0.done(Request::SetDevice { role, ids }).await
+        self.0.done(DeviceRequest::Choose { role, ids }).await
     }
 
     async fn reload(&self, options: Dictionary) -> Result<(), Fault> {
-        self.0.plain(options, Request::Reload).await
+        self.0.plain(options, DaemonRequest::Reload).await
     }
 
     async fn set_log_level(&self, level: String, options: Dictionary) -> Result<(), Fault> {
@@ -99,13 +99,13 @@ impl ManagerObject {
         let level = log::named(&level).ok_or_else(|| {
             Fault::arguments(format!("`level` is one of {}.", log::LEVELS.map(|(name, _)| name).join(", ")))
         })?;
-        self.0.done(Request::SetLogLevel(level)).await
+        self.0.done(DaemonRequest::SetLogLevel(level)).await
     }
 
     #[zbus(out_args("settings"))]
     async fn get_settings(&self, options: Dictionary) -> Result<BTreeMap<String, Variant<'static>>, Fault> {
         Options::none(options)?;
-        let Answer::Settings(listed) = self.0.ask(Request::GetSettings).await? else {
+        let Answer::Settings(listed) = self.0.ask(DaemonRequest::ListSettings).await? else {
             return Err(surprised());
         };
         Ok(listed.into_iter().map(|(key, value)| (key.to_owned(), settings::spelled(value))).collect())
@@ -114,11 +114,11 @@ impl ManagerObject {
     async fn set_setting(&self, key: String, value: OwnedVariant, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         let value = Some(settings::parsed(&value)?);
-        self.0.done(Request::SetSetting { key, value }).await
+        self.0.done(DaemonRequest::SetSetting(key, value)).await
     }
 
     async fn reset_setting(&self, key: String, options: Dictionary) -> Result<(), Fault> {
-        self.0.plain(options, Request::SetSetting { key, value: None }).await
+        self.0.plain(options, DaemonRequest::SetSetting(key, None)).await
     }
 
     async fn register_agent(
@@ -136,7 +136,7 @@ impl ManagerObject {
         options: Dictionary,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(), Fault> {
-        self.0.plain(options, Request::UnregisterAgent(sender(&header)?)).await
+        self.0.plain(options, DaemonRequest::UnregisterAgent(sender(&header)?)).await
     }
 
     /// Something happened, for hooks and loggers.
@@ -169,7 +169,7 @@ impl ManagerObject {
     async fn whom(&self, target: String) -> Result<String, Fault> {
         let Some(id) = target.strip_prefix(names::BY_HISTORY) else { return Ok(target) };
         let id = id.parse().map_err(|_| Fault::option("history:<id> needs the number of a row."))?;
-        let Answer::Row(row) = self.0.ask_within(AT_ONCE, Request::GetHistory(id)).await? else {
+        let Answer::Row(row) = self.0.ask_within(AT_ONCE, HistoryRequest::Get(id)).await? else {
             return Err(surprised());
         };
         Ok(row.contact)

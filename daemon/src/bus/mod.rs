@@ -41,7 +41,7 @@ use tokio::sync::{mpsc, watch};
 use self::tree::{Lost, Tree};
 pub(crate) use self::tried::{marshalled, texts};
 use crate::system::clock;
-use crate::values::board::Shown;
+use crate::values::board::Newest;
 pub use crate::values::happening::EventData;
 use crate::values::request::{Answer, Asked, Denied, Reply};
 
@@ -84,7 +84,7 @@ pub enum Report {
 pub async fn serve(
     address: Option<String>,
     asked: mpsc::Sender<Asked>,
-    mut boards: watch::Receiver<Option<Shown>>,
+    mut boards: watch::Receiver<Option<Newest>>,
     mut orders: mpsc::Receiver<Publication>,
     reports: mpsc::Sender<Report>,
 ) {
@@ -123,7 +123,7 @@ pub async fn serve(
 /// Takes orders while there is no bus, until the next try is due. False when the port must end.
 async fn without_a_bus(
     orders: &mut mpsc::Receiver<Publication>,
-    boards: &mut watch::Receiver<Option<Shown>>,
+    boards: &mut watch::Receiver<Option<Newest>>,
 ) -> bool {
     let due = clock::now() + RETRY;
     let first = boards.borrow().is_none();

@@ -12,7 +12,7 @@ use super::object::{self, Object, Properties};
 use super::options::{Dictionary, Options};
 use super::{names, shown};
 use crate::values::contact_rules::{LOUDEST, MannerChange};
-use crate::values::request::{Denied, DeniedKind, Request};
+use crate::values::request::{ContactRequest, Denied, DeniedKind};
 use crate::values::rows::ContactChange;
 
 /// The object of a member. All of it is read from the board.
@@ -60,6 +60,8 @@ impl Object for PeerObject {
         let (member, _) = row.member(self.member).ok_or_else(gone)?;
         let manner = MannerChange { volume: Some(volume), ..MannerChange::default() };
         let change = ContactChange { manner, ..ContactChange::default() };
-        self.engine.send(Request::SetContact { id: names::contact(member.peer), change }).map(|_unheard| ())
+        self.engine
+            .send(ContactRequest::Change(names::contact(member.peer), Box::new(change)))
+            .map(|_unheard| ())
     }
 }

@@ -26,7 +26,7 @@ use super::{EventData, Publication, border, names, release};
 use crate::bus::contacts::ContactsObject;
 use crate::bus::history::HistoryObject;
 use crate::system::clock;
-use crate::values::board::{Board, Shown};
+use crate::values::board::{Board, Newest};
 use crate::values::request::Asked;
 
 /// Why there is no tree on the bus.
@@ -120,7 +120,7 @@ impl Tree {
     pub(super) async fn follow(
         self,
         orders: &mut mpsc::Receiver<Publication>,
-        boards: &mut watch::Receiver<Option<Shown>>,
+        boards: &mut watch::Receiver<Option<Newest>>,
     ) -> Option<Lost> {
         let mut lost = boards.borrow().as_ref().map_or(0, |newest| newest.lost);
         loop {
@@ -168,7 +168,7 @@ impl Tree {
     /// Shows the newest board; and all of it, if something was lost since the last time.
     async fn catch_up(
         &self,
-        boards: &mut watch::Receiver<Option<Shown>>,
+        boards: &mut watch::Receiver<Option<Newest>>,
         lost: &mut u64,
     ) -> zbus::Result<()> {
         let Some(newest) = boards.borrow_and_update().clone() else { return Ok(()) };

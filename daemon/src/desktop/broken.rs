@@ -109,6 +109,7 @@ fn sentence(reason: EndReason) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::values::happening::EventData;
+    use crate::values::request::CallRequest;
 
     const ANA: PeerId = PeerId::from_bytes([1; 16]);
 
@@ -134,7 +135,9 @@ mod tests {
         broken.heard(&ended(EndReason::ConnectionLost, 61_000));
         assert_eq!(broken.notes()[0].summary, "The call with Ana broke off");
         assert_eq!(broken.notes().len(), 1);
-        let Some(Request::Dial { target, .. }) = pressed(ANA, broken.notes()[0].buttons[0].0) else {
+        let Some(Request::Call(CallRequest::Dial { target, .. })) =
+            pressed(ANA, broken.notes()[0].buttons[0].0)
+        else {
             panic!()
         };
         assert_eq!(target, "01".repeat(16));

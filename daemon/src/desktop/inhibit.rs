@@ -17,7 +17,7 @@ use zbus::{Connection, MatchRule, MessageStream};
 
 use super::popup_content::InCall;
 use crate::system::clock;
-use crate::values::request::{Guard, Request, Verb, Which};
+use crate::values::request::{CallRequest, Guard, Request, Verb, Which};
 
 const LOGIND: &str = "org.freedesktop.login1";
 const PATH: &str = "/org/freedesktop/login1";
@@ -125,7 +125,7 @@ async fn put_all_aside(calls: &mut watch::Receiver<Vec<InCall>>, ask: &mpsc::Sen
 }
 
 fn tell(ask: &mpsc::Sender<Request>, call: CallId, verb: Verb) {
-    let request = Request::Verb { call: Which::Id(call), verb, guard: Guard::default() };
+    let request = Request::Call(CallRequest::Verb { call: Which::Id(call), verb, guard: Guard::default() });
     if ask.try_send(request).is_err() {
         tracing::warn!("a call was not put aside: too many requests wait");
     }

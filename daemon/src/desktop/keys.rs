@@ -21,7 +21,7 @@ use zbus::{Connection, MatchRule, Message, MessageStream, ObjectPath, OwnedVaria
 use super::note::name;
 use super::popup_content::Scene;
 use crate::system::clock;
-use crate::values::request::{Guard, Request, Verb, Which};
+use crate::values::request::{CallRequest, Guard, Request, Verb, Which};
 
 const NAME: &str = "org.mpris.MediaPlayer2.ahoy";
 const PATH: &str = "/org/mpris/MediaPlayer2";
@@ -83,7 +83,9 @@ impl PlayerState {
 
 /// What a button means to these calls.
 fn meaning(press: Press, scene: &Scene, now: Moment) -> Option<Request> {
-    let of = |call, verb| Some(Request::Verb { call: Which::Id(call), verb, guard: Guard::default() });
+    let of = |call, verb| {
+        Some(Request::Call(CallRequest::Verb { call: Which::Id(call), verb, guard: Guard::default() }))
+    };
     let rings = scene.rings_first().map(|row| row.view.id);
     let heard = scene.rings_first().is_some_and(|row| scene.could_be_heard(row, now));
     let engaged = scene.engaged.as_ref().map(|row| (row.view.id, row.view.muted));
@@ -107,7 +109,7 @@ fn meaning(press: Press, scene: &Scene, now: Moment) -> Option<Request> {
 
 /// It opens the microphone.
 fn opens(request: &Request) -> bool {
-    matches!(request, Request::Verb { verb: Verb::Answer(_) | Verb::SetMuted(false), .. })
+    matches!(request, Request::Call(CallRequest::Verb { verb: Verb::Answer(_) | Verb::SetMuted(false), .. }))
 }
 
 /// Is a player while there is a call, until nobody can say so any more.
@@ -382,7 +384,9 @@ mod tests {
 
     fn verb_at(press: Press, scene: &Scene, now: Moment) -> Option<(u8, Verb)> {
         let request = meaning(press, scene, now)?;
-        let Request::Verb { call: Which::Id(call), verb, .. } = request else { panic!("{request:?}") };
+        let Request::Call(CallRequest::Verb { call: Which::Id(call), verb, .. }) = request else {
+            panic!("{request:?}")
+        };
         Some((call.bytes()[0], verb))
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::note::{Key, Note, Sign, WORDS, clean, name};
 use crate::system::clock;
 use crate::values::happening::Happening;
-use crate::values::request::Request;
+use crate::values::request::{CallRequest, Request};
 
 /// The button's key.
 const CALL_BACK: &str = "call-back";
@@ -123,7 +123,7 @@ pub(super) fn pressed(peer: PeerId, button: &str) -> Option<Request> {
 /// A dial of that very contact.
 pub(super) fn dial(peer: PeerId) -> Request {
     let target = data_encoding::HEXLOWER.encode(&peer.bytes());
-    Request::Dial { target, lifetime: None, note: None, hold_others: true }
+    Request::Call(CallRequest::Dial { target, lifetime: None, note: None, hold_others: true })
 }
 
 fn local_time(at_unix_us: i64) -> String {
@@ -235,7 +235,9 @@ mod tests {
     #[test]
     fn call_back_dials_that_very_contact() {
         let peer = PeerId::from_bytes([0xab; 16]);
-        let Some(Request::Dial { target, .. }) = pressed(peer, "call-back") else { panic!("it dials") };
+        let Some(Request::Call(CallRequest::Dial { target, .. })) = pressed(peer, "call-back") else {
+            panic!("it dials")
+        };
         assert_eq!(target, "ab".repeat(16));
         assert_eq!(pressed(peer, "default"), None);
     }

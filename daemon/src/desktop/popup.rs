@@ -10,7 +10,7 @@ use ahoy_call::{CallId, DeclineReason, Others, Scope};
 use super::note::{Key, Note, Sign, WORDS, clean, name};
 use super::popup_content::Scene;
 use crate::values::board::CallRow;
-use crate::values::request::{Guard, Request, Verb, Which};
+use crate::values::request::{CallRequest, Guard, Request, Verb, Which};
 
 /// The buttons' keys. `default`, a click on the pop-up itself, is none of them: it must not answer.
 const ANSWER: &str = "answer";
@@ -79,7 +79,7 @@ pub(super) fn pressed(call: CallId, button: &str) -> Option<Request> {
         DECLINE => Verb::Decline { reason: DeclineReason::Declined, scope: Scope::Everywhere, text: None },
         _ => return None,
     };
-    Some(Request::Verb { call: Which::Id(call), verb, guard: Guard::default() })
+    Some(Request::Call(CallRequest::Verb { call: Which::Id(call), verb, guard: Guard::default() }))
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(shown[0].summary, "The call of Ana was answered by itself");
         assert!(shown[0].urgent);
         let hang_up = pressed(row.view.id, shown[0].buttons[0].0);
-        assert!(matches!(hang_up, Some(Request::Verb { verb: Verb::HangUp, .. })));
+        assert!(matches!(hang_up, Some(Request::Call(CallRequest::Verb { verb: Verb::HangUp, .. }))));
         Arc::make_mut(&mut row).view.state = State::Disconnected;
         assert_eq!(self_answered(&scene(vec![row])), []);
     }
@@ -141,7 +141,9 @@ mod tests {
     fn only_the_button_that_says_so_answers() {
         let call = CallId::from_bytes([1; 16]);
         let verb = |button| match pressed(call, button) {
-            Some(Request::Verb { call: Which::Id(of), verb, .. }) if of == call => Some(verb),
+            Some(Request::Call(CallRequest::Verb { call: Which::Id(of), verb, .. })) if of == call => {
+                Some(verb)
+            }
             _ => None,
         };
         assert_eq!(verb("answer"), Some(Verb::Answer(Others::Hold)));

@@ -1,15 +1,13 @@
 //! Paths that wait for fresh TURN credentials.
 //!
-//! Lives here: when a path waits, how long, and that it is then begun. Nobody else waits meanwhile.
-//! Must not: know how credentials are asked for.
+//! Lives here: when a path waits, and how long. Nobody else waits meanwhile.
+//! Must not: know how credentials are asked for, or the engine.
 
 use std::time::Duration;
 
-use ahoy_call::{CallId, Epoch, Event, LegId, MediaFault, MediaOrder, MediaReport, Moment};
+use ahoy_call::Moment;
 
-use super::Engine;
 use crate::values::ice::IceServers;
-use crate::{media, signal};
 
 /// How long a path waits: a trip to the relay and back, and not so long that a person would notice.
 const AT_MOST: Duration = Duration::from_millis(300);
@@ -20,13 +18,18 @@ const ASKED_AGAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     /// Until when the paths that begin are held back.
-    pub(super) until: Option<Moment>,
+    until: Option<Moment>,
     asked: Option<Moment>,
 }
 
 impl Waits {
+    /// When what waits begins at the latest.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.until
+    }
+
     /// Whether a path that begins now must wait, and with it fresh credentials be asked for.
-    fn begin(&mut self, now: Moment, servers: &IceServers) -> bool {
+    pub(super) fn begin(&mut self, now: Moment, servers: &IceServers) -> bool {
         let lately = self.asked.is_some_and(|asked| now.since(asked) < ASKED_AGAIN);
         if self.until.is_some() || lately || !servers.end_soon(now) {
             return false;
@@ -36,46 +39,8 @@ impl Waits {
     }
 
     /// Whether the wait is over: the credentials have come, or the time.
-    fn over(&mut self, now: Moment, servers: &IceServers) -> bool {
+    pub(super) fn over(&mut self, now: Moment, servers: &IceServers) -> bool {
         self.until.take_if(|until| *until <= now || !servers.end_soon(now)).is_some()
-    }
-}
-
-impl Engine {
-    /// Passes an order about a path on. One that begins waits a moment where its credentials are about to end.
-    pub(crate) fn order_path(
-        &mut self,
-        now: Moment,
-        call: CallId,
-        (leg, epoch): (LegId, Epoch),
-        order: MediaOrder,
-    ) -> Result<(), media::Refused> {
-        if matches!(order, MediaOrder::Prepare(_)) && self.waits.begin(now, &self.links.ice_servers) {
-            tracing::debug!("a path waits for fresh credentials");
-            self.tell_signal(signal::SignalingOrder::Refresh);
-            self.ports.media.hold_back();
-        }
-        self.ports.media.call(call, media::CallOrder::Path { leg, epoch, order })
-    }
-
-    /// The links have changed.
-    pub(super) fn linked(&mut self, links: signal::LinkState) {
-        if links.ice_servers.list != self.links.ice_servers.list {
-            self.ports.media.use_servers(links.ice_servers.list.clone());
-        }
-        self.links = links;
-        let now = self.now();
-        self.credentials_tick(now);
-    }
-
-    pub(super) fn credentials_tick(&mut self, now: Moment) {
-        if !self.waits.over(now, &self.links.ice_servers) {
-            return;
-        }
-        for (call, leg, epoch) in self.ports.media.let_go() {
-            let report = MediaReport::Failed(MediaFault::Media);
-            self.feed(Event::Media { call, leg, epoch, report });
-        }
     }
 }
 

@@ -1,23 +1,22 @@
-//! What the engine makes of the sound devices: the rows that are shown, and a person's choice among them.
+//! What is known of the sound devices: the rows that are shown, and what a person may choose among them.
 //!
-//! Lives here: who serves which role, what stays shown while it is unplugged, the writing of a choice.
-//! Must not: open a device, or know how devices are found.
+//! Lives here: who serves which role, what stays shown while it is unplugged.
+//! Must not: open a device; know how devices are found, or the engine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::engine::Engine;
-use crate::media;
-use crate::values::board::DeviceRow;
+use crate::config;
+use crate::values::board::{Board, DeviceRow};
 use crate::values::devices::{Adjust, Device, Flow, Found, Kind, Server};
-use crate::values::request::{Answer, Denied, DeniedKind, DeviceRole, Lease};
+use crate::values::request::{Denied, DeniedKind, DeviceRole};
 
 /// Devices that a ring may sound on at once.
 const RINGS: usize = 8;
 
 /// What the engine knows of the sound devices.
 #[derive(Debug, Default)]
-pub(crate) struct Devices {
+pub(super) struct Devices {
     found: Arc<Found>,
     /// Chosen devices as they were seen last, so that they keep their names while they are away.
     seen: BTreeMap<(Flow, String), (String, Kind)>,
@@ -54,6 +53,67 @@ impl Chosen<'_> {
 }
 
 impl Devices {
+    /// The roster of devices is another one.
+    pub(super) fn set(&mut self, found: Arc<Found>) {
+        for (device, word) in lost_and_come(&self.found, &found) {
+            tracing::info!(kind = device.kind.word(), word, "a sound device");
+        }
+        self.found = found;
+    }
+
+    /// Brings the rows of devices and the chosen ones up to date.
+    pub(super) fn show(&mut self, media: &config::Media, board: &mut Board) {
+        let chosen =
+            Chosen { input: media.input.as_deref(), output: media.output.as_deref(), ring: &media.ring };
+        let rows = self.rows(&chosen);
+        if board.devices != rows {
+            board.devices = rows;
+        }
+        let manager = &mut board.manager;
+        manager.volumes = self.found.server == Server::PulseAudio;
+        manager.input_device = media.input.clone().unwrap_or_default();
+        manager.output_device = media.output.clone().unwrap_or_default();
+        manager.ring_devices.clone_from(&media.ring);
+    }
+
+    /// Whether this device is there.
+    pub(super) fn present(&self, flow: Flow, id: &str) -> Result<(), Denied> {
+        self.found.device(flow, id).map(drop).ok_or_else(|| no_device(id))
+    }
+
+    /// Whether these may be chosen for a role; none is the system's default. `shown`: the rows of today, where one that was
+    /// chosen before stays.
+    pub(super) fn may_choose(
+        &self,
+        role: DeviceRole,
+        ids: &[String],
+        shown: &[Arc<DeviceRow>],
+    ) -> Result<(), Denied> {
+        let too_many = |sentence: String| Err(Denied::new(DeniedKind::InvalidOption, sentence));
+        if role != DeviceRole::Ring && ids.len() > 1 {
+            return too_many(
+                "A call has one microphone and one loudspeaker: name one device, or none for the default."
+                    .into(),
+            );
+        }
+        if ids.len() > RINGS {
+            return too_many(format!("At most {RINGS} devices can ring at once."));
+        }
+        let flow = if role == DeviceRole::Input { Flow::Input } else { Flow::Output };
+        let is = |id: &str, device: &Device| device.flow == flow && device.id == id;
+        let known = |id: &str| self.present(flow, id).is_ok() || shown.iter().any(|row| is(id, &row.device));
+        ids.iter().find(|id| !known(id)).map_or(Ok(()), |unknown| Err(no_device(unknown)))
+    }
+
+    /// A device was changed. Shown at once; should the server see it otherwise, its word follows.
+    pub(super) fn adjusted(&mut self, adjust: &Adjust) {
+        let ours = |device: &&mut Device| device.flow == adjust.flow && device.id == adjust.id;
+        if let Some(device) = Arc::make_mut(&mut self.found).devices.iter_mut().find(ours) {
+            device.volume = adjust.volume.unwrap_or(device.volume);
+            device.muted = adjust.muted.unwrap_or(device.muted);
+        }
+    }
+
     /// The devices that are there, and the chosen ones that are not.
     fn rows(&mut self, chosen: &Chosen<'_>) -> Vec<Arc<DeviceRow>> {
         let found = Arc::clone(&self.found);
@@ -87,117 +147,6 @@ impl Devices {
             Arc::new(DeviceRow { device, present, roles })
         });
         rows.collect()
-    }
-}
-
-impl Engine {
-    /// The roster of devices is another one.
-    pub(crate) fn devices_found(&mut self, found: Arc<Found>) {
-        for (device, word) in lost_and_come(&self.hardware.found, &found) {
-            tracing::info!(kind = device.kind.word(), word, "a sound device");
-        }
-        self.hardware.found = found;
-        self.refresh();
-    }
-
-    /// Brings the rows of devices and the chosen ones up to date.
-    pub(crate) fn show_devices(&mut self) {
-        let media = &self.config.media;
-        let chosen =
-            Chosen { input: media.input.as_deref(), output: media.output.as_deref(), ring: &media.ring };
-        let rows = self.hardware.rows(&chosen);
-        let volumes = self.hardware.found.server == Server::PulseAudio;
-        let board = self.show.board();
-        board.manager.volumes = volumes;
-        if board.devices != rows {
-            board.devices = rows;
-        }
-        board.manager.input_device = media.input.clone().unwrap_or_default();
-        board.manager.output_device = media.output.clone().unwrap_or_default();
-        board.manager.ring_devices.clone_from(&media.ring);
-    }
-
-    /// Chooses devices for a role; none is the system's default. Calls that run go over to them.
-    pub(crate) fn set_device(&mut self, role: DeviceRole, ids: &[String]) -> Result<(), Denied> {
-        if role != DeviceRole::Ring && ids.len() > 1 {
-            let sentence =
-                "A call has one microphone and one loudspeaker: name one device, or none for the default.";
-            return Err(Denied::new(DeniedKind::InvalidOption, sentence));
-        }
-        if ids.len() > RINGS {
-            let sentence = format!("At most {RINGS} devices can ring at once.");
-            return Err(Denied::new(DeniedKind::InvalidOption, sentence));
-        }
-        let flow = if role == DeviceRole::Input { Flow::Input } else { Flow::Output };
-        if let Some(unknown) = ids.iter().find(|id| !self.is_device(flow, id)) {
-            return Err(no_device(unknown));
-        }
-        match role {
-            DeviceRole::Input => self.chosen.set_input(&self.written, ids.first().cloned()),
-            DeviceRole::Output => self.chosen.set_output(&self.written, ids.first().cloned()),
-            DeviceRole::Ring => self.chosen.set_ring(&self.written, ids.to_vec()),
-        }
-        self.chose();
-        Ok(())
-    }
-
-    /// Changes a device's volume or mute in the sound server.
-    pub(crate) fn adjust_device(&mut self, adjust: Adjust) -> Result<Answer, Denied> {
-        if self.hardware.found.device(adjust.flow, &adjust.id).is_none() {
-            return Err(no_device(&adjust.id));
-        }
-        if self.ports.media.device(media::DeviceOrder::Adjust(adjust.clone())).is_err() {
-            return Err(Denied::new(DeniedKind::Failed, "The sound server takes no change: try again."));
-        }
-        // Shown at once; should the server see it otherwise, its word follows.
-        let found = Arc::make_mut(&mut self.hardware.found);
-        let ours = |device: &&mut Device| device.flow == adjust.flow && device.id == adjust.id;
-        if let Some(device) = found.devices.iter_mut().find(ours) {
-            device.volume = adjust.volume.unwrap_or(device.volume);
-            device.muted = adjust.muted.unwrap_or(device.muted);
-        }
-        Ok(Answer::Done)
-    }
-
-    /// Lets a person hear a loudspeaker, or themselves through a microphone.
-    pub(crate) fn test_device(&mut self, flow: Flow, id: &str) -> Result<Answer, Denied> {
-        if self.hardware.found.device(flow, id).is_none() {
-            return Err(no_device(id));
-        }
-        if flow == Flow::Input && !self.phone.views().iter().all(|view| view.ended.is_some()) {
-            let sentence = "There is a call: a microphone is tested when it is over.";
-            return Err(Denied::new(DeniedKind::InvalidState, sentence));
-        }
-        match self.ports.media.device(media::DeviceOrder::Test { flow, id: id.to_owned() }) {
-            Ok(()) => Ok(Answer::Done),
-            Err(_) => Err(Denied::new(DeniedKind::Failed, "The test does not begin: try again.")),
-        }
-    }
-
-    /// Lets a person look whether a microphone hears them.
-    pub(crate) fn open_device_levels(&mut self, flow: Flow, id: &str, into: Lease) -> Result<Answer, Denied> {
-        if self.hardware.found.device(flow, id).is_none() {
-            return Err(no_device(id));
-        }
-        if flow == Flow::Output {
-            let sentence =
-                "A loudspeaker has no level of its own here: a call's OpenLevels tells what is played.";
-            return Err(Denied::new(DeniedKind::NotSupported, sentence));
-        }
-        if !self.phone.views().iter().all(|view| view.ended.is_some()) {
-            let sentence = "There is a call: its own OpenLevels tells what its microphone gives.";
-            return Err(Denied::new(DeniedKind::InvalidState, sentence));
-        }
-        let order = media::DeviceOrder::Gauge { id: id.to_owned(), into };
-        self.ports.media.device(order).map(|()| Answer::Done).map_err(|_| {
-            Denied::new(DeniedKind::Failed, "Too many look at levels already: close one and try again.")
-        })
-    }
-
-    /// A device that is there, or one that was chosen before.
-    fn is_device(&self, flow: Flow, id: &str) -> bool {
-        let row = |row: &Arc<DeviceRow>| row.device.flow == flow && row.device.id == id;
-        self.hardware.found.device(flow, id).is_some() || self.show.shown().devices.iter().any(row)
     }
 }
 

@@ -1,55 +1,57 @@
 //! The engine: one task that owns the phone and feeds it.
 //!
-//! Lives here: the loop (take an input, tick if due, step, perform, reply) and what each port's report means. What is shown: `engine/shown.rs`.
+//! Lives here: the loop, and the list of components, each of which owns its fields and knows no other: `shown/` (the board and
+//! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
+//! `credentials.rs`; `step.rs` says what an input comes to. The engine's hands: `perform.rs` (steps and requests),
+//! `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no call).
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
-mod answer;
 mod credentials;
 mod devices;
+mod in_force;
+mod kept;
+mod numbers;
 mod outages;
 pub mod outward;
 mod perform;
-pub mod ring_policy;
-pub mod show;
-mod shown;
+mod problems;
+mod refresh;
+mod reports;
+mod requests;
+mod ring_policy;
+mod rings;
+pub mod shown;
+mod step;
 pub mod tones;
+mod upkeep;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Event, Moment, Phone};
-use credentials::Waits;
-use shown::Problems;
-pub use shown::account_row;
+use ahoy_call::{Event, Moment, Phone};
 use tokio::sync::{mpsc, watch};
 
+use self::credentials::Waits;
+use self::devices::Devices;
+use self::in_force::InForce;
+use self::numbers::Numbers;
+use self::outages::Outages;
+use self::problems::{Problems, Source};
+pub use self::refresh::account_row;
+use self::requests::{DiskLine, Stored};
+use self::ring_policy::RingPolicy;
+use self::shown::{Focus, Shown};
+use self::upkeep::{Due, Upkeep};
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
-use crate::engine::answer::{Kept, Numbers, Stored, Wish};
-use crate::engine::devices::Devices;
-use crate::engine::outages::Outages;
-use crate::engine::perform::Step;
-use crate::engine::ring_policy::KeptAway;
-use crate::engine::ring_policy::admission::Admission;
-use crate::engine::show::{Focus, Show};
 use crate::system::paths::Paths;
 use crate::system::store::Store;
 use crate::system::{clock, memory, ready};
 use crate::values::own::Own;
 use crate::values::request::Asked;
 use crate::values::tone::Tone;
-use crate::{bus, desktop, history, identity, media, signal};
-
-/// How often cards that nobody used are looked through.
-const DAY: Duration = Duration::from_secs(86_400);
-/// So long after a start, and after a call has left the bus, memory is given back.
-const AT_REST: Duration = Duration::from_secs(3);
-/// And once more so much later: what a notification server did not take has been tried for a minute then.
-const AT_REST_AGAIN: Duration = Duration::from_secs(57);
-
-/// More than that is no drift: the calendar was set.
-const CALENDAR_SET_US: u64 = 60_000_000;
+use crate::{bus, desktop, history, media, signal};
 
 /// Where orders go. Every queue is bounded; a full one is a failed port.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub struct Ports {
     pub media: media::Media,
     /// To the database.
     pub history: mpsc::Sender<history::HistoryOrder>,
+    /// How long it keeps rows.
+    pub keep: watch::Sender<history::Retention>,
 }
 
 /// Where inputs come from. Commands are read first, so that a person is never queued behind the network.
@@ -104,51 +108,34 @@ pub enum Ended {
 /// The owner of all call state.
 #[derive(Debug)]
 pub struct Engine {
-    pub(crate) phone: Phone,
-    pub(crate) show: Show,
-    pub(crate) ports: Ports,
-    pub(crate) contacts: Contacts,
-    pub(crate) own: Arc<Own>,
-    /// What is in force.
-    pub(crate) config: Config,
-    /// What `config.toml` says; what was picked in passing outdoes it.
-    pub(crate) written: Config,
-    pub(crate) chosen: Chosen,
-    /// When what was picked is written, if it is not yet.
-    pub(crate) chosen_due: Option<Moment>,
-    pub(crate) paths: Paths,
-    pub(crate) store: Store,
-    /// What waits for the disk.
-    pub(crate) kept: Kept,
-    pub(crate) stored_out: mpsc::Sender<Stored>,
-    stored: Option<mpsc::Receiver<Stored>>,
-    /// When cards that nobody used are looked through.
-    expire_due: Moment,
-    pub(crate) problems: Problems,
-    pub(crate) focus: Focus,
-    pub(crate) hardware: Devices,
-    pub(crate) admission: Admission,
-    /// Rings that do-not-disturb keeps away, and of which nobody knows: it may end while they last.
-    pub(crate) kept_away: KeptAway,
+    phone: Phone,
+    shown: Shown,
+    ports: Ports,
+    contacts: Contacts,
+    own: Arc<Own>,
+    in_force: InForce,
+    paths: Paths,
+    store: Store,
+    disk_line: DiskLine,
+    problems: Problems,
+    focus: Focus,
+    devices: Devices,
+    ring_policy: RingPolicy,
     links: signal::LinkState,
     waits: Waits,
-    pub(crate) numbers: Numbers,
-    /// The calendar less the time since boot, when it was last looked at.
-    calendar_ahead: i64,
-    watchdog: Option<(Duration, Moment)>,
-    /// When memory is given back, if there is no call then, and how much later once more.
-    rest: Option<(Moment, Option<Duration>)>,
+    numbers: Numbers,
+    upkeep: Upkeep,
+    outages: Outages,
+    /// The service manager knows that we are there.
     announced: bool,
     /// What sounds now.
     tone: Option<Tone>,
-    /// `Manager.Event`s so far.
-    pub(crate) events: u64,
     /// The others are silenced in all calls.
-    pub(crate) deafened: bool,
-    /// What stands or is broken, told as events.
-    outages: Outages,
+    deafened: bool,
     /// Clients that show the ring themselves, by their unique names on the bus.
-    pub(crate) agents: BTreeSet<String>,
+    agents: BTreeSet<String>,
+    /// What the store's thread says.
+    stored: mpsc::Receiver<Stored>,
 }
 
 impl Engine {
@@ -158,313 +145,148 @@ impl Engine {
         files: Files,
         own: Arc<Own>,
         contacts: Contacts,
-        show: Show,
+        shown: Shown,
         ports: Ports,
     ) -> Self {
-        let Files { paths, store, mut chosen } = files;
-        let config = chosen.over(&written);
-        let (stored_out, stored) = mpsc::channel(16);
-        let phone = Phone::new(own.leg_id(), settings(&config));
-        let admission = ring_policy::open(&paths.dnd());
-        let problems = Problems { contacts: contacts.problems().borrow().clone(), ..Problems::default() };
+        let Files { paths, store, chosen } = files;
+        let in_force = InForce::new(written, chosen);
+        let (disk_line, stored) = DiskLine::new(store.clone());
+        let mut problems = Problems::default();
+        problems.set(Source::Contacts, contacts.problems().borrow().clone());
         Self {
-            phone,
-            show,
+            phone: Phone::new(own.leg_id(), in_force.rules()),
+            ring_policy: RingPolicy::open(&paths.dnd()),
+            upkeep: Upkeep::new(clock::now()),
+            shown,
             ports,
             contacts,
             own,
-            config,
-            written,
-            chosen,
-            chosen_due: None,
+            in_force,
             paths,
             store,
-            kept: Kept::default(),
-            stored_out,
-            stored: Some(stored),
-            expire_due: clock::now(),
+            disk_line,
             problems,
             focus: Focus::default(),
-            hardware: Devices::default(),
-            admission,
-            kept_away: KeptAway::default(),
+            devices: Devices::default(),
             links: signal::LinkState::default(),
             waits: Waits::default(),
             numbers: Numbers::default(),
-            calendar_ahead: clock::unix_ahead_us(),
-            watchdog: None,
-            rest: None,
+            outages: Outages::default(),
             announced: false,
             tone: None,
-            events: 0,
             deafened: false,
-            outages: Outages::default(),
             agents: BTreeSet::new(),
+            stored,
         }
     }
 
     /// Runs until `stop` resolves or the bus name belongs to another daemon.
     pub async fn run(mut self, mut inbox: Inbox, stop: impl Future<Output = ()>) -> Ended {
-        self.rest_soon();
-        self.watchdog = ready::watchdog_period().map(|period| (period, clock::now() + period));
         self.send_roster();
         self.send_media_settings();
-        Step::new(&mut self, clock::now(), "start").release(None);
+        self.release(clock::now(), "start", Default::default(), None);
         let calendar = clock::until_set_or_an_hour();
         tokio::pin!(stop, calendar);
         let mut disk = self.store.problem();
-        let Some(mut stored) = self.stored.take() else { return Ended::Stopped };
         let mut damaged = self.contacts.problems();
         loop {
-            self.notice_calendar();
-            let (due, dnd_ends) = (self.due(), self.dnd_ends());
+            if self.upkeep.calendar_was_set() {
+                self.look_at_calendar();
+            }
+            let (due, dnd_until) = (self.due(), self.ring_policy.dnd().until);
             tokio::select! {
                 biased;
                 () = &mut stop => {
-                    self.feed(Event::Stopping);
-                    self.wind_down(inbox, stored).await;
+                    self.on_event(Event::Stopping);
+                    self.wind_down(inbox).await;
                     return Ended::Stopped;
                 }
-                Some(asked) = inbox.commands.recv() => self.asked(asked),
-                () = sleep_until(due) => self.on_time(),
-                () = dnd_ends => {
+                Some(asked) = inbox.commands.recv() => self.on_request(asked),
+                () = clock::sleep_until(due) => self.on_time(),
+                () = clock::sleep_until_unix(dnd_until), if dnd_until != 0 => {
                     self.refresh();
-                    self.admission_changed();
+                    self.policy_changed();
                 }
                 () = &mut calendar => {
                     calendar.set(clock::until_set_or_an_hour());
                     self.look_at_calendar();
                 }
-                Some(report) = inbox.history.recv() => self.history(report),
-                Some(done) = stored.recv() => self.stored(done),
+                Some(report) = inbox.history.recv() => self.on_history(report),
+                Some(stored) = self.stored.recv() => self.on_stored(stored),
                 Some(report) = inbox.bus.recv() => match report {
                     bus::Report::NameTaken => return Ended::NameTaken,
-                    bus::Report::Up => self.bus_is(String::new()),
-                    bus::Report::Down(why) => self.bus_is(why),
+                    bus::Report::Up => self.on_bus(String::new()),
+                    bus::Report::Down(why) => self.on_bus(why),
                 },
                 // What signaling reports is bounded by contact; what one call's data channel brings is not before it is here.
-                Some(report) = inbox.signal.recv() => self.signal(report),
-                Some(report) = inbox.media.recv() => self.media(report),
-                Some(report) = inbox.desktop.recv() => match report {
-                    desktop::Report::NetworkChanged => {
-                        tracing::info!("the network has changed");
-                        self.tell_signal(signal::SignalingOrder::NetworkChanged);
-                        self.feed(Event::NetworkChanged);
-                    }
-                },
+                Some(report) = inbox.signal.recv() => self.on_signal(report),
+                Some(report) = inbox.media.recv() => self.on_media(report),
+                Some(desktop::Report::NetworkChanged) = inbox.desktop.recv() => self.on_network(),
                 Ok(()) = disk.changed() => {
-                    self.problems.disk.clone_from(&disk.borrow_and_update());
-                    self.refresh();
+                    let sentence = disk.borrow_and_update().clone();
+                    self.on_problem(Source::Disk, [sentence]);
                 }
                 Ok(()) = damaged.changed() => {
-                    self.problems.contacts.clone_from(&damaged.borrow_and_update());
-                    self.refresh();
+                    let sentences = damaged.borrow_and_update().clone();
+                    self.on_problem(Source::Contacts, sentences);
                 }
                 else => return Ended::Stopped,
             }
         }
     }
 
-    /// The present moment, after a tick that is due at it. Every input asks for the time here.
-    pub(crate) fn now(&mut self) -> Moment {
-        let now = clock::now();
-        if self.phone.deadline().is_some_and(|due| due.at <= now) {
-            let effects = self.phone.event(now, Event::Tick);
-            Step::new(self, now, "tick").perform(effects).release(None);
-        }
-        now
-    }
-
-    /// Feeds one event to the rules.
-    pub(crate) fn feed(&mut self, event: Event) {
-        let now = self.now();
-        let name = name(&event);
-        let effects = self.phone.event(now, event);
-        Step::new(self, now, name).perform(effects).release(None);
-    }
-
-    fn due(&self) -> Option<Moment> {
-        let calls = self.phone.deadline().map(|deadline| deadline.at);
-        let watchdog = self.watchdog.map(|(_, at)| at);
-        let own = [
-            self.rest.map(|(at, _)| at),
-            self.kept.deadline(),
-            self.chosen_due,
-            Some(self.expire_due),
+    /// When something is due.
+    fn due(&self) -> Moment {
+        let all = [
+            self.phone.deadline().map(|deadline| deadline.at),
+            self.shown.deadline(),
+            self.disk_line.deadline(),
+            self.in_force.deadline(),
             self.outages.deadline(),
-            self.waits.until,
+            self.waits.deadline(),
+            Some(self.upkeep.deadline()),
         ];
-        [calls, self.show.deadline(), watchdog].into_iter().chain(own).flatten().min()
-    }
-
-    /// Something big is over.
-    pub(crate) fn rest_soon(&mut self) {
-        self.rest = Some((clock::now() + AT_REST, Some(AT_REST_AGAIN)));
+        all.into_iter().flatten().min().unwrap_or_default()
     }
 
     fn on_time(&mut self) {
         let now = self.now();
-        self.show.tick(now);
-        self.keep_tick(now);
-        self.credentials_tick(now);
-        if self.chosen_due.is_some_and(|at| at <= now) {
-            self.write_chosen();
-        }
-        if self.expire_due <= now {
-            self.expire_due = now + DAY;
-            self.keep(Wish::Expire, None);
-        }
+        self.shown.tick(now);
+        self.give_up(now);
+        self.begin_paths(now);
+        self.write_chosen(now);
         self.follow_outages(now);
-        if let Some((period, at)) = self.watchdog
-            && at <= now
-        {
-            ready::watchdog();
-            self.watchdog = Some((period, now + period));
-        }
-        if let Some((_, again)) = self.rest.take_if(|(at, _)| *at <= now) {
-            self.rest = again.map(|later| (now + later, None));
-            // The end of the call that is there now comes here again.
-            if self.phone.views().is_empty() {
-                memory::rest();
-                // A full queue is no rest; what it gives up goes back to the system with the next one.
-                drop(self.ports.history.try_send(history::HistoryOrder::Rest));
-            }
-        }
-    }
-
-    fn signal(&mut self, report: signal::Report) {
-        match report {
-            signal::Report::Event(event) => self.heard(event),
-            signal::Report::Frame { call, leg, bytes } => {
-                if self.ports.media.call(call, media::CallOrder::Frame { leg, bytes }).is_err() {
-                    tracing::debug!("a frame for the data channel was dropped: the media queue is full");
+        for due in self.upkeep.due(now) {
+            match due {
+                Due::Alive => ready::watchdog(),
+                Due::Cards => self.keep(Box::new(requests::expire), None),
+                // The end of a call that is there now comes here again.
+                Due::Rest if self.phone.views().is_empty() => {
+                    memory::rest();
+                    // A full queue is no rest; what it gives up goes back to the system with the next one.
+                    drop(self.ports.history.try_send(history::HistoryOrder::Rest));
                 }
+                Due::Rest => {}
             }
-            signal::Report::Links(links) => {
-                self.linked(links);
-                self.refresh();
-            }
-            signal::Report::Mutual(peer) => self.contacts.set_mutual(peer),
-            signal::Report::Bound { token, peer } => {
-                if self.contacts.bind(token, peer) {
-                    self.send_roster();
-                }
-            }
-        }
-    }
-
-    fn media(&mut self, report: media::Report) {
-        match report {
-            media::Report::Event { call, leg, epoch, report } => {
-                self.feed(Event::Media { call, leg, epoch, report });
-            }
-            media::Report::Gone { call } => {
-                self.numbers.give_up(call);
-                self.feed(Event::MediaGone { call });
-            }
-            media::Report::Stats { ticket, stats } => self.numbers.answered(ticket, stats),
-            media::Report::Frame { call, leg, bytes } => {
-                self.framed(call, leg, bytes);
-            }
-            media::Report::Channel { call, leg, open } => {
-                self.tell_signal(signal::SignalingOrder::Channel { call, leg, open });
-            }
-            media::Report::Devices(found) => self.devices_found(found),
-            media::Report::Problems(problems) => {
-                for problem in &problems {
-                    tracing::warn!(problem, "sound");
-                }
-                self.problems.media = problems;
-                self.refresh();
-            }
-        }
-    }
-
-    fn history(&mut self, report: history::Report) {
-        match report {
-            history::Report::Committed { ticket, rows, missed, last_id } => {
-                self.show.committed(ticket, &rows, missed, last_id);
-            }
-            history::Report::Changed { rows, missed, last_id, reply } => {
-                self.show.rows_changed(&rows, missed, last_id, reply.map(|it| (it.reply, it.outcome)));
-            }
-            history::Report::Interrupted(calls) => {
-                for unfinished in calls {
-                    let history::Unfinished { call, peer, unanswered } = unfinished;
-                    self.tell_signal(signal::SignalingOrder::Bye { call, peer, unanswered });
-                }
-            }
-            history::Report::Problem(sentence) => {
-                self.problems.history = sentence;
-                self.refresh();
-            }
-        }
-    }
-
-    /// Hands signaling what it goes by: the whole roster, and whom it believes.
-    pub(crate) fn send_roster(&mut self) {
-        let mut roster = self.contacts.roster();
-        if !self.config.account.enabled {
-            // No inbox, no link: nobody can tell us from a machine that is switched off.
-            roster = Arc::new(roster.without_inboxes());
-        }
-        let ca_file = self.config.relay.ca_file.clone();
-        self.ports.standing.send_replace(signal::Standing { roster: Some(roster), ca_file });
-    }
-
-    /// Hands what a person decided about sound and paths to media.
-    pub(crate) fn send_media_settings(&mut self) {
-        self.ports.media.set(self.config.media_settings());
-    }
-
-    pub(crate) fn tell_signal(&mut self, order: signal::SignalingOrder) {
-        if self.ports.signal.try_send(order).is_err() {
-            tracing::warn!("the signaling queue is full: an order was dropped");
-        }
-    }
-
-    pub(crate) fn tell_media(&mut self, call: CallId, order: media::CallOrder) {
-        if let Err(error) = self.ports.media.call(call, order) {
-            tracing::warn!(%error, "an order was dropped");
-        }
-    }
-
-    /// Looks whether the calendar was set since the last input, where the kernel did not say so.
-    fn notice_calendar(&mut self) {
-        let ahead = clock::unix_ahead_us();
-        if ahead.abs_diff(self.calendar_ahead) > CALENDAR_SET_US {
-            self.calendar_ahead = ahead;
-            self.look_at_calendar();
-        }
-    }
-
-    /// The calendar was set, or an hour is over: a certificate that others would not believe now is made anew. If the disk did not
-    /// take it, the next hour tries again.
-    pub(crate) fn look_at_calendar(&mut self) {
-        if identity::is_stale(&self.own.certificate) {
-            tracing::info!("the certificate of this device does not fit the calendar");
-            self.keep(Wish::Reload, None);
         }
     }
 
     /// Gives the ports at most two seconds to say goodbye and to commit.
-    async fn wind_down(mut self, mut inbox: Inbox, mut stored: mpsc::Receiver<Stored>) {
+    async fn wind_down(mut self, mut inbox: Inbox) {
         ready::stopping();
-        if self.chosen_due.is_some() {
-            self.write_chosen();
-        }
-        let written = self.show.newest();
-        self.tell_signal(signal::SignalingOrder::Stop);
+        self.write_chosen(Moment::from_micros(u64::MAX));
+        let written = self.shown.newest();
+        self.order_signal(signal::SignalingOrder::Stop);
         let committed = async {
-            while self.show.safe() < written {
+            while self.shown.safe() < written {
                 match inbox.history.recv().await {
-                    Some(report) => self.history(report),
+                    Some(report) => self.on_history(report),
                     None => break,
                 }
             }
-            while !self.all_kept() {
-                match stored.recv().await {
-                    Some(done) => self.stored(done),
+            while !self.disk_line.is_empty() {
+                match self.stored.recv().await {
+                    Some(stored) => self.on_stored(stored),
                     None => break,
                 }
             }
@@ -477,39 +299,6 @@ impl Engine {
         if self.ports.history.try_send(history::HistoryOrder::Stop).is_err() {
             tracing::warn!("history was not told to stop");
         }
-        self.show.tell(bus::Publication::Stop);
-    }
-}
-
-/// What the rules need of the configuration.
-pub(crate) fn settings(config: &Config) -> ahoy_call::Settings {
-    ahoy_call::Settings {
-        ring_at_most: config.call.ring_at_most,
-        reconnect_window: config.call.reconnect_window,
-        call_waiting: config.call.call_waiting,
-    }
-}
-
-async fn sleep_until(due: Option<Moment>) {
-    match due {
-        Some(due) => clock::sleep_until(due).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// For the log: the input's kind, never its content.
-fn name(event: &Event) -> &'static str {
-    match event {
-        Event::Tick => "tick",
-        Event::Rung { .. } => "rung",
-        Event::MissedNote { .. } => "missed note",
-        Event::Received { .. } => "received",
-        Event::Carried { .. } => "carried",
-        Event::Undeliverable { .. } => "undeliverable",
-        Event::Bye { .. } => "bye",
-        Event::Media { .. } => "media",
-        Event::MediaGone { .. } => "media gone",
-        Event::NetworkChanged => "network changed",
-        Event::Stopping => "stopping",
+        self.shown.publish(bus::Publication::Stop);
     }
 }

@@ -24,26 +24,26 @@ enum What {
 
 /// What is so now.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
+pub(super) struct Seen {
     /// An inbox of ours is claimed.
-    pub(crate) online: bool,
+    pub online: bool,
     /// Calls in which sound flowed once, and whether their path is broken.
-    pub(crate) paths: Vec<(CallId, bool)>,
+    pub paths: Vec<(CallId, bool)>,
     /// Devices that serve a role now: direction, id, name.
-    pub(crate) serving: Vec<(&'static str, String, String)>,
+    pub serving: Vec<(&'static str, String, String)>,
     /// Devices that are there: direction, id.
-    pub(crate) present: Vec<(&'static str, String)>,
+    pub present: Vec<(&'static str, String)>,
 }
 
 /// Something that is to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(super) struct Said {
     /// `relay.down`, …
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
     /// The call, if it is about one.
-    pub(crate) call: Option<CallId>,
+    pub call: Option<CallId>,
     /// The device's name, if it is about one.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
 }
 
 /// One thing that stands or is broken.
@@ -59,11 +59,11 @@ struct Level {
 
 /// Everything that is followed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outages(BTreeMap<What, Level>);
+pub(super) struct Outages(BTreeMap<What, Level>);
 
 impl Outages {
     /// Takes up what is so now, and returns what has been another for long enough.
-    pub(crate) fn observe(&mut self, now: Moment, seen: &Seen) -> Vec<Said> {
+    pub(super) fn observe(&mut self, now: Moment, seen: &Seen) -> Vec<Said> {
         self.0.retain(|what, level| match what {
             What::Relay => true,
             What::Path(call) => seen.paths.iter().any(|(of, _)| of == call),
@@ -112,7 +112,7 @@ impl Outages {
     }
 
     /// When there may be something to tell.
-    pub(crate) fn deadline(&self) -> Option<Moment> {
+    pub(super) fn deadline(&self) -> Option<Moment> {
         let waiting = self.0.iter().filter(|(_, level)| level.told != level.stands);
         waiting.map(|(what, level)| level.since + what.patience()).min()
     }

@@ -1,194 +1,269 @@
-//! Effects become orders to the ports.
+//! The engine's hands: steps are performed, requests are met.
 //!
-//! Lives here: one `match` over `Effect`, one call per arm, and the log line of a step.
+//! Lives here: what the rules return goes to the ports, and is shown behind the commit of its records, the answer last.
 //! Must not: decide; wait.
 
-use ahoy_call::{
-    CallView, Direction, Effect, Effects, Fact, MediaFault, MediaReport, MemberView, Moment, Outcome, Record,
-};
+use ahoy_call::{CallId, Command, Event, MediaFault, MediaOrder, MediaReport, Moment, PeerId};
 
 use crate::engine::Engine;
-use crate::engine::show::{Change, Release};
-use crate::history::{self, Entry};
+use crate::engine::requests::{self, Act, Components, failed};
+use crate::engine::step::{Order, Step, Stepped};
+use crate::history::HistoryOrder;
 use crate::system::{clock, failpoint};
-use crate::values::board::{CallRow, MemberRow};
-use crate::values::request::{Answer, Denied, Reply};
-use crate::{bus, media, signal};
+use crate::values::request::{Answer, Asked, Denied, Reply};
+use crate::{media, signal};
 
-/// One input's effects on their way out.
-#[must_use]
-pub(crate) struct Step<'a> {
-    engine: &'a mut Engine,
-    now: Moment,
-    input: &'static str,
-    entries: Vec<Entry>,
-    release: Release,
-    /// Media orders that found a full queue: that path has failed.
-    failed: Vec<ahoy_call::Event>,
-}
-
-impl<'a> Step<'a> {
-    pub(crate) fn new(engine: &'a mut Engine, now: Moment, input: &'static str) -> Self {
-        Self { engine, now, input, entries: Vec::new(), release: Release::default(), failed: Vec::new() }
+impl Engine {
+    /// The present moment, after a tick that is due at it. Every input asks for the time here.
+    pub(super) fn now(&mut self) -> Moment {
+        let now = clock::now();
+        if self.phone.deadline().is_some_and(|due| due.at <= now) {
+            let effects = self.phone.event(now, Event::Tick);
+            self.perform(now, "tick", effects, None);
+        }
+        now
     }
 
-    /// Performs effects in order.
-    pub(crate) fn perform(mut self, effects: Effects) -> Self {
-        for effect in effects {
-            match effect {
-                Effect::Signal { call, leg, order } => {
-                    self.engine.tell_signal(signal::SignalingOrder::Call { call, leg, order });
-                }
-                Effect::Media { call, leg, epoch, order } => {
-                    let opens = matches!(order, ahoy_call::MediaOrder::Open { .. });
-                    match self.engine.order_path(self.now, call, (leg, epoch), order) {
-                        Ok(()) if opens => self.engine.set_volume(call),
-                        Ok(()) => {}
-                        Err(media::Refused::Full) => {
-                            let report = MediaReport::Failed(MediaFault::Media);
-                            self.failed.push(ahoy_call::Event::Media { call, leg, epoch, report });
-                        }
-                        Err(media::Refused::Gone) => self.failed.push(ahoy_call::Event::MediaGone { call }),
+    /// Feeds one event to the rules.
+    pub(super) fn on_event(&mut self, event: Event) {
+        let now = self.now();
+        let name = name(&event);
+        let effects = self.phone.event(now, event);
+        self.perform(now, name, effects, None);
+    }
+
+    /// Feeds a command of the daemon's own; one that does not apply does nothing.
+    pub(super) fn command(&mut self, name: &'static str, command: Command) {
+        let now = self.now();
+        if let Ok(effects) = self.phone.command(now, command) {
+            self.perform(now, name, effects, None);
+        }
+    }
+
+    /// One request, from the queue to its answer.
+    pub(super) fn on_request(&mut self, Asked { what, reply }: Asked) {
+        let act = self.components().on_request(what);
+        let outcome = match act {
+            Err(denied) => Err(denied),
+            Ok(Act::Answer(answer)) => Ok(answer),
+            Ok(Act::Command(command, answer)) => return self.on_command(reply, command, answer),
+            Ok(Act::Keep(wish)) => return self.keep(wish, Some(reply)),
+            Ok(Act::History(request)) => {
+                match self.ports.history.try_send(HistoryOrder::Ask(request, reply)) {
+                    Ok(()) => return,
+                    Err(error) => {
+                        let HistoryOrder::Ask(_, reply) = error.into_inner() else { return };
+                        return self.answer(reply, Err(failed("The history is busy: try again.")));
                     }
                 }
-                Effect::EndMedia(call) => self.engine.tell_media(call, media::CallOrder::End),
-                Effect::Record(record) => self.record(*record),
-                Effect::Publish(view) => {
-                    let row = self.row(*view);
-                    self.release.changes.push(Change::Row(Box::new(row)));
+            }
+            Ok(Act::OfCall(call, order, refused)) => {
+                self.ports.media.call(call, order).map(|()| Answer::Done).map_err(|_| failed(refused))
+            }
+            Ok(Act::OfDevice(order, refused)) => {
+                self.ports.media.device(order).map(|()| Answer::Done).map_err(|_| failed(refused))
+            }
+            Ok(Act::Stats(call)) => {
+                let ticket = self.numbers.ask(call, reply);
+                if let Err(error) = self.ports.media.call(call, media::CallOrder::Stats(ticket)) {
+                    tracing::warn!(%error, "a question for numbers was dropped");
+                    self.numbers.give_up(call);
                 }
-                Effect::Retire(call) => {
-                    self.release.changes.push(Change::Gone(call));
-                    self.engine.rest_soon();
+                return;
+            }
+            Ok(Act::Adjust(adjust)) => {
+                match self.ports.media.device(media::DeviceOrder::Adjust(adjust.clone())) {
+                    Ok(()) => {
+                        self.devices.adjusted(&adjust);
+                        Ok(Answer::Done)
+                    }
+                    Err(_) => Err(failed("The sound server takes no change: try again.")),
                 }
             }
-        }
-        self
+            Ok(Act::Deafen(deafened)) => {
+                self.deafened = deafened;
+                self.set_volumes(None);
+                Ok(Answer::Done)
+            }
+            Ok(Act::Chosen { lasting }) => {
+                self.send_media_settings();
+                if lasting {
+                    return self.keep(Box::new(requests::chosen), Some(reply));
+                }
+                Ok(Answer::Done)
+            }
+        };
+        self.answer(reply, outcome);
     }
 
-    /// Sends the records off and lets the rest out behind their commit, the answer last.
-    pub(crate) fn release(mut self, reply: Option<(Reply, Result<Answer, Denied>)>) {
-        self.release.phone = self.engine.phone_row();
-        self.release.reply = reply;
-        let wrote = !self.entries.is_empty();
-        tracing::debug!(
-            input = self.input,
-            records = self.entries.len(),
-            changes = self.release.changes.len(),
-            "step"
-        );
-        let ticket = wrote.then(|| self.engine.show.ticket());
+    /// What requests look at.
+    pub(super) fn components(&mut self) -> Components<'_> {
+        Components {
+            now: self.now(),
+            unix_us: clock::unix_us(),
+            phone: &self.phone,
+            focus: self.focus,
+            contacts: &self.contacts,
+            own: &self.own,
+            in_force: &mut self.in_force,
+            devices: &self.devices,
+            ring_policy: &mut self.ring_policy,
+            board: self.shown.shown(),
+            agents: &mut self.agents,
+            paths: &self.paths,
+            store: &self.store,
+        }
+    }
+
+    /// Feeds a person's command to the rules and answers when its effects are shown.
+    fn on_command(&mut self, reply: Reply, command: Command, answer: Answer) {
+        let now = self.now();
+        let of = requests::about(&command);
+        match self.phone.command(now, command) {
+            Ok(effects) => self.perform(now, "command", effects, Some((reply, Ok(answer)))),
+            Err(refusal) => {
+                let denied = requests::denied(&self.phone.views(), refusal, of);
+                self.answer(reply, Err(denied));
+            }
+        }
+    }
+
+    /// An answer that changes nothing that is shown waits its turn all the same: the calls of a client keep their order.
+    pub(super) fn answer(&mut self, reply: Reply, outcome: Result<Answer, Denied>) {
+        let now = self.now();
+        self.refresh();
+        self.release(now, "request", Stepped::default(), Some((reply, outcome)));
+    }
+
+    fn perform(
+        &mut self,
+        now: Moment,
+        input: &'static str,
+        effects: ahoy_call::Effects,
+        reply: Option<(Reply, Result<Answer, Denied>)>,
+    ) {
+        let volume = |call| self.volume(call);
+        let stepped = Step::new(&self.contacts, &volume).take(effects);
+        self.release(now, input, stepped, reply);
+    }
+
+    /// Gives the orders, sends the records off and lets the rest out behind their commit, the answer last.
+    pub(super) fn release(
+        &mut self,
+        now: Moment,
+        input: &'static str,
+        stepped: Stepped,
+        reply: Option<(Reply, Result<Answer, Denied>)>,
+    ) {
+        let Stepped { orders, entries, mut release, ended, retired } = stepped;
+        let failed: Vec<Event> = orders.into_iter().filter_map(|order| self.give(now, order)).collect();
+        for (peer, at_unix_us) in ended {
+            self.contacts.called(peer, at_unix_us);
+        }
+        if retired {
+            self.upkeep.rest_soon(now);
+        }
+        release.phone = self.phone_row();
+        release.reply = reply;
+        tracing::debug!(input, records = entries.len(), changes = release.changes.len(), "step");
+        let ticket = (!entries.is_empty()).then(|| self.shown.ticket());
         if let Some(ticket) = ticket {
-            let entries = std::mem::take(&mut self.entries);
             entries.iter().for_each(|entry| failpoint::reached("record", entry.record.fact));
-            if self.engine.ports.history.try_send(history::HistoryOrder::Write { ticket, entries }).is_err() {
+            if self.ports.history.try_send(HistoryOrder::Write { ticket, entries }).is_err() {
                 tracing::warn!("the history queue is full: a record was dropped");
             }
         }
-        self.engine.show.release(self.now, ticket, self.release);
-        self.engine.refresh();
-        self.engine.sound(self.now);
-        for event in self.failed {
-            self.engine.feed(event);
-        }
+        self.shown.release(now, ticket, release);
+        self.refresh();
+        self.sound(now);
+        failed.into_iter().for_each(|event| self.on_event(event));
     }
 
-    fn record(&mut self, record: Record) {
-        tracing::info!(call = ?record.view.id, fact = ?record.fact, state = ?record.view.state, reason = ?record.view.reason, "call");
-        let (name, address) = self.engine.contacts.name_and_address(record.view.peer);
-        let at_unix_us = record.at_unix_us.unwrap_or_else(|| clock::to_unix(record.at));
-        if let Some(kinds) = event_kinds(&record) {
-            for kind in kinds {
-                self.engine.events += 1;
-                let data = bus::EventData {
-                    call: Some(record.view.id),
-                    contact: Some(record.view.peer),
-                    name: Some(name.clone()),
-                    direction: Some(record.view.direction),
-                    reason: record.view.reason,
-                    outcome: record.view.outcome,
-                    duration_ms: duration_ms(&record.view),
-                    history: None,
-                    at_unix_us,
-                };
-                self.release.events.push(bus::Publication::Event { kind, serial: self.engine.events, data });
+    /// Gives one order. What a port that takes none means to the rules is returned: that path has failed.
+    fn give(&mut self, now: Moment, order: Order) -> Option<Event> {
+        let (call, order) = match order {
+            Order::Signal(order) => {
+                self.order_signal(order);
+                return None;
             }
+            Order::Media(call, order) => (call, order),
+        };
+        let media::CallOrder::Path { leg, epoch, order } = order else {
+            self.order_media(call, order);
+            return None;
+        };
+        // One that begins waits a moment where its credentials are about to end.
+        if matches!(order, MediaOrder::Prepare(_)) && self.waits.begin(now, &self.links.ice_servers) {
+            tracing::debug!("a path waits for fresh credentials");
+            self.order_signal(signal::SignalingOrder::Refresh);
+            self.ports.media.hold_back();
         }
-        if record.fact == Fact::Ended {
-            self.engine.contacts.called(record.view.peer, at_unix_us);
-        }
-        self.entries.push(Entry { record, at_unix_us, name, address });
-    }
-
-    fn row(&self, view: CallView) -> CallRow {
-        let (name, address) = self.engine.contacts.name_and_address(view.peer);
-        let manner = self.engine.contacts.manner(view.peer).map(|(manner, _)| manner).unwrap_or_default();
-        let unix = |moment: Option<Moment>| moment.map_or(0, clock::to_unix);
-        CallRow {
-            name,
-            icon: manner.icon,
-            ring_tone: manner.ring_tone,
-            address,
-            verified: manner.verified,
-            history_id: 0,
-            created_at: clock::to_unix(view.created),
-            ringing_at: unix(view.ringing),
-            answered_at: unix(view.answered),
-            ended_at: unix(view.ended),
-            answered_boot: view.connected.map_or(0, Moment::micros),
-            deadline_boot: view.deadline.map_or(0, Moment::micros),
-            members: view.members.iter().map(|member| self.member(member)).collect(),
-            view,
+        match self.ports.media.call(call, media::CallOrder::Path { leg, epoch, order }) {
+            Ok(()) => None,
+            Err(media::Refused::Full) => {
+                Some(Event::Media { call, leg, epoch, report: MediaReport::Failed(MediaFault::Media) })
+            }
+            Err(media::Refused::Gone) => Some(Event::MediaGone { call }),
         }
     }
 
-    fn member(&self, member: &MemberView) -> MemberRow {
-        let contacts = &self.engine.contacts;
-        MemberRow {
-            name: contacts.name_and_address(member.peer).0,
-            volume: contacts.manner(member.peer).map(|(manner, _)| manner).unwrap_or_default().volume,
-            joined_at: member.joined.map_or(0, clock::to_unix),
-            left_at: member.left.map_or(0, clock::to_unix),
+    /// Begins what waited for credentials, if they have come or the wait is over.
+    pub(super) fn begin_paths(&mut self, now: Moment) {
+        if !self.waits.over(now, &self.links.ice_servers) {
+            return;
+        }
+        for (call, leg, epoch) in self.ports.media.let_go() {
+            let report = MediaReport::Failed(MediaFault::Media);
+            self.on_event(Event::Media { call, leg, epoch, report });
+        }
+    }
+
+    pub(super) fn order_signal(&mut self, order: signal::SignalingOrder) {
+        if self.ports.signal.try_send(order).is_err() {
+            tracing::warn!("the signaling queue is full: an order was dropped");
+        }
+    }
+
+    fn order_media(&mut self, call: CallId, order: media::CallOrder) {
+        if let Err(error) = self.ports.media.call(call, order) {
+            tracing::warn!(%error, "an order was dropped");
+        }
+    }
+
+    /// How loud the other of a call is played, as the contact is set to. `call`: its name on the wire.
+    fn volume(&self, call: CallId) -> Option<f32> {
+        let view = self.phone.views().into_iter().find(|view| self.phone.on_wire(view.id) == call)?;
+        let (rules, _) = self.contacts.manner(view.peer)?;
+        #[expect(clippy::cast_possible_truncation, reason = "0 to 2, and no ear hears the difference")]
+        let volume = rules.volume as f32;
+        Some(if self.deafened { 0.0 } else { volume })
+    }
+
+    /// Plays the others as loud as they are to be, in every call (with this contact) that was answered.
+    pub(super) fn set_volumes(&mut self, with: Option<PeerId>) {
+        let views = self.phone.views().into_iter();
+        let views = views.filter(|view| view.answered.is_some() && with.is_none_or(|peer| peer == view.peer));
+        for call in views.map(|view| self.phone.on_wire(view.id)).collect::<Vec<_>>() {
+            if let Some(volume) = self.volume(call) {
+                self.order_media(call, media::CallOrder::Volume(volume));
+            }
         }
     }
 }
 
-/// How long sound could flow in a call that is over, from the first time that it did.
-fn duration_ms(view: &CallView) -> Option<u64> {
-    let ended = view.ended?;
-    let talked = view.connected.map_or(0, |from| ended.since(from).as_millis());
-    Some(u64::try_from(talked).unwrap_or(u64::MAX))
-}
-
-/// What a hook hears of a record. A call that nobody heard of is heard of only as missed.
-fn event_kinds(record: &Record) -> Option<Vec<&'static str>> {
-    match record.fact {
-        Fact::RingingHere => Some(vec!["call.incoming"]),
-        Fact::Answered => Some(vec!["call.answered"]),
-        Fact::Ended => {
-            let missed =
-                record.view.direction == Direction::Incoming && record.view.outcome == Some(Outcome::Missed);
-            let public = record.view.direction == Direction::Outgoing || record.view.ringing.is_some();
-            let mut kinds = Vec::new();
-            if public {
-                kinds.push("call.ended");
-            }
-            if missed {
-                kinds.push("call.missed");
-            }
-            Some(kinds)
-        }
-        Fact::Dialed
-        | Fact::Offered
-        | Fact::RingingThere
-        | Fact::Connected
-        | Fact::PathLost
-        | Fact::PathRestored
-        | Fact::Held
-        | Fact::Resumed
-        | Fact::HeldThere
-        | Fact::ResumedThere
-        | Fact::GlareMerged
-        | Fact::Noted => None,
+/// For the log: the input's kind, never its content.
+fn name(event: &Event) -> &'static str {
+    match event {
+        Event::Tick => "tick",
+        Event::Rung { .. } => "rung",
+        Event::MissedNote { .. } => "missed note",
+        Event::Received { .. } => "received",
+        Event::Carried { .. } => "carried",
+        Event::Undeliverable { .. } => "undeliverable",
+        Event::Bye { .. } => "bye",
+        Event::Media { .. } => "media",
+        Event::MediaGone { .. } => "media gone",
+        Event::NetworkChanged => "network changed",
+        Event::Stopping => "stopping",
     }
 }

@@ -127,22 +127,22 @@ mod tests {
         }
     }
 
-    fn heard(views: &[CallView]) -> Option<Tone> {
+    fn sounding(views: &[CallView]) -> Option<Tone> {
         now(views, at(500))
     }
 
     #[test]
     fn it_rings_until_it_is_silenced_answered_or_over() {
-        assert_eq!(heard(&[view(1, State::Incoming)]), Some(Tone::Ring(id(1))));
+        assert_eq!(sounding(&[view(1, State::Incoming)]), Some(Tone::Ring(id(1))));
         let silenced = CallView { silenced: true, ..view(1, State::Incoming) };
-        assert_eq!(heard(std::slice::from_ref(&silenced)), None);
+        assert_eq!(sounding(std::slice::from_ref(&silenced)), None);
         assert_eq!(
-            heard(&[silenced, view(2, State::Incoming)]),
+            sounding(&[silenced, view(2, State::Incoming)]),
             Some(Tone::Ring(id(2))),
             "another still rings"
         );
         for state in [State::Connecting, State::Active, State::Disconnected] {
-            assert_eq!(heard(&[view(1, state)]), None, "{state:?}");
+            assert_eq!(sounding(&[view(1, state)]), None, "{state:?}");
         }
     }
 
@@ -151,23 +151,27 @@ mod tests {
         for state in [State::Active, State::Held, State::Connecting, State::Reconnecting, State::Alerting] {
             for second in [State::Waiting, State::Incoming] {
                 let views = [view(1, state), view(2, second)];
-                assert_eq!(heard(&views), Some(Tone::Waiting(id(2))), "{state:?}, {second:?}");
+                assert_eq!(sounding(&views), Some(Tone::Waiting(id(2))), "{state:?}, {second:?}");
             }
         }
         let silenced = CallView { silenced: true, ..view(2, State::Waiting) };
-        assert_eq!(heard(&[view(1, State::Active), silenced]), None);
+        assert_eq!(sounding(&[view(1, State::Active), silenced]), None);
     }
 
     #[test]
     fn the_caller_hears_their_phone_ring_and_how_it_ended() {
-        assert_eq!(heard(&[view(1, State::Dialing)]), None, "not known to ring there");
-        assert_eq!(heard(&[view(1, State::Alerting)]), Some(Tone::Ringback(id(1))));
-        assert_eq!(heard(&[over(EndReason::Busy, EndedBy::Policy)]), Some(Tone::Busy(id(1))));
+        assert_eq!(sounding(&[view(1, State::Dialing)]), None, "not known to ring there");
+        assert_eq!(sounding(&[view(1, State::Alerting)]), Some(Tone::Ringback(id(1))));
+        assert_eq!(sounding(&[over(EndReason::Busy, EndedBy::Policy)]), Some(Tone::Busy(id(1))));
         for reason in [EndReason::Declined, EndReason::NoAnswer, EndReason::Unavailable, EndReason::IceFailed]
         {
-            assert_eq!(heard(&[over(reason, EndedBy::Remote)]), Some(Tone::Failed(id(1))), "{reason:?}");
+            assert_eq!(sounding(&[over(reason, EndedBy::Remote)]), Some(Tone::Failed(id(1))), "{reason:?}");
         }
-        assert_eq!(heard(&[over(EndReason::Canceled, EndedBy::Local)]), None, "who hangs up hears nothing");
+        assert_eq!(
+            sounding(&[over(EndReason::Canceled, EndedBy::Local)]),
+            None,
+            "who hangs up hears nothing"
+        );
         assert_eq!(now(&[over(EndReason::Busy, EndedBy::Policy)], at(9_000)), None, "long over");
     }
 
@@ -178,20 +182,20 @@ mod tests {
             answered,
             ..over(EndReason::Completed, EndedBy::Remote)
         };
-        assert_eq!(heard(&[ended(Some(at(0)))]), Some(Tone::Ended(id(1))));
-        assert_eq!(heard(&[ended(None)]), None);
+        assert_eq!(sounding(&[ended(Some(at(0)))]), Some(Tone::Ended(id(1))));
+        assert_eq!(sounding(&[ended(None)]), None);
         let mine = CallView { ended_by: Some(EndedBy::Local), ..ended(Some(at(0))) };
-        assert_eq!(heard(&[mine]), None);
-        assert_eq!(heard(&[ended(Some(at(0))), view(2, State::Active)]), None, "another call goes on");
+        assert_eq!(sounding(&[mine]), None);
+        assert_eq!(sounding(&[ended(Some(at(0))), view(2, State::Active)]), None, "another call goes on");
     }
 
     #[test]
     fn a_call_that_answers_itself_is_heard_to_do_so_once() {
         let auto = |state| CallView { auto_answered: true, answered: Some(at(0)), ..view(1, state) };
-        assert_eq!(heard(&[auto(State::Connecting)]), Some(Tone::AutoAnswered(id(1))));
-        assert_eq!(heard(&[auto(State::Active)]), Some(Tone::AutoAnswered(id(1))));
+        assert_eq!(sounding(&[auto(State::Connecting)]), Some(Tone::AutoAnswered(id(1))));
+        assert_eq!(sounding(&[auto(State::Active)]), Some(Tone::AutoAnswered(id(1))));
         assert_eq!(now(&[auto(State::Active)], at(5_000)), None);
         let silenced = CallView { silenced: true, ..auto(State::Active) };
-        assert_eq!(heard(&[silenced]), Some(Tone::AutoAnswered(id(1))), "nothing switches it off");
+        assert_eq!(sounding(&[silenced]), Some(Tone::AutoAnswered(id(1))), "nothing switches it off");
     }
 }

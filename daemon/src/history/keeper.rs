@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use ahoy_call::Moment;
 use rusqlite::Connection;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::believed::Calendar;
 use super::{
     Entry, HeldAnswer, HistoryFilter, HistoryOrder, Report, Retention, Unfinished, export, prune, query,
 };
-use crate::system::clock;
-use crate::values::request::{Answer, Denied, DeniedKind, Reply};
+use crate::system::{clock, failpoint};
+use crate::values::request::{Answer, Denied, DeniedKind, HistoryRequest, Reply};
 use crate::values::rows::ExportFormat;
 
 /// Exports that may run at once.
@@ -32,7 +32,7 @@ const OLD: Duration = Duration::from_secs(6 * 3_600);
 
 pub(super) fn run(
     path: PathBuf,
-    keep: Retention,
+    keep: watch::Receiver<Retention>,
     mut orders: mpsc::Receiver<HistoryOrder>,
     reports: &mpsc::Sender<Report>,
 ) {
@@ -72,7 +72,7 @@ enum Next {
 struct Keeper {
     path: PathBuf,
     base: Base,
-    keep: Retention,
+    keep: watch::Receiver<Retention>,
     /// Rows may be too old or too many.
     look_for_old: bool,
     /// When they were last looked for.
@@ -106,7 +106,7 @@ enum Base {
 }
 
 impl Keeper {
-    fn new(path: PathBuf, keep: Retention) -> Self {
+    fn new(path: PathBuf, keep: watch::Receiver<Retention>) -> Self {
         Self {
             path,
             base: Base::Missing,
@@ -128,7 +128,8 @@ impl Keeper {
     }
 
     /// The next order, or the time to do something without one.
-    fn next(&self, orders: &mut mpsc::Receiver<HistoryOrder>) -> Next {
+    fn next(&mut self, orders: &mut mpsc::Receiver<HistoryOrder>) -> Next {
+        self.look_for_old |= self.keep.has_changed().unwrap_or(false);
         let trouble = self.read_only || !self.waiting.is_empty() || matches!(self.base, Base::Missing);
         let again = self.tried + AGAIN;
         // Before anybody's order: who asks often must not keep the disk from being tried.
@@ -148,46 +149,66 @@ impl Keeper {
             return Next::Idle;
         }
         let pause = if trouble {
-            again.since(clock::now())
-        } else if self.keep.days.is_some() {
-            OLD
+            Some(again.since(clock::now()))
         } else {
-            return orders.blocking_recv().map_or(Next::End, Next::Order);
+            self.keep.borrow_and_update().days.map(|_| OLD)
         };
-        // A wait with an end needs a timer, and this thread has no runtime but for that.
+        let news = async {
+            tokio::select! {
+                order = orders.recv() => order.map_or(Next::End, Next::Order),
+                Ok(()) = self.keep.changed() => {
+                    self.look_for_old = true;
+                    Next::Idle
+                }
+            }
+        };
+        // This thread has no runtime but for this.
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else {
-            return orders.blocking_recv().map_or(Next::End, Next::Order);
+            return Next::End;
         };
-        match runtime.block_on(clock::timeout(pause, orders.recv())) {
-            Ok(order) => order.map_or(Next::End, Next::Order),
-            Err(clock::TimeIsOver) => Next::Idle,
-        }
+        runtime.block_on(async {
+            match pause {
+                Some(pause) => clock::timeout(pause, news).await.unwrap_or(Next::Idle),
+                None => news.await,
+            }
+        })
     }
 
     fn on_order(&mut self, order: HistoryOrder) -> Option<Report> {
+        failpoint::disk();
         match order {
             HistoryOrder::Write { ticket, entries } => {
                 let rows = self.write(entries);
                 return Some(self.committed(ticket, rows));
             }
-            // Whoever asked may have left meanwhile.
-            HistoryOrder::List(filter, reply) => drop(reply.send(self.ask(|db| query::list(db, &filter)))),
-            HistoryOrder::Get(id, reply) => drop(reply.send(self.ask(|db| query::get(db, id)))),
-            HistoryOrder::Events(id, reply) => drop(reply.send(self.ask(|db| query::events(db, id)))),
-            HistoryOrder::MarkSeen(ids, reply) => {
+            HistoryOrder::Ask(request, reply) => return self.on_request(request, reply),
+            HistoryOrder::Rest => self.rest(),
+            HistoryOrder::Stop => {}
+        }
+        None
+    }
+
+    fn on_request(&mut self, request: HistoryRequest, reply: Reply) -> Option<Report> {
+        let answer = match request {
+            HistoryRequest::List(filter) => self.ask(|db| query::list(db, &filter)),
+            HistoryRequest::Get(id) => self.ask(|db| query::get(db, id)),
+            HistoryRequest::Events(id) => self.ask(|db| query::events(db, id)),
+            HistoryRequest::See(ids) => {
                 let now = (clock::unix_us(), i64::try_from(clock::now().micros()).unwrap_or(i64::MAX));
                 let changed = self.ask(|db| prune::mark_seen(db, &ids, now));
                 return Some(self.changed(changed, reply));
             }
-            HistoryOrder::Delete(ids, reply) => {
+            HistoryRequest::Delete(ids) => {
                 let changed = self.ask(|db| prune::delete(db, &ids)).map(|()| ids);
                 return Some(self.changed(changed, reply));
             }
-            HistoryOrder::Export { format, filter, into, reply } => self.export(format, filter, into, reply),
-            HistoryOrder::Keep(keep) => (self.keep, self.look_for_old) = (keep, true),
-            HistoryOrder::Rest => self.rest(),
-            HistoryOrder::Stop => {}
-        }
+            HistoryRequest::Export { format, filter, into } => {
+                self.export(format, filter, into.0, reply);
+                return None;
+            }
+        };
+        // Whoever asked may have left meanwhile.
+        drop(reply.send(answer));
         None
     }
 
@@ -213,7 +234,8 @@ impl Keeper {
         let newest = prune::newest(db).unwrap_or(self.looked_at);
         let judged = self.calendar.judge(clock::now(), self.looked_at, newest);
         // By number they may go whatever the calendar says.
-        let keep = Retention { days: self.keep.days.filter(|_| judged.is_some()), ..self.keep };
+        let keep = *self.keep.borrow_and_update();
+        let keep = Retention { days: keep.days.filter(|_| judged.is_some()), ..keep };
         match prune::bite(db, keep, judged.unwrap_or(self.looked_at)) {
             Ok(0) => None,
             Ok(_) => {

@@ -22,14 +22,12 @@ mod through;
 mod words;
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use ahoy_call::Record;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use crate::values::request::{Answer, Denied, Reply};
-use crate::values::rows::ExportFormat;
+use crate::values::request::{Answer, Denied, HistoryRequest, Reply};
 
 pub use self::through::Files;
 pub(crate) use self::through::through;
@@ -37,10 +35,10 @@ pub use crate::values::rows::{HistoryFilter, HistoryRow, Retention};
 
 /// Starts the thread `history` on the database at `path`, making it if it is missing. It first reports `Committed` of
 /// ticket 0 with what the database holds, then what a crash left open. It ends at `Order::Stop` or when nobody orders any more.
-/// `keep` is how long rows stay.
+/// `keep` is how long rows stay, the newest word counting.
 pub fn spawn(
     path: PathBuf,
-    keep: Retention,
+    keep: watch::Receiver<Retention>,
     orders: mpsc::Receiver<HistoryOrder>,
     reports: mpsc::Sender<Report>,
 ) -> io::Result<std::thread::JoinHandle<()>> {
@@ -59,29 +57,9 @@ pub enum HistoryOrder {
         /// The entries, in order.
         entries: Vec<Entry>,
     },
-    /// Rows, newest first. Answers by itself.
-    List(HistoryFilter, Reply),
-    /// One row. Answers by itself.
-    Get(u64, Reply),
-    /// The events of a row, in order. Answers by itself.
-    Events(u64, Reply),
-    /// Missed rows that a person has seen; none: all of them. Answered through `Report::Changed`.
-    MarkSeen(Vec<u64>, Reply),
-    /// Rows that go for good, with their events. Answered through `Report::Changed`.
-    Delete(Vec<u64>, Reply),
-    /// Write the rows that fit into a file, on a thread of its own. Answers by itself with their number.
-    Export {
-        /// How.
-        format: ExportFormat,
-        /// Which; `limit` and `before` do not count.
-        filter: HistoryFilter,
-        /// Where to; closed when all is written.
-        into: OwnedFd,
-        /// Who waits.
-        reply: Reply,
-    },
-    /// From now on rows stay so long.
-    Keep(Retention),
+    /// Answer this: what only reads, by itself; what changes rows, through `Report::Changed`; a file is written on a thread of
+    /// its own.
+    Ask(HistoryRequest, Reply),
     /// Nothing goes on: what was read is not kept in memory any longer.
     Rest,
     /// Commit and end.

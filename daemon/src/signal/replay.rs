@@ -1,8 +1,8 @@
 //! What was answered before, so that a replay gets nothing, after a restart either.
 //!
 //! Lives here: the marks of each contact, a bounded set, and their file: a log to which each mark is appended, rewritten
-//! when more than half of it is old.
-//! Must not: hold anything from which a contact could be read.
+//! when more than half of it is old. A [`Write`] of it is made on the store's thread, one at a time.
+//! Must not: hold anything from which a contact could be read; wait for the disk.
 //!
 //! A replay that outlives its contact's marks, which only that contact can push out, rings nobody: the ring needs message 3,
 //! which cannot be replayed.
@@ -49,10 +49,14 @@ impl Mark {
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     marks: BTreeMap<Of, VecDeque<Mark>>,
-    /// Records that the file has not yet.
+    /// Records that the file has not yet, and no write holds.
     unwritten: Vec<u8>,
     /// Records in the file.
     written: usize,
+    /// Marks that were made, and those of them whose write is over. A write that failed is over, too: it was said.
+    made: u64,
+    over: u64,
+    writing: bool,
     path: Option<PathBuf>,
     /// The last write failed, and that was said.
     failing: bool,
@@ -75,12 +79,16 @@ impl Replay {
         for mark in old.chunks_exact(MARK) {
             replay.keep(ANYBODY, digest(mark));
         }
-        replay.path = Some(path);
         // A half record would put every later one out of place.
         let half = !bytes.len().is_multiple_of(RECORD);
-        if (half || !old.is_empty() || replay.is_worth_rewriting()) && replay.rewrite() && !old.is_empty() {
-            drop(std::fs::remove_file(before));
+        if half || !old.is_empty() || replay.is_worth_rewriting() {
+            let wrote = Write { path: path.clone(), bytes: replay.bytes(), whole: true, made: 0 }.run();
+            if wrote.done.is_ok() && !old.is_empty() {
+                drop(std::fs::remove_file(before));
+            }
+            replay.wrote(wrote);
         }
+        replay.path = Some(path);
         replay
     }
 
@@ -94,32 +102,43 @@ impl Replay {
     pub(super) fn insert(&mut self, peer: PeerId, mark: Mark) {
         let of = whose(peer);
         if self.keep(of, mark) && self.path.is_some() {
+            self.made += 1;
             self.unwritten.extend(of.0);
             self.unwritten.extend(mark.0);
         }
     }
 
-    /// Appends what is new. A kill loses nothing; a loss of power may.
-    pub(super) fn save(&mut self) {
-        if self.unwritten.is_empty() {
-            return;
+    /// How many marks were made. What one guards waits until [`Self::over`] has come to it.
+    pub(super) fn made(&self) -> u64 {
+        self.made
+    }
+
+    /// Of how many marks the write is over. A kill loses none of them; a loss of power may.
+    pub(super) fn over(&self) -> u64 {
+        self.over
+    }
+
+    /// What is to be written now, on another thread; [`Self::wrote`] hears how it went. None while a write is being made.
+    pub(super) fn begin_write(&mut self) -> Option<Write> {
+        let path = self.path.clone().filter(|_| !self.writing && !self.unwritten.is_empty())?;
+        let new = std::mem::take(&mut self.unwritten);
+        self.writing = true;
+        // What a failed write left is unknown: the whole file is written anew.
+        let whole = self.failing || self.is_worth_rewriting();
+        let bytes = if whole { self.bytes() } else { new };
+        Some(Write { path, bytes, whole, made: self.made })
+    }
+
+    /// A write is over.
+    pub(super) fn wrote(&mut self, Wrote { records, whole, made, done }: Wrote) {
+        self.writing = false;
+        self.over = made;
+        match &done {
+            Ok(()) => self.written = if whole { records } else { self.written + records },
+            Err(error) if !self.failing => tracing::warn!(%error, "cannot keep which rings were answered"),
+            Err(_) => {}
         }
-        let Some(path) = &self.path else { return };
-        let done = if self.failing {
-            // What the failed write left is unknown: the whole file is written anew.
-            self.rewrite()
-        } else {
-            let appended = open_file(path, true).and_then(|mut file| file.write_all(&self.unwritten));
-            self.tell(&appended);
-            self.written += self.unwritten.len() / RECORD;
-            appended.is_ok()
-        };
-        if done {
-            self.unwritten.clear();
-            if self.is_worth_rewriting() {
-                self.rewrite();
-            }
-        }
+        self.failing = done.is_err();
     }
 
     fn keep(&mut self, of: Of, mark: Mark) -> bool {
@@ -139,30 +158,55 @@ impl Replay {
         self.written >= WORTH_REWRITING && self.written > 2 * kept
     }
 
-    /// Writes the file anew, beside and by rename. It is not waited for the disk: this happens once in thousands of calls,
-    /// on the thread that carries them.
-    fn rewrite(&mut self) -> bool {
-        let Some(path) = &self.path else { return false };
-        let kept = self.marks.iter().flat_map(|(of, marks)| marks.iter().map(|mark| [of.0, mark.0].concat()));
-        let bytes: Vec<u8> = kept.flatten().collect();
-        let beside = path.with_extension("new");
-        let done = open_file(&beside, false)
-            .and_then(|mut file| file.write_all(&bytes))
-            .and_then(|()| std::fs::rename(&beside, path));
-        self.tell(&done);
-        if done.is_ok() {
-            self.written = bytes.len() / RECORD;
+    /// Writes all here and now.
+    #[cfg(test)]
+    pub(super) fn save(&mut self) {
+        while let Some(write) = self.begin_write() {
+            self.wrote(write.run());
         }
-        done.is_ok()
     }
 
-    fn tell(&mut self, done: &io::Result<()>) {
-        if let Err(error) = done
-            && !self.failing
-        {
-            tracing::warn!(%error, "cannot keep which rings were answered");
-        }
-        self.failing = done.is_err();
+    fn bytes(&self) -> Vec<u8> {
+        let kept = self.marks.iter().flat_map(|(of, marks)| marks.iter().map(|mark| [of.0, mark.0].concat()));
+        kept.flatten().collect()
+    }
+}
+
+/// What the file lacks.
+#[derive(Debug)]
+pub(super) struct Write {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    /// The file is made anew, beside and by rename.
+    whole: bool,
+    made: u64,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Wrote {
+    records: usize,
+    whole: bool,
+    made: u64,
+    done: io::Result<()>,
+}
+
+impl Write {
+    /// Writes it. It is not waited for the disk.
+    pub(super) fn run(self) -> Wrote {
+        let beside = self.path.with_extension("new");
+        let path = if self.whole { &beside } else { &self.path };
+        let done = open_file(path, !self.whole)
+            .and_then(|mut file| file.write_all(&self.bytes))
+            .and_then(|()| if self.whole { std::fs::rename(&beside, &self.path) } else { Ok(()) });
+        Wrote { done, ..self.not_run() }
+    }
+
+    /// Nobody takes it.
+    pub(super) fn not_run(&self) -> Wrote {
+        let Self { whole, made, .. } = *self;
+        let done = Err(io::Error::other("the disk does not answer"));
+        Wrote { records: self.bytes.len() / RECORD, whole, made, done }
     }
 }
 

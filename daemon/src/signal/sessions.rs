@@ -100,9 +100,9 @@ impl Sessions {
         &self.peers
     }
 
-    /// Writes what must survive a restart. Before anything of `out` is done.
-    pub(super) fn save(&mut self) {
-        self.replay.save();
+    /// What must survive a restart, before anything of `out` is done that was returned with it.
+    pub(super) fn marks(&mut self) -> &mut Replay {
+        &mut self.replay
     }
 
     /// Who we are and who may speak to us.

@@ -207,7 +207,7 @@ fn a_replayed_message_1_gets_nothing_after_the_call_and_after_a_restart() {
     ben.table = Sessions::new(Replay::open(dir.path()));
     ben.tell();
     let message_1 = shake_hands(&mut ana, &mut ben);
-    ben.table.save();
+    ben.table.marks().save();
     ben.tokens[0].bound = Some(ana.peer());
     ben.tell();
     ben.table.order(at(40), SignalingOrder::Call { call: CALL, leg: ana.leg(), order: SignalOrder::Forget });

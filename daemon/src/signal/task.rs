@@ -3,22 +3,24 @@
 //! Lives here: the loop.
 //! Must not: decide anything that `sessions.rs` can decide without it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ahoy_call::Moment;
+use ahoy_proto::envelope::EnvelopeId;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::signal::link::{FromLink, LinkId};
 use crate::signal::links::{Links, News};
 use crate::signal::peer_line::Out;
-use crate::signal::replay::Replay;
+use crate::signal::replay::{Replay, Wrote};
 use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::tls::Trust;
 use crate::signal::{self, Report, SignalingOrder, Standing};
 use crate::system::clock;
+use crate::system::store::Store;
 
 /// How long the last words of a stopping daemon may wait for their acknowledgement.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -30,6 +32,8 @@ const QUEUE: usize = 256;
 pub struct Setup {
     /// The directory of everything that must survive a restart.
     pub state: PathBuf,
+    /// What writes there.
+    pub store: Store,
     /// What holds, from the beginning and later.
     pub standing: watch::Receiver<Standing>,
 }
@@ -42,6 +46,8 @@ pub fn spawn(
     reports: mpsc::Sender<Report>,
 ) -> JoinHandle<()> {
     let (to_us, from_links) = mpsc::channel(QUEUE);
+    // One write at a time.
+    let (wrote_in, wrote) = mpsc::channel(1);
     let task = Task {
         sessions: Sessions::new(Replay::open(&setup.state)),
         links: Links::new(Trust::new(None), to_us),
@@ -50,9 +56,12 @@ pub fn spawn(
         shown: None,
         reports,
         stop_at: None,
+        store: setup.store,
+        wrote_in,
+        held: VecDeque::new(),
     };
     #[expect(clippy::disallowed_methods, reason = "the signaling task, ended by its orders")]
-    tokio::spawn(task.run(orders, from_links))
+    tokio::spawn(task.run(orders, from_links, wrote))
 }
 
 struct Task {
@@ -65,6 +74,20 @@ struct Task {
     shown: Option<signal::LinkState>,
     reports: mpsc::Sender<Report>,
     stop_at: Option<Moment>,
+    store: Store,
+    wrote_in: mpsc::Sender<Wrote>,
+    /// What may not happen before marks are on the disk, oldest first.
+    held: VecDeque<Held>,
+}
+
+/// What one input brought.
+#[derive(Default)]
+struct Held {
+    /// So many marks are to be on the disk first.
+    marks: u64,
+    out: Vec<Out>,
+    /// An envelope that the relay may then forget.
+    ack: Option<(LinkId, EnvelopeId)>,
 }
 
 /// The engine is gone.
@@ -75,24 +98,30 @@ impl Task {
         mut self,
         mut orders: mpsc::Receiver<SignalingOrder>,
         mut from_links: mpsc::Receiver<(LinkId, FromLink)>,
+        mut wrote: mpsc::Receiver<Wrote>,
     ) {
         self.standing.mark_changed();
         while self.show_links().await.is_ok() {
             let now = clock::now();
-            if self.stop_at.is_some_and(|at| at <= now || self.sessions.is_idle()) {
+            let idle = self.held.is_empty() && self.sessions.is_idle();
+            if self.stop_at.is_some_and(|at| at <= now || idle) {
                 break;
             }
             let due = self.sessions.deadline().into_iter().chain(self.stop_at).min();
-            let out = tokio::select! {
+            let before = self.sessions.marks().made();
+            let (out, ack) = tokio::select! {
                 biased;
-                Ok(()) = self.standing.changed() => { self.stand(); Vec::new() }
-                order = orders.recv(), if self.stop_at.is_none() => self.on_order(order.unwrap_or(SignalingOrder::Stop)),
+                Ok(()) = self.standing.changed() => { self.stand(); Default::default() }
+                Some(wrote) = wrote.recv() => { self.sessions.marks().wrote(wrote); Default::default() }
+                order = orders.recv(), if self.stop_at.is_none() => {
+                    (self.on_order(order.unwrap_or(SignalingOrder::Stop)), None)
+                }
                 Some((link, report)) = from_links.recv() => self.hear(link, report),
                 () = clock::sleep_until(due.unwrap_or_default()), if due.is_some() => {
-                    self.sessions.tick(clock::now())
+                    (self.sessions.tick(clock::now()), None)
                 }
             };
-            if self.perform(out).await.is_err() {
+            if self.hold(before, out, ack).await.is_err() {
                 break;
             }
         }
@@ -136,8 +165,8 @@ impl Task {
         self.links.claim(inboxes, &self.sessions.tokens());
     }
 
-    fn hear(&mut self, link: LinkId, report: FromLink) -> Vec<Out> {
-        match self.links.hear(link, report) {
+    fn hear(&mut self, link: LinkId, report: FromLink) -> (Vec<Out>, Option<(LinkId, EnvelopeId)>) {
+        let out = match self.links.hear(link, report) {
             News::Nothing => self.sessions.set_claimed(self.links.state().online),
             News::Accepted(id) => {
                 let (relay, _) = self.links.place(link).unwrap_or_default();
@@ -153,19 +182,50 @@ impl Task {
                 let held = Duration::from_millis(deliver.held_ms);
                 let came = Came { relay, standing, token: deliver.token, held };
                 let out = self.sessions.delivered(time(), came, deliver.body.bytes());
-                self.sessions.save();
-                self.links.ack(link, deliver.id);
-                out
+                return (out, Some((link, deliver.id)));
             }
-        }
+        };
+        (out, None)
     }
 
-    async fn perform(&mut self, out: Vec<Out>) -> Result<(), Gone> {
-        self.sessions.save();
+    /// Does what an input brought, at once or when the marks that it made are on the disk: nothing is answered that a restart
+    /// would let be answered again.
+    async fn hold(
+        &mut self,
+        before: u64,
+        out: Vec<Out>,
+        ack: Option<(LinkId, EnvelopeId)>,
+    ) -> Result<(), Gone> {
+        let marks = self.sessions.marks();
+        let now = Held { marks: if marks.made() > before { marks.made() } else { 0 }, out, ack };
+        if let Some(write) = marks.begin_write() {
+            let (not_run, told) = (write.not_run(), self.wrote_in.clone());
+            // Who would hear of it may have ended.
+            let job = move || drop(told.blocking_send(write.run()));
+            if self.store.run(Box::new(job)).is_err() {
+                self.sessions.marks().wrote(not_run);
+            }
+        }
+        let over = self.sessions.marks().over();
+        while self.held.front().is_some_and(|held| held.marks <= over) {
+            let held = self.held.pop_front().unwrap_or_default();
+            self.perform(held).await?;
+        }
+        if now.marks > over {
+            self.held.push_back(now);
+            return Ok(());
+        }
+        self.perform(now).await
+    }
+
+    async fn perform(&mut self, Held { out, ack, .. }: Held) -> Result<(), Gone> {
         // Before what is answered there is sent.
         if self.sessions.replies_changed() {
             self.claim();
             self.links.claim_for_calls(self.sessions.reply_inboxes());
+        }
+        if let Some((link, envelope)) = ack {
+            self.links.ack(link, envelope);
         }
         for it in out {
             match it {

@@ -1,6 +1,7 @@
-//! Points at which a test may end this process, as SIGKILL does. Without the feature `failpoints` there are none.
+//! Points at which a test may end this process, as SIGKILL does, or let a disk sleep. Without the feature `failpoints` there are
+//! none.
 //!
-//! Lives here: the one function that such a point calls, in its two forms.
+//! Lives here: the functions that such points call, each in its two forms.
 //! Must not: be in a program that people run: a test looks for it there.
 
 use std::fmt::Debug;
@@ -24,3 +25,18 @@ pub fn reached(point: &str, what: impl Debug) {
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub fn reached(_point: &str, _what: impl Debug) {}
+
+/// A disk that sleeps as long as `ahoy-failpoint` says `asleep`. Never on the engine's thread.
+#[cfg(feature = "failpoints")]
+pub fn disk() {
+    let Some(folder) = std::env::var_os("XDG_RUNTIME_DIR") else { return };
+    let file = std::path::Path::new(&folder).join(FILE);
+    while std::fs::read_to_string(&file).is_ok_and(|armed| armed.trim() == "asleep") {
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+    }
+}
+
+/// Nothing.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn disk() {}

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::system::level;
+use crate::system::{failpoint, level};
 
 /// Changes that may wait for a slow disk; more are refused.
 const QUEUE: usize = 256;
@@ -50,6 +50,7 @@ impl Store {
         let (end, ended) = sync_channel(1);
         std::thread::Builder::new().name("store".into()).spawn(move || {
             while let Ok(Some(job)) = inbox.recv() {
+                failpoint::disk();
                 job();
             }
             let _nobody_may_be_waiting = end.try_send(());

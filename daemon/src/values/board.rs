@@ -41,7 +41,7 @@ pub struct Board {
 
 /// What the bus is to show now. Levels, not edges: whoever comes late takes the newest and has missed nothing.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct Newest {
     /// The newest board.
     pub board: Arc<Board>,
     /// How many events were lost because the queue of the bus was full. When it rises everything is told again, so that

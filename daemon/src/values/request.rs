@@ -31,9 +31,24 @@ pub struct Asked {
 /// Where an answer goes.
 pub type Reply = oneshot::Sender<Result<Answer, Denied>>;
 
-/// A wish of a client.
+/// A wish of a client, by what it is about.
 #[derive(Debug, PartialEq)]
 pub enum Request {
+    /// Calls.
+    Call(CallRequest),
+    /// Contacts, and our cards.
+    Contact(ContactRequest),
+    /// Past calls.
+    History(HistoryRequest),
+    /// Sound devices.
+    Device(DeviceRequest),
+    /// The daemon itself.
+    Daemon(DaemonRequest),
+}
+
+/// What is asked about calls.
+#[derive(Debug, PartialEq)]
+pub enum CallRequest {
     /// Call somebody.
     Dial {
         /// A contact's name, id or address.
@@ -60,32 +75,86 @@ pub enum Request {
     Swap,
     /// Answer the call that rings or waits; what becomes of the one that has the ear.
     AnswerNext(Others),
-    /// Do-not-disturb.
-    SetDnd(Dnd),
     /// The switch for all calls.
     SetAllMuted(bool),
     /// Silence the others in all calls.
     SetDeafened(bool),
+    /// Write levels of a call into this pipe.
+    OpenLevels(CallId, Lease),
+    /// Numbers about a call.
+    Stats(CallId),
+}
+
+/// What is asked about contacts and cards.
+#[derive(Debug, PartialEq)]
+pub enum ContactRequest {
+    /// Rows of contacts.
+    List(ContactFilter),
+    /// One contact by id.
+    Get(String),
+    /// Contacts by a part of name, id or address.
+    Find(String),
+    /// Add a contact by its card's text, `ahoy:1…`.
+    Add(String),
+    /// Change the contact of this id.
+    Change(String, Box<ContactChange>),
+    /// Remove a contact and revoke its token.
+    Remove(String),
+    /// A fresh card of ours for somebody; the name is a reminder for whom.
+    ExportCard(String),
+    /// The cards that were given out and that nobody has used yet.
+    ListCards,
+    /// Take one of them back, by its id or a unique beginning of it.
+    RevokeCard(String),
+}
+
+/// What is asked of the history.
+#[derive(Debug, PartialEq)]
+pub enum HistoryRequest {
+    /// Rows, newest first.
+    List(HistoryFilter),
+    /// One row.
+    Get(u64),
+    /// The events of one row, in order.
+    Events(u64),
+    /// Missed rows that a person has seen; none: all.
+    See(Vec<u64>),
+    /// Rows that go for good, with their events.
+    Delete(Vec<u64>),
+    /// The rows that fit into a file.
+    Export {
+        /// How.
+        format: ExportFormat,
+        /// Which; `limit` and `before` do not count.
+        filter: HistoryFilter,
+        /// Where to; closed when all is written.
+        into: Lease,
+    },
+}
+
+/// What is asked of sound devices.
+#[derive(Debug, PartialEq)]
+pub enum DeviceRequest {
     /// Choose devices by their ids; none is the system's default.
-    SetDevice {
+    Choose {
         /// For what.
         role: DeviceRole,
         /// Which; several only for the ring.
         ids: Vec<String>,
     },
     /// Change a device in the sound server.
-    AdjustDevice(Adjust),
-    /// Let the person hear a device.
-    TestDevice {
-        /// Its direction.
-        flow: Flow,
-        /// Its id.
-        id: String,
-    },
-    /// A client, by its unique name on the bus, shows the ring itself; answered with whether that is new.
-    RegisterAgent(String),
-    /// It does so no longer.
-    UnregisterAgent(String),
+    Adjust(Adjust),
+    /// Let the person hear a device, by its direction and id.
+    Test(Flow, String),
+    /// Write the level of a device into this pipe.
+    OpenLevels(Flow, String, Lease),
+}
+
+/// What is asked of the daemon itself.
+#[derive(Debug, PartialEq)]
+pub enum DaemonRequest {
+    /// Do-not-disturb.
+    SetDnd(Dnd),
     /// How it rings, from now on; what is not named stays.
     SetRinger {
         /// Without a sound.
@@ -93,88 +162,38 @@ pub enum Request {
         /// 0 to 1.
         volume: Option<f64>,
     },
+    /// A client, by its unique name on the bus, shows the ring itself; answered with whether that is new.
+    RegisterAgent(String),
+    /// It does so no longer.
+    UnregisterAgent(String),
     /// Read the configuration again.
     Reload,
     /// Log that much until the configuration says otherwise than before.
     SetLogLevel(Level),
     /// Every setting with the value in force.
-    GetSettings,
-    /// Write one setting into the configuration and apply it.
-    SetSetting {
-        /// `table.key`, as in the file.
-        key: String,
-        /// `None`: back to the default.
-        value: Option<Setting>,
-    },
-    /// A fresh card of ours for somebody (`name` is a reminder for whom).
-    ExportCard {
-        /// For whom.
-        name: String,
-    },
-    /// The cards that were given out and that nobody has used yet.
-    ListCards,
-    /// Take one of them back, by its id or a unique beginning of it.
-    RevokeCard(String),
+    ListSettings,
+    /// Write the setting `table.key` into the configuration and apply it. `None`: back to the default.
+    SetSetting(String, Option<Setting>),
     /// Our name as others see it.
     SetDisplayName(String),
-    /// Rows of contacts.
-    ListContacts(ContactFilter),
-    /// One contact by id.
-    GetContact(String),
-    /// Contacts by a part of name, id or address.
-    FindContacts(String),
-    /// Add a contact by its card.
-    AddContact {
-        /// The card's text, `ahoy:1…`.
-        card: String,
-    },
-    /// Change a contact.
-    SetContact {
-        /// Its id.
-        id: String,
-        /// What to change.
-        change: ContactChange,
-    },
-    /// Remove a contact and revoke its token.
-    RemoveContact(String),
-    /// Write levels of a call into this pipe.
-    OpenLevels {
-        /// The call.
-        call: CallId,
-        /// The writing end.
-        into: Lease,
-    },
-    /// Write the level of a sound device into this pipe.
-    OpenDeviceLevels {
-        /// Its direction.
-        flow: Flow,
-        /// Its id.
-        id: String,
-        /// The writing end.
-        into: Lease,
-    },
-    /// Numbers about a call.
-    GetStats(CallId),
-    /// Rows of history.
-    ListHistory(HistoryFilter),
-    /// One row of history.
-    GetHistory(u64),
-    /// The event log of one row.
-    HistoryEvents(u64),
-    /// Missed rows that a person has seen; none: all.
-    SeeHistory(Vec<u64>),
-    /// Rows that go for good.
-    DeleteHistory(Vec<u64>),
-    /// Rows into a file.
-    ExportHistory {
-        /// How.
-        format: ExportFormat,
-        /// Which.
-        filter: HistoryFilter,
-        /// Where to.
-        into: Lease,
-    },
 }
+
+macro_rules! requests {
+    ($($kind:ident($of:ident)),*) => {
+        $(impl From<$of> for Request {
+            fn from(it: $of) -> Self {
+                Self::$kind(it)
+            }
+        })*
+    };
+}
+requests!(
+    Call(CallRequest),
+    Contact(ContactRequest),
+    History(HistoryRequest),
+    Device(DeviceRequest),
+    Daemon(DaemonRequest)
+);
 
 /// An open file of a client's, closed when it is dropped.
 #[derive(Debug)]

@@ -35,6 +35,32 @@ const GIVEN_UP: [(&str, &[&str]); 9] = [
     ("relay/src/", &["Line"]),
 ];
 
+/// Verbs that a room gave up, as the name of a function.
+const VERBS_GIVEN_UP: [(&str, &[&str]); 2] = [
+    ("daemon/src/engine/", &["asked", "heard", "rung", "told", "tell", "feed"]),
+    ("daemon/src/media/", &["hush", "heed", "obey"]),
+];
+
+/// The engine and its hands; every other file of its room is a component, which does not know it.
+const HANDS: [&str; 6] = ["mod.rs", "kept.rs", "perform.rs", "refresh.rs", "reports.rs", "rings.rs"];
+
+/// What is wrong with a file of the engine: a field of its state that others reach, a component that names the engine.
+pub(super) fn engine(path: &str, code: &str) -> Vec<String> {
+    let Some(inside) = path.strip_prefix("daemon/src/engine/") else { return Vec::new() };
+    let shared = code.lines().map(str::trim).filter(|line| {
+        let rest = line.strip_prefix("pub(").and_then(|rest| rest.split_once(") "));
+        let name = rest.and_then(|(_, rest)| rest.split_once(':')).map(|(name, _)| name);
+        name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+    });
+    let mut wrong: Vec<String> =
+        shared.map(|field| format!("shares a field of the engine's state: `{field}`")).collect();
+    let words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+    if !HANDS.contains(&inside) && words.into_iter().any(|word| word == "Engine") {
+        wrong.push("is a component of the engine and names it".to_owned());
+    }
+    wrong
+}
+
 /// What is wrong with the place of a file, and with what it imports.
 pub(super) fn file(path: &str, code: &str) -> Vec<String> {
     let Some(inside) = path.strip_prefix("daemon/src/") else { return Vec::new() };
@@ -75,10 +101,13 @@ fn lies_in(file: &str, name: &str, room: &str) -> bool {
 
 /// Words that were given up and are back.
 pub(super) fn words(path: &str, code: &str) -> Vec<String> {
-    let given_up = GIVEN_UP.iter().filter(|(room, _)| path.starts_with(room)).flat_map(|(_, words)| *words);
+    let of = |list: &'static [(&str, &[&str])]| {
+        list.iter().filter(|(room, _)| path.starts_with(room)).flat_map(|(_, words)| *words)
+    };
+    let (given_up, verbs) = (of(&GIVEN_UP), of(&VERBS_GIVEN_UP));
     let stem = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".rs");
-    let declares = |word: &str| {
-        ["struct ", "enum ", "trait ", "type ", "mod "].iter().any(|kind| {
+    let declares = |kinds: &[&str], word: &str| {
+        kinds.iter().any(|kind| {
             code.match_indices(kind).any(|(at, _)| {
                 let rest = &code[at + kind.len()..];
                 rest.strip_prefix(word)
@@ -86,11 +115,11 @@ pub(super) fn words(path: &str, code: &str) -> Vec<String> {
             })
         })
     };
-    given_up
-        .filter(|word| **word == stem || declares(word))
-        .map(|word| {
-            format!("has a type, a module or its name called `{word}`, a word that was given up here")
-        })
+    let types = ["struct ", "enum ", "trait ", "type ", "mod "];
+    let found = given_up.filter(|word| **word == stem || declares(&types, word));
+    found
+        .chain(verbs.filter(|verb| declares(&["fn "], verb)))
+        .map(|word| format!("calls something or itself `{word}`, a word that was given up here"))
         .collect()
 }
 
@@ -127,5 +156,23 @@ mod tests {
         assert!(!words("daemon/src/desktop/wall.rs", "").is_empty());
         assert!(words("daemon/src/signal/x.rs", "struct PeerLine; struct Liner;").is_empty());
         assert!(words("ctl/src/x.rs", "struct Desk;").is_empty());
+        assert!(!words("daemon/src/engine/x.rs", "    fn feed(&mut self) {").is_empty());
+        assert!(words("daemon/src/engine/x.rs", "fn feeder() { it.feed() }").is_empty());
+    }
+
+    #[test]
+    fn a_shared_field_of_the_engine_and_a_component_that_knows_it_are_found() {
+        let path = "daemon/src/engine/devices.rs";
+        for field in ["pub(crate) found: Arc<Found>,", "pub(super) seen: u8,", "pub(in crate::engine) a: B,"]
+        {
+            assert_eq!(engine(path, &format!("struct Devices {{\n    {field}\n}}")).len(), 1, "{field}");
+        }
+        let fine =
+            "pub(super) struct Devices {\n    found: u8,\n}\npub(super) fn a(b: u8) {}\npub(super) use a::b;";
+        assert!(engine(path, fine).is_empty());
+        assert!(engine("daemon/src/media/x.rs", "pub(crate) found: u8,").is_empty());
+        assert!(!engine(path, "impl Engine {").is_empty());
+        assert!(engine(path, "fn a(of: &EngineHandle) {}").is_empty());
+        assert!(engine("daemon/src/engine/perform.rs", "impl Engine {").is_empty());
     }
 }

@@ -5,10 +5,10 @@
 
 use ahoy_call::State;
 use ahoyd::bus::Publication;
-use ahoyd::engine::show::Show;
+use ahoyd::engine::shown::Shown;
 use ahoyd::values::board::AccountRow;
 use ahoyd::values::happening::EventData;
-use ahoyd::values::request::{Answer, Asked, Request, Verb};
+use ahoyd::values::request::{Answer, Asked, CallRequest, DaemonRequest, HistoryRequest, Request, Verb};
 use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, oneshot};
 use zbus::Variant;
@@ -21,7 +21,7 @@ use super::{BTreeSet, FOCUS, PrivateBus, Report};
 async fn the_newest_board_is_shown_after_a_time_in_which_the_port_took_nothing() {
     let (orders, mut orders_in) = mpsc::channel(256);
     let account = AccountRow { id: "a".repeat(32), ..AccountRow::default() };
-    let mut show = Show::new(orders, account);
+    let mut show = Shown::new(orders, account);
     let boards = show.boards();
     for n in 0..300 {
         *show.board() = match n {
@@ -29,10 +29,10 @@ async fn the_newest_board_is_shown_after_a_time_in_which_the_port_took_nothing()
             _ => with_call(if n % 2 == 0 { State::Active } else { State::Held }),
         };
         show.flush();
-        show.tell(Publication::Event { kind: "test.toggled", serial: n, data: EventData::default() });
+        show.happened("test.toggled", EventData::default());
     }
     let (reply, answered) = oneshot::channel();
-    show.tell(Publication::Reply(reply, Ok(Answer::Done)));
+    show.publish(Publication::Reply(reply, Ok(Answer::Done)));
     assert!(boards.borrow().as_ref().unwrap().lost > 0, "it counts what it lost");
     let mut queued = 0;
     while let Ok(order) = orders_in.try_recv() {
@@ -97,11 +97,14 @@ async fn a_part_that_hangs_holds_up_no_other_method_and_its_client_is_told() {
             let asked = rig.port.asked().await;
             // Who was given up has been told already: whatever came after that has waited for it.
             assert!(kept.iter().all(|one: &Asked| !one.reply.is_closed()), "{:?} waited", asked.what);
-            if matches!(asked.what, Request::Verb { verb: Verb::HangUp, .. }) {
+            if matches!(asked.what, Request::Call(CallRequest::Verb { verb: Verb::HangUp, .. })) {
                 rig.port.order(Publication::Reply(asked.reply, Ok(Answer::Done))).await;
             } else {
                 assert!(
-                    matches!(asked.what, Request::GetStats(_) | Request::GetHistory(7)),
+                    matches!(
+                        asked.what,
+                        Request::Call(CallRequest::Stats(_)) | Request::History(HistoryRequest::Get(7))
+                    ),
                     "{:?}",
                     asked.what
                 );
@@ -127,10 +130,10 @@ async fn an_agent_is_forgotten_with_the_bus() {
     let (registered, asked) =
         tokio::join!(manager.register_agent(&none), rig.port.serve_one(&board, Ok(Answer::Flag(true))));
     registered.unwrap();
-    let Request::RegisterAgent(name) = asked.what else { panic!("{:?}", asked.what) };
+    let Request::Daemon(DaemonRequest::RegisterAgent(name)) = asked.what else { panic!("{:?}", asked.what) };
     rig.bus.go();
     let asked = tokio::time::timeout(std::time::Duration::from_secs(10), rig.port.asked()).await;
-    assert_eq!(asked.expect("the lease ends").what, Request::UnregisterAgent(name));
+    assert_eq!(asked.expect("the lease ends").what, Request::Daemon(DaemonRequest::UnregisterAgent(name)));
 }
 
 #[tokio::test]
@@ -143,7 +146,7 @@ async fn an_agent_that_leaves_while_the_queue_is_full_is_forgotten_all_the_same(
     let (registered, asked) =
         tokio::join!(manager.register_agent(&none), rig.port.serve_one(&board, Ok(Answer::Flag(true))));
     registered.unwrap();
-    let Request::RegisterAgent(name) = asked.what else { panic!("{:?}", asked.what) };
+    let Request::Daemon(DaemonRequest::RegisterAgent(name)) = asked.what else { panic!("{:?}", asked.what) };
     // Requests that nobody takes, until one more is refused: the queue is full.
     let client = rig.client.clone();
     let full = async {
@@ -169,7 +172,7 @@ async fn an_agent_that_leaves_while_the_queue_is_full_is_forgotten_all_the_same(
     }
     let forgotten = async {
         loop {
-            if rig.port.asked().await.what == Request::UnregisterAgent(name.clone()) {
+            if rig.port.asked().await.what == Request::Daemon(DaemonRequest::UnregisterAgent(name.clone())) {
                 return;
             }
         }

@@ -14,7 +14,7 @@ use ahoy_call::{
 };
 use ahoy_tests::bus::PrivateBus;
 use ahoyd::bus::{EventData, Publication, Report, serve};
-use ahoyd::values::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow, MemberRow, Shown};
+use ahoyd::values::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow, MemberRow, Newest};
 use ahoyd::values::devices::{Device, Flow, Kind};
 use ahoyd::values::request::{Answer, Asked, Denied};
 use futures_util::StreamExt;
@@ -39,7 +39,7 @@ pub(crate) const ACCOUNT_PATH: &str = "/org/ahoyd/Calls1/account_aaaaaaaaaaaaaaa
 /// Queues to one served port.
 pub(crate) struct Port {
     pub(crate) orders: mpsc::Sender<Publication>,
-    pub(crate) boards: watch::Sender<Option<Shown>>,
+    pub(crate) boards: watch::Sender<Option<Newest>>,
     pub(crate) asked: mpsc::Receiver<Asked>,
     pub(crate) reports: mpsc::Receiver<Report>,
     _task: JoinSet<()>,
@@ -72,7 +72,7 @@ impl Port {
 
     /// Shows a board before which so many events were lost.
     pub(crate) fn show(&self, board: &Board, lost: u64) {
-        self.boards.send_replace(Some(Shown { board: Arc::new(board.clone()), lost }));
+        self.boards.send_replace(Some(Newest { board: Arc::new(board.clone()), lost }));
     }
 
     pub(crate) async fn report(&mut self) -> Report {

@@ -14,7 +14,7 @@ use std::process::Stdio;
 
 use ahoy_call::State;
 use ahoyd::bus::Publication;
-use ahoyd::values::request::{Answer, Asked, Request};
+use ahoyd::values::request::{Answer, Asked, CallRequest, DaemonRequest, Request};
 use tokio::process::Command;
 
 use super::rig::{ACCOUNT_PATH, CALL, CALL_PATH, DEVICE_PATH, PEER_PATH, Rig, with_call};
@@ -82,8 +82,8 @@ async fn served<T>(rig: &mut Rig, client: impl AsyncFn(&Rig) -> T) -> (T, Vec<Re
                 outcome = &mut client => break outcome,
                 Some(Asked { what, reply }) = asked.recv() => {
                     let answer = match &what {
-                        Request::Dial { .. } => Answer::Call(CALL),
-                        Request::Verb { .. } | Request::RegisterAgent(_) => Answer::Flag(true),
+                        Request::Call(CallRequest::Dial { .. }) => Answer::Call(CALL),
+                        Request::Call(CallRequest::Verb { .. }) | Request::Daemon(DaemonRequest::RegisterAgent(_)) => Answer::Flag(true),
                         _ => Answer::Done,
                     };
                     reached.push(what);
@@ -140,7 +140,9 @@ async fn a_sandboxed_program_steers_the_call_reads_it_and_dials_by_id_and_nothin
         assert!(one.is_ok(), "{number}: {one:?}");
     }
     assert!(
-        reached.iter().any(|what| matches!(what, Request::Dial { target, .. } if *target == id)),
+        reached
+            .iter()
+            .any(|what| matches!(what, Request::Call(CallRequest::Dial { target, .. }) if *target == id)),
         "{reached:?}"
     );
 
@@ -226,5 +228,5 @@ async fn a_program_in_another_root_that_is_no_sandbox_may_do_everything() {
     })
     .await;
     outcome.unwrap();
-    assert_eq!(reached, [Request::SetAllMuted(true)]);
+    assert_eq!(reached, [Request::Call(CallRequest::SetAllMuted(true))]);
 }

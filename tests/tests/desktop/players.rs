@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use ahoy_call::{CallId, Others, State};
-use ahoyd::values::request::{Request, Verb, Which};
+use ahoyd::values::request::{CallRequest, Request, Verb, Which};
 use tokio::sync::mpsc;
 use zbus::{Connection, OwnedVariant, interface};
 
@@ -200,7 +200,9 @@ impl Keys {
 
 fn verb(request: &Request) -> &Verb {
     let id = CallId::from_bytes([1; 16]);
-    let Request::Verb { call: Which::Id(call), verb, .. } = request else { panic!("{request:?}") };
+    let Request::Call(CallRequest::Verb { call: Which::Id(call), verb, .. }) = request else {
+        panic!("{request:?}")
+    };
     assert_eq!(*call, id);
     verb
 }

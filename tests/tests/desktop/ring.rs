@@ -9,18 +9,18 @@ use ahoy_call::{CallId, Direction, EndReason, Others, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
 use ahoyd::values::board::Board;
 use ahoyd::values::happening::EventData;
-use ahoyd::values::request::{Answer, Denied, DeniedKind, Request, Verb, Which};
+use ahoyd::values::request::{Answer, CallRequest, Denied, DeniedKind, Request, Verb, Which};
 
 use super::rig::{Rig, Server, Told, call, press, until};
 
 fn answers(request: &Request, who: u8) -> bool {
     let id = CallId::from_bytes([who; 16]);
-    matches!(request, Request::Verb { call: Which::Id(call), verb: Verb::Answer(Others::Hold), .. } if *call == id)
+    matches!(request, Request::Call(CallRequest::Verb { call: Which::Id(call), verb: Verb::Answer(Others::Hold), .. }) if *call == id)
 }
 
 fn declines(request: &Request, who: u8) -> bool {
     let id = CallId::from_bytes([who; 16]);
-    matches!(request, Request::Verb { call: Which::Id(call), verb: Verb::Decline { .. }, .. } if *call == id)
+    matches!(request, Request::Call(CallRequest::Verb { call: Which::Id(call), verb: Verb::Decline { .. }, .. }) if *call == id)
 }
 
 #[tokio::test]
@@ -170,7 +170,10 @@ async fn a_call_that_broke_leaves_its_reason_and_calls_again() {
     assert_eq!(buttons, ["call-again", "Call again"]);
     server.press(id, "call-again").await;
     let asked = rig.asks().await.what;
-    assert!(matches!(&asked, Request::Dial { target, .. } if *target == "01".repeat(16)), "{asked:?}");
+    assert!(
+        matches!(&asked, Request::Call(CallRequest::Dial { target, .. }) if *target == "01".repeat(16)),
+        "{asked:?}"
+    );
     assert_eq!(server.closed().await, id);
 }
 
@@ -184,7 +187,7 @@ async fn a_call_that_was_answered_by_itself_is_announced_and_can_be_hung_up() {
     let (id, summary) = server.shown().await;
     assert_eq!(summary, "The call of Ana was answered by itself");
     server.press(id, "hang-up").await;
-    assert!(matches!(rig.asks().await.what, Request::Verb { verb: Verb::HangUp, .. }));
+    assert!(matches!(rig.asks().await.what, Request::Call(CallRequest::Verb { verb: Verb::HangUp, .. })));
 }
 
 #[tokio::test]
@@ -270,7 +273,7 @@ async fn missed_calls_gather_by_person_and_call_back_dials() {
     assert!(rig.asks_nothing());
     server.press(id, "call-back").await;
     let asked = rig.asks().await;
-    let Request::Dial { target, .. } = &asked.what else { panic!("{asked:?}") };
+    let Request::Call(CallRequest::Dial { target, .. }) = &asked.what else { panic!("{asked:?}") };
     let hex: String = PeerId::from_bytes([1; 16]).bytes().iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!(*target, hex);
     let refused = Denied::new(DeniedKind::Busy, "You are in a call already.");

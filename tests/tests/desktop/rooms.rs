@@ -13,8 +13,8 @@ use std::time::Duration;
 use ahoy_call::State;
 use ahoy_tests::bus::PrivateBus;
 use ahoyd::bus::{Publication, serve};
-use ahoyd::values::board::{Board, Shown};
-use ahoyd::values::request::{Answer, Asked, Request, Verb};
+use ahoyd::values::board::{Board, Newest};
+use ahoyd::values::request::{Answer, Asked, CallRequest, DaemonRequest, Request, Verb};
 use tokio::sync::mpsc;
 use zbus::wire::OwnedFd;
 use zbus::{Connection, interface};
@@ -171,7 +171,7 @@ async fn before_a_sleep_the_call_is_put_aside_and_the_machine_waits_for_that_alo
     let released = released(lock);
     sleep(true).await;
     let verb = |request: Request| {
-        let Request::Verb { verb, .. } = request else { panic!("{request:?}") };
+        let Request::Call(CallRequest::Verb { verb, .. }) = request else { panic!("{request:?}") };
         verb
     };
     assert_eq!(verb(rig.asks().await.what), Verb::Hold, "the other side is told");
@@ -195,7 +195,7 @@ async fn served() -> (PrivateBus, mpsc::Receiver<Asked>, mpsc::Sender<Publicatio
     let (asked_out, asked) = mpsc::channel(16);
     let (reports_out, mut reports) = mpsc::channel(16);
     let mut task = tokio::task::JoinSet::new();
-    let shown = Shown { board: std::sync::Arc::new(Board::default()), lost: 0 };
+    let shown = Newest { board: std::sync::Arc::new(Board::default()), lost: 0 };
     let (boards, seen) = tokio::sync::watch::channel(Some(shown));
     task.spawn(async move {
         serve(Some(bus_address), asked_out, seen, orders_in, reports_out).await;
@@ -220,16 +220,16 @@ async fn an_agent_holds_until_it_unregisters_or_leaves_the_bus() {
     let name = client.unique_name().unwrap().to_string();
     let (_, ()) = tokio::join!(register(&client, "register"), async {
         let Asked { what, reply } = within(asked.recv()).await.unwrap();
-        assert_eq!(what, Request::RegisterAgent(name.clone()));
+        assert_eq!(what, Request::Daemon(DaemonRequest::RegisterAgent(name.clone())));
         reply.send(Ok(Answer::Flag(true))).unwrap();
     });
     let (_, ()) = tokio::join!(register(&client, "unregister"), async {
         let Asked { what, reply } = within(asked.recv()).await.unwrap();
-        assert_eq!(what, Request::UnregisterAgent(name.clone()));
+        assert_eq!(what, Request::Daemon(DaemonRequest::UnregisterAgent(name.clone())));
         reply.send(Ok(Answer::Done)).unwrap();
     });
     // The client dies without a word.
     drop(client);
     let Asked { what, .. } = within(asked.recv()).await.unwrap();
-    assert_eq!(what, Request::UnregisterAgent(name));
+    assert_eq!(what, Request::Daemon(DaemonRequest::UnregisterAgent(name)));
 }

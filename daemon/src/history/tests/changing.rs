@@ -8,16 +8,14 @@ use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use super::*;
+use crate::values::request::Lease;
 use crate::values::rows::ExportFormat;
 
 impl Running {
     /// The answer of an order that changes rows, and what was told of it first.
-    fn change(
-        &mut self,
-        order: impl FnOnce(Reply) -> HistoryOrder,
-    ) -> (Result<Answer, Denied>, Vec<u64>, u32) {
+    fn change(&mut self, request: HistoryRequest) -> (Result<Answer, Denied>, Vec<u64>, u32) {
         let (reply, _answer) = oneshot::channel();
-        self.orders.blocking_send(order(reply)).unwrap();
+        self.orders.blocking_send(HistoryOrder::Ask(request, reply)).unwrap();
         loop {
             if let Report::Changed { rows, missed, reply: Some(waiting), .. } =
                 self.reports.blocking_recv().unwrap()
@@ -30,8 +28,10 @@ impl Running {
     fn export(&self, format: ExportFormat, filter: HistoryFilter) -> (Vec<u8>, Result<Answer, Denied>) {
         let (mut reader, writer) = io::pipe().unwrap();
         let (reply, answer) = oneshot::channel();
-        let into = OwnedFd::from(writer);
-        self.orders.blocking_send(HistoryOrder::Export { format, filter, into, reply }).unwrap();
+        let into = Lease(OwnedFd::from(writer));
+        self.orders
+            .blocking_send(HistoryOrder::Ask(HistoryRequest::Export { format, filter, into }, reply))
+            .unwrap();
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).unwrap();
         (bytes, answer.blocking_recv().unwrap())
@@ -45,17 +45,17 @@ fn a_missed_call_is_seen_once_and_that_is_an_event_too() {
     for call in 1..=3 {
         history.write(call.into(), missed(call));
     }
-    let (outcome, rows, left) = history.change(|reply| HistoryOrder::MarkSeen(vec![2], reply));
+    let (outcome, rows, left) = history.change(HistoryRequest::See(vec![2]));
     assert_eq!((outcome, rows, left), (Ok(Answer::Done), vec![2], 2));
     let (shown, folded) = row_and_fold(&history, &path, 2);
     assert_eq!(shown, folded);
     assert!(shown.seen);
-    let (outcome, rows, left) = history.change(|reply| HistoryOrder::MarkSeen(vec![2, 9], reply));
+    let (outcome, rows, left) = history.change(HistoryRequest::See(vec![2, 9]));
     assert_eq!(outcome.unwrap_err().kind, DeniedKind::NoSuchRecord);
     assert_eq!((rows, left), (vec![], 2), "all or nothing");
-    let (_, rows, left) = history.change(|reply| HistoryOrder::MarkSeen(vec![], reply));
+    let (_, rows, left) = history.change(HistoryRequest::See(vec![]));
     assert_eq!((rows, left), (vec![1, 3], 0), "none named: all");
-    let (_, rows, _) = history.change(|reply| HistoryOrder::MarkSeen(vec![2], reply));
+    let (_, rows, _) = history.change(HistoryRequest::See(vec![2]));
     assert_eq!(rows, [0; 0], "seen already");
     history.drop_dead();
 }
@@ -73,17 +73,14 @@ fn a_deleted_row_is_gone_with_its_events_and_words_and_a_running_call_stays() {
     history.write(2, missed(2));
     let (_, running) = until_up(3);
     history.write(3, running);
-    let (outcome, ..) = history.change(|reply| HistoryOrder::Delete(vec![1, 3], reply));
+    let (outcome, ..) = history.change(HistoryRequest::Delete(vec![1, 3]));
     assert_eq!(outcome.unwrap_err().kind, DeniedKind::InvalidState);
-    let (outcome, ..) = history.change(|reply| HistoryOrder::Delete(vec![1, 9], reply));
+    let (outcome, ..) = history.change(HistoryRequest::Delete(vec![1, 9]));
     assert_eq!(outcome.unwrap_err().kind, DeniedKind::NoSuchRecord);
     assert_eq!(history.list(HistoryFilter::default()).len(), 3, "nothing was changed");
-    let (outcome, rows, left) = history.change(|reply| HistoryOrder::Delete(vec![1], reply));
+    let (outcome, rows, left) = history.change(HistoryRequest::Delete(vec![1]));
     assert_eq!((outcome, rows, left), (Ok(Answer::Done), vec![1], 1));
-    assert_eq!(
-        history.ask(|reply| HistoryOrder::Events(1, reply)).unwrap_err().kind,
-        DeniedKind::NoSuchRecord
-    );
+    assert_eq!(history.ask(HistoryRequest::Events(1)).unwrap_err().kind, DeniedKind::NoSuchRecord);
     for text in ["xylophon", "quentin"] {
         assert_eq!(history.list(HistoryFilter { text: Some(text.into()), ..HistoryFilter::default() }), []);
     }
@@ -111,7 +108,7 @@ fn rows_that_are_too_old_or_too_many_go_and_a_running_call_stays() {
     for call in 1..=30 {
         history.write(u64::from(call) + 1, missed(call));
     }
-    history.orders.blocking_send(HistoryOrder::Keep(Retention { days: None, rows: Some(10) })).unwrap();
+    history.keep.send_replace(Retention { days: None, rows: Some(10) });
     until_changed(&mut history);
     let ids: Vec<u64> = history.list(HistoryFilter::default()).iter().map(|row| row.id).collect();
     assert_eq!(ids, [31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 1]);
@@ -122,7 +119,7 @@ fn rows_that_are_too_old_or_too_many_go_and_a_running_call_stays() {
         [crate::system::clock::unix_us()],
     )
     .unwrap();
-    history.orders.blocking_send(HistoryOrder::Keep(Retention { days: Some(30), rows: None })).unwrap();
+    history.keep.send_replace(Retention { days: Some(30), rows: None });
     until_changed(&mut history);
     let ids: Vec<u64> = history.list(HistoryFilter::default()).iter().map(|row| row.id).collect();
     assert_eq!(ids, [31, 1]);
@@ -141,7 +138,7 @@ fn a_calendar_years_ahead_of_every_row_deletes_nothing_at_the_start() {
         // In 2023, as if that were now.
         history.write(u64::from(call), missed(call));
     }
-    history.orders.blocking_send(HistoryOrder::Keep(Retention { days: Some(30), rows: Some(2) })).unwrap();
+    history.keep.send_replace(Retention { days: Some(30), rows: Some(2) });
     until_changed(&mut history);
     let ids: Vec<u64> = history.list(HistoryFilter::default()).iter().map(|row| row.id).collect();
     assert_eq!(ids, [3, 2], "what goes by number goes, and by age nothing");
@@ -208,11 +205,14 @@ fn an_export_into_a_closed_pipe_ends_with_a_sentence_and_holds_nobody_up() {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
     let (reply, answer) = oneshot::channel();
-    let into = OwnedFd::from(writer);
+    let into = Lease(OwnedFd::from(writer));
     let filter = HistoryFilter::default();
     history
         .orders
-        .blocking_send(HistoryOrder::Export { format: ExportFormat::Json, filter, into, reply })
+        .blocking_send(HistoryOrder::Ask(
+            HistoryRequest::Export { format: ExportFormat::Json, filter, into },
+            reply,
+        ))
         .unwrap();
     assert_eq!(answer.blocking_recv().unwrap().unwrap_err().kind, DeniedKind::Failed);
     history.drop_dead();

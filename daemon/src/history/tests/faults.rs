@@ -58,7 +58,7 @@ fn a_newer_database_is_left_alone_and_the_daemon_runs_without_history() {
     let Some(Report::Problem(sentence)) = found.last() else { panic!("{found:?}") };
     assert!(sentence.contains("newer"), "{sentence}");
     assert_eq!(history.write(1, missed(2)), (vec![], 0, 0), "a write is answered all the same");
-    assert_eq!(history.ask(|reply| HistoryOrder::Get(1, reply)).unwrap_err().kind, DeniedKind::Failed);
+    assert_eq!(history.ask(HistoryRequest::Get(1)).unwrap_err().kind, DeniedKind::Failed);
     history.drop_dead();
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }

@@ -25,6 +25,7 @@ const BOOT: i64 = 1_700_000_000_000_000;
 const SECOND: i64 = 1_000_000;
 
 struct Running {
+    keep: watch::Sender<Retention>,
     orders: mpsc::Sender<HistoryOrder>,
     reports: mpsc::Receiver<Report>,
     thread: std::thread::JoinHandle<()>,
@@ -38,10 +39,11 @@ fn start(path: &Path) -> (Running, Vec<Report>) {
 fn start_keeping(path: &Path, keep: Retention) -> (Running, Vec<Report>) {
     let (orders, inbox) = mpsc::channel(16);
     let (outbox, reports) = mpsc::channel(16);
-    let thread = spawn(path.to_owned(), keep, inbox, outbox).unwrap();
-    let mut running = Running { orders, reports, thread };
+    let (keep, kept) = watch::channel(keep);
+    let thread = spawn(path.to_owned(), kept, inbox, outbox).unwrap();
+    let mut running = Running { keep, orders, reports, thread };
     // The answer to a question comes after everything that the start had to tell.
-    drop(running.ask(|reply| HistoryOrder::Get(u64::MAX, reply)));
+    drop(running.ask(HistoryRequest::Get(u64::MAX)));
     let mut found = Vec::new();
     while let Ok(report) = running.reports.try_recv() {
         found.push(report);
@@ -50,9 +52,9 @@ fn start_keeping(path: &Path, keep: Retention) -> (Running, Vec<Report>) {
 }
 
 impl Running {
-    fn ask(&self, order: impl FnOnce(Reply) -> HistoryOrder) -> Result<Answer, Denied> {
+    fn ask(&self, request: HistoryRequest) -> Result<Answer, Denied> {
         let (reply, answer) = oneshot::channel();
-        self.orders.blocking_send(order(reply)).unwrap();
+        self.orders.blocking_send(HistoryOrder::Ask(request, reply)).unwrap();
         answer.blocking_recv().unwrap()
     }
 
@@ -72,7 +74,7 @@ impl Running {
     }
 
     fn list(&self, filter: HistoryFilter) -> Vec<HistoryRow> {
-        match self.ask(|reply| HistoryOrder::List(filter, reply)) {
+        match self.ask(HistoryRequest::List(filter)) {
             Ok(Answer::History(rows, _)) => rows,
             other => panic!("{other:?}"),
         }
@@ -211,9 +213,7 @@ fn fold(path: &Path, row: u64) -> HistoryRow {
 
 /// The row, and what its events add up to; the call's id is the row's alone.
 fn row_and_fold(running: &Running, path: &Path, row: u64) -> (HistoryRow, HistoryRow) {
-    let Ok(Answer::Row(shown)) = running.ask(|reply| HistoryOrder::Get(row, reply)) else {
-        panic!("no row {row}")
-    };
+    let Ok(Answer::Row(shown)) = running.ask(HistoryRequest::Get(row)) else { panic!("no row {row}") };
     let folded = HistoryRow { call: shown.call.clone(), ..fold(path, row) };
     (*shown, folded)
 }

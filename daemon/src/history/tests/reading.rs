@@ -28,9 +28,7 @@ fn lists_are_newest_first_filtered_and_paged() {
         [6]
     );
     assert_eq!(ids(HistoryFilter { text: Some("%".into()), ..all() }), [0; 0], "no pattern, a text");
-    let page = |before| {
-        history.ask(|reply| HistoryOrder::List(HistoryFilter { limit: Some(4), before, ..all() }, reply))
-    };
+    let page = |before| history.ask(HistoryRequest::List(HistoryFilter { limit: Some(4), before, ..all() }));
     let Ok(Answer::History(first, next)) = page(None) else { panic!() };
     let Ok(Answer::History(second, end)) = page(Some(next)) else { panic!() };
     assert_eq!((first.len(), next, second.len(), end), (4, 3, 2, 0));
@@ -40,10 +38,10 @@ fn lists_are_newest_first_filtered_and_paged() {
         HistoryFilter { outcome: Some("lost".into()), ..all() },
         HistoryFilter { direction: Some("up".into()), ..all() },
     ] {
-        let denied = history.ask(|reply| HistoryOrder::List(bad, reply)).unwrap_err();
+        let denied = history.ask(HistoryRequest::List(bad)).unwrap_err();
         assert_eq!(denied.kind, DeniedKind::InvalidOption);
     }
-    assert_eq!(history.ask(|reply| HistoryOrder::Get(7, reply)).unwrap_err().kind, DeniedKind::NoSuchRecord);
+    assert_eq!(history.ask(HistoryRequest::Get(7)).unwrap_err().kind, DeniedKind::NoSuchRecord);
     history.drop_dead();
 }
 
@@ -119,8 +117,7 @@ fn every_filter_finds_exactly_what_looking_at_each_row_finds() {
             let mut found = Vec::new();
             loop {
                 let asked = filter.clone();
-                let Ok(Answer::History(rows, next)) = history.ask(|reply| HistoryOrder::List(asked, reply))
-                else {
+                let Ok(Answer::History(rows, next)) = history.ask(HistoryRequest::List(asked)) else {
                     panic!("{filter:?}")
                 };
                 found.extend(rows.iter().map(|row| row.id));
@@ -146,7 +143,7 @@ fn the_events_of_a_row_tell_its_story_with_times_and_sources() {
         entry.at_unix_us -= 3_600 * SECOND;
     }
     history.write(1, entries);
-    let Ok(Answer::Events(events)) = history.ask(|reply| HistoryOrder::Events(1, reply)) else { panic!() };
+    let Ok(Answer::Events(events)) = history.ask(HistoryRequest::Events(1)) else { panic!() };
     let told: Vec<(&str, &str, &str, u64)> = events
         .iter()
         .map(|event| (event.event.as_str(), event.source.as_str(), event.state.as_str(), event.after_ms))

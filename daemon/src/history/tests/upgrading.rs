@@ -110,9 +110,7 @@ fn a_file_of_every_older_version_is_brought_up_with_nothing_lost() {
         assert_eq!(find("über"), [1], "and notes");
         let until = HistoryFilter { until: Some(8_500_000), ..HistoryFilter::default() };
         assert_eq!(history.list(until).iter().map(|row| row.id).collect::<Vec<_>>(), [2], "and times");
-        let Ok(Answer::Events(events)) = history.ask(|reply| HistoryOrder::Events(2, reply)) else {
-            panic!()
-        };
+        let Ok(Answer::Events(events)) = history.ask(HistoryRequest::Events(2)) else { panic!() };
         let sources: Vec<&str> = events.iter().map(|event| event.source.as_str()).collect();
         assert_eq!(sources, ["local", "remote", "remote", "network", "remote"]);
         history.write(1, missed(7));

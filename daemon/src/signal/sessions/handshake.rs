@@ -47,7 +47,12 @@ impl Sessions {
         frame: &[u8],
         out: &mut Vec<Out>,
     ) -> Result<(), Cause> {
+        // An answer that waits for its mark is said once, when that is on the disk.
+        let unmarked = self.replay.made() > self.replay.over();
         if let Some(line) = self.line(session) {
+            if unmarked && matches!(line.stage, Stage::Open(_)) {
+                return Err(Cause::TooMany);
+            }
             return repeated(line, time.now, came, frame, out);
         }
         if !came.standing {

@@ -128,7 +128,7 @@ fn one_contacts_flood_costs_the_others_and_our_own_calls_nothing() {
             cleo.forget(ms, call(step + 3_000_000), &ben);
             ben.forget(ms, call(step + 3_000_000), &cleo);
         }
-        ben.table.save();
+        ben.table.marks().save();
     }
     assert_eq!(
         (heard_ana, answered_ana, own),
@@ -155,7 +155,7 @@ fn a_ring_that_the_door_keeps_away_costs_the_disk_nothing_and_is_asked_about_onc
     assert_eq!(events(&ben.take(10, &message_1)).len(), 1);
     ben.forget(10, CALL, &ana);
     ben.drops(Cause::Replayed, |ben| ben.take(500, &message_1));
-    ben.table.save();
+    ben.table.marks().save();
     assert!(!dir.path().join("replay.log").exists());
 }
 

@@ -85,7 +85,7 @@ fn a_note_of_a_ring_that_nobody_proved_is_told_and_of_one_that_was_let_in_not_af
         }
         let note = note(&mut ana, &ben);
         if proved {
-            ben.table.save();
+            ben.table.marks().save();
             ben.table = Sessions::new(Replay::open(dir.path()));
             ben.tell();
             ben.drops(Cause::Replayed, |ben| ben.take(50, &note));

@@ -15,14 +15,14 @@ const MOST: usize = 64;
 
 /// Who waits, by ticket. A reply that is dropped tells its client that the daemon is busy.
 #[derive(Debug, Default)]
-pub(crate) struct Numbers {
+pub(super) struct Numbers {
     tickets: u64,
     waiting: BTreeMap<u64, (CallId, Reply)>,
 }
 
 impl Numbers {
     /// The ticket for a question about this call. Where too many wait the oldest makes room.
-    pub(crate) fn ask(&mut self, call: CallId, reply: Reply) -> u64 {
+    pub(super) fn ask(&mut self, call: CallId, reply: Reply) -> u64 {
         if self.waiting.len() >= MOST {
             self.waiting.pop_first();
         }
@@ -32,7 +32,7 @@ impl Numbers {
     }
 
     /// The numbers came.
-    pub(crate) fn answered(&mut self, ticket: u64, stats: Box<Stats>) {
+    pub(super) fn answered(&mut self, ticket: u64, stats: Box<Stats>) {
         if let Some((_, reply)) = self.waiting.remove(&ticket) {
             // A client that left needs no numbers.
             let _left = reply.send(Ok(Answer::Stats(stats)));
@@ -40,7 +40,7 @@ impl Numbers {
     }
 
     /// No numbers of this call will come.
-    pub(crate) fn give_up(&mut self, call: CallId) {
+    pub(super) fn give_up(&mut self, call: CallId) {
         self.waiting.retain(|_, (of, _)| *of != call);
     }
 }

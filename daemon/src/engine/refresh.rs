@@ -9,100 +9,58 @@ use ahoy_call::{Moment, State};
 
 use super::Engine;
 use crate::engine::outages::Seen;
-use crate::engine::show::PhoneRow;
+use crate::engine::problems::Source;
+use crate::engine::shown::PhoneRow;
 use crate::engine::tones;
-use crate::system::{clock, ready};
+use crate::media;
+use crate::system::clock;
 use crate::values::board::{AccountRow, CallRow, DeviceRow};
 use crate::values::happening::EventData;
 use crate::values::own::Own;
 use crate::values::tone::Tone;
-use crate::{bus, media};
-
-/// What is missing now: one sentence each, empty when all is well.
-#[derive(Debug, Default)]
-pub(crate) struct Problems {
-    pub(super) bus: String,
-    pub(super) history: String,
-    pub(super) contacts: Vec<String>,
-    pub(super) disk: String,
-    pub(super) media: Vec<String>,
-    pub(super) relay: String,
-    pub(super) config: String,
-}
 
 impl Engine {
-    /// The session bus is there, or why it is not.
-    pub(super) fn bus_is(&mut self, problem: String) {
-        if problem.is_empty() {
-            tracing::info!("serving on the session bus");
-        } else {
-            tracing::warn!(problem, "no session bus");
-            // Their names went with it.
-            self.agents.clear();
-        }
-        self.problems.bus = problem;
-        if !self.announced {
-            self.announced = true;
-            self.show.board().manager.ready = true;
-            ready::ready("ready");
-        }
-        self.refresh();
-    }
-
     /// Brings Manager and Account up to date with what the ports said.
-    pub(crate) fn refresh(&mut self) {
-        self.end_dnd();
+    pub(super) fn refresh(&mut self) {
+        self.ring_policy.end_dnd(clock::unix_us());
         let relays = self.own.relays();
-        self.problems.relay = if !self.config.account.enabled {
-            // The person wants it so.
-            String::new()
-        } else if relays.is_empty() {
-            "no relay is configured, so nobody can call: ahoyctl config set relay.urls wss://…".to_owned()
-        } else if self.links.online {
-            String::new()
-        } else if self.links.error.is_empty() {
-            "no relay is connected yet".to_owned()
-        } else {
-            format!("no relay is connected: {}", self.links.error)
-        };
-        let connection = match (relays.is_empty() || !self.config.account.enabled, self.links.online) {
+        let config = self.in_force.config();
+        let (online, error) = (self.links.online, &self.links.error);
+        let connection = match (relays.is_empty() || !config.account.enabled, online) {
             (true, _) => "offline",
             (false, true) => "online",
             (false, false) => "connecting",
         };
-        let mut account = account_row(&self.own, connection, self.links.error.clone());
-        account.enabled = self.config.account.enabled;
-        let contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
-        let problems = self.problems.sentences();
-        let alerts = self.problems.alerts(self.phone.views().iter().any(|view| is_engaged(view.state)));
-        let agents = u32::try_from(self.agents.len()).unwrap_or(u32::MAX);
-        let online = self.links.online;
-        self.show_devices();
-        let (dnd, deafened) = (self.admission.dnd, self.deafened);
-        self.show_rules();
-        let (ringer_muted, ring_volume) = (self.config.ring.muted, self.config.ring.volume.share());
-        let board = self.show.board();
-        board.account = account;
-        board.contacts = contacts;
-        board.alerts = alerts;
-        board.agents = agents;
+        let relay = if !config.account.enabled || online && !relays.is_empty() {
+            // The person wants it so, or it is.
+            String::new()
+        } else if relays.is_empty() {
+            "no relay is configured, so nobody can call: ahoyctl config set relay.urls wss://…".to_owned()
+        } else if error.is_empty() {
+            "no relay is connected yet".to_owned()
+        } else {
+            format!("no relay is connected: {error}")
+        };
+        self.problems.set(Source::Relay, [relay]);
+        let engaged = self.phone.views().iter().any(|view| is_engaged(view.state));
+        let board = self.shown.board();
+        board.account = account_row(&self.own, connection, error.clone());
+        board.account.enabled = config.account.enabled;
+        board.contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
+        board.alerts = self.problems.alerts(engaged);
+        board.agents = u32::try_from(self.agents.len()).unwrap_or(u32::MAX);
         let manager = &mut board.manager;
-        manager.problems = problems;
+        manager.problems = self.problems.sentences();
         manager.online = online;
         manager.connection = connection;
-        manager.dnd = dnd;
-        manager.deafened = deafened;
-        manager.ringer_muted = ringer_muted;
-        manager.ring_volume = ring_volume;
+        manager.dnd = self.ring_policy.dnd();
+        manager.deafened = self.deafened;
+        manager.ringer_muted = config.ring.muted;
+        manager.ring_volume = config.ring.volume.share();
         manager.config_file = self.paths.config.display().to_string();
-        self.show.flush();
-        self.follow_outages(clock::now());
-    }
-
-    /// Calls show at once whether their contact's safety number was compared, and how loud the others are played.
-    fn show_rules(&mut self) {
-        let (contacts, board) = (&self.contacts, self.show.board());
-        let rules = |peer| contacts.manner(peer).map(|(manner, _)| manner).unwrap_or_default();
+        self.devices.show(&config.media, board);
+        // Calls show at once whether their contact's safety number was compared, and how loud the others are played.
+        let rules = |peer| self.contacts.manner(peer).map(|(rules, _)| rules).unwrap_or_default();
         for shown in &mut board.calls {
             let mut row = CallRow::clone(shown);
             row.verified = rules(row.view.peer).verified;
@@ -113,6 +71,8 @@ impl Engine {
                 *shown = Arc::new(row);
             }
         }
+        self.shown.flush();
+        self.follow_outages(clock::now());
     }
 
     /// Tells what has been another for long enough: the relay, a path, a device in use.
@@ -121,7 +81,7 @@ impl Engine {
         let sounded = views
             .iter()
             .filter(|view| matches!(view.state, State::Active | State::Held | State::Reconnecting));
-        let devices = &self.show.shown().devices;
+        let devices = &self.shown.shown().devices;
         let flow = |row: &DeviceRow| row.device.flow.word();
         let seen = Seen {
             online: self.links.online,
@@ -147,15 +107,14 @@ impl Engine {
                 at_unix_us: clock::to_unix(now),
                 ..EventData::default()
             };
-            self.events += 1;
-            self.show.tell(bus::Publication::Event { kind: said.kind, serial: self.events, data });
+            self.shown.happened(said.kind, data);
         }
     }
 
     /// What Manager and Focus show of the rules now.
-    pub(crate) fn phone_row(&mut self) -> PhoneRow {
+    pub(super) fn phone_row(&mut self) -> PhoneRow {
         self.focus = self.focus.next(&self.phone.views());
-        let cannot_dial = if !self.config.account.enabled {
+        let cannot_dial = if !self.in_force.config().account.enabled {
             "the account is switched off".to_owned()
         } else if self.own.inboxes.is_empty() {
             "no relay is configured".to_owned()
@@ -168,7 +127,7 @@ impl Engine {
     }
 
     /// Lets sound what the calls ask for now.
-    pub(crate) fn sound(&mut self, now: Moment) {
+    pub(super) fn sound(&mut self, now: Moment) {
         let views = self.phone.views();
         let tone = tones::now(&views, now);
         if tone == self.tone {
@@ -183,25 +142,6 @@ impl Engine {
         if let Err(error) = self.ports.media.sound(sounding) {
             tracing::warn!(%error, "a tone was dropped");
         }
-    }
-}
-
-impl Problems {
-    fn sentences(&self) -> Vec<String> {
-        let single = [&self.config, &self.relay, &self.bus, &self.history, &self.disk];
-        let lists = self.media.iter().chain(&self.contacts);
-        single.into_iter().chain(lists).filter(|sentence| !sentence.is_empty()).cloned().collect()
-    }
-
-    /// What a person must read at once: calls that are not filed any more; in a call, that nothing is heard or said.
-    fn alerts(&self, engaged: bool) -> Vec<String> {
-        let sound = if engaged { self.media.as_slice() } else { &[] };
-        let all = std::iter::once(&self.history).chain(sound);
-        all.filter(|sentence| !sentence.is_empty()).cloned().collect()
-    }
-
-    pub(crate) fn set_config(&mut self, sentence: String) {
-        self.config = sentence;
     }
 }
 

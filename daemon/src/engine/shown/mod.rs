@@ -1,20 +1,24 @@
 //! What outsiders see, and when they see it.
 //!
-//! Lives here: the board, and the line of publications that wait for the commit of their records.
-//! Must not: decide anything about a call; know D-Bus or SQL.
+//! Lives here: the board, and the line of publications that wait for the commit of their records; which call matters:
+//! `focus.rs`.
+//! Must not: decide anything about a call; know the engine, D-Bus or SQL.
+
+mod focus;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, CallView, Moment, State};
+use ahoy_call::{CallId, Moment};
+pub use focus::Focus;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::bus::Publication;
 use crate::system::failpoint;
-use crate::values::board::{AccountRow, Board, CallRow, ManagerRow, Shown};
-use crate::values::happening::Happening;
+use crate::values::board::{AccountRow, Board, CallRow, ManagerRow, Newest};
+use crate::values::happening::{EventData, Happening};
 use crate::values::request::{Answer, Denied, Reply};
 
 /// A publication that waits longer than this for its commit goes out anyway, and is counted.
@@ -38,8 +42,8 @@ pub struct Release {
     pub changes: Vec<Change>,
     /// What the rules say of all calls by then.
     pub phone: PhoneRow,
-    /// `Manager.Event`s, after the publication.
-    pub events: Vec<Publication>,
+    /// `Manager.Event`s, after the publication: what happened to what.
+    pub events: Vec<(&'static str, EventData)>,
     /// The answer to the request that caused it, last.
     pub reply: Option<(Reply, Result<Answer, Denied>)>,
 }
@@ -55,48 +59,6 @@ pub struct PhoneRow {
     pub cannot_dial: String,
 }
 
-/// The call that matters, the one that waits beside it, and how often either or its state has changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Focus {
-    /// Which call.
-    pub call: Option<CallId>,
-    /// A second call that rings.
-    pub waiting: Option<CallId>,
-    /// Rises by one when either call or its state changes.
-    pub serial: u64,
-    states: [Option<State>; 2],
-}
-
-impl Focus {
-    /// The call with the ear, else the oldest that rings, else the one in dialing, else the oldest that is held.
-    /// `views` are oldest first.
-    pub fn next(self, views: &[CallView]) -> Self {
-        let ranked = views.iter().filter_map(|view| Some((rank(view)?, view)));
-        let chosen = ranked.min_by_key(|(rank, _)| *rank).map(|(_, view)| view);
-        let call = chosen.map(|view| view.id);
-        let rings = |view: &&CallView| matches!(view.state, State::Incoming | State::Waiting);
-        let second = views.iter().filter(rings).find(|view| Some(view.id) != call);
-        let waiting = second.map(|view| view.id);
-        let states = [chosen, second].map(|view| view.map(|view| view.state));
-        if (call, waiting, states) == (self.call, self.waiting, self.states) {
-            return self;
-        }
-        Self { call, waiting, serial: self.serial + 1, states }
-    }
-}
-
-/// Lower comes first; a call that is over never does.
-fn rank(view: &CallView) -> Option<u8> {
-    match view.state {
-        State::Active | State::Reconnecting | State::Connecting if !view.local_hold => Some(0),
-        State::Incoming => Some(1),
-        State::Dialing | State::Alerting => Some(2),
-        State::Active | State::Reconnecting | State::Connecting | State::Held => Some(3),
-        State::Waiting => Some(4),
-        State::Disconnected => None,
-    }
-}
-
 #[derive(Debug)]
 struct HeldRelease {
     /// The write that must be safe first.
@@ -107,39 +69,42 @@ struct HeldRelease {
 
 /// The board and the line before it.
 #[derive(Debug)]
-pub struct Show {
+pub struct Shown {
     bus: mpsc::Sender<Publication>,
     /// What the bus shows.
-    bus_sees: watch::Sender<Option<Shown>>,
+    bus_sees: watch::Sender<Option<Newest>>,
     /// The same for the desktop: the newest board, and what happened since.
     seen: watch::Sender<Arc<Board>>,
-    happened: broadcast::Sender<Happening>,
+    happenings: broadcast::Sender<Happening>,
     board: Board,
     sent: Option<Arc<Board>>,
     line: VecDeque<HeldRelease>,
     committed: u64,
     newest: u64,
+    /// `Manager.Event`s so far.
+    events: u64,
     /// Publications that did not wait for their commit.
-    pub overtaken: u64,
+    overtaken: u64,
 }
 
-impl Show {
+impl Shown {
     /// An empty board. `account` is what Account shows.
     pub fn new(bus: mpsc::Sender<Publication>, account: AccountRow) -> Self {
         let manager = ManagerRow { connection: account.connection, ..ManagerRow::default() };
         let board = Board { account, manager, ..Board::default() };
         let seen = watch::Sender::new(Arc::new(board.clone()));
-        let happened = broadcast::Sender::new(HAPPENINGS);
+        let happenings = broadcast::Sender::new(HAPPENINGS);
         Self {
             bus,
             bus_sees: watch::Sender::new(None),
             seen,
-            happened,
+            happenings,
             board,
             sent: None,
             line: VecDeque::new(),
             committed: 0,
             newest: 0,
+            events: 0,
             overtaken: 0,
         }
     }
@@ -196,10 +161,8 @@ impl Show {
                     number(row, rows);
                 }
             }
-            for event in &mut waiting.release.events {
-                if let Publication::Event { data, .. } = event {
-                    data.history = data.history.or_else(|| row_of(data.call?, rows));
-                }
+            for (_, data) in &mut waiting.release.events {
+                data.history = data.history.or_else(|| row_of(data.call?, rows));
             }
         }
         for row in &mut self.board.calls {
@@ -213,7 +176,7 @@ impl Show {
             }
         }
         for (_, id) in rows {
-            self.tell(Publication::HistoryChanged(*id));
+            self.publish(Publication::HistoryChanged(*id));
         }
         self.flush();
     }
@@ -230,10 +193,10 @@ impl Show {
         self.board.last_history = last_id;
         self.flush();
         for row in rows {
-            self.tell(Publication::HistoryChanged(*row));
+            self.publish(Publication::HistoryChanged(*row));
         }
         if let Some((reply, result)) = reply {
-            self.tell(Publication::Reply(reply, result));
+            self.publish(Publication::Reply(reply, result));
         }
     }
 
@@ -257,7 +220,7 @@ impl Show {
             self.seen.send_replace(Arc::clone(&board));
             self.bus_sees.send_modify(|shown| {
                 let lost = shown.as_ref().map_or(0, |before| before.lost);
-                *shown = Some(Shown { board, lost });
+                *shown = Some(Newest { board, lost });
             });
         }
     }
@@ -265,15 +228,19 @@ impl Show {
     /// What is shown from now on, for a port that looks over the bus's shoulder. Nobody is waited for: who is slow
     /// sees the newest board, and hears how much of what happened was missed.
     pub fn follow(&self) -> (watch::Receiver<Arc<Board>>, broadcast::Receiver<Happening>) {
-        (self.seen.subscribe(), self.happened.subscribe())
+        (self.seen.subscribe(), self.happenings.subscribe())
+    }
+
+    /// Something happened: one more `Manager.Event`.
+    pub fn happened(&mut self, kind: &'static str, data: EventData) {
+        self.events += 1;
+        // Nobody listens where there is no desktop port, as in tests.
+        let _listeners = self.happenings.send(Happening { kind, serial: self.events, data: data.clone() });
+        self.publish(Publication::Event { kind, serial: self.events, data });
     }
 
     /// One more order for the bus, after all that was let out.
-    pub fn tell(&mut self, order: Publication) {
-        if let Publication::Event { kind, serial, data } = &order {
-            // Nobody listens where there is no desktop port, as in tests.
-            let _listeners = self.happened.send(Happening { kind, serial: *serial, data: data.clone() });
-        }
+    pub fn publish(&mut self, order: Publication) {
         // The last places of the queue are for replies, of which there are never more than clients that wait.
         let event = matches!(
             order,
@@ -305,7 +272,7 @@ impl Show {
     }
 
     /// What the bus is to show, from now on.
-    pub fn boards(&self) -> watch::Receiver<Option<Shown>> {
+    pub fn boards(&self) -> watch::Receiver<Option<Newest>> {
         self.bus_sees.subscribe()
     }
 
@@ -326,11 +293,11 @@ impl Show {
         self.board.manager.muted = muted;
         self.board.manager.cannot_dial = cannot_dial;
         self.flush();
-        for event in release.events {
-            self.tell(event);
+        for (kind, data) in release.events {
+            self.happened(kind, data);
         }
         if let Some((reply, result)) = release.reply {
-            self.tell(Publication::Reply(reply, result));
+            self.publish(Publication::Reply(reply, result));
         }
     }
 
@@ -369,72 +336,4 @@ fn number(row: &mut CallRow, rows: &[(String, u64)]) {
 fn row_of(call: CallId, rows: &[(String, u64)]) -> Option<u64> {
     let call = hex(call);
     rows.iter().find(|(of, _)| *of == call).map(|(_, id)| *id)
-}
-
-#[cfg(test)]
-mod tests {
-    use ahoy_call::{CallKind, Can, Direction, Moment, PeerId};
-
-    use super::*;
-
-    fn view(id: u8, state: State) -> CallView {
-        CallView {
-            id: CallId::from_bytes([id; 16]),
-            kind: CallKind::Direct,
-            peer: PeerId::from_bytes([id; 16]),
-            members: Vec::new(),
-            direction: Direction::Incoming,
-            state,
-            reason: None,
-            ended_by: None,
-            outcome: None,
-            serial: 1,
-            deadline: None,
-            created: Moment::from_micros(id.into()),
-            ringing: None,
-            answered: None,
-            ended: None,
-            muted: false,
-            hears_only: false,
-            local_hold: state == State::Held,
-            silenced: false,
-            connected: None,
-            auto_answered: false,
-            note: None,
-            message: None,
-            can: Can::default(),
-        }
-    }
-
-    /// The focused and the waiting call of these, by their first byte.
-    fn chosen(views: &[CallView]) -> (Option<u8>, Option<u8>) {
-        let focus = Focus::default().next(views);
-        let byte = |id: Option<CallId>| id.map(|id| id.bytes()[0]);
-        (byte(focus.call), byte(focus.waiting))
-    }
-
-    #[test]
-    fn the_ear_comes_first_then_the_ring_then_the_dial_then_what_is_held() {
-        use State::{Active, Alerting, Disconnected, Held, Incoming, Waiting};
-        assert_eq!(chosen(&[]), (None, None));
-        assert_eq!(chosen(&[view(1, Disconnected)]), (None, None));
-        assert_eq!(chosen(&[view(1, Held), view(2, Active)]), (Some(2), None));
-        assert_eq!(chosen(&[view(1, Active), view(2, Waiting)]), (Some(1), Some(2)));
-        assert_eq!(chosen(&[view(1, Held), view(2, Waiting)]), (Some(1), Some(2)));
-        assert_eq!(chosen(&[view(1, Held), view(2, Alerting)]), (Some(2), None));
-        assert_eq!(chosen(&[view(1, Incoming), view(2, Incoming)]), (Some(1), Some(2)));
-        assert_eq!(chosen(&[view(1, Alerting), view(2, Waiting)]), (Some(1), Some(2)));
-        let mended_in_hold = CallView { local_hold: true, ..view(1, State::Reconnecting) };
-        assert_eq!(chosen(&[mended_in_hold, view(2, Active)]), (Some(2), None));
-    }
-
-    #[test]
-    fn the_serial_rises_with_either_call_and_either_state_and_with_nothing_else() {
-        let one = Focus::default().next(&[view(1, State::Active)]);
-        let two = one.next(&[view(1, State::Active), view(2, State::Waiting)]);
-        assert_eq!((one.serial, two.serial), (1, 2));
-        let louder = CallView { silenced: true, muted: true, ..view(2, State::Waiting) };
-        assert_eq!(two.next(&[view(1, State::Active), louder]).serial, 2);
-        assert_eq!(two.next(&[view(1, State::Held), view(2, State::Active)]).serial, 3);
-    }
 }

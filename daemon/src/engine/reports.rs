@@ -1,0 +1,121 @@
+//! What each port's report means.
+//!
+//! Lives here: one `match` a port.
+//! Must not: know how a port came to say so.
+
+use ahoy_call::{CallId, Event, LegId};
+
+use crate::engine::Engine;
+use crate::engine::problems::Source;
+use crate::system::{clock, ready};
+use crate::{history, media, signal};
+
+impl Engine {
+    pub(super) fn on_signal(&mut self, report: signal::Report) {
+        match report {
+            signal::Report::Event(event) => self.on_news(event),
+            signal::Report::Frame { call, leg, bytes } => {
+                if self.ports.media.call(call, media::CallOrder::Frame { leg, bytes }).is_err() {
+                    tracing::debug!("a frame for the data channel was dropped: the media queue is full");
+                }
+            }
+            signal::Report::Links(links) => {
+                if links.ice_servers.list != self.links.ice_servers.list {
+                    self.ports.media.use_servers(links.ice_servers.list.clone());
+                }
+                self.links = links;
+                let now = self.now();
+                self.begin_paths(now);
+                self.refresh();
+            }
+            signal::Report::Mutual(peer) => self.contacts.set_mutual(peer),
+            signal::Report::Bound { token, peer } => {
+                if self.contacts.bind(token, peer) {
+                    self.send_roster();
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_media(&mut self, report: media::Report) {
+        match report {
+            media::Report::Event { call, leg, epoch, report } => {
+                self.on_event(Event::Media { call, leg, epoch, report });
+            }
+            media::Report::Gone { call } => {
+                self.numbers.give_up(call);
+                self.on_event(Event::MediaGone { call });
+            }
+            media::Report::Stats { ticket, stats } => self.numbers.answered(ticket, stats),
+            media::Report::Frame { call, leg, bytes } => self.on_frame(call, leg, bytes),
+            media::Report::Channel { call, leg, open } => {
+                self.order_signal(signal::SignalingOrder::Channel { call, leg, open });
+            }
+            media::Report::Devices(found) => {
+                self.devices.set(found);
+                self.refresh();
+            }
+            media::Report::Problems(problems) => {
+                for problem in &problems {
+                    tracing::warn!(problem, "sound");
+                }
+                self.on_problem(Source::Media, problems);
+            }
+        }
+    }
+
+    pub(super) fn on_history(&mut self, report: history::Report) {
+        match report {
+            history::Report::Committed { ticket, rows, missed, last_id } => {
+                self.shown.committed(ticket, &rows, missed, last_id);
+            }
+            history::Report::Changed { rows, missed, last_id, reply } => {
+                self.shown.rows_changed(&rows, missed, last_id, reply.map(|it| (it.reply, it.outcome)));
+            }
+            history::Report::Interrupted(calls) => {
+                for history::Unfinished { call, peer, unanswered } in calls {
+                    self.order_signal(signal::SignalingOrder::Bye { call, peer, unanswered });
+                }
+            }
+            history::Report::Problem(sentence) => self.on_problem(Source::History, [sentence]),
+        }
+    }
+
+    /// The session bus is there, or why it is not.
+    pub(super) fn on_bus(&mut self, problem: String) {
+        if problem.is_empty() {
+            tracing::info!("serving on the session bus");
+        } else {
+            tracing::warn!(problem, "no session bus");
+            // Their names went with it.
+            self.agents.clear();
+        }
+        if !std::mem::replace(&mut self.announced, true) {
+            self.shown.board().manager.ready = true;
+            ready::ready("ready");
+        }
+        self.on_problem(Source::Bus, [problem]);
+    }
+
+    pub(super) fn on_network(&mut self) {
+        tracing::info!("the network has changed");
+        self.order_signal(signal::SignalingOrder::NetworkChanged);
+        self.on_event(Event::NetworkChanged);
+    }
+
+    /// What is missing is another.
+    pub(super) fn on_problem(&mut self, source: Source, sentences: impl IntoIterator<Item = String>) {
+        self.problems.set(source, sentences);
+        self.refresh();
+    }
+
+    /// A sealed frame came by a call's data channel. More of them than any honest program sends do not reach signaling,
+    /// whose queue is for everybody.
+    fn on_frame(&mut self, call: CallId, leg: LegId, bytes: Vec<u8>) {
+        if self.ring_policy.frame(clock::now(), call) {
+            self.order_signal(signal::SignalingOrder::Frame { call, leg, bytes });
+        } else {
+            tracing::debug!("a frame of a data channel was dropped: there are too many");
+        }
+    }
+}

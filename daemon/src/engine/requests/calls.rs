@@ -1,0 +1,139 @@
+//! What is asked about calls.
+//!
+//! Lives here: whom a dial means, which call a verb is for, and the commands that they become.
+//! Must not: decide what the rules decide.
+
+use std::time::Duration;
+
+use ahoy_call::{CallId, Command, PeerId, State};
+
+use super::{Act, Components, failed, no_contact};
+use crate::media;
+use crate::values::request::{Answer, CallRequest, Denied, DeniedKind, Guard, Verb, Which};
+
+pub(super) fn on_request(request: CallRequest, with: &mut Components<'_>) -> Result<Act, Denied> {
+    let command = match request {
+        CallRequest::Dial { target, lifetime, note, hold_others } => {
+            return dial(with, &target, lifetime, note, hold_others);
+        }
+        CallRequest::Verb { call, verb, guard } => return on_verb(with, call, verb, guard),
+        CallRequest::AnswerNext(others) => {
+            let rings = |state| matches!(state, State::Incoming | State::Waiting);
+            if !with.phone.views().iter().any(|view| rings(view.state)) {
+                return Err(Denied::new(DeniedKind::InvalidState, "No call rings here."));
+            }
+            return on_verb(with, Which::FocusRinging, Verb::Answer(others), Guard::default());
+        }
+        CallRequest::HangUpAll => Command::HangUpAll,
+        CallRequest::Swap => Command::Swap,
+        CallRequest::SetAllMuted(muted) => Command::SetAllMuted { muted },
+        CallRequest::SetDeafened(deafened) => return Ok(Act::Deafen(deafened)),
+        CallRequest::OpenLevels(call, into) => {
+            let sentence = "The levels of this call cannot be told now: try again.";
+            return Ok(Act::OfCall(call, media::CallOrder::Levels(into), sentence));
+        }
+        CallRequest::Stats(call) => return Ok(Act::Stats(call)),
+    };
+    Ok(Act::Command(command, Answer::Done))
+}
+
+fn dial(
+    with: &mut Components<'_>,
+    target: &str,
+    lifetime: Option<Duration>,
+    note: Option<String>,
+    hold_others: bool,
+) -> Result<Act, Denied> {
+    let peer = callee(with, target)?;
+    let call = fresh_call()?;
+    if !with.ring_policy.dial(with.now) {
+        let sentence = "You have dialed twenty times in a minute: wait a moment.";
+        return Err(Denied::new(DeniedKind::RateLimited, sentence));
+    }
+    // To dial who rings here is to answer: the call that there is comes back.
+    let shown = with.phone.ringing_from(peer).unwrap_or(call);
+    let unix_s = with.unix_us.div_euclid(1_000_000);
+    let devices = with.contacts.legs(peer, unix_s);
+    if devices.is_empty() && with.contacts.has_ended(peer, unix_s) {
+        let sentence = "The certificates of the contact's devices have ended, by this machine's date: ask for a new card.";
+        return Err(Denied::new(DeniedKind::NoDevice, sentence));
+    }
+    let lifetime = lifetime.unwrap_or(with.in_force.config().call.lifetime);
+    let command = Command::Dial { call, peer, devices, lifetime, note, hold_others };
+    Ok(Act::Command(command, Answer::Call(shown)))
+}
+
+/// Whom a dial means, if they can be called at all.
+fn callee(with: &Components<'_>, target: &str) -> Result<PeerId, Denied> {
+    let peer = with.contacts.resolve(target)?;
+    let offline = |sentence| Err(Denied::new(DeniedKind::NotConnected, sentence));
+    if !with.in_force.config().account.enabled {
+        return offline("The account is switched off: ahoyctl config set account.enabled true");
+    }
+    if with.own.relays().is_empty() {
+        return offline("No relay is configured: ahoyctl config set relay.urls wss://…");
+    }
+    match with.contacts.get(peer) {
+        Some(row) if row.blocked => {
+            let sentence = format!("{} is blocked: unblock the contact first.", row.name);
+            Err(Denied::new(DeniedKind::InvalidState, sentence))
+        }
+        Some(_) => Ok(peer),
+        None => Err(no_contact(target)),
+    }
+}
+
+fn on_verb(with: &Components<'_>, which: Which, verb: Verb, guard: Guard) -> Result<Act, Denied> {
+    let call = resolve(with, which, guard)?;
+    let view = with.phone.views().into_iter().find(|view| view.id == call);
+    let mut answer = Answer::Done;
+    let command = match verb {
+        Verb::Answer(others) => Command::Answer { call, others },
+        Verb::Silence => Command::Silence { call },
+        Verb::Hold => Command::Hold { call },
+        Verb::Resume => Command::Resume { call },
+        Verb::ToggleHold => {
+            let held = view.is_some_and(|view| view.local_hold);
+            answer = Answer::Flag(!held);
+            if held { Command::Resume { call } } else { Command::Hold { call } }
+        }
+        Verb::Decline { reason, scope, text } => Command::Decline { call, reason, scope, text },
+        Verb::HangUp => Command::HangUp { call },
+        Verb::SetMuted(muted) => Command::SetMuted { call, muted },
+        Verb::ToggleMute => {
+            let muted = !view.is_some_and(|view| view.muted);
+            answer = Answer::Flag(muted);
+            Command::SetMuted { call, muted }
+        }
+    };
+    Ok(Act::Command(command, answer))
+}
+
+/// Which call a verb is for, if it still is what the person saw.
+fn resolve(with: &Components<'_>, which: Which, guard: Guard) -> Result<CallId, Denied> {
+    let focus = with.focus;
+    let (call, serial) = match which {
+        Which::Focus => (focus.call, Some(focus.serial)),
+        Which::FocusRinging => (focus.waiting.or(focus.call), Some(focus.serial)),
+        Which::Id(id) => {
+            let views = with.phone.views();
+            (Some(id), views.iter().find(|view| view.id == id).map(|view| view.serial))
+        }
+    };
+    let stale = guard.call.is_some_and(|seen| Some(seen) != call)
+        || guard.serial.is_some_and(|seen| Some(seen) != serial);
+    if stale {
+        let sentence = "The call has changed since you looked: look again, then ask again.";
+        return Err(Denied::new(DeniedKind::Stale, sentence));
+    }
+    call.ok_or_else(|| Denied::new(DeniedKind::NoSuchCall, "There is no call."))
+}
+
+fn fresh_call() -> Result<CallId, Denied> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    // A random UUID (RFC 9562, version 4) is its text form.
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    Ok(CallId::from_bytes(bytes))
+}

@@ -1,0 +1,97 @@
+//! What is asked about contacts and cards.
+//!
+//! Lives here: what is looked up at once, and what is to be written first.
+//! Must not: know a file of theirs, or when it is written.
+
+use ahoy_call::PeerId;
+
+use super::{Act, Components, Done, Plan, hex, keep, no_contact};
+use crate::contacts::{Change, Contacts};
+use crate::values::request::{Answer, ContactRequest, Denied};
+use crate::values::rows::ContactRow;
+
+/// What is to be done when a change is safe.
+#[derive(Debug)]
+pub(in crate::engine) struct ContactDone {
+    /// Who changed.
+    pub peer: Option<PeerId>,
+    /// They are out of every call.
+    pub out: bool,
+    /// They are played at another volume.
+    pub louder: bool,
+    /// What the client hears.
+    pub answer: Answer,
+}
+
+impl ContactDone {
+    fn nobody(answer: Answer) -> Self {
+        Self { peer: None, out: false, louder: false, answer }
+    }
+}
+
+pub(super) fn on_request(request: ContactRequest, with: &Components<'_>) -> Result<Act, Denied> {
+    let contacts = with.contacts;
+    match request {
+        ContactRequest::List(filter) => {
+            let (rows, next) = contacts.list(&filter)?;
+            Ok(Act::Answer(Answer::Contacts(rows, next)))
+        }
+        ContactRequest::Get(id) => {
+            let peer = contacts.resolve(&id)?;
+            let row = contacts.get(peer).ok_or_else(|| no_contact(&id))?;
+            let row = ContactRow { twins: contacts.twins(peer), ..row };
+            Ok(Act::Answer(Answer::Contact(Box::new(row))))
+        }
+        ContactRequest::Find(text) => Ok(Act::Answer(Answer::Contacts(contacts.find(&text), String::new()))),
+        ContactRequest::Add(card) => keep(move |with| {
+            let (added, change) = with.contacts.add(&card, with.unix_us)?;
+            let peer = added.peer();
+            let done = ContactDone { peer: Some(peer), ..ContactDone::nobody(Answer::Text(hex(peer))) };
+            Ok(written(with, change, done))
+        }),
+        ContactRequest::Change(id, what) => keep(move |with| {
+            let peer = with.contacts.resolve(&id)?;
+            let (out, louder) = (what.blocked == Some(true), what.manner.volume.is_some());
+            let done = ContactDone { peer: Some(peer), out, louder, answer: Answer::Done };
+            Ok(written(with, with.contacts.change(peer, &what)?, done))
+        }),
+        ContactRequest::Remove(id) => keep(move |with| {
+            let peer = with.contacts.resolve(&id)?;
+            let done = ContactDone { peer: Some(peer), out: true, ..ContactDone::nobody(Answer::Done) };
+            Ok(written(with, with.contacts.remove(peer)?, done))
+        }),
+        ContactRequest::ExportCard(name) => keep(move |with| {
+            let (card, change) = with.contacts.export(&name, with.unix_us)?;
+            Ok(written(with, change, ContactDone::nobody(Answer::Text(card))))
+        }),
+        ContactRequest::ListCards => keep(|with| {
+            let (cards, dir) = (with.contacts.unused_cards(), with.paths.contacts());
+            Ok(Plan::Write(Box::new(move |_gate| {
+                let named = |(hash, at): ([u8; 16], i64)| {
+                    (data_encoding::HEXLOWER.encode(&hash), Contacts::given_to(&dir, hash), at)
+                };
+                Done::Answer(Answer::Cards(cards.into_iter().map(named).collect()))
+            })))
+        }),
+        ContactRequest::RevokeCard(id) => {
+            keep(move |with| Ok(written(with, with.contacts.revoke(&id)?, ContactDone::nobody(Answer::Done))))
+        }
+    }
+}
+
+/// Cards that nobody has used for long are taken back. The daemon's own wish.
+pub(in crate::engine) fn expire(with: &mut Components<'_>) -> Result<Plan, Denied> {
+    Ok(written(with, with.contacts.expire(with.unix_us), ContactDone::nobody(Answer::Done)))
+}
+
+/// A change is written; one of nothing is answered as it is.
+fn written(with: &Components<'_>, mut change: Change, done: ContactDone) -> Plan {
+    if change.is_empty() {
+        return Plan::Now(done.answer);
+    }
+    let store = with.store.clone();
+    Plan::Write(Box::new(move |gate| {
+        let result = change.write(&store, gate);
+        Done::Contacts(change, result, done)
+    }))
+}

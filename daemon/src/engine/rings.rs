@@ -1,0 +1,65 @@
+//! Rings that are let in or not.
+//!
+//! Lives here: asking who may ring before the rules hear of a ring, and again when do-not-disturb or a contact changes.
+//! Must not: decide who may ring (`ring_policy/` does), or know D-Bus.
+
+use ahoy_call::{CallView, Command, Event, SignalOrder, State};
+
+use crate::engine::Engine;
+use crate::engine::ring_policy::{Dropped, Now, Ring};
+use crate::signal::SignalingOrder;
+use crate::system::clock;
+
+impl Engine {
+    /// Something came in. A note of a contact that was blocked meanwhile is dropped.
+    pub(super) fn on_news(&mut self, event: Event) {
+        match event {
+            Event::Rung { call, leg, peer, lifetime, preconnect, policy: _ } => {
+                let now = self.judged_at();
+                self.on_ring(now, Ring { call, leg, peer, preconnect, until: now.moment + lifetime });
+            }
+            Event::MissedNote { peer, .. }
+                if self.contacts.manner(peer).is_none_or(|(_, blocked)| blocked) => {}
+            event => self.on_event(event),
+        }
+    }
+
+    /// A ring came in. Who is kept away gets nothing: the session is dropped unanswered.
+    fn on_ring(&mut self, now: Now, ring: Ring) {
+        let (rules, dialed) = (self.contacts.manner(ring.peer), self.phone.dials(ring.peer));
+        match self.ring_policy.judge(now, ring, rules.as_ref(), dialed) {
+            Ok(policy) => self.on_event(ring.event(now.moment, policy)),
+            Err(over) => {
+                tracing::debug!(call = ?ring.call, "a ring was kept away");
+                self.drop_rings(over);
+            }
+        }
+    }
+
+    fn drop_rings(&mut self, rings: Vec<Dropped>) {
+        for (call, leg) in rings {
+            self.order_signal(SignalingOrder::Call { call, leg, order: SignalOrder::Forget });
+        }
+    }
+
+    /// Do-not-disturb began, changed or ended, or what a person says of a contact did. What rings falls silent if it would be
+    /// kept away now; who was kept away and still calls rings if it would not: nothing was said to them until now.
+    pub(super) fn policy_changed(&mut self) {
+        let now = self.judged_at();
+        let disturbs = |view: &CallView| {
+            let rings = matches!(view.state, State::Incoming | State::Waiting) && !view.silenced;
+            let rules = self.contacts.manner(view.peer).filter(|_| rings);
+            rules.is_some_and(|(rules, _)| self.ring_policy.keeps_away(now.unix_us, &rules))
+        };
+        for view in self.phone.views().into_iter().filter(disturbs).collect::<Vec<_>>() {
+            self.command("do-not-disturb", Command::Silence { call: view.id });
+        }
+        let (rings, over) = self.ring_policy.judge_again(now, |peer| self.contacts.manner(peer));
+        self.drop_rings(over);
+        rings.into_iter().for_each(|ring| self.on_event(ring));
+    }
+
+    fn judged_at(&mut self) -> Now {
+        Now { moment: self.now(), unix_us: clock::unix_us() }
+    }
+}

@@ -1,0 +1,228 @@
+//! What one input comes to: effects as orders to ports, records for history, and what is then shown.
+//!
+//! Lives here: one `match` over `Effect`, as a value that is returned.
+//! Must not: know the engine; do anything; wait.
+
+use ahoy_call::{
+    CallId, CallView, Direction, Effect, Effects, Fact, MediaOrder, MemberView, Moment, Outcome, PeerId,
+    Record,
+};
+
+use crate::contacts::Contacts;
+use crate::engine::shown::{Change, Release};
+use crate::history::Entry;
+use crate::system::clock;
+use crate::values::board::{CallRow, MemberRow};
+use crate::values::happening::EventData;
+use crate::{media, signal};
+
+/// What is to be done about one input, in this order.
+#[derive(Debug, Default)]
+#[must_use]
+pub(super) struct Stepped {
+    /// To signaling and media.
+    pub orders: Vec<Order>,
+    /// To history.
+    pub entries: Vec<Entry>,
+    /// Let out when the entries are safe.
+    pub release: Release,
+    /// Calls that are over: with whom, and when by the calendar.
+    pub ended: Vec<(PeerId, i64)>,
+    /// A call left what is shown.
+    pub retired: bool,
+}
+
+/// An order to a port.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// To signaling.
+    Signal(signal::SignalingOrder),
+    /// To media.
+    Media(CallId, media::CallOrder),
+}
+
+/// One step: it looks at the contacts, and at how loud they are to be.
+pub(super) struct Step<'a> {
+    contacts: &'a Contacts,
+    volume: &'a dyn Fn(CallId) -> Option<f32>,
+    stepped: Stepped,
+}
+
+impl<'a> Step<'a> {
+    /// `volume`: how loud the other of a call is played, by the call's name on the wire.
+    pub(super) fn new(contacts: &'a Contacts, volume: &'a dyn Fn(CallId) -> Option<f32>) -> Self {
+        Self { contacts, volume, stepped: Stepped::default() }
+    }
+
+    /// What these effects come to.
+    pub(super) fn take(mut self, effects: Effects) -> Stepped {
+        for effect in effects {
+            match effect {
+                Effect::Signal { call, leg, order } => {
+                    let order = signal::SignalingOrder::Call { call, leg, order };
+                    self.stepped.orders.push(Order::Signal(order));
+                }
+                Effect::Media { call, leg, epoch, order } => {
+                    let opens = matches!(order, MediaOrder::Open { .. });
+                    self.media(call, media::CallOrder::Path { leg, epoch, order });
+                    if let Some(volume) = opens.then(|| (self.volume)(call)).flatten() {
+                        self.media(call, media::CallOrder::Volume(volume));
+                    }
+                }
+                Effect::EndMedia(call) => self.media(call, media::CallOrder::End),
+                Effect::Record(record) => self.record(*record),
+                Effect::Publish(view) => {
+                    let row = self.row(*view);
+                    self.stepped.release.changes.push(Change::Row(Box::new(row)));
+                }
+                Effect::Retire(call) => {
+                    self.stepped.release.changes.push(Change::Gone(call));
+                    self.stepped.retired = true;
+                }
+            }
+        }
+        self.stepped
+    }
+
+    fn media(&mut self, call: CallId, order: media::CallOrder) {
+        self.stepped.orders.push(Order::Media(call, order));
+    }
+
+    fn record(&mut self, record: Record) {
+        tracing::info!(call = ?record.view.id, fact = ?record.fact, state = ?record.view.state, reason = ?record.view.reason, "call");
+        let view = &record.view;
+        let (name, address) = self.contacts.name_and_address(view.peer);
+        let at_unix_us = record.at_unix_us.unwrap_or_else(|| clock::to_unix(record.at));
+        for kind in event_kinds(&record) {
+            let data = EventData {
+                call: Some(view.id),
+                contact: Some(view.peer),
+                name: Some(name.clone()),
+                direction: Some(view.direction),
+                reason: view.reason,
+                outcome: view.outcome,
+                duration_ms: duration_ms(view),
+                history: None,
+                at_unix_us,
+            };
+            self.stepped.release.events.push((kind, data));
+        }
+        if record.fact == Fact::Ended {
+            self.stepped.ended.push((view.peer, at_unix_us));
+        }
+        self.stepped.entries.push(Entry { record, at_unix_us, name, address });
+    }
+
+    fn row(&self, view: CallView) -> CallRow {
+        let (name, address) = self.contacts.name_and_address(view.peer);
+        let rules = self.contacts.manner(view.peer).map(|(rules, _)| rules).unwrap_or_default();
+        let unix = |moment: Option<Moment>| moment.map_or(0, clock::to_unix);
+        CallRow {
+            name,
+            icon: rules.icon,
+            ring_tone: rules.ring_tone,
+            address,
+            verified: rules.verified,
+            history_id: 0,
+            created_at: clock::to_unix(view.created),
+            ringing_at: unix(view.ringing),
+            answered_at: unix(view.answered),
+            ended_at: unix(view.ended),
+            answered_boot: view.connected.map_or(0, Moment::micros),
+            deadline_boot: view.deadline.map_or(0, Moment::micros),
+            members: view.members.iter().map(|member| self.member(member)).collect(),
+            view,
+        }
+    }
+
+    fn member(&self, member: &MemberView) -> MemberRow {
+        MemberRow {
+            name: self.contacts.name_and_address(member.peer).0,
+            volume: self.contacts.manner(member.peer).map(|(rules, _)| rules).unwrap_or_default().volume,
+            joined_at: member.joined.map_or(0, clock::to_unix),
+            left_at: member.left.map_or(0, clock::to_unix),
+        }
+    }
+}
+
+/// How long sound could flow in a call that is over, from the first time that it did.
+fn duration_ms(view: &CallView) -> Option<u64> {
+    let ended = view.ended?;
+    let talked = view.connected.map_or(0, |from| ended.since(from).as_millis());
+    Some(u64::try_from(talked).unwrap_or(u64::MAX))
+}
+
+/// What a hook hears of a record. A call that nobody heard of is heard of only as missed.
+fn event_kinds(record: &Record) -> Vec<&'static str> {
+    let view = &record.view;
+    match record.fact {
+        Fact::RingingHere => vec!["call.incoming"],
+        Fact::Answered => vec!["call.answered"],
+        Fact::Ended => {
+            let incoming = view.direction == Direction::Incoming;
+            let missed = incoming && view.outcome == Some(Outcome::Missed);
+            let public = !incoming || view.ringing.is_some();
+            let ended = public.then_some("call.ended");
+            ended.into_iter().chain(missed.then_some("call.missed")).collect()
+        }
+        Fact::Dialed
+        | Fact::Offered
+        | Fact::RingingThere
+        | Fact::Connected
+        | Fact::PathLost
+        | Fact::PathRestored
+        | Fact::Held
+        | Fact::Resumed
+        | Fact::HeldThere
+        | Fact::ResumedThere
+        | Fact::GlareMerged
+        | Fact::Noted => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use ahoy_call::{Command, LegId, Phone, Settings, State};
+
+    use super::*;
+    use crate::identity;
+    use crate::system::store::Store;
+    use crate::values::preconnect::Preconnect;
+
+    #[test]
+    fn a_step_is_a_value_that_no_engine_is_needed_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = Arc::new(identity::open(dir.path(), Some("Ana"), &[]).unwrap());
+        let (store, _thread) = Store::spawn().unwrap();
+        let leg = own.leg_id();
+        let contacts = Contacts::open(&dir.path().join("contacts"), own, Preconnect::Always, store).unwrap();
+        let step = |effects| Step::new(&contacts, &|_| Some(0.5)).take(effects);
+        let rows = |stepped: &Stepped| {
+            let row = |change: &Change| match change {
+                Change::Row(row) => (row.view.state, row.name.clone()),
+                Change::Gone(_) => panic!("it lingers"),
+            };
+            stepped.release.changes.iter().map(row).collect::<Vec<_>>()
+        };
+        let (call, peer) = (CallId::from_bytes([1; 16]), PeerId::from_bytes([2; 16]));
+        let mut phone = Phone::new(leg, Settings::default());
+        let now = Moment::from_micros(1_000_000);
+
+        let (devices, lifetime) = (vec![LegId::from_bytes([3; 16])], Duration::from_secs(60));
+        let dial = Command::Dial { call, peer, devices, lifetime, note: None, hold_others: false };
+        let dialed = step(phone.command(now, dial).unwrap());
+        assert!(matches!(dialed.orders[..], [Order::Signal(_)]), "{:?}", dialed.orders);
+        assert_eq!(rows(&dialed), [(State::Dialing, "02".repeat(16))], "nobody's name: the id");
+        assert_eq!(dialed.entries.iter().map(|entry| entry.record.fact).collect::<Vec<_>>(), [Fact::Dialed]);
+        assert!(dialed.release.events.is_empty() && dialed.ended.is_empty() && !dialed.retired);
+
+        let over = step(phone.command(now, Command::HangUp { call }).unwrap());
+        assert_eq!(rows(&over)[0].0, State::Disconnected);
+        let kinds: Vec<_> = over.release.events.iter().map(|(kind, data)| (*kind, data.call)).collect();
+        assert_eq!(kinds, [("call.ended", Some(call))]);
+        assert!(matches!(over.ended[..], [(of, _)] if of == peer));
+    }
+}
