@@ -47,7 +47,7 @@ use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
 use crate::system::paths::Paths;
 use crate::system::store::Store;
-use crate::system::{clock, memory, ready};
+use crate::system::{clock, ready};
 use crate::values::own::Own;
 use crate::values::request::Asked;
 use crate::values::tone::Tone;
@@ -262,8 +262,8 @@ impl Engine {
                 Due::Cards => self.keep(Box::new(requests::expire), None),
                 // The end of a call that is there now comes here again.
                 Due::Rest if self.phone.views().is_empty() => {
-                    memory::rest();
-                    // A full queue is no rest; what it gives up goes back to the system with the next one.
+                    // The history is the last that has something to give back, and gives back all behind it. Where its queue is
+                    // full, much goes on: another time.
                     drop(self.ports.history.try_send(history::HistoryOrder::Rest));
                 }
                 Due::Rest => {}

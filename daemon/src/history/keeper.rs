@@ -19,7 +19,7 @@ use super::believed::Calendar;
 use super::{
     Entry, HeldAnswer, HistoryFilter, HistoryOrder, Report, Retention, Unfinished, export, prune, query,
 };
-use crate::system::{clock, failpoint};
+use crate::system::{clock, failpoint, memory};
 use crate::values::request::{Answer, Denied, DeniedKind, HistoryRequest, Reply};
 use crate::values::rows::ExportFormat;
 
@@ -212,13 +212,15 @@ impl Keeper {
         None
     }
 
-    /// SQLite keeps up to two megabytes of pages, which the next question reads again from the system's cache.
+    /// SQLite keeps up to two megabytes of pages, which the next question reads again from the system's cache. The memory of the
+    /// whole program is given back behind it: nothing may run afterwards that brings pages in again.
     fn rest(&self) {
         if let Base::Open(db) = &self.base
             && let Err(error) = db.execute_batch("PRAGMA shrink_memory")
         {
             tracing::debug!(%error, "what the history has read stays in memory");
         }
+        memory::rest();
     }
 
     /// What is done when nobody asks: a disk that was away is tried, old rows go.

@@ -60,7 +60,7 @@ pub enum HistoryOrder {
     /// Answer this: what only reads, by itself; what changes rows, through `Report::Changed`; a file is written on a thread of
     /// its own.
     Ask(HistoryRequest, Reply),
-    /// Nothing goes on: what was read is not kept in memory any longer.
+    /// Nothing goes on: what was read is not kept in memory any longer, and then all that is free is given back.
     Rest,
     /// Commit and end.
     Stop,
