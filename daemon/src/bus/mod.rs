@@ -30,6 +30,7 @@ mod publish;
 mod settings;
 mod shown;
 mod tree;
+#[cfg(any(test, feature = "sample"))]
 mod tried;
 mod verbs;
 
@@ -39,6 +40,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use self::tree::{Lost, Tree};
+#[cfg(any(test, feature = "sample"))]
 pub(crate) use self::tried::{marshalled, texts};
 use crate::system::clock;
 use crate::values::board::Newest;

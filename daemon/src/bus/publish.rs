@@ -211,7 +211,7 @@ pub(super) fn changes(changed: &Changed) -> (String, &Properties, &[&'static str
 
 #[cfg(test)]
 mod tests {
-    use ahoy_call::{CallKind, CallView, Can, Direction, MemberState, MemberView, Moment, PeerId, State};
+    use ahoy_call::{CallView, MemberState, MemberView, PeerId, State};
     use zbus::Variant;
 
     use super::*;
@@ -311,47 +311,6 @@ mod tests {
     }
 
     fn call(id: u8, state: State) -> Arc<CallRow> {
-        let view = CallView {
-            id: CallId::from_bytes([id; 16]),
-            kind: CallKind::Direct,
-            peer: PeerId::from_bytes([0xbe; 16]),
-            members: Vec::new(),
-            direction: Direction::Incoming,
-            state,
-            reason: None,
-            ended_by: None,
-            outcome: None,
-            serial: 1,
-            deadline: None,
-            created: Moment::from_micros(1),
-            ringing: None,
-            answered: None,
-            ended: None,
-            muted: false,
-            hears_only: false,
-            local_hold: false,
-            silenced: false,
-            connected: None,
-            auto_answered: false,
-            note: None,
-            message: None,
-            can: Can::default(),
-        };
-        Arc::new(CallRow {
-            view,
-            name: "Ben".to_owned(),
-            icon: String::new(),
-            ring_tone: String::new(),
-            address: "ben-address".to_owned(),
-            verified: false,
-            history_id: 0,
-            created_at: 0,
-            ringing_at: 0,
-            answered_at: 0,
-            ended_at: 0,
-            answered_boot: 0,
-            deadline_boot: 0,
-            members: Vec::new(),
-        })
+        Arc::new(CallRow::sample(CallView::sample(id, state), "Ben"))
     }
 }

@@ -98,6 +98,7 @@ pub fn spawn(
 
 /// The first line and the rest of the pop-up of a call that rings, as a server that reads markup gets them; for tests and the
 /// fuzzer.
+#[cfg(any(test, feature = "sample"))]
 pub(crate) fn popup(call: &Arc<CallRow>) -> (String, String) {
     let note = popup::note(call, None);
     let body = server::body(&note, true, true);

@@ -98,7 +98,7 @@ impl Scene {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use ahoy_call::{CallKind, CallView, Can, Direction, PeerId};
+    use ahoy_call::{CallView, Direction};
 
     use super::*;
     use crate::values::board::ManagerRow;
@@ -115,48 +115,7 @@ pub(super) mod tests {
             | State::Reconnecting
             | State::Disconnected => Direction::Incoming,
         };
-        let view = CallView {
-            id: CallId::from_bytes([id; 16]),
-            kind: CallKind::Direct,
-            peer: PeerId::from_bytes([id; 16]),
-            members: Vec::new(),
-            direction,
-            state,
-            reason: None,
-            ended_by: None,
-            outcome: None,
-            serial: 1,
-            deadline: None,
-            created: Moment::from_micros(1),
-            ringing: None,
-            answered: None,
-            ended: None,
-            muted: false,
-            hears_only: false,
-            local_hold: false,
-            silenced: false,
-            connected: None,
-            auto_answered: false,
-            note: None,
-            message: None,
-            can: Can::default(),
-        };
-        Arc::new(CallRow {
-            view,
-            name: name.to_owned(),
-            address: "address".to_owned(),
-            verified: false,
-            history_id: 0,
-            created_at: 0,
-            ringing_at: 0,
-            answered_at: 0,
-            ended_at: 0,
-            answered_boot: 0,
-            deadline_boot: 0,
-            members: Vec::new(),
-            icon: String::new(),
-            ring_tone: String::new(),
-        })
+        Arc::new(CallRow::sample(CallView { direction, ..CallView::sample(id, state) }, name))
     }
 
     /// The scene of these calls, with a bell that sounds.

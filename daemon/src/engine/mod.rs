@@ -12,6 +12,7 @@ mod in_force;
 mod kept;
 mod numbers;
 mod outages;
+#[cfg(any(test, feature = "sample"))]
 pub mod outward;
 mod perform;
 mod problems;

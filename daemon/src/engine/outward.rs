@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ahoy_call::{CallId, CallKind, CallView, Can, Direction, EndReason, Message, Moment, PeerId, State};
+use ahoy_call::{CallView, Direction, EndReason, Message, State};
 use ahoy_proto::words::{NAME, NOTE, Words};
 
 use crate::values::board::{Board, CallRow};
@@ -133,45 +133,11 @@ fn call(direction: Direction, words: &str, name: &str) -> Arc<CallRow> {
     let incoming = direction == Direction::Incoming;
     let words = Some(words.to_owned());
     let view = CallView {
-        id: CallId::from_bytes([7; 16]),
-        kind: CallKind::Direct,
-        peer: PeerId::from_bytes([9; 16]),
-        members: Vec::new(),
         direction,
-        state: if incoming { State::Incoming } else { State::Disconnected },
         reason: (!incoming).then_some(EndReason::Declined),
-        ended_by: None,
-        outcome: None,
-        serial: 1,
-        deadline: None,
-        created: Moment::from_micros(1),
-        ringing: None,
-        answered: None,
-        connected: None,
-        ended: None,
-        muted: false,
-        hears_only: false,
-        local_hold: false,
-        silenced: false,
-        auto_answered: false,
         note: words.clone().filter(|_| incoming),
         message: words.filter(|_| !incoming),
-        can: Can::default(),
+        ..CallView::sample(7, if incoming { State::Incoming } else { State::Disconnected })
     };
-    Arc::new(CallRow {
-        view,
-        name: name.to_owned(),
-        icon: String::new(),
-        ring_tone: String::new(),
-        address: "address".to_owned(),
-        verified: false,
-        history_id: 1,
-        created_at: 1,
-        ringing_at: 0,
-        answered_at: 0,
-        ended_at: 0,
-        answered_boot: 0,
-        deadline_boot: 0,
-        members: Vec::new(),
-    })
+    Arc::new(CallRow { history_id: 1, created_at: 1, ..CallRow::sample(view, name) })
 }

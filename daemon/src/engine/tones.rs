@@ -76,7 +76,7 @@ fn talks(state: State) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ahoy_call::{CallId, CallKind, Can, PeerId};
+    use ahoy_call::CallId;
 
     use super::*;
 
@@ -89,32 +89,7 @@ mod tests {
     }
 
     fn view(n: u8, state: State) -> CallView {
-        CallView {
-            id: id(n),
-            kind: CallKind::Direct,
-            peer: PeerId::from_bytes([n; 16]),
-            members: Vec::new(),
-            direction: Direction::Incoming,
-            state,
-            reason: None,
-            ended_by: None,
-            outcome: None,
-            serial: 1,
-            deadline: None,
-            created: at(0),
-            ringing: None,
-            answered: None,
-            ended: None,
-            muted: false,
-            local_hold: false,
-            silenced: false,
-            hears_only: false,
-            connected: None,
-            auto_answered: false,
-            note: None,
-            message: None,
-            can: Can::default(),
-        }
+        CallView { created: at(0), ..CallView::sample(n, state) }
     }
 
     fn over(reason: EndReason, by: EndedBy) -> CallView {

@@ -18,6 +18,7 @@ mod search;
 mod select;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "sample"))]
 mod through;
 mod words;
 
@@ -29,7 +30,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::values::request::{Answer, Denied, HistoryRequest, Reply};
 
+#[cfg(any(test, feature = "sample"))]
 pub use self::through::Files;
+#[cfg(any(test, feature = "sample"))]
 pub(crate) use self::through::through;
 pub use crate::values::rows::{HistoryFilter, HistoryRow, Retention};
 

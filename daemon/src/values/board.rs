@@ -142,6 +142,29 @@ impl CallRow {
     }
 }
 
+#[cfg(any(test, feature = "sample"))]
+impl CallRow {
+    /// The row of such a call of a contact, for tests: without any times, and not in history yet.
+    pub fn sample(view: CallView, name: &str) -> Self {
+        Self {
+            view,
+            name: name.to_owned(),
+            icon: String::new(),
+            ring_tone: String::new(),
+            address: format!("{}-address", name.to_lowercase()),
+            verified: false,
+            history_id: 0,
+            created_at: 0,
+            ringing_at: 0,
+            answered_at: 0,
+            ended_at: 0,
+            answered_boot: 0,
+            deadline_boot: 0,
+            members: Vec::new(),
+        }
+    }
+}
+
 /// One sound device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeviceRow {

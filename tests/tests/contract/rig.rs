@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use ahoy_call::{
-    CallId, CallKind, CallView, Can, Direction, EndReason, EndedBy, MemberId, MemberState, MemberView,
-    Moment, PeerId, State,
+    CallId, CallView, Can, Direction, EndReason, EndedBy, MemberId, MemberState, MemberView, Moment, PeerId,
+    State,
 };
 use ahoy_tests::bus::PrivateBus;
 use ahoyd::bus::{EventData, Publication, Report, serve};
@@ -245,7 +245,6 @@ pub(crate) fn with_call(state: State) -> Board {
     };
     let view = CallView {
         id: CALL,
-        kind: CallKind::Direct,
         peer,
         members: vec![MemberView::new(MemberId::FIRST, peer, member)],
         direction: if matches!(state, State::Incoming | State::Waiting) {
@@ -253,24 +252,12 @@ pub(crate) fn with_call(state: State) -> Board {
         } else {
             Direction::Outgoing
         },
-        state,
         reason: over.then_some(EndReason::Completed),
         ended_by: over.then_some(EndedBy::Local),
-        outcome: None,
         serial: 1 + state_number(state),
-        deadline: None,
         created: Moment::from_micros(1_000),
         ringing: (state != State::Dialing).then_some(Moment::from_micros(2_000)),
         answered: answered.then_some(Moment::from_micros(3_000)),
-        ended: None,
-        muted: false,
-        hears_only: false,
-        local_hold: false,
-        silenced: false,
-        connected: None,
-        auto_answered: false,
-        note: None,
-        message: None,
         can: Can {
             answer: matches!(state, State::Incoming | State::Waiting),
             decline: matches!(state, State::Incoming | State::Waiting),
@@ -278,27 +265,22 @@ pub(crate) fn with_call(state: State) -> Board {
             mute: !over,
             hold: answered && !over,
         },
+        ..CallView::sample(0xbe, state)
     };
     let row = CallRow {
-        view,
-        name: "Ben".to_owned(),
-        icon: String::new(),
-        ring_tone: String::new(),
-        address: "ben-address".to_owned(),
-        verified: false,
         history_id: 7,
         created_at: 1_000_000,
         ringing_at: if state == State::Dialing { 0 } else { 2_000_000 },
         answered_at: if answered { 3_000_000 } else { 0 },
         ended_at: if over { 4_000_000 } else { 0 },
         answered_boot: if answered { 3_000 } else { 0 },
-        deadline_boot: 0,
         members: vec![MemberRow {
             name: "Ben".to_owned(),
             volume: 1.0,
             joined_at: if answered { 3_000_000 } else { 0 },
             left_at: if over { 4_000_000 } else { 0 },
         }],
+        ..CallRow::sample(view, "Ben")
     };
     Board {
         calls: vec![Arc::new(row)],

@@ -49,36 +49,15 @@ fn rank(view: &CallView) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use ahoy_call::{CallKind, Can, Direction, Moment, PeerId};
+    use ahoy_call::Moment;
 
     use super::*;
 
     fn view(id: u8, state: State) -> CallView {
         CallView {
-            id: CallId::from_bytes([id; 16]),
-            kind: CallKind::Direct,
-            peer: PeerId::from_bytes([id; 16]),
-            members: Vec::new(),
-            direction: Direction::Incoming,
-            state,
-            reason: None,
-            ended_by: None,
-            outcome: None,
-            serial: 1,
-            deadline: None,
             created: Moment::from_micros(id.into()),
-            ringing: None,
-            answered: None,
-            ended: None,
-            muted: false,
-            hears_only: false,
             local_hold: state == State::Held,
-            silenced: false,
-            connected: None,
-            auto_answered: false,
-            note: None,
-            message: None,
-            can: Can::default(),
+            ..CallView::sample(id, state)
         }
     }
 

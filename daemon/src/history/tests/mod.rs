@@ -11,9 +11,7 @@ mod upgrading;
 
 use std::path::{Path, PathBuf};
 
-use ahoy_call::{
-    CallId, CallKind, CallView, Can, Direction, EndReason, EndedBy, Fact, Moment, Outcome, PeerId, State,
-};
+use ahoy_call::{CallId, CallView, Direction, EndReason, EndedBy, Fact, Moment, Outcome, PeerId, State};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -95,31 +93,14 @@ impl Running {
 }
 
 fn view(call: u8, direction: Direction) -> CallView {
+    let state = if direction == Direction::Incoming { State::Incoming } else { State::Dialing };
     CallView {
-        id: CallId::from_bytes([call; 16]),
-        kind: CallKind::Direct,
         peer: PeerId::from_bytes([9; 16]),
         members: Vec::new(),
         direction,
-        state: if direction == Direction::Incoming { State::Incoming } else { State::Dialing },
-        reason: None,
-        ended_by: None,
-        outcome: None,
-        serial: 1,
-        deadline: None,
         created: at(10),
-        ringing: None,
-        answered: None,
-        ended: None,
-        muted: false,
-        hears_only: false,
-        local_hold: false,
-        silenced: false,
-        connected: None,
-        auto_answered: false,
         note: Some("lunch?".into()),
-        message: None,
-        can: Can::default(),
+        ..CallView::sample(call, state)
     }
 }
 
@@ -216,6 +197,13 @@ fn row_and_fold(running: &Running, path: &Path, row: u64) -> (HistoryRow, Histor
     let Ok(Answer::Row(shown)) = running.ask(HistoryRequest::Get(row)) else { panic!("no row {row}") };
     let folded = HistoryRow { call: shown.call.clone(), ..fold(path, row) };
     (*shown, folded)
+}
+
+/// A history that has nothing in it.
+fn fresh() -> (tempfile::TempDir, PathBuf, Running) {
+    let (dir, path) = scratch();
+    let (history, _) = start(&path);
+    (dir, path, history)
 }
 
 fn scratch() -> (tempfile::TempDir, PathBuf) {
