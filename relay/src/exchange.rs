@@ -359,5 +359,4 @@ impl Exchange {
 }
 
 #[cfg(test)]
-#[path = "exchange_tests.rs"]
 mod tests;

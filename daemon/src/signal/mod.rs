@@ -13,9 +13,9 @@ mod peer_line;
 mod peers;
 mod replay;
 mod sessions;
-#[cfg(test)]
-mod sessions_tests;
 mod task;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 
 use std::path::PathBuf;

@@ -344,5 +344,4 @@ impl Lists {
 }
 
 #[cfg(test)]
-#[path = "lists_tests.rs"]
 mod tests;

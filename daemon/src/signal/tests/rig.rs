@@ -204,6 +204,13 @@ pub(crate) fn shake_hands(ana: &mut Phone, ben: &mut Phone) -> Envelope {
     message_1
 }
 
+/// Two who have shaken hands.
+pub(crate) fn in_session() -> (Phone, Phone) {
+    let (mut ana, mut ben) = friends();
+    shake_hands(&mut ana, &mut ben);
+    (ana, ben)
+}
+
 /// Carries what one sent to the other, back and forth, until nothing more is sent.
 pub(crate) fn settle(ms: u64, ana: &mut Phone, ben: &mut Phone, out: Vec<Out>) -> Vec<Event> {
     let (mut seen, mut air) = (events(&out), posts(&out));

@@ -74,8 +74,7 @@ fn message_1_repeats_under_one_id_until_it_is_answered() {
     }
     assert_eq!(times, [500, 1500, 3500, 7500, 15_500, 23_500, 31_500, 39_500, 47_500, 55_500]);
 
-    let (mut ana, mut ben) = friends();
-    shake_hands(&mut ana, &mut ben);
+    let (ana, _ben) = in_session();
     assert_eq!(ana.table.deadline(), None, "answered: no more repeats");
 }
 
@@ -222,8 +221,7 @@ fn a_replayed_message_1_gets_nothing_after_the_call_and_after_a_restart() {
 
 #[test]
 fn the_same_call_id_in_a_new_handshake_is_a_replay_too() {
-    let (mut ana, mut ben) = friends();
-    shake_hands(&mut ana, &mut ben);
+    let (mut ana, mut ben) = in_session();
     let order = SignalOrder::Forget;
     ana.table.order(at(40), SignalingOrder::Call { call: CALL, leg: ben.leg(), order });
     let again = posts(&ana.ring(50, ben.peer(), ben.leg())).remove(0);
@@ -250,8 +248,7 @@ fn the_same_call_id_of_two_contacts_is_two_calls() {
 
 #[test]
 fn frames_take_the_channel_when_it_is_open_and_closing_words_take_both() {
-    let (mut ana, mut ben) = friends();
-    shake_hands(&mut ana, &mut ben);
+    let (mut ana, mut ben) = in_session();
     let out = ana.send(40, ben.leg(), offer());
     settle(40, &mut ana, &mut ben, out);
     for (phone, leg) in [(&mut ana, ben.leg()), (&mut ben, LegId::from_bytes([0; 16]))] {
@@ -278,8 +275,7 @@ fn frames_take_the_channel_when_it_is_open_and_closing_words_take_both() {
 
 #[test]
 fn what_a_dead_channel_swallowed_goes_by_the_relay() {
-    let (mut ana, mut ben) = friends();
-    shake_hands(&mut ana, &mut ben);
+    let (mut ana, mut ben) = in_session();
     ana.table.order(at(40), SignalingOrder::Channel { call: CALL, leg: ben.leg(), open: true });
     let out = ana.send(50, ben.leg(), offer());
     assert!(posts(&out).is_empty());
@@ -291,8 +287,7 @@ fn what_a_dead_channel_swallowed_goes_by_the_relay() {
 
 #[test]
 fn a_session_whose_other_end_is_gone_is_undeliverable_once() {
-    let (mut ana, mut ben) = friends();
-    shake_hands(&mut ana, &mut ben);
+    let (mut ana, ben) = in_session();
     ana.send(0, ben.leg(), offer());
     let mut seen = Vec::new();
     while let Some(due) = ana.table.deadline() {

@@ -36,8 +36,7 @@ fn pass(phone: &mut Phone, until_ms: u64) -> (usize, Vec<Event>) {
 
 #[test]
 fn after_a_minute_of_repairs_that_nobody_heard_the_newest_path_and_the_hang_up_arrive() {
-    let (mut ana, mut ben) = friends();
-    shake_hands(&mut ana, &mut ben);
+    let (mut ana, mut ben) = in_session();
     let mut seen = Vec::new();
     for n in 0..12_u16 {
         let ms = 100 + u64::from(n) * 5_000;
@@ -67,8 +66,7 @@ fn after_a_minute_of_repairs_that_nobody_heard_the_newest_path_and_the_hang_up_a
 
 #[test]
 fn a_session_that_was_given_up_lives_again_with_the_first_word_of_the_other() {
-    let (mut ana, mut ben) = friends();
-    shake_hands(&mut ana, &mut ben);
+    let (mut ana, mut ben) = in_session();
     ana.send(40, ben.leg(), offer());
     let gone = [Event::Undeliverable { call: CALL, leg: ben.leg() }];
     assert_eq!(pass(&mut ana, 200_000).1, gone);
@@ -82,8 +80,7 @@ fn a_session_that_was_given_up_lives_again_with_the_first_word_of_the_other() {
 
 #[test]
 fn a_channel_that_opens_revives_a_session_that_was_given_up() {
-    let (mut ana, mut ben) = friends();
-    shake_hands(&mut ana, &mut ben);
+    let (mut ana, ben) = in_session();
     ana.send(40, ben.leg(), offer());
     pass(&mut ana, 200_000);
     let out =
@@ -93,8 +90,7 @@ fn a_channel_that_opens_revives_a_session_that_was_given_up() {
 
 #[test]
 fn a_relay_that_has_no_room_still_gets_the_hang_up() {
-    let (mut ana, mut ben) = friends();
-    shake_hands(&mut ana, &mut ben);
+    let (mut ana, ben) = in_session();
     ana.table.slow_down(at(50).now, RELAY);
     path(&mut ana, 100, ben.leg(), 1);
     let (bulk, _) = pass(&mut ana, 3_000);

@@ -98,8 +98,7 @@ fn a_note_of_a_ring_that_nobody_proved_is_told_and_of_one_that_was_let_in_not_af
 
 #[test]
 fn a_note_that_comes_after_a_ring_was_waited_for_in_vain_is_told_for_that_ring_left_no_row() {
-    let (mut ana, mut ben) = friends();
-    shake_hands(&mut ana, &mut ben);
+    let (mut ana, mut ben) = in_session();
     ben.tokens[0].bound = Some(ana.peer());
     ben.tell();
     let forget = SignalingOrder::Call { call: CALL, leg: ana.leg(), order: SignalOrder::Forget };
