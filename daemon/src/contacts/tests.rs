@@ -4,7 +4,6 @@
 //! Must not: mock a file or a disk: they are real, in a directory of their own.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use ahoy_call::PeerId;
@@ -18,6 +17,7 @@ use crate::values::own::Own;
 use crate::values::preconnect::Preconnect;
 use crate::values::request::{Denied, DeniedKind};
 
+mod files;
 mod names;
 
 struct Somebody {
@@ -52,6 +52,11 @@ impl Somebody {
             .card([9; 16])
             .unwrap()
             .to_text()
+    }
+
+    /// Where the card of somebody lies.
+    fn file_of(&self, other: &Self) -> std::path::PathBuf {
+        self.dir.path().join("contacts").join(other.id() + ".json")
     }
 
     fn id(&self) -> String {
@@ -127,6 +132,27 @@ impl Now {
     }
 }
 
+fn blocked(blocked: bool) -> ContactChange {
+    ContactChange { blocked: Some(blocked), ..ContactChange::default() }
+}
+
+fn renamed(name: &str) -> ContactChange {
+    ContactChange { name: Some(name.to_owned()), ..ContactChange::default() }
+}
+
+/// What the relay knows a card's token by.
+fn token_of(card: &Card) -> [u8; 16] {
+    ahoy_proto::envelope::Token::from_bytes(card.token).hash().bytes()
+}
+
+/// Ana has Ben's card.
+fn acquainted() -> (Somebody, Somebody, Now, PeerId) {
+    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
+    let mut contacts = ana.contacts();
+    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
+    (ana, ben, contacts, peer)
+}
+
 fn kind<T: std::fmt::Debug>(result: Result<T, Denied>) -> DeniedKind {
     result.unwrap_err().kind
 }
@@ -147,7 +173,7 @@ fn a_contact_lives_on_after_a_restart() {
     assert_eq!(roster.card(ben.own.peer_id()), Some(Card::parse(&ben.card(1)).unwrap()));
     assert_eq!(roster.card(ana.own.peer_id()), None, "of contacts only");
     assert!(Arc::ptr_eq(&roster, &contacts.roster()), "the same roster until something changes");
-    let path = ana.dir.path().join("contacts").join(ben.id() + ".json");
+    let path = ana.file_of(&ben);
     assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -183,22 +209,16 @@ fn a_newer_card_updates_and_an_older_one_does_not() {
 
 #[test]
 fn a_blocked_contact_is_blocked_in_the_roster_and_after_a_restart() {
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    let mut contacts = ana.contacts();
-    contacts.add(&ben.card(1), 1).unwrap();
-    contacts
-        .change(ben.own.peer_id(), &ContactChange { blocked: Some(true), ..ContactChange::default() })
-        .unwrap();
-    assert!(contacts.roster().contact(ben.own.peer_id()).unwrap().blocked);
+    let (ana, _ben, mut contacts, peer) = acquainted();
+    contacts.change(peer, &blocked(true)).unwrap();
+    assert!(contacts.roster().contact(peer).unwrap().blocked);
     drop(contacts);
     let mut contacts = ana.contacts();
-    assert!(contacts.roster().contact(ben.own.peer_id()).unwrap().blocked);
-    contacts
-        .change(ben.own.peer_id(), &ContactChange { blocked: Some(false), ..ContactChange::default() })
-        .unwrap();
-    assert!(!contacts.roster().contact(ben.own.peer_id()).unwrap().blocked);
-    let bad = ContactChange { name: Some("two\nlines".into()), ..ContactChange::default() };
-    assert_eq!(kind(contacts.change(ben.own.peer_id(), &bad)), DeniedKind::InvalidOption);
+    assert!(contacts.roster().contact(peer).unwrap().blocked);
+    contacts.change(peer, &blocked(false)).unwrap();
+    assert!(!contacts.roster().contact(peer).unwrap().blocked);
+    let bad = renamed("two\nlines");
+    assert_eq!(kind(contacts.change(peer, &bad)), DeniedKind::InvalidOption);
     assert_eq!(kind(contacts.change(ana.own.peer_id(), &bad)), DeniedKind::NoSuchContact);
 }
 
@@ -209,7 +229,7 @@ fn each_exported_card_has_a_token_of_its_own_that_binds_once_and_goes_with_its_c
     contacts.add(&ben.card(1), 1).unwrap();
     let [one, two] = ["for Ben", ""].map(|name| Card::parse(&contacts.export(name, 5).unwrap()).unwrap());
     assert_ne!(one.token, two.token);
-    let hash = ahoy_proto::envelope::Token::from_bytes(one.token).hash().bytes();
+    let hash = token_of(&one);
     assert!(contacts.bind(hash, ben.own.peer_id()));
     assert!(contacts.bind(hash, ben.own.peer_id()), "again is no harm");
     assert!(!contacts.bind(hash, eve.own.peer_id()), "it is Ben's alone");
@@ -278,100 +298,8 @@ fn a_list_comes_by_name_in_pages_that_miss_nobody() {
 }
 
 #[test]
-fn a_damaged_file_is_set_aside_and_the_others_live() {
-    let (ana, ben, cleo) = (somebody("Ana"), somebody("Ben"), somebody("Cleo"));
-    let mut contacts = ana.contacts();
-    contacts.add(&ben.card(1), 1).unwrap();
-    contacts.add(&cleo.card(1), 1).unwrap();
-    contacts.export("x", 1).unwrap();
-    drop(contacts);
-    let dir = ana.dir.path().join("contacts");
-    let damage = |path: &Path| {
-        let half = std::fs::read(path).unwrap();
-        std::fs::write(path, &half[..half.len() / 2]).unwrap();
-    };
-    damage(&dir.join(ben.id() + ".json"));
-    damage(&std::fs::read_dir(dir.join("tokens")).unwrap().next().unwrap().unwrap().path());
-    let mut contacts = ana.contacts();
-    assert_eq!((contacts.len(), contacts.roster().tokens().len()), (1, 0));
-    assert_eq!(contacts.problems().borrow().len(), 2, "{:?}", contacts.problems());
-    assert!(contacts.problems().borrow()[0].contains("was set aside as"), "{:?}", contacts.problems());
-    drop(contacts);
-    assert!(ana.contacts().problems().borrow().is_empty(), "told once");
-    let kept = |dir: &Path| {
-        let names =
-            std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.contains(".damaged-")).count()
-    };
-    assert_eq!((kept(&dir), kept(&dir.join("tokens"))), (1, 1), "nothing is deleted");
-    // A card under another's name is damage too: the id of a row is what its card proves.
-    std::fs::copy(dir.join(cleo.id() + ".json"), dir.join(ana.id() + ".json")).unwrap();
-    assert_eq!((ana.contacts().len(), ana.contacts().problems().borrow().len()), (1, 0));
-}
-
-#[test]
-fn a_card_that_is_damaged_while_we_run_is_not_believed_but_set_aside_and_mended_by_a_new_one() {
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    let (mut contacts, peer) = (ana.contacts(), ben.own.peer_id());
-    contacts.add(&ben.card(1), 1).unwrap();
-    let change = ContactChange { name: Some("my Ben".into()), ..ContactChange::default() };
-    contacts.change(peer, &change).unwrap();
-    assert_eq!(contacts.legs(peer, now_s()), [ben.own.leg_id()]);
-    let path = ana.dir.path().join("contacts").join(ben.id() + ".json");
-    let text = std::fs::read_to_string(&path).unwrap();
-    // One letter of the signature: the file is whole, and its card still names the same account.
-    let at = text.find("ahoy:1").unwrap() + 10;
-    let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
-    std::fs::write(&path, [&text[..at], other, &text[at + 1..]].concat()).unwrap();
-    let (roster, mut problems) = (contacts.roster(), contacts.problems());
-    assert!(!problems.has_changed().unwrap());
-    assert_eq!(roster.card(peer), None);
-    contacts.settle();
-    assert!(problems.borrow_and_update()[0].contains("was set aside as"), "{:?}", problems.borrow());
-    assert!(contacts.legs(peer, now_s()).is_empty() && !path.exists());
-    assert!(!problems.has_changed().unwrap(), "told once");
-    assert_eq!(contacts.add(&ben.card(1), 2), Ok(Added::Updated(peer)));
-    assert_eq!(
-        (contacts.get(peer).unwrap().name.as_str(), contacts.legs(peer, now_s()).len()),
-        ("my Ben", 1)
-    );
-    assert!(roster.card(peer).is_some());
-}
-
-#[test]
-fn a_file_of_a_newer_program_is_left_alone() {
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    ana.contacts().add(&ben.card(1), 1).unwrap();
-    let path = ana.dir.path().join("contacts").join(ben.id() + ".json");
-    let newer = std::fs::read_to_string(&path).unwrap().replace("\"version\":1", "\"version\":2");
-    std::fs::write(&path, &newer).unwrap();
-    let contacts = ana.contacts();
-    assert!(
-        contacts.is_empty() && contacts.problems().borrow()[0].contains("newer"),
-        "{:?}",
-        contacts.problems()
-    );
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
-}
-
-#[test]
-fn what_the_disk_does_not_take_is_denied_and_not_in_memory() {
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    let mut contacts = ana.contacts();
-    std::fs::remove_dir_all(ana.dir.path().join("contacts")).unwrap();
-    let denied = contacts.add(&ben.card(1), 1).unwrap_err();
-    assert!(denied.sentence.contains("disk"), "{}", denied.sentence);
-    assert!(contacts.is_empty());
-    assert_eq!(kind(contacts.export("x", 1)), DeniedKind::Failed);
-    assert!(contacts.roster().tokens().is_empty());
-    assert!(contacts.store.problem().borrow().contains("cannot be written"));
-}
-
-#[test]
 fn how_a_contact_rings_outlives_a_restart_and_a_new_card() {
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    let mut contacts = ana.contacts();
-    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
+    let (ana, ben, mut contacts, peer) = acquainted();
     let manner = MannerChange {
         favorite: Some(true),
         ring_policy: Some(RingPolicy::Always),
@@ -395,9 +323,7 @@ fn how_a_contact_rings_outlives_a_restart_and_a_new_card() {
 
 #[test]
 fn who_learns_our_address_is_decided_by_the_contact_s_own_setting_and_trust_is_a_compared_number() {
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    let mut contacts = ana.contacts();
-    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
+    let (ana, ben, mut contacts, peer) = acquainted();
     let number = contacts.get(peer).unwrap().safety_number;
     assert_eq!(number.len(), 71, "{number}");
     let mut theirs = ben.contacts();
@@ -424,14 +350,12 @@ fn who_learns_our_address_is_decided_by_the_contact_s_own_setting_and_trust_is_a
 #[test]
 fn a_card_that_nobody_used_can_be_taken_back_and_ends_by_itself_after_thirty_days() {
     const DAY: i64 = 86_400 * 1_000_000;
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    let mut contacts = ana.contacts();
-    contacts.add(&ben.card(1), 1).unwrap();
+    let (ana, _ben, mut contacts, peer) = acquainted();
     let hashes = [("Ben", 1), ("lost", 2), ("old", 3)].map(|(name, day)| {
         let card = Card::parse(&contacts.export(name, day * DAY).unwrap()).unwrap();
-        ahoy_proto::envelope::Token::from_bytes(card.token).hash().bytes()
+        token_of(&card)
     });
-    assert!(contacts.bind(hashes[0], ben.own.peer_id()));
+    assert!(contacts.bind(hashes[0], peer));
     let dir = ana.dir.path().join("contacts");
     let listed = |contacts: &Now| {
         contacts
@@ -460,70 +384,24 @@ fn a_card_that_nobody_used_can_be_taken_back_and_ends_by_itself_after_thirty_day
 
 #[test]
 fn a_blocked_contact_s_token_is_honoured_no_longer_and_again_after_the_block() {
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    let mut contacts = ana.contacts();
-    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
+    let (_ana, _ben, mut contacts, peer) = acquainted();
     let card = Card::parse(&contacts.export("Ben", 1).unwrap()).unwrap();
-    let hash = ahoy_proto::envelope::Token::from_bytes(card.token).hash().bytes();
+    let hash = token_of(&card);
     assert!(contacts.bind(hash, peer));
-    let mut blocked = |blocked| {
-        let change = ContactChange { blocked: Some(blocked), ..ContactChange::default() };
-        contacts.change(peer, &change).unwrap();
+    let mut honoured = |block| {
+        contacts.change(peer, &blocked(block)).unwrap();
         contacts.roster().token(hash).is_some()
     };
-    assert!(!blocked(true), "what it sends is not even carried");
-    assert!(blocked(false));
+    assert!(!honoured(true), "what it sends is not even carried");
+    assert!(honoured(false));
 }
 
 #[test]
 fn a_card_that_was_given_out_anew_takes_the_place_of_one_that_was_revoked() {
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    let mut contacts = ana.contacts();
-    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
+    let (_ana, ben, mut contacts, peer) = acquainted();
     assert_eq!(contacts.add(&ben.card(1), 2), Ok(Added::Known(peer)));
     assert_eq!(contacts.add(&ben.card(2), 3), Ok(Added::Updated(peer)), "the same revision, another token");
     assert_eq!(contacts.roster().card(peer).unwrap().token, [2; 16]);
-}
-
-#[test]
-fn a_change_that_was_given_up_is_not_made_when_the_disk_wakes() {
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    let mut contacts = ana.contacts();
-    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
-    let block = ContactChange { blocked: Some(true), ..ContactChange::default() };
-    let mut change = contacts.contacts.change(peer, &block).unwrap();
-    let gate = Gate::default();
-    assert!(gate.shut(), "whoever waited has been told that nothing was changed");
-    let result = change.write(&contacts.store, &gate);
-    assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
-    contacts.commit(change);
-    assert!(!contacts.get(peer).unwrap().blocked);
-    let mut removal = contacts.contacts.remove(peer).unwrap();
-    assert!(removal.write(&contacts.store, &gate).is_err());
-    contacts.commit(removal);
-    drop(contacts);
-    assert!(!ana.contacts().get(peer).unwrap().blocked, "nor at the next start");
-}
-
-#[test]
-fn what_the_daemon_notes_while_a_change_is_written_is_kept_and_so_is_the_change() {
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    let mut contacts = ana.contacts();
-    let peer = contacts.add(&ben.card(1), 1).unwrap().peer();
-    let name = ContactChange { name: Some("my Ben".into()), ..ContactChange::default() };
-    let mut change = contacts.contacts.change(peer, &name).unwrap();
-    contacts.set_mutual(peer);
-    contacts.called(peer, 88);
-    contacts.settle();
-    change.write(&contacts.store, &Gate::default()).unwrap();
-    contacts.commit(change);
-    let seen = |contacts: &Now| {
-        let row = contacts.get(peer).unwrap();
-        (row.name, row.mutual, row.last_call_at)
-    };
-    assert_eq!(seen(&contacts), ("my Ben".to_owned(), true, 88));
-    drop(contacts);
-    assert_eq!(seen(&ana.contacts()), ("my Ben".to_owned(), true, 88), "and on the disk");
 }
 
 fn now_s() -> i64 {
@@ -532,9 +410,7 @@ fn now_s() -> i64 {
 
 #[test]
 fn a_device_whose_certificate_has_ended_is_not_called_and_that_is_known() {
-    let (ana, ben) = (somebody("Ana"), somebody("Ben"));
-    let (mut contacts, peer) = (ana.contacts(), ben.own.peer_id());
-    contacts.add(&ben.card(1), 1).unwrap();
+    let (_ana, ben, contacts, peer) = acquainted();
     let end = ben.own.certificate.expires_s();
     assert_eq!(contacts.legs(peer, end - 1), [ben.own.leg_id()]);
     assert!(!contacts.has_ended(peer, end - 1));
