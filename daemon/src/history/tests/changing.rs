@@ -40,8 +40,7 @@ impl Running {
 
 #[test]
 fn a_missed_call_is_seen_once_and_that_is_an_event_too() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, path, mut history) = fresh();
     for call in 1..=3 {
         history.write(call.into(), missed(call));
     }
@@ -62,8 +61,7 @@ fn a_missed_call_is_seen_once_and_that_is_an_event_too() {
 
 #[test]
 fn a_deleted_row_is_gone_with_its_events_and_words_and_a_running_call_stays() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, path, mut history) = fresh();
     let mut secret = missed(1);
     for entry in &mut secret {
         entry.record.view.note = Some("Xylophonmusik".into());
@@ -101,8 +99,7 @@ fn a_deleted_row_is_gone_with_its_events_and_words_and_a_running_call_stays() {
 
 #[test]
 fn rows_that_are_too_old_or_too_many_go_and_a_running_call_stays() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, path, mut history) = fresh();
     let (_, running) = until_up(99);
     history.write(1, running);
     for call in 1..=30 {
@@ -132,8 +129,7 @@ fn rows_that_are_too_old_or_too_many_go_and_a_running_call_stays() {
 
 #[test]
 fn a_calendar_years_ahead_of_every_row_deletes_nothing_at_the_start() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, _path, mut history) = fresh();
     for call in 1..=3 {
         // In 2023, as if that were now.
         history.write(u64::from(call), missed(call));
@@ -151,8 +147,7 @@ fn until_changed(history: &mut Running) {
 
 #[test]
 fn exports_are_read_back_by_other_programs_with_nothing_lost() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, _path, mut history) = fresh();
     let texts = [
         "plain",
         "comma, \"quotes\" and; semicolon",
@@ -199,8 +194,7 @@ fn exports_are_read_back_by_other_programs_with_nothing_lost() {
 
 #[test]
 fn an_export_into_a_closed_pipe_ends_with_a_sentence_and_holds_nobody_up() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, _path, mut history) = fresh();
     history.write(1, missed(1));
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);

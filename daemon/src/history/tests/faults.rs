@@ -31,8 +31,7 @@ fn a_damaged_database_is_kept_aside_and_a_new_one_begun() {
 
 #[test]
 fn a_page_that_is_damaged_in_the_middle_is_noticed_too() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, path, mut history) = fresh();
     history.write(1, missed(1));
     history.drop_dead();
     let mut bytes = std::fs::read(&path).unwrap();
@@ -46,8 +45,7 @@ fn a_page_that_is_damaged_in_the_middle_is_noticed_too() {
 
 #[test]
 fn a_newer_database_is_left_alone_and_the_daemon_runs_without_history() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, path, mut history) = fresh();
     history.write(1, missed(1));
     history.drop_dead();
     let db = Connection::open(&path).unwrap();
@@ -93,8 +91,7 @@ fn what_the_disk_does_not_take_is_told_kept_and_written_when_it_does() {
 
 #[test]
 fn a_database_that_another_program_holds_answers_every_write_and_catches_up() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, path, mut history) = fresh();
     history.write(1, missed(1));
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();

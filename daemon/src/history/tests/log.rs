@@ -40,8 +40,7 @@ fn the_event_log_adds_up_to_the_row() {
 
 #[test]
 fn a_step_of_the_calendar_does_not_move_what_has_happened() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, path, mut history) = fresh();
     let (view, entries) = until_up(1);
     history.write(1, entries);
     let mut end = ended(&view, 75, EndReason::Completed, Outcome::Answered);
@@ -55,8 +54,7 @@ fn a_step_of_the_calendar_does_not_move_what_has_happened() {
 
 #[test]
 fn a_closed_row_is_closed_for_good_and_events_are_never_changed() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, path, mut history) = fresh();
     history.write(1, missed(1));
     let (view, _) = until_up(1);
     history.write(2, vec![ended(&view, 99, EndReason::Completed, Outcome::Answered)]);
@@ -72,8 +70,7 @@ fn a_closed_row_is_closed_for_good_and_events_are_never_changed() {
 
 #[test]
 fn rows_that_a_crash_left_open_are_closed_and_told_once() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, path, mut history) = fresh();
     let (_, up) = until_up(1);
     let incoming = view(2, Direction::Incoming);
     let outgoing = view(3, Direction::Outgoing);
@@ -108,8 +105,7 @@ fn rows_that_a_crash_left_open_are_closed_and_told_once() {
 
 #[test]
 fn a_stop_commits_and_ends() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, path, mut history) = fresh();
     history.write(1, missed(1));
     history.orders.blocking_send(HistoryOrder::Stop).unwrap();
     history.thread.join().unwrap();

@@ -8,8 +8,7 @@ use crate::values::rows::Told;
 
 #[test]
 fn lists_are_newest_first_filtered_and_paged() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, _path, mut history) = fresh();
     for call in 1..=5 {
         history.write(call.into(), missed(call));
     }
@@ -57,8 +56,7 @@ impl Chance {
 
 #[test]
 fn every_filter_finds_exactly_what_looking_at_each_row_finds() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, _path, mut history) = fresh();
     let mut chance = Chance(7);
     // A name among the words: whoever is called so and what is told of them must meet on one page.
     let words = ["Lunch", "über", "ab", "a%b_c\"", "電話番号", "late", "Ana"];
@@ -134,8 +132,7 @@ fn every_filter_finds_exactly_what_looking_at_each_row_finds() {
 
 #[test]
 fn the_events_of_a_row_tell_its_story_with_times_and_sources() {
-    let (_dir, path) = scratch();
-    let (mut history, _) = start(&path);
+    let (_dir, _path, mut history) = fresh();
     let (view, mut entries) = until_up(1);
     entries.push(ended(&view, 75, EndReason::Completed, Outcome::Answered));
     // The calendar is set back an hour in the call.
