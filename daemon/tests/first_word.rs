@@ -6,9 +6,12 @@
 //! Must not: know a rule of calling; the test plays the engine.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may unwrap like the tests")]
 
+#[path = "link/authority.rs"]
+mod authority;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,15 +19,15 @@ use ahoy_call::{CallId, DeclineReason, Event, LegId, Message, PeerId, Scope, Sig
 use ahoy_proto::card::{Card, CardDevice, InboxAt};
 use ahoy_proto::envelope::Token;
 use ahoy_relay::config::Limits;
-use ahoy_relay::serve::{self, Server, Settings, Timing};
+use ahoy_relay::serve::{Server, Settings, Timing};
 use ahoy_relay::turn::Ice;
 use ahoyd::identity;
 use ahoyd::signal::{self, Report, Setup, SignalingOrder, Standing};
 use ahoyd::system::clock;
 use ahoyd::values::own::Own;
 use ahoyd::values::roster::{self, Known, Roster};
+use authority::Authority;
 use futures_util::FutureExt as _;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
@@ -33,14 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A relay with TLS on a free port, as a URL. It ends with the test.
 #[expect(clippy::disallowed_methods, reason = "the relay of one test, ended with its runtime")]
-fn relay(authority: &CertifiedIssuer<'static, KeyPair>, folder: &Path) -> String {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let certificate = params.signed_by(&key, authority).unwrap();
-    let (cert_file, key_file) = (folder.join("cert.pem"), folder.join("key.pem"));
-    std::fs::write(&cert_file, certificate.pem()).unwrap();
-    std::fs::write(&key_file, key.serialize_pem()).unwrap();
-    let tls = Some(serve::tls(&cert_file, &key_file).unwrap());
+fn relay(authority: &Authority) -> String {
+    let tls = Some(authority.certify("localhost"));
     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
     let (ice, limits, timing) = (Ice::default(), Limits::default(), Timing::default());
     let server = Server::bind(Settings { listen, tls, ice, limits, timing }).unwrap();
@@ -156,12 +153,9 @@ async fn ring(ana: &mut Phone, ben: &mut Phone, call: CallId) {
 #[tokio::test]
 async fn before_the_answer_no_relay_of_the_callers_choice_hears_from_us_and_the_call_works_without_it() {
     let folder = tempfile::tempdir().unwrap();
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let ca_file = folder.path().join("ca.pem");
-    std::fs::write(&ca_file, authority.pem()).unwrap();
-    let (of_ana, of_ben) = (relay(&authority, folder.path()), relay(&authority, folder.path()));
+    let authority = Authority::new();
+    let ca_file = authority.ca_file(folder.path());
+    let (of_ana, of_ben) = (relay(&authority), relay(&authority));
     let mut ana = Phone::start("Ana", &of_ana, ca_file.clone(), 1);
     let mut ben = Phone::start("Ben", &of_ben, ca_file, 2);
 
@@ -203,18 +197,11 @@ async fn before_the_answer_no_relay_of_the_callers_choice_hears_from_us_and_the_
 
 #[tokio::test]
 async fn another_file_of_authorities_takes_effect_while_signaling_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let [ours, foreign] = ["ours.pem", "foreign.pem"].map(|name| {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let file = folder.path().join(name);
-        std::fs::write(&file, authority.pem()).unwrap();
-        (authority, file)
-    });
-    let mut ana = Phone::start("Ana", &relay(&ours.0, folder.path()), foreign.1, 1);
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (ours, foreign) = (Authority::new(), Authority::new());
+    let mut ana = Phone::start("Ana", &relay(&ours), foreign.ca_file(folders[0].path()), 1);
     ana.tell_roster();
     while !matches!(ana.report().await, Report::Links(links) if links.error.contains("refused")) {}
-    ana.standing.send_modify(|it| it.ca_file = Some(ours.1));
+    ana.standing.send_modify(|it| it.ca_file = Some(ours.ca_file(folders[1].path())));
     ana.until_online().await;
 }

@@ -5,21 +5,22 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails its test")]
 
+#[path = "link/authority.rs"]
+mod authority;
+#[path = "link/believed.rs"]
+mod believed;
 #[path = "link/rig.rs"]
 mod rig;
 
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ahoy_proto::envelope::{Envelope, Token};
 use ahoy_proto::frame::{Deliver, IceServer, Nonce, ToClient, ToRelay};
-use ahoy_relay::serve::{self};
 use ahoyd::signal::link::{FromLink, LinkRole};
 use ahoyd::signal::tls::{RelayUrl, Trust};
 use ahoyd::system::clock;
 use futures_util::{SinkExt, StreamExt};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rig::*;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -104,7 +105,7 @@ async fn a_relay_that_is_not_there_is_told_once_for_each_reason() {
     let relay = Relay::start();
     let url = relay.url();
     let port = relay.stop().await;
-    let mut ana = Line::new(url, LinkRole::Claimed { key: key(1), tokens: vec![] }, Trust::default());
+    let mut ana = Line::new(url, claimed(), Trust::default());
     assert!(ana.down().await.contains("cannot be reached"));
     // The first waits together take less than that: several tries, no second report.
     let nothing = clock::timeout(Duration::from_millis(800), ana.reports.recv()).await;
@@ -132,10 +133,8 @@ async fn a_list_of_tokens_travels_by_its_differences() {
 
 #[tokio::test]
 async fn a_token_that_comes_between_claim_and_welcome_reaches_the_relay() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
     let late = Token::from_bytes([6; 16]).hash();
-    let ana = Line::new(url, LinkRole::Claimed { key: key(1), tokens: vec![OPEN.hash()] }, Trust::default());
+    let (ana, listener) = played(LinkRole::Claimed { key: key(1), tokens: vec![OPEN.hash()] }).await;
     let story = async {
         let mut relay = greeted(&listener).await;
         let ToRelay::Claim(claim) = said(&mut relay).await else { panic!("no claim") };
@@ -149,9 +148,7 @@ async fn a_token_that_comes_between_claim_and_welcome_reaches_the_relay() {
 
 #[tokio::test]
 async fn a_link_that_only_sends_takes_no_mail() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
-    let mut ana = Line::new(url, LinkRole::Sender, Trust::default());
+    let (mut ana, listener) = played(LinkRole::Sender).await;
     ana.link.send(envelope(&key(1), 1, OPEN)).unwrap();
     let story = async {
         let mut relay = greeted(&listener).await;
@@ -159,7 +156,7 @@ async fn a_link_that_only_sends_takes_no_mail() {
         let Envelope { id, body, .. } = envelope(&key(1), 7, OPEN);
         let pushed = Deliver { id, held_ms: 0, token: OPEN.hash(), body };
         for frame in [ToClient::Deliver(pushed), ToClient::Accepted { id: sent.id }] {
-            relay.send(Message::text(frame.to_text())).await.unwrap();
+            say(&mut relay, frame).await;
         }
         let mut heard = Vec::new();
         while !heard.iter().any(|it| matches!(it, FromLink::Accepted { .. })) {
@@ -168,6 +165,22 @@ async fn a_link_that_only_sends_takes_no_mail() {
         assert!(!heard.iter().any(|it| matches!(it, FromLink::Deliver(_))), "{heard:?}");
     };
     clock::timeout(AT_MOST, story).await.expect("the link hears its relay");
+}
+
+fn claimed() -> LinkRole {
+    LinkRole::Claimed { key: key(1), tokens: vec![] }
+}
+
+/// A link to a relay that the test plays.
+async fn played(role: LinkRole) -> (Line, TcpListener) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
+    (Line::new(url, role, Trust::default()), listener)
+}
+
+/// What a relay that a test plays says.
+async fn say(relay: &mut WebSocketStream<TcpStream>, frame: ToClient) {
+    relay.send(Message::text(frame.to_text())).await.unwrap();
 }
 
 /// A relay that a test plays, up to its challenge.
@@ -184,8 +197,7 @@ async fn greet(socket: TcpStream) -> WebSocketStream<TcpStream> {
     };
     let mut relay = tokio_tungstenite::accept_hdr_async(socket, spoken).await.unwrap();
     assert!(matches!(said(&mut relay).await, ToRelay::Hello { .. }));
-    let challenge = ToClient::Challenge { nonce: Nonce([7; 32]) };
-    relay.send(Message::text(challenge.to_text())).await.unwrap();
+    say(&mut relay, ToClient::Challenge { nonce: Nonce([7; 32]) }).await;
     relay
 }
 
@@ -196,7 +208,7 @@ async fn after_a_change_of_our_network_a_relay_that_is_gone_is_noticed_at_once()
     ana.link.network_changed();
     assert!(matches!(relay.next().await, Some(Ok(Message::Ping(_)))), "it is asked for a sign of life");
     relay.flush().await.unwrap();
-    relay.send(Message::text(ToClient::Accepted { id: sent.id }.to_text())).await.unwrap();
+    say(&mut relay, ToClient::Accepted { id: sent.id }).await;
     assert_eq!(ana.accepted().await, 1, "and gave one");
     // From now on nothing is read and nothing answered, as by a network that has gone.
     drop(listener);
@@ -234,15 +246,13 @@ async fn after_a_change_of_our_network_the_next_connection_takes_the_place_of_a_
         matches!(&again, ToRelay::Send(it) if it.id == sent.id),
         "what was not taken goes again: {again:?}"
     );
-    new.send(Message::text(ToClient::Accepted { id: sent.id }.to_text())).await.unwrap();
+    say(&mut new, ToClient::Accepted { id: sent.id }).await;
     assert_eq!(ana.accepted().await, 1, "nobody was told of a link that is down");
 }
 
 #[tokio::test]
 async fn a_link_that_hangs_in_its_dialing_dials_anew_when_our_network_changes() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
-    let mut ana = Line::new(url, LinkRole::Sender, Trust::default());
+    let (mut ana, listener) = played(LinkRole::Sender).await;
     ana.link.send(envelope(&key(2), 1, OPEN)).unwrap();
     // This one is never answered.
     let (mut hanging, _) = listener.accept().await.unwrap();
@@ -259,10 +269,8 @@ async fn a_link_that_hangs_in_its_dialing_dials_anew_when_our_network_changes() 
 
 #[tokio::test]
 async fn a_list_of_tokens_is_not_lost_when_the_link_has_no_room_for_orders() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
     let late = Token::from_bytes([6; 16]).hash();
-    let ana = Line::new(url, LinkRole::Claimed { key: key(1), tokens: vec![OPEN.hash()] }, Trust::default());
+    let (ana, listener) = played(LinkRole::Claimed { key: key(1), tokens: vec![OPEN.hash()] }).await;
     let mut relay = greeted(&listener).await;
     let ToRelay::Claim(claim) = said(&mut relay).await else { panic!("no claim") };
     assert_eq!(claim.tokens, [OPEN.hash()]);
@@ -281,9 +289,7 @@ async fn a_list_of_tokens_is_not_lost_when_the_link_has_no_room_for_orders() {
 
 /// A link that only sends, up at a relay that the test plays, with envelope 1 on its way.
 async fn standing() -> (Line, TcpListener, WebSocketStream<TcpStream>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
-    let mut ana = Line::new(url, LinkRole::Sender, Trust::default());
+    let (mut ana, listener) = played(LinkRole::Sender).await;
     ana.link.send(envelope(&key(2), 1, OPEN)).unwrap();
     let relay = greeted(&listener).await;
     ana.up().await;
@@ -346,81 +352,9 @@ async fn an_ending_link_sends_what_is_queued_and_waits_for_no_relay() {
     assert!(clock::now().since(began) < Duration::from_secs(2));
 }
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn relay(&self, name: &str) -> Relay {
-        let files = tempfile::tempdir().unwrap();
-        let key = KeyPair::generate().unwrap();
-        let cert = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
-        let (cert_file, key_file) = (files.path().join("cert.pem"), files.path().join("key.pem"));
-        std::fs::write(&cert_file, cert.pem()).unwrap();
-        std::fs::write(&key_file, key.serialize_pem()).unwrap();
-        Relay::on(0, Some(serve::tls(&cert_file, &key_file).unwrap()))
-    }
-
-    fn ca_file(&self, folder: &Path) -> PathBuf {
-        let file = folder.join("ca.pem");
-        std::fs::write(&file, self.0.pem()).unwrap();
-        file
-    }
-}
-
-#[tokio::test]
-async fn an_authority_that_is_added_later_is_believed_without_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let (ours, foreign) = (Authority::new(), Authority::new());
-    let relay = ours.relay("localhost");
-    let url = || RelayUrl::parse(&format!("wss://localhost:{}", relay.address.port())).unwrap();
-    let role = || LinkRole::Claimed { key: key(1), tokens: vec![] };
-    let foreign_file = foreign.ca_file(folder.path());
-    let mut ana = Line::new(url(), role(), Trust::new(Some(foreign_file.clone())));
-    assert!(ana.down().await.contains("certificate is refused"));
-    ours.ca_file(folder.path());
-    ana.up().await;
-    drop(ana);
-    // Another file, told while the link waits for its next try.
-    let elsewhere = tempfile::tempdir().unwrap();
-    let mut ben = Line::new(url(), role(), Trust::new(Some(foreign.ca_file(folder.path()))));
-    assert!(ben.down().await.contains("certificate is refused"));
-    ben.link.set_trust(Trust::new(Some(ours.ca_file(elsewhere.path()))));
-    ben.up().await;
-    relay.stop().await;
-}
-
-#[tokio::test]
-async fn after_a_refusal_authorities_are_read_anew_though_nothing_shows_that_they_changed() {
-    let folder = tempfile::tempdir().unwrap();
-    let (ours, foreign) = (Authority::new(), Authority::new());
-    let relay = ours.relay("localhost");
-    let url = RelayUrl::parse(&format!("wss://localhost:{}", relay.address.port())).unwrap();
-    let file = foreign.ca_file(folder.path());
-    // As long as the other, written in the same place, at the same time: so changes of the system's own authorities look to us.
-    let write = |text: String| {
-        let mut open = std::fs::File::options().write(true).open(&file).unwrap();
-        std::io::Write::write_all(&mut open, format!("{text:<2000}").as_bytes()).unwrap();
-        open.set_modified(std::time::UNIX_EPOCH).unwrap();
-    };
-    write(foreign.0.pem());
-    let role = LinkRole::Claimed { key: key(1), tokens: vec![] };
-    let mut ana = Line::new(url, role, Trust::new(Some(file.clone())));
-    assert!(ana.down().await.contains("certificate is refused"));
-    write(ours.0.pem());
-    ana.up().await;
-    relay.stop().await;
-}
-
 #[tokio::test]
 async fn a_link_asks_for_fresh_credentials_and_tells_of_them() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
-    let mut ana = Line::new(url, LinkRole::Claimed { key: key(1), tokens: vec![] }, Trust::default());
+    let (mut ana, listener) = played(claimed()).await;
     let mut relay = greeted(&listener).await;
     assert!(matches!(said(&mut relay).await, ToRelay::Claim(_)));
     let turn = |name: &str| IceServer {
@@ -429,44 +363,12 @@ async fn a_link_asks_for_fresh_credentials_and_tells_of_them() {
         credential: "secret".to_owned(),
     };
     let welcome = ToClient::Welcome { limits: Default::default(), ice_servers: vec![turn("old")] };
-    relay.send(Message::text(welcome.to_text())).await.unwrap();
+    say(&mut relay, welcome).await;
     let FromLink::Up { ice_servers: old } = ana.next().await else { panic!("not up") };
     ana.link.refresh();
     assert_eq!(said(&mut relay).await, ToRelay::Credentials);
-    let fresh = ToClient::Credentials { ice_servers: vec![turn("new")] };
-    relay.send(Message::text(fresh.to_text())).await.unwrap();
+    say(&mut relay, ToClient::Credentials { ice_servers: vec![turn("new")] }).await;
     let FromLink::Fresh { ice_servers: new } = ana.next().await else { panic!("not told") };
     assert_eq!((&old.list[0].username[..], &new.list[0].username[..]), ("old", "new"));
     assert!(new.end > old.end && old.end.is_some(), "with when they end");
-}
-
-#[tokio::test]
-async fn only_a_believed_certificate_with_the_right_name_is_spoken_to() {
-    let folder = tempfile::tempdir().unwrap();
-    let (ours, foreign) = (Authority::new(), Authority::new());
-    let ca_file = ours.ca_file(folder.path());
-    let line = |relay: &Relay, ca_file: &Path| {
-        let url = RelayUrl::parse(&format!("wss://localhost:{}", relay.address.port())).unwrap();
-        let role = LinkRole::Claimed { key: key(1), tokens: vec![] };
-        Line::new(url, role, Trust::new(Some(ca_file.to_owned())))
-    };
-    let good = ours.relay("localhost");
-    line(&good, &ca_file).up().await;
-    for (name, relay) in
-        [("another name", ours.relay("elsewhere.test")), ("another CA", foreign.relay("localhost"))]
-    {
-        let why = line(&relay, &ca_file).down().await;
-        assert!(why.contains("certificate is refused"), "{name}: {why}");
-        relay.stop().await;
-    }
-    let why = line(&good, &folder.path().join("missing.pem")).down().await;
-    assert!(why.contains("ca-file"), "{why}");
-    let plain = Line::new(
-        RelayUrl::parse(&format!("ws://{}", good.address)).unwrap(),
-        LinkRole::Claimed { key: key(1), tokens: vec![] },
-        Trust::default(),
-    );
-    let mut plain = plain;
-    assert!(plain.down().await.contains("no relay"), "plain text to a sealed relay");
-    good.stop().await;
 }
