@@ -32,8 +32,7 @@ async fn settings_are_shown_by_name_and_one_value_alone() {
 async fn an_ambiguous_setting_ends_with_2_and_the_list_and_an_unknown_one_with_10() {
     let mut fake = Fake::start().await;
     fake.on("Manager.GetSettings", settings(), vec![]);
-    let done = fake.ctl(&["config", "set", "log", "debug"]).await;
-    assert_eq!(done.code, 2, "{done:?}");
+    let done = fake.ends(&["config", "set", "log", "debug"], 2).await;
     assert!(done.err.contains("\n  log.level\n  log.lines\n"), "{done:?}");
     assert_eq!(fake.ctl(&["config", "reset", "colour"]).await.code, 10);
     assert!(fake.asked.iter().all(|asked| asked.starts_with("Manager.GetSettings")), "nothing was changed");
@@ -47,8 +46,7 @@ async fn a_setting_is_written_with_its_whole_name_and_a_refusal_is_told() {
     assert_eq!(fake.ctl(&["config", "set", "urls", "wss://c"]).await.code, 0);
     let asked = fake.asked.iter().find(|asked| asked.starts_with("Manager.SetSetting")).unwrap();
     assert!(asked.contains("\"relay.urls\"") && asked.contains("[\"wss://c\"]"), "a list of one: {asked}");
-    let refusal = Answer::Error("org.ahoyd.Calls1.Error.InvalidOption", "`lifetime` must be 10 to 180");
-    fake.on("Manager.SetSetting", refusal, vec![]);
+    fake.refuses("Manager.SetSetting", "InvalidOption", "`lifetime` must be 10 to 180");
     let done = fake.ctl(&["config", "set", "lifetime", "5"]).await;
     assert_eq!((done.code, done.err.as_str()), (2, "ahoyctl: `lifetime` must be 10 to 180\n"));
 }
@@ -86,9 +84,7 @@ async fn a_bar_follows_focus_alone_and_outlives_the_daemon() {
 
 #[tokio::test]
 async fn a_template_makes_a_line_of_each_thing() {
-    let mut fake = Fake::start().await;
-    fake.put_call(1, "Ben", "active");
-    fake.put_call(2, "Cleo", "incoming");
+    let mut fake = Fake::with(&[(1, "Ben", "active"), (2, "Cleo", "incoming")]).await;
     let done = fake.ctl(&["list", "--format", "{{ peer }}\\t{{ state }}"]).await;
     assert_eq!(done.out, "Ben\tactive\nCleo\tincoming\n");
     assert_eq!(fake.ctl(&["show", "ben", "--format", "{{ direction }}"]).await.out, "outgoing\n");
@@ -138,8 +134,7 @@ async fn a_hook_that_is_tried_out_has_a_time_limit_for_all_that_it_starts() {
 
     hook("20-slow", &format!("sleep 1000 & echo $$ $! >{}; wait", pids.display()));
     hook("30-last", "echo last");
-    let done = fake.ctl(&["hook", "run", "call.missed", "--timeout", "1"]).await;
-    assert_eq!(done.code, 3, "{done:?}");
+    let done = fake.ends(&["hook", "run", "call.missed", "--timeout", "1"], 3).await;
     assert!(done.err.contains("20-slow: it took longer than 1 s and was killed"), "{done:?}");
     assert!(done.out.ends_with("last\n"), "the next has its turn: {done:?}");
     let pids = std::fs::read_to_string(pids).unwrap();

@@ -9,13 +9,11 @@ use crate::fake::{self, Answer, Done, Fake, Step, alone, call_path, ended};
 
 #[tokio::test]
 async fn answering_the_only_ringing_call_needs_no_argument_and_ends_with_0() {
-    let mut fake = Fake::start().await;
-    fake.put_call(1, "Ben", "active");
+    let mut fake = Fake::with(&[(1, "Ben", "active")]).await;
     let path = fake.put_call(2, "Cleo", "incoming");
     let connecting = dict! {"State": "connecting", "CanAnswer": false};
     fake.on("Call.Answer", Answer::Nothing, vec![Step::Set(path.clone(), "Call", connecting)]);
-    let done = fake.ctl(&["answer", "--json"]).await;
-    assert_eq!(done.code, 0, "{done:?}");
+    let done = fake.ends(&["answer", "--json"], 0).await;
     assert_eq!(done.json()["call"]["state"], "connecting", "the effect is shown");
     assert_eq!(fake.asked.len(), 1);
     assert!(fake.asked[0].starts_with(&format!("Call.Answer {path}")), "{:?}", fake.asked);
@@ -23,22 +21,15 @@ async fn answering_the_only_ringing_call_needs_no_argument_and_ends_with_0() {
 
 #[tokio::test]
 async fn a_failure_without_a_code_of_its_own_ends_with_1_and_its_sentence() {
-    let mut fake = Fake::start().await;
-    fake.put_call(1, "Ben", "active");
-    fake.on(
-        "Call.Hangup",
-        Answer::Error("org.ahoyd.Calls1.Error.Failed", "The disk is full: make room."),
-        vec![],
-    );
+    let mut fake = Fake::with(&[(1, "Ben", "active")]).await;
+    fake.refuses("Call.Hangup", "Failed", "The disk is full: make room.");
     let done = fake.ctl(&["hangup"]).await;
     assert_eq!((done.code, done.err.as_str()), (1, "ahoyctl: The disk is full: make room.\n"));
 }
 
 #[tokio::test]
 async fn two_calls_that_fit_end_with_2_and_the_list_and_nothing_is_done() {
-    let mut fake = Fake::start().await;
-    fake.put_call(1, "Ben", "incoming");
-    fake.put_call(2, "Benedikt", "incoming");
+    let mut fake = Fake::with(&[(1, "Ben", "incoming"), (2, "Benedikt", "incoming")]).await;
     for args in [&["answer"][..], &["answer", "bened-or-ben"], &["answer", "be"]] {
         let done = fake.ctl(args).await;
         let expected = if args.len() > 1 && args[1] != "be" { 10 } else { 2 };
@@ -81,25 +72,21 @@ async fn wrong_usage_ends_with_2() {
 
 #[tokio::test]
 async fn waiting_in_vain_ends_with_3() {
-    let mut fake = Fake::start().await;
-    fake.put_call(1, "Ben", "incoming");
-    let done = fake.ctl(&["wait", "--state", "active", "--timeout", "0.2"]).await;
-    assert_eq!(done.code, 3, "{done:?}");
+    let mut fake = Fake::with(&[(1, "Ben", "incoming")]).await;
+    fake.ends(&["wait", "--state", "active", "--timeout", "0.2"], 3).await;
 }
 
 #[tokio::test]
 async fn a_daemon_that_does_not_answer_is_given_up_with_3() {
-    let mut fake = Fake::start().await;
-    fake.put_call(1, "Ben", "active");
+    let mut fake = Fake::with(&[(1, "Ben", "active")]).await;
     fake.on("Call.Hangup", Answer::Silence, vec![]);
-    let done = fake.ctl(&["hangup"]).await;
-    assert_eq!(done.code, 3, "{done:?}");
+    let done = fake.ends(&["hangup"], 3).await;
     assert!(done.err.contains("did not answer"), "{done:?}");
 }
 
 #[tokio::test]
 async fn no_relay_ends_with_4() {
-    let done = dial_refused("org.ahoyd.Calls1.Error.NotConnected").await;
+    let done = dial_refused("NotConnected").await;
     assert_eq!(done.code, 4, "{done:?}");
 }
 
@@ -107,16 +94,11 @@ async fn no_relay_ends_with_4() {
 async fn no_call_in_that_state_ends_with_5() {
     let mut fake = Fake::start().await;
     for verb in ["answer", "decline", "hangup", "mute", "show"] {
-        let done = fake.ctl(&[verb]).await;
-        assert_eq!(done.code, 5, "{verb} {done:?}");
+        fake.ends(&[verb], 5).await;
     }
     // A call that is named is left to the daemon to judge.
     fake.put_call(1, "Ben", "dialing");
-    fake.on(
-        "Call.Answer",
-        Answer::Error("org.ahoyd.Calls1.Error.InvalidState", "It does not ring here."),
-        vec![],
-    );
+    fake.refuses("Call.Answer", "InvalidState", "It does not ring here.");
     assert_eq!(fake.ctl(&["answer"]).await.code, 5);
     assert!(fake.asked.is_empty(), "nothing rings, so nothing was asked");
     assert_eq!(fake.ctl(&["answer", "ben"]).await.code, 5);
@@ -157,7 +139,7 @@ async fn waiting_for_sound_ends_with_0_when_it_flows_and_never_for_a_call_that_e
 
 #[tokio::test]
 async fn a_call_in_the_way_ends_with_7() {
-    assert_eq!(dial_refused("org.ahoyd.Calls1.Error.Busy").await.code, 7);
+    assert_eq!(dial_refused("Busy").await.code, 7);
 }
 
 #[tokio::test]
@@ -193,11 +175,9 @@ async fn without_the_daemon_every_look_and_verb_ends_with_8_says_how_to_start_it
 
 #[tokio::test]
 async fn a_daemon_that_dies_while_its_call_is_waited_for_ends_with_8() {
-    let mut fake = Fake::start().await;
-    fake.put_call(1, "Ben", "active");
+    let mut fake = Fake::with(&[(1, "Ben", "active")]).await;
     fake.later.push_back(Step::Leave);
-    let done = fake.ctl(&["wait", "ben"]).await;
-    assert_eq!(done.code, 8, "{done:?}");
+    fake.ends(&["wait", "ben"], 8).await;
 }
 
 #[tokio::test]
@@ -205,27 +185,21 @@ async fn what_does_not_exist_ends_with_10() {
     let mut fake = Fake::start().await;
     assert_eq!(fake.ctl(&["show", "ben"]).await.code, 10);
     assert_eq!(fake.ctl(&["contact", "rm", "ben"]).await.code, 10);
-    fake.on(
-        "History.Get",
-        Answer::Error("org.ahoyd.Calls1.Error.NoSuchRecord", "There is no row 7."),
-        vec![],
-    );
+    fake.refuses("History.Get", "NoSuchRecord", "There is no row 7.");
     assert_eq!(fake.ctl(&["history", "7"]).await.code, 10);
-    assert_eq!(dial_refused("org.ahoyd.Calls1.Error.NoSuchContact").await.code, 10);
+    assert_eq!(dial_refused("NoSuchContact").await.code, 10);
 }
 
 #[tokio::test]
 async fn nothing_to_call_there_ends_with_11() {
-    assert_eq!(dial_refused("org.ahoyd.Calls1.Error.NoDevice").await.code, 11);
+    assert_eq!(dial_refused("NoDevice").await.code, 11);
 }
 
 #[tokio::test]
 async fn a_verb_that_comes_too_late_ends_with_12() {
-    let mut fake = Fake::start().await;
-    fake.put_call(1, "Ben", "incoming");
+    let mut fake = Fake::with(&[(1, "Ben", "incoming")]).await;
     for error in ["Stale", "AlreadyHandled", "AnsweredElsewhere"] {
-        let name = format!("org.ahoyd.Calls1.Error.{error}").leak();
-        fake.on("Call.Answer", Answer::Error(name, "Somebody was faster."), vec![]);
+        fake.refuses("Call.Answer", error, "Somebody was faster.");
         assert_eq!(fake.ctl(&["answer"]).await.code, 12, "{error}");
     }
 }
@@ -254,7 +228,7 @@ async fn nobody_but_the_daemon_can_tell_that_a_call_is_active() {
 /// `call cleo` where Dial is refused.
 async fn dial_refused(error: &'static str) -> Done {
     let mut fake = Fake::start().await;
-    fake.on("Manager.Dial", Answer::Error(error, "No."), vec![]);
+    fake.refuses("Manager.Dial", error, "No.");
     fake.ctl(&["call", "cleo"]).await
 }
 

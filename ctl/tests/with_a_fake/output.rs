@@ -35,8 +35,7 @@ async fn status_in_a_pipe_names_each_problem() {
 
 #[tokio::test]
 async fn a_list_is_an_object_of_calls_oldest_first_or_one_line_a_call() {
-    let mut fake = Fake::start().await;
-    fake.put_call(2, "Cleo", "incoming");
+    let mut fake = Fake::with(&[(2, "Cleo", "incoming")]).await;
     fake.put_call(1, "Ben\tthe\u{1b}[31mfirst", "dialing");
     let list = fake.ctl(&["list", "--json"]).await.json();
     assert_eq!((&list["v"], list["calls"].as_array().unwrap().len()), (&json!(1), 2));
@@ -64,8 +63,7 @@ async fn an_empty_list_is_empty_in_every_form() {
 
 #[tokio::test]
 async fn show_without_an_argument_is_the_only_living_call() {
-    let mut fake = Fake::start().await;
-    fake.put_call(1, "Ben", "active");
+    let mut fake = Fake::with(&[(1, "Ben", "active")]).await;
     let path = fake.put_call(2, "Ben", "active");
     fake.play(Step::Set(path, "Call", ended("completed"))).await;
     for args in [&["show", "--json"][..], &["show", "ben", "--json"], &["show", "0101", "--json"]] {

@@ -31,7 +31,7 @@ async fn a_follower_whose_reader_has_gone_ends_though_nothing_happens() {
 async fn an_export_whose_reader_has_gone_ends_as_a_list_does() {
     let mut fake = Fake::start().await;
     let broken = "The export was broken off: Broken pipe (os error 32).";
-    fake.on("History.Export", Answer::Error("org.ahoyd.Calls1.Error.Failed", broken), vec![]);
+    fake.refuses("History.Export", "Failed", broken);
     let done = fake.without_a_reader(&["history", "export", "csv"]).await;
     assert_eq!((done.code, done.err.as_str()), (0, ""));
     let done = fake.ctl(&["history", "export", "csv"]).await;
@@ -43,9 +43,7 @@ async fn an_export_that_fails_leaves_the_file_as_it_was() {
     let mut fake = Fake::start().await;
     let file = fake.bus.file("calls.csv");
     std::fs::write(&file, "the last backup").unwrap();
-    let refusal =
-        Answer::Error("org.ahoyd.Calls1.Error.Failed", "The history cannot be read: it is damaged.");
-    fake.on("History.Export", refusal, vec![]);
+    fake.refuses("History.Export", "Failed", "The history cannot be read: it is damaged.");
     let name = file.to_str().unwrap();
     assert_eq!(fake.ctl(&["history", "export", "csv", name]).await.code, 1);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "the last backup");
@@ -78,8 +76,7 @@ async fn what_cannot_be_a_card_does_not_get_to_the_bus() {
     ] {
         let file = fake.bus.file("thing");
         std::fs::write(&file, bytes).unwrap();
-        let done = fake.ctl(&["contact", "add", file.to_str().unwrap()]).await;
-        assert_eq!(done.code, 2, "{what}: {done:?}");
+        let done = fake.ends(&["contact", "add", file.to_str().unwrap()], 2).await;
         assert!(done.err.contains("is no card"), "{what}: {done:?}");
     }
     assert!(fake.asked.iter().all(|asked| !asked.starts_with("Contacts.Add")), "{:?}", fake.asked);
@@ -221,8 +218,7 @@ async fn a_ring_tone_is_told_by_its_whole_path_and_one_that_is_not_there_is_refu
     let asked = fake.asked.len();
     assert_eq!(fake.ctl(&["config", "set", "ring.tone", "/nowhere/ring.wav"]).await.code, 2);
     fake.on("Contacts.Get", Answer::Row(dict! {"id": "c9", "name": "Ben"}), vec![]);
-    let done = fake.ctl(&["contact", "set", "ben", "--ring-tone", "/nowhere/ring.wav"]).await;
-    assert_eq!(done.code, 2, "{done:?}");
+    fake.ends(&["contact", "set", "ben", "--ring-tone", "/nowhere/ring.wav"], 2).await;
     let changed = |asked: &String| asked.contains("/nowhere");
     assert!(!fake.asked[asked..].iter().any(changed), "{:?}", fake.asked);
 }

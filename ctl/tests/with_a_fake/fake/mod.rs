@@ -129,6 +129,15 @@ impl Fake {
         fake
     }
 
+    /// The same with these calls: number, name, state.
+    pub(crate) async fn with(calls: &[(u8, &str, &str)]) -> Self {
+        let mut fake = Self::start().await;
+        for (number, name, state) in calls {
+            fake.put_call(*number, name, state);
+        }
+        fake
+    }
+
     /// An object from the beginning.
     pub(crate) fn put(&mut self, path: &str, interface: &'static str, props: Dict) {
         self.objects.entry(path.to_owned()).or_default().insert(interface, props);
@@ -144,6 +153,19 @@ impl Fake {
     /// How `Interface.Method` is answered, and what happens before that answer.
     pub(crate) fn on(&mut self, method: &'static str, answer: Answer, steps: Vec<Step>) {
         self.answers.insert(method, (answer, steps));
+    }
+
+    /// That method is refused by an error of ours.
+    pub(crate) fn refuses(&mut self, method: &'static str, error: &str, sentence: &'static str) {
+        let name = format!("org.ahoyd.Calls1.Error.{error}").leak();
+        self.on(method, Answer::Error(name, sentence), vec![]);
+    }
+
+    /// Runs ahoyctl to its end, which is this code.
+    pub(crate) async fn ends(&mut self, args: &[&str], code: i32) -> Done {
+        let done = self.ctl(args).await;
+        assert_eq!(done.code, code, "{args:?}: {done:?}");
+        done
     }
 
     /// Runs ahoyctl to its end.
