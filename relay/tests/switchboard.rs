@@ -84,9 +84,7 @@ fn a_sender_reads_the_same_bytes_whatever_becomes_of_the_envelope() {
 
 #[test]
 fn a_wrong_token_delivers_nothing_and_keeps_nothing() {
-    let mut r = Relay::new();
-    let ana = Owner::new(1);
-    let (at, _) = r.claim(&ana);
+    let (mut r, ana, at) = Relay::with_ana();
     let ben = r.sender();
     let out = r.say(ben, ToRelay::Send(wrong_token(to(&ana, 1))));
     assert_eq!(delivered(&out, at), []);
@@ -98,11 +96,8 @@ fn a_wrong_token_delivers_nothing_and_keeps_nothing() {
 
 #[test]
 fn mail_waits_for_its_owner_and_comes_again_until_it_is_acknowledged() {
-    let mut r = Relay::new();
-    let ana = Owner::new(1);
-    let (at, _) = r.claim(&ana);
-    r.board.disconnect(r.now, at);
-    let ben = r.sender();
+    let (mut r, ana, at) = Relay::with_ana();
+    let ben = r.left_by(at);
     r.say(ben, ToRelay::Send(to(&ana, 1)));
     r.say(ben, ToRelay::Send(to(&ana, 2)));
     r.after(Duration::from_secs(5));
@@ -117,12 +112,9 @@ fn mail_waits_for_its_owner_and_comes_again_until_it_is_acknowledged() {
 
 #[test]
 fn mail_ends_with_its_ttl_and_no_later_than_a_week() {
-    let mut r = Relay::new();
-    let ana = Owner::new(1);
-    let (at, _) = r.claim(&ana);
+    let (mut r, ana, at) = Relay::with_ana();
     r.after(SETTLED_AFTER);
-    r.board.disconnect(r.now, at);
-    let ben = r.sender();
+    let ben = r.left_by(at);
     r.say(ben, ToRelay::Send(to(&ana, 1)));
     let long = Ttl::new(1_000 * HOUR);
     r.say(ben, ToRelay::Send(Envelope { ttl: long, ..to(&ana, 2) }));
@@ -138,9 +130,7 @@ fn mail_ends_with_its_ttl_and_no_later_than_a_week() {
 
 #[test]
 fn one_copy_waits_and_one_that_was_acknowledged_may_come_again() {
-    let mut r = Relay::new();
-    let ana = Owner::new(1);
-    let (at, _) = r.claim(&ana);
+    let (mut r, ana, at) = Relay::with_ana();
     let ben = r.sender();
     assert_eq!(delivered(&r.say(ben, ToRelay::Send(to(&ana, 1))), at), [id(1)]);
     let out = r.say(ben, ToRelay::Send(to(&ana, 1)));
@@ -152,11 +142,8 @@ fn one_copy_waits_and_one_that_was_acknowledged_may_come_again() {
 
 #[test]
 fn a_full_mailbox_is_delivered_in_parts_that_fit_the_queue() {
-    let mut r = Relay::new();
-    let ana = Owner::new(1);
-    let (at, _) = r.claim(&ana);
-    r.board.disconnect(r.now, at);
-    let ben = r.sender();
+    let (mut r, ana, at) = Relay::with_ana();
+    let ben = r.left_by(at);
     for n in 0..70 {
         let body = Body::try_from(vec![0; limits::BODY_BYTES]).unwrap();
         r.say(ben, ToRelay::Send(Envelope { body, ..to(&ana, n) }));
@@ -179,9 +166,7 @@ fn a_full_mailbox_is_delivered_in_parts_that_fit_the_queue() {
 
 #[test]
 fn nobody_claims_anothers_inbox_or_with_an_old_nonce() {
-    let mut r = Relay::new();
-    let ana = Owner::new(1);
-    let (at, _) = r.claim(&ana);
+    let (mut r, ana, at) = Relay::with_ana();
     let eve = r.connect();
     let mine = r.hello(eve);
     let forged = Claim {
@@ -240,11 +225,8 @@ fn who_neither_claims_nor_sends_within_ten_seconds_is_closed() {
 
 #[test]
 fn revoking_a_token_ends_what_came_with_it() {
-    let mut r = Relay::new();
-    let ana = Owner::new(1);
-    let (at, _) = r.claim(&ana);
-    r.board.disconnect(r.now, at);
-    let ben = r.sender();
+    let (mut r, ana, at) = Relay::with_ana();
+    let ben = r.left_by(at);
     r.say(ben, ToRelay::Send(to(&ana, 1)));
     let unlisted = Owner { listed: vec![Token::from_bytes([50; 16])], ..Owner::new(1) };
     let (at, out) = r.claim(&unlisted);
@@ -289,9 +271,7 @@ fn a_list_has_an_end() {
 
 #[test]
 fn a_list_is_forgotten_seven_days_after_its_owner_left() {
-    let mut r = Relay::new();
-    let ana = Owner::new(1);
-    let (at, _) = r.claim(&ana);
+    let (mut r, ana, at) = Relay::with_ana();
     r.after(SETTLED_AFTER);
     r.board.disconnect(r.now, at);
     r.after(7 * 24 * HOUR - Duration::from_secs(1));
@@ -330,9 +310,7 @@ fn who_claims_nothing_may_send_a_hundred_a_minute_and_is_not_refused_for_its_nei
 
 #[test]
 fn what_does_not_fit_is_refused_and_changes_nothing() {
-    let mut r = Relay::new();
-    let ana = Owner::new(1);
-    let (at, _) = r.claim(&ana);
+    let (mut r, ana, at) = Relay::with_ana();
     let early = r.connect();
     assert_eq!(bytes(&r.say(early, ToRelay::Send(to(&ana, 1))), early), [refusal_of(id(1), Why::HelloFirst)]);
     let claim = ToRelay::Claim(Claim::sign(&ana.key, &Nonce([0; 32]), vec![], false));

@@ -29,6 +29,19 @@ impl Relay {
         Self::with(Bounds::default(), Room::default())
     }
 
+    /// The same, with Ana at her inbox.
+    pub(crate) fn with_ana() -> (Self, Owner, ClientId) {
+        let (mut relay, ana) = (Self::new(), Owner::new(1));
+        let (at, _) = relay.claim(&ana);
+        (relay, ana, at)
+    }
+
+    /// Somebody leaves; a sender who comes then.
+    pub(crate) fn left_by(&mut self, at: ClientId) -> ClientId {
+        self.board.disconnect(self.now, at);
+        self.sender()
+    }
+
     pub(crate) fn with(bounds: Bounds, room: Room) -> Self {
         let ice =
             Ice { stun: vec!["stun:s".into()], turn: vec!["turn:t".into()], turn_secret: Some("x".into()) };
