@@ -7,6 +7,7 @@
 # make uninstall  the same files, removed
 # make look       pictures of the pop-up and of a missed call, in target/look/
 # make bench      figures, in target/bench/; PART=--plant checks that they see a planted delay
+#                 AGAINST=FOLDER: is any worse than with the checkout there? PAIRS=10 (PART=--plant: must find a planted slowness)
 # make nightly    random calls with fresh seeds until stopped (SECONDS=60: so long)
 # make deb        a Debian package, in target/debian/
 # make look-waybar  a bar with a call in it, as a picture
@@ -119,7 +120,15 @@ bench:
 	@tests/lab/install.sh build sound bench rust
 	@echo "Building: some minutes the first time, with a line for each part; then seconds"
 	@cargo build --release $(addprefix --package ,$(BINARIES) ahoy-bench)
+ifdef AGAINST
+# Both as they are released: without what the benchmark asks of their parts.
+	@cargo build --release $(addprefix --package ,$(BINARIES))
+	@cd $(AGAINST) && cargo build --release --target-dir target $(addprefix --package ,$(BINARIES))
+	@$(if $(filter --plant,$(PART)),cargo build --package ahoyd)
+	@$(TARGET)/release/ahoy-bench --against $(AGAINST)/target/release $(or $(PAIRS),10) $(PART)
+else
 	@$(TARGET)/release/ahoy-bench $(PART)
+endif
 
 # Man pages and completions, out of the programs' own command lines.
 papers: build

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ahoy_dbus::{BUS_NAME, proxy};
-use ahoy_tests::lab::{Desk, Net, Relay, Running, binary};
+use ahoy_tests::lab::{Desk, Place, Running, binary};
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 
@@ -20,7 +20,7 @@ const ROUNDS: usize = 10;
 
 pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
     let desk = Activated::start(&binary("ahoyd").display().to_string())?;
-    sheet.put(&desk.figure(ROUNDS).await?)
+    sheet.put(&desk.figure(sheet.either(ROUNDS, 3)).await?)
 }
 
 /// A bus that starts `ahoyd` when it is asked for.
@@ -29,17 +29,14 @@ pub(crate) struct Activated {
     #[expect(dead_code, reason = "lives as long as its daemons")]
     bus: Running,
     #[expect(dead_code, reason = "lives as long as its daemons")]
-    relay: Relay,
-    #[expect(dead_code, reason = "lives as long as its daemons")]
-    net: Net,
+    place: Place,
 }
 
 impl Activated {
     /// `exec` is what the service file says. The bus itself starts it; with systemd one message more would be sent.
     pub(crate) fn start(exec: &str) -> anyhow::Result<Self> {
-        let net = Net::new()?;
-        let relay = Relay::start(&net, 0)?;
-        let desk = Desk::prepare("Ana", &relay.url)?;
+        let place = Place::new()?;
+        let desk = place.desk("Ana")?;
         desk.begin("sound")?;
         let services = desk.folder().join("services");
         fs::create_dir_all(&services)?;
@@ -56,7 +53,7 @@ impl Activated {
                 services.display()
             ),
         )?;
-        let mut bus = desk.command(&net, Path::new("dbus-daemon"));
+        let mut bus = desk.command(&place.net, Path::new("dbus-daemon"));
         bus.args(["--nofork", "--nopidfile", "--nosyslog", "--print-address=1"])
             .arg(format!("--config-file={}", config.display()))
             .stdout(Stdio::piped())
@@ -66,7 +63,7 @@ impl Activated {
         let printed = bus.child().stdout.take().context("the bus's output")?;
         std::io::BufRead::read_line(&mut std::io::BufReader::new(printed), &mut line)?;
         anyhow::ensure!(!line.is_empty(), "the bus did not come up");
-        Ok(Self { desk, bus, relay, net })
+        Ok(Self { desk, bus, place })
     }
 
     pub(crate) async fn figure(&self, rounds: usize) -> anyhow::Result<Figure> {

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -75,24 +76,44 @@ pub(crate) fn percentile(samples: &[f64], percent: usize) -> f64 {
     sorted.get((at + 50) / 100).copied().unwrap_or(f64::NAN)
 }
 
-/// The lines of one part of the benchmark, in `target/bench/`, and on standard output as they come.
+/// The lines of one part of the benchmark, on standard output as they come.
 #[derive(Debug)]
-pub(crate) struct Sheet(fs::File);
+pub(crate) enum Sheet {
+    /// And in `target/bench/`.
+    Whole(fs::File),
+    /// Measured as briefly as can be: it is done many times, and they are compared.
+    Short,
+}
 
 impl Sheet {
     pub(crate) fn new(part: &str) -> anyhow::Result<Self> {
-        let folder = ahoy_tests::lab::root().join("target/bench");
-        fs::create_dir_all(&folder)?;
-        Ok(Self(fs::File::create(folder.join(part).with_extension("jsonl"))?))
+        Ok(Self::Whole(fs::File::create(folder()?.join(part).with_extension("jsonl"))?))
+    }
+
+    /// The first for a whole sheet, the other for a short one.
+    pub(crate) fn either<T>(&self, whole: T, short: T) -> T {
+        match self {
+            Self::Whole(_) => whole,
+            Self::Short => short,
+        }
     }
 
     #[expect(clippy::print_stdout, reason = "the figures are what the program is for")]
     pub(crate) fn put(&mut self, figure: &Figure) -> anyhow::Result<()> {
         let line = figure.line();
         println!("{line}");
-        writeln!(self.0, "{line}")?;
-        Ok(())
+        match self {
+            Self::Whole(file) => Ok(writeln!(file, "{line}")?),
+            Self::Short => Ok(()),
+        }
     }
+}
+
+/// Where figures are kept.
+pub(crate) fn folder() -> anyhow::Result<PathBuf> {
+    let folder = ahoy_tests::lab::root().join("target/bench");
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 /// A word to the person who waits.

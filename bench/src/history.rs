@@ -7,18 +7,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ahoy_call::{
-    CallId, CallKind, CallView, Can, Direction, EndReason, EndedBy, Fact, Moment, Outcome, PeerId, Record,
-    State,
+    CallId, CallView, Direction, EndReason, EndedBy, Fact, Moment, Outcome, PeerId, Record, State,
 };
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Net, Relay};
+use ahoy_tests::lab::Place;
 use ahoyd::history::{self, Entry, HistoryOrder, Report, Retention};
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use zbus::Variant;
 
-use crate::figure::{Figure, Sheet, tell};
-use crate::large::{rested, start};
+use crate::figure::{Figure, Sheet, folder, tell};
+use crate::load::{STARTS, rested, start};
 use crate::pair::{Side, desk};
 use crate::time::{ms, now};
 
@@ -38,11 +37,13 @@ const WORDS: [&str; 16] = [
 ];
 
 pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let mut side = Side::of(desk("Ana", &relay, &net).await?).await?;
-    sheet.put(&start(&mut side, &net, "none").await?)?;
-    sheet.put(&Figure::one("idle_pss_mib", "none", "MiB", rested(&side).await?))?;
+    let place = Place::new()?;
+    let mut side = Side::of(desk("Ana", &place).await?).await?;
+    let starts = sheet.either(STARTS, 3);
+    if sheet.either(true, false) {
+        sheet.put(&start(&mut side, &place.net, "none", starts).await?)?;
+        sheet.put(&Figure::one("idle_pss_mib", "none", "MiB", rested(&side).await?))?;
+    }
 
     side.desk.stop_daemon()?;
     let million = tokio::task::spawn_blocking(million).await??;
@@ -54,12 +55,13 @@ pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
         }
     }
     fs::copy(million, &base).context("laying the base of a million rows")?;
-    sheet.put(&start(&mut side, &net, "million").await?)?;
+    sheet.put(&start(&mut side, &place.net, "million", starts).await?)?;
     sheet.put(&Figure::one("idle_pss_mib", "million", "MiB", rested(&side).await?))?;
+    let rounds = sheet.either(ROUNDS, 6);
     for (case, question) in
         [("newest", newest as Question), ("contact", contact), ("outcome", outcome), ("time", time)]
     {
-        sheet.put(&ask(&side, "history_list_ms", case, question).await?)?;
+        sheet.put(&ask(&side, rounds, "history_list_ms", case, question).await?)?;
     }
     for (case, question) in [
         ("name", name as Question),
@@ -69,7 +71,7 @@ pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
         ("two-letters", two_letters),
         ("two-letters, nothing", two_letters_nowhere),
     ] {
-        sheet.put(&ask(&side, "history_search_ms", case, question).await?)?;
+        sheet.put(&ask(&side, rounds, "history_search_ms", case, question).await?)?;
     }
     // What the questions have left behind.
     sheet.put(&Figure::one("idle_pss_mib", "million, asked", "MiB", rested(&side).await?))
@@ -78,10 +80,16 @@ pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
 /// The filter of the n-th question, and whether it must fill its page.
 type Question = fn(u64) -> anyhow::Result<(Dict, bool)>;
 
-async fn ask(side: &Side, figure: &'static str, case: &str, question: Question) -> anyhow::Result<Figure> {
+async fn ask(
+    side: &Side,
+    rounds: u64,
+    figure: &'static str,
+    case: &str,
+    question: Question,
+) -> anyhow::Result<Figure> {
     let history = proxy::HistoryProxy::new(&side.desk.bus().await?).await?;
     let mut took = Figure::new(figure, case, "ms");
-    for n in 0..ROUNDS {
+    for n in 0..rounds {
         let (mut filter, full) = question(n)?;
         filter.insert("limit".to_owned(), 50_u32.into());
         let from = now();
@@ -154,25 +162,25 @@ fn two_letters_nowhere(n: u64) -> anyhow::Result<(Dict, bool)> {
 
 /// The base, made once: by the thread and the orders that a daemon has.
 fn million() -> anyhow::Result<PathBuf> {
-    let folder = ahoy_tests::lab::root().join("target/bench");
+    let folder = folder()?;
     let (ready, making) = (folder.join("million-2.db"), folder.join("million.part"));
     if ready.exists() {
         return Ok(ready);
     }
     tell("writing a million rows of history, once");
-    fs::create_dir_all(&folder)?;
     for suffix in ["", "-wal", "-shm"] {
         let left = PathBuf::from(format!("{}{suffix}", making.display()));
         if left.exists() {
             fs::remove_file(left)?;
         }
     }
-    write(&making)?;
+    write(&making, ROWS)?;
     fs::rename(&making, &ready)?;
     Ok(ready)
 }
 
-fn write(path: &Path) -> anyhow::Result<()> {
+/// Writes so many calls.
+pub(crate) fn write(path: &Path, rows: u64) -> anyhow::Result<()> {
     let (orders, inbox) = mpsc::channel(4);
     let (outbox, mut reports) = mpsc::channel(64);
     let thread = history::spawn(path.to_owned(), watch::channel(Retention::default()).1, inbox, outbox)?;
@@ -185,14 +193,14 @@ fn write(path: &Path) -> anyhow::Result<()> {
         }
         last
     })?;
-    for batch in 0..ROWS / BATCH {
+    for batch in 0..rows / BATCH {
         let entries = (batch * BATCH..(batch + 1) * BATCH).flat_map(call).collect();
         orders.blocking_send(HistoryOrder::Write { ticket: batch + 1, entries })?;
     }
     orders.blocking_send(HistoryOrder::Stop)?;
     thread.join().map_err(|_| anyhow::anyhow!("the history broke"))?;
     let last = heard.join().map_err(|_| anyhow::anyhow!("the reports broke"))?;
-    anyhow::ensure!(last == ROWS, "{last} rows were written");
+    anyhow::ensure!(last == rows, "{last} rows were written");
     Ok(())
 }
 
@@ -206,7 +214,7 @@ fn hex(person: u64) -> String {
     format!("{person:032x}")
 }
 
-/// All events of one call.
+/// All events of the n-th call.
 fn call(n: u64) -> Vec<Entry> {
     let person = person(n);
     let chance = n.wrapping_mul(0xd134_2543_de82_ef95) >> 40;
@@ -221,29 +229,11 @@ fn call(n: u64) -> Vec<Entry> {
     let answered = chance % 5 < 3;
     let mut view = CallView {
         id: CallId::from_bytes(u128::from(n + 1).to_be_bytes()),
-        kind: CallKind::Direct,
         peer: PeerId::from_bytes(u128::from(person).to_be_bytes()),
-        members: Vec::new(),
         direction: if incoming { Direction::Incoming } else { Direction::Outgoing },
-        state: if incoming { State::Incoming } else { State::Dialing },
-        reason: None,
-        ended_by: None,
-        outcome: None,
-        serial: 1,
-        deadline: None,
         created: at(0),
-        ringing: None,
-        answered: None,
-        ended: None,
-        muted: false,
-        local_hold: false,
-        silenced: false,
-        connected: None,
-        auto_answered: false,
-        hears_only: false,
         note,
-        message: None,
-        can: Can::default(),
+        ..CallView::sample(0, if incoming { State::Incoming } else { State::Dialing })
     };
     let entry = |fact: Fact, seconds: u64, view: &CallView| Entry {
         record: Record { at: at(seconds), fact, view: view.clone(), at_unix_us: None },

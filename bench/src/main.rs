@@ -1,9 +1,10 @@
 //! Figures of real daemons on a bus and a sound server of their own, with the relay link up.
 //!
 //! Lives here: which figures there are, in which order, and the check that a planted delay shows in them.
-//! Must not: judge a figure. Machines are noisy: medians are to be quoted, and compared within one run.
+//! Must not: judge a figure. Machines are noisy: medians are to be quoted, and compared within one run, as `against` does.
 
 mod activation;
+mod against;
 mod baresip;
 mod calls;
 mod devices;
@@ -40,6 +41,8 @@ async fn main() -> anyhow::Result<()> {
     match words.as_slice() {
         [] => run_all(&PARTS).await,
         ["--plant"] => plant::check().await,
+        ["--against", old, pairs, parts @ ..] => against::compare(old.as_ref(), pairs.parse()?, parts).await,
+        ["--short", part] => run(part, Sheet::Short).await,
         parts => run_all(parts).await,
     }
 }
@@ -48,7 +51,8 @@ async fn main() -> anyhow::Result<()> {
 async fn run_all(parts: &[&str]) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for part in parts {
-        if let Err(error) = run(part).await {
+        tell(&format!("{part}:"));
+        if let Err(error) = run(part, Sheet::new(part)?).await {
             tell(&format!("FAILED: {error:#}"));
             failed.push(*part);
         }
@@ -61,9 +65,7 @@ async fn run_all(parts: &[&str]) -> anyhow::Result<()> {
 const PARTS: [&str; 10] =
     ["idle", "bus", "calls", "load", "activation", "popup", "devices", "large", "history", "baresip"];
 
-async fn run(part: &str) -> anyhow::Result<()> {
-    tell(&format!("{part}:"));
-    let mut sheet = Sheet::new(part)?;
+async fn run(part: &str, mut sheet: Sheet) -> anyhow::Result<()> {
     match part {
         "idle" => load::idle(&mut sheet).await,
         "bus" => load::bus(sheet).await,
@@ -86,7 +88,7 @@ async fn calls(sheet: &mut Sheet) -> anyhow::Result<()> {
     let mut talk = Talk::begin(&pair)?;
     let mut calls = Calls::new();
     let mut made = 0;
-    for n in 0..CALLS {
+    for n in 0..sheet.either(CALLS, BATCH - 1) {
         for again in 1..=TRIES {
             if made % BATCH == 0 {
                 pair.renew().await?;

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use ahoy_dbus::{BUS_NAME, Dict, ROOT, interface, proxy};
-use ahoy_tests::lab::{Desk, Net, Relay, text};
+use ahoy_tests::lab::{Desk, Place, introduce, text};
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
@@ -20,9 +20,7 @@ use crate::time::{PATIENCE, now, pause};
 pub(crate) struct Pair {
     pub(crate) ana: Side,
     pub(crate) ben: Side,
-    net: Net,
-    #[expect(dead_code, reason = "lives as long as they")]
-    relay: Relay,
+    place: Place,
 }
 
 /// One of them.
@@ -36,14 +34,11 @@ pub(crate) struct Side {
 impl Pair {
     /// Both online, each with the other's card. Ben runs a copy of the program: else each would pay for only half of it.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let net = Net::new()?;
-        let relay = Relay::start(&net, 0)?;
-        let ana = desk("Ana", &relay, &net).await?;
-        let mut ben = Desk::prepare("Ben", &relay.url)?;
-        ben.use_a_copy()?;
-        let ben = begin(ben, &relay, &net).await?;
-        befriend(&ana, &ben)?;
-        Ok(Self { ana: Side::of(ana).await?, ben: Side::of(ben).await?, net, relay })
+        let place = Place::new()?;
+        let ana = desk("Ana", &place).await?;
+        let ben = desk_of_its_own("Ben", &place).await?;
+        introduce(&ana, &ben)?;
+        Ok(Self { ana: Side::of(ana).await?, ben: Side::of(ben).await?, place })
     }
 
     /// Echo, noise and gain of both `on` or `off`; a steady tone is noise, so it is heard only with `off`.
@@ -62,7 +57,7 @@ impl Pair {
     pub(crate) async fn renew(&mut self) -> anyhow::Result<()> {
         for side in [&mut self.ana, &mut self.ben] {
             side.desk.kill_daemon();
-            side.desk.start_daemon(&self.net)?;
+            side.desk.start_daemon(&self.place.net)?;
         }
         for side in [&self.ana, &self.ben] {
             side.desk.until_online(PATIENCE).await?;
@@ -159,29 +154,27 @@ impl Side {
 }
 
 /// A desk with a daemon that is online and logs as much as it does for everybody.
-pub(crate) async fn desk(name: &str, relay: &Relay, net: &Net) -> anyhow::Result<Desk> {
-    begin(Desk::prepare(name, &relay.url)?, relay, net).await
+pub(crate) async fn desk(name: &str, place: &Place) -> anyhow::Result<Desk> {
+    begin(place.desk(name)?, place).await
 }
 
-async fn begin(mut desk: Desk, relay: &Relay, net: &Net) -> anyhow::Result<Desk> {
-    desk.configure(&format!("[account]\nname = \"{}\"\n[relay]\nurls = [\"{}\"]\n", desk.name, relay.url))?;
+/// The same, with a copy of the program: it shares no page with any other daemon.
+pub(crate) async fn desk_of_its_own(name: &str, place: &Place) -> anyhow::Result<Desk> {
+    let mut desk = place.desk(name)?;
+    desk.use_a_copy()?;
+    begin(desk, place).await
+}
+
+async fn begin(mut desk: Desk, place: &Place) -> anyhow::Result<Desk> {
+    let (name, url) = (&desk.name, &place.relay.url);
+    desk.configure(&format!("[account]\nname = \"{name}\"\n[relay]\nurls = [\"{url}\"]\n"))?;
     desk.begin("bus")?;
     desk.begin("sound")?;
     desk.unplug("mic")?;
     desk.plug("direct", "mic")?;
     desk.set_default("input", "mic")?;
-    desk.start_daemon(net)?;
-    desk.until_online(PATIENCE).await?;
+    place.run(&mut desk, &[]).await?;
     Ok(desk)
-}
-
-/// Each holds the other's card.
-pub(crate) fn befriend(one: &Desk, other: &Desk) -> anyhow::Result<()> {
-    for (from, to) in [(one, other), (other, one)] {
-        let card = from.ctl_says(&["account", "card", "--for", &to.name])?;
-        to.ctl_reads(&["contact", "add", "-"], &card)?;
-    }
-    Ok(())
 }
 
 /// The states of calls that a signal tells.

@@ -34,12 +34,12 @@ pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
     let mut pair = Pair::start().await?;
     let mut screen = Screen::come(pair.ben.desk.bus().await?).await?;
     let kinds = [
-        (End::Answer, "answer", ROUNDS),
-        (End::Decline, "decline", ROUNDS),
-        (End::Cancel, "cancel", ROUNDS),
-        (End::Timeout, "timeout", UNTAKEN),
+        (End::Answer, "answer", sheet.either(ROUNDS, 2)),
+        (End::Decline, "decline", sheet.either(ROUNDS, 2)),
+        (End::Cancel, "cancel", sheet.either(ROUNDS, 2)),
+        (End::Timeout, "timeout", sheet.either(UNTAKEN, 0)),
     ];
-    for (end, case, rounds) in kinds {
+    for (end, case, rounds) in kinds.into_iter().filter(|(_, _, rounds)| *rounds > 0) {
         pair.renew().await?;
         let mut gone = Figure::new("popup_gone_ms", case, "ms");
         for n in 0..rounds {

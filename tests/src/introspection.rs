@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use roxmltree::{Document, Node, ParsingOptions};
+
 /// The members of each interface, a line each: `method Dial (in s target, in a{sv} options, out o call)`,
 /// `signal Changed (s id)`, `property State s read`.
 pub type Interfaces = BTreeMap<String, BTreeSet<String>>;
@@ -14,131 +16,43 @@ pub type Interfaces = BTreeMap<String, BTreeSet<String>>;
 /// # Panics
 /// If the text is not the XML of a D-Bus object.
 pub fn interfaces(xml: &str) -> Interfaces {
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(xml, options).expect("the XML of an object");
     let mut found = Interfaces::new();
-    let (mut depth, mut interface, mut member) = (0_u32, String::new(), None::<Member>);
-    for tag in tags(xml) {
-        match tag.name {
-            "node" if tag.closes => depth -= 1,
-            "node" => depth += u32::from(!tag.empty),
-            _ if depth != 1 => {}
-            "interface" if !tag.closes => {
-                interface = tag.attribute("name");
-                found.insert(interface.clone(), BTreeSet::new());
-            }
-            "method" | "signal" | "property" => {
-                if !tag.closes {
-                    member = Some(Member::begin(&tag));
-                }
-                if tag.closes || tag.empty {
-                    let line = member.take().expect("a member that began").line();
-                    let members = found.get_mut(&interface).expect("an interface that began");
-                    assert!(members.insert(line.clone()), "twice: {line}");
-                }
-            }
-            "arg" => member.as_mut().expect("an argument of a member").argument(&tag),
-            "annotation" => {
-                if let Some(member) = &mut member {
-                    member.annotation(&tag);
-                }
-            }
-            _ => {}
+    for interface in document.root_element().children().filter(|node| node.has_tag_name("interface")) {
+        let members = found.entry(of(interface, "name").to_owned()).or_default();
+        for line in interface.children().filter_map(line) {
+            assert!(members.insert(line.clone()), "twice: {line}");
         }
     }
     found
 }
 
-struct Member {
-    kind: String,
-    name: String,
-    rest: Vec<String>,
+fn of<'a>(node: Node<'a, '_>, attribute: &str) -> &'a str {
+    node.attribute(attribute).unwrap_or_default()
 }
 
-impl Member {
-    fn begin(tag: &Tag<'_>) -> Self {
-        let rest = if tag.name == "property" {
-            vec![format!("{} {}", tag.attribute("type"), tag.attribute("access"))]
-        } else {
-            Vec::new()
-        };
-        Self { kind: tag.name.to_owned(), name: tag.attribute("name"), rest }
-    }
-
-    fn argument(&mut self, tag: &Tag<'_>) {
-        let (name, signature) = (tag.attribute("name"), tag.attribute("type"));
-        self.rest.push(match self.kind.as_str() {
-            "method" => format!("{} {signature} {name}", tag.attribute("direction")),
-            _ => format!("{signature} {name}"),
-        });
-    }
-
-    fn annotation(&mut self, tag: &Tag<'_>) {
-        let emits = tag.attribute("name") == "org.freedesktop.DBus.Property.EmitsChangedSignal";
-        // `true` is what is meant where nothing is said.
-        if emits && tag.attribute("value") != "true" {
-            self.rest.push(tag.attribute("value"));
+fn line(member: Node<'_, '_>) -> Option<String> {
+    let (kind, name) = (member.tag_name().name(), of(member, "name"));
+    let inside = |tag: &'static str| member.children().filter(move |node| node.has_tag_name(tag));
+    let arguments = inside("arg").map(|arg| {
+        let direction = if kind == "method" { format!("{} ", of(arg, "direction")) } else { String::new() };
+        format!("{direction}{} {}", of(arg, "type"), of(arg, "name"))
+    });
+    // `true` is what is meant where nothing is said.
+    let emits = inside("annotation")
+        .filter(|it| of(*it, "name") == "org.freedesktop.DBus.Property.EmitsChangedSignal")
+        .map(|it| of(it, "value"))
+        .filter(|value| *value != "true");
+    match kind {
+        "property" => {
+            let rest: Vec<&str> =
+                [of(member, "type"), of(member, "access")].into_iter().chain(emits).collect();
+            Some(format!("property {name} {}", rest.join(" ")))
         }
+        "method" | "signal" => Some(format!("{kind} {name} ({})", arguments.collect::<Vec<_>>().join(", "))),
+        _ => None,
     }
-
-    fn line(self) -> String {
-        match self.kind.as_str() {
-            "property" => format!("property {} {}", self.name, self.rest.join(" ")),
-            kind => format!("{kind} {} ({})", self.name, self.rest.join(", ")),
-        }
-    }
-}
-
-struct Tag<'a> {
-    name: &'a str,
-    text: &'a str,
-    closes: bool,
-    empty: bool,
-}
-
-impl Tag<'_> {
-    fn attribute(&self, name: &str) -> String {
-        let mut rest = self.text;
-        while let Some((before, after)) = rest.split_once('=') {
-            let mut quoted = after.trim_start().splitn(3, '"');
-            let (value, tail) = (quoted.nth(1).unwrap_or_default(), quoted.next().unwrap_or_default());
-            if before.split_whitespace().last() == Some(name) {
-                return value.to_owned();
-            }
-            rest = tail;
-        }
-        String::new()
-    }
-}
-
-fn tags(xml: &str) -> Vec<Tag<'_>> {
-    let mut tags = Vec::new();
-    let mut rest = xml;
-    while let Some(at) = rest.find('<') {
-        rest = &rest[at..];
-        let end = match rest.strip_prefix("<!--") {
-            Some(_) => rest.find("-->").map(|end| end + 2),
-            None => closing_bracket(rest),
-        };
-        let (whole, after) = rest.split_at(end.expect("a tag that ends") + 1);
-        rest = after;
-        let inner = &whole[1..whole.len() - 1];
-        if inner.starts_with(['!', '?']) {
-            continue;
-        }
-        let (closes, empty) = (inner.starts_with('/'), inner.ends_with('/'));
-        let text = inner.trim_matches('/');
-        let name = text.split_whitespace().next().unwrap_or_default();
-        tags.push(Tag { name, text, closes, empty });
-    }
-    tags
-}
-
-/// The first `>` outside quotes.
-fn closing_bracket(text: &str) -> Option<usize> {
-    let mut quoted = false;
-    text.char_indices().find_map(|(at, c)| {
-        quoted ^= c == '"';
-        (c == '>' && !quoted).then_some(at)
-    })
 }
 
 #[cfg(test)]

@@ -83,6 +83,15 @@ fn fact_of_state(state: &str) -> &'static [&'static str] {
 }
 
 impl Found {
+    /// Adds what was found elsewhere, in numbers.
+    pub(super) fn sum(&mut self, other: &Self) {
+        self.lost_events += other.lost_events;
+        self.left_open += other.left_open;
+        self.corrupt += other.corrupt;
+        self.other_side += other.other_side;
+        self.next_call_failed += other.next_call_failed;
+    }
+
     fn note(&mut self, what: String) {
         self.wrong.push(what);
     }

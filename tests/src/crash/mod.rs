@@ -8,6 +8,7 @@ mod pair;
 mod plan;
 pub(crate) mod recorder;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,29 +23,21 @@ const LIVES: usize = 3;
 const TRIES: usize = 3;
 
 /// The sum of many kills.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Moments at which a daemon was killed.
     pub killed: usize,
     /// Of these nothing was wrong.
     pub ok: usize,
-    /// Events that the bus had told and the database has not.
-    pub lost_events: usize,
-    /// Rows that were still open after the restart, or closed otherwise than they should be.
-    pub left_open: usize,
-    /// Databases that another program finds broken.
-    pub corrupt: usize,
-    /// Calls of the other side that did not end in time or with the right reason.
-    pub other_side: usize,
-    /// Calls after the restart that did not work.
-    pub next_call_failed: usize,
     /// Kills that say nothing and were done again: the machine was so slow that something was shown before its commit, as
     /// the rules allow after 50 ms, and the daemon logged that.
     pub too_slow: usize,
     /// Kills by phase and role.
-    pub by_phase: Vec<(String, usize)>,
+    pub by_phase: BTreeMap<String, usize>,
     /// What was wrong, in sentences.
     pub wrong: Vec<String>,
+    /// And in numbers.
+    found: judge::Found,
 }
 
 impl Report {
@@ -53,35 +46,36 @@ impl Report {
         json!({
             "killed": self.killed,
             "ok": self.ok,
-            "lost_events": self.lost_events,
-            "left_open": self.left_open,
-            "corrupt": self.corrupt,
-            "other_side": self.other_side,
-            "next_call_failed": self.next_call_failed,
+            "lost_events": self.found.lost_events,
+            "left_open": self.found.left_open,
+            "corrupt": self.found.corrupt,
+            "other_side": self.found.other_side,
+            "next_call_failed": self.found.next_call_failed,
             "too_slow": self.too_slow,
-            "by_phase": self.by_phase.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            "by_phase": self.by_phase,
         })
         .to_string()
     }
 
     fn add(&mut self, plan: &Plan, found: anyhow::Result<judge::Found>) {
-        self.killed += 1;
-        let name = plan.cell();
-        match self.by_phase.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, count)) => *count += 1,
-            None => self.by_phase.push((name, 1)),
-        }
-        let found = found.unwrap_or_else(|error| {
+        let mut found = found.unwrap_or_else(|error| {
             let sentence = format!("the next call did not work: {error:#}");
             judge::Found { next_call_failed: 1, wrong: vec![sentence], ..judge::Found::default() }
         });
-        self.ok += usize::from(found.wrong.is_empty());
-        self.lost_events += found.lost_events;
-        self.left_open += found.left_open;
-        self.corrupt += found.corrupt;
-        self.other_side += found.other_side;
-        self.next_call_failed += found.next_call_failed;
-        self.wrong.extend(found.wrong.into_iter().map(|what| format!("{plan}: {what}")));
+        let wrong: Vec<String> = found.wrong.drain(..).map(|what| format!("{plan}: {what}")).collect();
+        let (ok, by_phase) = (usize::from(wrong.is_empty()), BTreeMap::from([(plan.cell(), 1)]));
+        self.sum(Self { killed: 1, ok, too_slow: 0, by_phase, wrong, found });
+    }
+
+    fn sum(&mut self, other: Self) {
+        self.killed += other.killed;
+        self.ok += other.ok;
+        self.too_slow += other.too_slow;
+        self.wrong.extend(other.wrong);
+        self.found.sum(&other.found);
+        for (name, count) in other.by_phase {
+            *self.by_phase.entry(name).or_default() += count;
+        }
     }
 }
 
@@ -134,23 +128,7 @@ pub async fn run(
     }
     let mut sum = Report::default();
     while let Some(report) = tasks.join_next().await {
-        let report = report??;
-        sum.killed += report.killed;
-        sum.ok += report.ok;
-        sum.lost_events += report.lost_events;
-        sum.left_open += report.left_open;
-        sum.corrupt += report.corrupt;
-        sum.other_side += report.other_side;
-        sum.next_call_failed += report.next_call_failed;
-        sum.too_slow += report.too_slow;
-        sum.wrong.extend(report.wrong);
-        for (name, count) in report.by_phase {
-            match sum.by_phase.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, all)) => *all += count,
-                None => sum.by_phase.push((name, count)),
-            }
-        }
+        sum.sum(report??);
     }
-    sum.by_phase.sort();
     Ok(sum)
 }

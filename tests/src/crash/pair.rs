@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use super::judge::{Found, Left};
 use super::plan::{Kill, Phase, Plan, Role};
 use super::recorder::{Heard, Recorder};
-use crate::lab::{Desk, Net, Relay, daemon_with_failpoints, root};
+use crate::lab::{Desk, Net, Place, daemon_with_failpoints, introduce, root};
 
 /// What leading a call to its phase may take; a path that breaks is noticed within it.
 const SOON: Duration = Duration::from_secs(30);
@@ -33,8 +33,7 @@ const LIFETIME: u64 = 12;
 pub(super) struct Pair {
     ana: Person,
     ben: Person,
-    relay: Relay,
-    net: Net,
+    place: Place,
 }
 
 #[derive(Debug)]
@@ -45,15 +44,10 @@ struct Person {
 
 impl Pair {
     pub(super) async fn start() -> anyhow::Result<Self> {
-        let net = Net::new()?;
-        let relay = Relay::start(&net, 0)?;
-        let ana = Person::start("Ana", &relay, &net).await?;
-        let ben = Person::start("Ben", &relay, &net).await?;
-        for (from, to) in [(&ana.desk, &ben.desk), (&ben.desk, &ana.desk)] {
-            let card = from.ctl_says(&["account", "card", "--for", &to.name])?;
-            to.ctl_reads(&["contact", "add", "-"], &card)?;
-        }
-        Ok(Self { ana, ben, relay, net })
+        let place = Place::new()?;
+        let (ana, ben) = (Person::start("Ana", &place).await?, Person::start("Ben", &place).await?);
+        introduce(&ana.desk, &ben.desk)?;
+        Ok(Self { ana, ben, place })
     }
 
     /// One kill: a call up to it, what is left after it, and a call after that.
@@ -63,11 +57,11 @@ impl Pair {
             std::mem::swap(&mut self.ana, &mut self.ben);
         }
         let (caller, callee) = (&mut self.ana, &mut self.ben);
-        caller.configure(&self.relay, true)?;
+        caller.configure(true)?;
         // Without a path before the ring there is a time between the answer and the sound.
-        callee.configure(&self.relay, plan.phase != Phase::Connecting)?;
+        callee.configure(plan.phase != Phase::Connecting)?;
         for person in [&mut *caller, &mut *callee] {
-            person.restart(&self.net).await?;
+            person.restart(&self.place).await?;
         }
         let logged = if plan.role == Role::Caller { &caller.desk } else { &callee.desk }.logged().len();
         let began = [caller.record.position(), callee.record.position()];
@@ -82,7 +76,7 @@ impl Pair {
         {
             let watched = if shown == Role::Caller { &caller.record } else { &callee.record };
             let life = async {
-                lead(caller, callee, began, plan.phase, &mut self.net).await?;
+                lead(caller, callee, began, plan.phase, &mut self.place.net).await?;
                 match plan.kill {
                     Kill::After(delay) => {
                         watched.until_state(at(shown), state).await?;
@@ -116,7 +110,7 @@ impl Pair {
         remove(&failpoint)?;
         let died = now();
         if plan.phase == Phase::Reconnecting {
-            self.net.mend_udp()?;
+            self.place.net.mend_udp()?;
         }
         // Now and then it is a while before it is started again.
         if plan.number % 5 == 4 {
@@ -124,8 +118,7 @@ impl Pair {
         }
         let heard = victim.record.since(at(plan.role));
         let overtaken = victim.desk.logged().get(logged..).is_some_and(|log| log.contains(OVERTAKEN));
-        victim.desk.start_daemon(&self.net)?;
-        victim.desk.until_online(SOON).await?;
+        self.place.run(&mut victim.desk, &[]).await?;
 
         let mut found = Found { overtaken, ..Found::default() };
         let role_of_other = if plan.role == Role::Caller { Role::Callee } else { Role::Caller };
@@ -177,7 +170,7 @@ impl Pair {
         let (caller, callee) = if back { (&self.ben, &self.ana) } else { (&self.ana, &self.ben) };
         let began = [caller.record.position(), callee.record.position()];
         let whole = async {
-            let call = lead(caller, callee, began, Phase::Ended, &mut self.net).await?;
+            let call = lead(caller, callee, began, Phase::Ended, &mut self.place.net).await?;
             for (person, began) in [(caller, began[0]), (callee, began[1])] {
                 let over = |it: &Heard| matches!(it, Heard::State(of, now, _) if *of == call && now == "disconnected");
                 let end = person.record.until(began, over);
@@ -229,30 +222,24 @@ async fn lead(
 }
 
 impl Person {
-    async fn start(name: &str, relay: &Relay, net: &Net) -> anyhow::Result<Self> {
-        let mut desk = Desk::prepare(name, &relay.url)?;
+    async fn start(name: &str, place: &Place) -> anyhow::Result<Self> {
+        let mut desk = place.desk(name)?;
         desk.set_program(daemon_with_failpoints());
         desk.begin("bus")?;
         let record = Recorder::start(&desk).await?;
-        desk.start_daemon(net)?;
-        desk.until_online(SOON).await?;
+        place.run(&mut desk, &[]).await?;
         Ok(Self { desk, record })
     }
 
-    fn configure(&self, relay: &Relay, preconnect: bool) -> anyhow::Result<()> {
+    fn configure(&self, preconnect: bool) -> std::io::Result<()> {
         let preconnect = if preconnect { "always" } else { "never" };
-        let text = format!(
-            "[account]\nname = \"{}\"\n[relay]\nurls = [\"{}\"]\n[call]\nlifetime = {LIFETIME}\npreconnect = \"{preconnect}\"\n[log]\nlevel = \"debug\"\n",
-            self.desk.name, relay.url
-        );
-        Ok(self.desk.configure(&text)?)
+        self.desk.configure_with(&format!("[call]\nlifetime = {LIFETIME}\npreconnect = \"{preconnect}\"\n"))
     }
 
     /// A daemon that remembers no call of before.
-    async fn restart(&mut self, net: &Net) -> anyhow::Result<()> {
+    async fn restart(&mut self, place: &Place) -> anyhow::Result<()> {
         self.desk.stop_daemon()?;
-        self.desk.start_daemon(net)?;
-        self.desk.until_online(SOON).await
+        place.run(&mut self.desk, &[]).await
     }
 
     fn failpoint(&self) -> PathBuf {

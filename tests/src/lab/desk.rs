@@ -1,24 +1,21 @@
 //! One person's desk: a private desktop, and the daemon on it.
 //!
-//! Lives here: its parts coming and going, ahoyctl, its sound. What its bus shows: `desk/shown.rs`.
+//! Lives here: its parts coming and going, ahoyctl. Its sound: `desk/devices.rs`; what its bus shows: `desk/shown.rs`.
 //! Must not: wait by sleeping: every wait is for a process or for sound, and bounded.
 
+mod devices;
 mod shown;
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
-use std::time::Duration;
 
 pub use shown::{flag, number, text};
 use tempfile::TempDir;
 use zbus::Connection;
 
-use super::{Awake, Ears, Mouth, Net, Running, binary, root};
-
-/// What a wait for the bus may take: nothing that is waited for takes half of it.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::{Awake, Net, Running, binary, root};
 
 /// One person's desk. All of it ends on drop.
 #[derive(Debug)]
@@ -30,6 +27,10 @@ pub struct Desk {
     daemon: Option<Running>,
     /// For the daemon alone, over the desk's own.
     environment: Vec<(String, Option<String>)>,
+    /// The sound server: `pipewire` or `pulse`.
+    sound: String,
+    /// Its daemon's relay.
+    relay: String,
 }
 
 impl Desk {
@@ -41,31 +42,32 @@ impl Desk {
     /// The same with that sound server: `pipewire` or `pulse`.
     pub fn prepare_with(name: &str, relay: &str, sound: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("ahoy-").tempdir()?;
-        // Another daemon, an older one for instance, shows which tests it fails.
-        let program = std::env::var_os("AHOY_LAB_AHOYD").map_or_else(|| binary("ahoyd"), PathBuf::from);
-        let environment = Vec::new();
-        let desk = Self { name: name.to_owned(), folder, program, daemon: None, environment };
+        let desk = Self {
+            name: name.to_owned(),
+            folder,
+            program: binary("ahoyd"),
+            daemon: None,
+            environment: Vec::new(),
+            sound: sound.to_owned(),
+            relay: relay.to_owned(),
+        };
         desk.lab("prepare", &["--owner", &std::process::id().to_string(), "--sound", sound])?;
         fs::create_dir_all(desk.config().parent().unwrap_or(Path::new("/")))?;
-        desk.configure(&format!(
-            "[account]\nname = \"{name}\"\n[relay]\nurls = [\"{relay}\"]\n[log]\nlevel = \"debug\"\n[ring]\nmuted = true\ntones = false\n"
-        ))?;
-        Ok(desk)
-    }
-
-    /// A desk with a bus, a sound server and a daemon that is online.
-    pub async fn start(name: &str, relay: &str, net: &Net) -> anyhow::Result<Self> {
-        let mut desk = Self::prepare(name, relay)?;
-        desk.begin("bus")?;
-        desk.begin("sound")?;
-        desk.start_daemon(net)?;
-        desk.until_online(PATIENCE).await?;
+        desk.configure_with("[ring]\nmuted = true\ntones = false\n")?;
         Ok(desk)
     }
 
     /// Writes the daemon's configuration.
     pub fn configure(&self, text: &str) -> io::Result<()> {
         fs::write(self.config(), text)
+    }
+
+    /// Writes the daemon's configuration: this name and relay, a log that tells much, and these lines.
+    pub fn configure_with(&self, more: &str) -> io::Result<()> {
+        let Self { name, relay, .. } = self;
+        self.configure(&format!(
+            "[account]\nname = \"{name}\"\n[relay]\nurls = [\"{relay}\"]\n[log]\nlevel = \"debug\"\n{more}"
+        ))
     }
 
     /// From now on the daemon is that program.
@@ -176,6 +178,14 @@ impl Desk {
         lines.join("\n")
     }
 
+    /// What it logged last of sound devices, and what troubles it.
+    pub fn tail_of_sound(&self) -> String {
+        let log = self.logged();
+        let of_sound = |line: &&str| line.contains("media::device") || line.contains("WARN");
+        let lines: Vec<&str> = log.lines().filter(of_sound).collect();
+        lines[lines.len().saturating_sub(25)..].join("\n")
+    }
+
     /// Runs ahoyctl with that on its standard input.
     pub fn ctl(&self, words: &[&str], given: &str) -> io::Result<Output> {
         let mut command = Command::new(binary("ahoyctl"));
@@ -216,98 +226,15 @@ impl Desk {
         command
     }
 
-    /// Hums into the microphone.
-    pub fn hum(&self, frequency: f64) -> io::Result<Mouth> {
-        self.hum_into("mic", frequency)
-    }
-
-    /// Hums into this microphone.
-    pub fn hum_into(&self, microphone: &str, frequency: f64) -> io::Result<Mouth> {
-        Mouth::hum(self.tool("pacat", &format!("{microphone}_in"), "40"), frequency)
-    }
-
-    /// Listens to the speaker.
-    pub fn listen(&self) -> io::Result<Ears> {
-        self.listen_at("speaker")
-    }
-
-    /// Listens to this loudspeaker.
-    pub fn listen_at(&self, speaker: &str) -> io::Result<Ears> {
-        Ears::open(self.recorder(&format!("{speaker}.monitor"), "front-left,front-right"))
-    }
-
-    /// A further device comes: `output`, `input`, or `direct`, a microphone as the lab explains it.
-    pub fn plug(&self, direction: &str, name: &str) -> io::Result<()> {
-        self.lab("plug", &[direction, name])
-    }
-
-    /// A device goes.
-    pub fn unplug(&self, name: &str) -> io::Result<()> {
-        self.lab("unplug", &[name])
-    }
-
-    /// The desktop's own choice of a device.
-    pub fn set_default(&self, direction: &str, name: &str) -> io::Result<()> {
-        self.lab("default", &[direction, name])
-    }
-
     /// Sets a variable for the daemon alone, or takes one from it; before it is started.
     pub fn daemon_variable(&mut self, name: &str, value: Option<&str>) {
         self.environment.push((name.to_owned(), value.map(str::to_owned)));
-    }
-
-    /// Runs `pactl` at this desk's sound server.
-    pub fn sound_control(&self, words: &[&str]) -> anyhow::Result<()> {
-        let mut command = Command::new("pactl");
-        self.dress(&mut command);
-        let done = command.args(words).output()?;
-        anyhow::ensure!(done.status.success(), "pactl {words:?}: {}", String::from_utf8_lossy(&done.stderr));
-        Ok(())
-    }
-
-    /// One more loudspeaker, of that name.
-    pub fn add_speaker(&self, name: &str) -> anyhow::Result<()> {
-        let sink = format!("sink_name={name}");
-        self.sound_control(&["load-module", "module-null-sink", "rate=48000", "channels=2", &sink])
-    }
-
-    /// How many streams of a kind the sound server runs: `source-outputs` are captures, `sink-inputs` playbacks.
-    pub fn running(&self, kind: &str) -> io::Result<usize> {
-        let mut command = Command::new("pactl");
-        self.dress(&mut command);
-        let listed = command.args(["list", kind]).output()?;
-        Ok(String::from_utf8_lossy(&listed.stdout).matches("Corked: no").count())
     }
 
     /// The bus of this desk.
     pub async fn bus(&self) -> anyhow::Result<Connection> {
         let address = format!("unix:path={}", self.folder.path().join("run/bus").display());
         Ok(zbus::connection::Builder::address(address.as_str()).build().await?)
-    }
-
-    /// A player or recorder of raw samples, 48 kHz, mono, at one of this desk's devices, real-time where that is allowed.
-    /// `latency` in milliseconds.
-    pub fn tool(&self, program: &str, device: &str, latency: &str) -> Command {
-        self.tool_with(program, device, latency, "mono")
-    }
-
-    /// A recorder of raw samples, 48 kHz, of those channels of a device, as `front-left,front-right`.
-    pub fn recorder(&self, device: &str, channels: &str) -> Command {
-        self.tool_with("parec", device, "10", channels)
-    }
-
-    /// A player or recorder of those channels.
-    pub fn tool_with(&self, program: &str, device: &str, latency: &str, channels: &str) -> Command {
-        let mut command = Command::new(root().join("tests/lab/realtime.sh"));
-        self.dress(&mut command);
-        command
-            .args(["9", program, "--raw", "--format=s16le", "--rate=48000"])
-            .args([
-                format!("--channels={}", channels.split(',').count()),
-                format!("--channel-map={channels}"),
-            ])
-            .args([format!("--latency-msec={latency}"), format!("--device={device}")]);
-        command
     }
 
     fn lab(&self, verb: &str, more: &[&str]) -> io::Result<()> {
@@ -347,22 +274,5 @@ impl Drop for Desk {
         if let Err(error) = self.lab("down", &[]) {
             eprintln!("{}: {error}", self.name);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tone_in_the_microphone_is_heard_there_and_not_at_the_speaker() {
-        let desk = Desk::prepare("Ana", "ws://127.0.0.1:9").unwrap();
-        desk.begin("sound").unwrap();
-        let _mouth = desk.hum(600.0).unwrap();
-        let mut microphone = Ears::open_channels(desk.tool("parec", "mic", "10"), 1, &[0]).unwrap();
-        microphone.until_tone(600.0, PATIENCE).unwrap();
-        assert!(microphone.until_tone(950.0, Duration::from_millis(500)).is_err(), "another tone");
-        let speaker = desk.listen().unwrap().loudest(Duration::from_millis(500)).unwrap();
-        assert!(speaker < -100.0, "{speaker}");
     }
 }

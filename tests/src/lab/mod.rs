@@ -20,7 +20,7 @@ use std::sync::Once;
 pub use awake::{Awake, Mark};
 pub use desk::{Desk, flag, number, text};
 pub use net::Net;
-pub use people::{dial, introduce, two_without_sound};
+pub use people::{ANA, BEN, Place, Talkers, dial, introduce, put_through, two, two_on, two_without_sound};
 pub use screen::Screen;
 pub use sound::{Ears, Mouth};
 pub use watch::Watch;
@@ -109,6 +109,10 @@ impl Relay {
 /// A program of the workspace, built from the sources as they are now.
 pub fn binary(name: &str) -> PathBuf {
     static BUILT: Once = Once::new();
+    // Those of another tree, an older one for instance, show what has become of it, and which tests they fail.
+    if let Some(folder) = std::env::var_os("AHOY_LAB_PROGRAMS") {
+        return PathBuf::from(folder).join(name);
+    }
     let test = std::env::current_exe().expect("a program knows its own file");
     let beside = test.parent().expect("a program lies in a folder");
     // Tests lie in `deps` below the profile's folder, the benchmark in the folder itself.

@@ -55,10 +55,7 @@ impl Town {
         let mut people = Vec::new();
         for (name, sound) in PEOPLE {
             let mut desk = Desk::prepare_with(name, &relay.url, sound)?;
-            desk.configure(&format!(
-                "[account]\nname = \"{name}\"\n[relay]\nurls = [\"{}\"]\n[log]\nlevel = \"debug\"\n",
-                relay.url
-            ))?;
+            desk.configure_with("")?;
             let calendar = desk.folder().join("calendar");
             fs::write(&calendar, "+0\n")?;
             if calendars {

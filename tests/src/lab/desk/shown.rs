@@ -118,6 +118,25 @@ impl Desk {
         Ok(history.list(&Dict::new(), &Dict::new()).await?.0)
     }
 
+    /// Asks again and again, at the pace of the bus, until it is so: for what no signal tells.
+    pub async fn until_so(
+        &self,
+        patience: Duration,
+        ask: impl AsyncFn() -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let bus = self.bus().await?;
+        let dbus = zbus::fdo::DBusProxy::new(&bus).await?;
+        let asking = async {
+            while !ask().await? {
+                dbus.get_id().await?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(patience, asking)
+            .await
+            .map_err(|_| anyhow::anyhow!("{}: not so within {patience:?}:\n{}", self.name, self.tail()))?
+    }
+
     /// Asks again after each signal of the daemon until there is an answer.
     async fn until<T>(
         &self,
