@@ -11,8 +11,9 @@ use ahoy_call::{
     State,
 };
 
-/// How long a broken path is mended here, and how long it rings.
-pub const MINUTE: Duration = Duration::from_secs(60);
+/// How long a broken path is mended here, and how long it rings: a minute.
+pub use crate::world::{MINUTE, SECOND};
+
 /// The contact.
 pub const PEER: PeerId = PeerId::from_bytes([9; 16]);
 /// The lower one of two devices.

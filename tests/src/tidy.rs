@@ -70,6 +70,11 @@ pub fn rust_file(path: &str, text: &str) -> Vec<String> {
     let code = without_comments(text);
     let mut wrong = Vec::new();
     wrong.extend(head_comment(text));
+    if path.contains("_tests.rs") || path.contains("_tests/") {
+        wrong.push(
+            "tests lie beside their module, in its `tests.rs` or at its end, or in `tests/`".to_owned(),
+        );
+    }
     wrong.extend(house::file(path, &code));
     wrong.extend(house::words(path, &code));
     wrong.extend(house::engine(path, &code));
@@ -265,6 +270,12 @@ mod tests {
         for text in ["fn f() {}", "//! A room.\n", "//! A room.\n//! Lives here: x.\n"] {
             assert_eq!(rust_file("call/src/a.rs", text).len(), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn tests_in_a_third_place_are_found() {
+        assert!(finds("relay/src/mail_tests.rs", "") && finds("relay/src/mail_tests/rig.rs", ""));
+        assert!(!finds("relay/src/mail/tests.rs", "") && !finds("relay/tests/mail.rs", ""));
     }
 
     #[test]

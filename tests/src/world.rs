@@ -22,6 +22,11 @@ use crate::media::MediaModel;
 use crate::network::{Chance, Network};
 use carry::Happening;
 
+/// What stories are told in.
+pub const SECOND: Duration = Duration::from_secs(1);
+/// How long a phone rings.
+pub const MINUTE: Duration = Duration::from_secs(60);
+
 /// One device of a person.
 #[derive(Clone, Debug)]
 pub struct Device {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ahoy_dbus::Dict;
 use ahoy_dbus::proxy::{AccountProxy, CallProxy, ManagerProxy};
-use ahoy_tests::lab::{Desk, Net, Relay, dial, introduce, text, two_without_sound};
+use ahoy_tests::lab::{Desk, dial, text, two_without_sound};
 
 /// Long enough for a machine that has much to do.
 const SOON: Duration = Duration::from_secs(30);
@@ -28,31 +28,16 @@ async fn account(desk: &Desk) -> anyhow::Result<AccountProxy<'static>> {
     Ok(builder.build().await?)
 }
 
-/// Asks again and again, at the pace of the bus, until it is so.
-async fn until(desk: &Desk, ask: impl AsyncFn() -> anyhow::Result<bool>) -> Outcome {
-    let dbus = zbus::fdo::DBusProxy::new(&desk.bus().await?).await?;
-    let asking = async {
-        while !ask().await? {
-            dbus.get_id().await?;
-        }
-        anyhow::Ok(())
-    };
-    tokio::time::timeout(SOON, asking).await?
-}
-
 #[tokio::test]
 async fn an_account_that_is_switched_off_is_offline_and_its_relays_can_be_set() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let (ana, ben) = two_without_sound(&net, &relay, SOON).await?;
-    introduce(&ana, &ben)?;
+    let (place, ana, ben) = two_without_sound().await?;
     let (account, manager) = (account(&ben).await?, ManagerProxy::new(&ben.bus().await?).await?);
-    anyhow::ensure!(account.enabled().await? && account.relays().await? == [relay.url.clone()]);
+    anyhow::ensure!(account.enabled().await? && account.relays().await? == [place.relay.url.clone()]);
 
     account.set_enabled(false).await?;
     anyhow::ensure!(!account.enabled().await?);
-    until(&ben, async || Ok(account.connection_state().await? == "offline")).await?;
-    anyhow::ensure!(account.relays().await? == [relay.url.clone()], "what is configured stays");
+    ben.until_so(SOON, async || Ok(account.connection_state().await? == "offline")).await?;
+    anyhow::ensure!(account.relays().await? == [place.relay.url.clone()], "what is configured stays");
     let refused = manager.dial("Ana", &Dict::new()).await;
     anyhow::ensure!(refused.is_err_and(|error| error.to_string().contains("switched off")));
     let call = dial(&ana, "Ben").await?;
@@ -66,25 +51,22 @@ async fn an_account_that_is_switched_off_is_offline_and_its_relays_can_be_set() 
 
     let wrong = account.set_relays(&["http://example.org"]).await;
     anyhow::ensure!(
-        wrong.is_err() && account.relays().await? == [relay.url.clone()],
+        wrong.is_err() && account.relays().await? == [place.relay.url.clone()],
         "a wrong one changes nothing"
     );
     account.set_relays(&[]).await?;
     anyhow::ensure!(account.relays().await?.is_empty());
-    until(&ben, async || Ok(!manager.can_dial().await?)).await?;
-    account.set_relays(&[&relay.url]).await?;
+    ben.until_so(SOON, async || Ok(!manager.can_dial().await?)).await?;
+    account.set_relays(&[&place.relay.url]).await?;
     ben.until_online(SOON).await?;
-    let shown = ben.ctl_says(&["config", "get", "relay.urls"])?;
-    anyhow::ensure!(shown.contains(&relay.url), "it is written down: {shown}");
+    let shown = ben.ctl_says(&["config", "get", "place.relay.urls"])?;
+    anyhow::ensure!(shown.contains(&place.relay.url), "it is written down: {shown}");
     Ok(())
 }
 
 #[tokio::test]
 async fn both_sides_of_a_call_read_the_same_safety_number_and_what_is_confirmed_stays() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let (ana, ben) = two_without_sound(&net, &relay, SOON).await?;
-    introduce(&ana, &ben)?;
+    let (_place, ana, ben) = two_without_sound().await?;
     let ours = dial(&ana, "Ben").await?;
     let theirs = ben.until_state("incoming", SOON).await?;
     let none = Dict::new();

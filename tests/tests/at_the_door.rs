@@ -5,17 +5,14 @@
 
 use std::time::Duration;
 
-use ahoy_tests::lab::{Net, Relay, dial, flag, introduce, text, two_without_sound};
+use ahoy_tests::lab::{dial, flag, text, two_without_sound};
 
 const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn switched_on_while_it_rings_it_falls_silent_and_switched_off_while_somebody_calls_it_rings()
 -> anyhow::Result<()> {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let (ana, ben) = two_without_sound(&net, &relay, SOON).await?;
-    introduce(&ana, &ben)?;
+    let (_place, ana, ben) = two_without_sound().await?;
     let first = dial(&ana, "Ben").await?;
     let ringing = ben.until_state("incoming", SOON).await?;
     anyhow::ensure!(!flag(&ben.call(&ringing).await?, "Silenced"));
@@ -29,15 +26,7 @@ async fn switched_on_while_it_rings_it_falls_silent_and_switched_off_while_someb
     let kept = || ben.logged().matches("a ring was kept away").count();
     let before = kept();
     let second = dial(&ana, "Ben").await?;
-    let session = ben.bus().await?;
-    let bus = zbus::fdo::DBusProxy::new(&session).await?;
-    let looking = async {
-        while kept() == before {
-            bus.get_id().await?;
-        }
-        anyhow::Ok(())
-    };
-    tokio::time::timeout(SOON, looking).await??;
+    ben.until_so(SOON, async || Ok(kept() > before)).await?;
     anyhow::ensure!(text(&ana.call(&second).await?, "State") == "dialing", "and learns nothing");
     ben.ctl_says(&["dnd", "off"])?;
     ben.until_state("incoming", SOON).await?;

@@ -11,10 +11,7 @@ use ahoy_call::{
     CallId, Command, Effect, EndReason, EndedBy, Epoch, Event, Fact, MediaFault, MediaReport, Message,
     Moment, Outcome, PhaseKind, Phone, Settings, SignalOrder, State,
 };
-use ahoy_tests::world::{World, device, peer};
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+use ahoy_tests::world::{MINUTE, SECOND, World, device, peer};
 
 /// Bob is away, Ada calls him in vain, Bob comes back.
 fn missed(lifetime: Duration, give_up_after: Option<Duration>) -> World {
@@ -92,8 +89,7 @@ fn a_call_that_was_answered_or_declined_leaves_no_note() {
         w.dial_for("ada", "bob", 20 * SECOND).unwrap();
         w.pass(SECOND);
         if answered {
-            w.answer("bob").unwrap();
-            w.pass(SECOND);
+            w.pick_up("bob");
             w.hang_up("ada").unwrap();
         } else {
             w.decline("bob").unwrap();
@@ -110,10 +106,7 @@ fn busy_on_one_device_leaves_a_note_with_the_other() {
     let mut w = World::with_devices(7, &[("ada", 1), ("bob", 2), ("eve", 1)]);
     w.network.offline.insert(2);
     w.configure(1, Settings { call_waiting: false, ..Settings::default() });
-    w.dial("eve", "bob").unwrap();
-    w.pass(SECOND);
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
+    w.talk("eve", "bob");
     w.dial_for("ada", "bob", 20 * SECOND).unwrap();
     w.pass(30 * SECOND);
     assert_eq!(w.end("ada").0, EndReason::Busy);
@@ -125,8 +118,7 @@ fn busy_on_one_device_leaves_a_note_with_the_other() {
 #[test]
 fn a_note_of_a_call_that_is_known_changes_nothing() {
     let mut w = World::new(7, &["ada", "bob"]);
-    let call = w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    let call = w.ring("ada", "bob");
     let note = Event::MissedNote { call, peer: peer(0), at_unix_us: 5, why: None };
     let before = w.people[1].phone.clone();
     w.event(1, note.clone());
@@ -157,8 +149,7 @@ fn a_note_that_comes_twice_is_one_row_and_rings_no_more() {
 #[test]
 fn many_notes_at_once_do_not_push_out_a_call_that_has_just_ended() {
     let mut w = World::new(7, &["ada", "bob"]);
-    let call = w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    let call = w.ring("ada", "bob");
     w.decline("bob").unwrap();
     for number in 0..200 {
         let call = CallId::from_bytes([number; 16]);

@@ -11,10 +11,7 @@ use ahoy_call::{
     CancelReason, DeclineReason, Direction, EndReason, EndedBy, Event, MediaReport, Message, Outcome,
     PhaseKind, Scope, State,
 };
-use ahoy_tests::world::World;
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+use ahoy_tests::world::{MINUTE, SECOND, World};
 
 /// How a call is filed, without its times.
 type Row = (String, Direction, EndReason, EndedBy, Outcome, bool, bool, Option<String>, Option<String>);
@@ -207,8 +204,7 @@ fn a_call_is_heard_of_by_nobody_who_is_not_part_of_it() {
         w.pass(Duration::from_millis(after));
         if after == 0 {
             w.pass(SECOND);
-            w.answer("bob").unwrap();
-            w.pass(SECOND);
+            w.pick_up("bob");
         }
         assert_ne!(w.people[1].phone.phase(call), PhaseKind::Nothing);
         // Eve knows the id and says so in a session of her own: there is none of that call.

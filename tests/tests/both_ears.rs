@@ -5,11 +5,8 @@
 
 use std::time::Duration;
 
-use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, introduce};
+use ahoy_tests::lab::{ANA, BEN, Ears, Mouth, two_on};
 
-const ANA: f64 = 600.0;
-const BEN: f64 = 950.0;
 /// A machine that builds and tests many things at once starves a sound server for seconds.
 const SOON: Duration = Duration::from_secs(40);
 /// Channels of one device that play the same may differ by so many decibels.
@@ -19,54 +16,11 @@ const TWO: &str = "front-left,front-right";
 
 type Outcome = anyhow::Result<()>;
 
-/// A loudspeaker of those channels.
-fn plug_speaker(desk: &Desk, server: &str, name: &str, channels: &str) -> Outcome {
-    let words = [
-        format!("sink_name={name}"),
-        format!("channels={}", channels.split(',').count()),
-        format!("channel_map={channels}"),
-    ];
-    let mut all = vec!["load-module", "module-null-sink", "rate=48000"];
-    all.extend(words.iter().map(String::as_str));
-    // Else an idle sink of PulseAudio works in blocks of 2 s, and a new stream waits for the next one.
-    all.extend((server == "pulse").then_some("norewinds=1"));
-    desk.sound_control(&all)
-}
-
-/// A microphone with two channels, which gives what is played into `NAME_in`.
-fn plug_microphone(desk: &Desk, server: &str, name: &str) -> Outcome {
-    plug_speaker(desk, server, &format!("{name}_in"), TWO)?;
-    let words = [
-        format!("source_name={name}"),
-        format!("master={name}_in.monitor"),
-        format!("channel_map={TWO}"),
-        format!("master_channel_map={TWO}"),
-    ];
-    let mut all = vec!["load-module", "module-remap-source", "channels=2"];
-    all.extend(words.iter().map(String::as_str));
-    desk.sound_control(&all)
-}
-
-async fn choose(desk: &Desk, role: &str, id: &str) -> Outcome {
-    desk.until_device(id, true, SOON).await?;
-    let manager = proxy::ManagerProxy::new(&desk.bus().await?).await?;
-    Ok(manager.set_device(role, &[id], &Dict::new()).await?)
-}
-
 async fn everybody_is_heard_everywhere(server: &str) -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let mut ana = Desk::prepare_with("Ana", &relay.url, server)?;
-    ana.configure(&format!(
-        "[account]\nname = \"Ana\"\n[relay]\nurls = [\"{}\"]\n[log]\nlevel = \"debug\"\n[voice]\necho = \"off\"\nnoise = \"off\"\ngain = \"off\"\n",
-        relay.url
-    ))?;
-    ana.begin("bus")?;
-    ana.begin("sound")?;
-    ana.start_daemon(&net)?;
-    let ben = Desk::start("Ben", &relay.url, &net).await?;
-    ana.until_online(SOON).await?;
-    introduce(&ana, &ben)?;
+    let (_place, ana, ben) = two_on(server, |ana| {
+        Ok(ana.configure_with("[voice]\necho = \"off\"\nnoise = \"off\"\ngain = \"off\"\n")?)
+    })
+    .await?;
     let _ben_hums = ben.hum(BEN)?;
     let (mut ana_hears, mut ben_hears) = (ana.listen()?, ben.listen()?);
 
@@ -79,8 +33,8 @@ async fn everybody_is_heard_everywhere(server: &str) -> Outcome {
     // Each channel alone has to hold the tone.
     ana_hears.until_tone(BEN, SOON)?;
 
-    plug_speaker(&ana, server, "six", SIX)?;
-    choose(&ana, "output", "six").await?;
+    ana.add_speaker_of("six", 48_000, SIX)?;
+    ana.choose("output", "six").await?;
     let mut front = Ears::open_channels(ana.recorder("six.monitor", SIX), 6, &[0, 1, 2])?;
     front.until_tone(BEN, SOON)?;
     let levels = front.levels(Duration::from_secs(1))?;
@@ -88,13 +42,13 @@ async fn everybody_is_heard_everywhere(server: &str) -> Outcome {
     anyhow::ensure!(levels.iter().all(|level| loudest - level < ALIKE), "six loudspeakers: {levels:?} dBFS");
 
     for (name, sides) in [("left", [true, false]), ("right", [false, true]), ("stereo", [true, true])] {
-        plug_microphone(&ana, server, name)?;
+        ana.add_microphone_of(name, 48_000, TWO)?;
         let player = ana.tool_with("pacat", &format!("{name}_in"), "40", TWO);
         let _hums = Mouth::hum_on(player, ANA, &sides)?;
-        choose(&ana, "input", name).await?;
+        ana.choose("input", name).await?;
         let heard = ben_hears.until_tone(ANA, SOON);
         heard.map_err(|error| anyhow::anyhow!("{name}: {error}\n{}", ana.tail()))?;
-        choose(&ana, "input", "mic").await?;
+        ana.choose("input", "mic").await?;
         ben_hears.until_silence(SOON)?;
     }
     Ok(())

@@ -7,11 +7,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ahoy_call::{EndReason, EndedBy, Event, Fact, Outcome, Refusal, RingPolicy, Settings, State};
-use ahoy_tests::world::World;
 use ahoy_tests::world::scenes::{talking, waiting};
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+use ahoy_tests::world::{MINUTE, SECOND, World};
 
 fn without_waiting(w: &mut World, who: &str) {
     let who = w.who(who);
@@ -44,8 +41,7 @@ fn a_call_that_waits_rings_when_the_other_one_is_over() {
 fn without_call_waiting_a_second_call_hears_busy_and_the_first_is_untouched() {
     let (mut w, first) = talking();
     without_waiting(&mut w, "bob");
-    w.dial("eve", "bob").unwrap();
-    w.pass(SECOND);
+    w.ring("eve", "bob");
     assert_eq!(w.end("eve"), (EndReason::Busy, EndedBy::Remote, Outcome::Busy));
     assert_eq!(w.end("bob"), (EndReason::Busy, EndedBy::Policy, Outcome::Missed));
     assert_eq!(w.state_of("bob", first), Some(State::Active));
@@ -93,8 +89,7 @@ fn a_second_dial_while_one_is_being_dialed_is_refused() {
     assert_eq!(w.people[0].phone.cannot_dial(), Some(Refusal::Busy));
     w.pass(SECOND);
     assert_eq!(w.dial("ada", "eve"), Err(Refusal::Busy));
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob");
     assert_eq!(w.people[0].phone.cannot_dial(), None);
     assert_eq!(w.dial("ada", "bob"), Err(Refusal::Busy), "one call with one person");
 }
@@ -102,13 +97,10 @@ fn a_second_dial_while_one_is_being_dialed_is_refused() {
 #[test]
 fn answering_while_dialing_takes_the_dial_back() {
     let mut w = World::new(3, &["ada", "bob", "eve"]);
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
-    let call = w.dial("eve", "ada").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "bob");
+    let call = w.ring("eve", "ada");
     assert_eq!(w.state_of("ada", call), Some(State::Waiting));
-    w.answer("ada").unwrap();
-    w.pass(SECOND);
+    w.pick_up("ada");
     assert_eq!(w.state_of("ada", call), Some(State::Active));
     assert_eq!(w.end("ada"), (EndReason::Canceled, EndedBy::Local, Outcome::Canceled));
     assert_eq!(w.end("bob").0, EndReason::Missed);
@@ -117,11 +109,9 @@ fn answering_while_dialing_takes_the_dial_back() {
 #[test]
 fn to_dial_who_rings_here_is_to_answer() {
     let mut w = World::new(3, &["ada", "bob"]);
-    let call = w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    let call = w.ring("ada", "bob");
     assert_eq!(w.people[1].phone.ringing_from(ahoy_tests::world::peer(0)), Some(call));
-    w.dial("bob", "ada").unwrap();
-    w.pass(SECOND);
+    w.ring("bob", "ada");
     assert_eq!(
         (w.state_of("ada", call), w.state_of("bob", call)),
         (Some(State::Active), Some(State::Active))
@@ -152,8 +142,7 @@ fn call_end_call_in_quick_succession_are_two_calls() {
         let second = w.dial("ada", "bob").unwrap();
         w.pass(2 * SECOND);
         assert_eq!(w.state_of("bob", second), Some(State::Incoming), "after {pause} ms");
-        w.answer("bob").unwrap();
-        w.pass(SECOND);
+        w.pick_up("bob");
         assert_eq!(w.state_of("ada", second), Some(State::Active), "after {pause} ms");
         w.hang_up("bob").unwrap();
         w.pass(MINUTE);
@@ -167,11 +156,7 @@ fn call_end_call_in_quick_succession_are_two_calls() {
 #[test]
 fn of_several_that_ring_the_first_one_rings_and_the_next_one_when_it_is_over() {
     let mut w = World::new(3, &["ada", "bob", "eve", "dan"]);
-    let calls = ["bob", "eve", "dan"].map(|caller| {
-        let call = w.dial(caller, "ada").unwrap();
-        w.pass(SECOND);
-        call
-    });
+    let calls = ["bob", "eve", "dan"].map(|caller| w.ring(caller, "ada"));
     for rings in 0..3 {
         for (number, call) in calls.iter().enumerate().skip(rings) {
             let state = if number == rings { State::Incoming } else { State::Waiting };
@@ -192,7 +177,6 @@ fn only_two_paths_are_set_up_for_phones_that_may_ring() {
     assert_eq!(w.people[0].phone.views().len(), 3, "all three ring or wait");
     let with_path: BTreeSet<_> = w.people[0].media.paths.keys().map(|key| key.0).collect();
     assert_eq!(with_path.len(), 2);
-    w.answer("ada").unwrap();
-    w.pass(SECOND);
+    w.pick_up("ada");
     assert_eq!(w.people[0].phone.views().iter().filter(|view| view.state == State::Active).count(), 1);
 }

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, dial, flag, introduce, number, text};
+use ahoy_tests::lab::{
+    ANA, BEN, Desk, Ears, Mouth, Place, dial, flag, introduce, number, put_through, text, two,
+};
 
-const ANA: f64 = 600.0;
-const BEN: f64 = 950.0;
 const CLEO: f64 = 1_450.0;
 const SOON: Duration = Duration::from_secs(10);
 
@@ -23,8 +23,8 @@ struct Person {
 }
 
 impl Person {
-    async fn start(name: &str, pitch: f64, relay: &Relay, net: &Net) -> anyhow::Result<Self> {
-        let desk = Desk::start(name, &relay.url, net).await?;
+    async fn start(name: &str, pitch: f64, place: &Place) -> anyhow::Result<Self> {
+        let desk = place.start(name).await?;
         let (hears, _mouth) = (desk.listen()?, desk.hum(pitch)?);
         Ok(Self { desk, hears, _mouth })
     }
@@ -32,17 +32,14 @@ impl Person {
 
 #[tokio::test]
 async fn a_second_call_waits_is_answered_and_swapped_and_the_sound_goes_with_it() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let mut ana = Person::start("Ana", ANA, &relay, &net).await?;
-    let mut ben = Person::start("Ben", BEN, &relay, &net).await?;
-    let mut cleo = Person::start("Cleo", CLEO, &relay, &net).await?;
+    let place = Place::new()?;
+    let mut ana = Person::start("Ana", ANA, &place).await?;
+    let mut ben = Person::start("Ben", BEN, &place).await?;
+    let mut cleo = Person::start("Cleo", CLEO, &place).await?;
     introduce(&ana.desk, &ben.desk)?;
     introduce(&ana.desk, &cleo.desk)?;
 
-    let with_ben = dial(&ana.desk, "Ben").await?;
-    ben.desk.until_state("incoming", SOON).await?;
-    ben.desk.ctl_says(&["answer"])?;
+    let (with_ben, _) = put_through(&ana.desk, &ben.desk).await?;
     ana.hears.until_tone(BEN, SOON)?;
     ben.hears.until_tone(ANA, SOON)?;
 
@@ -86,11 +83,7 @@ async fn a_second_call_waits_is_answered_and_swapped_and_the_sound_goes_with_it(
 
 #[tokio::test]
 async fn a_call_that_was_missed_while_away_is_found_at_return_with_its_time_and_called_back() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let ana = Desk::start("Ana", &relay.url, &net).await?;
-    let mut ben = Desk::start("Ben", &relay.url, &net).await?;
-    introduce(&ana, &ben)?;
+    let (place, ana, mut ben) = two().await?;
     ben.kill_daemon();
 
     let call = dial(&ana, "Ben").await?;
@@ -98,8 +91,7 @@ async fn a_call_that_was_missed_while_away_is_found_at_return_with_its_time_and_
     // The relay keeps the ring as long as it rings: only after that a note is all that is left.
     ana.until_call(&call, Duration::from_secs(20), |row| text(row, "StateReason") == "unavailable").await?;
 
-    ben.start_daemon(&net)?;
-    ben.until_online(SOON).await?;
+    place.run(&mut ben, &[]).await?;
     let row = ben.until_row(SOON, |row| text(row, "outcome") == "missed").await?;
     anyhow::ensure!(text(&row, "reason") == "missed" && text(&row, "name") == "Ana", "{row:?}");
     let late = number(&row, "created-at") - dialed;
@@ -109,8 +101,7 @@ async fn a_call_that_was_missed_while_away_is_found_at_return_with_its_time_and_
 
     // A restart finds the same row and no second one, whatever the mailbox still holds.
     ben.kill_daemon();
-    ben.start_daemon(&net)?;
-    ben.until_online(SOON).await?;
+    place.run(&mut ben, &[]).await?;
     let rows = ben.history().await?;
     anyhow::ensure!(rows.len() == 1, "{rows:?}");
 
@@ -124,12 +115,8 @@ async fn a_call_that_was_missed_while_away_is_found_at_return_with_its_time_and_
 
 #[tokio::test]
 async fn who_may_not_disturb_hears_what_the_offline_would_say_and_a_favourite_rings() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let ana = Desk::start("Ana", &relay.url, &net).await?;
-    let mut ben = Desk::start("Ben", &relay.url, &net).await?;
-    let cleo = Desk::start("Cleo", &relay.url, &net).await?;
-    introduce(&ana, &ben)?;
+    let (place, ana, mut ben) = two().await?;
+    let cleo = place.start("Cleo").await?;
     introduce(&cleo, &ben)?;
     ben.ctl_says(&["contact", "set", "ana", "--favorite", "on"])?;
     ben.ctl_says(&["dnd", "favorites", "--for", "1h"])?;
@@ -141,8 +128,7 @@ async fn who_may_not_disturb_hears_what_the_offline_would_say_and_a_favourite_ri
 
     // It outlives a restart.
     ben.kill_daemon();
-    ben.start_daemon(&net)?;
-    ben.until_online(SOON).await?;
+    place.run(&mut ben, &[]).await?;
     anyhow::ensure!(ben.ctl_says(&["dnd"])?.contains("except favourites"));
 
     let watch = cleo.watch().await?;
@@ -169,11 +155,7 @@ async fn who_may_not_disturb_hears_what_the_offline_would_say_and_a_favourite_ri
 
 #[tokio::test]
 async fn who_is_blocked_while_it_rings_is_told_no_more_than_that_it_is_over() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let ana = Desk::start("Ana", &relay.url, &net).await?;
-    let ben = Desk::start("Ben", &relay.url, &net).await?;
-    introduce(&ana, &ben)?;
+    let (_place, ana, ben) = two().await?;
     let call = dial(&ana, "Ben").await?;
     let theirs = ben.until_state("incoming", SOON).await?;
     ben.ctl_says(&["contact", "block", "ana"])?;
@@ -187,11 +169,7 @@ async fn who_is_blocked_while_it_rings_is_told_no_more_than_that_it_is_over() ->
 
 #[tokio::test]
 async fn an_intercom_answers_by_itself_and_says_so_and_who_never_rings_is_not_heard() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let ana = Desk::start("Ana", &relay.url, &net).await?;
-    let ben = Desk::start("Ben", &relay.url, &net).await?;
-    introduce(&ana, &ben)?;
+    let (_place, ana, ben) = two().await?;
     let manager = proxy::ManagerProxy::new(&ben.bus().await?).await?;
     anyhow::ensure!(manager.hold_and_answer(&Dict::new()).await.is_err(), "nothing rings here");
 

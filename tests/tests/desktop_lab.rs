@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Net, Relay, Running, Screen, number, text};
+use ahoy_tests::lab::{Desk, Place, Running, Screen, introduce, number, text};
 use zbus::{Connection, Variant};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -23,8 +23,7 @@ struct Pair {
     ana: Desk,
     ben: Desk,
     screen: Screen,
-    net: Net,
-    _relay: Relay,
+    place: Place,
 }
 
 impl Pair {
@@ -35,17 +34,14 @@ impl Pair {
             println!("SKIPPED: a real notification server: {} missing", missing.join(", "));
             return Ok(None);
         }
-        let net = Net::new()?;
-        let relay = Relay::start(&net, 0)?;
-        let ana = desk("Ana Lovelace", &relay, &net).await?;
-        let ben = desk("Ben", &relay, &net).await?;
-        for (from, to) in [(&ana, &ben), (&ben, &ana)] {
-            let card = from.ctl_says(&["account", "card"])?;
-            to.ctl_reads(&["contact", "add", "-"], &card)?;
-        }
+        // Without a sound server: what is heard is `end_to_end.rs`'s matter.
+        let place = Place::new()?;
+        let ana = place.start_without_sound("Ana Lovelace").await?;
+        let ben = place.start_without_sound("Ben").await?;
+        introduce(&ana, &ben)?;
         let mut screen = Screen::light(&ben).await?;
         screen.start(&ben).await?;
-        Ok(Some(Self { ana, ben, screen, net, _relay: relay }))
+        Ok(Some(Self { ana, ben, screen, place }))
     }
 
     /// Ana calls Ben with a note; it rings and is on Ben's screen.
@@ -61,15 +57,6 @@ impl Pair {
         let Some(folder) = std::env::var_os("AHOY_LOOK") else { return Ok(()) };
         self.screen.picture(&self.ben, &PathBuf::from(folder).join(name))
     }
-}
-
-/// A desk without a sound server: what is heard is `end_to_end.rs`'s matter.
-async fn desk(name: &str, relay: &Relay, net: &Net) -> anyhow::Result<Desk> {
-    let mut desk = Desk::prepare(name, &relay.url)?;
-    desk.begin("bus")?;
-    desk.start_daemon(net)?;
-    desk.until_online(SOON).await?;
-    Ok(desk)
 }
 
 #[tokio::test]
@@ -123,26 +110,29 @@ async fn media_keys_answer_sleep_is_inhibited_and_the_network_may_change() -> Ou
     // A key answers what could be heard.
     let ringing = pair.ben.until_state("incoming", SOON).await?;
     let rings = number(&pair.ben.call(&ringing).await?, "RingingAt");
-    until(&ben, async || Ok(ahoyd::system::clock::unix_us() > rings + 1_200_000)).await?;
+    pair.ben.until_so(SOON, async || Ok(ahoyd::system::clock::unix_us() > rings + 1_200_000)).await?;
     // playerctl finds the one player there is, as a desktop's media keys do.
     let pressed = pair.ben.local("playerctl").arg("play-pause").status()?;
     anyhow::ensure!(pressed.success(), "playerctl ended with {pressed}");
     let call = pair.ana.until_state("active", SOON).await?;
-    until(&ben, async || Ok(inhibitors(&ben).await? == ["idle by ahoy (block)", "sleep by ahoy (delay)"]))
+    pair.ben
+        .until_so(SOON, async || {
+            Ok(inhibitors(&ben).await? == ["idle by ahoy (block)", "sleep by ahoy (delay)"])
+        })
         .await?;
 
     // A way out, and an address for it: what leads nowhere is no change that a call would care for.
     let there = "ip link add v0 type veth peer name v1 && ip link set v1 up && ip link set v0 up && ip route add default dev v0 && ip addr add 192.0.2.7/24 dev v0";
     let changes = || pair.ben.logged().matches("the network has changed").count();
     let before = changes();
-    pair.net.change(there)?;
-    until(&ben, async || Ok(changes() > before)).await?;
+    pair.place.net.change(there)?;
+    pair.ben.until_so(SOON, async || Ok(changes() > before)).await?;
     // Nothing that a path depends on.
     let seen = changes();
-    pair.net.change("ip link add v2 type veth peer name v3 && ip link set v2 mtu 1400")?;
-    pair.net.change("ip route add 198.51.100.0/24 dev v0")?;
-    pair.net.change("ip addr add 192.0.2.8/24 dev v0")?;
-    until(&ben, async || Ok(changes() > seen)).await?;
+    pair.place.net.change("ip link add v2 type veth peer name v3 && ip link set v2 mtu 1400")?;
+    pair.place.net.change("ip route add 198.51.100.0/24 dev v0")?;
+    pair.place.net.change("ip addr add 192.0.2.8/24 dev v0")?;
+    pair.ben.until_so(SOON, async || Ok(changes() > seen)).await?;
     anyhow::ensure!(changes() == seen + 1, "one address more is one change, and the rest none");
     pair.ana.until_state("active", SOON).await?;
 
@@ -150,7 +140,7 @@ async fn media_keys_answer_sleep_is_inhibited_and_the_network_may_change() -> Ou
     anyhow::ensure!(pressed.success(), "playerctl ended with {pressed}");
     pair.ana.until_state("disconnected", SOON).await?;
     anyhow::ensure!(text(&pair.ana.call(&call).await?, "StateReason") == "completed");
-    until(&ben, async || Ok(inhibitors(&ben).await?.is_empty())).await?;
+    pair.ben.until_so(SOON, async || Ok(inhibitors(&ben).await?.is_empty())).await?;
     let players = pair.ben.local("playerctl").arg("--list-all").output()?;
     anyhow::ensure!(players.stdout.is_empty(), "the player goes with the call");
     Ok(())
@@ -169,7 +159,8 @@ async fn logind(desk: &Desk) -> anyhow::Result<Option<Running>> {
     let mock = Running::start(mock.stdout(Stdio::null()).stderr(Stdio::null()))?;
     let bus = desk.bus().await?;
     let dbus = zbus::fdo::DBusProxy::new(&bus).await?;
-    until(&bus, async || Ok(dbus.name_has_owner("org.freedesktop.login1".try_into()?).await?)).await?;
+    desk.until_so(SOON, async || Ok(dbus.name_has_owner("org.freedesktop.login1".try_into()?).await?))
+        .await?;
     Ok(Some(mock))
 }
 
@@ -186,16 +177,4 @@ async fn inhibitors(bus: &Connection) -> anyhow::Result<Vec<String>> {
         .await?;
     let listed: Vec<(String, String, String, String, u32, u32)> = reply.body().deserialize()?;
     Ok(listed.into_iter().map(|(what, who, _, mode, ..)| format!("{what} by {who} ({mode})")).collect())
-}
-
-/// Asks again and again, at the pace of the bus.
-async fn until(bus: &Connection, ask: impl AsyncFn() -> anyhow::Result<bool>) -> Outcome {
-    let dbus = zbus::fdo::DBusProxy::new(bus).await?;
-    let asking = async {
-        while !ask().await? {
-            dbus.get_id().await?;
-        }
-        anyhow::Ok(())
-    };
-    tokio::time::timeout(SOON, asking).await.map_err(|_| anyhow::anyhow!("not within {SOON:?}"))?
 }

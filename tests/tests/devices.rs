@@ -8,16 +8,12 @@
 use std::time::Duration;
 
 use ahoy_call::{CallId, DeclineReason, Effect, EndReason, EndedBy, Outcome, Refusal, Scope, State};
-use ahoy_tests::world::World;
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+use ahoy_tests::world::{MINUTE, SECOND, World};
 
 /// Ada's call rings on both devices of Bob.
 fn ringing() -> (World, CallId) {
     let mut w = World::with_devices(7, &[("ada", 1), ("bob", 2)]);
-    let call = w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    let call = w.ring("ada", "bob");
     assert_eq!((w.state("bob"), w.state("bob2")), (Some(State::Incoming), Some(State::Incoming)));
     (w, call)
 }
@@ -63,8 +59,7 @@ fn a_decline_on_one_device_lets_the_other_ring_on() {
     w.decline("bob").unwrap();
     w.pass(SECOND);
     assert_eq!((w.state("ada"), w.state("bob2")), (Some(State::Alerting), Some(State::Incoming)));
-    w.answer("bob2").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob2");
     assert_eq!(w.state("ada"), Some(State::Active));
 }
 
@@ -122,11 +117,9 @@ fn when_the_last_device_is_gone_the_strongest_word_stands() {
 fn a_device_that_is_away_does_not_hinder_the_other() {
     let mut w = World::with_devices(7, &[("ada", 1), ("bob", 2)]);
     w.network.offline.insert(1);
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "bob");
     assert_eq!(w.state("ada"), Some(State::Alerting));
-    w.answer("bob2").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob2");
     assert_eq!(w.state("ada"), Some(State::Active));
     w.network.offline.clear();
     w.pass(5 * SECOND);
@@ -170,8 +163,7 @@ fn our_own_device_is_nobody_to_dial() {
 #[test]
 fn a_device_that_lost_hears_of_it_once() {
     let (mut w, call) = ringing();
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob");
     let (ended, lost) = (ahoy_call::Command::HangUp { call }, ahoy_tests::world::device(2));
     let effects = w.people[0].phone.clone().command(w.now, ended).unwrap();
     let told = effects.into_iter().any(|effect| match effect {

@@ -8,12 +8,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, Running, dial, introduce, text, two_without_sound};
+use ahoy_tests::lab::{
+    ANA, BEN, Desk, Net, Place, Relay, Running, Talkers, dial, introduce, text, two, two_without_sound,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use zbus::Variant;
 
-const ANA: f64 = 600.0;
-const BEN: f64 = 950.0;
 const SOON: Duration = Duration::from_secs(10);
 /// How fast a part that comes must be taken up.
 const TAKEN_UP: Duration = Duration::from_secs(5);
@@ -21,58 +21,30 @@ const TAKEN_UP: Duration = Duration::from_secs(5);
 type Outcome = anyhow::Result<()>;
 
 /// Ana and Ben, each with the other's card, humming.
-struct Pair {
-    ana: Desk,
-    ben: Desk,
-    ana_hears: Ears,
-    ben_hears: Ears,
-    _mouths: [Mouth; 2],
-    relay: Relay,
-    net: Net,
+async fn pair() -> anyhow::Result<Talkers> {
+    Talkers::of(two().await?)
 }
 
-impl Pair {
-    async fn start() -> anyhow::Result<Self> {
-        let net = Net::new()?;
-        let relay = Relay::start(&net, 0)?;
-        let ana = Desk::start("Ana", &relay.url, &net).await?;
-        let ben = Desk::start("Ben", &relay.url, &net).await?;
-        introduce(&ana, &ben)?;
-        let _mouths = [ana.hum(ANA)?, ben.hum(BEN)?];
-        let (ana_hears, ben_hears) = (ana.listen()?, ben.listen()?);
-        Ok(Self { ana, ben, ana_hears, ben_hears, _mouths, relay, net })
-    }
+/// Ana calls, Ben answers, both hear the other; the paths of the call at Ana's and at Ben's.
+async fn talk(pair: &mut Talkers) -> anyhow::Result<(String, String)> {
+    let paths = pair.call().await?;
+    pair.both_hear("they talk")?;
+    Ok(paths)
+}
 
-    /// Ana calls, Ben answers, both hear the other; the paths of the call at Ana's and at Ben's.
-    async fn talk(&mut self) -> anyhow::Result<(String, String)> {
-        dial(&self.ana, "Ben").await?;
-        let theirs = self.ben.until_state("incoming", SOON).await?;
-        self.ben.ctl_says(&["answer"])?;
-        let ours = self.ana.until_state("active", SOON).await?;
-        self.both_hear(SOON)?;
-        Ok((ours, theirs))
+/// Both histories have one row, with that reason.
+async fn row(pair: &Talkers, reason: &str) -> Outcome {
+    for desk in [&pair.ana, &pair.ben] {
+        let rows = desk.history().await?;
+        anyhow::ensure!(rows.len() == 1, "{}: {rows:?}", desk.name);
+        anyhow::ensure!(text(&rows[0], "reason") == reason, "{}: {rows:?}", desk.name);
     }
-
-    fn both_hear(&mut self, within: Duration) -> Outcome {
-        self.ana_hears.until_tone(BEN, within)?;
-        self.ben_hears.until_tone(ANA, within)?;
-        Ok(())
-    }
-
-    /// Both histories have `count` rows, the newest with that reason.
-    async fn rows(&self, count: usize, reason: &str) -> Outcome {
-        for desk in [&self.ana, &self.ben] {
-            let rows = desk.history().await?;
-            anyhow::ensure!(rows.len() == count, "{}: {rows:?}", desk.name);
-            anyhow::ensure!(text(&rows[0], "reason") == reason, "{}: {rows:?}", desk.name);
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 #[tokio::test]
 async fn what_is_said_is_heard_and_mute_is_silent_and_both_histories_have_the_call() -> Outcome {
-    let mut pair = Pair::start().await?;
+    let mut pair = pair().await?;
     dial(&pair.ana, "Ben").await?;
     pair.ben.until_state("incoming", SOON).await?;
     pair.ana.until_state("alerting", SOON).await?;
@@ -87,7 +59,7 @@ async fn what_is_said_is_heard_and_mute_is_silent_and_both_histories_have_the_ca
 
     pair.ben.ctl_says(&["answer"])?;
     let call = pair.ana.until_state("active", SOON).await?;
-    pair.both_hear(SOON)?;
+    pair.both_hear("in the call")?;
 
     pair.ana.steer(&call).await?.set_muted(true, &Dict::new()).await?;
     let quiet_after = pair.ben_hears.until_silence(Duration::from_secs(3))?;
@@ -113,14 +85,13 @@ async fn what_is_said_is_heard_and_mute_is_silent_and_both_histories_have_the_ca
     pair.ben.until_state("disconnected", SOON).await?;
     pair.ana_hears.until_silence(SOON)?;
     pair.ben_hears.until_silence(SOON)?;
-    pair.rows(1, "completed").await?;
+    row(&pair, "completed").await?;
     for desk in [&pair.ana, &pair.ben] {
         nothing_private_was_logged(desk).await?;
     }
     Ok(())
 }
 
-/// The most talkative log of a whole call holds no name, address, card, description or candidate.
 /// Whether dialing is possible there stands beside the verb, and why not: an empty sentence if it is.
 async fn may_dial(desk: &Desk, why_not: &str) -> Outcome {
     let manager = proxy::ManagerProxy::new(&desk.bus().await?).await?;
@@ -129,6 +100,7 @@ async fn may_dial(desk: &Desk, why_not: &str) -> Outcome {
     Ok(())
 }
 
+/// The most talkative log of a whole call holds no name, address, card, description or candidate.
 async fn nothing_private_was_logged(desk: &Desk) -> Outcome {
     let log = desk.logged();
     anyhow::ensure!(
@@ -153,33 +125,25 @@ async fn nothing_private_was_logged(desk: &Desk) -> Outcome {
 
 #[tokio::test]
 async fn a_sound_server_that_comes_late_is_taken_up_by_the_same_process() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let mut ana = Desk::prepare("Ana", &relay.url)?;
+    let place = Place::new()?;
+    let mut ana = place.desk("Ana")?;
     ana.begin("bus")?;
-    ana.start_daemon(&net)?;
+    ana.start_daemon(&place.net)?;
     ana.until_problem(Some("sound"), SOON).await?;
     let before = ana.daemon()?;
     ana.begin("sound")?;
     ana.until_problem(None, TAKEN_UP).await?;
     anyhow::ensure!(ana.daemon()? == before && before.1.is_none(), "the same process goes on");
 
-    let ben = Desk::start("Ben", &relay.url, &net).await?;
+    let ben = place.start("Ben").await?;
     introduce(&ana, &ben)?;
-    let _mouths = [ana.hum(ANA)?, ben.hum(BEN)?];
-    let (mut ana_hears, mut ben_hears) = (ana.listen()?, ben.listen()?);
-    dial(&ana, "Ben").await?;
-    ben.until_state("incoming", SOON).await?;
-    ben.ctl_says(&["answer"])?;
-    ana_hears.until_tone(BEN, SOON)?;
-    ben_hears.until_tone(ANA, SOON)?;
+    talk(&mut Talkers::of((place, ana, ben))?).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_relay_that_comes_late_is_taken_up_by_the_same_process() -> Outcome {
-    let net = Net::new()?;
-    let first = Relay::start(&net, 0)?;
+    let Place { relay: first, net } = Place::new()?;
     let (url, port) = (first.url.clone(), first.port());
     first.kill();
     let mut ana = Desk::prepare("Ana", &url)?;
@@ -188,10 +152,10 @@ async fn a_relay_that_comes_late_is_taken_up_by_the_same_process() -> Outcome {
     ana.start_daemon(&net)?;
     ana.until_problem(Some("relay"), SOON).await?;
     let before = ana.daemon()?;
-    let relay = Relay::start(&net, port)?;
+    let place = Place { relay: Relay::start(&net, port)?, net };
     ana.until_online(TAKEN_UP).await?;
     anyhow::ensure!(ana.daemon()? == before && before.1.is_none(), "the same process goes on");
-    let ben = Desk::start("Ben", &relay.url, &net).await?;
+    let ben = place.start("Ben").await?;
     introduce(&ana, &ben)?;
     dial(&ana, "Ben").await?;
     ben.until_state("incoming", SOON).await?;
@@ -200,13 +164,12 @@ async fn a_relay_that_comes_late_is_taken_up_by_the_same_process() -> Outcome {
 
 #[tokio::test]
 async fn a_bus_that_comes_late_is_taken_up_by_the_same_process() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let mut ana = Desk::prepare("Ana", &relay.url)?;
+    let place = Place::new()?;
+    let mut ana = place.desk("Ana")?;
     ana.begin("sound")?;
-    ana.start_daemon(&net)?;
+    ana.start_daemon(&place.net)?;
     // Ben's start is the time that Ana's daemon has to be without a bus.
-    let ben = Desk::start("Ben", &relay.url, &net).await?;
+    let ben = place.start("Ben").await?;
     let before = ana.daemon()?;
     anyhow::ensure!(before.1.is_none(), "the daemon runs without a bus: {}", ana.logged());
     anyhow::ensure!(ana.logged().contains("bus"), "and says so: {}", ana.logged());
@@ -219,13 +182,18 @@ async fn a_bus_that_comes_late_is_taken_up_by_the_same_process() -> Outcome {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_second_daemon_says_so_and_ends_with_success() -> Outcome {
-    let net = Net::new()?;
-    let mut ana = Desk::prepare("Ana", "ws://127.0.0.1:9")?;
+/// A daemon without a relay.
+async fn alone() -> anyhow::Result<(Net, Desk)> {
+    let (net, mut ana) = (Net::new()?, Desk::prepare("Ana", "ws://127.0.0.1:9")?);
     ana.begin("bus")?;
     ana.start_daemon(&net)?;
     ana.until_problem(Some("relay"), SOON).await?;
+    Ok((net, ana))
+}
+
+#[tokio::test]
+async fn a_second_daemon_says_so_and_ends_with_success() -> Outcome {
+    let (net, mut ana) = alone().await?;
     let second = ana.daemon_command(&net).stdin(Stdio::null()).output()?;
     let said = [second.stdout, second.stderr].concat();
     let said = String::from_utf8_lossy(&said);
@@ -237,11 +205,7 @@ async fn a_second_daemon_says_so_and_ends_with_success() -> Outcome {
 
 #[tokio::test]
 async fn a_daemon_begun_while_another_is_ending_waits_for_its_end_and_serves() -> Outcome {
-    let net = Net::new()?;
-    let mut ana = Desk::prepare("Ana", "ws://127.0.0.1:9")?;
-    ana.begin("bus")?;
-    ana.start_daemon(&net)?;
-    ana.until_problem(Some("relay"), SOON).await?;
+    let (net, mut ana) = alone().await?;
     let old = Pid::from_raw(i32::try_from(ana.daemon()?.0)?).expect("a process has a number");
     // One that takes its time to end.
     kill_process(old, Signal::STOP)?;
@@ -277,42 +241,42 @@ async fn a_bad_key_in_the_configuration_is_named_with_line_and_column() -> Outco
 
 #[tokio::test]
 async fn a_path_that_is_cut_for_three_seconds_is_mended_in_the_same_call() -> Outcome {
-    let mut pair = Pair::start().await?;
-    let (ours, theirs) = pair.talk().await?;
-    pair.net.cut_udp()?;
+    let mut pair = pair().await?;
+    let (ours, theirs) = talk(&mut pair).await?;
+    pair.place.net.cut_udp()?;
     let lost = pair.ana.until_state("reconnecting", SOON).await?;
     pair.ben_hears.until_silence(SOON)?;
     // The rest of the three seconds, in sound.
     pair.ben_hears.loudest(Duration::from_secs(1))?;
-    let dropped = pair.net.mend_udp()?;
+    let dropped = pair.place.net.mend_udp()?;
     anyhow::ensure!(dropped > 0, "nothing was cut");
-    pair.both_hear(Duration::from_secs(20))?;
+    pair.both_hear("mended")?;
     let back = pair.ana.until_state("active", SOON).await?;
     anyhow::ensure!(lost == ours && back == ours, "the same call for Ana");
     anyhow::ensure!(pair.ben.until_state("active", SOON).await? == theirs, "the same call for Ben");
     pair.ana.ctl_says(&["hangup"])?;
     pair.ben.until_state("disconnected", SOON).await?;
-    pair.rows(1, "completed").await
+    row(&pair, "completed").await
 }
 
 #[tokio::test]
 async fn a_path_that_stays_cut_ends_the_call_as_lost_on_both_sides() -> Outcome {
-    let mut pair = Pair::start().await?;
-    pair.talk().await?;
-    pair.net.cut_udp()?;
+    let mut pair = pair().await?;
+    talk(&mut pair).await?;
+    pair.place.net.cut_udp()?;
     let window = Duration::from_secs(40);
     pair.ana.until_state("disconnected", window).await?;
     pair.ben.until_state("disconnected", SOON).await?;
-    anyhow::ensure!(pair.net.mend_udp()? > 0, "nothing was cut");
-    pair.rows(1, "connection-lost").await
+    anyhow::ensure!(pair.place.net.mend_udp()? > 0, "nothing was cut");
+    row(&pair, "connection-lost").await
 }
 
 #[tokio::test]
 async fn nobody_notices_that_the_relay_is_killed_in_a_call() -> Outcome {
-    let mut pair = Pair::start().await?;
-    let (ours, theirs) = pair.talk().await?;
-    let Pair { ana, ben, mut ana_hears, mut ben_hears, _mouths, relay, net } = pair;
-    relay.kill();
+    let mut pair = pair().await?;
+    let (ours, theirs) = talk(&mut pair).await?;
+    let Talkers { ana, ben, mut ana_hears, mut ben_hears, mouths: _mouths, place } = pair;
+    place.relay.kill();
     ana.until_problem(Some("relay"), SOON).await?;
     // Five more rounds of talk, each with both tones; a loaded machine may drop a frame of sound now and then.
     for _ in 0..5 {
@@ -327,31 +291,30 @@ async fn nobody_notices_that_the_relay_is_killed_in_a_call() -> Outcome {
     ben.ctl_says(&["hangup"])?;
     ana.until_state("disconnected", SOON).await?;
     anyhow::ensure!(text(&ana.call(&ours).await?, "StateReason") == "completed");
-    drop(net);
+    drop(place.net);
     Ok(())
 }
 
 #[tokio::test]
 async fn after_a_kill_in_a_call_the_other_ends_and_the_row_closes_at_the_next_start() -> Outcome {
-    let mut pair = Pair::start().await?;
-    pair.talk().await?;
+    let mut pair = pair().await?;
+    talk(&mut pair).await?;
     pair.ana.kill_daemon();
     pair.ben_hears.until_silence(SOON)?;
     pair.ben.until_state("disconnected", Duration::from_secs(35)).await?;
     let rows = pair.ben.history().await?;
     anyhow::ensure!(rows.len() == 1 && text(&rows[0], "reason") == "connection-lost", "{rows:?}");
 
-    pair.ana.start_daemon(&pair.net)?;
-    pair.ana.until_online(SOON).await?;
+    pair.place.run(&mut pair.ana, &[]).await?;
     let rows = pair.ana.history().await?;
     anyhow::ensure!(rows.len() == 1 && text(&rows[0], "reason") == "interrupted", "{rows:?}");
-    pair.talk().await?;
+    talk(&mut pair).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_blocked_caller_a_stranger_and_an_offline_inbox_look_the_same_to_the_caller() -> Outcome {
-    let mut pair = Pair::start().await?;
+    let mut pair = pair().await?;
     let contacts = proxy::ContactsProxy::new(&pair.ben.bus().await?).await?;
     let (known, _) = contacts.list(&Dict::new(), &Dict::new()).await?;
     let id = text(&known[0], "id").to_owned();
@@ -370,7 +333,7 @@ async fn a_blocked_caller_a_stranger_and_an_offline_inbox_look_the_same_to_the_c
 }
 
 /// All that Ana's bus says of one call to Ben that never rings, apart from ids and times.
-async fn seen_by_a_caller(pair: &Pair) -> anyhow::Result<String> {
+async fn seen_by_a_caller(pair: &Talkers) -> anyhow::Result<String> {
     let watch = pair.ana.watch().await?;
     dial(&pair.ana, "Ben").await?;
     watch.until_end(Duration::from_secs(20)).await
@@ -378,10 +341,7 @@ async fn seen_by_a_caller(pair: &Pair) -> anyhow::Result<String> {
 
 #[tokio::test]
 async fn the_log_says_as_much_as_it_is_told_to_while_the_daemon_runs() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let (ana, ben) = two_without_sound(&net, &relay, SOON).await?;
-    introduce(&ana, &ben)?;
+    let (_place, ana, ben) = two_without_sound().await?;
     let manager = proxy::ManagerProxy::new(&ana.bus().await?).await?;
     let none = Dict::new();
     let refused = manager.set_log_level("loud", &none).await.unwrap_err().to_string();

@@ -8,10 +8,8 @@
 use std::time::Duration;
 
 use ahoy_call::{CallId, Direction, EndReason, Fact, Outcome, RingPolicy, Settings, State};
-use ahoy_tests::world::{World, peer};
+use ahoy_tests::world::{MINUTE, SECOND, World, peer};
 
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
 const LOW: CallId = CallId::from_bytes([0x11; 16]);
 const HIGH: CallId = CallId::from_bytes([0xee; 16]);
 
@@ -152,10 +150,7 @@ fn a_device_that_is_dialed_by_two_devices_of_one_person_takes_one_of_them() {
 #[test]
 fn glare_in_the_middle_of_another_call_holds_that_one() {
     let mut w = World::new(7, &["ada", "bob", "eve"]);
-    let first = w.dial("ada", "eve").unwrap();
-    w.pass(SECOND);
-    w.answer("eve").unwrap();
-    w.pass(SECOND);
+    let first = w.talk("ada", "eve");
     both_dial(&mut w, (LOW, HIGH), 0);
     w.pass(SECOND);
     assert_eq!(w.state_of("ada", LOW), Some(State::Active));
@@ -181,8 +176,7 @@ fn who_is_dialed_is_let_through() {
     w.dial("ada", "bob").unwrap();
     assert!(w.people[0].phone.dials(peer(1)) && !w.people[0].phone.dials(peer(0)));
     w.pass(SECOND);
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob");
     assert!(!w.people[0].phone.dials(peer(1)), "who has answered needs no leave");
 }
 

@@ -8,11 +8,8 @@ use std::time::Duration;
 
 use ahoy_call::{CallId, Command, EndReason, EndedBy, Event, Fact, Message, Others, Outcome, Refusal, State};
 use ahoy_tests::talk::Talk;
-use ahoy_tests::world::World;
 use ahoy_tests::world::scenes::{talking, waiting};
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+use ahoy_tests::world::{MINUTE, SECOND, World};
 
 fn sound(w: &World, who: &str) -> BTreeSet<CallId> {
     w.people[w.who(who)].media.audible()
@@ -47,11 +44,9 @@ fn an_answer_touches_the_call_that_has_the_ear_and_no_other() {
     for others in [Others::Hold, Others::Release] {
         let mut w = World::new(3, &["ada", "bob", "eve", "dan", "fay"]);
         let calls = ["ada", "eve", "dan", "fay"].map(|caller| {
-            let call = w.dial(caller, "bob").unwrap();
-            w.pass(SECOND);
+            let call = w.ring(caller, "bob");
             if caller == "ada" || caller == "eve" {
-                w.answer("bob").unwrap();
-                w.pass(SECOND);
+                w.pick_up("bob");
             }
             call
         });
@@ -67,8 +62,7 @@ fn an_answer_touches_the_call_that_has_the_ear_and_no_other() {
 #[test]
 fn swap_exchanges_the_voices_and_back() {
     let (mut w, first, second) = waiting();
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob");
     for (ear, held) in [(first, second), (second, first)] {
         w.swap("bob").unwrap();
         assert_eq!(
@@ -86,12 +80,8 @@ fn swap_exchanges_the_voices_and_back() {
 fn swap_takes_up_the_call_that_was_held_last_and_needs_one() {
     let (mut w, first, second) = waiting();
     assert_eq!(w.swap("bob"), Err(Refusal::NoSuchCall), "nothing is held");
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
-    w.dial("dan", "bob").unwrap();
-    w.pass(SECOND);
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob");
+    w.talk("dan", "bob");
     assert_eq!((w.state_of("bob", first), w.state_of("bob", second)), (Some(State::Held), Some(State::Held)));
     w.swap("bob").unwrap();
     assert_eq!(w.state_of("bob", second), Some(State::Active), "the one that was held last");
@@ -131,8 +121,7 @@ fn what_is_not_a_conversation_cannot_be_held() {
     assert_eq!(w.hold("ada", call), Err(Refusal::InvalidState));
     assert_eq!(w.hold("bob", call), Err(Refusal::InvalidState));
     assert!(!w.view("bob").unwrap().can.hold);
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob");
     assert!(w.view("bob").unwrap().can.hold);
     w.hang_up("bob").unwrap();
     assert_eq!(w.hold("bob", call), Err(Refusal::InvalidState));
@@ -164,8 +153,7 @@ fn dialing_in_a_call_holds_it_and_without_leave_to_hold_is_refused() {
     assert_eq!(w.state_of("ada", first), Some(State::Held));
     w.pass(SECOND);
     assert!(w.view_of("bob", first).unwrap().remote_hold());
-    w.answer("eve").unwrap();
-    w.pass(SECOND);
+    w.pick_up("eve");
     assert_eq!(w.state_of("ada", second), Some(State::Active));
     assert_eq!(sound(&w, "ada"), BTreeSet::from([second]));
 }
@@ -173,8 +161,7 @@ fn dialing_in_a_call_holds_it_and_without_leave_to_hold_is_refused() {
 #[test]
 fn while_a_call_is_being_dialed_no_other_one_takes_the_ear() {
     let (mut w, first) = talking();
-    w.dial("ada", "eve").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "eve");
     assert!(!w.view_of("ada", first).unwrap().can.hold, "what would be refused is not offered");
     assert_eq!(w.resume("ada", first), Err(Refusal::Busy));
     assert_eq!(w.swap("ada"), Err(Refusal::Busy));

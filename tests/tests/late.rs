@@ -10,9 +10,7 @@ use std::time::Duration;
 use ahoy_call::{
     CallId, CancelReason, Command, DeclineReason, EndReason, Event, Message, Others, Refusal, Scope, State,
 };
-use ahoy_tests::world::{World, device};
-
-const SECOND: Duration = Duration::from_secs(1);
+use ahoy_tests::world::{SECOND, World, device};
 
 type Answered = Result<(), Refusal>;
 
@@ -29,9 +27,7 @@ fn late(w: &mut World, who: &str, call: CallId) -> [Answered; 3] {
 /// Ada's call rings at Bob.
 fn ringing(w: &mut World) -> CallId {
     w.pass(SECOND);
-    let call = w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
-    call
+    w.ring("ada", "bob")
 }
 
 const HANDLED: Answered = Err(Refusal::AlreadyHandled);
@@ -45,10 +41,8 @@ fn a_verb_that_was_done_is_success_and_its_contrary_is_refused() {
     w.decline("bob").unwrap();
     assert_eq!(late(&mut w, "bob", declined), [HANDLED, Ok(()), Ok(())], "declined");
     let answered = ringing(&mut w);
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
-    w.hang_up("ada").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob");
+    w.put_down("ada");
     assert_eq!(late(&mut w, "bob", answered), [Ok(()), HANDLED, Ok(())], "answered, and ended there");
     let over = ringing(&mut w);
     w.answer("bob").unwrap();
@@ -56,8 +50,7 @@ fn a_verb_that_was_done_is_success_and_its_contrary_is_refused() {
     assert_eq!(late(&mut w, "bob", over), [HANDLED, Ok(()), Ok(())], "answered, and hung up");
     w.pass(SECOND);
     let missed = ringing(&mut w);
-    w.hang_up("ada").unwrap();
-    w.pass(SECOND);
+    w.put_down("ada");
     assert_eq!(late(&mut w, "bob", missed), [HANDLED, Ok(()), Ok(())], "taken back");
     // What was done to one says nothing about another.
     assert_eq!(late(&mut w, "bob", answered), [Ok(()), HANDLED, Ok(())]);
@@ -76,15 +69,10 @@ fn nobody_answers_a_call_that_they_made() {
 #[test]
 fn a_call_that_was_blocked_away_was_hung_up() {
     let mut w = World::new(7, &["ada", "bob", "eve"]);
-    let other = w.dial("eve", "bob").unwrap();
-    w.pass(SECOND);
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
-    w.hang_up("eve").unwrap();
-    w.pass(SECOND);
+    let other = w.talk("eve", "bob");
+    w.put_down("eve");
     let call = ringing(&mut w);
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob");
     w.block("bob", "ada").unwrap();
     assert_eq!(late(&mut w, "bob", call), [HANDLED, Ok(()), Ok(())]);
     assert_eq!(late(&mut w, "bob", other), [Ok(()), HANDLED, Ok(())]);
@@ -108,8 +96,7 @@ fn a_ring_is_taken_back_by_its_caller_alone_and_not_after_they_have_spoken_in_th
     for heard in [false, true] {
         let mut w = World::with_devices(7, &[("ada", 1), ("bob", 2)]);
         let call = ringing(&mut w);
-        w.answer("bob").unwrap();
-        w.pass(SECOND);
+        w.pick_up("bob");
         for leg in [device(1), device(2)] {
             w.event(0, Event::Received { call, leg, message: canceled.clone() });
             assert_eq!(w.state("ada"), Some(State::Active), "who is called cannot take it back");

@@ -9,10 +9,8 @@ use ahoy_call::{
     CallId, Command, EndReason, Event, LegId, Message, Moment, PeerId, PhaseKind, Phone, Refusal, RingPolicy,
     Settings, State,
 };
-use ahoy_tests::world::{World, device, peer};
+use ahoy_tests::world::{MINUTE, SECOND, World, device, peer};
 
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
 const NOW: Moment = Moment::from_micros(10_000_000);
 
 type Change = fn(&mut Phone);
@@ -150,8 +148,7 @@ fn thirty_two_ended_calls_are_remembered_and_the_oldest_goes_with_its_sessions()
 #[test]
 fn nothing_is_due_in_a_conversation_and_ten_seconds_after_it_its_object_goes() {
     let mut w = World::new(7, &["ada", "bob"]);
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "bob");
     w.answer("bob").unwrap();
     w.pass(MINUTE);
     assert_eq!(w.people[0].phone.deadline(), None, "no timer keeps the machine awake");

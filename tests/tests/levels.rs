@@ -10,10 +10,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ahoy_dbus::Dict;
-use ahoy_tests::lab::{Desk, Net, Relay, Running, binary, dial, introduce};
+use ahoy_tests::lab::{ANA, BEN, Desk, Running, binary, dial, two};
 
-const ANA: f64 = 600.0;
-const BEN: f64 = 950.0;
 const SOON: Duration = Duration::from_secs(10);
 /// What a hum reads at least, and what silence reads at most, dBFS.
 const LOUD: f32 = -30.0;
@@ -56,11 +54,7 @@ fn ends(pipe: &mut File) -> Outcome {
 #[tokio::test]
 async fn meters_move_with_the_sound_and_end_with_the_call_and_the_voice_is_treated_as_one_decides() -> Outcome
 {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let ana = Desk::start("Ana", &relay.url, &net).await?;
-    let ben = Desk::start("Ben", &relay.url, &net).await?;
-    introduce(&ana, &ben)?;
+    let (_place, ana, ben) = two().await?;
     // A hum never changes: noise suppression takes it for noise.
     for desk in [&ana, &ben] {
         desk.ctl_says(&["config", "set", "voice.noise", "off"])?;

@@ -14,8 +14,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ahoy_tests::lab::{Desk, Net, Relay, Running, binary, dial, introduce, text, two_without_sound};
-use place::{Authority, Etc, not_root};
+use ahoy_tests::lab::{Desk, Net, Place, Relay, Running, binary, introduce, put_through, text};
+use place::{Authority, Etc, not_root, own_net};
 use portal::portal;
 
 /// A machine that builds something beside takes its time.
@@ -55,63 +55,42 @@ async fn comes_online(net: &mut Net, listen: &str, hosts: &str) -> Outcome {
 
 #[tokio::test]
 async fn a_relay_is_reached_where_ipv6_swallows_everything() -> Outcome {
-    if not_root() {
-        return Ok(());
-    }
-    let mut net = Net::new()?;
+    let Some(mut net) = own_net()? else { return Ok(()) };
     net.change(HOLE)?;
     comes_online(&mut net, "127.0.0.1", "2001:db8:2::1 relay.test\n127.0.0.1 relay.test\n").await
 }
 
 #[tokio::test]
 async fn a_relay_is_reached_although_the_first_of_its_two_addresses_is_dead() -> Outcome {
-    if not_root() {
-        return Ok(());
-    }
-    let mut net = Net::new()?;
+    let Some(mut net) = own_net()? else { return Ok(()) };
     // Nearer to our own address than the other one, so that it is tried first (RFC 6724, rule 9).
     net.change("nft add rule inet cut way ip daddr 127.0.0.2 drop")?;
     comes_online(&mut net, "127.128.0.1", "127.0.0.2 relay.test\n127.128.0.1 relay.test\n").await
 }
 
-/// Ana and Ben, online and introduced.
-async fn two(net: &Net) -> anyhow::Result<(Relay, Desk, Desk)> {
-    let relay = Relay::start(net, 0)?;
-    let (ana, ben) = two_without_sound(net, &relay, SOON).await?;
-    introduce(&ana, &ben)?;
-    Ok((relay, ana, ben))
-}
-
 /// Ana calls Ben, and sound could flow.
 async fn they_talk(ana: &Desk, ben: &Desk) -> anyhow::Result<String> {
-    dial(ana, "Ben").await?;
-    ben.until_state("incoming", SOON).await?;
-    ben.ctl_says(&["answer"])?;
+    let (path, _) = put_through(ana, ben).await?;
     ben.until_state("active", SOON).await?;
-    ana.until_state("active", SOON).await
+    Ok(path)
 }
 
 #[tokio::test]
 async fn beside_nine_bridges_a_call_goes_by_the_network_that_works() -> Outcome {
-    if not_root() {
-        return Ok(());
-    }
-    let mut net = Net::new()?;
+    let Some(mut net) = own_net()? else { return Ok(()) };
     net.change("sysctl -qw net.ipv6.conf.all.disable_ipv6=1")?;
     net.change(BRIDGES)?;
     net.change(LAN)?;
     // Two real machines would not reach each other by these addresses either.
     net.change("nft add rule inet cut way ip daddr 172.16.0.0/12 meta l4proto udp drop")?;
-    let (_relay, ana, ben) = two(&net).await?;
+    let place = Place { relay: Relay::start(&net, 0)?, net };
+    let (ana, ben) = place.two_without_sound().await?;
     they_talk(&ana, &ben).await.map(drop)
 }
 
 #[tokio::test]
 async fn where_no_name_is_ever_answered_a_call_between_neighbours_stands() -> Outcome {
-    if not_root() {
-        return Ok(());
-    }
-    let mut net = Net::new()?;
+    let Some(mut net) = own_net()? else { return Ok(()) };
     net.change(HOLE)?;
     net.change(LAN)?;
     let folder = tempfile::tempdir()?;
@@ -158,12 +137,11 @@ async fn behind_a_portal_that_answers_everything_one_is_told_and_online_once_it_
 
 #[tokio::test]
 async fn an_interface_that_flaps_leaves_a_call_alone_and_a_real_break_is_mended_after_it() -> Outcome {
-    if not_root() {
-        return Ok(());
-    }
-    let mut net = Net::new()?;
+    let Some(mut net) = own_net()? else { return Ok(()) };
     net.change(LAN)?;
-    let (_relay, ana, ben) = two(&net).await?;
+    let mut place = Place { relay: Relay::start(&net, 0)?, net };
+    let (ana, ben) = place.two_without_sound().await?;
+    let net = &mut place.net;
     let path = they_talk(&ana, &ben).await?;
     // Each comes and goes slowly enough to be taken for news.
     for _ in 0..8 {

@@ -11,9 +11,8 @@ use ahoy_call::{
     CallId, CancelReason, Command, DeclineReason, EndReason, Event, Fact, LegId, Message, PeerId, PhaseKind,
     RingPolicy, Scope, SignalOrder, State,
 };
-use ahoy_tests::talk::{HIGH, LOW, MINUTE, PEER, Talk};
+use ahoy_tests::talk::{HIGH, LOW, MINUTE, PEER, SECOND, Talk};
 
-const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
 /// Their other device.
 const OTHER: LegId = LegId::from_bytes([3; 16]);

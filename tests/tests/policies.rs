@@ -3,20 +3,14 @@
 //! Lives here: silence, what rings silently or answers itself, words with a dial and a decline, blocking: told as stories.
 //! Must not: use real time, sockets or sound.
 
-use std::time::Duration;
-
 use ahoy_call::{Command, DeclineReason, EndReason, EndedBy, Outcome, Refusal, RingPolicy, Scope, State};
-use ahoy_tests::world::World;
 use ahoy_tests::world::scenes::talking;
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+use ahoy_tests::world::{MINUTE, SECOND, World};
 
 #[test]
 fn silence_stops_our_ringing_and_not_theirs() {
     let mut w = World::new(3, &["ada", "bob"]);
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "bob");
     assert!(!w.view("bob").unwrap().silenced);
     w.silence("bob").unwrap();
     w.silence("bob").expect("repeated: success");
@@ -33,8 +27,7 @@ fn silence_stops_our_ringing_and_not_theirs() {
 fn a_silent_contact_is_shown_and_makes_no_sound() {
     let mut w = World::new(3, &["ada", "bob"]);
     w.people[1].policy = RingPolicy::Silent;
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "bob");
     let view = w.view("bob").unwrap();
     assert_eq!((view.state, view.silenced), (State::Incoming, true));
     assert_eq!(w.state("ada"), Some(State::Alerting));
@@ -44,8 +37,7 @@ fn a_silent_contact_is_shown_and_makes_no_sound() {
 fn an_intercom_contact_is_answered_by_itself_and_says_so() {
     let mut w = World::new(3, &["ada", "bob"]);
     w.people[1].policy = RingPolicy::AutoAnswer;
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "bob");
     let view = w.view("bob").unwrap();
     assert_eq!((view.state, view.auto_answered), (State::Active, true));
     assert_eq!(w.state("ada"), Some(State::Active));
@@ -56,8 +48,7 @@ fn an_intercom_contact_is_answered_by_itself_and_says_so() {
 fn an_intercom_contact_waits_like_anybody_while_there_is_a_call() {
     let (mut w, first) = talking();
     w.people[1].policy = RingPolicy::AutoAnswer;
-    let second = w.dial("eve", "bob").unwrap();
-    w.pass(SECOND);
+    let second = w.ring("eve", "bob");
     assert_eq!(w.state_of("bob", second), Some(State::Waiting));
     w.command(1, Command::HangUp { call: first }).unwrap();
     w.pass(SECOND);
@@ -79,8 +70,7 @@ fn a_note_is_shown_while_it_rings_and_a_text_comes_with_the_decline() {
 #[test]
 fn a_person_may_say_busy_by_hand() {
     let mut w = World::new(3, &["ada", "bob"]);
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "bob");
     w.decline_with("bob", DeclineReason::Busy, Scope::ThisDevice, None).unwrap();
     w.pass(SECOND);
     assert_eq!(w.end("ada"), (EndReason::Busy, EndedBy::Remote, Outcome::Busy));
@@ -90,8 +80,7 @@ fn a_person_may_say_busy_by_hand() {
 #[test]
 fn a_block_while_it_rings_looks_like_any_decline() {
     let mut w = World::new(3, &["ada", "bob"]);
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "bob");
     w.block("bob", "ada").unwrap();
     w.pass(SECOND);
     assert_eq!(w.end("bob"), (EndReason::Declined, EndedBy::Local, Outcome::Declined));
@@ -114,8 +103,7 @@ fn a_block_while_reconnecting_ends_the_call_here_at_once() {
 fn a_block_takes_a_dial_back_without_a_note_and_leaves_others_alone() {
     let (mut w, first) = talking();
     w.network.offline.insert(2);
-    w.dial("ada", "eve").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "eve");
     w.block("ada", "eve").unwrap();
     assert_eq!(w.end("ada"), (EndReason::Canceled, EndedBy::Local, Outcome::Canceled));
     assert_eq!(w.state_of("ada", first), Some(State::Held), "the call with Bob is another matter");
@@ -135,13 +123,11 @@ fn the_switch_for_all_calls_counts_for_later_ones_too_and_each_call_keeps_its_ow
     assert!(w.view_of("ada", second).unwrap().muted, "one that is dialed");
     w.command(0, Command::SetMuted { call: second, muted: true }).unwrap();
     w.pass(SECOND);
-    w.answer("eve").unwrap();
-    w.pass(SECOND);
+    w.pick_up("eve");
     assert!(
         w.view_of("bob", first).unwrap().remote_muted() && w.view_of("eve", second).unwrap().remote_muted()
     );
-    let third = w.dial("dan", "ada").unwrap();
-    w.pass(SECOND);
+    let third = w.ring("dan", "ada");
     assert!(w.view_of("ada", third).unwrap().muted, "one that comes in");
     w.command(0, Command::SetAllMuted { muted: false }).unwrap();
     w.pass(SECOND);

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Net, Relay, two_without_sound};
+use ahoy_tests::lab::{Desk, Place, put_through, two_without_sound};
 use anyhow::Context as _;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -18,20 +18,13 @@ const SOON: Duration = Duration::from_secs(20);
 struct Two {
     ana: Desk,
     ben: Desk,
-    net: Net,
-    _relay: Relay,
+    place: Place,
 }
 
 impl Two {
     async fn start() -> anyhow::Result<Self> {
-        let net = Net::new()?;
-        let relay = Relay::start(&net, 0)?;
-        let (ana, ben) = two_without_sound(&net, &relay, SOON).await?;
-        for (from, to) in [(&ana, &ben), (&ben, &ana)] {
-            let card = from.ctl_says(&["account", "card", "--for", &to.name])?;
-            to.ctl_reads(&["contact", "add", "-"], &card)?;
-        }
-        Ok(Self { ana, ben, net, _relay: relay })
+        let (place, ana, ben) = two_without_sound().await?;
+        Ok(Self { ana, ben, place })
     }
 
     fn base(&self) -> PathBuf {
@@ -40,8 +33,7 @@ impl Two {
 
     /// Ana's daemon with what was done to its files; it says so by that word, on the bus and to a person.
     async fn begin_with(&mut self, word: &str) -> anyhow::Result<()> {
-        self.ana.start_daemon(&self.net)?;
-        self.ana.until_online(SOON).await?;
+        self.place.run(&mut self.ana, &[]).await?;
         self.told(word).await
     }
 
@@ -56,10 +48,7 @@ impl Two {
     async fn call(&self, from_ana: bool) -> anyhow::Result<()> {
         let (caller, callee) = if from_ana { (&self.ana, &self.ben) } else { (&self.ben, &self.ana) };
         let manager = proxy::ManagerProxy::new(&caller.bus().await?).await?;
-        manager.dial(&callee.name, &Dict::new()).await?;
-        let theirs = callee.until_state("incoming", SOON).await?;
-        callee.steer(&theirs).await?.answer(&Dict::new()).await?;
-        caller.until_state("active", SOON).await?;
+        put_through(caller, callee).await?;
         manager.hangup_all(&Dict::new()).await?;
         callee.until_state("disconnected", SOON).await?;
         Ok(())
@@ -111,12 +100,7 @@ async fn a_damaged_a_newer_and_a_held_history_are_told_kept_and_stop_no_call() -
     two.call(true).await?;
     holder.kill()?;
     holder.wait()?;
-    let mut waited = 0;
-    while two.ana.history().await?.len() < 2 {
-        anyhow::ensure!(waited < 40, "the call that waited is not in the history");
-        waited += 1;
-        pause(Duration::from_millis(500)).await;
-    }
+    two.ana.until_so(SOON, async || Ok(two.ana.history().await?.len() == 2)).await?;
     two.ana.stop_daemon()?;
 
     // Damaged: kept as it is, a new one begun.
@@ -159,8 +143,7 @@ async fn a_full_disk_and_a_read_only_history_are_told_and_stop_no_call() -> anyh
     run("cp", &["-a", state.to_str().context("a path")?, aside.to_str().context("a path")?])?;
     let small = Mounted::new(&state, &["-t", "tmpfs", "-o", "size=3m", "small"])?;
     run("cp", &["-a", &format!("{}/.", aside.display()), state.to_str().context("a path")?])?;
-    two.ana.start_daemon(&two.net)?;
-    two.ana.until_online(SOON).await?;
+    two.place.run(&mut two.ana, &[]).await?;
     let filler = state.join("filler");
     let full = fs::write(&filler, vec![0; 4 * 1024 * 1024]);
     anyhow::ensure!(full.is_err(), "the disk is not full");
@@ -168,12 +151,7 @@ async fn a_full_disk_and_a_read_only_history_are_told_and_stop_no_call() -> anyh
     two.told("the disk is full").await?;
     let rows = two.ana.history().await?.len();
     fs::remove_file(&filler)?;
-    let mut waited = 0;
-    while two.ana.history().await?.len() <= rows {
-        anyhow::ensure!(waited < 40, "what waited for the disk is not in the history");
-        waited += 1;
-        pause(Duration::from_millis(500)).await;
-    }
+    two.ana.until_so(SOON, async || Ok(two.ana.history().await?.len() > rows)).await?;
     two.ana.stop_daemon()?;
     drop(small);
     Ok(())
@@ -199,9 +177,4 @@ fn hold(base: &Path) -> anyhow::Result<Child> {
     BufReader::new(holder.stdout.take().context("its output")?).read_line(&mut line)?;
     anyhow::ensure!(line.trim() == "held", "{line}");
     Ok(holder)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a disk that is back is tried every few seconds")]
-async fn pause(time: Duration) {
-    tokio::time::sleep(time).await;
 }

@@ -8,22 +8,18 @@
 use std::time::Duration;
 
 use ahoy_call::{EndReason, EndedBy, Event, Outcome, State};
-use ahoy_tests::world::World;
-
-const SECOND: Duration = Duration::from_secs(1);
+use ahoy_tests::world::{SECOND, World};
 
 /// Leads to a phase.
 type Way = fn(&mut World);
 
 fn rings(w: &mut World) {
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "bob");
 }
 
 fn talks(w: &mut World) {
     rings(w);
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob");
 }
 
 fn reconnects(w: &mut World) {
@@ -53,8 +49,7 @@ fn the_other_side_ends_within_moments_of_the_return_with_the_reason_of_its_phase
         w.cut(0, 1, false);
         w.dial("bob", "ada").unwrap_or_else(|why| panic!("{story}: the next call works ({why:?})"));
         w.pass(SECOND);
-        w.answer("ada").unwrap();
-        w.pass(SECOND);
+        w.pick_up("ada");
         assert_eq!((w.state("ada"), w.state("bob")), (Some(State::Active), Some(State::Active)), "{story}");
     }
 }
@@ -87,10 +82,7 @@ fn without_a_word_of_the_killed_side_the_window_ends_the_call() {
 #[test]
 fn a_bye_of_a_device_that_is_not_talked_to_ends_nothing() {
     let mut w = World::with_devices(7, &[("ada", 1), ("bob", 2)]);
-    let call = w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
+    let call = w.talk("ada", "bob");
     w.event(0, Event::Bye { call, leg: ahoy_tests::world::device(2) });
     assert_eq!(w.state("ada"), Some(State::Active));
     w.event(0, Event::Bye { call, leg: ahoy_tests::world::device(1) });
@@ -101,8 +93,7 @@ fn a_bye_of_a_device_that_is_not_talked_to_ends_nothing() {
 fn a_daemon_that_stops_ends_every_call_and_says_so() {
     let mut w = World::new(7, &["ada", "bob", "eve"]);
     talks(&mut w);
-    w.dial("ada", "eve").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "eve");
     w.event(0, Event::Stopping);
     assert_eq!(w.reasons("ada"), [EndReason::Shutdown, EndReason::Shutdown]);
     w.pass(SECOND);
@@ -114,8 +105,7 @@ fn a_daemon_that_stops_ends_every_call_and_says_so() {
 fn a_callee_that_stops_while_it_rings_says_so_at_once() {
     for (devices, reason) in [(1, EndReason::NoAnswer), (2, EndReason::Declined)] {
         let mut w = World::with_devices(7, &[("ada", 1), ("bob", devices)]);
-        w.dial("ada", "bob").unwrap();
-        w.pass(SECOND);
+        w.ring("ada", "bob");
         w.event(1, Event::Stopping);
         assert_eq!(w.end("bob"), (EndReason::Shutdown, EndedBy::Local, Outcome::Missed));
         w.pass(SECOND);

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Net, Relay, dial, introduce, number, text, two_without_sound};
+use ahoy_tests::lab::{Desk, Place, dial, number, text, two_without_sound};
 
 const SOON: Duration = Duration::from_secs(20);
 const SECOND_US: i64 = 1_000_000;
@@ -14,36 +14,27 @@ const SECOND_US: i64 = 1_000_000;
 type Outcome = anyhow::Result<()>;
 
 /// Ana, and Ben who is away: both know each other.
-async fn away() -> anyhow::Result<(Desk, Desk, Net, Relay)> {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let (ana, mut ben) = two_without_sound(&net, &relay, SOON).await?;
-    introduce(&ana, &ben)?;
+async fn away() -> anyhow::Result<(Place, Desk, Desk)> {
+    let (place, ana, mut ben) = two_without_sound().await?;
     ben.stop_daemon()?;
-    Ok((ana, ben, net, relay))
+    Ok((place, ana, ben))
 }
 
 /// Ana rings for a minute, and the relay has it.
 async fn ring(ana: &Desk) -> Outcome {
     let manager = proxy::ManagerProxy::new(&ana.bus().await?).await?;
     manager.dial("Ben", &Dict::new()).await?;
-    let carried = async {
-        while !ana.logged().contains("input=\"carried\"") {
-            ana.until_state("dialing", SOON).await?;
-        }
-        anyhow::Ok(())
-    };
-    tokio::time::timeout(SOON, carried).await?
+    ana.until_so(SOON, async || Ok(ana.logged().contains("input=\"carried\""))).await
 }
 
 #[tokio::test]
 async fn who_gave_up_before_the_return_is_one_missed_row_of_that_time_and_no_ring() -> Outcome {
-    let (ana, mut ben, net, _relay) = away().await?;
+    let (place, ana, mut ben) = away().await?;
     ring(&ana).await?;
     ana.ctl_says(&["hangup"])?;
     let hers = ana.until_row(SOON, |row| number(row, "ended-at") != 0).await?;
     let called = number(&hers, "created-at");
-    ben.start_daemon(&net)?;
+    ben.start_daemon(&place.net)?;
     let row = ben.until_row(SOON, |row| text(row, "outcome") == "missed").await?;
     anyhow::ensure!(ben.logged().contains("input=\"rung\""), "the ring lay at the relay:\n{}", ben.tail());
     // Notes tell whole seconds. A ring that was waited for in vain would have ended by our own policy.
@@ -65,9 +56,9 @@ async fn who_gave_up_before_the_return_is_one_missed_row_of_that_time_and_no_rin
 
 #[tokio::test]
 async fn who_still_calls_at_the_return_is_heard_to_ring_and_can_be_answered() -> Outcome {
-    let (ana, mut ben, net, _relay) = away().await?;
+    let (place, ana, mut ben) = away().await?;
     ring(&ana).await?;
-    ben.start_daemon(&net)?;
+    ben.start_daemon(&place.net)?;
     let theirs = ben.until_state("incoming", SOON).await?;
     ana.until_state("alerting", SOON).await?;
     ben.steer(&theirs).await?.answer(&Dict::new()).await?;

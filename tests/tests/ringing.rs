@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Ears, Net, Relay, dial, introduce, text};
+use ahoy_tests::lab::{Desk, Ears, Place, dial, introduce, text};
 use zbus::Variant;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -29,22 +29,17 @@ struct Room {
     ana_hears: Ears,
     ben_hears: Ears,
     bells: [Ears; 2],
-    relay: Relay,
-    net: Net,
+    place: Place,
 }
 
 impl Room {
     async fn furnish() -> anyhow::Result<Self> {
-        let net = Net::new()?;
-        let relay = Relay::start(&net, 0)?;
+        let place = Place::new()?;
         let mut desks = Vec::new();
         for name in ["Ana", "Ben"] {
-            let mut desk = Desk::prepare(name, &relay.url)?;
-            let (url, theme) = (&relay.url, desk.folder().join("data/sounds/lab/stereo"));
-            desk.configure(&format!(
-                "[account]\nname = \"{name}\"\n[relay]\nurls = [\"{url}\"]\n[log]\nlevel = \"debug\"\n\
-                 [media]\nring = [\"bell1\", \"bell2\"]\n[ring]\ntheme = \"lab\"\n"
-            ))?;
+            let mut desk = place.desk(name)?;
+            let theme = desk.folder().join("data/sounds/lab/stereo");
+            desk.configure_with("[media]\nring = [\"bell1\", \"bell2\"]\n[ring]\ntheme = \"lab\"\n")?;
             fs::create_dir_all(&theme)?;
             write_tone(&theme.join("phone-incoming-call.wav"), THEME)?;
             write_tone(&desk.folder().join("own.wav"), OWN)?;
@@ -52,18 +47,14 @@ impl Room {
             desk.begin("sound")?;
             desk.add_speaker("bell1")?;
             desk.add_speaker("bell2")?;
-            desk.start_daemon(&net)?;
-            desk.until_online(SOON).await?;
+            place.run(&mut desk, &[]).await?;
             desks.push(desk);
         }
         let [ana, ben] = <[Desk; 2]>::try_from(desks).map_err(|_| anyhow::anyhow!("two desks"))?;
-        for (from, to) in [(&ana, &ben), (&ben, &ana)] {
-            let card = from.ctl_says(&["account", "card"])?;
-            to.ctl_reads(&["contact", "add", "-"], &card)?;
-        }
+        introduce(&ana, &ben)?;
         let (ana_hears, ben_hears) = (ana.listen()?, ben.listen()?);
         let bells = [ben.listen_at("bell1")?, ben.listen_at("bell2")?];
-        Ok(Self { ana, ben, ana_hears, ben_hears, bells, relay, net })
+        Ok(Self { ana, ben, ana_hears, ben_hears, bells, place })
     }
 
     /// Ana dials; Ben's bells sound at that pitch.
@@ -162,7 +153,7 @@ async fn a_silent_contact_rings_no_bell_and_an_automatic_answer_and_a_second_cal
     let after = room.ben_hears.loudest(Duration::from_secs(1))?;
     anyhow::ensure!(after < -70.0, "the tone ends: {after} dBFS");
 
-    let cleo = Desk::start("Cleo", &room.relay.url, &room.net).await?;
+    let cleo = room.place.start("Cleo").await?;
     introduce(&cleo, &room.ben)?;
     dial(&cleo, "Ben").await?;
     room.ben.until_state("waiting", SOON).await?;

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Net, Relay, daemon_with_failpoints, dial, flag, introduce, text, two_without_sound};
+use ahoy_tests::lab::{daemon_with_failpoints, dial, flag, text, two_without_sound};
 use tokio::task::JoinSet;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -37,10 +37,7 @@ async fn wake(pipe: std::path::PathBuf) -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn calls_are_answered_muted_and_ended_while_a_change_of_a_contact_waits_for_a_hung_disk() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let (ana, ben) = two_without_sound(&net, &relay, SOON).await?;
-    introduce(&ana, &ben)?;
+    let (_place, ana, ben) = two_without_sound().await?;
     let bus = ben.bus().await?;
     let contacts = proxy::ContactsProxy::new(&bus).await?;
     let manager = proxy::ManagerProxy::new(&bus).await?;
@@ -103,14 +100,10 @@ async fn calls_are_answered_muted_and_ended_while_a_change_of_a_contact_waits_fo
 
 #[tokio::test]
 async fn while_both_stores_sleep_getters_and_calls_go_on_and_changes_that_must_last_wait() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let (ana, mut ben) = two_without_sound(&net, &relay, SOON).await?;
+    let (place, ana, mut ben) = two_without_sound().await?;
     ben.stop_daemon()?;
     ben.set_program(daemon_with_failpoints());
-    ben.start_daemon(&net)?;
-    ben.until_online(SOON).await?;
-    introduce(&ana, &ben)?;
+    place.run(&mut ben, &[]).await?;
     let bus = ben.bus().await?;
     let contacts = proxy::ContactsProxy::new(&bus).await?;
     let manager = proxy::ManagerProxy::new(&bus).await?;
@@ -161,9 +154,7 @@ async fn while_both_stores_sleep_getters_and_calls_go_on_and_changes_that_must_l
 
 #[tokio::test]
 async fn the_ringer_and_the_devices_can_be_chosen_where_the_configuration_cannot_be_written() -> Outcome {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let (_ana, mut ben) = two_without_sound(&net, &relay, SOON).await?;
+    let (place, _ana, mut ben) = two_without_sound().await?;
     let config = ben.folder().join("config/ahoy/config.toml");
     let before = std::fs::read_to_string(&config)?;
     let mut options = Dict::new();
@@ -172,8 +163,7 @@ async fn the_ringer_and_the_devices_can_be_chosen_where_the_configuration_cannot
     proxy::ManagerProxy::new(&ben.bus().await?).await?.set_ringer(&options).await?;
     ben.stop_daemon()?;
     anyhow::ensure!(std::fs::read_to_string(&config)? == before, "what a person wrote is theirs");
-    ben.start_daemon(&net)?;
-    ben.until_online(SOON).await?;
+    place.run(&mut ben, &[]).await?;
     let manager = proxy::ManagerProxy::new(&ben.bus().await?).await?;
     anyhow::ensure!((manager.ring_volume().await? - 0.25).abs() < 0.001 && !manager.ringer_muted().await?);
     // Another value in the file is newer than the choice.

@@ -8,10 +8,8 @@ use std::fs;
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay};
+use ahoy_tests::lab::{ANA, Desk, Net, Talkers, two_on};
 
-const ANA: f64 = 600.0;
-const BEN: f64 = 950.0;
 /// What Ana hums into a second microphone.
 const OTHER: f64 = 1_500.0;
 /// A machine that builds and tests many things at once starves a sound server for seconds.
@@ -38,62 +36,45 @@ enum Way {
 
 /// Ana and Ben in a call; both hum, both hear.
 struct Talk {
-    ana: Desk,
-    ben: Desk,
+    of: Talkers,
     /// Ana's path of the call, and Ben's.
     calls: (String, String),
-    ana_hears: Ears,
-    ben_hears: Ears,
-    _mouths: (Option<Mouth>, Mouth),
-    _relay: Relay,
-    _net: Net,
+}
+
+impl std::ops::Deref for Talk {
+    type Target = Talkers;
+    fn deref(&self) -> &Talkers {
+        &self.of
+    }
+}
+
+impl std::ops::DerefMut for Talk {
+    fn deref_mut(&mut self) -> &mut Talkers {
+        &mut self.of
+    }
 }
 
 impl Talk {
     async fn begin(way: Way) -> anyhow::Result<Self> {
-        let net = Net::new()?;
-        let relay = Relay::start(&net, 0)?;
         let sound = match way {
             Way::PipeWire | Way::PipeWireAlone | Way::StandIn => "pipewire",
             Way::PulseAudio | Way::AlsaPulse | Way::Alsa => "pulse",
         };
-        let mut ana = Desk::prepare_with("Ana", &relay.url, sound)?;
-        restrict(&mut ana, way)?;
-        ana.begin("bus")?;
-        ana.begin("sound")?;
-        ana.start_daemon(&net)?;
-        let ben = Desk::start("Ben", &relay.url, &net).await?;
-        ana.until_online(SOON).await?;
-        introduce(&ana, &ben)?;
-        let mouths = (Some(ana.hum(ANA)?), ben.hum(BEN)?);
-        let (ana_hears, ben_hears) = (ana.listen()?, ben.listen()?);
-        ana.ctl_says(&["call", "Ben"])?;
-        let theirs = ben.until_state("incoming", SOON).await?;
-        ben.ctl_says(&["answer"])?;
-        let ours = ana.until_state("active", SOON).await?;
-        let calls = (ours, theirs);
-        let mut talk =
-            Self { ana, ben, calls, ana_hears, ben_hears, _mouths: mouths, _relay: relay, _net: net };
-        talk.heard("at first", ANA)?;
+        let of = Talkers::of(two_on(sound, |ana| restrict(ana, way)).await?)?;
+        let calls = of.call().await?;
+        let mut talk = Self { of, calls };
+        talk.both_hear("at first")?;
         Ok(talk)
     }
 
-    /// Both hear: Ana at her ears, Ben what Ana hums there.
-    fn heard(&mut self, when: &str, hums: f64) -> Outcome {
-        self.ana_hears(when)?;
-        self.ben_hears(when, hums)
-    }
-
     fn ana_hears(&mut self, when: &str) -> Outcome {
-        let took = self.ana_hears.until_tone(BEN, SOON);
-        let took = took.map_err(|error| anyhow::anyhow!("{when}: Ana: {error}\n{}", tail(&self.ana)))?;
+        let took = self.of.ana_hears(when)?;
         println!("{when}: heard at Ana's after {} ms", took.as_millis());
         Ok(())
     }
 
     fn ben_hears(&mut self, when: &str, hums: f64) -> Outcome {
-        let took = self.ben_hears.until_tone(hums, SOON);
-        let took = took.map_err(|error| anyhow::anyhow!("{when}: Ben: {error}\n{}", tail(&self.ana)))?;
+        let took = self.of.ben_hears(when, hums)?;
         println!("{when}: heard at Ben's after {} ms", took.as_millis());
         Ok(())
     }
@@ -114,7 +95,8 @@ impl Talk {
     async fn a_chosen_loudspeaker_comes_and_goes(&mut self) -> Outcome {
         self.ana.plug("output", "headset")?;
         self.ana.until_device("headset", true, SOON).await?;
-        let at_the_speaker = std::mem::replace(&mut self.ana_hears, self.ana.listen_at("headset")?);
+        let headset = self.ana.listen_at("headset")?;
+        let at_the_speaker = std::mem::replace(&mut self.ana_hears, headset);
         self.choose("output", &["headset"]).await?;
         self.ana_hears("headset chosen")?;
         self.ana_hears = at_the_speaker;
@@ -123,7 +105,8 @@ impl Talk {
         self.ana_hears("headset unplugged")?;
         self.ana.until_device("headset", false, SOON).await?;
         self.ana.plug("output", "headset")?;
-        let at_the_speaker = std::mem::replace(&mut self.ana_hears, self.ana.listen_at("headset")?);
+        let headset = self.ana.listen_at("headset")?;
+        let at_the_speaker = std::mem::replace(&mut self.ana_hears, headset);
         self.ana_hears("headset plugged back")?;
         self.ana_hears = at_the_speaker;
         self.choose("output", &[]).await?;
@@ -159,18 +142,18 @@ impl Talk {
 
     /// The server is stopped and started. Its devices are there when `begin` returns.
     fn a_server_that_starts_again_is_taken_up(&mut self) -> Outcome {
-        self._mouths.0 = None;
+        self.mouths.0 = None;
         self.ana.end("sound")?;
         self.ben_hears.until_silence(SOON)?;
         self.ana.begin("sound")?;
-        self._mouths.0 = Some(self.ana.hum(ANA)?);
+        self.mouths.0 = Some(self.ana.hum(ANA)?);
         self.ana_hears = self.ana.listen()?;
-        self.heard("server started again", ANA)
+        self.both_hear("server started again")
     }
 
     /// No microphone is left: Ben is told that Ana only hears, and the call stands.
     async fn without_a_microphone_one_hears_only(&mut self) -> Outcome {
-        self._mouths.0 = None;
+        self.mouths.0 = None;
         self.ana.unplug("lapel")?;
         self.ana.unplug("mic")?;
         self.ben.until_flag(&self.calls.1, "RemoteHearsOnly", true, SOON).await?;
@@ -178,7 +161,7 @@ impl Talk {
         self.ana.until_problem(Some("No microphone"), SOON).await?;
         self.ana_hears("without a microphone")?;
         self.ana.plug("input", "mic")?;
-        self._mouths.0 = Some(self.ana.hum(ANA)?);
+        self.mouths.0 = Some(self.ana.hum(ANA)?);
         self.ben_hears("a microphone came", ANA)?;
         self.ben.until_flag(&self.calls.1, "RemoteHearsOnly", false, SOON).await
     }
@@ -317,20 +300,4 @@ fn restrict(ana: &mut Desk, way: Way) -> Outcome {
         fs::write(folder.join("home/.asoundrc"), text)?;
     }
     Ok(())
-}
-
-/// Ana and Ben exchange cards, as people do.
-fn introduce(one: &Desk, other: &Desk) -> Outcome {
-    for (from, to) in [(one, other), (other, one)] {
-        let card = from.ctl_says(&["account", "card"])?;
-        to.ctl_reads(&["contact", "add", "-"], &card)?;
-    }
-    Ok(())
-}
-
-fn tail(desk: &Desk) -> String {
-    let log = desk.logged();
-    let lines: Vec<&str> =
-        log.lines().filter(|line| line.contains("media::device") || line.contains("WARN")).collect();
-    lines[lines.len().saturating_sub(25)..].join("\n")
 }

@@ -6,92 +6,34 @@
 use std::fs;
 use std::time::Duration;
 
-use ahoy_dbus::{Dict, proxy};
-use ahoy_tests::lab::{Desk, Ears, Net, Relay, introduce};
+use ahoy_tests::lab::{ANA, BEN, Desk, Ears, Net, put_through, two_on};
 
-const ANA: f64 = 600.0;
-const BEN: f64 = 950.0;
 /// A machine that builds and tests many things at once starves a sound server for seconds.
 const SOON: Duration = Duration::from_secs(60);
 
 type Outcome = anyhow::Result<()>;
 
-/// Ana with that server, and Ben, in each other's list; the rest lives as long as they do.
-async fn two(server: &str, ring: &str) -> anyhow::Result<(Desk, Desk, (Relay, Net))> {
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
-    let mut ana = Desk::prepare_with("Ana", &relay.url, server)?;
-    ana.configure(&format!(
-        "[account]\nname = \"Ana\"\n[relay]\nurls = [\"{}\"]\n[log]\nlevel = \"debug\"\n[ring]\n{ring}\n",
-        relay.url
-    ))?;
-    ana.begin("bus")?;
-    ana.begin("sound")?;
-    ana.start_daemon(&net)?;
-    let ben = Desk::start("Ben", &relay.url, &net).await?;
-    ana.until_online(SOON).await?;
-    introduce(&ana, &ben)?;
-    Ok((ana, ben, (relay, net)))
-}
-
-async fn choose(desk: &Desk, role: &str, id: &str) -> Outcome {
-    desk.until_device(id, true, SOON).await?;
-    let manager = proxy::ManagerProxy::new(&desk.bus().await?).await?;
-    Ok(manager.set_device(role, &[id], &Dict::new()).await?)
-}
-
-fn plug_speaker(desk: &Desk, server: &str, name: &str, rate: u32, channels: &str) -> Outcome {
-    let words = [
-        format!("sink_name={name}"),
-        format!("rate={rate}"),
-        format!("channels={}", channels.split(',').count()),
-        format!("channel_map={channels}"),
-    ];
-    let mut all = vec!["load-module", "module-null-sink"];
-    all.extend(words.iter().map(String::as_str));
-    // Else an idle sink of PulseAudio works in blocks of 2 s, and a new stream waits for the next one.
-    all.extend((server == "pulse").then_some("norewinds=1"));
-    desk.sound_control(&all)
-}
-
-fn plug_microphone(desk: &Desk, server: &str, name: &str, rate: u32, channels: &str) -> Outcome {
-    plug_speaker(desk, server, &format!("{name}_in"), rate, channels)?;
-    let words = [
-        format!("source_name={name}"),
-        format!("master={name}_in.monitor"),
-        format!("channels={}", channels.split(',').count()),
-        format!("channel_map={channels}"),
-        format!("master_channel_map={channels}"),
-    ];
-    let mut all = vec!["load-module", "module-remap-source"];
-    all.extend(words.iter().map(String::as_str));
-    desk.sound_control(&all)
-}
-
 async fn devices_of_every_kind_serve(server: &str) -> Outcome {
-    let (ana, ben, _rest) = two(server, "muted = true\ntones = false").await?;
+    let (_place, ana, ben) = two_on(server, |_| Ok(())).await?;
     let _hums = ben.hum(BEN)?;
     let mut ben_hears = ben.listen()?;
-    ana.ctl_says(&["call", "Ben"])?;
-    ben.until_state("incoming", SOON).await?;
-    ben.ctl_says(&["answer"])?;
-    ana.until_state("active", SOON).await?;
+    put_through(&ana, &ben).await?;
     let stereo = "front-left,front-right";
     let kinds = [(8_000, "mono"), (16_000, "mono"), (44_100, stereo), (8_000, stereo), (44_100, "mono")];
     for (rate, channels) in kinds {
         let kind = format!("{}.{rate}", channels.split(',').count());
         let (speaker, mic) = (format!("loud.{kind}"), format!("voice.{kind}"));
-        plug_speaker(&ana, server, &speaker, rate, channels)?;
-        choose(&ana, "output", &speaker).await?;
+        ana.add_speaker_of(&speaker, rate, channels)?;
+        ana.choose("output", &speaker).await?;
         let mut ears = Ears::open(ana.recorder(&format!("{speaker}.monitor"), stereo))?;
         let heard = ears.until_tone(BEN, SOON);
         heard.map_err(|error| anyhow::anyhow!("{speaker}: {error}\n{}", ana.tail()))?;
-        plug_microphone(&ana, server, &mic, rate, channels)?;
+        ana.add_microphone_of(&mic, rate, channels)?;
         let _hums = ana.hum_into(&mic, ANA)?;
-        choose(&ana, "input", &mic).await?;
+        ana.choose("input", &mic).await?;
         let heard = ben_hears.until_tone(ANA, SOON);
         heard.map_err(|error| anyhow::anyhow!("{mic}: {error}\n{}", ana.tail()))?;
-        choose(&ana, "input", "mic").await?;
+        ana.choose("input", "mic").await?;
         ben_hears.until_silence(SOON)?;
     }
     Ok(())
@@ -122,7 +64,7 @@ fn listed(desk: &Desk, kind: &str, word: &str, clock: &mut Ears) -> anyhow::Resu
 }
 
 async fn streams_have_names(server: &str, (call, ring): (&str, &str)) -> Outcome {
-    let (ana, ben, _rest) = two(server, "tones = false").await?;
+    let (_place, ana, ben) = two_on(server, |ana| Ok(ana.configure_with("[ring]\ntones = false\n")?)).await?;
     let mut clock = ben.listen()?;
     ben.ctl_says(&["call", "Ana"])?;
     ana.until_state("incoming", SOON).await?;
@@ -180,11 +122,11 @@ async fn is_made_ready(ana: &Desk, ben: &Desk, clock: &mut Ears) -> anyhow::Resu
 }
 
 async fn a_headset_is_left_alone(server: &str) -> Outcome {
-    let (ana, ben, _rest) = two(server, "muted = true\ntones = false").await?;
+    let (_place, ana, ben) = two_on(server, |_| Ok(())).await?;
     let mut clock = ben.listen()?;
     anyhow::ensure!(is_made_ready(&ana, &ben, &mut clock).await?, "what has a wire is made ready");
-    plug_microphone(&ana, server, "bluez_input.00_11", 16_000, "mono")?;
-    choose(&ana, "input", "bluez_input.00_11").await?;
+    ana.add_microphone_of("bluez_input.00_11", 16_000, "mono")?;
+    ana.choose("input", "bluez_input.00_11").await?;
     anyhow::ensure!(!is_made_ready(&ana, &ben, &mut clock).await?, "a ring made a headset turn to listening");
     Ok(())
 }

@@ -6,77 +6,27 @@
 use std::fs;
 use std::time::Duration;
 
-use ahoy_tests::lab::{Desk, Ears, Mouth, Net, Relay, Running, introduce};
+use ahoy_tests::lab::{ANA, Desk, Running, Talkers, two_on};
 use rustix::process::{Pid, Signal, kill_process};
 
-const ANA: f64 = 600.0;
-const BEN: f64 = 950.0;
 /// A machine that builds and tests many things at once starves a sound server for seconds.
 const SOON: Duration = Duration::from_secs(60);
 
 type Outcome = anyhow::Result<()>;
 
-/// Ana, on whose desk things go wrong, and Ben; both hum.
-struct Pair {
-    ana: Desk,
-    ben: Desk,
-    ana_hears: Ears,
-    /// Its steps are 20 ms of sound each: they tell the time here.
-    ben_hears: Ears,
-    _mouths: (Mouth, Mouth),
-    _relay: Relay,
-    _net: Net,
+/// Ana, on whose desk things go wrong, and Ben; both hum. The steps of Ben's ears are 20 ms of sound each: they tell the time.
+async fn begin(server: &str) -> anyhow::Result<Talkers> {
+    Talkers::of(two_on(server, |_| Ok(())).await?)
 }
 
-impl Pair {
-    async fn begin(server: &str) -> anyhow::Result<Self> {
-        Self::begin_beside(server, |_| Ok(())).await
-    }
+/// So much time passes, by Ben's loudspeaker.
+fn pass(talkers: &mut Talkers, time: Duration) -> Outcome {
+    Ok(talkers.ben_hears.levels(time).map(drop)?)
+}
 
-    /// `beside`: before Ana's daemon begins.
-    async fn begin_beside(server: &str, beside: impl FnOnce(&Desk) -> Outcome) -> anyhow::Result<Self> {
-        let net = Net::new()?;
-        let relay = Relay::start(&net, 0)?;
-        let mut ana = Desk::prepare_with("Ana", &relay.url, server)?;
-        ana.begin("bus")?;
-        ana.begin("sound")?;
-        beside(&ana)?;
-        ana.start_daemon(&net)?;
-        let ben = Desk::start("Ben", &relay.url, &net).await?;
-        ana.until_online(SOON).await?;
-        introduce(&ana, &ben)?;
-        let mouths = (ana.hum(ANA)?, ben.hum(BEN)?);
-        let (ana_hears, ben_hears) = (ana.listen()?, ben.listen()?);
-        Ok(Self { ana, ben, ana_hears, ben_hears, _mouths: mouths, _relay: relay, _net: net })
-    }
-
-    async fn talk(&self) -> Outcome {
-        self.ana.ctl_says(&["call", "Ben"])?;
-        self.ben.until_state("incoming", SOON).await?;
-        self.ben.ctl_says(&["answer"])?;
-        self.ana.until_state("active", SOON).await?;
-        Ok(())
-    }
-
-    fn ana_hears(&mut self, when: &str) -> Outcome {
-        let heard = self.ana_hears.until_tone(BEN, SOON);
-        heard.map(drop).map_err(|error| anyhow::anyhow!("{when}: Ana: {error}\n{}", self.ana.tail()))
-    }
-
-    fn ben_hears(&mut self, when: &str) -> Outcome {
-        let heard = self.ben_hears.until_tone(ANA, SOON);
-        heard.map(drop).map_err(|error| anyhow::anyhow!("{when}: Ben: {error}\n{}", self.ana.tail()))
-    }
-
-    /// So much time passes, by Ben's loudspeaker.
-    fn pass(&mut self, time: Duration) -> Outcome {
-        Ok(self.ben_hears.levels(time).map(drop)?)
-    }
-
-    /// How often Ana's daemon has opened a stream of a call.
-    fn opened(&self) -> usize {
-        self.ana.logged().lines().filter(|line| line.contains("runs") && line.contains("way=")).count()
-    }
+/// How often Ana's daemon has opened a stream of a call.
+fn opened(desk: &Desk) -> usize {
+    desk.logged().lines().filter(|line| line.contains("runs") && line.contains("way=")).count()
 }
 
 /// A process of Ana's desk.
@@ -87,21 +37,19 @@ fn process(desk: &Desk, name: &str) -> anyhow::Result<Pid> {
 
 /// The server runs for two fifths of the time, in turns of half a second.
 async fn a_starved_server_is_borne(server: &str, name: &str) -> Outcome {
-    let mut pair = Pair::begin(server).await?;
-    pair.talk().await?;
-    pair.ana_hears("at first")?;
-    pair.ben_hears("at first")?;
-    let (opened, server) = (pair.opened(), process(&pair.ana, name)?);
+    let mut pair = begin(server).await?;
+    pair.call().await?;
+    pair.both_hear("at first")?;
+    let (before, server) = (opened(&pair.ana), process(&pair.ana, name)?);
     for _ in 0..20 {
         kill_process(server, Signal::STOP)?;
-        let stopped = pair.pass(Duration::from_millis(300));
+        let stopped = pass(&mut pair, Duration::from_millis(300));
         kill_process(server, Signal::CONT)?;
         stopped?;
-        pair.pass(Duration::from_millis(200))?;
+        pass(&mut pair, Duration::from_millis(200))?;
     }
-    pair.ana_hears("after it")?;
-    pair.ben_hears("after it")?;
-    anyhow::ensure!(pair.opened() == opened, "a stream that works was opened again\n{}", pair.ana.tail());
+    pair.both_hear("after it")?;
+    anyhow::ensure!(opened(&pair.ana) == before, "a stream that works was opened again\n{}", pair.ana.tail());
     Ok(())
 }
 
@@ -118,7 +66,7 @@ async fn a_starved_pipewire_keeps_its_streams() -> Outcome {
 /// As a Bluetooth headset whose profile does not change: the microphone is there, and gives nothing.
 #[tokio::test]
 async fn a_microphone_that_never_gives_holds_up_neither_this_call_nor_the_next() -> Outcome {
-    let mut pair = Pair::begin("pulse").await?;
+    let mut pair = begin("pulse").await?;
     let fifo = format!("file={}", pair.ana.folder().join("fifo").display());
     let dead = ["load-module", "module-pipe-source", "source_name=dead", "rate=48000", "channels=1", &fifo];
     pair.ana.sound_control(&dead)?;
@@ -126,37 +74,35 @@ async fn a_microphone_that_never_gives_holds_up_neither_this_call_nor_the_next()
     pair.ana.until_device("dead", true, SOON).await?;
     // The lab's own streams are among them.
     let others = pair.ana.running("source-outputs")?;
-    pair.talk().await?;
+    pair.call().await?;
     pair.ana_hears("with a dead microphone")?;
     pair.ana.until_problem(Some("No microphone works"), SOON).await?;
     pair.ana.set_default("input", "mic")?;
-    pair.ben_hears("another microphone")?;
+    pair.ben_hears("another microphone", ANA)?;
     pair.ana.ctl_says(&["hangup"])?;
     pair.ana.until_problem(None, SOON).await?;
     for _ in 0..SOON.as_secs() {
         if pair.ana.running("source-outputs")? == others {
             break;
         }
-        pair.pass(Duration::from_secs(1))?;
+        pass(&mut pair, Duration::from_secs(1))?;
     }
     anyhow::ensure!(pair.ana.running("source-outputs")? == others, "a microphone stays open after the call");
-    pair.talk().await?;
-    pair.ana_hears("the next call")?;
-    pair.ben_hears("the next call")
+    pair.call().await?;
+    pair.both_hear("the next call")
 }
 
 /// It takes connections, and answers nothing.
 async fn a_server_that_does_not_answer_is_told_of_and_taken_up_again(server: &str, name: &str) -> Outcome {
-    let mut pair = Pair::begin(server).await?;
+    let mut pair = begin(server).await?;
     let server = process(&pair.ana, name)?;
     kill_process(server, Signal::STOP)?;
-    let met = pair.talk().await;
+    let met = pair.call().await;
     let told = pair.ana.until_problem(Some("does not answer"), SOON).await;
     kill_process(server, Signal::CONT)?;
     met?;
     told?;
-    pair.ana_hears("it answers again")?;
-    pair.ben_hears("it answers again")?;
+    pair.both_hear("it answers again")?;
     pair.ana.until_problem(None, SOON).await
 }
 
@@ -175,7 +121,7 @@ async fn a_pipewire_that_does_not_answer_is_told_of_and_taken_up_again() -> Outc
 async fn an_idle_pipewire_beside_pulseaudio_is_not_played_into() -> Outcome {
     let settings = Desk::prepare("Nobody", "ws://127.0.0.1:9")?;
     let mut idle = Vec::new();
-    let mut pair = Pair::begin_beside("pulse", |ana| {
+    let two = two_on("pulse", |ana| {
         let run = |program: &str| {
             let mut command = ana.local(program);
             command.env("XDG_CONFIG_HOME", settings.folder().join("config"));
@@ -188,11 +134,11 @@ async fn an_idle_pipewire_beside_pulseaudio_is_not_played_into() -> Outcome {
         let node = "{ factory.name=support.null-audio-sink node.name=nowhere media.class=Audio/Sink object.linger=true audio.position=[FL FR] }";
         until(&mut || run("pw-cli").args(["create-node", "adapter", node]).output())?;
         Ok(())
-    })
-    .await?;
-    pair.talk().await?;
+    });
+    let mut pair = Talkers::of(two.await?)?;
+    pair.call().await?;
     pair.ana_hears("PulseAudio has the loudspeaker")?;
-    pair.ben_hears("and the microphone")?;
+    pair.ben_hears("and the microphone", ANA)?;
     let log = pair.ana.logged();
     anyhow::ensure!(!log.contains("runs way=PipeWire"), "{}", pair.ana.tail());
     Ok(())

@@ -8,15 +8,11 @@
 use std::time::Duration;
 
 use ahoy_call::{EndReason, EndedBy, Fact, Outcome, Refusal, State};
-use ahoy_tests::world::World;
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+use ahoy_tests::world::{MINUTE, SECOND, World};
 
 fn ringing() -> World {
     let mut w = World::new(7, &["ada", "bob"]);
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "bob");
     assert_eq!(w.state("bob"), Some(State::Incoming));
     w
 }
@@ -65,8 +61,7 @@ fn a_caller_that_slept_over_its_ring_ends_it_before_anything_else() {
 fn a_short_sleep_in_a_call_is_mended_and_a_long_one_ends_it_on_both_sides() {
     for (slept, goes_on) in [(5, true), (25, true), (45, false), (3_600, false)] {
         let mut w = ringing();
-        w.answer("bob").unwrap();
-        w.pass(SECOND);
+        w.pick_up("bob");
         w.sleep(1, true);
         w.pass(Duration::from_secs(slept));
         w.sleep(1, false);
@@ -89,8 +84,7 @@ fn a_short_sleep_in_a_call_is_mended_and_a_long_one_ends_it_on_both_sides() {
 #[test]
 fn the_reconnect_window_counts_the_sleep() {
     let mut w = ringing();
-    w.answer("bob").unwrap();
-    w.pass(SECOND);
+    w.pick_up("bob");
     w.cut(0, 1, true);
     w.pass(3 * SECOND);
     assert_eq!(w.state("bob"), Some(State::Reconnecting));
@@ -123,8 +117,7 @@ fn durations_are_of_the_clock_that_never_jumps() {
     w.pass(10 * SECOND);
     w.sleep(0, false);
     w.pass(20 * SECOND);
-    w.hang_up("ada").unwrap();
-    w.pass(SECOND);
+    w.put_down("ada");
     for who in ["ada", "bob"] {
         let rows = w.rows(who);
         let view = &rows.last().unwrap().view;

@@ -3,20 +3,15 @@
 //! Lives here: two people whose path takes its time, and what is filed of their calls.
 //! Must not: use real time, sockets or sound.
 
-use std::time::Duration;
-
 use ahoy_call::{EndReason, EndedBy, Outcome, State};
-use ahoy_tests::world::World;
-
-const SECOND: Duration = Duration::from_secs(1);
+use ahoy_tests::world::{SECOND, World};
 
 #[test]
 fn what_is_talked_counts_from_the_first_sound_and_answered_without_one_and_hung_up_is_canceled() {
     let mut w = World::new(7, &["ada", "bob"]);
     w.preconnect = false;
     w.cut(0, 1, true);
-    w.dial("ada", "bob").unwrap();
-    w.pass(SECOND);
+    w.ring("ada", "bob");
     w.answer("bob").unwrap();
     w.pass(5 * SECOND);
     let view = w.view("ada").unwrap();
@@ -33,8 +28,7 @@ fn what_is_talked_counts_from_the_first_sound_and_answered_without_one_and_hung_
     w.cut(0, 1, false);
     w.pass(5 * SECOND);
     assert_eq!(w.view("ada").unwrap().connected, connected, "a path that came back is not the first");
-    w.hang_up("ada").unwrap();
-    w.pass(SECOND);
+    w.put_down("ada");
     for who in ["ada", "bob"] {
         assert_eq!((w.end(who).0, w.end(who).2), (EndReason::Completed, Outcome::Answered), "{who}");
     }
@@ -43,8 +37,7 @@ fn what_is_talked_counts_from_the_first_sound_and_answered_without_one_and_hung_
         let mut w = World::new(7, &["ada", "bob"]);
         w.preconnect = false;
         w.cut(0, 1, true);
-        w.dial("ada", "bob").unwrap();
-        w.pass(SECOND);
+        w.ring("ada", "bob");
         w.answer("bob").unwrap();
         w.pass(3 * SECOND);
         w.hang_up(hangs_up).unwrap();

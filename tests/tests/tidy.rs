@@ -80,7 +80,7 @@ fn every_requirement_says_what_shows_it() {
     let known = test_names();
     let wrong: Vec<String> = ids
         .iter()
-        .flat_map(|(id, entry)| tidy::requirement(id, entry, |name| known.contains(last_name(name))))
+        .flat_map(|(id, entry)| tidy::requirement(id, entry, |name| known.contains(name)))
         .collect();
     none(&wrong);
 }
@@ -175,24 +175,24 @@ fn sources(kind: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The names of all test functions in the tree.
+/// All tests of the tree, as crate::file::name: without the folders `src` and `tests`, and `tests.rs` as what it stands beside.
 fn test_names() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (_, text) in sources("rs") {
+    for (path, text) in sources("rs") {
+        let mut parts = path.trim_end_matches(".rs").split('/');
+        let package = parts.next().unwrap_or_default();
+        let files: Vec<&str> =
+            parts.filter(|part| !["src", "tests", "mod", "lib", "main"].contains(part)).collect();
+        let place = [&[package], &files[..]].concat().join("::");
         let mut marked = false;
         for line in text.lines().map(str::trim) {
             marked |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
             let line = line.strip_prefix("async ").unwrap_or(line);
             if let Some(rest) = line.strip_prefix("fn ").filter(|_| marked) {
-                names.insert(rest.split('(').next().unwrap_or(rest).to_owned());
+                names.insert(format!("{place}::{}", rest.split('(').next().unwrap_or(rest)));
                 marked = false;
             }
         }
     }
     names
-}
-
-/// `a::b::name` and `file.rs::name` both mean the function `name`.
-fn last_name(name: &str) -> &str {
-    name.rsplit("::").next().unwrap_or(name)
 }

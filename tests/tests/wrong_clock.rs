@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ahoy_tests::lab::{Desk, Net, Relay, dial, introduce};
+use ahoy_tests::lab::{Desk, Place, dial, introduce};
 use anyhow::Context as _;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -32,9 +32,8 @@ fn skipped() -> Outcome {
 }
 
 /// A desk whose daemon reads its calendar from that file.
-fn desk(name: &str, relay: &Relay, library: &Path, calendar: &Path) -> anyhow::Result<Desk> {
-    let mut desk = Desk::prepare(name, &relay.url)?;
-    desk.begin("bus")?;
+async fn desk(name: &str, place: &Place, library: &Path, calendar: &Path) -> anyhow::Result<Desk> {
+    let mut desk = place.desk(name)?;
     for (variable, value) in [
         ("LD_PRELOAD", library.to_string_lossy().as_ref()),
         ("FAKETIME_TIMESTAMP_FILE", calendar.to_string_lossy().as_ref()),
@@ -43,21 +42,19 @@ fn desk(name: &str, relay: &Relay, library: &Path, calendar: &Path) -> anyhow::R
     ] {
         desk.daemon_variable(variable, Some(value));
     }
+    place.run(&mut desk, &["bus"]).await?;
     Ok(desk)
 }
 
 #[tokio::test]
 async fn a_calendar_that_is_put_right_while_the_daemon_runs_is_noticed() -> Outcome {
     let Some(library) = library() else { return skipped() };
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
+    let place = Place::new()?;
     let folder = tempfile::tempdir()?;
     let calendar = folder.path().join("calendar");
     std::fs::write(&calendar, AHEAD)?;
-    let mut ana = desk("Ana", &relay, &library, &calendar)?;
-    ana.start_daemon(&net)?;
-    ana.until_online(SOON).await?;
-    let ben = right(&relay, &net).await?;
+    let ana = desk("Ana", &place, &library, &calendar).await?;
+    let ben = place.start_without_sound("Ben").await?;
     introduce(&ana, &ben)?;
     std::fs::write(&calendar, "+0")?;
     for _ in 0..300 {
@@ -74,15 +71,12 @@ async fn a_calendar_that_is_put_right_while_the_daemon_runs_is_noticed() -> Outc
 #[tokio::test]
 async fn a_calendar_that_is_put_right_while_the_wrong_one_is_being_certified_is_noticed() -> Outcome {
     let Some(library) = library() else { return skipped() };
-    let net = Net::new()?;
-    let relay = Relay::start(&net, 0)?;
+    let place = Place::new()?;
     let folder = tempfile::tempdir()?;
     let calendar = folder.path().join("calendar");
     std::fs::write(&calendar, "+0")?;
-    let mut ana = desk("Ana", &relay, &library, &calendar)?;
-    ana.start_daemon(&net)?;
-    ana.until_online(SOON).await?;
-    let ben = right(&relay, &net).await?;
+    let ana = desk("Ana", &place, &library, &calendar).await?;
+    let ben = place.start_without_sound("Ben").await?;
     introduce(&ana, &ben)?;
 
     let mut disk = Slow::file(&ana.state_folder().join("identity/own.new"))?;
@@ -152,13 +146,4 @@ sys.stdin.read()";
         anyhow::ensure!(said == word, "{said}");
         Ok(())
     }
-}
-
-/// Ben, whose calendar was always right.
-async fn right(relay: &Relay, net: &Net) -> anyhow::Result<Desk> {
-    let mut ben = Desk::prepare("Ben", &relay.url)?;
-    ben.begin("bus")?;
-    ben.start_daemon(net)?;
-    ben.until_online(SOON).await?;
-    Ok(ben)
 }

@@ -3,13 +3,9 @@
 //! Lives here: worlds in which something is already going on.
 //! Must not: go further than several stories share.
 
-use std::time::Duration;
-
 use ahoy_call::{CallId, State};
 
 use super::World;
-
-const SECOND: Duration = Duration::from_secs(1);
 
 /// Ada and Bob talk; Eve and Dan are there, too. Gives their call.
 ///
@@ -17,10 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// If they do not.
 pub fn talking() -> (World, CallId) {
     let mut w = World::new(3, &["ada", "bob", "eve", "dan"]);
-    let call = w.dial("ada", "bob").expect("nothing is in the way");
-    w.pass(SECOND);
-    w.answer("bob").expect("it rings");
-    w.pass(SECOND);
+    let call = w.talk("ada", "bob");
     assert_eq!((w.state("ada"), w.state("bob")), (Some(State::Active), Some(State::Active)));
     (w, call)
 }
@@ -31,8 +24,7 @@ pub fn talking() -> (World, CallId) {
 /// If it does not.
 pub fn waiting() -> (World, CallId, CallId) {
     let (mut w, first) = talking();
-    let second = w.dial("eve", "bob").expect("nothing is in the way");
-    w.pass(SECOND);
+    let second = w.ring("eve", "bob");
     assert_eq!(w.state_of("bob", second), Some(State::Waiting));
     assert_eq!(w.state_of("bob", first), Some(State::Active), "the first call is untouched");
     (w, first, second)

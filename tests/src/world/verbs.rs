@@ -10,7 +10,7 @@ use ahoy_call::{
     Scope, State,
 };
 
-use super::{World, peer};
+use super::{SECOND, World, peer};
 
 impl World {
     /// The number of a device.
@@ -121,6 +121,44 @@ impl World {
         let who = self.who(who);
         let call = self.last_call(who);
         self.command(who, Command::HangUp { call })
+    }
+
+    /// `a` dials `b`, and a second passes: it rings there, if it can.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub fn ring(&mut self, a: &str, b: &str) -> CallId {
+        let call = self.dial(a, b).expect("it may dial");
+        self.pass(SECOND);
+        call
+    }
+
+    /// The person takes the call that rings, and a second passes: they talk, if they can.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub fn pick_up(&mut self, who: &str) {
+        self.answer(who).expect("it may answer");
+        self.pass(SECOND);
+    }
+
+    /// The person hangs the newest call up, and a second passes.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub fn put_down(&mut self, who: &str) {
+        self.hang_up(who).expect("it may hang up");
+        self.pass(SECOND);
+    }
+
+    /// `a` and `b` talk.
+    ///
+    /// # Panics
+    /// If that is refused.
+    pub fn talk(&mut self, a: &str, b: &str) -> CallId {
+        let call = self.ring(a, b);
+        self.pick_up(b);
+        call
     }
 
     /// The person mutes or unmutes the newest call.

@@ -132,8 +132,7 @@ async fn what_a_person_did_to_a_player_meanwhile_stays() {
 
 #[tokio::test]
 async fn a_player_that_hangs_holds_up_neither_the_others_nor_the_pop_up() {
-    let rig = Rig::start();
-    let mut server = super::rig::Server::come(&rig.bus, 0).await;
+    let (rig, mut server) = Rig::with_server().await;
     let mut hanging = Player::new(&rig, "a", "Playing", true).await;
     let mut healthy = Player::start(&rig, "b", "Playing").await;
     rig.show(vec![call(1, "Ana", State::Incoming)]);

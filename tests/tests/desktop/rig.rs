@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, CallKind, CallView, Can, Direction, Moment, PeerId, State};
+use ahoy_call::{CallId, CallView, Moment, PeerId, State};
 use ahoy_tests::bus::PrivateBus;
 pub(crate) use ahoy_tests::notifications::{Server, Told, press};
 use ahoyd::desktop::{Hooks, Report, Setup, Sight, spawn};
@@ -39,6 +39,13 @@ impl Rig {
         Self::on(PrivateBus::start().unwrap())
     }
 
+    /// The same with a notification server.
+    pub(crate) async fn with_server() -> (Self, Server) {
+        let rig = Self::start();
+        let server = Server::come(&rig.bus, 0).await;
+        (rig, server)
+    }
+
     pub(crate) fn on(bus: PrivateBus) -> Self {
         Self::with_hooks(bus, Path::new("/nonexistent"), Duration::from_secs(5))
     }
@@ -66,6 +73,12 @@ impl Rig {
             manager,
             ..Board::default()
         });
+    }
+
+    /// Ana's call of that number rings and is shown; its note.
+    pub(crate) async fn rings_on(&self, server: &mut Server, id: u8) -> u32 {
+        self.show(vec![call(id, "Ana", State::Incoming)]);
+        server.shown().await.0
     }
 
     pub(crate) fn show_board(&self, board: Board) {
@@ -149,46 +162,5 @@ pub(crate) fn rings(id: u8, name: &str) -> CallRow {
 
 /// A call of the contact with that number.
 pub(crate) fn call(id: u8, name: &str, state: State) -> CallRow {
-    let view = CallView {
-        id: CallId::from_bytes([id; 16]),
-        kind: CallKind::Direct,
-        peer: PeerId::from_bytes([id; 16]),
-        members: Vec::new(),
-        direction: Direction::Incoming,
-        state,
-        reason: None,
-        ended_by: None,
-        outcome: None,
-        serial: 1,
-        deadline: None,
-        created: Moment::from_micros(1),
-        ringing: None,
-        answered: None,
-        ended: None,
-        muted: false,
-        hears_only: false,
-        local_hold: false,
-        silenced: false,
-        connected: None,
-        auto_answered: false,
-        note: None,
-        message: None,
-        can: Can::default(),
-    };
-    CallRow {
-        view,
-        name: name.to_owned(),
-        address: "address".to_owned(),
-        verified: false,
-        history_id: 0,
-        created_at: 0,
-        ringing_at: 0,
-        answered_at: 0,
-        ended_at: 0,
-        answered_boot: 0,
-        deadline_boot: 0,
-        members: Vec::new(),
-        icon: String::new(),
-        ring_tone: String::new(),
-    }
+    CallRow::sample(CallView::sample(id, state), name)
 }

@@ -25,8 +25,7 @@ fn declines(request: &Request, who: u8) -> bool {
 
 #[tokio::test]
 async fn a_ring_is_shown_once_and_goes_with_the_ring() {
-    let rig = Rig::start();
-    let mut server = Server::come(&rig.bus, 0).await;
+    let (rig, mut server) = Rig::with_server().await;
     let mut ringing = call(1, "Ana", State::Incoming);
     ringing.view.note = Some("<i>hello</i> & \u{202e}bye".to_owned());
     rig.show(vec![ringing.clone()]);
@@ -51,8 +50,7 @@ async fn a_ring_is_shown_once_and_goes_with_the_ring() {
 
 #[tokio::test]
 async fn its_buttons_answer_and_decline_and_closing_or_clicking_it_does_neither() {
-    let mut rig = Rig::start();
-    let mut server = Server::come(&rig.bus, 0).await;
+    let (mut rig, mut server) = Rig::with_server().await;
     for (who, button) in [(1, "answer"), (2, "decline")] {
         rig.show(vec![call(who, "Ana", State::Incoming)]);
         let (id, _) = server.shown().await;
@@ -64,8 +62,7 @@ async fn its_buttons_answer_and_decline_and_closing_or_clicking_it_does_neither(
         assert!(if who == 1 { answers(&asked, who) } else { declines(&asked, who) }, "{asked:?}");
         assert_eq!(server.closed().await, id, "some servers leave it on the screen");
     }
-    rig.show(vec![call(3, "Ana", State::Incoming)]);
-    let (id, _) = server.shown().await;
+    let id = rig.rings_on(&mut server, 3).await;
     server.gone(id, 2).await;
     rig.show(vec![call(3, "Ana", State::Incoming), call(4, "Ben", State::Incoming)]);
     let (other, _) = server.shown().await;
@@ -78,10 +75,8 @@ async fn its_buttons_answer_and_decline_and_closing_or_clicking_it_does_neither(
 
 #[tokio::test]
 async fn a_word_from_anybody_but_the_server_that_shows_it_is_not_believed() {
-    let mut rig = Rig::start();
-    let mut server = Server::come(&rig.bus, 0).await;
-    rig.show(vec![call(1, "Ana", State::Incoming)]);
-    let (id, _) = server.shown().await;
+    let (mut rig, mut server) = Rig::with_server().await;
+    let id = rig.rings_on(&mut server, 1).await;
     let forger = rig.connect().await;
     let dbus = zbus::fdo::DBusProxy::new(&forger).await.unwrap();
     // To everybody, and to each connection there is: the port's own is among them.
@@ -133,10 +128,8 @@ async fn what_a_person_closed_stays_closed_through_a_restart() {
 
 #[tokio::test]
 async fn a_pop_up_that_the_server_took_away_while_it_rings_is_shown_once_more() {
-    let mut rig = Rig::start();
-    let mut server = Server::come(&rig.bus, 0).await;
-    rig.show(vec![call(1, "Ana", State::Incoming)]);
-    let (first, _) = server.shown().await;
+    let (mut rig, mut server) = Rig::with_server().await;
+    let first = rig.rings_on(&mut server, 1).await;
     server.gone(first, 1).await;
     let (second, summary) = server.shown().await;
     assert_eq!(summary, "Ana is calling");
@@ -151,8 +144,7 @@ async fn a_pop_up_that_the_server_took_away_while_it_rings_is_shown_once_more() 
 
 #[tokio::test]
 async fn a_call_that_broke_leaves_its_reason_and_calls_again() {
-    let mut rig = Rig::start();
-    let mut server = Server::come(&rig.bus, 0).await;
+    let (mut rig, mut server) = Rig::with_server().await;
     let data = |reason| EventData {
         call: Some(CallId::from_bytes([1; 16])),
         contact: Some(PeerId::from_bytes([1; 16])),
@@ -179,8 +171,7 @@ async fn a_call_that_broke_leaves_its_reason_and_calls_again() {
 
 #[tokio::test]
 async fn a_call_that_was_answered_by_itself_is_announced_and_can_be_hung_up() {
-    let mut rig = Rig::start();
-    let mut server = Server::come(&rig.bus, 0).await;
+    let (mut rig, mut server) = Rig::with_server().await;
     let mut row = call(1, "Ana", State::Active);
     row.view.auto_answered = true;
     rig.show(vec![row]);
@@ -215,8 +206,7 @@ async fn with_a_bus_that_comes_late_or_no_server_at_all_nothing_hangs() {
 
 #[tokio::test]
 async fn a_call_that_waits_says_what_its_answer_does() {
-    let rig = Rig::start();
-    let mut server = Server::come(&rig.bus, 0).await;
+    let (rig, mut server) = Rig::with_server().await;
     rig.show(vec![call(1, "Ana", State::Active), call(2, "Ben", State::Waiting)]);
     let Told::Notify { id, body, buttons, .. } = server.told().await else { panic!() };
     assert_eq!(body, "Answering puts your call with Ana on hold.");
@@ -228,8 +218,7 @@ async fn a_call_that_waits_says_what_its_answer_does() {
 
 #[tokio::test]
 async fn a_silenced_ring_stays_answerable_and_steps_back() {
-    let mut rig = Rig::start();
-    let mut server = Server::come(&rig.bus, 0).await;
+    let (mut rig, mut server) = Rig::with_server().await;
     let mut ringing = call(1, "Ana", State::Incoming);
     rig.show(vec![ringing.clone()]);
     let (id, _) = server.shown().await;
@@ -243,8 +232,7 @@ async fn a_silenced_ring_stays_answerable_and_steps_back() {
 
 #[tokio::test]
 async fn the_pop_up_is_kept_back_for_an_agent_and_missed_calls_are_told_all_the_same() {
-    let rig = Rig::start();
-    let mut server = Server::come(&rig.bus, 0).await;
+    let (rig, mut server) = Rig::with_server().await;
     let ringing = vec![Arc::new(call(1, "Ana", State::Incoming))];
     rig.show_board(Board { calls: ringing.clone(), agents: 1, ..Board::default() });
     rig.happens("call.missed", 2, "Ben");
@@ -258,8 +246,7 @@ async fn the_pop_up_is_kept_back_for_an_agent_and_missed_calls_are_told_all_the_
 
 #[tokio::test]
 async fn missed_calls_gather_by_person_and_call_back_dials() {
-    let mut rig = Rig::start();
-    let mut server = Server::come(&rig.bus, 0).await;
+    let (mut rig, mut server) = Rig::with_server().await;
     rig.happens("call.missed", 1, "Ana");
     let Told::Notify { id, summary, buttons, urgency, .. } = server.told().await else { panic!() };
     assert_eq!((summary.as_str(), urgency), ("Missed call from Ana", 1));
@@ -285,8 +272,7 @@ async fn missed_calls_gather_by_person_and_call_back_dials() {
 
 #[tokio::test]
 async fn a_missed_notice_goes_when_the_history_was_looked_at_and_outlives_the_daemon_without_its_button() {
-    let mut rig = Rig::start();
-    let mut server = Server::come(&rig.bus, 0).await;
+    let (mut rig, mut server) = Rig::with_server().await;
     rig.show_board(Board { missed: 1, ..Board::default() });
     rig.happens("call.missed", 1, "Ana");
     let (id, _) = server.shown().await;
