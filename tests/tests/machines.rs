@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ahoy_tests::lab::{Desk, Net, Place, Relay, Running, binary, introduce, put_through, text};
-use place::{Authority, Etc, not_root, own_net};
+use place::{Authority, Etc, not_root};
 use portal::portal;
 
 /// A machine that builds something beside takes its time.
@@ -35,6 +35,11 @@ const BRIDGES: &str = "(for n in 17 18 19 20 21 22 23 24 25; do ip link add br$n
 /// The network of a home, by which the default route goes.
 const LAN: &str = "ip link add lan type veth peer name lan0 && ip addr add 192.168.178.5/24 dev lan && \
     ip link set lan up && ip link set lan0 up && ip route add default via 192.168.178.1 dev lan";
+
+/// A network of one's own in which interfaces can be made; none without the right to.
+fn own_net() -> std::io::Result<Option<Net>> {
+    if not_root() { Ok(None) } else { Net::new().map(Some) }
+}
 
 /// The daemon of a desk whose machine finds `relay.test` at these addresses comes online.
 async fn comes_online(net: &mut Net, listen: &str, hosts: &str) -> Outcome {

@@ -23,11 +23,6 @@ pub(crate) fn not_root() -> bool {
     !root
 }
 
-/// A network of one's own in which interfaces can be made; none without the right to.
-pub(crate) fn own_net() -> io::Result<Option<Net>> {
-    if not_root() { Ok(None) } else { Net::new().map(Some) }
-}
-
 /// What one program finds in `/etc`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Etc<'a> {
