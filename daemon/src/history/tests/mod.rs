@@ -96,7 +96,6 @@ fn view(call: u8, direction: Direction) -> CallView {
     let state = if direction == Direction::Incoming { State::Incoming } else { State::Dialing };
     CallView {
         peer: PeerId::from_bytes([9; 16]),
-        members: Vec::new(),
         direction,
         created: at(10),
         note: Some("lunch?".into()),
