@@ -59,7 +59,7 @@ async fn an_account_that_is_switched_off_is_offline_and_its_relays_can_be_set() 
     ben.until_so(SOON, async || Ok(!manager.can_dial().await?)).await?;
     account.set_relays(&[&place.relay.url]).await?;
     ben.until_online(SOON).await?;
-    let shown = ben.ctl_says(&["config", "get", "place.relay.urls"])?;
+    let shown = ben.ctl_says(&["config", "get", "relay.urls"])?;
     anyhow::ensure!(shown.contains(&place.relay.url), "it is written down: {shown}");
     Ok(())
 }
