@@ -69,6 +69,8 @@ mod id;
 mod kind;
 mod message;
 mod phone;
+#[cfg(any(test, feature = "sample"))]
+mod sample;
 mod time;
 mod view;
 mod words;

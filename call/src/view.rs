@@ -276,24 +276,3 @@ impl CallView {
         !self.members.is_empty() && self.members.iter().all(says)
     }
 }
-
-#[cfg(any(test, feature = "sample"))]
-impl CallView {
-    /// A call that came in, for tests: all of its id is that byte, all of its peer's too, and nothing has happened to it yet.
-    pub fn sample(byte: u8, state: State) -> Self {
-        Self {
-            members: Vec::new(),
-            state,
-            reason: None,
-            ended_by: None,
-            outcome: None,
-            ended: None,
-            silenced: false,
-            ..crate::call::noted(
-                CallId::from_bytes([byte; 16]),
-                PeerId::from_bytes([byte; 16]),
-                Moment::from_micros(1),
-            )
-        }
-    }
-}

@@ -24,6 +24,7 @@ use ahoy_relay::turn::Ice;
 use ahoyd::identity;
 use ahoyd::signal::{self, Report, Setup, SignalingOrder, Standing};
 use ahoyd::system::clock;
+use ahoyd::system::store::Store;
 use ahoyd::values::own::Own;
 use ahoyd::values::roster::{self, Known, Roster};
 use authority::Authority;
@@ -64,7 +65,8 @@ impl Phone {
         let (orders, from_engine) = mpsc::channel(64);
         let (to_engine, reports) = mpsc::channel(64);
         let (standing, standing_in) = watch::channel(Standing { roster: None, ca_file: Some(ca_file) });
-        let setup = Setup { state: state.path().to_owned(), standing: standing_in };
+        let (store, _thread) = Store::spawn().unwrap();
+        let setup = Setup { state: state.path().to_owned(), store, standing: standing_in };
         drop(signal::spawn(setup, from_engine, to_engine));
         let (contacts, cards) = (Vec::new(), BTreeMap::new());
         Self {
