@@ -65,7 +65,7 @@ fn no_file_holds_unfinished_work_or_the_path_of_one_machine() {
 #[test]
 fn files_that_the_papers_name_exist() {
     let mut wrong = Vec::new();
-    for page in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+    for page in ["README.md", "ARCHITECTURE.md", "DECISIONS.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
         let Ok(text) = fs::read_to_string(root().join(page)) else { continue };
         let missing = tidy::named_files(&text).into_iter().filter(|file| !root().join(file).exists());
         wrong.extend(missing.map(|file| format!("{page}: there is no {file}")));
