@@ -8,11 +8,11 @@
 //! |---|---|---|---|
 //! | handshakes opened | 64 | 30 | `signal/sessions/handshake.rs`, before its card is read |
 //! | notes of missed calls | 64 | 1 | the same |
-//! | rings heard | 5 | 5 | `engine/ring_policy/admission.rs` |
+//! | rings heard | 5 | 5 | `engine/ring_policy/mod.rs` |
 //! | rings that wait for the rules | 4 | | `signal/sessions/handshake.rs` |
 //! | message 2 of one session | 1 in 400 ms | 16 in all | the same |
 //! | sealed frames that come by a relay | 256 | 600 | `signal/sessions.rs` |
-//! | sealed frames that come by the data channel | 256 | 600 | `engine/ring_policy/admission.rs`, before signaling's queue |
+//! | sealed frames that come by the data channel | 256 | 600 | `engine/ring_policy/mod.rs`, before signaling's queue |
 //! | envelopes that we send for its sake | 240 | 240 | `signal/sessions.rs`, for each relay |
 //! | marks against replay, on disk | 256 | | `signal/replay.rs` |
 //! | calls | 2 | | `OF_A_CONTACT` in `call/src/phone.rs` |
