@@ -3,8 +3,6 @@
 //! Lives here: kills in every phase on both sides, and what the other one sees.
 //! Must not: use real time, sockets or sound; look at what is on the disk.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
-
 use std::time::Duration;
 
 use ahoy_call::{EndReason, EndedBy, Event, Outcome, State};

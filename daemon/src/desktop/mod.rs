@@ -28,7 +28,7 @@ use self::note::{Done, Key, Note};
 use self::notice::Missed;
 use self::popup_content::{InCall, Scene};
 use crate::system::level;
-use crate::values::board::{Board, CallRow};
+use crate::values::board::Board;
 use crate::values::happening::Happening;
 use crate::values::request::{Asked, Request};
 
@@ -99,7 +99,7 @@ pub fn spawn(
 /// The first line and the rest of the pop-up of a call that rings, as a server that reads markup gets them; for tests and the
 /// fuzzer.
 #[cfg(any(test, feature = "sample"))]
-pub(crate) fn popup(call: &Arc<CallRow>) -> (String, String) {
+pub(crate) fn popup(call: &Arc<crate::values::board::CallRow>) -> (String, String) {
     let note = popup::note(call, None);
     let body = server::body(&note, true, true);
     (note.summary, body)

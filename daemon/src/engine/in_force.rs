@@ -72,7 +72,7 @@ impl InForce {
     }
 
     /// What was picked, as its file holds it; from now on it is being written.
-    pub(super) fn to_write(&mut self) -> serde_json::Result<Vec<u8>> {
+    pub(super) fn take_to_write(&mut self) -> serde_json::Result<Vec<u8>> {
         self.due = None;
         serde_json::to_vec(&self.chosen)
     }

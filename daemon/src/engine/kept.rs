@@ -154,7 +154,7 @@ impl Engine {
         if self.in_force.deadline().is_none_or(|at| at > now) {
             return;
         }
-        let Ok(kept) = self.in_force.to_write() else { return };
+        let Ok(kept) = self.in_force.take_to_write() else { return };
         let (path, store) = (self.paths.chosen(), self.store.clone());
         let job = move || store.note(&path, &file::write(&path, &kept));
         if self.store.run(Box::new(job)).is_err() {

@@ -13,14 +13,13 @@ use crate::system::clock;
 impl Engine {
     /// Something came in. A note of a contact that was blocked meanwhile is dropped.
     pub(super) fn on_news(&mut self, event: Event) {
-        match event {
-            Event::Rung { call, leg, peer, lifetime, preconnect, policy: _ } => {
-                let now = self.judged_at();
-                self.on_ring(now, Ring { call, leg, peer, preconnect, until: now.moment + lifetime });
-            }
-            Event::MissedNote { peer, .. }
-                if self.contacts.manner(peer).is_none_or(|(_, blocked)| blocked) => {}
-            event => self.on_event(event),
+        if let Event::Rung { call, leg, peer, lifetime, preconnect, policy: _ } = event {
+            let now = self.judged_at();
+            return self.on_ring(now, Ring { call, leg, peer, preconnect, until: now.moment + lifetime });
+        }
+        let blocked = |peer| self.contacts.manner(peer).is_none_or(|(_, blocked)| blocked);
+        if !matches!(event, Event::MissedNote { peer, .. } if blocked(peer)) {
+            self.on_event(event);
         }
     }
 

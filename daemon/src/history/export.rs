@@ -54,6 +54,7 @@ pub(super) fn write(
 }
 
 /// All of a file at once.
+#[cfg(any(test, feature = "sample"))]
 pub(super) fn whole(format: ExportFormat, rows: &[HistoryRow]) -> String {
     let items = rows.iter().enumerate().map(|(at, row)| item(format, row, at == 0));
     head(format) + &items.collect::<String>() + tail(format)

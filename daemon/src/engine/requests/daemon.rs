@@ -98,7 +98,7 @@ fn set_dnd(dnd: Dnd, with: &Components<'_>) -> Result<Plan, Denied> {
 
 /// What was picked just now is to outlive the daemon.
 pub(in crate::engine) fn chosen(with: &mut Components<'_>) -> Result<Plan, Denied> {
-    let kept = with.in_force.to_write().map_err(failed)?;
+    let kept = with.in_force.take_to_write().map_err(failed)?;
     let write = whole(with.paths.chosen(), kept, with.store);
     Ok(Plan::Write(Box::new(move |gate| Done::Chosen(write(gate)))))
 }

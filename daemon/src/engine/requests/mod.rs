@@ -140,10 +140,10 @@ pub(super) fn stuck() -> Denied {
 
 /// A write that failed.
 pub(super) fn not_kept(error: &io::Error) -> Denied {
-    match error.kind() {
-        io::ErrorKind::TimedOut => stuck(),
-        _ => failed(format_args!("nothing was changed, the disk does not take it: {error}")),
+    if error.kind() == io::ErrorKind::TimedOut {
+        return stuck();
     }
+    failed(format_args!("nothing was changed, the disk does not take it: {error}"))
 }
 
 /// A contact's id on the bus.
