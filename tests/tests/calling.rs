@@ -3,8 +3,6 @@
 //! Lives here: the rules of a call between two people, told as stories.
 //! Must not: use real time, sockets or sound.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
-
 #[path = "calling/limits.rs"]
 mod limits;
 

@@ -3,8 +3,6 @@
 //! Lives here: arbitration between answers, declines for one and for all, words of several devices: told as stories.
 //! Must not: use real time, sockets or sound.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
-
 use std::time::Duration;
 
 use ahoy_call::{CallId, DeclineReason, Effect, EndReason, EndedBy, Outcome, Refusal, Scope, State};

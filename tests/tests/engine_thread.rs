@@ -3,6 +3,8 @@
 //! Lives here: a busy day of three people whose daemons are traced, and that what must not be is found where it is.
 //! Must not: name a system call: `tests/lab/engine-thread.sh` does.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

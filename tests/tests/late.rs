@@ -3,8 +3,6 @@
 //! Lives here: ended calls and what they still answer; a ring that is taken back after its answer.
 //! Must not: use real time, sockets or sound.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
-
 use std::time::Duration;
 
 use ahoy_call::{

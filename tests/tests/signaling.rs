@@ -177,7 +177,7 @@ async fn a_ring_is_answered_when_its_mark_is_on_the_disk_and_others_are_heard_me
     ana.ring(&ben).await;
     assert_eq!(ana.event().await, Event::Carried { call: CALL, leg: ben.leg() });
     assert!(matches!(ben.event().await, Event::Rung { call: CALL, .. }));
-    let (wake, asleep) = std::sync::mpsc::channel::<()>();
+    let (wake, asleep) = std::sync::mpsc::sync_channel::<()>(1);
     let sleep = move || {
         let _woken = asleep.recv();
     };

@@ -3,8 +3,6 @@
 //! Lives here: deadlines that pass in sleep, clicks that come before the timer, calls of one who sleeps.
 //! Must not: use real time, sockets or sound.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, too")]
-
 use std::time::Duration;
 
 use ahoy_call::{EndReason, EndedBy, Fact, Outcome, Refusal, State};
