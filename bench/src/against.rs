@@ -24,6 +24,8 @@ const PARTS: [&str; 6] = ["idle", "bus", "calls", "load", "activation", "history
 const MAY_BE_WORSE: f64 = 0.05;
 /// This one may be worse by the control's spread alone.
 const IDLE: &str = "idle_pss_mib";
+/// Differences so small are chance, whatever their ratio: a wake-up or two in all the time of watching.
+const GRAINS: [(&str, f64); 2] = [("idle_cpu_s_per_min", 0.005), ("idle_switches_per_s", 0.3)];
 /// What must be found worse when a debug build that begins 50 ms late takes the new daemon's place.
 const PLANTED: [&str; 3] = [IDLE, "call_cpu_s_per_min", "activation_ms"];
 /// Whose programs a run takes: a place in each round.
@@ -144,7 +146,9 @@ impl Verdict {
         let control: Vec<f64> = rounds.iter().map(|round| ratio(round[CONTROL], round[OLD])).collect();
         // How far from 1 the middle half of them reaches: there is no difference that they could show.
         let spread = (percentile(&control, 75) - 1.0).max(1.0 - percentile(&control, 25)).max(0.0);
-        let worse = more > 1.0 + spread + if figure == IDLE { 0.0 } else { MAY_BE_WORSE };
+        let grain = GRAINS.iter().find(|(name, _)| *name == figure).map_or(0.0, |(_, grain)| *grain);
+        let limit = 1.0 + spread + if figure == IDLE { 0.0 } else { MAY_BE_WORSE };
+        let worse = more > limit && new - old > grain;
         let name = [figure, case].join(" ");
         let mark = if worse { "WORSE" } else { "" };
         let (percent, around, n) = ((more - 1.0) * 100.0, spread * 100.0, rounds.len());
@@ -211,6 +215,12 @@ mod tests {
             let verdict = Verdict::of(figure, "", &rounds);
             assert_eq!(verdict.worse, worse, "{control:?}: {}", verdict.line);
         }
+    }
+
+    #[test]
+    fn a_wake_up_more_is_no_heavier_program() {
+        let worse = |new: f64| Verdict::of("idle_switches_per_s", "", &[[0.1, new, 0.1]; 3]).worse;
+        assert!(!worse(0.3) && worse(1.0));
     }
 
     #[test]
