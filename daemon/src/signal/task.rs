@@ -22,6 +22,8 @@ use crate::signal::{self, Report, SignalingOrder, Standing};
 use crate::system::clock;
 use crate::system::store::Store;
 
+/// So long it is waited for the disk before what must be kept first happens all the same: a ring must not be lost with it.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the last words of a stopping daemon may wait for their acknowledgement.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Reports of links that wait.
@@ -59,6 +61,7 @@ pub fn spawn(
         store: setup.store,
         wrote_in,
         held: VecDeque::new(),
+        writing_since: None,
     };
     #[expect(clippy::disallowed_methods, reason = "the signaling task, ended by its orders")]
     tokio::spawn(task.run(orders, from_links, wrote))
@@ -78,6 +81,8 @@ struct Task {
     wrote_in: mpsc::Sender<Wrote>,
     /// What may not happen before marks are on the disk, oldest first.
     held: VecDeque<Held>,
+    /// When the write of marks that is under way began.
+    writing_since: Option<Moment>,
 }
 
 /// What one input brought.
@@ -107,12 +112,17 @@ impl Task {
             if self.stop_at.is_some_and(|at| at <= now || idle) {
                 break;
             }
-            let due = self.sessions.deadline().into_iter().chain(self.stop_at).min();
+            let given_up = self.writing_since.filter(|_| !self.held.is_empty()).map(|at| at + PATIENCE);
+            let due = self.sessions.deadline().into_iter().chain(self.stop_at).chain(given_up).min();
             let before = self.sessions.marks().made();
             let (out, ack) = tokio::select! {
                 biased;
                 Ok(()) = self.standing.changed() => { self.stand(); Default::default() }
-                Some(wrote) = wrote.recv() => { self.sessions.marks().wrote(wrote); Default::default() }
+                Some(wrote) = wrote.recv() => {
+                    self.sessions.marks().wrote(wrote);
+                    self.writing_since = None;
+                    Default::default()
+                }
                 order = orders.recv(), if self.stop_at.is_none() => {
                     (self.on_order(order.unwrap_or(SignalingOrder::Stop)), None)
                 }
@@ -189,7 +199,7 @@ impl Task {
     }
 
     /// Does what an input brought, at once or when the marks that it made are on the disk: nothing is answered that a restart
-    /// would let be answered again.
+    /// would let be answered again. A disk that hangs holds up nobody for longer than [`PATIENCE`].
     async fn hold(
         &mut self,
         before: u64,
@@ -199,19 +209,25 @@ impl Task {
         let marks = self.sessions.marks();
         let now = Held { marks: if marks.made() > before { marks.made() } else { 0 }, out, ack };
         if let Some(write) = marks.begin_write() {
+            self.writing_since = Some(clock::now());
             let (not_run, told) = (write.not_run(), self.wrote_in.clone());
             // Who would hear of it may have ended.
             let job = move || drop(told.blocking_send(write.run()));
             if self.store.run(Box::new(job)).is_err() {
                 self.sessions.marks().wrote(not_run);
+                self.writing_since = None;
             }
         }
+        let hangs = self.writing_since.is_some_and(|at| at + PATIENCE <= clock::now());
+        if hangs && !self.held.is_empty() {
+            tracing::warn!("the disk does not answer: rings are answered before it is kept that they were");
+        }
         let over = self.sessions.marks().over();
-        while self.held.front().is_some_and(|held| held.marks <= over) {
+        while self.held.front().is_some_and(|held| hangs || held.marks <= over) {
             let held = self.held.pop_front().unwrap_or_default();
             self.perform(held).await?;
         }
-        if now.marks > over {
+        if now.marks > over && !hangs {
             self.held.push_back(now);
             return Ok(());
         }
