@@ -1,4 +1,4 @@
-//! What becomes of a call that is there already when do-not-disturb is switched?
+//! What becomes of a call that is there already when do-not-disturb or a contact's ring policy is changed?
 //!
 //! Lives here: two real daemons without sound, one of them disturbed or not.
 //! Must not: repeat which contacts come through: a unit test has the table.
@@ -29,7 +29,11 @@ async fn switched_on_while_it_rings_it_falls_silent_and_switched_off_while_someb
     ben.until_so(SOON, async || Ok(kept() > before)).await?;
     anyhow::ensure!(text(&ana.call(&second).await?, "State") == "dialing", "and learns nothing");
     ben.ctl_says(&["dnd", "off"])?;
-    ben.until_state("incoming", SOON).await?;
+    let rings_on = ben.until_state("incoming", SOON).await?;
     ana.until_call(&second, SOON, |row| text(row, "State") == "alerting").await?;
+
+    anyhow::ensure!(!flag(&ben.call(&rings_on).await?, "Silenced"));
+    ben.ctl_says(&["contact", "set", "ana", "--ring", "silent"])?;
+    anyhow::ensure!(flag(&ben.call(&rings_on).await?, "Silenced"), "a contact that becomes silent, too");
     Ok(())
 }

@@ -42,13 +42,13 @@ impl Engine {
     }
 
     /// Do-not-disturb began, changed or ended, or what a person says of a contact did. What rings falls silent if it would be
-    /// kept away now; who was kept away and still calls rings if it would not: nothing was said to them until now.
+    /// silent or kept away now; who was kept away and still calls rings if it would not: nothing was said to them until now.
     pub(super) fn policy_changed(&mut self) {
         let now = self.judged_at();
         let disturbs = |view: &CallView| {
             let rings = matches!(view.state, State::Incoming | State::Waiting) && !view.silenced;
             let rules = self.contacts.manner(view.peer).filter(|_| rings);
-            rules.is_some_and(|(rules, _)| self.ring_policy.keeps_away(now.unix_us, &rules))
+            rules.is_some_and(|(rules, _)| self.ring_policy.silences(now.unix_us, &rules))
         };
         for view in self.phone.views().into_iter().filter(disturbs).collect::<Vec<_>>() {
             self.command("do-not-disturb", Command::Silence { call: view.id });

@@ -144,6 +144,11 @@ impl RingPolicy {
         (rings, dropped)
     }
 
+    /// Whether what rings already is to fall silent.
+    pub(super) fn silences(&self, unix_us: i64, rules: &ContactRules) -> bool {
+        rules.ring_policy == Ruled::Silent || self.keeps_away(unix_us, rules)
+    }
+
     /// Whether do-not-disturb is what keeps such a contact away.
     pub(super) fn keeps_away(&self, unix_us: i64, rules: &ContactRules) -> bool {
         let comes_through = match self.dnd.mode {
