@@ -15,10 +15,12 @@
 //! on RTP:  playback.receive(now, path, &packet)
 //! ```
 
+use std::time::Duration;
+
 use ahoy_call::Moment;
 
 use super::codec::{CodecError, Decoder, Encoder, FRAME, PACKET_MAX};
-use super::playout::{Frame, Numbers, Playout, Statistics};
+use super::playout::{Frame, Heard, Numbers, Playout, Statistics};
 use super::stretch::{LONGEST, Stretch, stretch};
 use super::transport::Packet;
 
@@ -107,7 +109,8 @@ impl Capture {
         // A frame that cannot be encoded (samples that are not numbers) is one lost packet.
         if let Ok(length) = self.encoder.encode(&self.frame, &mut self.packet) {
             let (sequence, timestamp) = (self.sequence, self.timestamp);
-            send(Packet { sequence, timestamp, first: self.first, payload: self.packet[..length].to_vec() });
+            let payload = self.packet[..length].to_vec();
+            send(Packet { sequence, timestamp, first: self.first, payload, copies: Vec::new() });
             self.first = false;
         }
         self.sequence = self.sequence.wrapping_add(1);
@@ -141,7 +144,7 @@ impl Playback {
 
     /// A packet came, over the path of that number. Doubled, late and hostile ones are counted and do nothing.
     pub fn receive(&mut self, now: Moment, path: u16, packet: &Packet) {
-        let Packet { sequence, timestamp, first, ref payload } = *packet;
+        let Packet { sequence, timestamp, first, ref payload, copies: _ } = *packet;
         self.playout.push(now, Numbers { path, sequence, timestamp, first }, payload);
     }
 
@@ -168,6 +171,23 @@ impl Playback {
             self.from += count;
             out = rest;
         }
+    }
+
+    /// Ask for packets again that are missing and can still come in time, or stop it. Off at first.
+    pub fn asking(&mut self, _on: bool) {}
+
+    /// What is to be asked for again now: paths, and sequence numbers on them (RFC 4585 §6.2.1).
+    /// To be called after packets came, and every 5 to 20 ms.
+    pub fn ask(&mut self, _now: Moment, _round_trip: Duration) -> Vec<(u16, u16)> {
+        Vec::new()
+    }
+
+    /// Packets may need so long to be mended: play so long after the fastest ones' schedule, or as long as jitter asks for.
+    pub fn need(&mut self, _floor: Duration) {}
+
+    /// How packets came by themselves lately; repeats and copies hide no gap.
+    pub fn heard(&self, _now: Moment) -> Heard {
+        Heard::default()
     }
 
     /// What the buffer went through so far.

@@ -10,6 +10,7 @@
 //! Ours, because the buffers of libraries (WebRTC's NetEQ) decode, conceal and read a clock by themselves.
 
 mod delay;
+mod gaps;
 mod order;
 mod slots;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::time::Duration;
 use ahoy_call::Moment;
 
 use self::delay::Delay;
+pub use self::gaps::Heard;
 pub use self::order::Numbers;
 use self::order::{PacketOrder, Place};
 use self::slots::{Arrival, Slots};
@@ -83,6 +85,12 @@ pub struct Statistics {
     pub skipped: u64,
     /// Pitch periods taken out or put in.
     pub stretched: u64,
+    /// Frames that came as a copy with a later packet, and were missing.
+    pub copied: u64,
+    /// Packets that were asked for again, each time.
+    pub asked: u64,
+    /// Frames that were played from a copy or from a packet sent again.
+    pub repaired: u64,
     /// How long after the fastest packets' schedule frames play now.
     pub delay: Duration,
     /// What is aimed for.

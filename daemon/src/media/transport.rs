@@ -30,13 +30,30 @@ pub struct Packet {
     pub timestamp: u32,
     /// The marker bit: the first packet after a pause.
     pub first: bool,
-    /// One frame of the codec.
+    /// What the codec made: one frame of 20 ms, or several.
     pub payload: Vec<u8>,
+    /// Earlier frames once more, the oldest first (RFC 2198).
+    pub copies: Vec<Copy>,
+}
+
+/// An earlier frame that travels with a packet.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Copy {
+    /// Frames of 20 ms before the first one of the packet that it travels with.
+    pub distance: u8,
+    /// The same bytes that were sent at first.
+    pub payload: Vec<u8>,
+}
+
+impl fmt::Debug for Copy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Copy(-{}, {} bytes)", self.distance, self.payload.len())
+    }
 }
 
 impl fmt::Debug for Packet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Packet({}, {} bytes)", self.sequence, self.payload.len())
+        write!(f, "Packet({}, {} bytes, {} copies)", self.sequence, self.payload.len(), self.copies.len())
     }
 }
 

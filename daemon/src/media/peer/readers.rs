@@ -33,6 +33,7 @@ pub(super) async fn read_track(source: Arc<dyn TrackRemote>, payload_type: u8, k
             timestamp: rtp.header.timestamp,
             first: rtp.header.marker,
             payload: rtp.payload.to_vec(),
+            copies: Vec::new(),
         };
         let told = events.try_send((key, PathEvent::Packet { member, track, packet }));
         if let Err(mpsc::error::TrySendError::Closed(_)) = told {
