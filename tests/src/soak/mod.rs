@@ -37,6 +37,9 @@ const CLOSES: Duration = Duration::from_secs(5);
 const ROUND: usize = 24;
 /// A relay that has carried no call yet has read little of its own program: what it reads later is no growth.
 const RELAY_WARM_MINUTES: f64 = 3.0;
+/// What a daemon whose sound server is gone loads at last (ALSA's way to a server), and how long that is waited for.
+const LAST_WAY: &str = "libpulse.so";
+const LOADS: Duration = Duration::from_secs(20);
 /// When nothing has grown yet.
 const WARM_MINUTES: f64 = 5.0;
 
@@ -101,6 +104,9 @@ impl Soak {
             // The relay that the last fault of that kind has brought is weighed, too.
             let again = self.minutes() >= half + RELAY_WARM_MINUTES.min(minutes / 10.0)
                 && self.town.bodies().iter().any(|body| !self.before.contains_key(&body.pid));
+            if first {
+                self.rehearse().await?;
+            }
             if first || again {
                 told(&format!("{:5.1} min: at rest, to be weighed", self.minutes()));
                 for (pid, (_, weight)) in self.weigh().await? {
@@ -218,12 +224,17 @@ impl Soak {
                 calls::until_now(&self.town, ben, path, &["active"]).await
             }
             Fault::Sound => {
-                // At both, so that whatever a daemon loads for it once has been loaded by all of them when they are weighed first.
                 for who in [ana, ben] {
                     self.town.people[who].desk.end("sound")?;
                 }
-                // Long enough for every way to be tried.
+                // Long enough for every way to be tried: the last one loads libraries, once.
                 pause(Duration::from_secs(4)).await;
+                for _ in 0..LOADS.as_millis() / 250 {
+                    if self.town.has_loaded(ana, LAST_WAY)? && self.town.has_loaded(ben, LAST_WAY)? {
+                        break;
+                    }
+                    pause(Duration::from_millis(250)).await;
+                }
                 for who in [ana, ben] {
                     self.town.people[who].desk.begin("sound")?;
                 }
@@ -243,6 +254,19 @@ impl Soak {
                 calls::until_now(&self.town, ana, path, &["active"]).await
             }
         }
+    }
+
+    /// Whatever a daemon loads once when its sound goes away is loaded by all of them before they are weighed first.
+    async fn rehearse(&mut self) -> anyhow::Result<()> {
+        let people = self.town.people.len();
+        for ana in (0..people).step_by(2) {
+            let ben = (ana + 1) % people;
+            let cast = Cast { ana, ben, third: (ben + 1) % people };
+            let mut begun = Begun::default();
+            self.with_fault(Fault::Sound, 0, cast, &mut begun).await?;
+            self.report.calls += begun.calls;
+        }
+        Ok(())
     }
 
     /// Whatever the fault has left undone.

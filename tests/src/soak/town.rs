@@ -115,6 +115,12 @@ impl Town {
         bodies
     }
 
+    /// Whether this person's daemon has loaded that library.
+    pub(super) fn has_loaded(&self, who: usize, library: &str) -> anyhow::Result<bool> {
+        let pid = self.people[who].desk.pid().context("a daemon")?;
+        Ok(fs::read_to_string(format!("/proc/{pid}/maps"))?.contains(library))
+    }
+
     pub(super) fn cut_sound(&mut self) -> anyhow::Result<()> {
         self.cut = true;
         Ok(self.net.cut_udp()?)

@@ -86,7 +86,8 @@ fn who_is_dialed_comes_through_whatever_keeps_others_away() {
 
 #[test]
 fn what_rings_falls_silent_for_a_contact_that_becomes_silent_and_for_no_other() {
-    let silences = |policy, dnd| RingPolicy::with(Dnd { mode: dnd, until: 0 }).silences(1, &ruled(policy, false));
+    let silences =
+        |policy, dnd| RingPolicy::with(Dnd { mode: dnd, until: 0 }).silences(1, &ruled(policy, false));
     assert!(silences(Ruled::Silent, DndMode::Off) && silences(Ruled::Normal, DndMode::All));
     assert!(!silences(Ruled::Normal, DndMode::Off) && !silences(Ruled::Always, DndMode::All));
 }
