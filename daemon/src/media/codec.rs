@@ -1,6 +1,6 @@
-//! Opus, 48 kHz mono, one packet every 20 ms.
+//! Opus, 48 kHz mono, in frames of 20 ms; a packet holds one of them or several.
 //!
-//! Lives here: the settings that we give the encoder, and the three ways to get a frame out of the decoder.
+//! Lives here: the settings that we give the encoder, and the three ways to get frames out of the decoder.
 //! Must not: know packets' order or time, or where samples come from.
 
 use opus::{Application, Bitrate, Channels, Signal};
@@ -9,6 +9,8 @@ use opus::{Application, Bitrate, Channels, Signal};
 pub const RATE: u32 = 48_000;
 /// Samples of one frame: 20 ms.
 pub const FRAME: usize = 960;
+/// The most frames that a packet holds: 120 ms (RFC 6716 §3.1).
+pub const FRAMES_MAX: usize = 6;
 /// The longest packet that the encoder makes and the decoder takes (RFC 6716 §3.4: a frame has at most 1275 bytes, and ours hold one).
 pub const PACKET_MAX: usize = 1275;
 
@@ -75,34 +77,63 @@ impl Decoder {
         Ok(Self { inner: opus::Decoder::new(RATE, Channels::Mono)? })
     }
 
-    /// A packet that came. Anything but exactly one frame of 20 ms is concealed instead, so `frame` is always filled.
-    pub fn decode(&mut self, payload: &[u8], frame: &mut [f32; FRAME]) {
-        if !one_frame(payload) || !matches!(self.inner.decode_float(payload, frame, false), Ok(FRAME)) {
-            self.conceal(frame);
+    /// A packet that came; `sound` is as long as its frames are by its own word. What is decoded to anything but exactly so much
+    /// is concealed instead, so `sound` is always filled.
+    pub fn decode(&mut self, payload: &[u8], sound: &mut [f32]) {
+        if !matches!(self.inner.decode_float(payload, sound, false), Ok(n) if n == sound.len()) {
+            self.conceal(sound);
         }
     }
 
-    /// A packet that did not come, from the copy of its frame in the packet after it; `decode` that one next.
-    /// Where `following` holds no copy, this is `conceal`.
-    pub fn decode_fec(&mut self, following: &[u8], frame: &mut [f32; FRAME]) {
-        if !one_frame(following) || !matches!(self.inner.decode_float(following, frame, true), Ok(FRAME)) {
-            self.conceal(frame);
+    /// What was lost right before a packet that came, as long as `sound`, from the copy of it in that packet; `decode` that one
+    /// next. Where `following` holds no copy of so many frames, this is `conceal`, and not true.
+    pub fn decode_fec(&mut self, following: &[u8], sound: &mut [f32]) -> bool {
+        let filled = frames(following).is_some()
+            && copied(following) == Some(sound.len())
+            && matches!(self.inner.decode_float(following, sound, true), Ok(n) if n == sound.len());
+        if !filled {
+            self.conceal(sound);
         }
+        filled
+    }
+
+    /// Whether a packet holds a copy of exactly so many frames before it.
+    pub fn holds_copy(&self, following: &[u8], missing: usize) -> bool {
+        frames(following).is_some() && copied(following) == Some(missing * FRAME)
     }
 
     /// A packet that did not come: go on as the voice was, fading out over some frames.
-    pub fn conceal(&mut self, frame: &mut [f32; FRAME]) {
-        if !matches!(self.inner.decode_float(&[], frame, false), Ok(FRAME)) {
-            frame.fill(0.0);
+    pub fn conceal(&mut self, sound: &mut [f32]) {
+        if !matches!(self.inner.decode_float(&[], sound, false), Ok(n) if n == sound.len()) {
+            sound.fill(0.0);
         }
     }
 }
 
-/// Whether a payload decodes to exactly one of our frames.
-pub fn one_frame(payload: &[u8]) -> bool {
-    !payload.is_empty()
-        && payload.len() <= PACKET_MAX
-        && matches!(opus::packet::get_nb_samples(payload, RATE), Ok(FRAME))
+/// How many of our frames a payload holds, as it says itself: 1 to 6. None for what is no packet of ours: empty, too long, torn,
+/// or no whole frames.
+pub fn frames(payload: &[u8]) -> Option<usize> {
+    if payload.is_empty() || payload.len() > PACKET_MAX {
+        return None;
+    }
+    let samples = opus::packet::get_nb_samples(payload, RATE).ok()?;
+    let count = samples / FRAME;
+    (samples % FRAME == 0 && (1..=FRAMES_MAX).contains(&count)).then_some(count)
+}
+
+/// How many samples before itself a packet says again, if it does (RFC 6716 §4.2.4): as many as one frame of the codec holds.
+fn copied(payload: &[u8]) -> Option<usize> {
+    /// The lowest configuration of the codec's mode for music, which holds no copies (RFC 6716 §3.1).
+    const MUSIC: u8 = 16;
+    if payload.first()? >> 3 >= MUSIC {
+        return None;
+    }
+    let samples = opus::packet::get_samples_per_frame(payload, RATE).ok()?;
+    let packet = opus::packet::parse(payload).ok()?;
+    // First comes a bit for each 20 ms that are said now, then the one for the copy.
+    let flags = packet.frames.first()?.first()?;
+    let said = (samples / FRAME).max(1);
+    (flags >> 7_usize.checked_sub(said)? & 1 == 1).then_some(samples)
 }
 
 #[cfg(test)]
@@ -165,7 +196,9 @@ mod tests {
                 clean.decode(packet, &mut want);
                 match (n % 7 == 5, fec) {
                     (false, _) => lossy.decode(packet, &mut got),
-                    (true, true) => lossy.decode_fec(&packets[n + 1], &mut got),
+                    (true, true) => {
+                        lossy.decode_fec(&packets[n + 1], &mut got);
+                    }
                     (true, false) => lossy.conceal(&mut got),
                 }
                 if n % 7 == 5 {

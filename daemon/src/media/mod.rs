@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod device;
 mod dispatch;
+mod hush;
 mod levels;
 pub mod peer;
 pub mod pipeline;
@@ -17,6 +18,7 @@ pub mod session;
 pub mod sound;
 pub mod stretch;
 pub mod transport;
+mod unpack;
 pub mod voice;
 pub mod wanted;
 

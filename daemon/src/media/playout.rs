@@ -9,10 +9,15 @@
 //!
 //! Ours, because the buffers of libraries (WebRTC's NetEQ) decode, conceal and read a clock by themselves.
 
+mod asking;
 mod delay;
+mod floor;
 mod gaps;
+mod heard;
+mod level;
 mod order;
 mod slots;
+mod statistics;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +25,17 @@ use std::time::Duration;
 
 use ahoy_call::Moment;
 
-use self::delay::Delay;
-pub use self::gaps::Heard;
+use self::asking::{Asking, Plan};
+use self::delay::{Delay, schedule};
+use self::gaps::Gaps;
+pub use self::heard::Heard;
+use self::heard::Queue;
+use self::level::{Aim, Level};
 pub use self::order::Numbers;
 use self::order::{PacketOrder, Place};
-use self::slots::{Arrival, Slots};
-use super::codec::PACKET_MAX;
+use self::slots::{Arrival, Held, Slots, Source};
+pub use self::statistics::Statistics;
+use super::codec::{FRAMES_MAX, PACKET_MAX};
 use super::stretch::Stretch;
 
 /// One frame, in microseconds and in samples.
@@ -38,23 +48,36 @@ const DRY: u32 = 10;
 const HOLE: i64 = 10;
 /// Frames that may wait above the target before the oldest are skipped.
 const EXCESS: i64 = 10;
+/// Playing begins so much before the target: a device asks for pieces, and a whole one later would be too late.
+const EARLY_US: i64 = 1_000;
 /// A packet this far off the others' schedule is not of their stream.
 const OFF_SCHEDULE_US: i64 = 3_000_000;
 
 /// What to play for the next 20 ms.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// Decode this, then change its length.
+    /// Decode this, then change the frame's length.
     Decode {
         /// Opus.
         payload: &'a [u8],
+        /// The number of the packet's first frame; a packet comes once for each of its frames.
+        head: i64,
+        /// How many frames it says that it holds, and which of them plays.
+        frames: usize,
+        /// See `frames`.
+        part: usize,
         /// The wish; tell `changed` what came of it.
         stretch: Stretch,
     },
-    /// The frame is missing, the one after it is here: decode the copy in it.
+    /// The frame is missing, and those after it up to a packet that is here: decode the copy in it, or tell `guessed` that there
+    /// is none.
     Fec {
-        /// Opus, to be decoded itself next time.
+        /// Opus, to be decoded itself when its time comes.
         following: &'a [u8],
+        /// The number of its first frame.
+        head: i64,
+        /// How many frames are missing before it, this one with them.
+        missing: usize,
     },
     /// The frame is missing.
     Conceal,
@@ -62,51 +85,20 @@ pub enum Frame<'a> {
     Silence,
 }
 
-/// What the buffer went through, in frames since its beginning.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Taken in, each once.
-    pub received: u64,
-    /// Decoded and played.
-    pub played: u64,
-    /// Not there when they should have played; some of them came late.
-    pub lost: u64,
-    /// Of these, rebuilt from the packet after.
-    pub recovered: u64,
-    /// Played as concealment: lost, or waited for.
-    pub concealed: u64,
-    /// Came after their place was played.
-    pub late: u64,
-    /// Came again.
-    pub duplicated: u64,
-    /// Impossible size, order or schedule.
-    pub rejected: u64,
-    /// Came in time, but too many waited.
-    pub skipped: u64,
-    /// Pitch periods taken out or put in.
-    pub stretched: u64,
-    /// Frames that came as a copy with a later packet, and were missing.
-    pub copied: u64,
-    /// Packets that were asked for again, each time.
-    pub asked: u64,
-    /// Frames that were played from a copy or from a packet sent again.
-    pub repaired: u64,
-    /// How long after the fastest packets' schedule frames play now.
-    pub delay: Duration,
-    /// What is aimed for.
-    pub target: Duration,
-    /// How much later than the fastest nearly all recent packets came.
-    pub jitter: Duration,
-}
-
 /// The buffer. See the head of this file.
 #[derive(Debug)]
 pub struct Playout {
     slots: Slots,
     order: PacketOrder,
+    gaps: Gaps,
+    queue: Queue,
+    asking: Asking,
     delay: Delay,
+    level: Level,
     /// The frame that plays next; none below it will.
     next: i64,
+    /// The first that came by itself; no copy of an older one is of this stream.
+    begun: i64,
     /// Nothing plays until enough waits.
     waiting: bool,
     /// Frames played as concealment while nothing was there, without giving up `next`.
@@ -122,8 +114,13 @@ impl Playout {
         Self {
             slots: Slots::new(),
             order: PacketOrder::default(),
+            gaps: Gaps::new(),
+            queue: Queue::new(),
+            asking: Asking::default(),
             delay: Delay::new(),
+            level: Level::new(),
             next: 0,
+            begun: 0,
             waiting: true,
             owed: 0,
             dry: 0,
@@ -132,11 +129,12 @@ impl Playout {
     }
 
     /// A packet came. Any numbers are safe; those that fit no stream are counted and dropped, until three in a row agree
-    /// with each other: then the sender began anew.
-    pub fn push(&mut self, now: Moment, numbers: Numbers, payload: &[u8]) {
-        if payload.is_empty() || payload.len() > PACKET_MAX {
+    /// with each other: then the sender began anew. Returns the number of its first frame, if it has a place.
+    pub fn push(&mut self, now: Moment, numbers: Numbers, payload: &[u8]) -> Option<i64> {
+        let (now, frames) = (at(now), numbers.frames);
+        if payload.is_empty() || payload.len() > PACKET_MAX || !(1..=FRAMES_MAX).contains(&frames) {
             self.statistics.rejected += 1;
-            return;
+            return None;
         }
         let (waiting, delay) = (self.waiting, &self.delay);
         let plausible = |number| waiting || delay.off(now, number) < OFF_SCHEDULE_US;
@@ -146,94 +144,177 @@ impl Playout {
                 // What the sender did meanwhile says nothing about the way here.
                 match self.slots.newest(self.next) {
                     None => self.begin_anew(number),
-                    Some(_) => self.delay.clear(),
+                    Some(_) => self.unlearn(),
                 }
                 number
             }
             Place::Nowhere => {
                 self.statistics.rejected += 1;
-                return;
+                return None;
             }
             Place::Anew(number) => {
                 self.begin_anew(number);
+                self.gaps.forget();
                 number
             }
         };
-        if number < self.next {
-            match self.slots.holds(number) {
-                true => self.statistics.duplicated += 1,
-                false => {
-                    self.statistics.late += 1;
-                    self.delay.observe(now, number);
-                }
-            }
-            return;
-        }
         if self.waiting && self.slots.newest(self.next).is_none() {
             // After so long a silence the old schedule is worth nothing: believing it would chop what comes for 10 s.
-            self.delay.clear();
+            self.unlearn();
+            self.begun = number;
         }
-        match self.slots.put(number, payload) {
-            Arrival::Again => self.statistics.duplicated += 1,
-            Arrival::New => {
-                self.statistics.received += 1;
-                self.delay.observe(now, number);
-                self.next = self.next.max(number - slots::SPAN + 1);
+        let last = number + numbers.span() - 1;
+        let in_time = self.delay.level(now, last) <= self.delay.jitter_us() + asking::OVERDUE_US;
+        if self.gaps.path().is_some_and(|path| path != numbers.path) {
+            // Another way is longer or shorter, and no queue for it.
+            self.queue.clear();
+        }
+        let came = self.gaps.came(now, numbers, number, in_time);
+        let source = if came.is_some() { Source::Own } else { Source::Mended };
+        if last < self.next && !self.slots.holds(last) {
+            self.statistics.late += 1;
+        } else {
+            match self.slots.put(number, frames, self.next, source, payload) {
+                Arrival::Again => self.statistics.duplicated += 1,
+                Arrival::Since => self.statistics.received += u64::try_from(frames).unwrap_or(0),
+                Arrival::New(missing) => {
+                    self.statistics.received += u64::from(missing);
+                    self.next = self.next.max(last - slots::SPAN + 1);
+                }
             }
+        }
+        if let Some(came) = came {
+            self.delay.observe(came, number, numbers.span());
+            self.queue.came(came, schedule(came, last));
+        }
+        Some(number)
+    }
+
+    /// With the packet whose first frame has this number came frames of so many before it.
+    pub fn copy(&mut self, number: i64, distance: u8, frames: usize, payload: &[u8]) {
+        let head = number - i64::from(distance);
+        let fits = (1..=FRAMES_MAX).contains(&frames) && frames <= usize::from(distance);
+        if !fits || payload.is_empty() || payload.len() > PACKET_MAX {
+            self.statistics.rejected += 1;
+            return;
+        }
+        let last = number - i64::from(distance) + i64::try_from(frames).unwrap_or(0) - 1;
+        if head < self.begun || last < self.next {
+            return;
+        }
+        if let Arrival::New(missing) = self.slots.put(head, frames, self.next, Source::Mended, payload) {
+            self.statistics.copied += u64::from(missing);
         }
     }
 
     /// The next frame of playback begins now. Called once for every 20 ms played (sooner after `Silence`).
     pub fn pull(&mut self, now: Moment) -> Frame<'_> {
+        self.delay.tick(now);
         let Some(newest) = self.slots.newest(self.next) else { return self.nothing() };
-        let oldest = self.slots.oldest(self.next);
+        let (now, oldest) = (at(now), self.slots.oldest(self.next));
         if self.waiting {
-            if self.delay.level(now, oldest) < self.delay.target_us() {
+            if self.delay.level(now, oldest) < self.delay.target_us() - EARLY_US {
                 return Frame::Silence;
             }
             (self.waiting, self.next, self.owed) = (false, oldest, 0);
-            self.delay.settle();
+            self.level.clear();
         }
         self.dry = 0;
         self.catch_up(oldest, newest);
         let number = self.next;
         self.next += 1;
         if self.slots.holds(number) {
-            self.owed = 0;
+            // What stood in for nothing that was missing made everything later.
+            self.level.shift(i64::from(std::mem::take(&mut self.owed)) * FRAME_US);
             self.statistics.played += 1;
-            let stretch = self.delay.advise(now, number);
-            return Frame::Decode { payload: self.slots.payload(number), stretch };
+            let aim =
+                Aim { base: self.delay.base(), low: self.delay.low_us(), target: self.delay.target_us() };
+            let stretch = self.level.advise(schedule(now, number), aim);
+            if let Some(Held { head, part, frames, source, payload }) = self.slots.get(number) {
+                self.statistics.repaired += u64::from(source == Source::Mended);
+                return Frame::Decode { payload, head, frames, part, stretch };
+            }
         }
         self.statistics.lost += 1;
-        if self.slots.holds(number + 1) {
+        let following = (1..=3).find_map(|missing| Some((missing, self.slots.get(number + missing)?)));
+        if let Some((missing, Held { head, part: 0, frames, payload, .. })) = following
+            && let Ok(missing) = usize::try_from(missing)
+            && missing <= frames
+        {
             self.statistics.recovered += 1;
-            return Frame::Fec { following: self.slots.payload(number + 1) };
+            return Frame::Fec { following: payload, head, missing };
         }
         self.statistics.concealed += 1;
         Frame::Conceal
+    }
+
+    /// There was no copy in the packet that `Fec` named.
+    pub fn guessed(&mut self) {
+        self.statistics.recovered -= 1;
+        self.statistics.concealed += 1;
     }
 
     /// How a wish to stretch came out: samples more (or less) than a frame were played.
     pub fn changed(&mut self, samples: isize) {
         if samples != 0 {
             self.statistics.stretched += 1;
-            self.delay.settle();
+            self.level.changed(i64::try_from(samples).unwrap_or(0) * FRAME_US / FRAME_SAMPLES);
         }
+    }
+
+    /// The frame that plays is a pause of the voice.
+    pub fn paused(&mut self) {
+        self.level.paused();
     }
 
     /// What waits is nobody's any more, and what comes begins anew. The counts go on.
     pub fn forget(&mut self) {
         self.order = PacketOrder::default();
+        self.gaps.forget();
         self.begin_anew(0);
     }
 
     /// Whether a cut that might be heard is better than the present delay.
     pub fn urgent(&self) -> bool {
-        self.delay.urgent()
+        self.level.urgent()
     }
 
-    /// Playout delay the buffer now aims for. 15–200 ms, a multiple of 5 ms.
-    /// Rises with the first late packets, falls as they leave the window of 10 s.
+    /// Whether packets are asked for again. Not at first.
+    pub fn asking(&mut self, on: bool) {
+        self.asking.switch(on);
+    }
+
+    /// What is to be asked for again now, as paths and sequence numbers on them, if an answer comes after this time.
+    pub fn ask(&mut self, now: Moment, round_trip: Duration) -> Vec<(u16, u16)> {
+        let base = self.delay.base();
+        let (playing, target) = (!self.waiting, self.delay.target_us());
+        let plan = Plan {
+            base,
+            level: self.level.least(base).filter(|_| playing).unwrap_or(target),
+            jitter: self.delay.jitter_us(),
+            next: self.next,
+            playing,
+        };
+        let here = |number| self.slots.holds(number);
+        let round_trip = i64::try_from(round_trip.as_micros()).unwrap_or(i64::MAX / 1_000);
+        let due = self.asking.due(at(now), round_trip, &mut self.gaps, plan, here);
+        self.statistics.asked += u64::try_from(due.len()).unwrap_or(0);
+        due
+    }
+
+    /// Mending needs so long, beside the jitter. Rises at once, is held for 5 s, and falls.
+    pub fn need(&mut self, floor: Duration) {
+        self.delay.need(i64::try_from(floor.as_micros()).unwrap_or(i64::MAX));
+    }
+
+    /// How packets came by themselves lately.
+    pub fn heard(&self, now: Moment) -> Heard {
+        let frames = u32::try_from(self.statistics.received).unwrap_or(u32::MAX);
+        Heard { queue: self.queue.filled(at(now)), frames, ..heard::heard(&self.gaps, at(now)) }
+    }
+
+    /// Playout delay the buffer now aims for: a multiple of 5 ms from 10 to 200, beside what mending needs and what waits in
+    /// packets of several frames. Rises with the first late packets, falls as they leave the window of 10 s.
     pub fn target(&self) -> Duration {
         micros(self.delay.target_us())
     }
@@ -241,7 +322,7 @@ impl Playout {
     /// What the buffer went through so far.
     pub fn statistics(&self) -> Statistics {
         Statistics {
-            delay: micros(self.delay.last_level()),
+            delay: micros(self.level.last(self.delay.base()).unwrap_or(0)),
             target: self.target(),
             jitter: micros(self.delay.jitter_us()),
             ..self.statistics
@@ -270,20 +351,28 @@ impl Playout {
         let pass = if missing - concealed > HOLE { missing } else { concealed };
         self.next += pass;
         self.owed -= u32::try_from(concealed).expect("at most what is owed");
+        self.level.shift((concealed - pass) * FRAME_US);
         self.statistics.lost += pass.unsigned_abs();
         let room = self.delay.target_us() / FRAME_US + EXCESS;
         if newest - self.next > room {
             let skip_to = newest - self.delay.target_us() / FRAME_US;
             self.statistics.skipped += (skip_to - self.next).unsigned_abs();
             self.next = skip_to;
-            self.delay.settle();
+            self.level.clear();
         }
     }
 
     fn begin_anew(&mut self, number: i64) {
         self.slots.clear();
-        self.delay.clear();
+        self.unlearn();
         (self.next, self.waiting, self.owed, self.dry) = (number, true, 0, 0);
+    }
+
+    /// When packets came so far says nothing about those that will come.
+    fn unlearn(&mut self) {
+        self.delay.clear();
+        self.queue.clear();
+        self.level.clear();
     }
 }
 
@@ -291,6 +380,11 @@ impl Default for Playout {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A moment in µs, to reckon with.
+fn at(now: Moment) -> i64 {
+    i64::try_from(now.micros()).unwrap_or(i64::MAX)
 }
 
 fn micros(us: i64) -> Duration {

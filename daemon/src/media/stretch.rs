@@ -1,7 +1,7 @@
 //! Change how long one frame of sound lasts, unheard.
 //!
-//! Lives here: taking out or putting in one pitch period with a crossfade (waveform-similarity overlap-add).
-//! Must not: know why the length should change.
+//! Lives here: taking out or putting in one pitch period with a crossfade (waveform-similarity overlap-add), in pauses any piece.
+//! Must not: know why the length should change, or what a pause is.
 //!
 //! Ours, because libraries that stretch time (SoundTouch, Rubber Band) are C++ and hold back more sound than a frame.
 
@@ -10,44 +10,67 @@ use super::codec::FRAME;
 /// Shortest and longest pitch period that is looked for: 2.5 ms (400 Hz) to 10 ms (100 Hz).
 const PERIOD_MIN: usize = 120;
 const PERIOD_MAX: usize = 480;
-/// Below this mean square (−50 dBFS) any cut is unheard.
-const QUIET: f32 = 1e-5;
 /// Two periods must be at least this alike (1: the same), or the cut would click.
 const ALIKE: f32 = 0.5;
 
 /// The longest result: one frame and one period.
 pub const LONGEST: usize = FRAME + PERIOD_MAX;
 
+/// In a pause a frame loses at most so much, and the cut is faded over so much.
+const PAUSE_CUT: usize = FRAME * 3 / 4;
+const PAUSE_FADE: usize = 240;
+
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stretch {
     /// As it is.
     Keep,
-    /// One period less, so that later frames play sooner.
-    Shorten,
-    /// One period more, so that later frames play later.
-    Lengthen,
+    /// Less, so that later frames play sooner.
+    Shorten {
+        /// In a pause at most so many samples.
+        most: usize,
+        /// In speech one period; else nothing.
+        heard: bool,
+    },
+    /// More, so that later frames play later: one period in speech.
+    Lengthen {
+        /// In a pause at most so many samples.
+        most: usize,
+    },
+}
+
+/// What a frame is, besides sound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kind {
+    /// A pause of the voice: any cut is unheard.
+    pub pause: bool,
+    /// Where nothing periodic is found, take the best cut all the same.
+    pub force: bool,
 }
 
 /// Copy `frame` to `out` as `stretch` says; returns how many samples of `out` hold sound.
-/// Where nothing periodic is found, the frame stays as it is, unless `force`: then the best cut is taken.
-pub fn stretch(frame: &[f32; FRAME], stretch: Stretch, force: bool, out: &mut [f32; LONGEST]) -> usize {
+/// Where nothing periodic is found in speech, the frame stays as it is, unless the best cut is forced.
+pub fn stretch(frame: &[f32; FRAME], stretch: Stretch, kind: Kind, out: &mut [f32; LONGEST]) -> usize {
     out[..FRAME].copy_from_slice(frame);
-    let found = || match loudness(frame) < QUIET {
-        true => Some(PERIOD_MAX),
-        false => period(frame).filter(|(_, alike)| force || *alike > ALIKE).map(|(period, _)| period),
-    };
-    match stretch {
-        Stretch::Keep => FRAME,
-        Stretch::Shorten => {
-            let Some(period) = found() else { return FRAME };
+    let period = || period(frame).filter(|(_, alike)| kind.force || *alike > ALIKE).map(|(period, _)| period);
+    match (stretch, kind.pause) {
+        (Stretch::Keep, _) | (Stretch::Shorten { heard: false, .. }, false) => FRAME,
+        (Stretch::Shorten { most, .. }, true) => {
+            let cut = most.clamp(PERIOD_MIN, PAUSE_CUT);
+            fade(&frame[..PAUSE_FADE], &frame[cut..cut + PAUSE_FADE], &mut out[..PAUSE_FADE]);
+            out[PAUSE_FADE..FRAME - cut].copy_from_slice(&frame[cut + PAUSE_FADE..]);
+            FRAME - cut
+        }
+        (Stretch::Shorten { heard: true, .. }, false) => {
+            let Some(period) = period() else { return FRAME };
             // Fade from the first period into the second, then go on behind the second.
             fade(&frame[..period], &frame[period..2 * period], &mut out[..period]);
             out[period..FRAME - period].copy_from_slice(&frame[2 * period..]);
             FRAME - period
         }
-        Stretch::Lengthen => {
-            let Some(period) = found() else { return FRAME };
+        (Stretch::Lengthen { most }, pause) => {
+            let found = if pause { Some(most.clamp(PERIOD_MIN, PERIOD_MAX)) } else { period() };
+            let Some(period) = found else { return FRAME };
             // Play the first period, then fade from the second back into the first, then play the second again.
             fade(&frame[period..2 * period], &frame[..period], &mut out[period..2 * period]);
             out[2 * period..FRAME + period].copy_from_slice(&frame[period..]);
@@ -63,11 +86,6 @@ fn fade(from: &[f32], to: &[f32], out: &mut [f32]) {
         *out = from * (1.0 - gain) + to * gain;
         gain += step;
     }
-}
-
-/// Mean square.
-fn loudness(frame: &[f32]) -> f32 {
-    frame.iter().map(|s| s * s).sum::<f32>() / frame.len() as f32
 }
 
 /// The period at which the start of the frame best repeats itself, and how alike the two are (normalised correlation).
@@ -108,8 +126,8 @@ mod tests {
     fn a_voiced_frame_loses_or_gains_whole_periods_without_a_click() {
         let frame = tone(200.0);
         let mut out = [0.0; LONGEST];
-        for way in [Stretch::Shorten, Stretch::Lengthen] {
-            let length = stretch(&frame, way, false, &mut out);
+        for way in [Stretch::Shorten { most: 0, heard: true }, Stretch::Lengthen { most: 0 }] {
+            let length = stretch(&frame, way, Kind::default(), &mut out);
             let changed = length.abs_diff(FRAME);
             assert!(changed > 0 && changed % 240 <= 2, "whole periods of 240 samples: {changed}");
             assert!(roughness(&out[..length]) < 1.2 * roughness(&frame), "{way:?}");
@@ -121,11 +139,20 @@ mod tests {
     }
 
     #[test]
-    fn silence_gives_the_largest_change() {
+    fn a_pause_loses_or_gains_as_much_as_is_wanted_and_keeps_its_ends() {
         let mut out = [1.0; LONGEST];
-        assert_eq!(stretch(&[0.0; FRAME], Stretch::Shorten, false, &mut out), FRAME - PERIOD_MAX);
-        assert_eq!(stretch(&[0.0; FRAME], Stretch::Lengthen, false, &mut out), LONGEST);
-        assert_eq!(roughness(&out), 0.0);
+        let hum: [f32; FRAME] = tone(50.0).map(|s| s * 0.002);
+        let pause = Kind { pause: true, force: false };
+        for (most, less) in [(0, PERIOD_MIN), (300, 300), (9_000, PAUSE_CUT)] {
+            let length = stretch(&hum, Stretch::Shorten { most, heard: false }, pause, &mut out);
+            assert_eq!(length, FRAME - less);
+            let ends = (out[0] - hum[0]).abs() + (out[length - 1] - hum[FRAME - 1]).abs();
+            assert!(ends < 1e-5, "joins its neighbours: {ends}");
+        }
+        for (most, more) in [(0, PERIOD_MIN), (300, 300), (9_000, PERIOD_MAX)] {
+            assert_eq!(stretch(&hum, Stretch::Lengthen { most }, pause, &mut out), FRAME + more);
+        }
+        assert!(roughness(&out) < 1e-4);
     }
 
     #[test]
@@ -136,9 +163,13 @@ mod tests {
             (state >> 16) as f32 / 65_536.0 - 0.5
         });
         let mut out = [0.0; LONGEST];
-        assert_eq!(stretch(&noise, Stretch::Shorten, false, &mut out), FRAME);
-        assert!(stretch(&noise, Stretch::Shorten, true, &mut out) < FRAME);
-        assert_eq!(stretch(&noise, Stretch::Keep, true, &mut out), FRAME);
+        let (seldom, forced) = (Kind::default(), Kind { pause: false, force: true });
+        let shorten = Stretch::Shorten { most: 0, heard: true };
+        assert_eq!(stretch(&noise, shorten, seldom, &mut out), FRAME);
+        assert!(stretch(&noise, shorten, forced, &mut out) < FRAME);
+        let unheard = Stretch::Shorten { most: 480, heard: false };
+        assert_eq!(stretch(&noise, unheard, forced, &mut out), FRAME, "it waits for a pause");
+        assert_eq!(stretch(&noise, Stretch::Keep, forced, &mut out), FRAME);
         assert_eq!(out[..FRAME], noise);
     }
 }

@@ -1,12 +1,12 @@
-//! How long after the fastest packets frames should play, and how long after they do.
+//! How long after the fastest packets frames should play.
 //!
-//! Lives here: the window of arrivals, the target made from it, and the advice to play sooner or later.
-//! Must not: know payloads, order or loss.
+//! Lives here: the window of arrivals, and the target made from it, from how much a packet holds, and from what mending needs.
+//! Must not: know payloads, order or loss, or how long after them frames do play.
 
 use ahoy_call::Moment;
 
-use super::FRAME_US;
-use crate::media::stretch::Stretch;
+use super::floor::Floor;
+use super::{FRAME_US, at};
 
 /// Arrivals that count: the last 10 s.
 const WINDOW: usize = 512;
@@ -14,9 +14,14 @@ const WINDOW: usize = 512;
 const ONE_LATE_OF: usize = 64;
 /// The target is computed anew after so many arrivals (10 at first).
 const EVERY: usize = 5;
-/// The least and the most that is aimed for.
+/// The least that is aimed for: where packets come like a clock, and else.
+const STEADY_MIN_US: i64 = 10_000;
 const TARGET_MIN_US: i64 = 15_000;
-const TARGET_MAX_US: i64 = 10 * FRAME_US;
+/// Packets come like a clock if their jitter is at most this, and of the few that it leaves out at most one was later than that.
+const STEADY_US: i64 = 5_000;
+const UNSTEADY_US: i64 = 8_000;
+/// The most that is aimed for, beside what waits in a packet of several frames.
+pub(super) const TARGET_MAX_US: i64 = 10 * FRAME_US;
 /// An arrival later than this cannot be waited for; it does not count.
 const HOPELESS_US: i64 = TARGET_MAX_US + 2 * FRAME_US;
 /// So many hopeless arrivals in a row that agree this well are no late ones: the schedule has moved.
@@ -26,26 +31,16 @@ const STRAYS_AGREE_US: i64 = 60_000;
 const ABOVE_US: i64 = 5_000;
 /// And is a multiple of this: a finer one would wander.
 const STEP_US: i64 = 5_000;
-/// Play later when the level is less than this above the jitter.
+/// Play later when the level is less than this above the jitter, or this much below what mending needs.
 const LOW_US: i64 = 2_000;
-/// Play sooner when the level is more than this above the target; more than any one cut takes away.
-const HIGH_US: i64 = 12_000;
-/// So far above the target a cut may be heard.
-const URGENT_US: i64 = 60_000;
-/// So far above the target it is worth while to hurry.
-const HIGHER_US: i64 = 30_000;
-/// Pulls to look at before playing later; before playing sooner; and the same when the level is higher, and urgent.
-const LOOK_LOW: u32 = 5;
-const LOOK_HIGH: u32 = 25;
-const LOOK_HIGHER: u32 = 8;
-const LOOK_URGENT: u32 = 3;
-/// The least level is that of about a second, or drift would hide behind an old one.
-const LOOK_ANEW: u32 = 50;
+const BELOW_FLOOR_US: i64 = 5_000;
+/// Packets of many frames are reckoned with for so long after the last.
+const SPAN_HELD_US: i64 = 2_000_000;
 
 /// See the head of this file. All values in microseconds.
 #[derive(Debug)]
 pub(super) struct Delay {
-    /// Arrival minus schedule of the last packets, in a ring.
+    /// Arrival of the last packets minus the schedule of their last frame, in a ring.
     arrivals: Vec<i64>,
     place: usize,
     /// The last arrivals, while all of them are hopeless.
@@ -54,12 +49,13 @@ pub(super) struct Delay {
     /// The least of them: the fastest packets' schedule.
     base: i64,
     jitter: i64,
+    /// What jitter alone asks for.
     target: i64,
     scratch: Vec<i64>,
-    /// Level of the last pull, and the least since the last change.
-    level: i64,
-    low: i64,
-    looked: u32,
+    /// Frames in the largest packet lately, and when one as large came last: its first frame is that much older.
+    span: i64,
+    span_at: i64,
+    floor: Floor,
 }
 
 impl Delay {
@@ -71,24 +67,28 @@ impl Delay {
             since_update: 0,
             base: 0,
             jitter: 0,
-            target: TARGET_MIN_US,
+            target: STEADY_MIN_US,
             scratch: Vec::with_capacity(WINDOW),
-            level: 0,
-            low: i64::MAX,
-            looked: 0,
+            span: 1,
+            span_at: 0,
+            floor: Floor::default(),
         }
     }
 
+    /// What came so far says nothing any more. What mending needs stays.
     pub(super) fn clear(&mut self) {
         self.arrivals.clear();
         self.strays.clear();
-        (self.place, self.since_update, self.jitter, self.target) = (0, 0, 0, TARGET_MIN_US);
-        self.settle();
+        (self.place, self.since_update, self.jitter, self.target) = (0, 0, 0, STEADY_MIN_US);
+        (self.span, self.span_at) = (1, 0);
     }
 
-    /// Frame `number` came now.
-    pub(super) fn observe(&mut self, now: Moment, number: i64) {
-        let arrival = schedule(now, number);
+    /// The packet of `span` frames from `number` on came now.
+    pub(super) fn observe(&mut self, now: i64, number: i64, span: i64) {
+        if span >= self.span || now - self.span_at > SPAN_HELD_US {
+            (self.span, self.span_at) = (span, now);
+        }
+        let arrival = schedule(now, number + span - 1);
         if self.has_moved(arrival) {
             let strays = std::mem::take(&mut self.strays);
             self.clear();
@@ -96,19 +96,23 @@ impl Delay {
             self.arrivals.extend(&strays);
             self.strays = strays;
             self.strays.clear();
+            (self.span, self.span_at) = (span, now);
             self.update();
             return;
         }
         if self.arrivals.is_empty() || arrival < self.base {
             self.base = arrival;
         }
-        if self.arrivals.len() < WINDOW {
-            self.arrivals.push(arrival);
-        } else {
-            self.arrivals[self.place] = arrival;
-            self.place = (self.place + 1) % WINDOW;
+        // One for each frame, so that the window is as long whatever packets hold.
+        for _ in 0..span {
+            if self.arrivals.len() < WINDOW {
+                self.arrivals.push(arrival);
+            } else {
+                self.arrivals[self.place] = arrival;
+                self.place = (self.place + 1) % WINDOW;
+            }
+            self.since_update += 1;
         }
-        self.since_update += 1;
         if self.since_update >= EVERY || self.arrivals.len() < 2 * EVERY {
             self.since_update = 0;
             self.update();
@@ -131,57 +135,53 @@ impl Delay {
     }
 
     /// How far off the schedule a frame would be that came now; nothing is off before the first.
-    pub(super) fn off(&self, now: Moment, number: i64) -> i64 {
+    pub(super) fn off(&self, now: i64, number: i64) -> i64 {
         if self.arrivals.is_empty() { 0 } else { self.level(now, number).abs() }
     }
 
-    /// The level of a frame that plays now.
-    pub(super) fn level(&self, now: Moment, number: i64) -> i64 {
+    /// How long after the fastest packets' schedule this frame plays, if it plays now.
+    pub(super) fn level(&self, now: i64, number: i64) -> i64 {
         schedule(now, number).saturating_sub(self.base)
     }
 
-    /// Frame `number` plays now: should later ones play sooner or later than they would?
-    pub(super) fn advise(&mut self, now: Moment, number: i64) -> Stretch {
-        self.level = self.level(now, number);
-        self.low = self.low.min(self.level);
-        self.looked = self.looked.saturating_add(1);
-        let above = self.low - self.target;
-        if self.low < self.jitter + LOW_US && self.low < TARGET_MAX_US && self.looked >= LOOK_LOW {
-            return Stretch::Lengthen;
-        }
-        let enough = match above {
-            URGENT_US.. => LOOK_URGENT,
-            HIGHER_US.. => LOOK_HIGHER,
-            i64::MIN..HIGHER_US => LOOK_HIGH,
-        };
-        if above > HIGH_US && self.looked >= enough {
-            return Stretch::Shorten;
-        }
-        if self.looked >= LOOK_ANEW {
-            self.settle();
-        }
-        Stretch::Keep
+    pub(super) fn base(&self) -> i64 {
+        self.base
     }
 
-    pub(super) fn urgent(&self) -> bool {
-        self.level - self.target > URGENT_US
+    /// Mending needs so long, beside the jitter.
+    pub(super) fn need(&mut self, us: i64) {
+        self.floor.ask(us);
     }
 
-    /// The level was just changed: look anew before the next change.
-    pub(super) fn settle(&mut self) {
-        (self.low, self.looked) = (i64::MAX, 0);
+    /// Time passes.
+    pub(super) fn tick(&mut self, now: Moment) {
+        self.floor.tick(at(now));
     }
 
     pub(super) fn target_us(&self) -> i64 {
-        self.target
+        let mending = match self.floor.us() {
+            0 => 0,
+            floor => self.jitter + floor,
+        };
+        self.target.max(mending).min(TARGET_MAX_US) + self.packed_us()
+    }
+
+    /// Below this level frames are played later.
+    pub(super) fn low_us(&self) -> i64 {
+        let jitter = self.jitter + LOW_US + self.packed_us();
+        match self.floor.us() {
+            0 => jitter,
+            _ => jitter.max(self.target_us() - BELOW_FLOOR_US),
+        }
     }
 
     pub(super) fn jitter_us(&self) -> i64 {
         self.jitter
     }
 
-    pub(super) fn last_level(&self) -> i64 {
-        self.level
+    /// How much older than its last frame the first one of a packet is.
+    fn packed_us(&self) -> i64 {
+        (self.span - 1) * FRAME_US
     }
 
     fn update(&mut self) {
@@ -193,10 +193,14 @@ impl Delay {
         let Some(rank) = self.scratch.len().checked_sub(1 + late) else { return };
         self.jitter = *self.scratch.select_nth_unstable(rank).1;
         let steps = (self.jitter + ABOVE_US + STEP_US - 1) / STEP_US;
-        self.target = (steps * STEP_US).clamp(TARGET_MIN_US, TARGET_MAX_US);
+        let late = self.scratch.iter().filter(|late| **late > UNSTEADY_US).count();
+        let steady = self.jitter <= STEADY_US && late <= 1;
+        let least = if steady { STEADY_MIN_US } else { TARGET_MIN_US };
+        self.target = (steps * STEP_US).clamp(least, TARGET_MAX_US);
     }
 }
 
-fn schedule(now: Moment, number: i64) -> i64 {
-    i64::try_from(now.micros()).unwrap_or(i64::MAX).saturating_sub(number.saturating_mul(FRAME_US))
+/// A time as it lies to the schedule on which frame 0 is at time 0.
+pub(super) fn schedule(now: i64, number: i64) -> i64 {
+    now.saturating_sub(number.saturating_mul(FRAME_US))
 }

@@ -1,13 +1,16 @@
 //! From wrapping RTP numbers to frame numbers that never wrap.
 //!
-//! Lives here: which frame a packet is, by whichever path it came, and when a sender paused or began anew (the idea of
-//! RFC 3550, appendix A.1).
+//! Lives here: which frames a packet holds, by whichever path it came, and when a sender paused or began anew (the idea of
+//! RFC 3550, appendix A.1). A sequence number stands for one to six frames, as many as its packet holds; the timestamp leads.
 //! Must not: keep packets or time.
 
 use super::FRAME_SAMPLES;
+use crate::media::codec::FRAMES_MAX;
 
 /// Within one stream packets are at most a minute apart.
 const REACH: i64 = 3_000;
+/// The most frames that a packet can hold.
+const MOST: i64 = FRAMES_MAX as i64;
 /// So many packets in a row that fit each other, and not the stream, are a new stream.
 const AGREE: u8 = 3;
 /// A new stream's numbers lie this far above the old one's.
@@ -18,7 +21,7 @@ const PATHS: usize = 4;
 
 /// The RTP numbers of a packet, and the path that it came by. Each path has sequence numbers of its own; timestamps are
 /// those of the voice and run on from path to path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbers {
     /// The generation of the path.
     pub path: u16,
@@ -28,9 +31,24 @@ pub struct Numbers {
     pub timestamp: u32,
     /// The marker bit: the first packet after a pause, in which no numbers were used up.
     pub first: bool,
+    /// How many frames of 20 ms it says that it holds, 1 to 6.
+    pub frames: usize,
 }
 
-/// What a packet is.
+impl Numbers {
+    /// The same as a signed number, to reckon with.
+    pub(super) fn span(&self) -> i64 {
+        i64::try_from(self.frames).unwrap_or(MOST)
+    }
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { path: 0, sequence: 0, timestamp: 0, first: false, frames: 1 }
+    }
+}
+
+/// What a packet is, by its first frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// This frame.
@@ -50,12 +68,26 @@ struct PacketPath {
     number: i64,
     sequence: u16,
     timestamp: u32,
+    span: i64,
+    /// What a packet that continues it would be: sequence number and timestamp, and how many did.
     stranger: Option<(u16, u32, u8)>,
 }
 
 impl PacketPath {
     fn new(number: i64, of: Numbers) -> Self {
-        Self { path: of.path, number, sequence: of.sequence, timestamp: of.timestamp, stranger: None }
+        let Numbers { path, sequence, timestamp, .. } = of;
+        Self { path, number, sequence, timestamp, span: of.span(), stranger: None }
+    }
+
+    /// Whether a packet so many sequence numbers on (or back) can be so many frames on: those between hold one to six each.
+    fn fits(&self, of: Numbers, steps: i64, frames: i64) -> bool {
+        let (own, apart) = match steps {
+            0 => return frames == 0,
+            1.. => (self.span, frames - self.span),
+            i64::MIN..0 => (of.span(), -frames - of.span()),
+        };
+        let between = steps.abs() - 1;
+        own >= 1 && (between..=between * MOST).contains(&apart)
     }
 
     /// How many samples after our newest packet.
@@ -82,8 +114,10 @@ impl PacketOrder {
         let samples = path.samples(of.timestamp);
         let frames = samples / FRAME_SAMPLES;
         let whole = samples % FRAME_SAMPLES == 0;
-        let paused = of.first && whole && steps > 0 && frames > steps;
-        if whole && (frames == steps || paused) && steps.abs() <= REACH && plausible(path.number + frames) {
+        let fits = path.fits(of, steps, frames);
+        let paused = of.first && steps > 0 && frames > steps * path.span;
+        let near = frames.abs() <= REACH || paused && steps <= REACH;
+        if whole && (fits || paused) && near && plausible(path.number + frames) {
             let number = path.number + frames;
             path.stranger = None;
             if steps > 0 {
@@ -92,13 +126,12 @@ impl PacketOrder {
             return if paused { Place::AfterPause(number) } else { Place::At(number) };
         }
         let agreed = match path.stranger {
-            Some((s, t, n)) if of.sequence == s.wrapping_add(1) && of.timestamp == t.wrapping_add(960) => {
-                n + 1
-            }
+            Some((sequence, timestamp, n)) if (of.sequence, of.timestamp) == (sequence, timestamp) => n + 1,
             Some(_) | None => 1,
         };
         if agreed < AGREE {
-            path.stranger = Some((of.sequence, of.timestamp, agreed));
+            let samples = u32::try_from(of.span() * FRAME_SAMPLES).unwrap_or_default();
+            path.stranger = Some((of.sequence.wrapping_add(1), of.timestamp.wrapping_add(samples), agreed));
             return Place::Nowhere;
         }
         let number = newest.unwrap_or_default() + APART;
@@ -173,7 +206,7 @@ mod tests {
     #[test]
     fn a_path_has_sequence_numbers_of_its_own_and_the_voice_goes_on_where_its_timestamp_says() {
         let mut order = PacketOrder::default();
-        let on = |path, sequence, timestamp| Numbers { path, sequence, timestamp, first: false };
+        let on = |path, sequence, timestamp| Numbers { path, sequence, timestamp, ..Numbers::default() };
         assert_eq!(order.place(on(1, 65_535, 0), |_| true), Place::At(APART));
         assert_eq!(order.place(on(3, 100, 2 * 960), |_| true), Place::At(APART + 2));
         assert_eq!(
@@ -196,12 +229,40 @@ mod tests {
     #[test]
     fn a_pause_passes_time_and_no_numbers_if_the_packet_says_so() {
         let mut order = PacketOrder::default();
-        let after =
-            |first, sequence, frames: u32| Numbers { path: 0, sequence, timestamp: frames * 960, first };
+        let after = |first, sequence, frames: u32| Numbers {
+            sequence,
+            timestamp: frames * 960,
+            first,
+            ..Numbers::default()
+        };
         assert_eq!(order.place(after(true, 0, 0), |_| true), Place::At(APART), "the very first");
         assert_eq!(order.place(after(false, 1, 13), |_| true), Place::Nowhere);
         assert_eq!(order.place(after(true, 1, 13), |_| true), Place::AfterPause(APART + 13));
         assert_eq!(order.place(after(false, 2, 14), |_| true), Place::At(APART + 14));
         assert_eq!(order.place(after(true, 3, 15), |_| true), Place::At(APART + 15), "no time has passed");
+    }
+
+    #[test]
+    fn a_number_stands_for_as_many_frames_as_its_packet_holds_and_that_may_change() {
+        let mut order = PacketOrder::default();
+        let mut on = |sequence, frame: u32, frames| {
+            order.place(Numbers { sequence, timestamp: frame * 960, frames, ..Numbers::default() }, |_| true)
+        };
+        assert_eq!(on(0, 0, 1), Place::At(APART));
+        assert_eq!(on(1, 1, 3), Place::At(APART + 1));
+        assert_eq!(on(2, 4, 3), Place::At(APART + 4));
+        assert_eq!(on(3, 8, 1), Place::Nowhere, "nothing lies between two neighbours");
+        assert_eq!(on(3, 6, 1), Place::Nowhere, "and nothing twice");
+        assert_eq!(on(4, 10, 2), Place::At(APART + 10), "one packet of three is missing");
+        assert_eq!(on(3, 7, 3), Place::At(APART + 7), "here it is");
+        assert_eq!(on(3, 7, 2), Place::Nowhere, "not with a hole behind it");
+        assert_eq!(on(7, 12 + 13, 1), Place::Nowhere, "two packets hold at most twelve frames");
+        assert_eq!(on(7, 12 + 12, 1), Place::At(APART + 24));
+        assert_eq!(on(9, 25, 1), Place::Nowhere, "and at least one each");
+        assert_eq!(on(8, 25, 6), Place::At(APART + 25));
+        for (n, sequence) in (0..3).zip(900..) {
+            let expected = if n < 2 { Place::Nowhere } else { Place::Anew(2 * APART + 25) };
+            assert_eq!(on(sequence, 70_000 + 3 * n, 3), expected, "a stranger of three frames a packet");
+        }
     }
 }

@@ -84,7 +84,8 @@ pub(super) fn adaptive(trace: Trace) -> (Heard, Statistics) {
     let mut chance = Chance(99);
     let mut buffer = Playout::new();
     let mut heap = arrivals(trace);
-    let end = 5_000_000 + u64::from(trace.minutes) * 60_000_000;
+    // It ends before the voice does.
+    let end = 4_900_000 + u64::from(trace.minutes) * 60_000_000;
     let (mut now, mut log) = (5_000_000, Log::default());
     while now < end {
         while let Some((at, n)) = came(&mut heap, now) {
@@ -95,13 +96,20 @@ pub(super) fn adaptive(trace: Trace) -> (Heard, Statistics) {
         let mut changed = 0;
         now += match buffer.pull(Moment::from_micros(now)) {
             Frame::Silence => 2_500,
-            Frame::Decode { payload, stretch } => {
+            Frame::Decode { payload, stretch, .. } => {
                 let n = u64::from_be_bytes(payload.try_into().unwrap());
                 log.played(trace, n, now);
-                changed = match (chance.below::<u64>(3) < 2, stretch) {
-                    (false, _) | (true, Stretch::Keep) => 0,
-                    (true, Stretch::Shorten) => -300,
-                    (true, Stretch::Lengthen) => 300,
+                let pause = n % 150 < 30;
+                if pause {
+                    buffer.paused();
+                }
+                changed = match (pause, stretch, chance.below::<u64>(3) < 2) {
+                    (_, Stretch::Keep, _) | (false, Stretch::Shorten { heard: false, .. }, _) => 0,
+                    (true, Stretch::Shorten { most, .. }, _) => -i64::try_from(most.clamp(120, 720)).unwrap(),
+                    (true, Stretch::Lengthen { most }, _) => i64::try_from(most.clamp(120, 480)).unwrap(),
+                    (false, _, false) => 0,
+                    (false, Stretch::Shorten { .. }, true) => -300,
+                    (false, Stretch::Lengthen { .. }, true) => 300,
                 };
                 20_000_u64.checked_add_signed(changed * 1_000 / 48).unwrap()
             }

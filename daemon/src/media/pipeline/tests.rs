@@ -1,0 +1,151 @@
+//! Blocks to packets and back.
+//!
+//! Lives here: the tests; packets of several frames and copies are in `tests/packed.rs`.
+//! Must not: take real time.
+
+mod packed;
+
+use super::*;
+
+fn at(ms: u64) -> Moment {
+    Moment::from_micros(1_000_000 + ms * 1_000)
+}
+
+fn tone(from: usize, samples: usize) -> Vec<f32> {
+    (from..from + samples)
+        .map(|i| 0.3 * (i as f32 / 48_000.0 * 300.0 * std::f32::consts::TAU).sin())
+        .collect()
+}
+
+/// Harmonics of 140 Hz with moving loudness: the codec mends a steady tone badly, it takes it for noise.
+fn voice(from: usize, samples: usize) -> Vec<f32> {
+    let loudness = |t: f32| 0.6 + 0.4 * (t * 19.0).sin();
+    let sound = |t: f32| (1..9_u8).map(|h| (t * 880.0 * f32::from(h)).sin() / f32::from(h)).sum::<f32>();
+    (from..from + samples).map(|i| i as f32 / 48_000.0).map(|t| 0.2 * loudness(t) * sound(t)).collect()
+}
+
+fn peak(sound: &[f32]) -> f32 {
+    sound.iter().fold(0.0, |most, s| s.abs().max(most))
+}
+
+fn feed(capture: &mut Capture, samples: &[f32]) -> Vec<Packet> {
+    let mut sent = Vec::new();
+    capture.feed(samples, |packet| sent.push(packet));
+    sent
+}
+
+/// Decode packets one after the other.
+fn decoded(packets: &[Packet]) -> Vec<f32> {
+    let mut decoder = Decoder::new().unwrap();
+    let mut frame = [0.0; FRAME];
+    let mut all = Vec::new();
+    for packet in packets {
+        decoder.decode(&packet.payload, &mut frame);
+        all.extend(frame);
+    }
+    all
+}
+
+#[test]
+fn blocks_of_any_size_become_the_same_numbered_packets() {
+    let sound = tone(0, 48_000);
+    // Both numbers are about to wrap.
+    let fresh = || Capture { sequence: 65_530, ..Capture::new(32_000, u32::MAX - 5_000).unwrap() };
+    let whole = feed(&mut fresh(), &sound);
+    for size in [1, 24, 441, 512, 960, 1_024, 5_000] {
+        let mut capture = fresh();
+        let pieces: Vec<Packet> = sound.chunks(size).flat_map(|block| feed(&mut capture, block)).collect();
+        assert_eq!(pieces, whole, "blocks of {size}");
+    }
+    assert_eq!(whole.len(), 50);
+    for (n, packet) in (0_u16..).zip(&whole) {
+        assert_eq!(packet.sequence, 65_530_u16.wrapping_add(n));
+        assert_eq!(packet.timestamp, (u32::MAX - 5_000).wrapping_add(960 * u32::from(n)));
+        assert_eq!(packet.first, n == 0, "only the first is marked");
+    }
+}
+
+#[test]
+fn muted_packets_go_on_and_hold_nothing_not_even_what_was_said_just_before() {
+    let mut capture = Capture::new(32_000, 0).unwrap();
+    let loud = feed(&mut capture, &tone(0, 48_000));
+    assert!(peak(&decoded(&loud)) > 0.2);
+    // 10 ms of the next frame are already in when the switch is pressed.
+    assert!(feed(&mut capture, &tone(0, 480)).is_empty());
+    capture.set_muted(true);
+    let mut packets = feed(&mut capture, &tone(480, 48_000));
+    assert_eq!(packets.len(), 50, "the stream flows");
+    // Heard from the third frame on; the first two hold the codec's own fading.
+    let heard = decoded(&packets);
+    assert!(peak(&heard[2 * FRAME..]) < 3e-4, "below -70 dBFS: {}", peak(&heard[2 * FRAME..]));
+    capture.set_muted(false);
+    packets = feed(&mut capture, &tone(0, 48_000));
+    assert!(peak(&decoded(&packets)) > 0.2, "and back");
+}
+
+#[test]
+fn after_a_pause_nothing_old_is_sent_and_numbers_go_on() {
+    let mut capture = Capture::new(32_000, 0).unwrap();
+    feed(&mut capture, &tone(0, 960 + 700));
+    capture.pause();
+    let sent = feed(&mut capture, &[0.0; 960 * 3]);
+    assert_eq!(
+        sent.iter().map(|p| (p.sequence, p.first)).collect::<Vec<_>>(),
+        [(1, true), (2, false), (3, false)]
+    );
+    assert!(peak(&decoded(&sent)) < 1e-3, "the unfinished frame is forgotten");
+}
+
+#[test]
+fn what_one_side_says_the_other_plays_in_blocks_of_any_size() {
+    let mut capture = Capture::new(32_000, 9).unwrap();
+    let mut playback = Playback::new().unwrap();
+    let (mut heard, mut block) = (Vec::new(), [0.0; 512]);
+    let mut played = 0;
+    for ms in (0..3_000_u64).step_by(10) {
+        let n = usize::try_from(ms).unwrap() * 48;
+        for packet in feed(&mut capture, &tone(n, 480)) {
+            playback.receive(at(ms), 0, &packet);
+        }
+        while played + block.len() <= n {
+            playback.play(at(ms), &mut block);
+            heard.extend(block);
+            played += block.len();
+        }
+    }
+    let first = heard.iter().position(|s| s.abs() > 0.05).unwrap();
+    assert!(first < 48 * 75, "heard after {} ms", first / 48);
+    let rest = &heard[first + 4_800..];
+    let loudness = (rest.iter().map(|s| s * s).sum::<f32>() / rest.len() as f32).sqrt();
+    assert!((0.17..0.26).contains(&loudness), "a tone of 0.212: {loudness}");
+    let rough = rest.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+    assert!(rough < 0.03, "no click: {rough}");
+    let told = playback.statistics();
+    assert_eq!((told.lost, told.concealed, told.late, told.skipped), (0, 0, 0, 0), "{told:?}");
+}
+
+#[test]
+fn lost_packets_are_concealed_and_a_stream_that_ends_becomes_silent() {
+    let mut capture = Capture::new(32_000, 0).unwrap();
+    let mut playback = Playback::new().unwrap();
+    let mut block = [0.0; FRAME];
+    let mut quietest = f32::MAX;
+    for n in 0..100_u64 {
+        let from = usize::try_from(n).unwrap() * FRAME;
+        for packet in feed(&mut capture, &voice(from, FRAME)) {
+            if n % 9 != 8 {
+                playback.receive(at(n * 20), 0, &packet);
+            }
+        }
+        playback.play(at(n * 20 + 1), &mut block);
+        if n > 10 {
+            quietest = quietest.min(peak(&block));
+        }
+    }
+    assert!(quietest > 0.04, "no hole is heard: {quietest}");
+    for n in 100..140_u64 {
+        playback.play(at(n * 20 + 1), &mut block);
+    }
+    assert_eq!(peak(&block), 0.0);
+    assert!(playback.statistics().lost >= 10);
+}

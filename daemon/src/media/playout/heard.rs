@@ -1,0 +1,130 @@
+//! How packets come by themselves: the share that is missing, how long it is missing at a stretch, and whether a queue fills.
+//!
+//! Lives here: what a policy is told that chooses how the other side should send.
+//! Must not: know payloads, or choose anything.
+
+use std::time::Duration;
+
+use super::gaps::{Gaps, State};
+use super::micros;
+
+/// How far back is looked, and at least.
+const LONG_US: i64 = 10_000_000;
+const SHORT_US: i64 = 1_000_000;
+/// So many losses tell that loss has begun; from then on it is the share since the first of them.
+const BEGUN: u32 = 3;
+/// At the beginning of a voice as if at least so many packets had come.
+const LEAST: u32 = 25;
+/// Arrivals are kept in so many pieces of so long: 30 s.
+const PIECES: usize = 60;
+const PIECE_US: i64 = 500_000;
+/// So many arrivals tell where the least of them lies.
+const ENOUGH: u32 = 5;
+
+/// What came by itself lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Heard {
+    /// Share of packets lost (0 to 1) over 10 s; where loss has just begun, since then, but at least over the last second.
+    pub lost: f32,
+    /// Mean number of packets lost in a row; 0 while none is.
+    pub run: f32,
+    /// Share lost in the last second.
+    pub recent: f32,
+    /// How much later than the fastest of the last 30 s even the fastest of the last half second to second came: a queue that
+    /// fills, and not jitter.
+    pub queue: Duration,
+    /// Frames that came so far.
+    pub frames: u32,
+}
+
+/// Counts over one stretch of time.
+#[derive(Default)]
+struct Share {
+    sent: u32,
+    lost: u32,
+}
+
+impl Share {
+    fn count(&mut self, lost: bool) {
+        self.sent += 1;
+        self.lost += u32::from(lost);
+    }
+
+    fn share(&self) -> f32 {
+        self.lost as f32 / self.sent.max(LEAST) as f32
+    }
+}
+
+/// What is in `gaps` now; `queue` and `frames` are told apart.
+pub(super) fn heard(gaps: &Gaps, now: i64) -> Heard {
+    let (mut all, mut recent, mut runs) = (Share::default(), Share::default(), 0_u32);
+    let (mut since_first, mut first, mut before) = (0_u32, now, false);
+    for sequence in (gaps.oldest()..=gaps.newest()).rev() {
+        let Some(sent) = gaps.get(sequence) else { break };
+        let age = now - sent.since;
+        if age > LONG_US {
+            break;
+        }
+        let lost = match sent.state {
+            State::Answered => true,
+            State::Missing => age >= gaps.overtaken(),
+            State::Came | State::Unknown => false,
+        };
+        all.count(lost);
+        if age <= SHORT_US {
+            recent.count(lost);
+        }
+        if lost || age <= SHORT_US {
+            since_first = all.sent;
+        }
+        if lost {
+            first = sent.since;
+            runs += u32::from(!before);
+        }
+        before = lost;
+    }
+    let begun = all.lost >= BEGUN && now - first < LONG_US;
+    let share = Share { sent: if begun { since_first } else { all.sent }, lost: all.lost };
+    let run = if runs == 0 { 0.0 } else { all.lost as f32 / runs as f32 };
+    Heard { lost: share.share(), run, recent: recent.share(), ..Heard::default() }
+}
+
+/// The fastest arrivals of each piece of the last 30 s.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pieces: [(i64, i64, u32); PIECES],
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self { pieces: [(i64::MIN, 0, 0); PIECES] }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::new();
+    }
+
+    /// A packet came now, by itself, so long after its place in the schedule.
+    pub(super) fn came(&mut self, now: i64, arrival: i64) {
+        let piece = now.div_euclid(PIECE_US);
+        let Ok(place) = usize::try_from(piece.rem_euclid(60)) else { return };
+        let (of, least, count) = &mut self.pieces[place];
+        if *of != piece {
+            (*of, *least, *count) = (piece, arrival, 0);
+        }
+        *least = arrival.min(*least);
+        *count += 1;
+    }
+
+    pub(super) fn filled(&self, now: i64) -> Duration {
+        let piece = now.div_euclid(PIECE_US);
+        let within = |pieces: i64| {
+            self.pieces.iter().filter(move |(of, _, _)| (piece - pieces + 1..=piece).contains(of))
+        };
+        if within(2).map(|(_, _, count)| count).sum::<u32>() < ENOUGH {
+            return Duration::ZERO;
+        }
+        let least = |pieces| within(pieces).map(|(_, least, _)| *least).min().unwrap_or_default();
+        micros(least(2) - least(60))
+    }
+}
