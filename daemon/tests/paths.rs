@@ -138,7 +138,7 @@ async fn the_other_is_played_as_loud_as_the_contact_is_set_to() {
 async fn what_the_other_side_loses_and_how_far_away_it_is_comes_back_in_its_reports() {
     let _shared = COMPANY.read().await;
     let mut w = Between::new();
-    w.lossy = true;
+    w.lossy = Some(4);
     w.connect(FIRST).await;
     w.open(FIRST, false);
     let (mut ana, mut ben) = (w.ana.stats().await, w.ben.stats().await);
@@ -156,6 +156,27 @@ async fn what_the_other_side_loses_and_how_far_away_it_is_comes_back_in_its_repo
         "{ana:?}, starved {:?}",
         w.starved
     );
+    w.end().await;
+}
+
+/// Another packet under the same number would be encrypted with the same nonce.
+#[tokio::test]
+async fn what_is_lost_is_asked_for_and_goes_again_as_the_same_packet_to_the_last_bit() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::new();
+    w.lossy = Some(10);
+    w.connect(FIRST).await;
+    w.open(FIRST, false);
+    let (mut ana, mut ben) = (w.ana.stats().await, w.ben.stats().await);
+    let give_up = clock::now() + Duration::from_secs(15);
+    while w.repeats(FIRST).0 < 15 || ben.packets_repaired < 10 {
+        assert!(clock::now() < give_up, "repeats in time: {ana:?} {ben:?}");
+        w.pass(Duration::from_millis(50)).await;
+        (ana, ben) = (w.ana.stats().await, w.ben.stats().await);
+    }
+    let (again, others) = w.repeats(FIRST);
+    assert_eq!(others, 0, "of {again}");
+    assert!(ana.asked_out > 10 && ben.asked_in > 10, "{ana:?} {ben:?}");
     w.end().await;
 }
 

@@ -12,8 +12,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use ahoy_call::Moment;
+use ahoyd::media::capture::Capture;
 use ahoyd::media::device::{DeviceHandle, Wish, roster};
-use ahoyd::media::pipeline::{Capture, Playback};
+use ahoyd::media::pipeline::Playback;
 use ahoyd::system::clock;
 use tokio::sync::watch;
 

@@ -30,6 +30,10 @@ pub(super) fn stats(stats: &Stats) -> BTreeMap<&'static str, Variant<'static>> {
         ("packets-in", stats.packets_in.into()),
         ("packets-out", stats.packets_out.into()),
         ("packets-lost", stats.packets_lost.into()),
+        ("copies-in", stats.copies_in.into()),
+        ("copies-out", stats.copies_out.into()),
+        ("asked-in", stats.asked_in.into()),
+        ("asked-out", stats.asked_out.into()),
     ]);
     let arriving = stats.packets_in > 0;
     let known = [
@@ -38,6 +42,11 @@ pub(super) fn stats(stats: &Stats) -> BTreeMap<&'static str, Variant<'static>> {
         ("echo-return-loss-db", stats.echo_return_loss),
         ("loss-in", share(stats.packets_lost, due)),
         ("loss-out", stats.loss_out),
+        ("repaired-in", share(stats.packets_repaired, due)),
+        ("repaired-out", stats.repaired_out),
+        ("concealed-out", stats.concealed_out),
+        ("bitrate-in", stats.bitrate_in.map(f64::from)),
+        ("bitrate-out", stats.bitrate_out.map(f64::from)),
         ("rtt-ms", stats.round_trip.map(ms)),
         ("concealed", share(stats.packets_concealed, due)),
         ("playout-delay-ms", arriving.then_some(ms(stats.playout_delay))),

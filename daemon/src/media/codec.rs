@@ -35,8 +35,7 @@ impl Encoder {
     /// For speech, at this many bit/s (6000 to 128000, clamped), in-band FEC on.
     pub fn new(bitrate: u32) -> Result<Self, CodecError> {
         let mut inner = opus::Encoder::new(RATE, Channels::Mono, Application::Voip)?;
-        let bitrate = i32::try_from(bitrate.clamp(6_000, 128_000)).expect("clamped");
-        inner.set_bitrate(Bitrate::Bits(bitrate))?;
+        inner.set_bitrate(bits(bitrate))?;
         inner.set_complexity(COMPLEXITY)?;
         inner.set_inband_fec(true)?;
         // Only the codec's speech modes hold a copy for FEC, and their state mends sooner after a loss.
@@ -55,14 +54,19 @@ impl Encoder {
         Ok(self.inner.reset_state()?)
     }
 
-    /// Encode one frame; the packet is the start of `packet`, of the returned length.
-    pub fn encode(
-        &mut self,
-        frame: &[f32; FRAME],
-        packet: &mut [u8; PACKET_MAX],
-    ) -> Result<usize, CodecError> {
-        Ok(self.inner.encode_float(frame, packet)?)
+    /// From the next packet on at this many bit/s (6000 to 128000, clamped).
+    pub fn set_bitrate(&mut self, bitrate: u32) -> Result<(), CodecError> {
+        Ok(self.inner.set_bitrate(bits(bitrate))?)
     }
+
+    /// Encode the samples of one packet: 1 to 6 frames. The packet is the start of `packet`, of the returned length.
+    pub fn encode(&mut self, samples: &[f32], packet: &mut [u8; PACKET_MAX]) -> Result<usize, CodecError> {
+        Ok(self.inner.encode_float(samples, packet)?)
+    }
+}
+
+fn bits(bitrate: u32) -> Bitrate {
+    Bitrate::Bits(i32::try_from(bitrate.clamp(6_000, 128_000)).expect("clamped"))
 }
 
 /// Packets in, frames out. Feed it frame after frame in playing order, missing ones too: it keeps the voice's state.

@@ -3,15 +3,19 @@
 //! Lives here: orders in, reports out, the media thread that runs them.
 //! Must not: decide anything about a call.
 
+pub mod capture;
 pub mod codec;
 pub mod device;
 mod dispatch;
+pub mod feedback;
 mod hush;
 mod levels;
 pub mod peer;
 pub mod pipeline;
 pub mod playout;
 mod pump;
+mod rate;
+pub mod red;
 mod redundancy;
 pub mod ring;
 pub mod session;

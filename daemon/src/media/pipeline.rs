@@ -1,6 +1,6 @@
 //! One call's sound, frame by frame, without any device or socket.
 //!
-//! Lives here: blocks of any size to packets (`Capture`, one a call), packets to blocks of any size (`Playback`, one a leg).
+//! Lives here: packets to blocks of any size (`Playback`, one a leg); the other way is in `capture.rs`.
 //! Must not: do I/O, read a clock, or know which path a packet takes.
 //!
 //! How the media task uses it. One `Capture` a call: its packets go out over every path that is open, each with the timestamp
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use ahoy_call::Moment;
 
-use super::codec::{self, CodecError, Decoder, Encoder, FRAME, PACKET_MAX};
+use super::codec::{self, CodecError, Decoder, FRAME};
 use super::hush::Hush;
 use super::playout::{Frame, Heard, Numbers, Playout, Statistics};
 use super::stretch::{Kind, LONGEST, Stretch, stretch};
@@ -33,97 +33,6 @@ use super::unpack::Unpack;
 const SILENT_PIECE: usize = 120;
 /// A packet with more copies than this is made by nobody of ours.
 const COPIES_MAX: usize = 8;
-
-/// Microphone to packets.
-#[derive(Debug)]
-pub struct Capture {
-    encoder: Encoder,
-    frame: [f32; FRAME],
-    filled: usize,
-    packet: [u8; PACKET_MAX],
-    muted: bool,
-    first: bool,
-    sequence: u16,
-    timestamp: u32,
-}
-
-impl Capture {
-    /// At this bit rate (bit/s), from this timestamp, which should be random (RFC 3550 §5.1).
-    pub fn new(bitrate: u32, timestamp: u32) -> Result<Self, CodecError> {
-        Ok(Self {
-            encoder: Encoder::new(bitrate)?,
-            frame: [0.0; FRAME],
-            filled: 0,
-            packet: [0; PACKET_MAX],
-            muted: false,
-            first: true,
-            sequence: 0,
-            timestamp,
-        })
-    }
-
-    /// Send encoded silence instead of sound, from the very next sample; what waits in the unfinished frame is silenced too.
-    pub fn set_muted(&mut self, muted: bool) {
-        self.muted = muted;
-        if muted {
-            self.frame.fill(0.0);
-        }
-    }
-
-    /// Per cent of our packets that the other side is expected to miss.
-    pub fn set_loss(&mut self, percent: u8) {
-        // The library takes every value that `Encoder` lets through.
-        let _same_as_before = self.encoder.set_loss(percent);
-    }
-
-    /// The microphone was closed: forget the unfinished frame; the next packet begins a new stretch of sound.
-    pub fn pause(&mut self) {
-        self.filled = 0;
-        self.first = true;
-        // Resetting has no way to fail.
-        let _reset = self.encoder.reset();
-    }
-
-    /// So many frames were never said: the time goes on by them, the packets do not (RFC 3550 §5.1).
-    pub fn skip(&mut self, frames: u32) {
-        self.timestamp = self.timestamp.wrapping_add(frames.wrapping_mul(960));
-    }
-
-    /// Samples until the next packet.
-    pub fn missing(&self) -> usize {
-        FRAME - self.filled
-    }
-
-    /// Take in samples (mono, 48 kHz); `send` is called for each frame that is full, at once.
-    pub fn feed(&mut self, mut samples: &[f32], mut send: impl FnMut(Packet)) {
-        while !samples.is_empty() {
-            let (now, later) = samples.split_at(samples.len().min(FRAME - self.filled));
-            let place = &mut self.frame[self.filled..self.filled + now.len()];
-            match self.muted {
-                true => place.fill(0.0),
-                false => place.copy_from_slice(now),
-            }
-            self.filled += now.len();
-            samples = later;
-            if self.filled == FRAME {
-                self.filled = 0;
-                self.finish(&mut send);
-            }
-        }
-    }
-
-    fn finish(&mut self, send: &mut impl FnMut(Packet)) {
-        // A frame that cannot be encoded (samples that are not numbers) is one lost packet.
-        if let Ok(length) = self.encoder.encode(&self.frame, &mut self.packet) {
-            let (sequence, timestamp) = (self.sequence, self.timestamp);
-            let payload = self.packet[..length].to_vec();
-            send(Packet { sequence, timestamp, first: self.first, payload, copies: Vec::new() });
-            self.first = false;
-        }
-        self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(960);
-    }
-}
 
 /// Packets of one leg to samples.
 #[derive(Debug)]

@@ -12,10 +12,12 @@ use std::time::Duration;
 use ahoy_call::Moment;
 
 use super::Sound;
+use super::capture::Capture;
 use super::codec::FRAME;
 use super::device::Clip;
 use super::levels::Levels;
-use super::pipeline::{Capture, Playback};
+use super::pipeline::Playback;
+use super::rate::Encoding;
 use super::transport::Packet;
 use super::voice::Cleaner;
 use crate::values::media::Wishes;
@@ -137,19 +139,26 @@ impl Pump {
         (self.reading && !self.held).then(|| now.since(self.came_at) > GONE)
     }
 
-    /// Send encoded silence, from the very next sample.
-    pub(super) fn mute(&mut self, muted: bool) {
-        if muted != self.muted {
+    /// Send encoded silence, from the very next sample. Tells whether that is another state than before.
+    pub(super) fn mute(&mut self, muted: bool) -> bool {
+        let changes = muted != self.muted;
+        if changes {
             self.muted = muted;
             // While muted the echo's way is followed on; what was said then must not come out of the processor afterwards.
             self.cleaner.forget();
             self.capture.set_muted(muted);
         }
+        changes
     }
 
-    /// Make our packets bear that much loss, in per cent.
+    /// Make our packets bear that much loss by themselves, in per cent.
     pub(super) fn expect_loss(&mut self, percent: u8) {
         self.capture.set_loss(percent);
+    }
+
+    /// How the voice is coded from the next packet on.
+    pub(super) fn code(&mut self, encoding: Encoding) {
+        self.capture.set_encoding(encoding);
     }
 
     /// A tone beside the voices, from its beginning; none: the present one stops.
@@ -225,17 +234,14 @@ impl Pump {
             return;
         }
         let frames = u64::try_from(silent.as_micros() / PACKET.as_micros()).unwrap_or(u64::MAX);
-        for left in (0..frames.min(CATCH_UP)).rev() {
-            let last = left == 0;
-            self.capture.feed(&[0.0; FRAME], |packet| {
-                if last {
-                    send(packet);
-                }
-            });
+        let mut newest = None;
+        for _ in 0..frames.min(CATCH_UP) {
+            self.capture.feed(&[0.0; FRAME], |packet| newest = Some(packet));
             if !self.missing {
                 self.replaced += FRAME;
             }
         }
+        newest.into_iter().for_each(&mut send);
         if frames > 0 {
             self.missing = true;
             self.given_until = match frames > CATCH_UP {

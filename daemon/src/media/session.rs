@@ -3,6 +3,7 @@
 //! Lives here: its legs, their epochs side by side, which of them is sent on and which are played; following what is wanted.
 //! Must not: know what a call is for, how a path is built, or how a frame of sound is made.
 
+mod adaptation;
 mod asks;
 mod numbers;
 mod silence;
@@ -15,12 +16,14 @@ use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport, Momen
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use self::adaptation::Adaptation;
 pub use self::asks::{Ask, QUEUE};
 use self::silence::Heard;
-use super::pipeline::{Capture, Playback};
+use super::capture::Capture;
+use super::pipeline::Playback;
 use super::pump::Pump;
-use super::redundancy::Redundancy;
-use super::transport::{Events, PathEvent, PathOrder, Plan, QueueFull, Reception, Track, Transport};
+use super::redundancy::History;
+use super::transport::{Events, PathEvent, PathOrder, Plan, QueueFull, Takes, Track, Transport};
 use super::wanted::{Key, Wanted};
 use super::{CallOrder, Report, Sound};
 use crate::system::clock;
@@ -59,9 +62,11 @@ pub async fn run(
     let pump = Pump::new(sound, wishes, capture);
     let mut session = Session {
         call,
+        bitrate,
         legs,
         leaving: Vec::new(),
         pump,
+        history: History::default(),
         wanted,
         given_up: false,
         held: false,
@@ -118,6 +123,9 @@ struct SessionPath {
     opened: bool,
     channel: bool,
     heard: Heard,
+    takes: Takes,
+    /// Whether it was told to send again what is asked for.
+    repeats: bool,
 }
 
 /// One device of the other side.
@@ -128,19 +136,20 @@ struct Leg {
     voices: BTreeMap<LegId, Playback>,
     /// What was last reported of its data channel.
     channel: bool,
-    /// Its latest word on how it gets our voice.
-    reception: Option<Reception>,
-    redundancy: Redundancy,
+    adaptation: Adaptation,
     /// Its voice came at least once, by whichever path.
     heard: bool,
 }
 
 struct Session {
     call: CallId,
+    /// The most that the codec is given, bit/s.
+    bitrate: u32,
     legs: BTreeMap<LegId, Leg>,
     /// Closed paths, oldest first: without sound, open for frames until then.
     leaving: Vec<(Moment, LegId, Box<dyn Transport>)>,
     pump: Pump,
+    history: History,
     wanted: watch::Receiver<Wanted>,
     /// Who wanted something is gone: nothing is wanted for good.
     given_up: bool,
@@ -186,6 +195,7 @@ impl Session {
             self.leaving.retain(|(gone, ..)| *gone > clock::now());
             if self.sounding() && clock::now() >= turn {
                 self.serve();
+                self.mend();
                 self.watch_for_silence().await;
                 self.tell_voice().await;
                 let now = clock::now();
@@ -249,6 +259,7 @@ impl Session {
         // The microphone first: it is what must not stay open a moment longer.
         if !wanted.reads() {
             self.pump.pause(clock::now());
+            self.forget_said();
         }
         self.hold(wanted.is_held(), wanted.is_muted());
         if wanted.reads() && self.sounding() {
@@ -265,7 +276,9 @@ impl Session {
             self.legs.values_mut().flat_map(|leg| leg.voices.values_mut()).for_each(Playback::forget);
         }
         self.held = held;
-        self.pump.mute(muted || held);
+        if self.pump.mute(muted || held) {
+            self.forget_said();
+        }
         self.pump.hold(clock::now(), held);
     }
 
@@ -275,7 +288,9 @@ impl Session {
         let Some(which) = self.wanted.borrow().which(key) else {
             return tracing::debug!(leg = ?key.0, epoch = key.1.0, "this path was closed before it was built");
         };
-        let paths = &mut self.legs.entry(key.0).or_default().paths;
+        let bitrate = self.bitrate;
+        let leg = || Leg { adaptation: Adaptation::new(bitrate), ..Leg::default() };
+        let paths = &mut self.legs.entry(key.0).or_insert_with(leg).paths;
         if paths.contains_key(&key.1) {
             return tracing::debug!(leg = ?key.0, epoch = key.1.0, "this path exists already");
         }
@@ -283,8 +298,8 @@ impl Session {
             return self.report(key, MediaReport::Failed(MediaFault::Media)).await;
         }
         let (transport, task) = plan(key, self.told_in.clone());
-        let (up, opened, channel, heard) = Default::default();
-        paths.insert(key.1, SessionPath { which, transport, up, opened, channel, heard });
+        let (up, opened, channel, heard, takes, repeats) = Default::default();
+        paths.insert(key.1, SessionPath { which, transport, up, opened, channel, heard, takes, repeats });
         self.keys.insert(self.tasks.spawn(task).id(), key);
     }
 
@@ -343,6 +358,7 @@ impl Session {
                 let again = path.heard.came(now);
                 path.up |= again;
                 leg.heard = true;
+                leg.adaptation.came(now, &packet);
                 // Before the answer nobody is heard; a sender that cannot wait is not kept for later either.
                 if path.opened && !self.held {
                     leg.receive(now, key.1, member, &packet);
@@ -353,11 +369,20 @@ impl Session {
                     self.channel(of).await;
                 }
             }
-            PathEvent::Reception(reception) => {
-                leg.redundancy.reported(reception.lost);
-                leg.reception = Some(reception);
-                self.repeat_as_needed();
+            PathEvent::Takes(takes) => {
+                path.takes = takes;
+                leg.adaptation.takes(takes);
+                self.code_as_needed();
             }
+            PathEvent::Reception(reception) => {
+                leg.adaptation.reported(clock::now(), reception);
+                self.code_as_needed();
+            }
+            PathEvent::Feedback(feedback) => {
+                leg.adaptation.heard(clock::now(), &feedback);
+                self.code_as_needed();
+            }
+            PathEvent::Asked(packets) => leg.adaptation.asked(packets),
             PathEvent::Frame(bytes) => self.send(Report::Frame { call, leg: of, bytes }).await,
             PathEvent::Channel(open) => {
                 path.channel = open;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ahoy_call::{Description, LegId, MediaFault, Opaque};
 use tokio::sync::mpsc;
 
+use super::feedback::Feedback;
 use super::wanted::Key;
 
 /// What of a device travels as packets.
@@ -66,8 +67,27 @@ pub struct Reception {
     pub round_trip: Option<Duration>,
 }
 
+/// What the other side takes beside plain packets of one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    /// Copies with a packet (RFC 2198).
+    pub copies: bool,
+    /// To be asked for a packet again (RFC 4585).
+    pub asks: bool,
+    /// [`Feedback`].
+    pub feedback: bool,
+    /// Frames of 20 ms in one packet, 1 to 6.
+    pub frames: u8,
+}
+
+impl Default for Takes {
+    fn default() -> Self {
+        Self { copies: false, asks: false, feedback: false, frames: 1 }
+    }
+}
+
 /// What a transport tells its session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum PathEvent {
     /// Our description is ready to be sent. Comes once, before any candidate.
     Described(Description),
@@ -95,8 +115,14 @@ pub enum PathEvent {
         /// The packet.
         packet: Packet,
     },
+    /// What the other side takes, by its description. Comes before `Up`.
+    Takes(Takes),
     /// The other side reported.
     Reception(Reception),
+    /// The other side tells how our voice comes.
+    Feedback(Feedback),
+    /// The other side asked for so many packets again.
+    Asked(usize),
     /// A frame came over the data channel.
     Frame(Vec<u8>),
     /// The data channel opened or closed.
@@ -120,6 +146,14 @@ pub enum PathOrder {
     Candidates(Vec<Opaque>),
     /// Send a packet of this track; dropped while the transport is not up.
     Packet(Track, Packet),
+    /// Ask for these packets of the other side's voice again, by their sequence numbers.
+    Ask(Vec<u16>),
+    /// Tell the other side how its voice comes.
+    Feedback(Feedback),
+    /// Send again what is asked for, or no more.
+    Repeat(bool),
+    /// Never send again what was sent before.
+    Forget,
     /// Send a frame over the data channel; dropped while it is not open. It may get lost or overtaken.
     Frame(Vec<u8>),
 }

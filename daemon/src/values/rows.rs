@@ -30,6 +30,24 @@ pub struct Stats {
     pub packets_concealed: u64,
     /// The share of our packets that the other side lately missed, by its report.
     pub loss_out: Option<f64>,
+    /// Of our codec, bit/s, as our voice is coded now.
+    pub bitrate_out: Option<u32>,
+    /// What of their voice came in the last second, bit/s.
+    pub bitrate_in: Option<u32>,
+    /// Earlier frames that went with later packets of ours.
+    pub copies_out: u64,
+    /// The same of theirs, as far as they were missing here.
+    pub copies_in: u64,
+    /// Packets of ours that the other side asked for again, each time.
+    pub asked_out: u64,
+    /// Packets of theirs that we asked for.
+    pub asked_in: u64,
+    /// Frames of theirs that were played from a copy or a repeat.
+    pub packets_repaired: u64,
+    /// The share of our frames that a copy or a repeat saved there, by its word.
+    pub repaired_out: Option<f64>,
+    /// The share of our frames that were made up there, by its word.
+    pub concealed_out: Option<f64>,
     /// To the other side and back, by the same report.
     pub round_trip: Option<Duration>,
     /// How long a packet waits before it is played.

@@ -8,8 +8,9 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use ahoy_call::Moment;
+use ahoyd::media::capture::Capture;
 use ahoyd::media::codec::FRAME;
-use ahoyd::media::pipeline::{Capture, Playback};
+use ahoyd::media::pipeline::Playback;
 use ahoyd::media::playout::Statistics;
 use ahoyd::media::transport::{Copy, Packet};
 

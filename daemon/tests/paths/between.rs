@@ -29,8 +29,8 @@ pub(crate) struct Between {
     pub(crate) direct: bool,
     /// Paths that begin now let nothing but ICE through.
     pub(crate) only_ice: bool,
-    /// Paths that begin now lose every fourth packet of Ana's voice.
-    pub(crate) lossy: bool,
+    /// Paths that begin now lose one in so many packets of Ana's voice.
+    pub(crate) lossy: Option<usize>,
     /// The longest time that the machine kept this process from running, since it was last set to zero: whatever is timed here may
     /// take so much longer.
     pub(crate) starved: Duration,
@@ -52,7 +52,12 @@ struct End {
     seen_at: SocketAddr,
     /// RTP packets that they sent.
     voices: Arc<AtomicUsize>,
+    /// The same as they went, where the path is lossy: by source and number.
+    went: Arc<watch::Sender<Went>>,
 }
+
+/// Whole datagrams, of one source and number each.
+type Went = HashMap<[u8; 6], Vec<Vec<u8>>>;
 
 impl Between {
     pub(crate) fn new() -> Self {
@@ -63,7 +68,7 @@ impl Between {
             swap_fingerprint: false,
             direct: false,
             only_ice: false,
-            lossy: false,
+            lossy: None,
             starved: Duration::ZERO,
             wires: HashMap::new(),
             tasks: JoinSet::new(),
@@ -119,6 +124,14 @@ impl Between {
     /// RTP packets that this person sent.
     pub(crate) fn voices(&self, who: Voice) -> usize {
         self.wires.keys().map(|&epoch| self.voices_in(who, epoch)).sum()
+    }
+
+    /// What of Ana's voice went more than once over a lossy path, and how often it was not the same to the last bit.
+    pub(crate) fn repeats(&self, epoch: Epoch) -> (usize, usize) {
+        let went = self.wires[&epoch].ana.went.borrow();
+        let again = went.values().filter(|same| same.len() > 1);
+        let others = |same: &&Vec<Vec<u8>>| same.iter().any(|one| one != &same[0]);
+        (again.clone().count(), again.filter(others).count())
     }
 
     pub(crate) fn voices_in(&self, who: Voice, epoch: Epoch) -> usize {
@@ -213,13 +226,14 @@ impl Between {
             real: watch::Sender::new(None),
             seen_at: at.local_addr().unwrap(),
             voices: Arc::default(),
+            went: Arc::new(watch::Sender::new(Went::new())),
         };
         let wire = Wire { ana: end(&at_ben), ben: end(&at_ana), cut };
         let only_ice = self.only_ice;
         let lossy = self.lossy;
         // What Ben sends to "Ana" leaves from "Ben" to where Ana is, and the other way round.
         self.tasks.spawn(forward(
-            (only_ice, false, &wire.cut),
+            (only_ice, None, &wire.cut),
             at_ben.clone(),
             at_ana.clone(),
             &wire.ana,
@@ -237,13 +251,13 @@ fn socket() -> Arc<UdpSocket> {
 }
 
 fn forward(
-    (only_ice, lossy, cut): (bool, bool, &Arc<AtomicBool>),
+    (only_ice, lossy, cut): (bool, Option<usize>, &Arc<AtomicBool>),
     from: Arc<UdpSocket>,
     out: Arc<UdpSocket>,
     to: &End,
     of: &End,
 ) -> impl Future<Output = ()> + use<> {
-    let (cut, to, voices) = (cut.clone(), to.real.subscribe(), of.voices.clone());
+    let (cut, to, voices, went) = (cut.clone(), to.real.subscribe(), of.voices.clone(), of.went.clone());
     async move {
         let mut packet = [0; 2048];
         while let Ok(length) = from.recv(&mut packet).await {
@@ -251,7 +265,11 @@ fn forward(
             // RFC 7983: 128 to 191 is RTP or RTCP; RFC 5761: RTCP has 192 to 223 in its second byte.
             if (128..192).contains(&packet[0]) && !(192..224).contains(&packet[1]) {
                 let number = voices.fetch_add(1, Ordering::Relaxed);
-                if lossy && number % 4 == 3 {
+                if lossy.is_some() {
+                    let name = [&packet[8..12], &packet[2..4]].concat().try_into().unwrap();
+                    went.send_modify(|went| went.entry(name).or_default().push(packet.to_vec()));
+                }
+                if lossy.is_some_and(|one_of| number % one_of == one_of - 1) {
                     continue;
                 }
             }

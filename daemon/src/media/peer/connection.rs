@@ -13,7 +13,8 @@ use rtc::interceptor::Slot;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::MIME_TYPE_OPUS;
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+    RtpCodecKind,
 };
 use webrtc::data_channel::{DataChannel, RTCDataChannelInit};
 use webrtc::error::Result;
@@ -28,14 +29,16 @@ use super::Setup;
 use super::guard::Section;
 use super::reception::{self, Listener};
 use super::runtime::Capped;
+use super::sending;
 use super::servers::usable;
 use crate::media::transport::Track;
 use crate::system::clock;
 
 /// What [`furnish`] puts into every description, in this order.
 pub(super) const SECTIONS: [Section; 2] = [Section::Track(Track::Voice), Section::Frames];
-/// RTP payload type of Opus in our offers.
+/// RTP payload type of Opus in our offers, and that of copies beside it.
 pub(super) const PAYLOAD_TYPE: u8 = 111;
+const RED: u8 = 63;
 /// Nothing came for so long: the path is lost. Checks go out every 0.5 s, so two of them are missing.
 const SILENT_FOR: Duration = Duration::from_millis(1500);
 /// From lost to given up; and, together with [`SILENT_FOR`], how long ICE looks for a way at first.
@@ -50,7 +53,6 @@ const UNSENT_FRAMES: usize = 256 * 1024;
 pub(super) struct Connection {
     pub(super) link: Box<dyn PeerConnection>,
     pub(super) track: Arc<TrackLocalStaticRTP>,
-    pub(super) ssrc: u32,
     pub(super) channel: Arc<dyn DataChannel>,
 }
 
@@ -65,10 +67,9 @@ pub(super) async fn build(
     listener: Listener,
 ) -> Result<Connection> {
     let mut engine = MediaEngine::default();
-    engine.register_codec(
-        RTCRtpCodecParameters { rtp_codec: opus(), payload_type: PAYLOAD_TYPE },
-        RtpCodecKind::Audio,
-    )?;
+    for (rtp_codec, payload_type) in [(opus(), PAYLOAD_TYPE), (red(), RED)] {
+        engine.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type }, RtpCodecKind::Audio)?;
+    }
     let chain = configure_rtcp_reports(Registry::new()).with(Slot::from(reception::SLOT), listener);
     let link = PeerConnectionBuilder::<SocketAddr>::new()
         .with_configuration(
@@ -90,7 +91,7 @@ pub(super) async fn build(
         .await?;
     let link: Box<dyn PeerConnection> = Box::new(link);
     match furnish(&*link, ssrc).await {
-        Ok((track, channel)) => Ok(Connection { link, track, ssrc, channel }),
+        Ok((track, channel)) => Ok(Connection { link, track, channel }),
         Err(error) => {
             // What the caller hears is why it could not be built.
             let _closed = link.close().await;
@@ -144,6 +145,17 @@ fn opus() -> RTCRtpCodec {
         clock_rate: 48_000,
         channels: 2,
         sdp_fmtp_line: "minptime=10;useinbandfec=1".to_owned(),
+        rtcp_feedback: vec![RTCPFeedback { typ: sending::NACK.to_owned(), parameter: String::new() }],
+    }
+}
+
+/// Copies of Opus beside Opus (RFC 2198).
+fn red() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: "audio/red".to_owned(),
+        clock_rate: 48_000,
+        channels: 2,
+        sdp_fmtp_line: format!("{PAYLOAD_TYPE}/{PAYLOAD_TYPE}"),
         rtcp_feedback: Vec::new(),
     }
 }

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 
 use ahoy_call::{Description, Opaque, SdpKind};
 
-use crate::media::transport::Track;
+use super::sending::{self, PayloadTypes};
+use crate::media::capture::MOST_FRAMES;
+use crate::media::transport::{Takes, Track};
 
 /// Longest description that is read. One of ours has about 1,200 bytes.
 const LONGEST_DESCRIPTION: usize = 16 * 1024;
@@ -36,8 +38,10 @@ pub(super) enum Refused {
 pub(super) struct Checked {
     /// The text, without the candidates.
     pub(super) text: String,
-    /// RTP payload type of Opus.
-    pub(super) payload_type: u8,
+    /// As it numbers them.
+    pub(super) payload_types: PayloadTypes,
+    /// What it takes beside plain packets.
+    pub(super) takes: Takes,
     /// Candidates that stood in the text.
     pub(super) candidates: Vec<Opaque>,
 }
@@ -83,7 +87,7 @@ pub(super) fn description(
     directions(text)?;
     fingerprint(text)?;
     let voice = sections.iter().find(|(section, _)| *section == Section::Track(Track::Voice));
-    let payload_type = voice.and_then(|(_, text)| opus(text)).ok_or(Refused::Codec)?;
+    let (payload_types, takes) = voice.and_then(|(_, text)| codecs(text)).ok_or(Refused::Codec)?;
     let mut kept = String::with_capacity(text.len());
     let mut candidates = Vec::new();
     for line in text.lines() {
@@ -96,7 +100,7 @@ pub(super) fn description(
             }
         }
     }
-    Ok(Checked { text: kept, payload_type, candidates })
+    Ok(Checked { text: kept, payload_types, takes, candidates })
 }
 
 /// The text of each section.
@@ -132,11 +136,41 @@ fn fingerprint(text: &str) -> Result<(), Refused> {
     }
 }
 
-fn opus(text: &str) -> Option<u8> {
-    text.lines().filter_map(|line| line.strip_prefix("a=rtpmap:")).find_map(|map| {
-        let (number, codec) = map.split_once(' ')?;
-        codec.trim_end().eq_ignore_ascii_case("opus/48000/2").then(|| number.parse().ok())?
-    })
+/// The numbers of what we send, and what else is taken, of the voice's section.
+fn codecs(text: &str) -> Option<(PayloadTypes, Takes)> {
+    let values = |name: &'static str| text.lines().filter_map(move |line| line.trim_end().strip_prefix(name));
+    let numbered = |codec: &str| {
+        values("a=rtpmap:").find_map(|map| {
+            let (number, named) = map.split_once(' ')?;
+            named.eq_ignore_ascii_case(codec).then(|| number.parse::<u8>().ok())?
+        })
+    };
+    let opus = numbered("opus/48000/2")?;
+    let of_opus = format!("{opus}/{opus}");
+    let red = numbered("red/48000/2").filter(|red| {
+        let mut formats = values("a=fmtp:").filter_map(|format| format.split_once(' '));
+        *red != opus && formats.any(|(number, of)| number.parse() == Ok(*red) && of.trim() == of_opus)
+    });
+    let feedback = |wanted: &str| {
+        let mut all = values("a=rtcp-fb:").filter_map(|line| line.split_once(' '));
+        all.any(|(number, said)| (number == "*" || number.parse() == Ok(opus)) && said.trim() == wanted)
+    };
+    let most_ms: Option<u8> = values("a=maxptime:").find_map(|ms| ms.trim().parse().ok());
+    let takes = Takes {
+        copies: red.is_some(),
+        asks: feedback(sending::NACK),
+        feedback: feedback(sending::APP_FEEDBACK),
+        frames: most_ms.map_or(1, |ms| (ms / 20).clamp(1, MOST_FRAMES)),
+    };
+    Some((PayloadTypes { opus, red }, takes))
+}
+
+/// Our description, with what the library does not write of the voice: how much time one packet may hold (RFC 8866 §6.4), in ms,
+/// and that our feedback is taken.
+pub(super) fn with_what_we_take(text: &str) -> String {
+    let longest = u16::from(MOST_FRAMES) * 20;
+    let ours = format!("a=maxptime:{longest}\r\na=rtcp-fb:* {}\r\na=rtpmap:", sending::APP_FEEDBACK);
+    text.replacen("a=rtpmap:", &ours, 1)
 }
 
 /// The candidate's text if it is one that may be tried: UDP, to a plain address that is somebody's.
@@ -185,9 +219,50 @@ mod tests {
     #[test]
     fn a_description_of_an_ahoy_passes_and_its_candidates_are_taken_out() {
         let checked = check(&sdp()).unwrap();
-        assert_eq!(checked.payload_type, 111);
+        assert_eq!(checked.payload_types, PayloadTypes { opus: 111, red: None });
+        assert_eq!(checked.takes, Takes::default(), "a side that says nothing takes what everybody does");
         assert_eq!(checked.candidates.len(), 1);
         assert!(!checked.text.contains("candidate:"));
+    }
+
+    #[test]
+    fn what_the_other_side_takes_is_what_its_description_says_of_our_codec() {
+        let voice = "a=rtpmap:111 opus/48000/2\r\n";
+        let says = |more: &str| {
+            let checked = check(&sdp().replace(voice, &format!("{voice}{more}"))).unwrap();
+            (checked.payload_types.red, checked.takes)
+        };
+        let red = "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n";
+        let words = "a=rtcp-fb:111 nack\r\na=rtcp-fb:111 ack app ahoy\r\na=maxptime:120\r\n";
+        let all = Takes { copies: true, asks: true, feedback: true, frames: 6 };
+        assert_eq!(says(&format!("{red}{words}")), (Some(63), all));
+        let plain = (None, Takes::default());
+        for other in [
+            "a=rtpmap:63 red/48000/2\r\n",
+            "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/0\r\n",
+            "a=rtpmap:63 red/8000\r\na=fmtp:63 111/111\r\n",
+            "a=rtpmap:300 red/48000/2\r\na=fmtp:300 111/111\r\n",
+            "a=rtpmap:111 red/48000/2\r\na=fmtp:111 111/111\r\n",
+            "a=rtcp-fb:63 nack\r\n",
+            "a=rtcp-fb:111 nack pli\r\n",
+            "a=rtcp-fb:111 ack app other\r\n",
+            "a=maxptime:20\r\n",
+            "a=maxptime:0\r\n",
+            "a=maxptime:-5\r\n",
+        ] {
+            assert_eq!(says(other), plain, "{other}");
+        }
+        let packets = |ms: &str| says(&format!("a=maxptime:{ms}\r\n")).1.frames;
+        assert_eq!(["60", "200", "59"].map(packets), [3, 6, 2]);
+        assert!(says("a=rtcp-fb:* nack\r\n").1.asks, "of every codec");
+    }
+
+    #[test]
+    fn what_we_add_to_our_description_stands_in_it_once_and_is_understood_by_ourselves() {
+        let ours = with_what_we_take(&sdp());
+        assert_eq!(ours.matches("a=maxptime:120\r\n").count(), 1);
+        let takes = check(&ours).unwrap().takes;
+        assert_eq!((takes.frames, takes.feedback), (6, true));
     }
 
     #[test]

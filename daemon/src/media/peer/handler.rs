@@ -15,6 +15,7 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState,
 };
 
+use crate::media::feedback::Feedback;
 use crate::media::transport::Reception;
 
 /// Callbacks that wait for the path's task. More in one go means that the library is out of its mind.
@@ -35,6 +36,10 @@ pub(super) enum Heard {
     Track(Arc<dyn TrackRemote>),
     /// The other side reported how it gets our voice.
     Reception(Reception),
+    /// It asks for these packets of our voice again.
+    Asked(Vec<u16>),
+    /// It tells how our voice comes.
+    Feedback(Feedback),
 }
 
 pub(super) struct Handler {

@@ -8,11 +8,13 @@ mod addresses;
 mod connection;
 mod guard;
 mod handler;
+mod memory;
 mod names;
 mod numbering;
 mod readers;
 mod reception;
 mod runtime;
+mod sending;
 mod servers;
 mod task;
 

@@ -9,32 +9,34 @@ use tokio::sync::mpsc;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
+use super::sending::PayloadTypes;
+use crate::media::codec::PACKET_MAX;
+use crate::media::red;
 use crate::media::transport::{Events, Packet, PathEvent, Track};
 use crate::media::wanted::Key;
 
 /// The longest frame that is taken: a sealed message has at most 32,768 bytes and its header.
 const LONGEST_FRAME: usize = 33 * 1024;
-/// The largest voice packet that is taken: Opus frames have at most 1,275 bytes (RFC 6716 §3.2.1).
-const LONGEST_VOICE: usize = 1275;
 
 /// Always read: packets that nobody fetches are written to the library's log, voice and all.
-pub(super) async fn read_track(source: Arc<dyn TrackRemote>, payload_type: u8, key: Key, events: Events) {
+pub(super) async fn read_track(source: Arc<dyn TrackRemote>, of: PayloadTypes, key: Key, events: Events) {
     let (member, track) = (key.0, Track::Voice);
     while let Some(event) = source.poll().await {
         let TrackRemoteEvent::OnRtpPacket(rtp) = event else {
             continue;
         };
-        let fits = (1..=LONGEST_VOICE).contains(&rtp.payload.len());
-        if !fits || rtp.header.payload_type != payload_type {
-            continue;
-        }
-        let packet = Packet {
-            sequence: rtp.header.sequence_number,
-            timestamp: rtp.header.timestamp,
-            first: rtp.header.marker,
-            payload: rtp.payload.to_vec(),
-            copies: Vec::new(),
+        let (copies, payload) = match rtp.header.payload_type {
+            plain if plain == of.opus && (1..=PACKET_MAX).contains(&rtp.payload.len()) => {
+                (Vec::new(), rtp.payload.to_vec())
+            }
+            red if Some(red) == of.red => match red::unpack(of.opus, &rtp.payload) {
+                Some(unpacked) => unpacked,
+                None => continue,
+            },
+            _ => continue,
         };
+        let (sequence, timestamp) = (rtp.header.sequence_number, rtp.header.timestamp);
+        let packet = Packet { sequence, timestamp, first: rtp.header.marker, payload, copies };
         let told = events.try_send((key, PathEvent::Packet { member, track, packet }));
         if let Err(mpsc::error::TrySendError::Closed(_)) = told {
             return;

@@ -1,25 +1,32 @@
-//! How the other side gets our voice, by its own reports (RTCP, RFC 3550 §6.4).
+//! How the other side gets our voice, by its own words (RTCP): reports (RFC 3550 §6.4), what it misses (RFC 4585 §6.2.1), ours.
 //!
-//! Lives here: a listener in the library's chain of packets, for its own statistics leave these reports out.
-//! Must not: hold a packet back, change one, or believe a report about anybody else's voice.
+//! Lives here: a listener in the library's chain of packets, for the library keeps these words to itself.
+//! Must not: hold a packet back, change one, or believe a word about anybody else's voice.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::rtcp::raw_packet::RawPacket;
 use rtc::rtcp::reception_report::ReceptionReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtcp::{receiver_report::ReceiverReport, sender_report::SenderReport};
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 use tokio::sync::mpsc;
 
 use super::handler::Heard;
+use super::sending;
 use crate::media::transport::Reception;
 
 /// Nearest to the wire (the library's own begin at 1000), so that a sender report is seen when it leaves.
 pub(super) const SLOT: usize = 500;
 /// Sender reports that an answer may still come for: one a second is sent.
 const REMEMBERED: usize = 8;
+/// Words of all kinds that are heard in one second. An honest side says some at every loss, each packet at most some times.
+const WORDS: u32 = 150;
+/// Packets of one question: no more are kept.
+const ASKED: usize = 50;
 
 /// See the head of this file.
 pub(super) struct Listener {
@@ -27,6 +34,8 @@ pub(super) struct Listener {
     heard: mpsc::Sender<Heard>,
     /// The middle 32 bits of the NTP time of our sender reports, and when each left.
     sent: VecDeque<(u32, Instant)>,
+    /// The present second, and the words in it.
+    words: (Option<Instant>, u32),
     inwards: VecDeque<TaggedPacket>,
     outwards: VecDeque<TaggedPacket>,
 }
@@ -34,8 +43,37 @@ pub(super) struct Listener {
 impl Listener {
     /// Listens for reports about this stream of ours. What is not fetched from `heard` in time is lost.
     pub(super) fn new(ssrc: u32, heard: mpsc::Sender<Heard>) -> Self {
-        let (sent, inwards, outwards) = Default::default();
-        Self { ssrc, heard, sent, inwards, outwards }
+        let (sent, words, inwards, outwards) = Default::default();
+        Self { ssrc, heard, sent, words, inwards, outwards }
+    }
+
+    /// Passes a word on, unless there are too many of them.
+    fn tell(&mut self, now: Instant, heard: Heard) {
+        let begun =
+            self.words.0.filter(|begun| now.saturating_duration_since(*begun) < Duration::from_secs(1));
+        self.words = begun.map_or((Some(now), 1), |begun| (Some(begun), self.words.1.saturating_add(1)));
+        if self.words.1 > WORDS || self.heard.try_send(heard).is_err() {
+            tracing::debug!("a word about our voice found no room");
+        }
+    }
+
+    /// One part of what came.
+    fn hear(&mut self, now: Instant, part: &dyn rtc::rtcp::Packet) {
+        let any = part.as_any();
+        if let Some(nack) = any.downcast_ref::<TransportLayerNack>() {
+            if nack.media_ssrc == self.ssrc {
+                let asked = nack.nacks.iter().flat_map(|pair| pair.packet_list()).take(ASKED).collect();
+                self.tell(now, Heard::Asked(asked));
+            }
+        } else if let Some(feedback) = any.downcast_ref::<RawPacket>().and_then(sending::told) {
+            self.tell(now, Heard::Feedback(feedback));
+        } else {
+            let reports = any
+                .downcast_ref::<ReceiverReport>()
+                .map(|report| &report.reports)
+                .or_else(|| any.downcast_ref::<SenderReport>().map(|report| &report.reports));
+            reports.into_iter().flatten().for_each(|report| self.came(now, report));
+        }
     }
 
     fn left(&mut self, now: Instant, report: &SenderReport) {
@@ -46,7 +84,7 @@ impl Listener {
         self.sent.push_back((u32::from_be_bytes([a, b, c, d]), now));
     }
 
-    fn came(&self, now: Instant, report: &ReceptionReport) {
+    fn came(&mut self, now: Instant, report: &ReceptionReport) {
         if report.ssrc != self.ssrc {
             return;
         }
@@ -56,9 +94,7 @@ impl Listener {
             .and_then(|(_, left)| now.checked_duration_since(*left))
             .and_then(|all| all.checked_sub(held));
         let reception = Reception { lost: report.fraction_lost, round_trip };
-        if self.heard.try_send(Heard::Reception(reception)).is_err() {
-            tracing::debug!("a report found no room");
-        }
+        self.tell(now, Heard::Reception(reception));
     }
 }
 
@@ -71,14 +107,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Listener {
 
     fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
         if let Packet::Rtcp(parts) = &packet.message.packet {
-            for part in parts {
-                let part = part.as_any();
-                let reports = part
-                    .downcast_ref::<ReceiverReport>()
-                    .map(|report| &report.reports)
-                    .or_else(|| part.downcast_ref::<SenderReport>().map(|report| &report.reports));
-                reports.into_iter().flatten().for_each(|report| self.came(packet.now, report));
-            }
+            parts.iter().for_each(|part| self.hear(packet.now, &**part));
         }
         self.inwards.push_back(packet);
         Ok(())

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ahoy_call::{Description, MediaFault, Moment, Opaque, Role, SdpKind};
-use rtc::rtp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use webrtc::media_stream::track_local::TrackLocal;
@@ -17,11 +16,11 @@ use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
 
 use super::connection::{self, Connection};
 use super::handler::{self, Handler, Heard};
-use super::numbering::Numbering;
 use super::readers::{read_channel, read_track};
 use super::reception::Listener;
+use super::sending::{PayloadTypes, Sending};
 use super::{Setup, addresses, guard};
-use crate::media::transport::{Events, Packet, PathEvent, PathOrder, Track};
+use crate::media::transport::{Events, PathEvent, PathOrder, Track};
 use crate::media::wanted::Key;
 use crate::system::clock;
 
@@ -64,8 +63,8 @@ pub(super) async fn run(
         key,
         events,
         connection,
-        payload_type: connection::PAYLOAD_TYPE,
-        numbering: Numbering::fresh(),
+        sending: Sending::new(ssrc, PayloadTypes { opus: connection::PAYLOAD_TYPE, red: None }),
+        theirs: None,
         described: false,
         early: Vec::new(),
         tried: 0,
@@ -113,8 +112,9 @@ struct PeerPath {
     key: Key,
     events: Events,
     connection: Connection,
-    payload_type: u8,
-    numbering: Numbering,
+    sending: Sending,
+    /// The SSRC of the other side's voice, once it came.
+    theirs: Option<u32>,
     /// The other side's description is in.
     described: bool,
     early: Vec<Opaque>,
@@ -164,12 +164,13 @@ impl PeerPath {
     }
 
     async fn describe(&mut self, role: Role) -> Result<(), Unusable> {
-        let link = &self.connection.link;
+        let (link, mut takes) = (&self.connection.link, None);
         let (kind, ours) = match role {
             Role::Offerer => (SdpKind::Offer, link.create_offer(None).await?),
             Role::Answerer(offer) => {
                 let checked = guard::description(SdpKind::Offer, &connection::SECTIONS, &offer)?;
-                self.payload_type = checked.payload_type;
+                self.sending.payload_types = checked.payload_types;
+                takes = Some(checked.takes);
                 link.set_remote_description(RTCSessionDescription::offer(checked.text)?).await?;
                 let answer = link.create_answer(None).await?;
                 self.described = true;
@@ -177,8 +178,11 @@ impl PeerPath {
                 (SdpKind::Answer, answer)
             }
         };
-        let body = Opaque(ours.sdp.clone().into_bytes());
+        let body = Opaque(guard::with_what_we_take(&ours.sdp).into_bytes());
         self.connection.link.set_local_description(ours).await?;
+        if let Some(takes) = takes {
+            self.tell(PathEvent::Takes(takes)).await;
+        }
         self.tell(PathEvent::Described(Description { kind, body })).await;
         self.add_candidates(Vec::new()).await;
         Ok(())
@@ -196,7 +200,19 @@ impl PeerPath {
                 }
             }
             PathOrder::Candidates(list) => self.add_candidates(list).await,
-            PathOrder::Packet(Track::Voice, packet) => self.send_voice(packet).await,
+            PathOrder::Packet(Track::Voice, packet) if self.state == State::Up => {
+                let packet = self.sending.packet(clock::now(), packet);
+                self.send(packet).await;
+            }
+            PathOrder::Packet(..) => {}
+            PathOrder::Ask(missing) => {
+                if let Some(theirs) = self.theirs.filter(|_| !missing.is_empty()) {
+                    self.say(self.sending.ask(theirs, &missing)).await;
+                }
+            }
+            PathOrder::Feedback(feedback) => self.say(self.sending.tell(&feedback)).await,
+            PathOrder::Repeat(on) => self.sending.repeats = on,
+            PathOrder::Forget => self.sending.forget(),
             PathOrder::Frame(bytes) => {
                 // A frame that finds no room goes by the relay, or is repeated.
                 if self.channel && self.connection.channel.try_send(bytes.as_slice().into()).await.is_err() {
@@ -211,7 +227,8 @@ impl PeerPath {
             return Ok(());
         }
         let checked = guard::description(SdpKind::Answer, &connection::SECTIONS, answer)?;
-        self.payload_type = checked.payload_type;
+        self.sending.payload_types = checked.payload_types;
+        self.tell(PathEvent::Takes(checked.takes)).await;
         self.connection.link.set_remote_description(RTCSessionDescription::answer(checked.text)?).await?;
         self.described = true;
         self.add_candidates(checked.candidates).await;
@@ -243,22 +260,16 @@ impl PeerPath {
         }
     }
 
-    async fn send_voice(&mut self, packet: Packet) {
-        if self.state != State::Up {
-            return;
-        }
-        let header = rtp::Header {
-            version: 2,
-            marker: packet.first,
-            payload_type: self.payload_type,
-            sequence_number: self.numbering.of(packet.sequence),
-            timestamp: packet.timestamp,
-            ssrc: self.connection.ssrc,
-            ..Default::default()
-        };
-        let packet = rtp::Packet { header, payload: packet.payload.into() };
+    async fn send(&mut self, packet: rtc::rtp::Packet) {
         if self.connection.track.write_rtp(packet).await.is_err() {
             self.fail(MediaFault::Media).await;
+        }
+    }
+
+    /// A word about the other side's voice. One that gets lost is said anew.
+    async fn say(&self, word: Box<dyn rtc::rtcp::Packet>) {
+        if self.state == State::Up && self.connection.track.write_rtcp(vec![word]).await.is_err() {
+            tracing::debug!("a word about the other side's voice was not sent");
         }
     }
 
@@ -273,7 +284,9 @@ impl PeerPath {
                 | Heard::Down
                 | Heard::Broken
                 | Heard::Track(_)
-                | Heard::Reception(_) => rest.push(heard),
+                | Heard::Reception(_)
+                | Heard::Asked(_)
+                | Heard::Feedback(_) => rest.push(heard),
             }
         }
         if self.state == State::Dead {
@@ -297,9 +310,18 @@ impl PeerPath {
                 }
                 Heard::Broken => self.lost().await,
                 Heard::Track(track) => {
-                    self.readers.spawn(read_track(track, self.payload_type, self.key, self.events.clone()));
+                    self.theirs = track.ssrcs().await.first().copied();
+                    let (types, events) = (self.sending.payload_types, self.events.clone());
+                    self.readers.spawn(read_track(track, types, self.key, events));
                 }
                 Heard::Reception(reception) => self.tell(PathEvent::Reception(reception)).await,
+                Heard::Asked(missing) => {
+                    self.tell(PathEvent::Asked(missing.len())).await;
+                    for packet in self.sending.again(clock::now(), &missing) {
+                        self.send(packet).await;
+                    }
+                }
+                Heard::Feedback(feedback) => self.tell(PathEvent::Feedback(feedback)).await,
                 Heard::Candidate(_) | Heard::GatheringComplete => {}
             }
         }

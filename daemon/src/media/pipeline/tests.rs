@@ -6,6 +6,7 @@
 mod packed;
 
 use super::*;
+use crate::media::capture::Capture;
 
 fn at(ms: u64) -> Moment {
     Moment::from_micros(1_000_000 + ms * 1_000)
@@ -32,68 +33,6 @@ fn feed(capture: &mut Capture, samples: &[f32]) -> Vec<Packet> {
     let mut sent = Vec::new();
     capture.feed(samples, |packet| sent.push(packet));
     sent
-}
-
-/// Decode packets one after the other.
-fn decoded(packets: &[Packet]) -> Vec<f32> {
-    let mut decoder = Decoder::new().unwrap();
-    let mut frame = [0.0; FRAME];
-    let mut all = Vec::new();
-    for packet in packets {
-        decoder.decode(&packet.payload, &mut frame);
-        all.extend(frame);
-    }
-    all
-}
-
-#[test]
-fn blocks_of_any_size_become_the_same_numbered_packets() {
-    let sound = tone(0, 48_000);
-    // Both numbers are about to wrap.
-    let fresh = || Capture { sequence: 65_530, ..Capture::new(32_000, u32::MAX - 5_000).unwrap() };
-    let whole = feed(&mut fresh(), &sound);
-    for size in [1, 24, 441, 512, 960, 1_024, 5_000] {
-        let mut capture = fresh();
-        let pieces: Vec<Packet> = sound.chunks(size).flat_map(|block| feed(&mut capture, block)).collect();
-        assert_eq!(pieces, whole, "blocks of {size}");
-    }
-    assert_eq!(whole.len(), 50);
-    for (n, packet) in (0_u16..).zip(&whole) {
-        assert_eq!(packet.sequence, 65_530_u16.wrapping_add(n));
-        assert_eq!(packet.timestamp, (u32::MAX - 5_000).wrapping_add(960 * u32::from(n)));
-        assert_eq!(packet.first, n == 0, "only the first is marked");
-    }
-}
-
-#[test]
-fn muted_packets_go_on_and_hold_nothing_not_even_what_was_said_just_before() {
-    let mut capture = Capture::new(32_000, 0).unwrap();
-    let loud = feed(&mut capture, &tone(0, 48_000));
-    assert!(peak(&decoded(&loud)) > 0.2);
-    // 10 ms of the next frame are already in when the switch is pressed.
-    assert!(feed(&mut capture, &tone(0, 480)).is_empty());
-    capture.set_muted(true);
-    let mut packets = feed(&mut capture, &tone(480, 48_000));
-    assert_eq!(packets.len(), 50, "the stream flows");
-    // Heard from the third frame on; the first two hold the codec's own fading.
-    let heard = decoded(&packets);
-    assert!(peak(&heard[2 * FRAME..]) < 3e-4, "below -70 dBFS: {}", peak(&heard[2 * FRAME..]));
-    capture.set_muted(false);
-    packets = feed(&mut capture, &tone(0, 48_000));
-    assert!(peak(&decoded(&packets)) > 0.2, "and back");
-}
-
-#[test]
-fn after_a_pause_nothing_old_is_sent_and_numbers_go_on() {
-    let mut capture = Capture::new(32_000, 0).unwrap();
-    feed(&mut capture, &tone(0, 960 + 700));
-    capture.pause();
-    let sent = feed(&mut capture, &[0.0; 960 * 3]);
-    assert_eq!(
-        sent.iter().map(|p| (p.sequence, p.first)).collect::<Vec<_>>(),
-        [(1, true), (2, false), (3, false)]
-    );
-    assert!(peak(&decoded(&sent)) < 1e-3, "the unfinished frame is forgotten");
 }
 
 #[test]

@@ -124,8 +124,15 @@ impl Asking {
         let (mut before, mut unanswered) = (newest, 0);
         for sequence in newest.sequence + 1..=newest.sequence + AHEAD {
             let next = Sent { sequence, number: before.number + before.span, ..newest };
-            let next =
-                Sent { state: State::Missing, since: now, tries: 0, first_asked: 0, last_asked: 0, ..next };
+            let next = Sent {
+                state: State::Missing,
+                since: now,
+                tries: 0,
+                answers: 0,
+                first_asked: 0,
+                last_asked: 0,
+                ..next
+            };
             before = *gaps.get(sequence).unwrap_or(&next);
             if before.state != State::Missing {
                 continue;

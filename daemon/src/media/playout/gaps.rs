@@ -15,6 +15,8 @@ pub(super) const REMEMBERED: i64 = 512;
 const ROW: usize = 4;
 /// An answer is told from the packet itself by this share of the round trip, in per cent: the trip may have become shorter.
 const ANSWER_AFTER: i64 = 70;
+/// And by that much less: what the trip was measured by waited longer on both sides than an answer does.
+const MEASURED_US: i64 = 5_000;
 /// The longest that a packet is waited for that others overtook.
 const OVERTAKEN_MAX_US: i64 = 100_000;
 /// And a little more than the last such packet needed.
@@ -46,6 +48,8 @@ pub(super) struct Sent {
     pub(super) since: i64,
     /// How often it was asked for, when first, and when last.
     pub(super) tries: u8,
+    /// How often it came since.
+    pub(super) answers: u8,
     pub(super) first_asked: i64,
     pub(super) last_asked: i64,
 }
@@ -163,12 +167,18 @@ impl Gaps {
         match known.state {
             State::Came => return None,
             State::Answered => {
-                // The answer comes now: what came before it was no answer.
-                self.ring[index(sequence)].state = State::Came;
+                let sent = &mut self.ring[index(sequence)];
+                sent.answers = sent.answers.saturating_add(1);
+                if sent.answers <= known.tries {
+                    return None;
+                }
+                // There are no more answers than askings: what came first was the packet itself.
+                sent.state = State::Came;
                 return Some(known.since);
             }
             State::Missing if known.tries > 0 && self.is_answer(now, &known) => {
-                let answered = Sent { state: State::Answered, since: now, number, span: of.span(), ..known };
+                let (since, span) = (now, of.span());
+                let answered = Sent { state: State::Answered, answers: 1, since, number, span, ..known };
                 self.ring[index(sequence)] = answered;
                 return None;
             }
@@ -208,7 +218,7 @@ impl Gaps {
 
     /// Whether this packet came because it was asked for.
     fn is_answer(&mut self, now: i64, asked: &Sent) -> bool {
-        if (now - asked.first_asked) * 100 < self.round_trip * ANSWER_AFTER {
+        if now - asked.first_asked < self.round_trip / 100 * ANSWER_AFTER - MEASURED_US {
             self.row.clear();
             return false;
         }

@@ -16,20 +16,20 @@ impl Session {
             (stats.level_in, stats.level_out) = (Some(input.into()), Some(output.into()));
         }
         stats.echo_return_loss = self.pump.echo_return_loss();
-        let mut lost = None;
         for leg in self.legs.values() {
             for heard in leg.voices.values().map(Playback::statistics) {
                 stats.packets_in += heard.received;
                 stats.packets_lost += heard.lost;
                 stats.packets_played += heard.played;
                 stats.packets_concealed += heard.concealed;
+                stats.copies_in += heard.copied;
+                stats.asked_in += heard.asked;
+                stats.packets_repaired += heard.repaired;
                 stats.playout_delay = stats.playout_delay.max(heard.delay);
                 stats.jitter = stats.jitter.max(heard.jitter);
             }
-            lost = lost.max(leg.reception.map(|reception| reception.lost));
-            stats.round_trip = stats.round_trip.max(leg.reception.and_then(|reception| reception.round_trip));
+            leg.adaptation.count(clock::now(), &mut stats);
         }
-        stats.loss_out = lost.map(|of_256: u8| f64::from(of_256) / 256.0);
         self.send(Report::Stats { ticket, stats: Box::new(stats) }).await;
     }
 }

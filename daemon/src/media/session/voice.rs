@@ -60,14 +60,64 @@ impl Session {
         }
     }
 
-    /// To every leg, over its newest path that is open and up.
+    /// To every leg, over its newest path that is open and up, with copies of what was said before as it needs them.
     fn speak(&mut self, packet: &Packet) {
-        for leg in self.legs.values() {
+        for leg in self.legs.values_mut() {
             let newest = leg.paths.values().rev().find(|path| path.opened && path.up);
-            let sent =
-                newest.map(|path| path.transport.order(PathOrder::Packet(Track::Voice, packet.clone())));
+            let sent = newest.map(|path| {
+                let copies = match path.takes.copies {
+                    true => self.history.copies(packet, leg.adaptation.copies(clock::now())),
+                    false => Vec::new(),
+                };
+                leg.adaptation.said(copies.len());
+                path.transport.order(PathOrder::Packet(Track::Voice, Packet { copies, ..packet.clone() }))
+            });
             if sent.is_some_and(|sent| sent.is_err()) {
                 tracing::debug!("a path is choked, a packet of voice was dropped");
+            }
+        }
+        self.history.keep(packet);
+    }
+
+    /// Nothing that was said goes again: neither as a copy nor because it is asked for.
+    pub(super) fn forget_said(&mut self) {
+        self.history.forget();
+        for path in self.legs.values().flat_map(|leg| leg.paths.values()) {
+            // A path whose queue is full has failed.
+            let _full = path.transport.order(PathOrder::Forget);
+        }
+    }
+
+    /// Asks for what is missing, tells how their voice comes, and lets be sent again what there is room for.
+    pub(super) fn mend(&mut self) {
+        let now = clock::now();
+        for leg in self.legs.values_mut() {
+            let Some((epoch, path)) = leg.paths.iter_mut().rev().find(|(_, path)| path.opened && path.up)
+            else {
+                continue;
+            };
+            let round_trip = leg.adaptation.round_trip();
+            let mut orders = Vec::new();
+            for voice in leg.voices.values_mut() {
+                let missing = voice.ask(now, round_trip).into_iter().filter(|(of, _)| *of == epoch.0);
+                orders.push(PathOrder::Ask(missing.map(|(_, sequence)| sequence).collect()));
+            }
+            orders.retain(|order| !matches!(order, PathOrder::Ask(missing) if missing.is_empty()));
+            if leg.adaptation.is_due(now) {
+                // One device, one voice: of several behind one path the transport takes care.
+                if let Some(feedback) =
+                    leg.voices.values_mut().next().map(|voice| leg.adaptation.look(now, voice, path.takes))
+                    && path.takes.feedback
+                {
+                    orders.push(PathOrder::Feedback(feedback));
+                }
+            }
+            let repeats = leg.adaptation.repeats(now);
+            if std::mem::replace(&mut path.repeats, repeats) != repeats {
+                orders.push(PathOrder::Repeat(repeats));
+            }
+            if orders.into_iter().any(|order| path.transport.order(order).is_err()) {
+                tracing::debug!("a path is choked, a word about a voice was dropped");
             }
         }
     }
@@ -78,9 +128,15 @@ impl Session {
         self.pump.play(now, voices);
     }
 
-    /// The leg that loses most decides how much of each packet is said again.
-    pub(super) fn repeat_as_needed(&mut self) {
-        let legs = self.legs.values().map(|leg| leg.redundancy.percent());
-        self.pump.expect_loss(legs.max().unwrap_or(0));
+    /// The leg whose line carries least decides how the voice is coded, and that which loses most how much the codec says twice.
+    pub(super) fn code_as_needed(&mut self) {
+        let legs = || self.legs.values().filter(|leg| leg.paths.values().any(|path| path.up));
+        if let Some(encoding) =
+            legs().map(|leg| leg.adaptation.encoding(clock::now())).min_by_key(|of| of.on_line())
+        {
+            self.pump.code(encoding);
+        }
+        let lost = legs().map(|leg| leg.adaptation.percent()).max();
+        self.pump.expect_loss(lost.unwrap_or(0));
     }
 }

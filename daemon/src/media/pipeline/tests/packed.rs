@@ -6,6 +6,7 @@
 use opus::{Application, Bitrate, Channels, Signal};
 
 use super::*;
+use crate::media::codec::PACKET_MAX;
 use crate::media::codec::{FRAMES_MAX, RATE};
 use crate::media::transport::Copy;
 

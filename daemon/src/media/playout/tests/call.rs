@@ -13,7 +13,7 @@ const BEGINS_US: u64 = 5_000_000;
 
 /// The line, and what is said on it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line {
+pub(super) struct Way {
     pub(super) round_trip_us: u64,
     /// Frames in each packet, and copies of frames so far back.
     pub(super) frames: u64,
@@ -22,7 +22,7 @@ pub(super) struct Line {
     pub(super) need_us: u64,
 }
 
-impl Line {
+impl Way {
     /// Nothing is mended.
     pub(super) const PLAIN: Self =
         Self { round_trip_us: 40_000, frames: 1, distances: &[], asking: false, need_us: 0 };
@@ -86,7 +86,7 @@ impl Call {
     /// Say these packets; one that is `late` by nothing is lost, and `answered` says whether the answer to an asking comes.
     pub(super) fn carry(
         &mut self,
-        line: Line,
+        line: Way,
         packets: Range<u64>,
         late: impl Fn(u64) -> Option<u64>,
         mut answered: impl FnMut(u64) -> bool,
@@ -120,7 +120,7 @@ impl Call {
         }
     }
 
-    fn arrive(&mut self, line: Line, at: u64, n: u64) {
+    fn arrive(&mut self, line: Way, at: u64, n: u64) {
         let head = n * line.frames;
         let numbers = Numbers {
             sequence: sequence(n),
@@ -135,13 +135,7 @@ impl Call {
         }
     }
 
-    fn ask(
-        &mut self,
-        line: Line,
-        at: u64,
-        sent: impl Fn(u64) -> u64,
-        answered: &mut impl FnMut(u64) -> bool,
-    ) {
+    fn ask(&mut self, line: Way, at: u64, sent: impl Fn(u64) -> u64, answered: &mut impl FnMut(u64) -> bool) {
         let round_trip = Duration::from_micros(line.round_trip_us);
         for (path, asked) in self.buffer.ask(Moment::from_micros(at), round_trip) {
             let about = at.saturating_sub(BEGINS_US) / (20_000 * line.frames);
@@ -157,7 +151,7 @@ impl Call {
         }
     }
 
-    fn pull(&mut self, line: Line) {
+    fn pull(&mut self, line: Way) {
         let now = self.next;
         let mut changed = 0;
         match self.buffer.pull(Moment::from_micros(now)) {

@@ -3,7 +3,7 @@
 //! Lives here: clean lines, lines that stall, and a machine that was busy, beside what the buffer before this one made of them.
 //! Must not: take real time.
 
-use super::call::{Call, Line};
+use super::call::{Call, Way};
 
 /// How much later than the fastest each of 3,000 packets came, in half milliseconds above `0`: recorded over the loopback of a
 /// machine whose two cores were busy four times over (nearly all within 4 ms, the latest 30).
@@ -15,7 +15,7 @@ fn busy() -> Vec<u64> {
 
 fn carried(count: u64, late: impl Fn(u64) -> u64) -> Call {
     let mut call = Call::new();
-    call.carry(Line::PLAIN, 0..count, |n| Some(late(n)), |_| true);
+    call.carry(Way::PLAIN, 0..count, |n| Some(late(n)), |_| true);
     call
 }
 
@@ -62,7 +62,7 @@ fn after_a_stall_the_delay_comes_down_in_pauses() {
 #[test]
 fn what_mending_needs_is_there_within_a_second_and_gone_after_it_was_held_without_a_cut_in_speech() {
     let mut call = Call::new();
-    let needs = |need_us| Line { need_us, ..Line::PLAIN };
+    let needs = |need_us| Way { need_us, ..Way::PLAIN };
     call.carry(needs(0), 0..545, |_| Some(0), |_| true);
     assert_eq!(call.changed, (0, 0));
     call.carry(needs(60_000), 545..600, |_| Some(0), |_| true);

@@ -8,13 +8,13 @@ use std::time::Duration;
 use ahoy_call::Moment;
 
 use super::super::*;
-use super::call::{Call, Line, chosen};
+use super::call::{Call, Way, chosen};
 
 #[test]
 fn lost_frames_are_played_from_copies_and_the_loss_and_the_jitter_are_told_as_without() {
     for distances in [&[1_u8, 2][..], &[2, 4], &[2, 4, 6]] {
         let mut call = Call::new();
-        let line = Line::copying(distances);
+        let line = Way::copying(distances);
         call.carry(line, 0..3_000, |n| (!chosen(n, 4, 10)).then_some(0), |_| true);
         let (told, heard) = (call.buffer.statistics(), call.heard());
         assert!(told.repaired > 270 && told.lost < 20, "{distances:?}: {told:?}");

@@ -1,4 +1,4 @@
-//! How much of each packet of voice is said again in the next one.
+//! How much of each packet the codec says again in the next one, for a side that takes no copies.
 //!
 //! Lives here: what a side's reports of its loss mean for the encoder.
 //! Must not: encode, or read a report's bytes.
@@ -10,7 +10,7 @@ const FORGIVEN: f32 = 0.25;
 
 /// The share of our packets that one side is expected to miss.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Redundancy {
+pub(in crate::media) struct Redundancy {
     expected: f32,
 }
 
@@ -22,7 +22,7 @@ impl Default for Redundancy {
 
 impl Redundancy {
     /// The side reported that `lost` of 256 packets were missing lately.
-    pub(super) fn reported(&mut self, lost: u8) {
+    pub(in crate::media) fn reported(&mut self, lost: u8) {
         let lost = f32::from(lost) / 256.0;
         self.expected = match lost >= self.expected {
             true => lost,
@@ -31,7 +31,7 @@ impl Redundancy {
     }
 
     /// For the encoder, in per cent; below 1 nothing is repeated.
-    pub(super) fn percent(self) -> u8 {
+    pub(in crate::media) fn percent(self) -> u8 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
         let percent = (self.expected * 100.0) as u8;
         percent
