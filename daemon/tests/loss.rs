@@ -10,6 +10,9 @@
 
 #[path = "loss/line.rs"]
 mod line;
+/// The target of `make fuzz`.
+#[path = "../../fuzz/src/voice.rs"]
+mod target;
 #[path = "loss/voice.rs"]
 mod voice;
 
@@ -81,4 +84,14 @@ fn the_same_line_gives_the_same_sound() {
     let line = Line { loss: 0.1, jitter_us: 20_000, ..Line::CLEAN };
     let short = &said[..said.len().min(48_000 * 10)];
     assert!(carry(short, line, BOTH).sound == carry(short, line, BOTH).sound);
+}
+
+#[test]
+fn the_corpus_of_the_fuzz_target_voice_is_replayed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/voice");
+    let inputs =
+        std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    let read = inputs.map(|bytes| target::packets(&bytes));
+    let (copied, plain): (Vec<bool>, Vec<bool>) = read.partition(|copied| *copied);
+    assert!(!copied.is_empty() && !plain.is_empty(), "both ends are reached");
 }

@@ -5,6 +5,7 @@
 
 pub mod decoders;
 pub mod outward;
+pub mod voice;
 
 use std::sync::OnceLock;
 

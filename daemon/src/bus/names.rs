@@ -45,13 +45,13 @@ pub(super) fn stats(stats: &Stats) -> BTreeMap<&'static str, Variant<'static>> {
         ("repaired-in", share(stats.packets_repaired, due)),
         ("repaired-out", stats.repaired_out),
         ("concealed-out", stats.concealed_out),
-        ("bitrate-in", stats.bitrate_in.map(f64::from)),
-        ("bitrate-out", stats.bitrate_out.map(f64::from)),
         ("rtt-ms", stats.round_trip.map(ms)),
         ("concealed", share(stats.packets_concealed, due)),
         ("playout-delay-ms", arriving.then_some(ms(stats.playout_delay))),
         ("jitter-ms", arriving.then_some(ms(stats.jitter))),
     ];
+    let rates = [("bitrate-in", stats.bitrate_in), ("bitrate-out", stats.bitrate_out)];
+    spelled.extend(rates.into_iter().filter_map(|(key, value)| Some((key, value?.into()))));
     spelled.extend(known.into_iter().filter_map(|(key, value)| Some((key, value?.into()))));
     spelled
 }

@@ -61,8 +61,8 @@ fn every_corpus_has_a_target_and_every_target_a_program() {
         names
     };
     let mut targets = TARGETS.map(|(name, _)| name.to_owned()).to_vec();
-    // The one that knows the daemon; its corpus is replayed by the tests of the whole.
-    targets.push("outward".to_owned());
+    // Those that know the daemon; their corpora are replayed by the tests of the whole, and of the daemon.
+    targets.extend(["outward", "voice"].map(str::to_owned));
     targets.sort();
     assert_eq!(names("corpus"), targets);
     assert_eq!(names("fuzz_targets"), targets);
