@@ -23,6 +23,8 @@ pub struct Feedback {
     pub recent: f32,
     /// How much longer packets took lately than the fastest of the last half minute: a queue on the way that has filled.
     pub queue: Duration,
+    /// How much sooner packets come lately than before: a way that has become shorter, or wider.
+    pub sooner: Duration,
     /// Bytes of RTP that came in the last second, repeats too.
     pub bytes: u16,
     /// Packets that these were.
@@ -54,8 +56,7 @@ impl Feedback {
             held,
             of_share(self.concealed),
             of_share(self.repaired),
-            // For later.
-            0,
+            ms(self.sooner),
         ];
         let mut bytes = [0; LENGTH];
         for (place, word) in bytes.chunks_exact_mut(2).zip(words) {
@@ -81,6 +82,7 @@ impl Feedback {
             echo: (word(8) != NOTHING).then(|| (word(7), ms(8))),
             concealed: share(9),
             repaired: share(10),
+            sooner: ms(11),
         })
     }
 }
@@ -102,6 +104,7 @@ mod tests {
             lost: 1.0,
             recent: 0.0,
             queue: Duration::from_millis(180),
+            sooner: Duration::from_millis(37),
             bytes: 6_800,
             packets: 50,
             concealed: 0.0,

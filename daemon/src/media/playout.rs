@@ -310,7 +310,8 @@ impl Playout {
     /// How packets came by themselves lately.
     pub fn heard(&self, now: Moment) -> Heard {
         let frames = u32::try_from(self.statistics.received).unwrap_or(u32::MAX);
-        Heard { queue: self.queue.filled(at(now)), frames, ..heard::heard(&self.gaps, at(now)) }
+        let (now, queue) = (at(now), &self.queue);
+        Heard { queue: queue.filled(now), sooner: queue.sooner(now), frames, ..heard::heard(&self.gaps, now) }
     }
 
     /// Playout delay the buffer now aims for: a multiple of 5 ms from 10 to 200, beside what mending needs and what waits in

@@ -39,19 +39,23 @@ const RUNGS: [Encoding; 16] = [
 /// From two copies on the codec needs no more: what it would say above 8 kHz is worth less than the copies.
 const COPIED: u32 = 24_000;
 
-/// A queue on the way that is so long is a line that is full; with loss already a shorter one.
-const FULL: Duration = Duration::from_millis(60);
-const FILLING: Duration = Duration::from_millis(35);
+/// A queue on the way that is so long is a line that is full. A shorter one is, if it grows, or costs packets, or came of trying.
+const FULL: Duration = Duration::from_millis(45);
+const FILLING: Duration = Duration::from_millis(25);
 const LOSES: f32 = 0.05;
 /// A queue that short is none.
-const EMPTY: Duration = Duration::from_millis(25);
+const EMPTY: Duration = Duration::from_millis(15);
+/// Packets that come sooner by that much came over a line that has become wider.
+const WIDER: Duration = Duration::from_millis(7);
+/// Unless it is because of a step of ours: the seconds that are compared lie before and after it.
+const SOONER_AFTER: Duration = Duration::from_millis(1_500);
 /// Of what came through a full line so much is sent, in per cent: its queue must empty.
 const OF_WHAT_CAME: u32 = 85;
 /// So long a step must show what it does, beside the round trip.
 const SETTLE: Duration = Duration::from_millis(600);
 /// A line is calm for so long before more is tried: at first, and at most, when trying failed.
 const CALM: Duration = Duration::from_secs(2);
-const CALM_AT_MOST: Duration = Duration::from_secs(5);
+const CALM_AT_MOST: Duration = Duration::from_secs(20);
 /// A line that is full so soon after more was tried is full because of it.
 const TRIED: Duration = Duration::from_secs(8);
 /// At most so much more is tried at once, in per cent.
@@ -110,6 +114,8 @@ pub(super) struct Rate {
     least: Option<(Duration, Moment)>,
     /// Whether the last report's round trip was long.
     slow: bool,
+    /// The queue as it was told last.
+    queue: Duration,
 }
 
 impl Rate {
@@ -127,6 +133,7 @@ impl Rate {
             no_copies: NO_COPIES,
             least: None,
             slow: false,
+            queue: Duration::ZERO,
         }
     }
 
@@ -162,6 +169,10 @@ impl Rate {
     /// The other side says how our voice comes. `copies`: whether any were sent.
     pub(super) fn heard(&mut self, now: Moment, feedback: &Feedback, round_trip: Duration, copies: bool) {
         let came = (u32::from(feedback.bytes) + u32::from(feedback.packets) * (OVERHEAD - 12)) * 8;
+        // Packets of another length come sooner, too.
+        if feedback.sooner >= WIDER && now.since(self.changed) >= SOONER_AFTER && self.at > 0 {
+            (self.wait, self.tried) = (Duration::ZERO, None);
+        }
         self.look(now, feedback.queue, feedback.recent, round_trip, came, copies);
     }
 
@@ -190,7 +201,10 @@ impl Rate {
         let settled = now.since(self.changed) >= SETTLE + round_trip.min(Duration::from_secs(1));
         // What was tried in vain is taken back at once.
         let in_vain = self.tried == Some(self.changed);
-        if queue >= FULL || queue >= FILLING && lost >= LOSES {
+        // Once is by chance, on a way that is slow now and then.
+        let grows = self.queue >= FILLING && queue >= self.queue;
+        self.queue = queue;
+        if queue >= FULL || queue >= FILLING && (grows || lost >= LOSES || in_vain) {
             self.calm = None;
             self.full = Some(now);
             if copies && now >= self.copies_from {
@@ -207,7 +221,9 @@ impl Rate {
                 self.up(now);
             } else if calm >= TRIED && self.at == 0 {
                 (self.wait, self.tried) = (CALM, None);
-                self.no_copies = NO_COPIES;
+                if copies {
+                    self.no_copies = NO_COPIES;
+                }
             }
         } else {
             // Neither full nor empty: it is waited.
@@ -217,7 +233,7 @@ impl Rate {
 
     fn down(&mut self, now: Moment, came: u32) {
         if self.tried.take().is_some_and(|tried| now.since(tried) < TRIED) {
-            self.wait = (self.wait * 2).min(CALM_AT_MOST);
+            self.wait = (self.wait * 2).clamp(CALM, CALM_AT_MOST);
         }
         let goal = came / 100 * OF_WHAT_CAME;
         let fits = self.rungs.iter().position(|rung| rung.on_line() <= goal);

@@ -82,6 +82,7 @@ impl Asking {
         here: impl Fn(i64) -> bool,
     ) -> Vec<(u16, u16)> {
         gaps.expect_answers_after(round_trip);
+        let round_trip = round_trip.max(gaps.answers_after());
         let passed = (now - self.reckoned).max(0);
         self.allowed = passed.saturating_mul(A_SECOND).saturating_add(self.allowed).min(AT_ONCE * 1_000_000);
         self.reckoned = now;

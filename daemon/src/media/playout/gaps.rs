@@ -17,6 +17,9 @@ const ROW: usize = 4;
 const ANSWER_AFTER: i64 = 70;
 /// And by that much less: what the trip was measured by waited longer on both sides than an answer does.
 const MEASURED_US: i64 = 5_000;
+/// An answer that takes longer is none that helps; and so slowly answers are believed to be sooner.
+const ANSWER_MAX_US: i64 = 150_000;
+const SLOWLY: i64 = 16;
 /// The longest that a packet is waited for that others overtook.
 const OVERTAKEN_MAX_US: i64 = 100_000;
 /// And a little more than the last such packet needed.
@@ -71,6 +74,8 @@ pub(super) struct Gaps {
     overtaken: i64,
     in_order: u32,
     round_trip: i64,
+    /// What nearly all answers took lately.
+    answers: i64,
 }
 
 impl Gaps {
@@ -86,6 +91,7 @@ impl Gaps {
             overtaken: 0,
             in_order: 0,
             round_trip: 0,
+            answers: 0,
         }
     }
 
@@ -122,6 +128,11 @@ impl Gaps {
     /// How long an answer needs.
     pub(super) fn expect_answers_after(&mut self, round_trip: i64) {
         self.round_trip = round_trip;
+    }
+
+    /// What nearly all answers took lately: more than the round trip, where one side is busy.
+    pub(super) fn answers_after(&self) -> i64 {
+        self.answers
     }
 
     pub(super) fn get(&self, sequence: i64) -> Option<&Sent> {
@@ -177,6 +188,10 @@ impl Gaps {
                 return Some(known.since);
             }
             State::Missing if known.tries > 0 && self.is_answer(now, &known) => {
+                if known.tries == 1 {
+                    let took = (now - known.first_asked).min(ANSWER_MAX_US);
+                    self.answers = took.max(self.answers - (self.answers - took) / SLOWLY);
+                }
                 let (since, span) = (now, of.span());
                 let answered = Sent { state: State::Answered, answers: 1, since, number, span, ..known };
                 self.ring[index(sequence)] = answered;

@@ -16,10 +16,10 @@ const BEGUN: u32 = 3;
 /// At the beginning of a voice as if at least so many packets had come.
 const LEAST: u32 = 25;
 /// Arrivals are kept in so many pieces of so long: 30 s.
-const PIECES: usize = 60;
-const PIECE_US: i64 = 500_000;
+const PIECES: usize = 120;
+const PIECE_US: i64 = 250_000;
 /// So many arrivals tell where the least of them lies.
-const ENOUGH: u32 = 5;
+const ENOUGH: u32 = 4;
 
 /// What came by itself lately.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -30,9 +30,14 @@ pub struct Heard {
     pub run: f32,
     /// Share lost in the last second.
     pub recent: f32,
-    /// How much later than the fastest of the last 30 s even the fastest of the last half second to second came: a queue that
+    /// How much later than the fastest of the last 30 s even the fastest of the last quarter to half second came: a queue that
     /// fills, and not jitter.
     pub queue: Duration,
+    /// How much sooner even the fastest of the last quarter to half second came than those of nine seconds before: a way that
+    /// has become shorter, or wider.
+    pub sooner: Duration,
+    /// What an answer to our asking takes; zero before one came.
+    pub answers: Duration,
     /// Frames that came so far.
     pub frames: u32,
 }
@@ -86,7 +91,8 @@ pub(super) fn heard(gaps: &Gaps, now: i64) -> Heard {
     let begun = all.lost >= BEGUN && now - first < LONG_US;
     let share = Share { sent: if begun { since_first } else { all.sent }, lost: all.lost };
     let run = if runs == 0 { 0.0 } else { all.lost as f32 / runs as f32 };
-    Heard { lost: share.share(), run, recent: recent.share(), ..Heard::default() }
+    let answers = micros(gaps.answers_after());
+    Heard { lost: share.share(), run, recent: recent.share(), answers, ..Heard::default() }
 }
 
 /// The fastest arrivals of each piece of the last 30 s.
@@ -107,7 +113,7 @@ impl Queue {
     /// A packet came now, by itself, so long after its place in the schedule.
     pub(super) fn came(&mut self, now: i64, arrival: i64) {
         let piece = now.div_euclid(PIECE_US);
-        let Ok(place) = usize::try_from(piece.rem_euclid(60)) else { return };
+        let Ok(place) = usize::try_from(piece.rem_euclid(120)) else { return };
         let (of, least, count) = &mut self.pieces[place];
         if *of != piece {
             (*of, *least, *count) = (piece, arrival, 0);
@@ -116,15 +122,24 @@ impl Queue {
         *count += 1;
     }
 
+    /// How much later than ever the fastest come now.
     pub(super) fn filled(&self, now: i64) -> Duration {
+        let least = self.least(now, 0, 2).zip(self.least(now, 0, 120));
+        least.map_or(Duration::ZERO, |(now, ever)| micros(now - ever))
+    }
+
+    /// How much sooner than before.
+    pub(super) fn sooner(&self, now: i64) -> Duration {
+        let least = self.least(now, 0, 2).zip(self.least(now, 2, 40));
+        least.map_or(Duration::ZERO, |(now, before)| micros((before - now).max(0)))
+    }
+
+    /// The fastest of the pieces from so many to so many back, the present one being the first; none if hardly any came.
+    fn least(&self, now: i64, from: i64, until: i64) -> Option<i64> {
         let piece = now.div_euclid(PIECE_US);
-        let within = |pieces: i64| {
-            self.pieces.iter().filter(move |(of, _, _)| (piece - pieces + 1..=piece).contains(of))
-        };
-        if within(2).map(|(_, _, count)| count).sum::<u32>() < ENOUGH {
-            return Duration::ZERO;
-        }
-        let least = |pieces| within(pieces).map(|(_, least, _)| *least).min().unwrap_or_default();
-        micros(least(2) - least(60))
+        let pieces = self.pieces.iter().filter(|(of, ..)| (piece - until + 1..=piece - from).contains(of));
+        let (least, count) =
+            pieces.fold((i64::MAX, 0), |(least, all), (_, one, count)| (least.min(*one), all + count));
+        (count >= ENOUGH).then_some(least)
     }
 }

@@ -5,6 +5,8 @@
 
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers of a small line")]
 
+use std::collections::VecDeque;
+
 use super::*;
 
 const BEST: u32 = 32_000;
@@ -23,6 +25,8 @@ struct Narrow {
     came: f64,
     lost: f64,
     sent: f64,
+    /// How long the last packets took, in ms, the newest first.
+    arrivals: VecDeque<f64>,
 }
 
 /// What else travels: words, reports and checks of the path.
@@ -30,7 +34,7 @@ const BESIDE: f64 = 3_500.0;
 
 impl Narrow {
     fn new(carries: f64, keeps: f64) -> Self {
-        Self { carries, keeps, waiting: 0.0, came: 0.0, lost: 0.0, sent: 0.0 }
+        Self { carries, keeps, waiting: 0.0, came: 0.0, lost: 0.0, sent: 0.0, arrivals: VecDeque::new() }
     }
 
     /// 20 ms at this rate.
@@ -66,7 +70,7 @@ fn run(
     wanted: Protection,
 ) -> Seen {
     let mut seen = Seen { rungs: Vec::new(), queues: Vec::new() };
-    let mut second = std::collections::VecDeque::new();
+    let mut second = VecDeque::new();
     for ms in (from..from + seconds * 1_000).step_by(20) {
         let now = at(ms);
         let there = if copies { rate.room_for(now, wanted).copies } else { 0 };
@@ -75,6 +79,10 @@ fn run(
         let rest = f64::from(there) * f64::from(encoding.bitrate + 32 * FRAMES);
         let before = (line.came, line.lost, line.sent);
         line.carry(f64::from(encoding.on_line()) + rest);
+        let packet = f64::from(encoding.on_line()) / packets;
+        let arrival = line.queue() + packet / line.carries * 1e3;
+        line.arrivals.push_front(arrival);
+        line.arrivals.truncate(1_500);
         second.push_back((line.came - before.0, line.lost - before.1, line.sent - before.2));
         if second.len() > 50 {
             second.pop_front();
@@ -82,9 +90,18 @@ fn run(
         if ms % 200 == 0 {
             let sum = |of: fn(&(f64, f64, f64)) -> f64| second.iter().map(of).sum::<f64>();
             let bits = sum(|one| one.0) * 50.0 / second.len() as f64;
+            // As the other side measures: the fastest of the last moment, of the nine seconds before, of half a minute.
+            let least = |from: usize, until: usize| {
+                line.arrivals.iter().skip(from).take(until - from).copied().reduce(f64::min)
+            };
+            let later = |one: Option<f64>, other: Option<f64>| {
+                let later = one.zip(other).map_or(0.0, |(one, other)| one - other);
+                Duration::from_secs_f64(later.max(0.0) / 1e3)
+            };
             let feedback = Feedback {
                 recent: (sum(|one| one.1) / sum(|one| one.2)) as f32,
-                queue: Duration::from_secs_f64(line.queue() / 1e3),
+                queue: later(least(0, 19), least(0, 1_500)),
+                sooner: later(least(19, 480), least(0, 19)),
                 bytes: (bits / 8.0 - packets * 44.0).max(0.0) as u16,
                 packets: packets as u16,
                 ..Feedback::default()

@@ -26,7 +26,8 @@ const CEILING: f32 = 160.0;
 const COPY_COSTS: f32 = 12.0;
 const LOST_COSTS: f32 = 60.0;
 const FREE: f32 = 0.001;
-/// How long after its time a packet is asked for, and what an answer takes beside the round trip.
+/// How long after its time, and after what comes late by itself, a packet is asked for, and what an answer takes beside the round
+/// trip.
 const LATE_MS: f32 = 9.0;
 const ANSWER_MS: f32 = 8.0;
 /// A further asking comes so long after the answer was due, and not sooner than that.
@@ -66,6 +67,8 @@ pub(super) struct Loss {
     pub run: f32,
     /// To the other side and back.
     pub round_trip: Duration,
+    /// How much later than the fastest nearly all packets come.
+    pub jitter: Duration,
     /// What one packet lasts.
     pub packet: Duration,
     /// Whether copies can be had.
@@ -132,16 +135,17 @@ impl Candidate {
 
     /// In milliseconds.
     fn delay(self, loss: &Loss) -> f32 {
-        let (packet, round_trip) = (loss.packet.as_secs_f32() * 1e3, loss.round_trip.as_secs_f32() * 1e3);
+        let ms = |time: Duration| time.as_secs_f32() * 1e3;
+        let (packet, round_trip, jitter) = (ms(loss.packet), ms(loss.round_trip), ms(loss.jitter));
         let by_copies = match self.copies {
             0 => 0.0,
-            copies => packet * f32::from(copies) * f32::from(self.spacing) + COPY_MS,
+            copies => packet * f32::from(copies) * f32::from(self.spacing) + COPY_MS.max(jitter),
         };
         let by_asking = match self.asks {
             0 => 0.0,
             asks => {
                 let again = (round_trip + AGAIN_MS).max(AGAIN_LEAST_MS);
-                LATE_MS + round_trip + ANSWER_MS + f32::from(asks - 1) * again
+                LATE_MS + jitter + round_trip + ANSWER_MS + f32::from(asks - 1) * again
             }
         };
         by_copies.max(by_asking)

@@ -6,8 +6,9 @@
 use super::*;
 
 fn loss(share: f32, run: f32, round_trip: u64) -> Loss {
-    let (round_trip, packet) = (Duration::from_millis(round_trip), Duration::from_millis(20));
-    Loss { share, run, round_trip, packet, copies: true, asks: true }
+    let ms = Duration::from_millis;
+    let (round_trip, jitter, packet) = (ms(round_trip), ms(3), ms(20));
+    Loss { share, run, round_trip, jitter, packet, copies: true, asks: true }
 }
 
 const RUNS: [f32; 6] = [1.0, 1.1, 1.5, 2.5, 4.0, 12.0];

@@ -183,7 +183,8 @@ impl Adaptation {
         let loss = Loss {
             share: heard.lost,
             run: heard.run,
-            round_trip: self.round_trip(),
+            round_trip: self.round_trip().max(heard.answers),
+            jitter: numbers.jitter,
             packet: self.packet,
             copies: takes.copies && takes.feedback && !full,
             asks: takes.asks && !full,
@@ -199,6 +200,7 @@ impl Adaptation {
             lost: heard.lost,
             recent: heard.recent,
             queue: heard.queue,
+            sooner: heard.sooner,
             bytes: u16::try_from(bytes).unwrap_or(u16::MAX),
             packets: u16::try_from(self.arrived.len()).unwrap_or(u16::MAX),
             concealed: numbers.concealed as f32 / due,
