@@ -1,6 +1,6 @@
 """The lines and machines on which a call is measured, and what it must reach there.
 
-Lives here: every case by name, and what is short of it.
+Lives here: every case by name, and what falls short of it.
 Must not: run a call, or know how a figure is measured.
 """
 
@@ -96,4 +96,18 @@ def short_of(case, row):
         wrong.append(f"recovered after {row['recovery_s']} s, at most {RECOVERY_S:.0f}")
     if any(seconds is None or seconds > REACTION_S for seconds in row.get("reaction_s", [])):
         wrong.append(f"first change after {row['reaction_s']} s, at most {REACTION_S}")
+    return wrong
+
+
+# What a plain call may take: of baresip's processor time, and MiB.
+PROCESSOR, MEMORY = 1.0, 12.0
+
+
+def heavier(ours, theirs):
+    """Where a plain call takes more than it may, in words."""
+    wrong, ratio = [], ours["cpu_s_min"] / theirs["cpu_s_min"]
+    if ratio > PROCESSOR:
+        wrong.append(f"a plain call takes {ratio:.2f} times baresip's processor, at most {PROCESSOR}")
+    if ours["pss_mib"] > MEMORY:
+        wrong.append(f"a plain call takes {ours['pss_mib']} MiB, at most {MEMORY:.0f}")
     return wrong

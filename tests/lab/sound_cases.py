@@ -40,7 +40,7 @@ import machine
 import network
 import sentences
 from baresip import Baresips
-from cases import BESIDE, CASES, CHANGE, FIRST, JUDGED, LONGEST, ONSETS, SERVERS, short_of
+from cases import BESIDE, CASES, CHANGE, FIRST, JUDGED, LONGEST, ONSETS, SERVERS, heavier, short_of
 from desk import now
 from pair import Pair
 
@@ -89,6 +89,8 @@ def main(words):
         pool.shutdown(cancel_futures=True)
     if beside:
         print("\n" + compared(rows))
+        for theirs, ours in beside_each_other(rows):
+            ours["short_of"] += heavier(ours, theirs) if ours["case"] == "plain" else []
     wrong = [f"{row['case']} on {row['server']}: {what}" for row in rows for what in row["short_of"]]
     print()
     print("\n".join(f"Falls short: {what}" for what in wrong) or "None falls short.")
@@ -302,10 +304,15 @@ def concealed(began, first, last):
     return round(max(found), 2) if found else None
 
 
+def beside_each_other(rows):
+    """Each case of baresip with ours."""
+    return zip(*([row for row in rows if row["peer"] == peer] for peer in ("baresip", "ahoy")))
+
+
 def compared(rows):
     """Both programs beside each other."""
     text = "what a minute of a plain call takes, and how the conditions sound: baresip, ahoy\n"
-    for theirs, ours in zip(*([row for row in rows if row["peer"] == peer] for peer in ("baresip", "ahoy"))):
+    for theirs, ours in beside_each_other(rows):
         text += f"{theirs['case']:16} PESQ {theirs['pesq']:.2f} {ours['pesq']:.2f}  mouth to ear {theirs['delay_ms']} {ours['delay_ms']} ms"
         if theirs["case"] == "plain":
             text += "".join(f"  {key} {theirs[key]} {ours[key]} ({ours[key] / theirs[key]:.2f})" for key in ("cpu_s_min", "switches_s", "pss_mib"))
