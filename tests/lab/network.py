@@ -58,6 +58,16 @@ class Network:
             self.command(f"seed {seed}")
         self.command(f"set * {condition}")
 
+    def keep(self, file, since):
+        """Keeps the packets since then, with their seconds after it: link, bytes at IP and in the datagram, its first four, its fate and
+        its microseconds in the queue."""
+        self.command("flush")
+        with open(self.log) as rows, open(file, "w") as kept:
+            for row in rows:
+                at, rest = row.split(" ", 1)
+                if int(at) / 1e6 >= since:
+                    kept.write(f"{int(at) / 1e6 - since:.6f} {rest}")
+
     def packets(self, start, end):
         """Datagrams between the two people that were sent between two times."""
         self.command("flush")

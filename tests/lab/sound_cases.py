@@ -15,7 +15,7 @@
 
 Two desktops on hosts of their own with an emulated line between them; each case is a call of its own, set up on a clean line. Both say
 eight sentences at once. Server, players and recorders are real-time, the cores are kept awake.
-target/sound/report.jsonl has an object for each case and server. Ends with 0 only if none falls short.
+target/sound/report.jsonl has an object for each case and server, target/sound/packets/ each call's packets. Ends with 0 only if none falls short.
 
 Lives here: how a case is measured, and the report.
 Must not: know the cases (cases.py), compute with samples (sentences.py), run a desktop (pair.py) or touch a packet (network.py).
@@ -58,7 +58,7 @@ def main(words):
     wanted = picked(options.get("cases") or beside and " ".join(BESIDE), beside and "pulseaudio" or options.get("servers"))
     wanted = [(peer, *each) for peer in ([Baresips, Pair] if beside else [Pair]) for each in wanted]
     out = target / "sound"
-    out.mkdir(parents=True, exist_ok=True)
+    (out / "packets").mkdir(parents=True, exist_ok=True)
     report = out / ("short.jsonl" if "short" in words else "report.jsonl")
     report.write_text("")
     if not machine.realtime():
@@ -68,7 +68,7 @@ def main(words):
     began, rows = now(), []
     pool = concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), idle)
     awake = machine.Awake(0 if options.get("awake") == "no" else None)
-    settings = Settings(programs, emulator(target), seed, tries, "short" in words, options.get("voice") or "off", int(options.get("session") or 0))
+    settings = Settings(programs, emulator(target), seed, tries, "short" in words, options.get("voice") or "off", int(options.get("session") or 0), out)
     try:
         for peer, server in dict.fromkeys((peer, server) for peer, server, _ in wanted):
             scratch = pathlib.Path(tempfile.mkdtemp(prefix="ahoy-"))
@@ -130,6 +130,7 @@ class Settings:
     short: bool
     voice: str
     session: int
+    out: pathlib.Path
 
 
 class Lab:
@@ -228,6 +229,7 @@ class Lab:
             recording.stop()
         start, end = began + windows[-1][1], began + length
         row = {"case": case.name, "server": self.server, "peer": NAMES[self.peer], "seed": self.seed, "pesq": None, "pesq_min": None, "delay_ms": None}
+        self.net.keep(self.settings.out / "packets" / f"{case.name}-{row['peer']}-{self.server}", began)
         packets = self.net.packets(start, end)
         row["kbit"] = round(network.kbit(packets, end - start), 1)
         row["concealed_pct"] = concealed(began, first, last)
