@@ -12,6 +12,7 @@
 mod line;
 /// The target of `make fuzz`.
 #[path = "../../fuzz/src/voice.rs"]
+#[expect(unreachable_pub, reason = "the fuzzer's crate shows it")]
 mod target;
 #[path = "loss/voice.rs"]
 mod voice;

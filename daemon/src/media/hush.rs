@@ -1,4 +1,4 @@
-//! Whether a frame is a pause of the voice.
+//! Whether a frame is a pause of the voice, or at least soft.
 //!
 //! Lives here: how loud the background is, and how far below the voice.
 //! Must not: know what pauses are good for.
@@ -14,6 +14,8 @@ const FAR: f32 = 100.0;
 const FORGOTTEN: f32 = 0.005;
 /// Pieces of a frame that are judged each: a word must not begin in it.
 const PIECE: usize = FRAME / 4;
+/// A frame this far below the voice (15 dB) is soft.
+const SOFT: f32 = 0.03;
 /// So many frames in a row are a pause; one alone may be a consonant.
 const FRAMES: u32 = 2;
 
@@ -30,8 +32,8 @@ impl Hush {
         Self { least: SILENT, loudest: SILENT, quiet: 0 }
     }
 
-    /// The next frame of the voice: whether it lies in a pause.
-    pub(super) fn hears(&mut self, frame: &[f32; FRAME]) -> bool {
+    /// The next frame of the voice: whether it lies in a pause, and whether it is soft.
+    pub(super) fn hears(&mut self, frame: &[f32; FRAME]) -> (bool, bool) {
         let square = |piece: &[f32]| piece.iter().map(|s| s * s).sum::<f32>() / piece.len() as f32;
         let (mut low, mut high) = (f32::MAX, 0.0_f32);
         for loudness in frame.chunks(PIECE).map(square) {
@@ -41,7 +43,7 @@ impl Hush {
         self.loudest = high.max(self.loudest * (1.0 - FORGOTTEN));
         let background = high < self.least * NEAR && self.loudest > self.least * FAR;
         self.quiet = if high < SILENT || background { self.quiet.saturating_add(1) } else { 0 };
-        self.quiet >= FRAMES
+        (self.quiet >= FRAMES, high < self.loudest * SOFT)
     }
 }
 
@@ -63,7 +65,9 @@ mod tests {
         let (mut spoken, mut silent) = (0, 0);
         for n in 0..1_000_u32 {
             let speaks = n % 100 < 50;
-            let pause = hush.hears(&noise(if speaks { 0.2 } else { background }, n));
+            let (pause, soft) = hush.hears(&noise(if speaks { 0.2 } else { background }, n));
+            assert!(soft || !pause, "a pause is soft");
+            assert!(!soft || !speaks, "a voice is not");
             *(if speaks { &mut spoken } else { &mut silent }) += usize::from(pause);
         }
         (spoken, silent)

@@ -128,7 +128,7 @@ impl Playback {
     }
 
     fn next(&mut self, now: Moment) {
-        let (mut way, mut pause) = (Stretch::Keep, false);
+        let (mut way, mut pause, mut soft) = (Stretch::Keep, false, false);
         match self.playout.pull(now) {
             Frame::Silence => {
                 self.ready[..SILENT_PIECE].fill(0.0);
@@ -138,7 +138,7 @@ impl Playback {
             Frame::Decode { payload, head, part, frames, stretch } => {
                 self.unpack.frame(&mut self.decoder, payload, (head, part, frames), &mut self.frame);
                 way = stretch;
-                pause = self.hush.hears(&self.frame);
+                (pause, soft) = self.hush.hears(&self.frame);
             }
             Frame::Fec { following, head, missing } => {
                 let of = (head, missing);
@@ -148,7 +148,7 @@ impl Playback {
             }
             Frame::Conceal => self.decoder.conceal(&mut self.frame),
         }
-        let kind = Kind { pause, force: self.playout.urgent() };
+        let kind = Kind { pause, soft, force: self.playout.urgent() };
         (self.from, self.until) = (0, stretch(&self.frame, way, kind, &mut self.ready));
         if pause {
             self.playout.paused();

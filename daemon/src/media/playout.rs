@@ -297,6 +297,7 @@ impl Playout {
         };
         let here = |number| self.slots.holds(number);
         let round_trip = i64::try_from(round_trip.as_micros()).unwrap_or(i64::MAX / 1_000);
+        self.queue.trip(at(now), round_trip);
         let due = self.asking.due(at(now), round_trip, &mut self.gaps, plan, here);
         self.statistics.asked += u64::try_from(due.len()).unwrap_or(0);
         due

@@ -32,10 +32,12 @@ pub enum Stretch {
         /// In speech one period; else nothing.
         heard: bool,
     },
-    /// More, so that later frames play later: one period in speech.
+    /// More, so that later frames play later.
     Lengthen {
         /// In a pause at most so many samples.
         most: usize,
+        /// In speech one period; else only where it is soft.
+        heard: bool,
     },
 }
 
@@ -44,6 +46,8 @@ pub enum Stretch {
 pub struct Kind {
     /// A pause of the voice: any cut is unheard.
     pub pause: bool,
+    /// Much softer than the voice is: a cut is heard less, whether it fits or not.
+    pub soft: bool,
     /// Where nothing periodic is found, take the best cut all the same.
     pub force: bool,
 }
@@ -52,9 +56,12 @@ pub struct Kind {
 /// Where nothing periodic is found in speech, the frame stays as it is, unless the best cut is forced.
 pub fn stretch(frame: &[f32; FRAME], stretch: Stretch, kind: Kind, out: &mut [f32; LONGEST]) -> usize {
     out[..FRAME].copy_from_slice(frame);
-    let period = || period(frame).filter(|(_, alike)| kind.force || *alike > ALIKE).map(|(period, _)| period);
+    let period = || {
+        period(frame).filter(|(_, alike)| kind.force || kind.soft || *alike > ALIKE).map(|(period, _)| period)
+    };
     match (stretch, kind.pause) {
         (Stretch::Keep, _) | (Stretch::Shorten { heard: false, .. }, false) => FRAME,
+        (Stretch::Lengthen { heard: false, .. }, false) if !kind.soft => FRAME,
         (Stretch::Shorten { most, .. }, true) => {
             let cut = most.clamp(PERIOD_MIN, PAUSE_CUT);
             fade(&frame[..PAUSE_FADE], &frame[cut..cut + PAUSE_FADE], &mut out[..PAUSE_FADE]);
@@ -68,7 +75,7 @@ pub fn stretch(frame: &[f32; FRAME], stretch: Stretch, kind: Kind, out: &mut [f3
             out[period..FRAME - period].copy_from_slice(&frame[2 * period..]);
             FRAME - period
         }
-        (Stretch::Lengthen { most }, pause) => {
+        (Stretch::Lengthen { most, .. }, pause) => {
             let found = if pause { Some(most.clamp(PERIOD_MIN, PERIOD_MAX)) } else { period() };
             let Some(period) = found else { return FRAME };
             // Play the first period, then fade from the second back into the first, then play the second again.
@@ -126,7 +133,7 @@ mod tests {
     fn a_voiced_frame_loses_or_gains_whole_periods_without_a_click() {
         let frame = tone(200.0);
         let mut out = [0.0; LONGEST];
-        for way in [Stretch::Shorten { most: 0, heard: true }, Stretch::Lengthen { most: 0 }] {
+        for way in [Stretch::Shorten { most: 0, heard: true }, Stretch::Lengthen { most: 0, heard: true }] {
             let length = stretch(&frame, way, Kind::default(), &mut out);
             let changed = length.abs_diff(FRAME);
             assert!(changed > 0 && changed % 240 <= 2, "whole periods of 240 samples: {changed}");
@@ -142,7 +149,7 @@ mod tests {
     fn a_pause_loses_or_gains_as_much_as_is_wanted_and_keeps_its_ends() {
         let mut out = [1.0; LONGEST];
         let hum: [f32; FRAME] = tone(50.0).map(|s| s * 0.002);
-        let pause = Kind { pause: true, force: false };
+        let pause = Kind { pause: true, ..Kind::default() };
         for (most, less) in [(0, PERIOD_MIN), (300, 300), (9_000, PAUSE_CUT)] {
             let length = stretch(&hum, Stretch::Shorten { most, heard: false }, pause, &mut out);
             assert_eq!(length, FRAME - less);
@@ -150,7 +157,10 @@ mod tests {
             assert!(ends < 1e-5, "joins its neighbours: {ends}");
         }
         for (most, more) in [(0, PERIOD_MIN), (300, 300), (9_000, PERIOD_MAX)] {
-            assert_eq!(stretch(&hum, Stretch::Lengthen { most }, pause, &mut out), FRAME + more);
+            assert_eq!(
+                stretch(&hum, Stretch::Lengthen { most, heard: false }, pause, &mut out),
+                FRAME + more
+            );
         }
         assert!(roughness(&out) < 1e-4);
     }
@@ -163,12 +173,16 @@ mod tests {
             (state >> 16) as f32 / 65_536.0 - 0.5
         });
         let mut out = [0.0; LONGEST];
-        let (seldom, forced) = (Kind::default(), Kind { pause: false, force: true });
+        let (seldom, forced) = (Kind::default(), Kind { force: true, ..Kind::default() });
         let shorten = Stretch::Shorten { most: 0, heard: true };
         assert_eq!(stretch(&noise, shorten, seldom, &mut out), FRAME);
         assert!(stretch(&noise, shorten, forced, &mut out) < FRAME);
         let unheard = Stretch::Shorten { most: 480, heard: false };
         assert_eq!(stretch(&noise, unheard, forced, &mut out), FRAME, "it waits for a pause");
+        let later = Stretch::Lengthen { most: 0, heard: false };
+        assert_eq!(stretch(&noise, later, forced, &mut out), FRAME, "and so does this, or for what is soft");
+        let soft = Kind { soft: true, ..Kind::default() };
+        assert!(stretch(&noise, later, soft, &mut out) > FRAME);
         assert_eq!(stretch(&noise, Stretch::Keep, forced, &mut out), FRAME);
         assert_eq!(out[..FRAME], noise);
     }

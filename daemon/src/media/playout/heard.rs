@@ -21,6 +21,9 @@ const PIECE_US: i64 = 250_000;
 /// So many arrivals tell where the least of them lies.
 const ENOUGH: u32 = 4;
 
+/// So much of a queue may be missing in the round trip, which is measured seldom.
+const UNSHOWN_US: i64 = 20_000;
+
 /// What came by itself lately.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Heard {
@@ -31,7 +34,7 @@ pub struct Heard {
     /// Share lost in the last second.
     pub recent: f32,
     /// How much later than the fastest of the last 30 s even the fastest of the last quarter to half second came: a queue that
-    /// fills, and not jitter.
+    /// fills, and not jitter. At most 20 ms more than the round trip rose, if that is known.
     pub queue: Duration,
     /// How much sooner even the fastest of the last quarter to half second came than those of nine seconds before: a way that
     /// has become shorter, or wider.
@@ -95,51 +98,81 @@ pub(super) fn heard(gaps: &Gaps, now: i64) -> Heard {
     Heard { lost: share.share(), run, recent: recent.share(), answers, ..Heard::default() }
 }
 
-/// The fastest arrivals of each piece of the last 30 s.
+/// The least of some measure in each quarter of a second of the last 30 s.
 #[derive(Debug)]
-pub(super) struct Queue {
+struct Least {
     pieces: [(i64, i64, u32); PIECES],
 }
 
-impl Queue {
-    pub(super) fn new() -> Self {
+impl Least {
+    fn new() -> Self {
         Self { pieces: [(i64::MIN, 0, 0); PIECES] }
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Self::new();
-    }
-
-    /// A packet came now, by itself, so long after its place in the schedule.
-    pub(super) fn came(&mut self, now: i64, arrival: i64) {
+    fn saw(&mut self, now: i64, value: i64) {
         let piece = now.div_euclid(PIECE_US);
         let Ok(place) = usize::try_from(piece.rem_euclid(120)) else { return };
         let (of, least, count) = &mut self.pieces[place];
         if *of != piece {
-            (*of, *least, *count) = (piece, arrival, 0);
+            (*of, *least, *count) = (piece, value, 0);
         }
-        *least = arrival.min(*least);
+        *least = value.min(*least);
         *count += 1;
     }
 
-    /// How much later than ever the fastest come now.
-    pub(super) fn filled(&self, now: i64) -> Duration {
-        let least = self.least(now, 0, 2).zip(self.least(now, 0, 120));
-        least.map_or(Duration::ZERO, |(now, ever)| micros(now - ever))
+    /// How far the last quarter to half second lies above all of it; nothing unless so much was seen in it.
+    fn risen(&self, now: i64, enough: u32) -> Option<i64> {
+        self.least(now, 0, 2, enough)?.checked_sub(self.least(now, 0, 120, enough)?)
     }
 
-    /// How much sooner than before.
-    pub(super) fn sooner(&self, now: i64) -> Duration {
-        let least = self.least(now, 0, 2).zip(self.least(now, 2, 40));
-        least.map_or(Duration::ZERO, |(now, before)| micros((before - now).max(0)))
-    }
-
-    /// The fastest of the pieces from so many to so many back, the present one being the first; none if hardly any came.
-    fn least(&self, now: i64, from: i64, until: i64) -> Option<i64> {
+    /// The least of the pieces from so many to so many back, the present one being the first.
+    fn least(&self, now: i64, from: i64, until: i64, enough: u32) -> Option<i64> {
         let piece = now.div_euclid(PIECE_US);
         let pieces = self.pieces.iter().filter(|(of, ..)| (piece - until + 1..=piece - from).contains(of));
         let (least, count) =
             pieces.fold((i64::MAX, 0), |(least, all), (_, one, count)| (least.min(*one), all + count));
-        (count >= ENOUGH).then_some(least)
+        (count >= enough).then_some(least)
+    }
+}
+
+/// A queue on the way here: packets come later and later, all alike. So they do if their sender falls behind, which no round trip
+/// shows.
+#[derive(Debug)]
+pub(super) struct Queue {
+    arrivals: Least,
+    trips: Least,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self { arrivals: Least::new(), trips: Least::new() }
+    }
+
+    /// When packets came before says nothing any more.
+    pub(super) fn clear(&mut self) {
+        self.arrivals = Least::new();
+    }
+
+    /// A packet came now, by itself, so long after its place in the schedule.
+    pub(super) fn came(&mut self, now: i64, arrival: i64) {
+        self.arrivals.saw(now, arrival);
+    }
+
+    /// So long is the round trip now.
+    pub(super) fn trip(&mut self, now: i64, us: i64) {
+        self.trips.saw(now, us);
+    }
+
+    /// How much sooner packets come than before.
+    pub(super) fn sooner(&self, now: i64) -> Duration {
+        let least = |from, until| self.arrivals.least(now, from, until, ENOUGH);
+        least(0, 2).zip(least(2, 40)).map_or(Duration::ZERO, |(now, before)| micros((before - now).max(0)))
+    }
+
+    /// How much later they come than ever.
+    pub(super) fn filled(&self, now: i64) -> Duration {
+        let arrivals = self.arrivals.risen(now, ENOUGH).unwrap_or(0);
+        let shown = self.trips.risen(now, 1).map_or(i64::MAX, |risen| risen + UNSHOWN_US);
+        micros(arrivals.min(shown))
     }
 }

@@ -16,6 +16,8 @@ const LOOK_HIGH: usize = 10;
 /// So far below the target every frame is lengthened; less far, every third.
 const HURRY_US: i64 = 10_000;
 const UNHURRIED: u32 = 3;
+/// Frames for which only soft ones are lengthened; then loud ones too.
+const PATIENT: u32 = 15;
 /// So far above the target a pause is cut, and each of its frames.
 const PAUSE_US: i64 = 6_000;
 const PAUSE_HIGHER_US: i64 = 20_000;
@@ -52,12 +54,14 @@ pub(super) struct Level {
     /// Frames played since the last change, and since the last pause.
     unchanged: u32,
     spoken: u32,
+    /// Frames that played while the level was too low.
+    low: u32,
     urgent: bool,
 }
 
 impl Level {
     pub(super) fn new() -> Self {
-        Self { seen: [0; SECOND], count: 0, place: 0, unchanged: 0, spoken: 0, urgent: false }
+        Self { seen: [0; SECOND], count: 0, place: 0, unchanged: 0, spoken: 0, low: 0, urgent: false }
     }
 
     /// What was seen says nothing any more.
@@ -108,8 +112,9 @@ impl Level {
         self.urgent = above > URGENT_US;
         let patience = if above < -HURRY_US { 1 } else { UNHURRIED };
         let low = least < aim.low && least < MOST_US;
+        self.low = if low { self.low.saturating_add(1) } else { 0 };
         if low && self.count >= LOOK_LOW && self.unchanged >= patience {
-            return Stretch::Lengthen { most: samples(-above) };
+            return Stretch::Lengthen { most: samples(-above), heard: self.low > PATIENT };
         }
         if above <= PAUSE_US || self.count < LOOK_HIGH {
             return Stretch::Keep;

@@ -15,7 +15,9 @@ use crate::media::redundancy::{Choice, Loss, Protection, Redundancy, choose};
 use crate::media::transport::{Packet, Reception, Takes};
 use crate::values::rows::Stats;
 
-/// Between two words of ours; and on a line that carries little.
+/// Between two looks at how its voice comes.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Between two words of ours, unless they ask for something else than the last one; and on a line that carries little.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 const TELL_SELDOM: Duration = Duration::from_millis(500);
 /// Assumed until it was measured.
@@ -48,8 +50,10 @@ pub(super) struct Adaptation {
     /// Its last word, and when it came.
     word: Option<(Moment, Feedback)>,
     round_trip: Option<Duration>,
-    /// When we told it something last.
-    told: Option<Moment>,
+    /// When it was looked last how its voice comes.
+    looked: Option<Moment>,
+    /// When we told it something last, and what it was asked for.
+    told: Option<(Moment, Protection)>,
     /// When packets came and how long they were.
     arrived: VecDeque<(Moment, usize)>,
     /// What one packet of theirs lasts.
@@ -77,6 +81,7 @@ impl Adaptation {
             reception: None,
             word: None,
             round_trip: None,
+            looked: None,
             told: None,
             arrived: VecDeque::new(),
             packet: Duration::from_millis(20),
@@ -169,15 +174,14 @@ impl Adaptation {
         if self.takes.copies && self.takes.feedback { 0 } else { self.redundancy.percent() }
     }
 
-    /// Whether it is time to tell it how its voice comes.
+    /// Whether it is time to look how its voice comes.
     pub(super) fn is_due(&self, now: Moment) -> bool {
-        let every = if self.packet > Duration::from_millis(40) { TELL_SELDOM } else { TELL_EVERY };
-        self.told.is_none_or(|told| now.since(told) >= every)
+        self.looked.is_none_or(|looked| now.since(looked) >= LOOK_EVERY)
     }
 
-    /// Looks how its voice comes, protects it, and says what it is told.
-    pub(super) fn look(&mut self, now: Moment, voice: &mut Playback, takes: Takes) -> Feedback {
-        self.told = Some(now);
+    /// Looks how its voice comes, and protects it. Returns what it is to be told, if it is time for that.
+    pub(super) fn look(&mut self, now: Moment, voice: &mut Playback, takes: Takes) -> Option<Feedback> {
+        self.looked = Some(now);
         let (heard, numbers) = (voice.heard(now), voice.statistics());
         let full = heard.queue >= FULL;
         let loss = Loss {
@@ -191,23 +195,31 @@ impl Adaptation {
         };
         self.protect(now, choose(loss));
         voice.need(self.choice.floor);
-        voice.asking(self.choice.asks > 0 && !full);
-        let due = (numbers.played + numbers.concealed).max(1) as f32;
+        // The first loss of all is asked for, too.
+        voice.asking(takes.asks && !full && (self.choice.asks > 0 || heard.recent > 0.0));
+        let wanted = if full { Protection::default() } else { self.choice.wanted };
+        let every = if self.packet > Duration::from_millis(40) { TELL_SELDOM } else { TELL_EVERY };
+        let due = self.told.is_none_or(|(told, asked)| asked != wanted || now.since(told) >= every);
+        if !due || !takes.feedback {
+            return None;
+        }
+        self.told = Some((now, wanted));
+        let frames = (numbers.played + numbers.concealed).max(1) as f32;
         self.arrived.retain(|(at, _)| now.since(*at) < SECOND);
         let bytes: usize = self.arrived.iter().map(|(_, bytes)| bytes).sum();
-        Feedback {
-            wanted: if full { Protection::default() } else { self.choice.wanted },
+        Some(Feedback {
+            wanted,
             lost: heard.lost,
             recent: heard.recent,
             queue: heard.queue,
             sooner: heard.sooner,
             bytes: u16::try_from(bytes).unwrap_or(u16::MAX),
             packets: u16::try_from(self.arrived.len()).unwrap_or(u16::MAX),
-            concealed: numbers.concealed as f32 / due,
-            repaired: numbers.repaired as f32 / due,
+            concealed: numbers.concealed as f32 / frames,
+            repaired: numbers.repaired as f32 / frames,
             stamp: stamp(now),
             echo: self.word.map(|(at, word)| (word.stamp, now.since(at))),
-        }
+        })
     }
 
     /// More protection at once, less when it was enough for a while.

@@ -105,12 +105,9 @@ impl Session {
             orders.retain(|order| !matches!(order, PathOrder::Ask(missing) if missing.is_empty()));
             if leg.adaptation.is_due(now) {
                 // One device, one voice: of several behind one path the transport takes care.
-                if let Some(feedback) =
-                    leg.voices.values_mut().next().map(|voice| leg.adaptation.look(now, voice, path.takes))
-                    && path.takes.feedback
-                {
-                    orders.push(PathOrder::Feedback(feedback));
-                }
+                let voice = leg.voices.values_mut().next();
+                let told = voice.and_then(|voice| leg.adaptation.look(now, voice, path.takes));
+                orders.extend(told.map(PathOrder::Feedback));
             }
             let repeats = leg.adaptation.repeats(now);
             if std::mem::replace(&mut path.repeats, repeats) != repeats {

@@ -170,7 +170,7 @@ impl Call {
                 changed = match (pause, stretch) {
                     (_, Stretch::Keep) | (false, Stretch::Shorten { heard: false, .. }) => 0,
                     (true, Stretch::Shorten { most, .. }) => -i64::try_from(most.clamp(120, 720)).unwrap(),
-                    (true, Stretch::Lengthen { most }) => i64::try_from(most.clamp(120, 480)).unwrap(),
+                    (true, Stretch::Lengthen { most, .. }) => i64::try_from(most.clamp(120, 480)).unwrap(),
                     (false, Stretch::Shorten { .. }) => -288,
                     (false, Stretch::Lengthen { .. }) => 288,
                 };

@@ -3,7 +3,12 @@
 //! Lives here: clean lines, lines that stall, and a machine that was busy, beside what the buffer before this one made of them.
 //! Must not: take real time.
 
-use super::call::{Call, Way};
+use std::time::Duration;
+
+use ahoy_call::Moment;
+
+use super::super::*;
+use super::call::{Call, Way, chance};
 
 /// How much later than the fastest each of 3,000 packets came, in half milliseconds above `0`: recorded over the loopback of a
 /// machine whose two cores were busy four times over (nearly all within 4 ms, the latest 30).
@@ -82,7 +87,7 @@ fn clocks_that_are_five_hundred_millionths_apart_are_followed_without_a_gap() {
     for (faster, seed) in [(false, 1), (true, 2)] {
         let count = 9_000_u64;
         // 10 us for each packet; the way is long enough for the fast one.
-        let late = |n: u64| 100_000 + super::call::chance(n, seed, 2_000) + if faster { 0 } else { n * 10 };
+        let late = |n: u64| 100_000 + chance(n, seed, 2_000) + if faster { 0 } else { n * 10 };
         let late = |n: u64| late(n) - if faster { n * 10 } else { 0 };
         let call = carried(count, late);
         let told = call.buffer.statistics();
@@ -94,10 +99,27 @@ fn clocks_that_are_five_hundred_millionths_apart_are_followed_without_a_gap() {
 }
 
 #[test]
-fn a_queue_that_fills_is_told_and_jitter_and_another_way_are_none() {
-    let queue = |late: &dyn Fn(u64) -> u64| carried(2_000, late).heard().queue.as_millis();
-    assert_eq!(queue(&|_| 0), 0);
-    assert!(queue(&|n| super::call::chance(n, 3, 80_000)) <= 20);
-    let fills = queue(&|n| n.saturating_sub(1_800) * 600);
-    assert!((90..=120).contains(&fills), "{fills}");
+fn a_queue_that_fills_is_told_and_jitter_and_a_sender_that_falls_behind_are_none() {
+    let line = |late: &dyn Fn(u64) -> u64, trip: &dyn Fn(u64) -> u64| {
+        let mut buffer = Playout::new();
+        for n in 0..2_000_u64 {
+            let now = Moment::from_micros(1_000_000 + n * 20_000 + late(n));
+            let numbers = Numbers {
+                sequence: u16::try_from(n).unwrap(),
+                timestamp: u32::try_from(n * 960).unwrap(),
+                ..Numbers::default()
+            };
+            buffer.push(now, numbers, &[1]);
+            assert_eq!(buffer.ask(now, Duration::from_micros(trip(n))), []);
+        }
+        let end = Moment::from_micros(1_000_000 + 2_000 * 20_000 + late(1_999));
+        buffer.heard(end).queue.as_millis()
+    };
+    let fills = |n: u64| n.saturating_sub(1_800) * 600;
+    assert_eq!(line(&|_| 0, &|_| 20_000), 0);
+    assert!(line(&|n| chance(n, 3, 15_000), &|n| 20_000 + chance(n, 4, 30_000)) <= 5, "jitter");
+    assert!((90..=120).contains(&line(&fills, &|n| 20_000 + fills(n))), "both ways tell it");
+    assert!((90..=120).contains(&line(&fills, &|n| 20_000 + fills(n / 25 * 25))), "also measured seldom");
+    assert!(line(&fills, &|_| 20_000) <= 20, "the round trip does not");
+    assert_eq!(line(&|_| 0, &fills), 0, "it fills the other way");
 }

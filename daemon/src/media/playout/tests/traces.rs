@@ -106,7 +106,7 @@ pub(super) fn adaptive(trace: Trace) -> (Heard, Statistics) {
                 changed = match (pause, stretch, chance.below::<u64>(3) < 2) {
                     (_, Stretch::Keep, _) | (false, Stretch::Shorten { heard: false, .. }, _) => 0,
                     (true, Stretch::Shorten { most, .. }, _) => -i64::try_from(most.clamp(120, 720)).unwrap(),
-                    (true, Stretch::Lengthen { most }, _) => i64::try_from(most.clamp(120, 480)).unwrap(),
+                    (true, Stretch::Lengthen { most, .. }, _) => i64::try_from(most.clamp(120, 480)).unwrap(),
                     (false, _, false) => 0,
                     (false, Stretch::Shorten { .. }, true) => -300,
                     (false, Stretch::Lengthen { .. }, true) => 300,
