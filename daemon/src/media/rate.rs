@@ -14,7 +14,8 @@ use super::feedback::Feedback;
 use super::redundancy::Protection;
 
 /// What every packet costs beside its payload, in bytes: IPv4, UDP, RTP and the tag of SRTP (AES-GCM).
-const OVERHEAD: u32 = 20 + 8 + 12 + 16;
+const RTP_HEADER: u32 = 12;
+const OVERHEAD: u32 = 20 + 8 + RTP_HEADER + 16;
 /// The codec's frames in a second.
 const FRAMES: u32 = 50;
 /// All that there is, best first. What is worse than another that takes less of the line is never chosen.
@@ -49,8 +50,12 @@ const EMPTY: Duration = Duration::from_millis(15);
 const WIDER: Duration = Duration::from_millis(7);
 /// Unless it is because of a step of ours: the seconds that are compared lie before and after it.
 const SOONER_AFTER: Duration = Duration::from_millis(1_500);
-/// Of what came through a full line so much is sent, in per cent: its queue must empty.
-const OF_WHAT_CAME: u32 = 85;
+/// Of what came through a full line so much is sent: its queue must empty.
+const OF_WHAT_CAME: f64 = 0.85;
+/// A queue that changes less than this in that time, while hardly anything is lost, is none: a full line's grows, or empties.
+const STEADY: Duration = Duration::from_millis(8);
+const STEADY_FOR: Duration = Duration::from_millis(1_500);
+const STEADY_LOSES: f32 = 0.02;
 /// So long a step must show what it does, beside the round trip.
 const SETTLE: Duration = Duration::from_millis(600);
 /// A line is calm for so long before more is tried: at first, and at most, when trying failed.
@@ -116,6 +121,9 @@ pub(super) struct Rate {
     slow: bool,
     /// The queue as it was told last.
     queue: Duration,
+    /// What of a queue is none: it stays as it is, whatever is sent, and nothing is lost. What it was, and since when.
+    offset: Duration,
+    steady: (Duration, Moment),
 }
 
 impl Rate {
@@ -134,6 +142,8 @@ impl Rate {
             least: None,
             slow: false,
             queue: Duration::ZERO,
+            offset: Duration::ZERO,
+            steady: (Duration::ZERO, Moment::default()),
         }
     }
 
@@ -166,14 +176,30 @@ impl Rate {
         self.full.is_none_or(|full| now.since(full) > Duration::from_secs(1))
     }
 
-    /// The other side says how our voice comes. `copies`: whether any were sent.
-    pub(super) fn heard(&mut self, now: Moment, feedback: &Feedback, round_trip: Duration, copies: bool) {
-        let came = (u32::from(feedback.bytes) + u32::from(feedback.packets) * (OVERHEAD - 12)) * 8;
+    /// The other side says how our voice comes. `sent`: bytes and packets of the last second, as it counts them. `copies`: whether any
+    /// went with them.
+    pub(super) fn heard(
+        &mut self,
+        now: Moment,
+        feedback: &Feedback,
+        round_trip: Duration,
+        sent: (u32, u32),
+        copies: bool,
+    ) {
+        let on_line = |(bytes, packets): (u32, u32)| bytes + packets * (OVERHEAD - RTP_HEADER);
+        let came = on_line((feedback.bytes.into(), feedback.packets.into()));
+        // A silent voice takes less than its rate: what counts is the share that comes through.
+        let through = f64::from(came) / f64::from(on_line(sent).max(1));
         // Packets of another length come sooner, too.
         if feedback.sooner >= WIDER && now.since(self.changed) >= SOONER_AFTER && self.at > 0 {
             (self.wait, self.tried) = (Duration::ZERO, None);
         }
-        self.look(now, feedback.queue, feedback.recent, round_trip, came, copies);
+        self.look(now, feedback.queue, feedback.recent, round_trip, through, copies);
+    }
+
+    /// The other side says nothing any more: its words, or ours, do not come through.
+    pub(super) fn unheard(&mut self, now: Moment, round_trip: Duration) {
+        self.look(now, Duration::MAX, 1.0, round_trip, 0.0, false);
     }
 
     /// A side that speaks RTCP alone reports: the round trip that grows is all that tells of a queue.
@@ -186,7 +212,7 @@ impl Rate {
         // One report may be late by chance, or the other side busy.
         let again = std::mem::replace(&mut self.slow, queue >= FULL);
         let queue = if self.slow && !again { EMPTY } else { queue };
-        self.look(now, queue, lost, round_trip, self.encoding().on_line(), false);
+        self.look(now, queue, lost, round_trip, 1.0 - f64::from(lost), false);
     }
 
     fn look(
@@ -195,13 +221,14 @@ impl Rate {
         queue: Duration,
         lost: f32,
         round_trip: Duration,
-        came: u32,
+        through: f64,
         copies: bool,
     ) {
         let settled = now.since(self.changed) >= SETTLE + round_trip.min(Duration::from_secs(1));
         // What was tried in vain is taken back at once.
         let in_vain = self.tried == Some(self.changed);
         // Once is by chance, on a way that is slow now and then.
+        let queue = queue.saturating_sub(self.offset(now, queue, lost));
         let grows = self.queue >= FILLING && queue >= self.queue;
         self.queue = queue;
         if queue >= FULL || queue >= FILLING && (grows || lost >= LOSES || in_vain) {
@@ -213,7 +240,7 @@ impl Rate {
                 // They go first; what remains must show itself.
                 self.changed = now;
             } else if settled || in_vain {
-                self.down(now, came);
+                self.down(now, through);
             }
         } else if queue < EMPTY {
             let calm = now.since(*self.calm.get_or_insert(now));
@@ -231,14 +258,26 @@ impl Rate {
         }
     }
 
-    fn down(&mut self, now: Moment, came: u32) {
+    /// What of this queue is none: a busy machine, or a sender whose clock stands still now and then.
+    fn offset(&mut self, now: Moment, queue: Duration, lost: f32) -> Duration {
+        let (of, since) = self.steady;
+        if lost >= STEADY_LOSES || queue.abs_diff(of) > STEADY {
+            self.steady = (queue, now);
+        } else if now.since(since) >= STEADY_FOR {
+            self.offset = self.offset.max(queue.min(of));
+        }
+        self.offset = self.offset.min(queue);
+        self.offset
+    }
+
+    fn down(&mut self, now: Moment, through: f64) {
         if self.tried.take().is_some_and(|tried| now.since(tried) < TRIED) {
             self.wait = (self.wait * 2).clamp(CALM, CALM_AT_MOST);
         }
-        let goal = came / 100 * OF_WHAT_CAME;
-        let fits = self.rungs.iter().position(|rung| rung.on_line() <= goal);
+        let goal = f64::from(self.encoding().on_line()) * through.clamp(0.0, 1.0) * OF_WHAT_CAME;
+        let fits = self.rungs.iter().position(|rung| f64::from(rung.on_line()) <= goal);
         let last = self.rungs.len() - 1;
-        // What came says nothing while little was sent: not more than half the way at once.
+        // What came says little at first: not more than half the way at once.
         let most =
             (0..=last).find(|n| self.rungs[*n].on_line() <= self.encoding().on_line() / 2).unwrap_or(last);
         self.at = fits.unwrap_or(last).min(most).max(self.at + 1).min(last);

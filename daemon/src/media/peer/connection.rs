@@ -40,7 +40,7 @@ pub(super) const SECTIONS: [Section; 2] = [Section::Track(Track::Voice), Section
 pub(super) const PAYLOAD_TYPE: u8 = 111;
 const RED: u8 = 63;
 /// Nothing came for so long: the path is lost. Checks go out every 0.5 s, so two of them are missing.
-const SILENT_FOR: Duration = Duration::from_millis(1500);
+pub(super) const SILENT_FOR: Duration = Duration::from_millis(1500);
 /// From lost to given up; and, together with [`SILENT_FOR`], how long ICE looks for a way at first.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
 /// So long names that are being looked up are waited for, all of them together. Our own addresses, which may be all that is

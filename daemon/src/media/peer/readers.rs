@@ -4,6 +4,7 @@
 //! Must not: keep anything, or look inside.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
@@ -14,17 +15,25 @@ use crate::media::codec::PACKET_MAX;
 use crate::media::red;
 use crate::media::transport::{Events, Packet, PathEvent, Track};
 use crate::media::wanted::Key;
+use crate::system::clock;
 
 /// The longest frame that is taken: a sealed message has at most 32,768 bytes and its header.
 const LONGEST_FRAME: usize = 33 * 1024;
 
-/// Always read: packets that nobody fetches are written to the library's log, voice and all.
-pub(super) async fn read_track(source: Arc<dyn TrackRemote>, of: PayloadTypes, key: Key, events: Events) {
+/// Always read: packets that nobody fetches are written to the library's log, voice and all. `came` is told when one came, in µs.
+pub(super) async fn read_track(
+    source: Arc<dyn TrackRemote>,
+    of: PayloadTypes,
+    key: Key,
+    events: Events,
+    came: Arc<AtomicU64>,
+) {
     let (member, track) = (key.0, Track::Voice);
     while let Some(event) = source.poll().await {
         let TrackRemoteEvent::OnRtpPacket(rtp) = event else {
             continue;
         };
+        came.store(clock::now().micros(), Ordering::Relaxed);
         let (copies, payload) = match rtp.header.payload_type {
             plain if plain == of.opus && (1..=PACKET_MAX).contains(&rtp.payload.len()) => {
                 (Vec::new(), rtp.payload.to_vec())

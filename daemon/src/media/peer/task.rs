@@ -5,7 +5,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ahoy_call::{Description, MediaFault, Moment, Opaque, Role, SdpKind};
@@ -65,6 +65,8 @@ pub(super) async fn run(
         connection,
         sending: Sending::new(ssrc, PayloadTypes { opus: connection::PAYLOAD_TYPE, red: None }),
         theirs: None,
+        came: Arc::default(),
+        doubted: None,
         described: false,
         early: Vec::new(),
         tried: 0,
@@ -115,6 +117,10 @@ struct PeerPath {
     sending: Sending,
     /// The SSRC of the other side's voice, once it came.
     theirs: Option<u32>,
+    /// When it came last, in µs.
+    came: Arc<AtomicU64>,
+    /// The library calls the path lost, and the voice came until just now: when that is looked at again.
+    doubted: Option<Moment>,
     /// The other side's description is in.
     described: bool,
     early: Vec<Opaque>,
@@ -155,6 +161,7 @@ impl PeerPath {
                     self.hear(batch.drain(..)).await;
                 }
                 Some(frame) = frames.recv() => self.frame(frame).await,
+                () = at(self.doubted) => self.down().await,
                 () = due(self.state) => {
                     self.state = State::Dead;
                     self.tell(PathEvent::Stuck).await;
@@ -303,7 +310,7 @@ impl PeerPath {
                     }
                 }
                 Heard::Up => self.up().await,
-                Heard::Down => self.lost().await,
+                Heard::Down => self.down().await,
                 Heard::Broken if matches!(self.state, State::Building { dtls_until: Some(_) }) => {
                     self.state = State::Dead;
                     self.tell(PathEvent::Stuck).await;
@@ -312,7 +319,7 @@ impl PeerPath {
                 Heard::Track(track) => {
                     self.theirs = track.ssrcs().await.first().copied();
                     let (types, events) = (self.sending.payload_types, self.events.clone());
-                    self.readers.spawn(read_track(track, types, self.key, events));
+                    self.readers.spawn(read_track(track, types, self.key, events, self.came.clone()));
                 }
                 Heard::Reception(reception) => self.tell(PathEvent::Reception(reception)).await,
                 Heard::Asked(missing) => {
@@ -327,7 +334,18 @@ impl PeerPath {
         }
     }
 
+    /// The library misses the answers to its checks. Where the voice still comes a full line has swallowed them.
+    async fn down(&mut self) {
+        let last = Moment::from_micros(self.came.load(Ordering::Relaxed));
+        let until = last + connection::SILENT_FOR;
+        self.doubted = (self.state == State::Up && until > clock::now()).then_some(until);
+        if self.doubted.is_none() {
+            self.lost().await;
+        }
+    }
+
     async fn up(&mut self) {
+        self.doubted = None;
         if matches!(self.state, State::Building { .. } | State::Lost) {
             self.state = State::Up;
             // By TURN each packet would wait for the driver's next turn.
@@ -374,8 +392,14 @@ enum Unusable {
 }
 
 async fn due(state: State) {
-    match state {
-        State::Building { dtls_until: Some(at) } => clock::sleep_until(at).await,
-        State::Building { dtls_until: None } | State::Up | State::Lost | State::Dead => pending().await,
+    let State::Building { dtls_until } = state else { return pending().await };
+    at(dtls_until).await;
+}
+
+/// Ends then; never if there is no such moment.
+async fn at(moment: Option<Moment>) {
+    match moment {
+        Some(moment) => clock::sleep_until(moment).await,
+        None => pending().await,
     }
 }

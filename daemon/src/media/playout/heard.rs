@@ -22,7 +22,7 @@ const PIECE_US: i64 = 250_000;
 const ENOUGH: u32 = 4;
 
 /// So much of a queue may be missing in the round trip, which is measured seldom.
-const UNSHOWN_US: i64 = 20_000;
+const UNSHOWN_US: i64 = 10_000;
 
 /// What came by itself lately.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -34,7 +34,7 @@ pub struct Heard {
     /// Share lost in the last second.
     pub recent: f32,
     /// How much later than the fastest of the last 30 s even the fastest of the last quarter to half second came: a queue that
-    /// fills, and not jitter. At most 20 ms more than the round trip rose, if that is known.
+    /// fills, and not jitter. At most 10 ms more than the round trip rose, if that is known.
     pub queue: Duration,
     /// How much sooner even the fastest of the last quarter to half second came than those of nine seconds before: a way that
     /// has become shorter, or wider.

@@ -84,7 +84,7 @@ fn run(
         line.arrivals.push_front(arrival);
         line.arrivals.truncate(1_500);
         second.push_back((line.came - before.0, line.lost - before.1, line.sent - before.2));
-        if second.len() > 50 {
+        if second.len() > 30 {
             second.pop_front();
         }
         if ms % 200 == 0 {
@@ -106,7 +106,8 @@ fn run(
                 packets: packets as u16,
                 ..Feedback::default()
             };
-            rate.heard(now, &feedback, Duration::from_millis(40), there > 0);
+            let sent = (sum(|one| one.2) * 50.0 / second.len() as f64 / 8.0 - packets * 44.0).max(0.0) as u32;
+            rate.heard(now, &feedback, Duration::from_millis(40), (sent, packets as u32), there > 0);
         }
         seen.rungs.push(rate.encoding());
         seen.queues.push(line.queue());
@@ -208,12 +209,37 @@ fn words_that_lie_do_no_more_than_make_the_voice_thin() {
     let mut rate = Rate::new(BEST, 6);
     let worst = Feedback { lost: 1.0, recent: 1.0, queue: Duration::from_secs(65), ..Feedback::default() };
     for ms in (0..60_000).step_by(10) {
-        rate.heard(at(ms), &worst, Duration::MAX, ms % 20 == 0);
+        rate.heard(at(ms), &worst, Duration::MAX, (0, 0), ms % 20 == 0);
     }
     assert_eq!(rate.encoding(), *rate.rungs.last().unwrap());
     let never = Feedback { recent: 1.0, bytes: u16::MAX, packets: u16::MAX, ..Feedback::default() };
     for ms in (60_000..120_000).step_by(10) {
-        rate.heard(at(ms), &never, Duration::ZERO, false);
+        rate.heard(at(ms), &never, Duration::ZERO, (1, 1), false);
     }
     assert_eq!(rate.encoding(), rate.rungs[0], "100 % loss for ever, and no queue: it is the air");
+}
+
+#[test]
+fn what_is_late_all_the_time_and_loses_nothing_is_no_queue() {
+    let mut rate = Rate::new(BEST, 6);
+    let ms = Duration::from_millis;
+    let busy = |queue| Feedback { queue: ms(queue), bytes: 5_000, packets: 50, ..Feedback::default() };
+    for second in 0..60 {
+        for word in 0..5 {
+            let now = at(second * 1_000 + word * 200);
+            rate.heard(now, &busy(70 + word), ms(40), (5_000, 50), false);
+        }
+    }
+    assert_eq!(rate.encoding(), Encoding::new(BEST, 1), "it went down, and came back");
+    for word in 0..20 {
+        rate.heard(at(60_000 + word * 200), &busy(70 + word * 20), ms(40), (6_000, 50), false);
+    }
+    assert!(rate.encoding().bitrate < BEST, "what grows is one");
+}
+
+#[test]
+fn a_side_that_says_nothing_any_more_gets_the_least() {
+    let mut rate = Rate::new(BEST, 6);
+    (0..50).for_each(|n| rate.unheard(at(n * 200), Duration::from_millis(40)));
+    assert_eq!(rate.encoding(), *rate.rungs.last().unwrap());
 }

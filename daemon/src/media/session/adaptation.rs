@@ -12,7 +12,7 @@ use crate::media::feedback::Feedback;
 use crate::media::pipeline::Playback;
 use crate::media::rate::{Encoding, Rate};
 use crate::media::redundancy::{Choice, Loss, Protection, Redundancy, choose};
-use crate::media::transport::{Packet, Reception, Takes};
+use crate::media::transport::{Copy, Packet, Reception, Takes};
 use crate::values::rows::Stats;
 
 /// Between two looks at how its voice comes.
@@ -32,6 +32,10 @@ const LESS_AFTER: Duration = Duration::from_secs(3);
 const FULL: Duration = Duration::from_millis(35);
 /// A word about our voice counts for so long.
 const WORD_LASTS: Duration = Duration::from_secs(3);
+/// Words come some times a second. Without any for so long, ours or theirs do not come through.
+const UNHEARD: Duration = Duration::from_millis(1_500);
+/// What came and went is counted over so long: a line that changes must show it.
+const COUNTED_FOR: Duration = Duration::from_millis(600);
 const SECOND: Duration = Duration::from_secs(1);
 /// Packets of the last second that are counted.
 const COUNTED: usize = 200;
@@ -61,6 +65,8 @@ pub(super) struct Adaptation {
     last_timestamp: Option<(u16, u32)>,
     choice: Choice,
     less_since: Option<Moment>,
+    /// When packets of ours went and how long they were.
+    went: VecDeque<(Moment, usize)>,
     copies_out: u64,
     asked_out: u64,
 }
@@ -88,6 +94,7 @@ impl Adaptation {
             last_timestamp: None,
             choice: Choice::default(),
             less_since: None,
+            went: VecDeque::new(),
             copies_out: 0,
             asked_out: 0,
         }
@@ -101,11 +108,7 @@ impl Adaptation {
 
     /// A packet of its voice came.
     pub(super) fn came(&mut self, now: Moment, packet: &Packet) {
-        if self.arrived.len() == COUNTED {
-            self.arrived.pop_front();
-        }
-        let copies: usize = packet.copies.iter().map(|copy| COPY_HEADER + copy.payload.len()).sum();
-        self.arrived.push_back((now, RTP_HEADER + packet.payload.len() + copies));
+        count(&mut self.arrived, now, packet, &packet.copies);
         if let Some((sequence, timestamp)) = self.last_timestamp
             && packet.sequence == sequence.wrapping_add(1)
             && let frames @ 1..=6 = packet.timestamp.wrapping_sub(timestamp) / 960
@@ -134,7 +137,8 @@ impl Adaptation {
             self.round_trip = since.checked_sub(held).filter(|trip| *trip < LONGEST_TRIP).or(self.round_trip);
         }
         let copies = self.copies(now).copies > 0;
-        self.rate.heard(now, feedback, self.round_trip(), copies);
+        let sent = in_a_second(&self.went, now);
+        self.rate.heard(now, feedback, self.round_trip(), sent, copies);
         self.word = Some((now, *feedback));
     }
 
@@ -143,9 +147,10 @@ impl Adaptation {
         self.asked_out += u64::try_from(packets).unwrap_or(0);
     }
 
-    /// A packet went with so many copies.
-    pub(super) fn said(&mut self, copies: usize) {
-        self.copies_out += u64::try_from(copies).unwrap_or(0);
+    /// A packet goes with these copies.
+    pub(super) fn said(&mut self, now: Moment, packet: &Packet, copies: &[Copy]) {
+        count(&mut self.went, now, packet, copies);
+        self.copies_out += u64::try_from(copies.len()).unwrap_or(0);
     }
 
     /// To the other side and back, as far as it is known.
@@ -182,6 +187,9 @@ impl Adaptation {
     /// Looks how its voice comes, and protects it. Returns what it is to be told, if it is time for that.
     pub(super) fn look(&mut self, now: Moment, voice: &mut Playback, takes: Takes) -> Option<Feedback> {
         self.looked = Some(now);
+        if self.takes.feedback && self.word.is_some_and(|(at, _)| now.since(at) > UNHEARD) {
+            self.rate.unheard(now, self.round_trip());
+        }
         let (heard, numbers) = (voice.heard(now), voice.statistics());
         let full = heard.queue >= FULL;
         let loss = Loss {
@@ -205,8 +213,7 @@ impl Adaptation {
         }
         self.told = Some((now, wanted));
         let frames = (numbers.played + numbers.concealed).max(1) as f32;
-        self.arrived.retain(|(at, _)| now.since(*at) < SECOND);
-        let bytes: usize = self.arrived.iter().map(|(_, bytes)| bytes).sum();
+        let (bytes, packets) = in_a_second(&self.arrived, now);
         Some(Feedback {
             wanted,
             lost: heard.lost,
@@ -214,7 +221,7 @@ impl Adaptation {
             queue: heard.queue,
             sooner: heard.sooner,
             bytes: u16::try_from(bytes).unwrap_or(u16::MAX),
-            packets: u16::try_from(self.arrived.len()).unwrap_or(u16::MAX),
+            packets: u16::try_from(packets).unwrap_or(u16::MAX),
             concealed: numbers.concealed as f32 / frames,
             repaired: numbers.repaired as f32 / frames,
             stamp: stamp(now),
@@ -246,6 +253,23 @@ impl Adaptation {
         stats.repaired_out = max(stats.repaired_out, self.word.map(|(_, word)| f64::from(word.repaired)));
         stats.concealed_out = max(stats.concealed_out, self.word.map(|(_, word)| f64::from(word.concealed)));
     }
+}
+
+fn count(of: &mut VecDeque<(Moment, usize)>, now: Moment, packet: &Packet, copies: &[Copy]) {
+    if of.len() == COUNTED {
+        of.pop_front();
+    }
+    let copies: usize = copies.iter().map(|copy| COPY_HEADER + copy.payload.len()).sum();
+    of.push_back((now, RTP_HEADER + packet.payload.len() + copies));
+}
+
+/// Bytes and packets of a second, as many as there were lately.
+fn in_a_second(of: &VecDeque<(Moment, usize)>, now: Moment) -> (u32, u32) {
+    let lately = || of.iter().filter(|(at, _)| now.since(*at) < COUNTED_FOR);
+    let to_a_second = |sum: usize| {
+        u32::try_from(sum * 1_000).unwrap_or(u32::MAX) / u32::try_from(COUNTED_FOR.as_millis()).unwrap_or(1)
+    };
+    (to_a_second(lately().map(|(_, bytes)| bytes).sum()), to_a_second(lately().count()))
 }
 
 fn max(a: Option<f64>, b: Option<f64>) -> Option<f64> {

@@ -69,7 +69,7 @@ impl Session {
                     true => self.history.copies(packet, leg.adaptation.copies(clock::now())),
                     false => Vec::new(),
                 };
-                leg.adaptation.said(copies.len());
+                leg.adaptation.said(clock::now(), packet, &copies);
                 path.transport.order(PathOrder::Packet(Track::Voice, Packet { copies, ..packet.clone() }))
             });
             if sent.is_some_and(|sent| sent.is_err()) {
