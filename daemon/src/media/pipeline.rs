@@ -88,6 +88,7 @@ impl Playback {
     /// Fill `out` (mono, 48 kHz), which will be heard right after what the last call filled.
     /// `now` is when `out` was asked for.
     pub fn play(&mut self, now: Moment, mut out: &mut [f32]) {
+        self.playout.asked(out.len());
         while !out.is_empty() {
             if self.from == self.until {
                 self.next(now);

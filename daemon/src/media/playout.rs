@@ -254,6 +254,11 @@ impl Playout {
         self.statistics.concealed += 1;
     }
 
+    /// The device asks for so many samples at once.
+    pub fn asked(&mut self, samples: usize) {
+        self.level.asked(i64::try_from(samples).unwrap_or(0) * FRAME_US / FRAME_SAMPLES);
+    }
+
     /// How a wish to stretch came out: samples more (or less) than a frame were played.
     pub fn changed(&mut self, samples: isize) {
         if samples != 0 {

@@ -30,6 +30,10 @@ const SELDOM: u32 = 25;
 /// So far above the target it is cut all the same, that often, and where it is heard most.
 const URGENT_US: i64 = 60_000;
 const URGENT: u32 = 8;
+/// What a piece leaves above the lowest level.
+const SPARE_US: i64 = 1_000;
+/// Of the longest piece that was asked for, this part is forgotten with each.
+const FORGOTTEN: i64 = 64;
 /// No level above this is ever asked for.
 const MOST_US: i64 = 400_000;
 
@@ -56,17 +60,33 @@ pub(super) struct Level {
     spoken: u32,
     /// Frames that played while the level was too low.
     low: u32,
+    /// The longest piece that was asked for at once lately, in µs.
+    piece: i64,
     urgent: bool,
 }
 
 impl Level {
     pub(super) fn new() -> Self {
-        Self { seen: [0; SECOND], count: 0, place: 0, unchanged: 0, spoken: 0, low: 0, urgent: false }
+        Self {
+            seen: [0; SECOND],
+            count: 0,
+            place: 0,
+            unchanged: 0,
+            spoken: 0,
+            low: 0,
+            piece: 0,
+            urgent: false,
+        }
     }
 
     /// What was seen says nothing any more.
     pub(super) fn clear(&mut self) {
         (self.count, self.place, self.unchanged, self.urgent) = (0, 0, 0, false);
+    }
+
+    /// So much is asked for at once. A cut may bring the next frame into the piece before, which was asked for that much sooner.
+    pub(super) fn asked(&mut self, us: i64) {
+        self.piece = us.max(self.piece - self.piece / FORGOTTEN);
     }
 
     /// From now on everything plays so much later.
@@ -116,7 +136,9 @@ impl Level {
         if low && self.count >= LOOK_LOW && self.unchanged >= patience {
             return Stretch::Lengthen { most: samples(-above), heard: self.low > PATIENT };
         }
-        if above <= PAUSE_US || self.count < LOOK_HIGH {
+        // After a cut a whole piece may be asked for before the frames that it needs are there.
+        let safe = aim.low + SPARE_US + self.piece;
+        if above <= PAUSE_US || least < safe || self.count < LOOK_HIGH {
             return Stretch::Keep;
         }
         let heard = match above {
