@@ -1,7 +1,11 @@
 # make demo       a real call between two people on this machine, measured; recordings and report in target/demo/
+#                 BUSY=2: so many programs that never rest run beside it
 # make busy-day   a day of three people, command by command: waiting, hold, a missed call, do-not-disturb
 # make first-call two newcomers with empty homes: first start, cards, first call, command by command
 # make echo       a call from a room with an echo, with and without voice processing; report in target/echo/
+# make sound      calls on bad lines and a busy machine, on PipeWire and PulseAudio: how they sound and what they must reach; 22 minutes
+#                 CASES="loss10 rate48" SERVERS=pulseaudio SEED=1 TRIES=3; PROGRAMS=FOLDER: those there; report in target/sound/
+#                 BESIDE=baresip: what a call weighs and nine conditions, beside that program in one run
 # make test       everything that is checked, in one command; ends with `N passed, N failed`
 # make install    build and install for all users (PREFIX=/usr/local, DESTDIR=)
 # make uninstall  the same files, removed
@@ -27,13 +31,20 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz hostile
+.PHONY: help demo sound echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz hostile
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
 
 demo: build $(TARGET)/lab-python/ready
-	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET)
+	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET) busy=$(BUSY)
+
+# SESSION=-20: where others compile beside it (the nice value of the daemons' sessions). VOICE=auto: with what improves a microphone.
+sound: $(if $(PROGRAMS),,build) $(TARGET)/lab-python/ready
+	@tests/lab/install.sh build line $(if $(BESIDE),beside) rust
+	@cargo build --quiet --release --package ahoy-tests --bin emulator
+	@$(TARGET)/lab-python/bin/python tests/lab/sound_cases.py $(TARGET) "programs=$(PROGRAMS)" "cases=$(CASES)" "servers=$(SERVERS)" \
+	  "seed=$(SEED)" "tries=$(TRIES)" "voice=$(VOICE)" "session=$(SESSION)" "beside=$(BESIDE)"
 
 busy-day: build
 	@tests/lab/install.sh sound trace
@@ -60,8 +71,8 @@ $(TARGET)/lab-python/ready: tests/lab/requirements.txt tests/lab/install.sh
 	@$(TARGET)/lab-python/bin/pip install --quiet --disable-pip-version-check -r tests/lab/requirements.txt
 	@touch $@
 
-test:
-	@tests/lab/install.sh build sound trace test desktop rust
+test: $(TARGET)/lab-python/ready
+	@tests/lab/install.sh build sound trace test line desktop rust
 	@tests/all.sh $(TARGET)
 
 # What a person sees of a ring and of a missed call, as pictures.

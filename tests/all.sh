@@ -48,6 +48,9 @@ else echo "advisories: their list cannot be fetched here, not checked"; fi
 if command -v typos >/dev/null; then step "spelling" typos
 else echo "spelling: typos is not installed, not checked"; fi
 
+# Three calls on emulated lines, without judging figures.
+step "sound on a line" "$1/lab-python/bin/python" tests/lab/sound_cases.py "$1" "programs=$1/debug" "cases=clean loss10 rate48" servers=pulseaudio short
+
 from=$SECONDS
 while_told tests cargo test --workspace --no-fail-fast -- --show-output
 status=$?

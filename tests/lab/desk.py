@@ -34,27 +34,18 @@ def now():
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Desk:
-    """One person. `close` ends everything that was started."""
+class Desktop:
+    """A person's desktop without a daemon: bus, sound server (`pipewire` or `pulse`), microphone, speaker. `close` ends everything that
+    was started."""
 
-    def __init__(self, name, folder, binaries, relay, interfaces, more=""):
-        self.name, self.folder, self.binaries = name, pathlib.Path(folder), binaries
-        self.processes, self.events, self.changed = [], [], threading.Condition()
+    def __init__(self, name, folder, server="pipewire"):
+        self.name, self.folder, self.processes = name, pathlib.Path(folder), []
         lab = [str(LAB / "soundlab.sh")]
-        subprocess.run([*lab, "up", str(folder), "--owner", str(os.getpid())], check=True)
+        subprocess.run([*lab, "up", str(folder), "--sound", server, "--owner", str(os.getpid())], check=True)
         lines = (self.folder / "env").read_text().split()
         self.env = {**os.environ, **dict(line.split("=", 1) for line in lines)}
         for other in ("DISPLAY", "WAYLAND_DISPLAY", "PULSE_SINK", "PULSE_SOURCE", "PIPEWIRE_REMOTE"):
             self.env.pop(other, None)
-        config = self.folder / "config" / "ahoy" / "config.toml"
-        config.parent.mkdir()
-        config.write_text(
-            f'[account]\nname = "{name}"\n[relay]\nurls = ["{relay}"]\n[media]\ninterfaces = {interfaces}\n[ring]\nmuted = true\ntones = false\n{more}'
-        )
-        self.log = open(self.folder / "log" / "ahoyd", "wb")
-        self.daemon = self.start([str(binaries / "ahoyd")], stderr=self.log, stdout=self.log)
-        self.calls = open_dbus_connection(bus=self.env["DBUS_SESSION_BUS_ADDRESS"])
-        threading.Thread(target=self.listen, daemon=True).start()
 
     def start(self, command, **streams):
         process = subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL, **streams)
@@ -69,6 +60,46 @@ class Desk:
             except subprocess.TimeoutExpired:
                 process.kill()
         subprocess.run([str(LAB / "soundlab.sh"), "down", str(self.folder)], check=False)
+
+    # The ears and the mouth
+
+    def speak(self, file):
+        """Plays raw samples into the microphone; ends with the file, or when it is told to."""
+        command = [str(LAB / "realtime.sh"), str(PRIORITY), "pacat", "--raw", "--format=s16le", f"--rate={sound.RATE}", "--channels=1", "--latency-msec=40", "--device=mic_in"]
+        process = subprocess.Popen(command, env=self.env, stdin=open(file, "rb"))
+        self.processes.append(process)
+        return process
+
+    def record(self):
+        """Begins to record the speaker, and beside it what goes into the microphone."""
+        self.ears, self.mouth = (self.recorder(device) for device in ("speaker.monitor", "mic_in.monitor"))
+
+    def recorder(self, device):
+        lab = [str(LAB / "realtime.sh"), str(PRIORITY)]
+        command = [*lab, "parec", "--raw", "--format=s16le", f"--rate={sound.RATE}", "--channels=1", "--latency-msec=10", f"--device={device}"]
+        return Recording(self.start(command, stdout=subprocess.PIPE))
+
+    def lost(self, start, end):
+        """The most seconds that the sound server, or a recorder of it, lost between two times, at the speaker or the microphone."""
+        return max(recording.lost(start, end) for recording in (self.ears, self.mouth))
+
+
+class Desk(Desktop):
+    """A desktop with a daemon, which the words `within` start; `authority` signed the relay's certificate."""
+
+    def __init__(self, name, folder, binaries, relay, interfaces, more="", server="pipewire", authority=None, within=()):
+        super().__init__(name, folder, server)
+        self.binaries, self.events, self.changed = binaries, [], threading.Condition()
+        config = self.folder / "config" / "ahoy" / "config.toml"
+        config.parent.mkdir()
+        signed = f'ca-file = "{authority}"\n' if authority else ""
+        config.write_text(
+            f'[account]\nname = "{name}"\n[relay]\nurls = ["{relay}"]\n{signed}[media]\ninterfaces = {interfaces}\n[ring]\nmuted = true\ntones = false\n{more}'
+        )
+        self.log = open(self.folder / "log" / "ahoyd", "wb")
+        self.daemon = self.start([*within, str(binaries / "ahoyd")], stderr=self.log, stdout=self.log)
+        self.calls = open_dbus_connection(bus=self.env["DBUS_SESSION_BUS_ADDRESS"])
+        threading.Thread(target=self.listen, daemon=True).start()
 
     def ctl(self, *words, given=None):
         """Runs ahoyctl as this person; its output."""
@@ -144,34 +175,12 @@ class Desk:
                 if not self.changed.wait(end - now()):
                     raise RuntimeError(f"{self.name}: no call became {state} within {seconds} s\n{self.words()}")
 
-    # The ears and the mouth
-
-    def speak(self, file):
-        """Plays raw samples into the microphone; ends with the file, or when it is told to."""
-        command = [str(LAB / "realtime.sh"), str(PRIORITY), "pacat", "--raw", "--format=s16le", f"--rate={sound.RATE}", "--channels=1", "--latency-msec=40", "--device=mic_in"]
-        process = subprocess.Popen(command, env=self.env, stdin=open(file, "rb"))
-        self.processes.append(process)
-        return process
-
-    def record(self):
-        """Begins to record the speaker, and beside it what goes into the microphone."""
-        self.ears, self.mouth = (self.recorder(device) for device in ("speaker.monitor", "mic_in.monitor"))
-
-    def recorder(self, device):
-        lab = [str(LAB / "realtime.sh"), str(PRIORITY)]
-        command = [*lab, "parec", "--raw", "--format=s16le", f"--rate={sound.RATE}", "--channels=1", "--latency-msec=10", f"--device={device}"]
-        return Recording(self.start(command, stdout=subprocess.PIPE))
-
-    def lost(self, start, end):
-        """The most seconds that the sound server, or a recorder of it, lost between two times, at the speaker or the microphone."""
-        return max(recording.lost(start, end) for recording in (self.ears, self.mouth))
-
 
 class Recording:
     """Samples as they come, with the time of each piece."""
 
     def __init__(self, process):
-        self.pieces, self.count = [], 0
+        self.process, self.pieces, self.count = process, [], 0
         # When each piece came, and when the first sample of all would have been if none had got lost until then.
         self.times = []
         # Who is kept waiting for the processor loses nothing for some seconds, where a pipe may be so large.
@@ -187,6 +196,10 @@ class Recording:
             self.count += len(piece) // 2
             self.pieces.append(piece)
             self.times.append((at, at - self.count / sound.RATE))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
 
     def samples(self):
         raw = b"".join(self.pieces)

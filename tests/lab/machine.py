@@ -4,6 +4,7 @@ Lives here: asking for all of that, and saying whether there was enough.
 Must not: know calls, or judge one.
 """
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -20,11 +21,23 @@ def realtime():
     return subprocess.run([str(LAB / "realtime.sh"), "allowed"]).returncode == 0
 
 
-class Awake:
-    """Cores that do not sleep, until `close` or the end of this process."""
+def set_session(pid, nice):
+    """Linux shares the processor between sessions first, by a nice value of theirs (sched(7), autogroup)."""
+    with contextlib.suppress(OSError):
+        pathlib.Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
-    def __init__(self):
-        self.loops = [subprocess.Popen([str(LAB / "awake.sh"), str(os.getpid())]) for _ in os.sched_getaffinity(0)]
+
+def busy_loop():
+    """A program that never rests, in a session of its own; to be killed."""
+    return subprocess.Popen(["setsid", "sh", "-c", "while :; do :; done"])
+
+
+class Awake:
+    """Cores that do not sleep, until `close` or the end of this process: all, or so many."""
+
+    def __init__(self, count=None):
+        count = len(os.sched_getaffinity(0)) if count is None else count
+        self.loops = [subprocess.Popen([str(LAB / "awake.sh"), str(os.getpid())]) for _ in range(count)]
 
     def close(self):
         for loop in self.loops:
@@ -38,7 +51,7 @@ class Awake:
     def left(self, mark):
         """Since that mark: the share of the cores' time that nobody wanted, and the share that the host did not give."""
         loops, theirs, at = (now - then for now, then in zip(self.mark(), mark))
-        whole = max(at, 0.01) * len(self.loops)
+        whole = max(at, 0.01) * len(os.sched_getaffinity(0))
         return loops / whole, theirs / whole
 
 
@@ -64,3 +77,40 @@ def stolen():
 
 def uptime():
     return float(pathlib.Path("/proc/uptime").read_text().split()[0])
+
+
+class Weight:
+    """What some programs, each with its pid, take from now on, on average."""
+
+    def __init__(self, pids):
+        self.pids, self.before, self.at = pids, [(spent(pid), switches(pid)) for pid in pids], uptime()
+
+    def since(self):
+        """Of one of them: seconds of processor a minute, switches a second, MiB of memory (proportional)."""
+        seconds, count = max(uptime() - self.at, 0.01), len(self.pids)
+        now = [(spent(pid), switches(pid)) for pid in self.pids]
+        took, switched = (sum(new[n] - old[n] for new, old in zip(now, self.before)) / count / seconds for n in (0, 1))
+        return {
+            "cpu_s_min": round(60 * took, 2),
+            "switches_s": round(switched, 1),
+            "pss_mib": round(sum(map(memory, self.pids)) / count, 1),
+        }
+
+
+def switches(pid):
+    """How often its threads were switched away from so far."""
+    found = 0
+    for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
+        try:
+            found += sum(int(line.split()[1]) for line in status.read_text().splitlines() if "_ctxt_switches" in line)
+        except OSError:
+            continue
+    return found
+
+
+def memory(pid):
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)

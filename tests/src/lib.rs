@@ -5,6 +5,7 @@
 
 pub mod bus;
 pub mod crash;
+pub mod emulator;
 pub mod introspection;
 pub mod lab;
 pub mod media;

@@ -1,0 +1,123 @@
+"""Hosts in networks of their own, joined by an emulator that delays, loses and queues what they send.
+
+Lives here: the namespaces, the emulator's commands, and what its log says of the packets that passed.
+Must not: know what a call is, or what is said in it.
+"""
+
+import subprocess
+from pathlib import Path
+
+LAB = Path(__file__).parent
+# Above what plays and records: a packet must not wait for them.
+PRIORITY = "12"
+ADDRESS = {"a": "10.77.0.1", "b": "10.77.0.2", "relay": "10.77.0.3"}
+
+
+class Network:
+    """Two people's hosts `a` and `b`, and a third one with the relay. Wants a network namespace of our own, with its rights."""
+
+    def __init__(self, emulator, folder, seed):
+        self.log, self.processes, self.hosts = Path(folder) / "packets", [], {}
+        for name in ADDRESS:
+            host = self.start(["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec cat"])
+            if host.stdout.readline().strip() != "up":
+                raise RuntimeError("no network of its own for a host")
+            self.hosts[name] = host.pid
+        hosts = [f"{name}={pid}:{ADDRESS[name]}" for name, pid in self.hosts.items()]
+        words = [str(LAB / "realtime.sh"), PRIORITY, str(emulator), "--seed", str(seed), "--log", str(self.log), *hosts]
+        self.emulator = self.start(words)
+        if self.emulator.stdout.readline().strip() != "ready":
+            raise RuntimeError("the emulator did not start")
+
+    def start(self, words):
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.processes.append(process)
+        return process
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.stdin.close()
+            process.wait()
+
+    def within(self, host):
+        """The words that begin the command line of a program of that host's."""
+        return ["nsenter", "--target", str(self.hosts[host]), "--net", "--"]
+
+    def command(self, line):
+        """Gives the emulator a command; its answer."""
+        self.emulator.stdin.write(line + "\n")
+        self.emulator.stdin.flush()
+        said = self.emulator.stdout.readline().strip()
+        if not said or said.startswith("error"):
+            raise RuntimeError(f"emulator: {line}: {said}")
+        return said
+
+    def set(self, condition, seed=None):
+        """What all links do from now on, the first packet meeting the first fate of the seed."""
+        if seed is not None:
+            self.command(f"seed {seed}")
+        self.command(f"set * {condition}")
+
+    def keep(self, file, since):
+        """Keeps the packets since then, with their seconds after it: link, bytes at IP and in the datagram, its first four, its fate and
+        its microseconds in the queue."""
+        self.command("flush")
+        with open(self.log) as rows, open(file, "w") as kept:
+            for row in rows:
+                at, rest = row.split(" ", 1)
+                if int(at) / 1e6 >= since:
+                    kept.write(f"{int(at) / 1e6 - since:.6f} {rest}")
+
+    def packets(self, start, end):
+        """Datagrams between the two people that were sent between two times."""
+        self.command("flush")
+        found = []
+        with open(self.log) as rows:
+            for row in rows:
+                at, link, _, size, first, fate, queued = row.split(" ")
+                at = int(at) / 1e6
+                if start <= at < end and size != "-" and link in ("a>b", "b>a"):
+                    found.append(Packet(at, link, int(size), bytes.fromhex(first), fate, int(queued) / 1e3))
+        return found
+
+
+class Packet:
+    """A datagram: when it was sent, which way, its bytes and the first four of them, its fate, and its milliseconds in the queue."""
+
+    def __init__(self, at, link, size, first, fate, queued_ms):
+        self.at, self.link, self.size, self.first, self.fate, self.queued_ms = at, link, size, first, fate, queued_ms
+        # RFC 7983: 128-191 is RTP or RTCP; RFC 5761: of these, payload types 64-95 are RTCP.
+        realtime = size >= 12 and 128 <= first[0] <= 191
+        self.rtcp = realtime and 192 <= first[1] <= 223
+        self.rtp = realtime and not self.rtcp
+        self.payload_type, self.number = first[1] & 127, int.from_bytes(first[2:4], "big")
+        # RFC 4585 §6.2.1.
+        self.nack = self.rtcp and first[1] == 205 and first[0] & 31 == 1
+
+
+def kbit(packets, seconds):
+    """Kilobits a second of UDP payload, one way."""
+    return sum(packet.size for packet in packets) * 8 / 1000 / seconds / 2
+
+
+def reaction(before, after):
+    """Seconds from the first packet that was lost `after` something to the first thing that its sender had not done `before`: another
+    payload type (copies), or a number again (a repeat). Of the slower side; none if one never did."""
+    found = []
+    for link in ("a>b", "b>a"):
+        known = {packet.payload_type for packet in before if packet.link == link and packet.rtp}
+        seen, lost = set(), None
+        for packet in (packet for packet in after if packet.link == link and packet.rtp):
+            if packet.payload_type not in known or packet.number in seen:
+                found.append(packet.at - (lost or packet.at))
+                break
+            seen.add(packet.number)
+            lost = lost or (packet.at if packet.fate == "lost" else None)
+        else:
+            found.append(None)
+    return None if None in found else round(max(found), 2)
+
+
+def rates(packets, start, end):
+    """The kilobits of each whole second, one way."""
+    return [kbit([p for p in packets if second <= p.at - start < second + 1], 1) for second in range(int(end - start))]
