@@ -3,7 +3,7 @@
     sound_cases.py TARGET_FOLDER [key=value...]      (run by `make sound`, which prepares everything)
 
     programs=FOLDER     ahoyd, ahoyctl and ahoy-relay; TARGET_FOLDER/release by itself
-    cases="A B"         only these; all by itself, those of the issue's table on both servers and the further ones on PulseAudio
+    cases="A B"         only these; by itself the main ones on both servers and the further ones on PulseAudio
     servers="A B"       pipewire, pulseaudio
     seed=N              of what the line loses, 1 by itself
     voice=auto          with what improves a microphone, which is off by itself
@@ -11,7 +11,7 @@
     tries=N             a window in which a sound server lost time is measured again, three times at most by itself
     awake=no            the cores may sleep (where others compile beside it they do not, and the loops would take their time)
     beside=baresip      instead, on PulseAudio: what a plain call weighs and how nine conditions sound, baresip first, then ahoy
-    short               two sentences, nothing judged: that all of it works (`make test`)
+    short               two sentences, figures not judged: that calls live and are heard (`make test`)
 
 Two desktops on hosts of their own with an emulated line between them; each case is a call of its own, set up on a clean line. Both say
 eight sentences at once. Server, players and recorders are real-time, the cores are kept awake.
@@ -40,7 +40,7 @@ import machine
 import network
 import sentences
 from baresip import Baresips
-from cases import BESIDE, CASES, CHANGE, FIRST, JUDGED, LONGEST, ONSETS, SERVERS, heavier, short_of
+from cases import BESIDE, CASES, CHANGE, FIRST, JUDGED, LONGEST, ONSETS, SERVERS, broken, heavier, short_of
 from desk import now
 from pair import Pair
 
@@ -187,7 +187,8 @@ class Lab:
                 break
         best["tries"] = n
         best["disturbed"] = best["lost_ms"] > LOST_MS
-        best["short_of"] = [] if self.short or self.peer is not Pair else short_of(case, best)
+        judge = broken if self.short or self.peer is not Pair else short_of
+        best["short_of"] = judge(case, best)
         return best
 
     def once(self, case):
