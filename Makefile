@@ -3,7 +3,7 @@
 # make busy-day   a day of three people, command by command: waiting, hold, a missed call, do-not-disturb
 # make first-call two newcomers with empty homes: first start, cards, first call, command by command
 # make echo       a call from a room with an echo, with and without voice processing; report in target/echo/
-# make sound      calls on bad lines and a busy machine, on PipeWire and PulseAudio: how they sound and what they must reach; 22 minutes
+# make sound      calls on bad lines and a busy machine, on PipeWire and PulseAudio: how they sound and what they must reach; 25 minutes
 #                 CASES="loss10 rate48" SERVERS=pulseaudio SEED=1 TRIES=3; PROGRAMS=FOLDER: those there; report in target/sound/
 #                 BESIDE=baresip: what a call weighs and nine conditions, beside that program in one run
 # make test       everything that is checked, in one command; ends with `N passed, N failed`

@@ -107,7 +107,12 @@ def picked(cases, servers):
     unknown = set(names) - {case.name for case in CASES} | set(servers) - set(SERVERS)
     if unknown:
         raise SystemExit(f"no case or server is called {' '.join(sorted(unknown))}: {' '.join(case.name for case in CASES)}")
-    fits = lambda server, case: case.name in names if names else not case.further or server == "pulseaudio" or len(servers) == 1
+
+    def fits(server, case):
+        if names:
+            return case.name in names
+        return not case.asked and (not case.further or server == "pulseaudio" or len(servers) == 1)
+
     return [(server, case) for server in servers for case in CASES if fits(server, case)]
 
 
