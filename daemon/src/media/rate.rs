@@ -41,11 +41,11 @@ const RUNGS: [Encoding; 16] = [
 const COPIED: u32 = 24_000;
 
 /// A queue on the way that is so long is a line that is full. A shorter one is, if it grows, or costs packets, or came of trying.
-const FULL: Duration = Duration::from_millis(45);
-const FILLING: Duration = Duration::from_millis(25);
+const FULL: Duration = Duration::from_millis(60);
+const FILLING: Duration = Duration::from_millis(35);
 const LOSES: f32 = 0.05;
 /// A queue that short is none.
-const EMPTY: Duration = Duration::from_millis(15);
+const EMPTY: Duration = Duration::from_millis(25);
 /// Packets that come sooner by that much came over a line that has become wider.
 const WIDER: Duration = Duration::from_millis(7);
 /// Unless it is because of a step of ours: the seconds that are compared lie before and after it.

@@ -28,6 +28,8 @@ const LONGEST_TRIP: Duration = Duration::from_secs(10);
 const REPEATS_WITHIN: Duration = Duration::from_millis(150);
 /// Less protection is believed to do after so long; more at once.
 const LESS_AFTER: Duration = Duration::from_secs(3);
+/// The first loss of all is taken for so much, until more is known.
+const AT_LEAST: f32 = 0.02;
 /// A queue so long on the way here: the line is full, and what would be repeated would make it worse.
 const FULL: Duration = Duration::from_millis(35);
 /// A word about our voice counts for so long.
@@ -193,7 +195,7 @@ impl Adaptation {
         let (heard, numbers) = (voice.heard(now), voice.statistics());
         let full = heard.queue >= FULL;
         let loss = Loss {
-            share: heard.lost,
+            share: if heard.recent > 0.0 { heard.lost.max(AT_LEAST) } else { heard.lost },
             run: heard.run,
             round_trip: self.round_trip().max(heard.answers),
             jitter: numbers.jitter,
