@@ -58,7 +58,8 @@ const STEADY_FOR: Duration = Duration::from_millis(1_500);
 const STEADY_LOSES: f32 = 0.02;
 /// So long a step must show what it does, beside the round trip.
 const SETTLE: Duration = Duration::from_millis(600);
-/// A line is calm for so long before more is tried: at first, and at most, when trying failed.
+/// A line is calm for so long before more is tried: at first, and at most, when trying failed: each try makes a queue, and a line
+/// that becomes wider shows it.
 const CALM: Duration = Duration::from_secs(2);
 const CALM_AT_MOST: Duration = Duration::from_secs(20);
 /// A line that is full so soon after more was tried is full because of it.
@@ -272,7 +273,7 @@ impl Rate {
 
     fn down(&mut self, now: Moment, through: f64) {
         if self.tried.take().is_some_and(|tried| now.since(tried) < TRIED) {
-            self.wait = (self.wait * 2).clamp(CALM, CALM_AT_MOST);
+            self.wait = (self.wait * 4).clamp(CALM, CALM_AT_MOST);
         }
         let goal = f64::from(self.encoding().on_line()) * through.clamp(0.0, 1.0) * OF_WHAT_CAME;
         let fits = self.rungs.iter().position(|rung| f64::from(rung.on_line()) <= goal);
