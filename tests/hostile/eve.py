@@ -10,9 +10,8 @@ import socket
 import threading
 import time
 
-from callee import Callee
 from relay_attacks import quietly
-from wire import Card, Client, Person, Session, hello, public, token_hash, unb64
+from wire import Called, Card, Client, Person, Session, hello, public, token_hash, unb64
 
 
 class Eve:
@@ -33,8 +32,8 @@ class Eve:
         self.post(session.message_1, ttl)
         return session
 
-    def post(self, body, ttl=30, envelope=None):
-        self.link.send(self.card.inboxes[0][1], self.card.token, body, ttl, envelope)
+    def post(self, body, ttl=30):
+        self.link.send(self.card.inboxes[0][1], self.card.token, body, ttl)
 
     def letters(self, seconds):
         """What comes within so long, as it comes."""
@@ -65,15 +64,6 @@ class Eve:
 
     def say(self, session, message):
         self.post(session.packet(message))
-
-    def until(self, session, kind, seconds=5):
-        """Waits for a message of this kind in the session."""
-        for body in self.letters(seconds):
-            if body[17] == 3 and body[1:17] == session.id:
-                message = session.open(body)
-                if message and message["kind"] == kind:
-                    return message
-        raise TimeoutError(f"no {kind}")
 
     def hear_of(self, many):
         """What the relay says of so many letters, as far as it does."""
@@ -115,8 +105,8 @@ def answer_as_callee(eve, *messages, seconds=6):
     """Takes a message 1 that comes, answers it, and says these."""
     for body in eve.letters(seconds):
         if body[17] == 1:
-            callee = Callee(eve.me, body)
-            target, token = callee.reply_to(eve)
+            callee = Called(eve.me, body)
+            target, token = callee.reply_to(eve.card)
             eve.link.send(target, token, callee.message_2)
             for message in messages:
                 eve.link.send(target, token, callee.packet(message))

@@ -174,12 +174,6 @@ class Honest:
     def until_state(self, *states, contact=None, seconds=15):
         return self.until(lambda: self.in_state(*states, contact=contact), seconds)[0]
 
-    def rows(self, **filters):
-        code, out, err = self.ctl("history", "list", "--json", "--limit", "1000")
-        if code:
-            raise RuntimeError(err)
-        return json.loads(out)["calls"] if "calls" in out else json.loads(out)
-
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
 

@@ -268,7 +268,7 @@ def a_web_page(scene):
     """S-23: a handshake as a browser's page makes it, with Origin."""
     newcomer(scene)
     try:
-        client = Client(scene.place, EVE, extra="Origin: https://a.page.example\r\n")
+        client = Client(scene.place, EVE, origin="https://a.page.example")
         client.say(kind="hello", version=1)
         client.hear("challenge")
     except (Gone, OSError):

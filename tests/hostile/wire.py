@@ -7,20 +7,19 @@ Must not: share code with the project, or judge anything.
 import base64
 import contextlib
 import hashlib
-import hmac
 import json
 import os
 import socket
-import ssl
 import struct
 import time
 
+import websocket
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from noise.connection import Keypair, NoiseConnection
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+TEXT = websocket.ABNF.OPCODE_TEXT
 
 
 def b64(data):
@@ -29,6 +28,10 @@ def b64(data):
 
 def unb64(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def packed(value):
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def public(key):
@@ -47,89 +50,55 @@ def token_hash(token):
     return hashlib.blake2s(b"ahoy token" + token).digest()[:16]
 
 
-# WebSocket (RFC 6455), as much of it as a relay speaks
+# WebSocket
 
 
 def frame(opcode, payload, final=True):
     """A client's frame. The mask is zero: it is a mask like any other, and costs a flood nothing."""
-    head = bytes([(0x80 if final else 0) | opcode])
-    n = len(payload)
-    if n < 126:
-        head += bytes([0x80 | n])
-    elif n < 65536:
-        head += bytes([0x80 | 126]) + struct.pack(">H", n)
-    else:
-        head += bytes([0x80 | 127]) + struct.pack(">Q", n)
-    return head + b"\0\0\0\0" + payload
+    made = websocket.ABNF(int(final), opcode=opcode, data=payload)
+    made.get_mask_key = bytes
+    return made.format()
 
 
 def text(value):
-    return frame(TEXT, json.dumps(value, separators=(",", ":")).encode())
+    return frame(TEXT, packed(value))
 
 
 class Gone(Exception):
     """The other end closed the connection."""
 
-    def __init__(self, why="", code=None):
-        super().__init__(why)
-        self.code = code
-
 
 def tcp(place, source="127.0.0.1", timeout=5.0):
     """A TCP connection to a relay's place (host, port, ssl context or None), from one of the loopback addresses."""
     host, port, context = place
-    made = socket.socket()
-    made.settimeout(timeout)
+    made = socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        made.bind((source, 0))
-        made.connect(("127.0.0.1", port))
-        return context.wrap_socket(made, server_hostname=host) if context else made
-    except (OSError, ssl.SSLError):
-        made.close()
-        raise
-
-
-def handshake(place, extra="", path="/"):
-    host, port, _ = place
-    key = base64.b64encode(os.urandom(16)).decode()
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: ahoy.relay.1\r\n{extra}\r\n"
-    ).encode()
+    return context.wrap_socket(made, server_hostname=host) if context else made
 
 
 class Client:
     """One connection to a relay."""
 
-    def __init__(self, place, source="127.0.0.1", timeout=5.0, extra="", path="/"):
+    def __init__(self, place, source="127.0.0.1", timeout=5.0, origin=None):
         self.socket = tcp(place, source, timeout)
-        self.buffer = b""
-        self.frames = []
-        self.socket.sendall(handshake(place, extra, path))
-        while b"\r\n\r\n" not in self.buffer:
-            self.more()
-        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
-        if b" 101 " not in head.split(b"\r\n")[0]:
-            self.close()
-            raise Gone(head.split(b"\r\n")[0].decode(errors="replace"))
+        self.talk = websocket.WebSocket()
+        url, protocols = f"ws://{place[0]}:{place[1]}/", ["ahoy.relay.1"]
+        with self.or_gone():
+            self.talk.connect(url, socket=self.socket, subprotocols=protocols, origin=origin, suppress_origin=not origin)
 
-    def more(self):
+    @contextlib.contextmanager
+    def or_gone(self):
         try:
-            piece = self.socket.recv(65536)
-        except (TimeoutError, ssl.SSLWantReadError):
+            yield
+        except websocket.WebSocketTimeoutException:
             raise TimeoutError from None
-        except OSError as error:
+        except (OSError, websocket.WebSocketException) as error:
+            self.close()
             raise Gone(str(error)) from None
-        if not piece:
-            raise Gone("closed")
-        self.buffer += piece
 
     def raw(self, data):
-        try:
+        with self.or_gone():
             self.socket.sendall(data)
-        except OSError as error:
-            raise Gone(str(error)) from None
 
     def say(self, **value):
         self.raw(text(value))
@@ -137,57 +106,28 @@ class Client:
     def hear(self, *kinds, timeout=5.0):
         """The next frame of these kinds (any, if none); pings are answered, others are dropped."""
         end = time.monotonic() + timeout
-        while True:
-            while self.frames:
-                value = self.frames.pop(0)
-                if not kinds or value["kind"] in kinds:
-                    return value
-            left = end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self.socket.settimeout(left)
-            self.parse() or self.more()
+        while (left := end - time.monotonic()) > 0:
+            self.talk.settimeout(left)
+            with self.or_gone():
+                said = self.talk.recv()
+            if not said:
+                raise Gone("closed")
+            value = json.loads(said)
+            if not kinds or value["kind"] in kinds:
+                return value
+        raise TimeoutError
 
-    def parse(self):
-        """Takes whole frames out of the buffer; whether there was one."""
-        data, found = self.buffer, False
-        while len(data) >= 2:
-            opcode, n, at = data[0] & 15, data[1] & 127, 2
-            if n == 126:
-                if len(data) < 4:
-                    break
-                n, at = struct.unpack(">H", data[2:4])[0], 4
-            elif n == 127:
-                if len(data) < 10:
-                    break
-                n, at = struct.unpack(">Q", data[2:10])[0], 10
-            if len(data) < at + n:
-                break
-            payload, data, found = data[at : at + n], data[at + n :], True
-            if opcode == PING:
-                self.raw(frame(PONG, payload))
-            elif opcode == CLOSE:
-                self.buffer = data
-                code = struct.unpack(">H", payload[:2])[0] if len(payload) >= 2 else None
-                raise Gone(f"close {code} {payload[2:].decode(errors='replace')}", code)
-            elif opcode == TEXT:
-                self.frames.append(json.loads(payload))
-        self.buffer = data
-        return found
-
-    def claim(self, key, tokens=(), more=False, nonce=None):
+    def claim(self, key, tokens=()):
         """Says hello and takes the inbox of this key; the relay's welcome."""
         self.say(kind="hello", version=1)
-        nonce = nonce or unb64(self.hear("challenge")["nonce"])
-        self.say(**claimed(key, nonce, tokens, more))
+        self.say(**claimed(key, unb64(self.hear("challenge")["nonce"]), tokens))
         return self.hear("welcome")
 
-    def send(self, inbox, token, body, ttl=60, envelope=None):
-        self.say(**envelope_of(inbox, token, body, ttl, envelope))
+    def send(self, inbox, token, body, ttl=60):
+        self.say(**envelope_of(inbox, token, body, ttl))
 
     def close(self):
-        with contextlib.suppress(OSError):
-            self.socket.close()
+        self.socket.close()
 
     def __enter__(self):
         return self
@@ -196,14 +136,13 @@ class Client:
         self.close()
 
 
-def claimed(key, nonce, tokens=(), more=False):
+def claimed(key, nonce, tokens=()):
     signed = key.sign(b"ahoy relay claim 1" + nonce + public(key))
-    value = {"kind": "claim", "key": b64(public(key)), "signature": b64(signed), "tokens": [b64(t) for t in tokens]}
-    return {**value, "more": True} if more else value
+    return {"kind": "claim", "key": b64(public(key)), "signature": b64(signed), "tokens": [b64(t) for t in tokens]}
 
 
-def envelope_of(inbox, token, body, ttl=60, envelope=None):
-    name = b64(envelope or os.urandom(16))
+def envelope_of(inbox, token, body, ttl=60):
+    name = b64(os.urandom(16))
     return {"kind": "send", "inbox": b64(inbox), "token": b64(token), "id": name, "ttl": ttl, "body": b64(body)}
 
 
@@ -214,7 +153,7 @@ class Person:
     """An account with one device, at relays of its own choice."""
 
     def __init__(self, name, urls, life=365 * 86400, began=-60):
-        self.name, self.urls, self.revision = name, urls, 1
+        self.name, self.urls = name, urls
         self.account, self.device = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
         self.noise = X25519PrivateKey.generate()
         self.claims = [Ed25519PrivateKey.generate() for _ in urls]
@@ -229,23 +168,22 @@ class Person:
         }
         self.certificate = signed(self.account, b"ahoy device certificate 1\0", body)
 
-    def card(self, token=None, **changes):
+    def card(self):
         """The text of a card, and the token in it."""
-        token = token or os.urandom(16)
+        token = os.urandom(16)
         inboxes = [{"relay": url, "inbox": b64(inbox_of(key))} for url, key in zip(self.urls, self.claims)]
         body = {
             "account": b64(public(self.account)),
             "name": self.name,
-            "revision": self.revision,
+            "revision": 1,
             "devices": [{"certificate": b64(self.certificate), "inboxes": inboxes}],
             "token": b64(token),
-            **changes,
         }
         return "ahoy:1" + b64(signed(self.account, b"ahoy card 1\0", body)), token
 
 
 def signed(key, domain, body):
-    body = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    body = packed(body)
     return key.sign(domain + body) + body
 
 
@@ -254,57 +192,27 @@ class Card:
 
     def __init__(self, text):
         body = json.loads(unb64(text.strip()[6:])[64:])
-        self.account, self.token = unb64(body["account"]), unb64(body["token"])
-        self.name, self.devices = body["name"], body["devices"]
-        certificate = json.loads(unb64(self.devices[0]["certificate"])[64:])
+        self.token, device = unb64(body["token"]), body["devices"][0]
+        certificate = json.loads(unb64(device["certificate"])[64:])
         self.device, self.noise = unb64(certificate["device"]), unb64(certificate["noise"])
-        self.inboxes = [(at["relay"], unb64(at["inbox"])) for at in self.devices[0]["inboxes"]]
+        self.inboxes = [(at["relay"], unb64(at["inbox"])) for at in device["inboxes"]]
 
 
-# Noise_IK_25519_ChaChaPoly_BLAKE2s
+# Noise
 
 
-def hkdf(chaining, material, count):
-    temp = hmac.new(chaining, material, hashlib.blake2s).digest()
-    out, last = [], b""
-    for number in range(1, count + 1):
-        last = hmac.new(temp, last + bytes([number]), hashlib.blake2s).digest()
-        out.append(last)
-    return out
-
-
-def nonce96(number):
-    return b"\0\0\0\0" + struct.pack("<Q", number)
-
-
-class Symmetric:
-    def __init__(self):
-        # Longer than a hash, so it is hashed (Noise, section 5.2).
-        self.hash = hashlib.blake2s(b"Noise_IK_25519_ChaChaPoly_BLAKE2s").digest()
-        self.chaining, self.key, self.number = self.hash, None, 0
-
-    def mix_hash(self, data):
-        self.hash = hashlib.blake2s(self.hash + data).digest()
-
-    def mix_key(self, material):
-        self.chaining, self.key = hkdf(self.chaining, material, 2)
-        self.number = 0
-
-    def seal(self, plain):
-        sealed = ChaCha20Poly1305(self.key).encrypt(nonce96(self.number), plain, self.hash) if self.key else plain
-        self.number += 1
-        self.mix_hash(sealed)
-        return sealed
-
-    def open(self, sealed):
-        plain = ChaCha20Poly1305(self.key).decrypt(nonce96(self.number), sealed, self.hash) if self.key else sealed
-        self.number += 1
-        self.mix_hash(sealed)
-        return plain
-
-
-def dh(own, other):
-    return own.exchange(X25519PublicKey.from_public_bytes(other))
+def noise(session, device, own, other=None):
+    """A handshake with the device of this key: we begin it, if the other one's key is known."""
+    made = NoiseConnection.from_name(b"Noise_IK_25519_ChaChaPoly_BLAKE2s")
+    made.set_prologue(b"ahoy/1" + session + device)
+    made.set_keypair_from_private_bytes(Keypair.STATIC, private(own))
+    if other:
+        made.set_as_initiator()
+        made.set_keypair_from_public_bytes(Keypair.REMOTE_STATIC, other)
+    else:
+        made.set_as_responder()
+    made.start_handshake()
+    return made
 
 
 def pad(content):
@@ -319,66 +227,73 @@ def unpad(plain):
 
 
 HELLO, REPLY, SEALED = 1, 2, 3
+VERSIONS = {"version": 1, "revision": 1, "features": []}
 
 
 def header(session, kind, number=0):
     return bytes([1]) + session + bytes([kind]) + struct.pack(">Q", number)
 
 
-class Session:
-    """A Noise session that we begin with a device (its card), and what is said in it."""
+class Sealed:
+    """What is said in a session once its handshake is done."""
 
-    def __init__(self, me, card, hello):
-        self.me, self.card, self.id = me, card, os.urandom(16)
-        self.state, self.ephemeral = Symmetric(), X25519PrivateKey.generate()
-        self.state.mix_hash(b"ahoy/1" + self.id + card.device)
-        self.state.mix_hash(card.noise)
-        e = public(self.ephemeral)
-        self.state.mix_hash(e)
-        self.state.mix_key(dh(self.ephemeral, card.noise))
-        s = self.state.seal(public(me.noise))
-        self.state.mix_key(dh(me.noise, card.noise))
-        payload = self.state.seal(pad(json.dumps(hello, separators=(",", ":")).encode()))
-        self.message_1 = header(self.id, HELLO) + e + s + payload
-        self.sending, self.receiving, self.number, self.last, self.came = None, None, 0, 0, 0
-
-    def finish(self, message_2):
-        """Opens message 2; its payload."""
-        body = message_2[26:]
-        e = body[:32]
-        self.state.mix_hash(e)
-        self.state.mix_key(dh(self.ephemeral, e))
-        self.state.mix_key(dh(self.me.noise, e))
-        payload = unpad(self.state.open(body[32:]))
-        self.sending, self.receiving = hkdf(self.state.chaining, b"", 2)
-        return json.loads(payload)
+    def __init__(self, session, handshake):
+        self.id, self.noise = session, handshake
+        self.number, self.last, self.came = 0, 0, 0
 
     def seal(self, plain):
         self.number += 1
-        sealed = ChaCha20Poly1305(self.sending).encrypt(nonce96(self.number), pad(plain), b"")
-        return header(self.id, SEALED, self.number) + sealed
+        self.noise.noise_protocol.cipher_state_encrypt.set_nonce(self.number)
+        return header(self.id, SEALED, self.number) + self.noise.encrypt(pad(plain))
 
     def packet(self, message):
         """A message under the next number of the layer that repeats, sealed."""
         self.last += 1
-        body = message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode()
-        return self.seal(struct.pack(">IQI", self.came, 0, self.last) + body)
+        return self.seal(struct.pack(">IQI", self.came, 0, self.last) + packed(message))
 
-    def open(self, frame_bytes):
+    def open(self, sealed):
         """The message of a sealed frame; None for an acknowledgement."""
-        number = struct.unpack(">Q", frame_bytes[18:26])[0]
-        plain = unpad(ChaCha20Poly1305(self.receiving).decrypt(nonce96(number), frame_bytes[26:], b""))
+        self.noise.noise_protocol.cipher_state_decrypt.set_nonce(struct.unpack(">Q", sealed[18:26])[0])
+        plain = unpad(self.noise.decrypt(sealed[26:]))
         theirs = struct.unpack(">I", plain[12:16])[0]
         if theirs == self.came + 1:
             self.came = theirs
         return json.loads(plain[16:]) if theirs else None
 
 
+class Session(Sealed):
+    """A session that we begin with a device (its card)."""
+
+    def __init__(self, me, card, hello):
+        session = os.urandom(16)
+        super().__init__(session, noise(session, card.device, me.noise, card.noise))
+        self.message_1 = header(session, HELLO) + self.noise.write_message(pad(packed(hello)))
+
+    def finish(self, message_2):
+        """Opens message 2; its payload."""
+        return json.loads(unpad(self.noise.read_message(message_2[26:])))
+
+
+class Called(Sealed):
+    """The called side of a session that a message 1 to `me` begins."""
+
+    def __init__(self, me, message_1):
+        session = message_1[1:17]
+        super().__init__(session, noise(session, public(me.device), me.noise))
+        self.hello = json.loads(unpad(self.noise.read_message(message_1[26:])))
+        self.message_2 = header(session, REPLY) + self.noise.write_message(pad(packed(VERSIONS)))
+
+    def reply_to(self, caller):
+        """The inbox and token that answers go to: the caller's reply inbox, else the one on its card."""
+        named = self.hello.get("reply")
+        return (unb64(named["inbox"]), unb64(named["token"])) if named else (caller.inboxes[0][1], caller.token)
+
+
 def hello(me, kind="ring", call=None, lifetime_ms=30_000, **more):
     return {
         "kind": kind,
         "certificate": b64(me.certificate),
-        "revision": me.revision,
+        "revision": 1,
         "call": b64(call or os.urandom(16)),
         "lifetime-ms": lifetime_ms,
         "versions": [1],
