@@ -84,10 +84,7 @@ pub(crate) async fn compare(old: &Path, pairs: usize, words: &[&str]) -> anyhow:
     if planted {
         let measured = |figure: &&&str| verdicts.iter().any(|(of, _)| *of == **figure);
         let blind: Vec<&&str> = PLANTED.iter().filter(measured).filter(|it| !worse.contains(*it)).collect();
-        anyhow::ensure!(
-            blind.is_empty() && !worse.is_empty(),
-            "the planted slowness is not seen by {blind:?}"
-        );
+        anyhow::ensure!(blind.is_empty() && !worse.is_empty(), "{blind:?} do not see it");
         say("What was planted is seen.");
         return Ok(());
     }

@@ -5,13 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use ahoy_dbus::{BUS_NAME, Dict, ROOT, interface, proxy};
-use ahoy_tests::lab::{Desk, Place, introduce, text};
+use ahoy_dbus::{BUS_NAME, Dict, ROOT, proxy};
+use ahoy_tests::lab::{Desk, Place, changed_calls, introduce, text};
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use zbus::message::Type;
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath};
+use zbus::{Connection, MatchRule, MessageStream};
 
 use crate::time::{PATIENCE, now, pause};
 
@@ -73,13 +73,13 @@ impl Pair {
     /// The same, with a lifetime in seconds.
     pub(crate) async fn ring_for(
         &mut self,
-        lifetime: Option<u32>,
+        seconds: Option<u32>,
     ) -> anyhow::Result<(Instant, Instant, String)> {
         let manager = proxy::ManagerProxy::new(&self.ana.bus).await?;
         anyhow::ensure!(manager.online().await?, "Ana has no relay");
         self.ben.forget();
         let dialed = now();
-        let lifetime = lifetime.map(|seconds| ("lifetime".to_owned(), seconds.into()));
+        let lifetime = seconds.map(|seconds| ("lifetime".to_owned(), seconds.into()));
         manager.dial("Ben", &Dict::from_iter(lifetime)).await.context("dialing")?;
         let (rang, path) = self.ben.until("incoming").await?;
         Ok((dialed, rang, path))
@@ -115,8 +115,8 @@ impl Side {
         let follow = async move {
             while let Some(Ok(message)) = signals.next().await {
                 let at = now();
-                for (path, state) in states_in(&message).unwrap_or_default() {
-                    if tell.send((at, path, state)).await.is_err() {
+                for (path, row) in changed_calls(&message).unwrap_or_default() {
+                    if tell.send((at, path, text(&row, "State").to_owned())).await.is_err() {
                         return;
                     }
                 }
@@ -175,28 +175,6 @@ async fn begin(mut desk: Desk, place: &Place) -> anyhow::Result<Desk> {
     desk.set_default("input", "mic")?;
     place.run(&mut desk, &[]).await?;
     Ok(desk)
-}
-
-/// The states of calls that a signal tells.
-fn states_in(message: &zbus::Message) -> anyhow::Result<Vec<(String, String)>> {
-    let header = message.header();
-    let body = message.body();
-    let told = match header.member().map(|member| member.as_str()) {
-        Some("PropertiesChanged") => {
-            let (interface, changed, _): (String, Dict, Vec<String>) = body.deserialize()?;
-            let path = header.path().context("no path")?.to_string();
-            vec![(path, interface, changed)]
-        }
-        Some("InterfacesAdded") => {
-            let (path, added): (OwnedObjectPath, std::collections::HashMap<String, Dict>) =
-                body.deserialize()?;
-            added.into_iter().map(|(interface, row)| (path.to_string(), interface, row)).collect()
-        }
-        Some(_) | None => vec![],
-    };
-    let calls = told.into_iter().filter(|(_, interface, _)| interface == interface::CALL);
-    let states = calls.map(|(path, _, row)| (path, text(&row, "State").to_owned()));
-    Ok(states.filter(|(_, state)| !state.is_empty()).collect())
 }
 
 /// The calls of a moment ago linger for ten seconds; three more, and what they needed is given back.

@@ -201,13 +201,9 @@ pub fn lock_file(text: &str) -> Vec<String> {
 
 /// Files that a page names, by a link or as code: each must exist.
 pub fn named_files(page: &str) -> Vec<&str> {
-    let links = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let links = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
     let code = page.split('`').skip(1).step_by(2).filter(|word| looks_like_a_file(word));
-    links
-        .filter(|link| !link.contains("://") && !link.starts_with('#'))
-        .map(|link| link.split('#').next().unwrap_or(link))
-        .chain(code)
-        .collect()
+    links.filter(|link| !link.contains("://") && !link.is_empty()).chain(code).collect()
 }
 
 fn looks_like_a_file(word: &str) -> bool {
@@ -259,10 +255,7 @@ mod tests {
 
     #[test]
     fn a_tidy_file_passes() {
-        assert_eq!(
-            rust_file("daemon/src/bus/mod.rs", &format!("{HEAD}use crate::values::board::Board;")),
-            [""; 0]
-        );
+        assert!(!finds("daemon/src/bus/mod.rs", "use crate::values::board::Board;"));
     }
 
     #[test]

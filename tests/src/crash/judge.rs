@@ -46,11 +46,9 @@ print(json.dumps({'integrity': ' '.join(sorted(set(integrity))), 'rows': rows}))
 impl Left {
     /// Reads it while its daemon runs.
     pub(super) fn read(state: &Path) -> anyhow::Result<Self> {
-        let output = Command::new("/usr/bin/python3")
-            .args(["-c", READ])
-            .arg(state.join("history.db"))
-            .output()
-            .context("starting python3")?;
+        let base = state.join("history.db");
+        let output = Command::new("/usr/bin/python3").args(["-c", READ]).arg(base).output();
+        let output = output.context("starting python3")?;
         anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let mut read: Value = serde_json::from_slice(&output.stdout)?;
         let rows = read["rows"].as_array_mut().map(std::mem::take).unwrap_or_default();
@@ -157,12 +155,8 @@ impl Found {
         };
         if !fits || row["reason"] != reason {
             self.other_side += 1;
-            let facts: Vec<&str> = row["facts"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|event| event["fact"].as_str())
-                .collect();
+            let facts = row["facts"].as_array().into_iter().flatten();
+            let facts: Vec<&str> = facts.filter_map(|event| event["fact"].as_str()).collect();
             self.note(format!(
                 "the other side ended {reason:?} after {facts:?}, its row says {}",
                 row["reason"]

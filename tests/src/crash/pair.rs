@@ -130,15 +130,9 @@ impl Pair {
         let ended = match &theirs {
             None => None,
             Some(path) => {
-                let end = other.record.until(
-                    at(role_of_other),
-                    |it| matches!(it, Heard::State(of, now, _) if of == path && now == "disconnected"),
-                );
+                let end = other.record.until_call(at(role_of_other), path, "disconnected");
                 let left = OTHER_SIDE.saturating_sub(died.elapsed());
-                match tokio::time::timeout(left, end).await {
-                    Ok(Ok(Heard::State(_, _, reason))) => Some(reason),
-                    Ok(_) | Err(_) => None,
-                }
+                tokio::time::timeout(left, end).await.ok().and_then(Result::ok)
             }
         };
         found.killed(&heard, &Left::read(&victim.desk.state_folder())?);
@@ -172,9 +166,7 @@ impl Pair {
         let whole = async {
             let call = lead(caller, callee, began, Phase::Ended, &mut self.place.net).await?;
             for (person, began) in [(caller, began[0]), (callee, began[1])] {
-                let over = |it: &Heard| matches!(it, Heard::State(of, now, _) if *of == call && now == "disconnected");
-                let end = person.record.until(began, over);
-                let Heard::State(_, _, reason) = end.await? else { anyhow::bail!("no state") };
+                let reason = person.record.until_call(began, &call, "disconnected").await?;
                 anyhow::ensure!(reason == "completed", "{}: {reason}", person.desk.name);
             }
             Ok(())
@@ -199,11 +191,7 @@ async fn lead(
         return Ok(String::new());
     }
     let call = ours?.to_string();
-    let shows = |state: &'static str| {
-        let call = call.clone();
-        move |it: &Heard| matches!(it, Heard::State(of, now, _) if *of == call && now == state)
-    };
-    callee.record.until(began[1], shows("incoming")).await?;
+    callee.record.until_call(began[1], &call, "incoming").await?;
     if phase == Phase::Ringing {
         return Ok(call);
     }
@@ -211,8 +199,8 @@ async fn lead(
     if phase == Phase::Connecting {
         return Ok(call);
     }
-    caller.record.until(began[0], shows("active")).await?;
-    callee.record.until(began[1], shows("active")).await?;
+    caller.record.until_call(began[0], &call, "active").await?;
+    callee.record.until_call(began[1], &call, "active").await?;
     match phase {
         Phase::Reconnecting => net.cut_udp()?,
         Phase::Ended => caller.desk.steer(&call).await?.hangup(&none).await?,
@@ -265,11 +253,8 @@ impl Person {
             }
         };
         let status = tokio::time::timeout(SOON, dying).await.context("it does not end")??;
-        anyhow::ensure!(
-            status.signal() == Some(9),
-            "the daemon ended by itself: {status}; {}",
-            self.desk.logged()
-        );
+        let log = self.desk.logged();
+        anyhow::ensure!(status.signal() == Some(9), "the daemon ended by itself: {status}; {log}");
         Ok(())
     }
 }

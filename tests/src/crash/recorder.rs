@@ -9,9 +9,9 @@ use ahoy_dbus::{BUS_NAME, Dict, interface};
 use anyhow::Context as _;
 use futures_util::StreamExt;
 use tokio::sync::watch;
-use zbus::{Connection, Message, MessageStream, OwnedObjectPath};
+use zbus::{Connection, Message, MessageStream};
 
-use crate::lab::{Desk, text};
+use crate::lab::{Desk, changed_calls, text};
 
 /// Something that a client could know from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +37,8 @@ impl Recorder {
     /// Listens to everything on the bus of that desk.
     pub(crate) async fn start(desk: &Desk) -> anyhow::Result<Self> {
         let bus = desk.bus().await?;
-        zbus::fdo::MonitoringProxy::new(&bus)
-            .await?
-            .become_monitor(&[], 0)
-            .await
-            .context("becoming a monitor")?;
+        let monitoring = zbus::fdo::MonitoringProxy::new(&bus).await?;
+        monitoring.become_monitor(&[], 0).await.context("becoming a monitor")?;
         let (tell, heard) = watch::channel(Arc::new(Vec::new()));
         #[expect(clippy::disallowed_methods, reason = "ended when the recorder is dropped")]
         let task = tokio::spawn(listen(bus, tell));
@@ -59,18 +56,11 @@ impl Recorder {
     }
 
     /// Waits until something that fits is heard after that position.
-    pub(crate) async fn until(
-        &self,
-        position: usize,
-        fits: impl Fn(&Heard) -> bool,
-    ) -> anyhow::Result<Heard> {
+    pub(crate) async fn until(&self, from: usize, fits: impl Fn(&Heard) -> bool) -> anyhow::Result<Heard> {
         let mut heard = self.heard.clone();
-        let now = heard
-            .wait_for(|all| all.iter().skip(position).any(&fits))
-            .await
-            .context("the bus went away")?
-            .clone();
-        now.iter().skip(position).find(|it| fits(it)).cloned().context("heard and gone")
+        let now = heard.wait_for(|all| all.iter().skip(from).any(&fits)).await;
+        let now = now.context("the bus went away")?;
+        now.iter().skip(from).find(|it| fits(it)).cloned().context("heard and gone")
     }
 
     /// Waits until a call that came after that position is in that state; its path.
@@ -78,6 +68,15 @@ impl Recorder {
         let found = self.until(position, |it| matches!(it, Heard::State(_, now, _) if now == state)).await?;
         let Heard::State(path, ..) = found else { anyhow::bail!("not a state") };
         Ok(path)
+    }
+}
+
+impl Recorder {
+    /// Waits until this call has come to that state; with what reason.
+    pub(crate) async fn until_call(&self, from: usize, call: &str, state: &str) -> anyhow::Result<String> {
+        let fits = |it: &Heard| matches!(it, Heard::State(of, now, _) if of == call && now == state);
+        let Heard::State(_, _, reason) = self.until(from, fits).await? else { anyhow::bail!("not a state") };
+        Ok(reason)
     }
 }
 
@@ -101,23 +100,10 @@ async fn listen(bus: Connection, tell: watch::Sender<Arc<Vec<Heard>>>) {
 fn understand(message: &Message) -> anyhow::Result<Vec<Heard>> {
     let header = message.header();
     let body = message.body();
-    let path = header.path().map(|path| path.as_str().to_owned()).unwrap_or_default();
     let member = header.member().map(|member| member.as_str().to_owned()).unwrap_or_default();
-    let mut heard = Vec::new();
+    let mut heard: Vec<_> =
+        changed_calls(message)?.into_iter().filter_map(|(path, changed)| state(path, &changed)).collect();
     match member.as_str() {
-        "PropertiesChanged" => {
-            let (of, changed, _): (String, Dict, Vec<String>) = body.deserialize()?;
-            if of == interface::CALL {
-                heard.extend(state(path, &changed));
-            }
-        }
-        "InterfacesAdded" => {
-            let (path, added): (OwnedObjectPath, std::collections::HashMap<String, Dict>) =
-                body.deserialize()?;
-            if let Some(call) = added.get(interface::CALL) {
-                heard.extend(state(path.to_string(), call));
-            }
-        }
         "Event" => {
             let (kind, _, data): (String, u64, Dict) = body.deserialize()?;
             let call = data.get("call").and_then(|value| <&zbus::ObjectPath<'_>>::try_from(&**value).ok());

@@ -210,12 +210,8 @@ impl Desk {
     /// The same, with something to read.
     pub fn ctl_reads(&self, words: &[&str], given: &str) -> anyhow::Result<String> {
         let output = self.ctl(words, given)?;
-        anyhow::ensure!(
-            output.status.success(),
-            "ahoyctl {words:?} ended with {}: {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let (status, said) = (output.status, String::from_utf8_lossy(&output.stderr));
+        anyhow::ensure!(status.success(), "ahoyctl {words:?} ended with {status}: {said}");
         Ok(String::from_utf8(output.stdout)?)
     }
 
@@ -239,12 +235,8 @@ impl Desk {
 
     fn lab(&self, verb: &str, more: &[&str]) -> io::Result<()> {
         let script = root().join("tests/lab/soundlab.sh");
-        let done = Command::new(script)
-            .arg(verb)
-            .arg(self.folder.path())
-            .args(more)
-            .stdin(Stdio::null())
-            .output()?;
+        let mut command = Command::new(script);
+        let done = command.arg(verb).arg(self.folder.path()).args(more).stdin(Stdio::null()).output()?;
         let complaint = || io::Error::other(String::from_utf8_lossy(&done.stderr).into_owned());
         if done.status.success() { Ok(()) } else { Err(complaint()) }
     }

@@ -23,7 +23,7 @@ pub use net::Net;
 pub use people::{ANA, BEN, Place, Talkers, dial, introduce, put_through, two, two_on, two_without_sound};
 pub use screen::Screen;
 pub use sound::{Ears, Mouth};
-pub use watch::Watch;
+pub use watch::{Watch, changed_calls};
 
 /// A child process that is killed when it is dropped.
 #[derive(Debug)]
@@ -93,11 +93,8 @@ impl Relay {
 
     /// The port that it listens on.
     pub fn port(&self) -> u16 {
-        self.url
-            .rsplit(':')
-            .next()
-            .and_then(|port| port.parse().ok())
-            .expect("a relay's address ends with its port")
+        let port = self.url.rsplit(':').next().and_then(|port| port.parse().ok());
+        port.expect("a relay's address ends with its port")
     }
 
     /// Kills it.
@@ -119,19 +116,10 @@ pub fn binary(name: &str) -> PathBuf {
     let folder = if beside.ends_with("deps") { beside.parent().unwrap_or(beside) } else { beside }.to_owned();
     // As `make bench` built them: another set of packages would ask for other features, and build everything anew.
     let what: &[&str] = match folder.ends_with("release") {
-        true => &["--release", "-pahoyd", "-pahoyctl", "-pahoy-relay", "-pahoy-bench"],
-        false => &["--workspace"],
+        true => &["--bins", "--release", "-pahoyd", "-pahoyctl", "-pahoy-relay", "-pahoy-bench"],
+        false => &["--bins", "--workspace"],
     };
-    BUILT.call_once(|| {
-        let target = folder.parent().expect("the profile's folder lies in the target folder");
-        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "--bins", "--target-dir"])
-            .arg(target)
-            .args(what)
-            .current_dir(root())
-            .status();
-        assert!(built.is_ok_and(|status| status.success()), "the programs under test do not build");
-    });
+    BUILT.call_once(|| build(&folder, what));
     folder.join(name)
 }
 
@@ -140,18 +128,17 @@ pub fn daemon_with_failpoints() -> PathBuf {
     static BUILT: Once = Once::new();
     const NAME: &str = "ahoyd-with-failpoints";
     let folder = binary(NAME).parent().expect("a program lies in a folder").to_owned();
-    let profile: &[&str] = if folder.ends_with("release") { &["--release"] } else { &[] };
-    BUILT.call_once(|| {
-        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "--package", "ahoyd", "--features", "failpoints", "--bin", NAME])
-            .arg("--target-dir")
-            .arg(folder.parent().expect("the profile's folder lies in the target folder"))
-            .args(profile)
-            .current_dir(root())
-            .status();
-        assert!(built.is_ok_and(|status| status.success()), "the daemon with failpoints does not build");
-    });
+    let profile = if folder.ends_with("release") { "release" } else { "dev" };
+    let what = ["--package", "ahoyd", "--features", "failpoints", "--bin", NAME, "--profile", profile];
+    BUILT.call_once(|| build(&folder, &what));
     folder.join(NAME)
+}
+
+fn build(folder: &Path, what: &[&str]) {
+    let target = folder.parent().expect("the profile's folder lies in the target folder");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--target-dir"]).arg(target).args(what).current_dir(root());
+    assert!(cargo.status().is_ok_and(|status| status.success()), "cargo does not build {what:?}");
 }
 
 /// The root of the workspace.

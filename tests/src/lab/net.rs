@@ -29,9 +29,9 @@ impl Net {
         let asks = holder.child().stdin.take().ok_or_else(|| io::Error::other("the shell's input"))?;
         let says = holder.child().stdout.take().ok_or_else(|| io::Error::other("the shell's output"))?;
         let mut net = Self { holder, asks, says: BufReader::new(says), root };
-        net.run("ip link set lo up")?;
-        net.run("PATH=$PATH:/usr/sbin; nft add table inet cut")?;
-        net.run("nft add chain inet cut way '{ type filter hook input priority 0; }'")?;
+        net.change("ip link set lo up")?;
+        net.change("PATH=$PATH:/usr/sbin; nft add table inet cut")?;
+        net.change("nft add chain inet cut way '{ type filter hook input priority 0; }'")?;
         Ok(net)
     }
 
@@ -39,24 +39,20 @@ impl Net {
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
         let user: &[&str] = if self.root { &[] } else { &["--user", "--preserve-credentials"] };
-        command
-            .arg("--target")
-            .arg(self.holder.0.id().to_string())
-            .args(user)
-            .args(["--net", "--"])
-            .arg(program);
+        command.args(["--target", &self.holder.id().to_string()]).args(user);
+        command.args(["--net", "--"]).arg(program);
         command
     }
 
     /// Drops all UDP from now on: the sound of calls, and nothing of the relay's.
     pub fn cut_udp(&mut self) -> io::Result<()> {
-        self.run("nft add rule inet cut way meta l4proto udp counter drop")
+        self.change("nft add rule inet cut way meta l4proto udp counter drop")
     }
 
     /// Lets UDP pass again; returns how many datagrams were dropped.
     pub fn mend_udp(&mut self) -> io::Result<u64> {
         let rule = self.ask("nft list chain inet cut way | grep -o 'packets [0-9]*'")?;
-        self.run("nft flush chain inet cut way")?;
+        self.change("nft flush chain inet cut way")?;
         rule.rsplit(' ').next().and_then(|count| count.parse().ok()).ok_or_else(|| io::Error::other(rule))
     }
 
@@ -67,10 +63,6 @@ impl Net {
 
     /// Changes the network by a shell's command.
     pub fn change(&mut self, command: &str) -> io::Result<()> {
-        self.run(command)
-    }
-
-    fn run(&mut self, command: &str) -> io::Result<()> {
         let said = self.ask(&format!("{command} >&2 && echo yes || echo no"))?;
         if said == "yes" { Ok(()) } else { Err(io::Error::other(format!("{command}: {said}"))) }
     }

@@ -50,22 +50,26 @@ impl Watch {
 
 /// One line for a signal about a call; nothing for others.
 fn describe(message: &Message) -> anyhow::Result<String> {
-    let header = message.header();
-    let body = message.body();
-    let changes: Vec<(String, Dict)> = match header.member().map(|member| member.as_str()) {
+    let lines = changed_calls(message)?.into_iter().map(|(_, changed)| words(&changed).join(" "));
+    Ok(lines.filter(|line| !line.is_empty()).map(|line| line + "\n").collect())
+}
+
+/// What a signal tells of calls that come or change: their paths, and their properties.
+pub fn changed_calls(message: &Message) -> anyhow::Result<Vec<(String, Dict)>> {
+    let (header, body) = (message.header(), message.body());
+    let told: Vec<(String, String, Dict)> = match header.member().map(|member| member.as_str()) {
         Some("PropertiesChanged") => {
             let (interface, changed, _): (String, Dict, Vec<String>) = body.deserialize()?;
-            vec![(interface, changed)]
+            header.path().map(|path| (path.to_string(), interface, changed)).into_iter().collect()
         }
         Some("InterfacesAdded") => {
-            let (_, added): (OwnedObjectPath, HashMap<String, Dict>) = body.deserialize()?;
-            added.into_iter().collect()
+            let (path, added): (OwnedObjectPath, HashMap<String, Dict>) = body.deserialize()?;
+            added.into_iter().map(|(interface, row)| (path.to_string(), interface, row)).collect()
         }
         Some(_) | None => vec![],
     };
-    let call = changes.into_iter().filter(|(interface, _)| interface == interface::CALL);
-    let lines = call.map(|(_, changed)| words(&changed).join(" ")).filter(|line| !line.is_empty());
-    Ok(lines.map(|line| line + "\n").collect())
+    let calls = told.into_iter().filter(|(_, interface, _)| interface == interface::CALL);
+    Ok(calls.map(|(path, _, row)| (path, row)).collect())
 }
 
 /// What changed, sorted: names, and for states and reasons their words. When its row was committed is left out: that

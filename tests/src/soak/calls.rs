@@ -10,7 +10,6 @@ use anyhow::Context as _;
 
 use super::town::{Person, Town};
 use super::{pause, within};
-use crate::crash::recorder::Heard;
 
 /// What a state may take; a broken path that is mended lies within it.
 const SOON: Duration = Duration::from_secs(30);
@@ -90,15 +89,16 @@ pub(super) async fn lead(town: &mut Town, kind: Kind, cast: Cast, begun: &mut Be
     let Cast { ana, ben, third } = cast;
     match kind {
         Kind::Declined => {
-            let path = ring(town, ana, ben, begun, [&["declined"], &["declined"]]).await?;
+            let path = begin(town, ana, ben, begun, [&["declined"], &["declined"]], "incoming").await?;
             steer(town, ben, &path).await?.decline("declined", &Dict::new()).await?;
         }
         Kind::Missed => {
-            let path = ring(town, ana, ben, begun, [&["no-answer"], &["missed"]]).await?;
+            let path = begin(town, ana, ben, begun, [&["no-answer"], &["missed"]], "incoming").await?;
             until(&town.people[ana], &path, "disconnected").await?;
         }
         Kind::Canceled => {
-            let path = ring(town, ana, ben, begun, [&["canceled"], &["canceled", "missed"]]).await?;
+            let path =
+                begin(town, ana, ben, begun, [&["canceled"], &["canceled", "missed"]], "incoming").await?;
             steer(town, ana, &path).await?.hangup(&Dict::new()).await?;
         }
         Kind::Answered => {
@@ -127,7 +127,7 @@ pub(super) async fn lead(town: &mut Town, kind: Kind, cast: Cast, begun: &mut Be
         }
         Kind::Waiting => {
             let first = talk(town, ana, ben, begun).await?;
-            let second = wait_in_line(town, third, ben, begun, [COMPLETED, COMPLETED]).await?;
+            let second = begin(town, third, ben, begun, [COMPLETED, COMPLETED], "waiting").await?;
             steer(town, ben, &second).await?.answer(&Dict::new()).await?;
             until(&town.people[third], &second, "active").await?;
             town.people[ana].desk.until_flag(&first, "RemoteHold", true, SOON).await?;
@@ -139,7 +139,7 @@ pub(super) async fn lead(town: &mut Town, kind: Kind, cast: Cast, begun: &mut Be
         Kind::Busy => {
             let first = talk(town, ana, ben, begun).await?;
             let words: [&[&str]; 2] = [&["busy"], &["busy", "declined"]];
-            let second = wait_in_line(town, third, ben, begun, words).await?;
+            let second = begin(town, third, ben, begun, words, "waiting").await?;
             steer(town, ben, &second).await?.decline("busy", &Dict::new()).await?;
             until(&town.people[third], &second, "disconnected").await?;
             hang_up(town, ana, &first).await?;
@@ -184,12 +184,12 @@ async fn in_repair(town: &Town, cast: Cast, path: &str, begun: &mut Begun) -> an
     steer(town, ana, path).await?.set_muted(true, &Dict::new()).await?;
     steer(town, ana, path).await?.set_muted(false, &Dict::new()).await?;
     steer(town, ana, path).await?.hold(&Dict::new()).await?;
-    wait_in_line(town, third, ben, begun, [&["canceled"], &["canceled", "missed"]]).await
+    begin(town, third, ben, begun, [&["canceled"], &["canceled", "missed"]], "waiting").await
 }
 
 /// They talk; the path of the call, which is the same for both.
 pub(super) async fn talk(town: &Town, ana: usize, ben: usize, begun: &mut Begun) -> anyhow::Result<String> {
-    let path = ring(town, ana, ben, begun, [COMPLETED, COMPLETED]).await?;
+    let path = begin(town, ana, ben, begun, [COMPLETED, COMPLETED], "incoming").await?;
     steer(town, ben, &path).await?.answer(&Dict::new()).await?;
     for who in [ana, ben] {
         until(&town.people[who], &path, "active").await?;
@@ -198,28 +198,7 @@ pub(super) async fn talk(town: &Town, ana: usize, ben: usize, begun: &mut Begun)
     Ok(path)
 }
 
-/// A call that rings at the other's.
-async fn ring(
-    town: &Town,
-    from: usize,
-    to: usize,
-    begun: &mut Begun,
-    expected: [&'static [&'static str]; 2],
-) -> anyhow::Result<String> {
-    begin(town, from, to, begun, expected, "incoming").await
-}
-
-/// A call that waits, for the other one talks.
-async fn wait_in_line(
-    town: &Town,
-    from: usize,
-    to: usize,
-    begun: &mut Begun,
-    expected: [&'static [&'static str]; 2],
-) -> anyhow::Result<String> {
-    begin(town, from, to, begun, expected, "waiting").await
-}
-
+/// A call that comes to this state at the other's.
 async fn begin(
     town: &Town,
     from: usize,
@@ -256,8 +235,7 @@ async fn hang_up(town: &Town, who: usize, path: &str) -> anyhow::Result<()> {
 
 /// That call has been, or comes to be, in that state.
 async fn until(person: &Person, path: &str, state: &str) -> anyhow::Result<()> {
-    let fits = |it: &Heard| matches!(it, Heard::State(of, now, _) if of == path && now == state);
-    let waiting = within(SOON, person.record.until(0, fits)).await;
+    let waiting = within(SOON, person.record.until_call(0, path, state)).await;
     waiting.map(drop).with_context(|| format!("{} of {}", state, person.desk.name))
 }
 
@@ -278,10 +256,5 @@ pub(super) async fn end_all(town: &Town) -> anyhow::Result<()> {
 
 /// Why a call is over for one of its people; `None` if it does not end.
 pub(super) async fn end_of(town: &Town, side: &Side) -> Option<String> {
-    let over =
-        |it: &Heard| matches!(it, Heard::State(of, now, _) if *of == side.path && now == "disconnected");
-    match within(SOON, town.people[side.who].record.until(0, over)).await {
-        Ok(Heard::State(_, _, reason)) => Some(reason),
-        Ok(Heard::Event(..) | Heard::Row(_) | Heard::Owner(_)) | Err(_) => None,
-    }
+    within(SOON, town.people[side.who].record.until_call(0, &side.path, "disconnected")).await.ok()
 }

@@ -24,11 +24,7 @@ impl World {
             let living = views.iter().filter(|view| view.state != State::Disconnected).count();
             assert!(ringing <= 1, "{name}: of several that ring all but one wait");
             let only_rings = living > 0 && living == person.ringing_calls();
-            assert_eq!(
-                ringing == 1,
-                only_rings,
-                "{name}: the first one rings, what rings beside a call waits"
-            );
+            assert_eq!(ringing == 1, only_rings, "{name}: what rings beside a call waits");
             for view in &views {
                 check_view(name, view);
                 assert_eq!(person.published.get(&view.id), Some(view), "{name}: the bus shows the truth");
@@ -111,10 +107,7 @@ impl Device {
             assert_eq!(self.media.muted.contains(&wire), view.muted, "{name}: mute reaches the sound");
         }
         let conversation = views.iter().any(|view| is_conversation(view.state));
-        assert!(
-            conversation || !self.media.microphone_open(),
-            "{name}: the microphone is open without a call"
-        );
+        assert!(conversation || !self.media.microphone_open(), "{name}: it listens without a call");
         let open: BTreeSet<_> = self.phone.open_paths().into_iter().collect();
         let prepared: BTreeSet<_> = self.media.paths.keys().copied().collect();
         assert_eq!(
@@ -171,12 +164,8 @@ fn check_members(name: &str, view: &CallView) {
 pub(super) fn check_step(before: &CallView, after: &CallView) {
     let seen = |view: &CallView| (view.state, view.local_hold);
     assert!(after.serial >= before.serial, "a serial never falls");
-    assert!(
-        seen(before) == seen(after) || after.serial > before.serial,
-        "{:?} became {:?} under the same serial",
-        seen(before),
-        seen(after)
-    );
+    let (old, new) = (seen(before), seen(after));
+    assert!(old == new || after.serial > before.serial, "{old:?} became {new:?} under the same serial");
     assert_eq!((before.created, before.direction), (after.created, after.direction), "that never changes");
     assert!(before.ringing.is_none() || before.ringing == after.ringing, "it began to ring once");
     assert!(before.ended.is_none(), "an ended call is final");

@@ -169,17 +169,12 @@ impl World {
             Input::Bye => Some(Event::Bye { call, leg }),
             Input::Described => reported(MediaReport::Described(description(yes))),
             Input::Gathered => reported(MediaReport::Candidates { list, complete: yes }),
-            Input::Up => {
+            Input::Up | Input::Lost => {
+                let up = input == Input::Up;
                 if let Some(path) = self.people[who].media.paths.get_mut(&(call, leg, epoch)) {
-                    path.up = true;
+                    path.up = up;
                 }
-                reported(MediaReport::Up)
-            }
-            Input::Lost => {
-                if let Some(path) = self.people[who].media.paths.get_mut(&(call, leg, epoch)) {
-                    path.up = false;
-                }
-                reported(MediaReport::Lost)
+                reported(if up { MediaReport::Up } else { MediaReport::Lost })
             }
             Input::Stuck => reported(MediaReport::Stuck),
             Input::Voice => reported(MediaReport::Voice(yes)),

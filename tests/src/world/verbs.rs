@@ -84,9 +84,7 @@ impl World {
     /// # Errors
     /// As the rules say.
     pub fn answer_and(&mut self, who: &str, others: Others) -> Result<(), Refusal> {
-        let who = self.who(who);
-        let call = self.last_call(who);
-        self.command(who, Command::Answer { call, others })
+        self.of_the_last(who, |call| Command::Answer { call, others })
     }
 
     /// The person declines the newest call, on this device.
@@ -108,9 +106,8 @@ impl World {
         scope: Scope,
         text: Option<&str>,
     ) -> Result<(), Refusal> {
-        let who = self.who(who);
-        let (call, text) = (self.last_call(who), text.map(str::to_owned));
-        self.command(who, Command::Decline { call, reason, scope, text })
+        let text = text.map(str::to_owned);
+        self.of_the_last(who, |call| Command::Decline { call, reason, scope, text })
     }
 
     /// The person hangs the newest call up.
@@ -118,9 +115,7 @@ impl World {
     /// # Errors
     /// As the rules say.
     pub fn hang_up(&mut self, who: &str) -> Result<(), Refusal> {
-        let who = self.who(who);
-        let call = self.last_call(who);
-        self.command(who, Command::HangUp { call })
+        self.of_the_last(who, |call| Command::HangUp { call })
     }
 
     /// `a` dials `b`, and a second passes: it rings there, if it can.
@@ -166,9 +161,7 @@ impl World {
     /// # Errors
     /// As the rules say.
     pub fn mute(&mut self, who: &str, muted: bool) -> Result<(), Refusal> {
-        let who = self.who(who);
-        let call = self.last_call(who);
-        self.command(who, Command::SetMuted { call, muted })
+        self.of_the_last(who, |call| Command::SetMuted { call, muted })
     }
 
     /// The person silences the newest call.
@@ -176,9 +169,7 @@ impl World {
     /// # Errors
     /// As the rules say.
     pub fn silence(&mut self, who: &str) -> Result<(), Refusal> {
-        let who = self.who(who);
-        let call = self.last_call(who);
-        self.command(who, Command::Silence { call })
+        self.of_the_last(who, |call| Command::Silence { call })
     }
 
     /// The person holds a call.
@@ -212,6 +203,11 @@ impl World {
     pub fn block(&mut self, who: &str, whom: &str) -> Result<(), Refusal> {
         let owner = self.people[self.who(whom)].owner;
         self.command(self.who(who), Command::Block { peer: peer(owner) })
+    }
+
+    fn of_the_last(&mut self, who: &str, ask: impl FnOnce(CallId) -> Command) -> Result<(), Refusal> {
+        let who = self.who(who);
+        self.command(who, ask(self.last_call(who)))
     }
 
     /// The newest call that this device may know of, an unknown one if there is none.

@@ -17,10 +17,7 @@ impl Desk {
     /// Waits until the daemon is ready and online.
     pub async fn until_online(&self, patience: Duration) -> anyhow::Result<()> {
         self.until("online", patience, async |bus| {
-            let manager = proxy::ManagerProxy::builder(bus)
-                .cache_properties(zbus::proxy::CacheProperties::No)
-                .build()
-                .await?;
+            let manager = manager(bus).await?;
             Ok((manager.ready().await? && manager.online().await?).then_some(()))
         })
         .await
@@ -29,11 +26,7 @@ impl Desk {
     /// Waits until the daemon has a problem that says `word`, or none if there is no word.
     pub async fn until_problem(&self, word: Option<&str>, patience: Duration) -> anyhow::Result<()> {
         self.until("problems", patience, async |bus| {
-            let manager = proxy::ManagerProxy::builder(bus)
-                .cache_properties(zbus::proxy::CacheProperties::No)
-                .build()
-                .await?;
-            let problems = manager.problems().await?;
+            let problems = manager(bus).await?.problems().await?;
             let fits = word.map_or(problems.is_empty(), |word| problems.iter().any(|p| p.contains(word)));
             Ok(fits.then_some(()))
         })
@@ -48,22 +41,14 @@ impl Desk {
         value: bool,
         patience: Duration,
     ) -> anyhow::Result<()> {
-        self.until(property, patience, async |bus| {
-            let calls = calls(bus).await?;
-            let row = calls.into_iter().find(|(at, _)| at == path).map(|(_, row)| row);
-            let is = |row: Dict| row.get(property).and_then(|one| bool::try_from(one).ok()) == Some(value);
-            Ok(row.is_some_and(is).then_some(()))
-        })
-        .await
+        self.until_call(path, patience, |row| flag(row, property) == value).await.map(drop)
     }
 
     /// Waits until the bus shows that device as present or not.
     pub async fn until_device(&self, id: &str, present: bool, patience: Duration) -> anyhow::Result<()> {
         self.until(id, patience, async |bus| {
             let all = rows(bus, interface::AUDIO_DEVICE).await?;
-            let of = |row: &Dict| text(row, "Id") == id;
-            let is = |row: &Dict| row.get("Present").and_then(|one| bool::try_from(one).ok()) == Some(true);
-            let there = all.iter().any(|(_, row)| of(row) && is(row));
+            let there = all.iter().any(|(_, row)| text(row, "Id") == id && flag(row, "Present"));
             Ok((there == present).then_some(()))
         })
         .await
@@ -184,6 +169,11 @@ async fn signals(
 }
 
 /// All calls on a bus, in the order of their making.
+/// With its properties as they are when they are read.
+async fn manager(bus: &Connection) -> zbus::Result<proxy::ManagerProxy<'static>> {
+    proxy::ManagerProxy::builder(bus).cache_properties(zbus::proxy::CacheProperties::No).build().await
+}
+
 async fn calls(bus: &Connection) -> zbus::Result<Vec<(String, Dict)>> {
     let mut calls = rows(bus, interface::CALL).await?;
     calls.sort_by_key(|(_, row): &(String, Dict)| number(row, "CreatedAt"));
@@ -192,8 +182,7 @@ async fn calls(bus: &Connection) -> zbus::Result<Vec<(String, Dict)>> {
 
 /// All objects of an interface.
 async fn rows(bus: &Connection, interface: &str) -> zbus::Result<Vec<(String, Dict)>> {
-    let objects =
-        zbus::fdo::ObjectManagerProxy::builder(bus).destination(BUS_NAME).path(ROOT).build().await?;
+    let objects = zbus::fdo::ObjectManagerProxy::new(bus, BUS_NAME, ROOT).await?;
     let rows = objects
         .get_managed_objects()
         .await?
