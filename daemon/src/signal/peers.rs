@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ahoy_call::{LegId, PeerId};
-use ahoy_proto::card::InboxAt;
+use ahoy_proto::card::{CardDevice, InboxAt};
 use ahoy_proto::envelope::{Inbox, Token, TokenHash};
 use ahoy_proto::hello::Hello;
 use ahoy_proto::identity::DeviceCertificate;
@@ -139,12 +139,10 @@ impl Peers {
         if card.account != *certificate.account() {
             return Err(Cause::UnknownSender);
         }
-        let device = card
-            .devices
-            .into_iter()
-            .find(|it| it.certificate.device() == certificate.device())
-            .filter(|it| it.certificate.noise() == certificate.noise() && !it.inboxes.is_empty())
-            .ok_or(Cause::UnknownDevice)?;
+        let device = card.devices.into_iter().find(|it| it.certificate.device() == certificate.device());
+        let reachable =
+            |it: &CardDevice| it.certificate.noise() == certificate.noise() && !it.inboxes.is_empty();
+        let device = device.filter(reachable).ok_or(Cause::UnknownDevice)?;
         let ways = self.ways(Token::from_bytes(card.token), &device.inboxes);
         let newly_bound = self.owner(token)?.is_none();
         if newly_bound {

@@ -58,6 +58,8 @@ pub(super) struct Sessions {
     one_shot: Vec<Repeat>,
     claimed: bool,
     dropped: Dropped,
+    /// What the input comes to that is being handled; empty between two.
+    out: Vec<Out>,
     /// The inboxes for replies are others than the links know.
     replies_changed: bool,
     /// Rings that were kept away: their repeats are not asked about again. By contact, the newest last.
@@ -80,6 +82,7 @@ impl Sessions {
             one_shot: Vec::new(),
             claimed: false,
             dropped: Dropped::default(),
+            out: Vec::new(),
             replies_changed: false,
             kept_away: BTreeMap::new(),
             handshakes: Budget::new(budget::HANDSHAKES),
@@ -130,47 +133,43 @@ impl Sessions {
 
     /// An order of the engine.
     pub(super) fn order(&mut self, time: Time, order: SignalingOrder) -> Vec<Out> {
-        let mut out = Vec::new();
         match order {
             SignalingOrder::Call { call, leg, order } => match order {
                 SignalOrder::Ring { peer, lifetime } => {
-                    if self.ring(time, (call, leg), peer, lifetime, &mut out).is_none() {
-                        out.push(Out::Report(Report::Event(Event::Undeliverable { call, leg })));
+                    if self.ring(time, (call, leg), peer, lifetime).is_none() {
+                        self.report(Event::Undeliverable { call, leg });
                     }
                 }
-                SignalOrder::Send(message) => self.send(time.now, (call, leg), &message, &mut out),
-                SignalOrder::Missed { peer } => self.note_missed(time, (call, leg), peer, &mut out),
+                SignalOrder::Send(message) => self.send(time.now, (call, leg), &message),
+                SignalOrder::Missed { peer } => self.note_missed(time, (call, leg), peer),
                 SignalOrder::Forget => self.forget((call, leg)),
             },
-            SignalingOrder::Frame { call, leg, bytes } => self.frame((call, leg), time.now, &bytes, &mut out),
+            SignalingOrder::Frame { call, leg, bytes } => self.frame((call, leg), time.now, &bytes),
             SignalingOrder::Channel { call, leg, open } => {
                 if let Some(line) = self.lines.get_mut(&(call, leg)) {
-                    line.set_channel(time.now, open, &mut out);
+                    line.set_channel(time.now, open, &mut self.out);
                 }
             }
-            SignalingOrder::Bye { call, peer, unanswered } => {
-                self.bye(time, call, (peer, unanswered), &mut out)
-            }
+            SignalingOrder::Bye { call, peer, unanswered } => self.bye(time, call, peer, unanswered),
             SignalingOrder::NetworkChanged | SignalingOrder::Refresh | SignalingOrder::Stop => {}
         }
-        self.within_budget(time.now, out)
+        self.within_budget(time.now)
     }
 
     /// An envelope came to an inbox of ours.
     pub(super) fn delivered(&mut self, time: Time, came: Came<'_>, body: &[u8]) -> Vec<Out> {
-        let mut out = Vec::new();
         let done = match Header::read(body) {
             Err(error) => Err(error.into()),
             Ok(header) => match header.kind {
-                FrameKind::Hello => self.hello(time, came, header.session, body, &mut out),
-                FrameKind::Reply => self.reply(time.now, header.session, body, &mut out),
-                FrameKind::Sealed => self.sealed(time.now, header.session, body, &mut out),
+                FrameKind::Hello => self.hello(time, came, header.session, body),
+                FrameKind::Reply => self.reply(time.now, header.session, body),
+                FrameKind::Sealed => self.sealed(time.now, header.session, body),
             },
         };
         if let Err(cause) = done {
             self.dropped.count(cause);
         }
-        self.within_budget(time.now, out)
+        self.within_budget(time.now)
     }
 
     /// A relay took an envelope.
@@ -200,24 +199,23 @@ impl Sessions {
 
     /// The time of [`Self::deadline`] has come.
     pub(super) fn tick(&mut self, now: Moment) -> Vec<Out> {
-        let mut out = Vec::new();
         let mut stale = Vec::new();
         for (key, line) in &mut self.lines {
             if line.deadline().is_some_and(|due| due <= now) {
                 if matches!(line.stage, Stage::Called { .. }) {
                     stale.push(*key);
                 }
-                line.flush(now, &mut out);
+                line.flush(now, &mut self.out);
             }
         }
         for key in stale {
             self.forget(key);
         }
         for errand in &mut self.one_shot {
-            errand.due(now, &mut out);
+            errand.due(now, &mut self.out);
         }
         self.one_shot.retain(|errand| errand.deadline().is_some());
-        self.within_budget(now, out)
+        self.within_budget(now)
     }
 
     /// When [`Self::tick`] is next needed.
@@ -240,7 +238,8 @@ impl Sessions {
 
     /// What one contact makes us send is bounded, and so is what all make us send: our own rings always find room at our
     /// relay. What is left out is repeated in its time.
-    fn within_budget(&mut self, now: Moment, mut out: Vec<Out>) -> Vec<Out> {
+    fn within_budget(&mut self, now: Moment) -> Vec<Out> {
+        let mut out = std::mem::take(&mut self.out);
         out.retain(|it| match it {
             Out::Post { relay, budget: Some(peer), .. } => {
                 self.sends.take(now, (relay.clone(), *peer)) && self.answers.take(now, relay.clone())
@@ -251,20 +250,14 @@ impl Sessions {
     }
 
     /// A frame of a session that is open. Message 3 is the first.
-    fn sealed(
-        &mut self,
-        now: Moment,
-        session: SessionId,
-        frame: &[u8],
-        out: &mut Vec<Out>,
-    ) -> Result<(), Cause> {
+    fn sealed(&mut self, now: Moment, session: SessionId, frame: &[u8]) -> Result<(), Cause> {
         let key = *self.by_session.get(&session).ok_or(Cause::UnknownSession)?;
         let line = self.lines.get_mut(&key).ok_or(Cause::UnknownSession)?;
         if !self.frames.take(now, line.peer) {
             return Err(Cause::TooMany);
         }
         let (proved, peer) = (line.mutual, line.peer);
-        let done = line.receive(now, frame, true, out);
+        let done = line.receive(now, frame, true, &mut self.out);
         if !proved && line.mutual {
             self.let_in(peer, key.0);
         }
@@ -281,9 +274,9 @@ impl Sessions {
         self.by_session.retain(|_, it| *it != key);
     }
 
-    fn frame(&mut self, key: Key, now: Moment, frame: &[u8], out: &mut Vec<Out>) {
+    fn frame(&mut self, key: Key, now: Moment, frame: &[u8]) {
         let done = match self.lines.get_mut(&key) {
-            Some(line) => line.receive(now, frame, false, out),
+            Some(line) => line.receive(now, frame, false, &mut self.out),
             None => Err(Cause::UnknownSession),
         };
         if let Err(cause) = done {
@@ -292,29 +285,23 @@ impl Sessions {
     }
 
     /// Message 2.
-    fn reply(
-        &mut self,
-        now: Moment,
-        session: SessionId,
-        frame: &[u8],
-        out: &mut Vec<Out>,
-    ) -> Result<(), Cause> {
-        let line = self.line(session).ok_or(Cause::UnknownSession)?;
+    fn reply(&mut self, now: Moment, session: SessionId, frame: &[u8]) -> Result<(), Cause> {
+        let key = self.by_session.get(&session).ok_or(Cause::UnknownSession)?;
+        let line = self.lines.get_mut(key).ok_or(Cause::UnknownSession)?;
         let Stage::Calling { calling, .. } = &mut line.stage else { return Err(Cause::Replayed) };
         let (open, _) = calling.finish(frame)?;
         line.stage = Stage::Open(open);
         line.mutual = true;
-        line.flush(now, out);
-        let (call, leg) = line.key;
-        out.push(Out::Report(Report::Mutual(line.peer)));
-        out.push(Out::Report(Report::Event(Event::Received { call, leg, message: Message::Ready })));
+        let (peer, (call, leg)) = (line.peer, line.key);
+        line.flush(now, &mut self.out);
+        self.out.push(Out::Report(Report::Mutual(peer)));
+        self.report(Event::Received { call, leg, message: Message::Ready });
         Ok(())
     }
 
     /// Reports every ring that a relay took, once the inbox where it is answered is claimed. One that was made for the ring
     /// is: the ring went by the connection that claims it.
     fn carried(&mut self) -> Vec<Out> {
-        let mut out = Vec::new();
         for line in self.lines.values_mut() {
             let (call, leg) = line.key;
             let made = line.route.reply().is_some_and(|it| it.key.is_some());
@@ -324,13 +311,13 @@ impl Sessions {
             if let Stage::Calling { taken: true, carried, .. } = &mut line.stage
                 && !std::mem::replace(carried, true)
             {
-                out.push(Out::Report(Report::Event(Event::Carried { call, leg })));
+                self.out.push(Out::Report(Report::Event(Event::Carried { call, leg })));
             }
         }
-        out
+        std::mem::take(&mut self.out)
     }
 
-    fn line(&mut self, session: SessionId) -> Option<&mut PeerLine> {
-        self.lines.get_mut(self.by_session.get(&session)?)
+    fn report(&mut self, event: Event) {
+        self.out.push(Out::Report(Report::Event(event)));
     }
 }

@@ -96,21 +96,14 @@ impl Route {
     }
 
     /// Sends a frame, by all ways or by the first.
-    pub(in crate::signal) fn post(
-        &self,
-        peer: PeerId,
-        frame: &[u8],
-        lives: Duration,
-        all: bool,
-        out: &mut Vec<Out>,
-    ) {
+    pub(super) fn post(&self, peer: PeerId, frame: &[u8], lives: Duration, all: bool, out: &mut Vec<Out>) {
         let Some(id) = chance() else { return };
         let ways = if all || self.widely { &self.ways[..] } else { self.ways.get(..1).unwrap_or_default() };
         self.post_by(ways, Some(peer), EnvelopeId::from_bytes(id), frame, lives, out);
     }
 
     /// Sends a frame by one way, another each turn.
-    pub(in crate::signal) fn post_one(
+    pub(super) fn post_one(
         &self,
         turn: u32,
         peer: PeerId,
@@ -125,13 +118,7 @@ impl Route {
     }
 
     /// Sends a message 1 of ours by all ways.
-    pub(in crate::signal) fn post_first(
-        &self,
-        id: EnvelopeId,
-        frame: &[u8],
-        lives: Duration,
-        out: &mut Vec<Out>,
-    ) {
+    pub(super) fn post_first(&self, id: EnvelopeId, frame: &[u8], lives: Duration, out: &mut Vec<Out>) {
         self.post_by(&self.ways, None, id, frame, lives, out);
     }
 

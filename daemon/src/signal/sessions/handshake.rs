@@ -45,15 +45,14 @@ impl Sessions {
         came: Came<'_>,
         session: SessionId,
         frame: &[u8],
-        out: &mut Vec<Out>,
     ) -> Result<(), Cause> {
         // An answer that waits for its mark is said once, when that is on the disk.
         let unmarked = self.replay.made() > self.replay.over();
-        if let Some(line) = self.line(session) {
+        if let Some(line) = self.by_session.get(&session).and_then(|key| self.lines.get_mut(key)) {
             if unmarked && matches!(line.stage, Stage::Open(_)) {
                 return Err(Cause::TooMany);
             }
-            return repeated(line, time.now, came, frame, out);
+            return repeated(line, time.now, came, frame, &mut self.out);
         }
         if !came.standing {
             // The inbox was made for a call of ours, and takes its answers alone.
@@ -80,7 +79,7 @@ impl Sessions {
         }
         let sender = self.peers.admit(known, came.token, &hello)?;
         if sender.newly_bound {
-            out.push(Out::Report(Report::Bound { token: came.token.bytes(), peer: sender.peer }));
+            self.out.push(Out::Report(Report::Bound { token: came.token.bytes(), peer: sender.peer }));
         }
         let peer = sender.peer;
         match hello.kind {
@@ -88,12 +87,12 @@ impl Sessions {
                 if self.replay.contains(peer, ring_mark(hello.call)) {
                     return Err(Cause::Replayed);
                 }
-                self.rung(time, came, called, &hello, sender, handshake, out)?;
+                self.rung(time, came, called, &hello, sender, handshake)?;
             }
             HelloKind::Bye => {
                 let (call, leg) = (hello.call, sender.leg);
                 self.replay.insert(peer, handshake);
-                out.push(Out::Report(Report::Event(Event::Bye { call, leg })));
+                self.report(Event::Bye { call, leg });
             }
             HelloKind::Missed => {
                 if self.replay.contains(peer, let_in_mark(hello.call)) {
@@ -108,15 +107,13 @@ impl Sessions {
                 // Its ring, late from some mailbox, is no news any more.
                 self.replay.insert(peer, ring_mark(hello.call));
                 self.replay.insert(peer, handshake);
-                let note = Event::MissedNote { call: hello.call, peer, at_unix_us, why: None };
-                out.push(Out::Report(Report::Event(note)));
+                self.report(Event::MissedNote { call: hello.call, peer, at_unix_us, why: None });
             }
             HelloKind::Ping | HelloKind::Card(_) => return Err(Cause::Unsupported),
         }
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all that came with one ring")]
     fn rung(
         &mut self,
         time: Time,
@@ -125,7 +122,6 @@ impl Sessions {
         hello: &Hello,
         sender: Admitted,
         handshake: Mark,
-        out: &mut Vec<Out>,
     ) -> Result<(), Cause> {
         let (key, peer) = ((hello.call, sender.leg), sender.peer);
         let waits = |line: &&PeerLine| matches!(line.stage, Stage::Called { .. });
@@ -136,19 +132,13 @@ impl Sessions {
             return Err(Cause::TooMany);
         }
         let Some(route) = route(came, hello, sender.preconnect, sender.ways) else {
-            return self.cannot_answer(time, peer, hello, handshake, out);
+            return self.cannot_answer(time, peer, hello, handshake);
         };
         self.by_session.insert(called.id(), key);
         let stage = Stage::Called { called: Some(called), until: time.now + hello.lifetime, handshake };
         self.lines.insert(key, PeerLine::new(key, peer, route, stage, time.now));
-        out.push(Out::Report(Report::Event(Event::Rung {
-            call: hello.call,
-            leg: sender.leg,
-            peer,
-            lifetime: hello.lifetime,
-            preconnect: sender.preconnect,
-            policy: RingPolicy::Normal,
-        })));
+        let (lifetime, preconnect, policy) = (hello.lifetime, sender.preconnect, RingPolicy::Normal);
+        self.report(Event::Rung { call: hello.call, leg: sender.leg, peer, lifetime, preconnect, policy });
         Ok(())
     }
 
@@ -159,7 +149,6 @@ impl Sessions {
         peer: PeerId,
         hello: &Hello,
         handshake: Mark,
-        out: &mut Vec<Out>,
     ) -> Result<(), Cause> {
         if !self.notes.take(time.now, peer) {
             return Err(Cause::TooMany);
@@ -169,8 +158,7 @@ impl Sessions {
         // The note that its daemon leaves would be a second row.
         self.let_in(peer, hello.call);
         let (call, at_unix_us) = (hello.call, time.unix_s.saturating_mul(1_000_000));
-        let note = Event::MissedNote { call, peer, at_unix_us, why: Some(TOO_OLD.to_owned()) };
-        out.push(Out::Report(Report::Event(note)));
+        self.report(Event::MissedNote { call, peer, at_unix_us, why: Some(TOO_OLD.to_owned()) });
         Ok(())
     }
 

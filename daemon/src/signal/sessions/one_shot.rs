@@ -11,7 +11,7 @@ use ahoy_proto::limits;
 
 use super::rings::About;
 use super::{Key, Sessions, Time};
-use crate::signal::peer_line::{Out, Repeat};
+use crate::signal::peer_line::Repeat;
 
 /// How long a `bye` is of use: the other's own window is over by then.
 const BYE_LIVES: Duration = Duration::from_secs(60);
@@ -24,13 +24,7 @@ impl Sessions {
     /// Tells each device of a contact that a call is over of which we know nothing any more. If it was a call of theirs that
     /// we had not answered, their relays may not know yet that we are there: it goes by relays of our own, if at all, and
     /// their ring ends by itself.
-    pub(super) fn bye(
-        &mut self,
-        time: Time,
-        call: CallId,
-        (peer, unanswered): (PeerId, bool),
-        out: &mut Vec<Out>,
-    ) {
+    pub(super) fn bye(&mut self, time: Time, call: CallId, peer: PeerId, unanswered: bool) {
         let shy = unanswered && !self.peers.may_preconnect(peer);
         for (device, _) in self.peers.devices(time.unix_s, peer) {
             if self.one_shot.len() >= MOST_ERRANDS {
@@ -41,13 +35,13 @@ impl Sessions {
                 let left = !shy || route.keep_ours();
                 left.then(|| Repeat::new(route, calling.message_1().to_vec(), time.now, BYE_LIVES))?
             });
-            self.run_errand(time.now, errand, out);
+            self.run_errand(time.now, errand);
         }
     }
 
     /// Seals a note into the mailbox of a device that is not known to have rung: it will be read when that device is back.
     /// Nobody acknowledges it.
-    pub(super) fn note_missed(&mut self, time: Time, key: Key, peer: PeerId, out: &mut Vec<Out>) {
+    pub(super) fn note_missed(&mut self, time: Time, key: Key, peer: PeerId) {
         if self.one_shot.len() >= MOST_ERRANDS {
             return;
         }
@@ -59,13 +53,13 @@ impl Sessions {
         let errand = sealed.and_then(|(calling, route)| {
             Some(Repeat::new(route, calling.message_1().to_vec(), now, NOTE_TRIED)?.kept(limits::TTL))
         });
-        self.run_errand(now, errand, out);
+        self.run_errand(now, errand);
     }
 
     /// Sends it for the first time; none if it could not be made.
-    fn run_errand(&mut self, now: Moment, errand: Option<Repeat>, out: &mut Vec<Out>) {
+    fn run_errand(&mut self, now: Moment, errand: Option<Repeat>) {
         if let Some(mut errand) = errand {
-            errand.due(now, out);
+            errand.due(now, &mut self.out);
             self.one_shot.push(errand);
         }
     }

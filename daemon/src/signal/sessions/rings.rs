@@ -12,7 +12,7 @@ use ahoy_proto::session::{Calling, Ephemeral, SessionId};
 use ed25519_dalek::SigningKey;
 
 use super::{Key, Sessions, Time};
-use crate::signal::peer_line::{Out, PeerLine, Repeat, ReplyInbox, Route, Stage, chance, fresh_token};
+use crate::signal::peer_line::{PeerLine, Repeat, ReplyInbox, Route, Stage, chance, fresh_token};
 use crate::signal::peers::Way;
 use crate::signal::replay::Mark;
 use crate::values::own::Own;
@@ -33,14 +33,7 @@ pub(super) struct About {
 
 impl Sessions {
     /// Rings a device. `None`: it cannot be reached.
-    pub(super) fn ring(
-        &mut self,
-        time: Time,
-        key: Key,
-        peer: PeerId,
-        lifetime: Duration,
-        out: &mut Vec<Out>,
-    ) -> Option<()> {
+    pub(super) fn ring(&mut self, time: Time, key: Key, peer: PeerId, lifetime: Duration) -> Option<()> {
         if self.lines.contains_key(&key) {
             return Some(());
         }
@@ -51,7 +44,7 @@ impl Sessions {
         self.replies_changed |= route.reply().is_some();
         let stage = Stage::Calling { calling, repeat, taken: false, carried: false };
         let mut line = PeerLine::new(key, peer, route, stage, time.now);
-        line.flush(time.now, out);
+        line.flush(time.now, &mut self.out);
         self.lines.insert(key, line);
         Some(())
     }
@@ -84,11 +77,11 @@ impl Sessions {
     }
 
     /// The rules say something in a call.
-    pub(super) fn send(&mut self, now: Moment, key: Key, message: &Message, out: &mut Vec<Out>) {
+    pub(super) fn send(&mut self, now: Moment, key: Key, message: &Message) {
         let revision = self.peers.own().map_or(0, |own| own.revision);
         let Some(line) = self.lines.get_mut(&key) else { return };
         match &mut line.stage {
-            Stage::Open(_) => line.send(now, message, out),
+            Stage::Open(_) => line.send(now, message, &mut self.out),
             // The ring is taken back before anybody answered it: there is no session that could say so.
             Stage::Calling { repeat, .. } => repeat.stop(),
             Stage::Called { called, handshake, .. } => {
@@ -99,7 +92,7 @@ impl Sessions {
                 let (peer, handshake) = (line.peer, *handshake);
                 match called.reply(revision, &[]) {
                     Ok((session, message_2)) => {
-                        if let Err(cause) = line.answer(now, &message_2, out) {
+                        if let Err(cause) = line.answer(now, &message_2, &mut self.out) {
                             self.dropped.count(cause);
                         }
                         line.stage = Stage::Open(session);
