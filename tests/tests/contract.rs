@@ -48,12 +48,8 @@ async fn live_introspection_of_every_object_equals_the_contract() {
     let rig = Rig::up(&with_call(State::Active)).await;
     let mut live = BTreeMap::new();
     for path in managed(&rig).await.into_keys().chain([ROOT.to_owned()]) {
-        let proxy = IntrospectableProxy::builder(&rig.client)
-            .destination("org.ahoyd.Calls1")
-            .path(path.clone())
-            .build()
-            .await
-            .unwrap();
+        let proxy = IntrospectableProxy::builder(&rig.client).destination("org.ahoyd.Calls1").path(path);
+        let proxy = proxy.build().await.unwrap();
         let served = interfaces(&proxy.introspect().await.unwrap());
         let ours = served.into_iter().filter(|(name, _)| name.starts_with("org.ahoyd."));
         live.extend(ours);
@@ -115,7 +111,11 @@ async fn one_transition_is_one_properties_changed_an_object_and_the_signals_fold
         assert_eq!(objects.len(), once.len(), "step {number}: an object spoke twice: {objects:?}");
         assert_eq!(once, expected.iter().copied().collect(), "step {number}");
         for (path, interface, properties) in changed {
-            folded.get_mut(&(path, interface)).unwrap().extend(properties);
+            let shown = folded.get_mut(&(path, interface)).unwrap();
+            for (name, value) in properties {
+                assert_ne!(shown.get(&name), Some(&value), "step {number}: {name} has not changed");
+                shown.insert(name, value);
+            }
         }
         for ((path, interface), properties) in &folded {
             assert_eq!(&rig.properties(path, interface).await, properties, "step {number}: {path}");

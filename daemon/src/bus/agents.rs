@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::sync::Semaphore;
-use zbus::message::{Header, Type};
-use zbus::{Connection, MatchRule, MessageStream};
+use zbus::message::Header;
+use zbus::{Connection, MessageStream};
 
 use super::engine_handle::EngineHandle;
 use super::fault::Fault;
@@ -76,15 +76,9 @@ pub(super) fn sender(header: &Header<'_>) -> Result<String, Fault> {
 
 /// Its leaving, as a stream that speaks once or ends with the bus. An error if it has left already.
 async fn leaving(bus: &Connection, client: &str) -> zbus::Result<MessageStream> {
-    let rule = MatchRule::builder()
-        .msg_type(Type::Signal)
-        .sender("org.freedesktop.DBus")
-        .interface("org.freedesktop.DBus")
-        .member("NameOwnerChanged")
-        .arg(0, client)
-        .arg(2, "")
-        .build()?;
-    let stream = MessageStream::for_match_rule(rule, bus, NonZero::new(4)).await?;
+    let of_the_bus = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'";
+    let rule = format!("{of_the_bus},arg0='{client}',arg2=''");
+    let stream = MessageStream::for_match_rule(rule.as_str(), bus, NonZero::new(4)).await?;
     let there = zbus::fdo::DBusProxy::new(bus).await?.name_has_owner(client.try_into()?).await?;
     if there { Ok(stream) } else { Err(zbus::Error::InvalidReply) }
 }

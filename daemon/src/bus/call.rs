@@ -3,11 +3,10 @@
 //! Lives here: its members, one line each.
 //! Must not: decide anything, or keep what changes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ahoy_call::CallId;
-use zbus::{OwnedFd, Variant, fdo, interface};
+use zbus::{OwnedFd, fdo, interface};
 
 use super::engine_handle::{AT_ONCE, EngineHandle, surprised};
 use super::fault::Fault;
@@ -67,10 +66,7 @@ impl CallObject {
     }
 
     #[zbus(out_args("stats"))]
-    async fn get_stats(
-        &self,
-        options: Dictionary,
-    ) -> Result<BTreeMap<&'static str, Variant<'static>>, Fault> {
+    async fn get_stats(&self, options: Dictionary) -> Result<Properties, Fault> {
         Options::none(options)?;
         let Answer::Stats(stats) = self.engine.ask_within(AT_ONCE, CallRequest::Stats(self.call())).await?
         else {

@@ -44,7 +44,7 @@ use self::tree::{Lost, Tree};
 pub(crate) use self::tried::{marshalled, texts};
 use crate::system::clock;
 use crate::values::board::Newest;
-pub use crate::values::happening::EventData;
+pub use crate::values::happening::{EventData, Happening};
 use crate::values::request::{Answer, Asked, Denied, Reply};
 
 /// What the engine asks of the bus.
@@ -53,14 +53,7 @@ pub enum Publication {
     /// Answer a client, after what was shown before is out.
     Reply(Reply, Result<Answer, Denied>),
     /// Say that something happened, for hooks and loggers.
-    Event {
-        /// `call.incoming`, `relay.down`, …
-        kind: &'static str,
-        /// Rises by one with each event.
-        serial: u64,
-        /// What it is about.
-        data: EventData,
-    },
+    Event(Happening),
     /// A contact came, went or changed; by its id.
     ContactChanged(String),
     /// A history row came or changed.
@@ -101,8 +94,8 @@ pub async fn serve(
                     again = true;
                     tell(&reports, &mut said, Report::Up).await;
                     match tree.follow(&mut orders, &mut boards).await {
-                        Some(lost) => Some(Report::Down(sentence(&lost))),
-                        None => return,
+                        Err(lost) => Some(Report::Down(sentence(&lost))),
+                        Ok(()) => return,
                     }
                 }
                 Err(Lost::NameTaken) => Some(Report::NameTaken),
@@ -137,9 +130,8 @@ async fn without_a_bus(
         };
         match order {
             Some(Publication::Reply(reply, answer)) => release(reply, answer),
-            Some(
-                Publication::Event { .. } | Publication::ContactChanged(_) | Publication::HistoryChanged(_),
-            ) => {}
+            Some(Publication::Event(_) | Publication::ContactChanged(_) | Publication::HistoryChanged(_)) => {
+            }
             Some(Publication::Stop) | None => return false,
         }
     }

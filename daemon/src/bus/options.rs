@@ -199,10 +199,8 @@ mod tests {
     use super::*;
 
     fn dictionary<const N: usize>(pairs: [(&str, Variant<'_>); N]) -> Dictionary {
-        pairs
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value.try_into_owned().expect("no file descriptor")))
-            .collect()
+        let owned = |value: Variant<'_>| value.try_into_owned().expect("no file descriptor");
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), owned(value))).collect()
     }
 
     #[test]

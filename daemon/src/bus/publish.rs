@@ -212,37 +212,9 @@ pub(super) fn changes(changed: &Changed) -> (String, &Properties, &[&'static str
 #[cfg(test)]
 mod tests {
     use ahoy_call::{CallView, MemberState, MemberView, PeerId, State};
-    use zbus::Variant;
 
     use super::*;
     use crate::values::board::MemberRow;
-
-    #[test]
-    fn equal_boards_say_nothing() {
-        let board = board_of(vec![call(1, State::Active)]);
-        assert_eq!(difference(&board, &board.clone()), Difference::default());
-    }
-
-    #[test]
-    fn a_call_that_comes_is_an_object_and_not_a_change() {
-        let row = call(1, State::Incoming);
-        let difference = difference(&board_of(vec![]), &board_of(vec![Arc::clone(&row)]));
-        assert_eq!(difference.come, [row]);
-        assert_eq!(
-            paths(&difference),
-            [names::ROOT, names::FOCUS],
-            "both count it, and nothing else changed"
-        );
-    }
-
-    #[test]
-    fn a_call_that_leaves_the_board_goes() {
-        let before = board_of(vec![call(1, State::Disconnected), call(2, State::Active)]);
-        let after = board_of(vec![call(2, State::Active)]);
-        let difference = difference(&before, &after);
-        assert_eq!(difference.gone, [Arc::clone(&before.calls[0])]);
-        assert!(difference.come.is_empty() && difference.changed.is_empty(), "{difference:?}");
-    }
 
     #[test]
     fn a_member_who_comes_is_an_object_and_one_who_speaks_is_a_change_of_its_own() {
@@ -264,46 +236,6 @@ mod tests {
         let changed: Vec<_> = difference.changed.iter().filter(|changed| changed.path == path).collect();
         assert_eq!(changed.len(), 1);
         assert_eq!(changed[0].properties, Properties::from([("Muted", true.into())]));
-    }
-
-    #[test]
-    fn one_step_is_one_change_an_object_with_all_that_changed_and_nothing_else() {
-        let before = board_of(vec![call(1, State::Connecting)]);
-        let mut after = board_of(vec![call(1, State::Active)]);
-        let row = Arc::make_mut(&mut after.calls[0]);
-        row.view.muted = true;
-        row.view.serial = 9;
-        after.missed = 3;
-        let difference = difference(&before, &after);
-        let root = OwnedObjectPath::try_from(names::ROOT).unwrap();
-        let history = OwnedObjectPath::try_from(names::HISTORY).unwrap();
-        let focus = OwnedObjectPath::try_from(names::FOCUS).unwrap();
-        let changed = |path, interface, properties: &[(&'static str, Variant<'static>)]| Changed {
-            path,
-            interface,
-            properties: properties.iter().cloned().collect(),
-        };
-        let expected = [
-            changed(
-                names::call_path(CallId::from_bytes([1; 16])),
-                "Call",
-                &[
-                    ("State", "active".into()),
-                    ("Muted", true.into()),
-                    ("Serial", 9_u64.into()),
-                    ("Codec", "opus".into()),
-                    ("Encrypted", true.into()),
-                ],
-            ),
-            changed(root, "Manager", &[("MissedCount", 3_u32.into())]),
-            changed(focus, "Focus", &[("Missed", 3_u32.into())]),
-            changed(history, "History", &[("Missed", 3_u32.into())]),
-        ];
-        assert_eq!(difference.changed, expected);
-    }
-
-    fn paths(difference: &Difference) -> Vec<&str> {
-        difference.changed.iter().map(|changed| changed.path.as_str()).collect()
     }
 
     fn board_of(calls: Vec<Arc<CallRow>>) -> Board {

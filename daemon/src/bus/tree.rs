@@ -22,7 +22,7 @@ use super::manager::ManagerObject;
 use super::object::Object;
 use super::properties::OwnProperties;
 use super::publish::{add_call, add_device, show, tell_all};
-use super::{EventData, Publication, border, names, release};
+use super::{Happening, Publication, border, names, release};
 use crate::bus::contacts::ContactsObject;
 use crate::bus::history::HistoryObject;
 use crate::system::clock;
@@ -121,46 +121,25 @@ impl Tree {
         self,
         orders: &mut mpsc::Receiver<Publication>,
         boards: &mut watch::Receiver<Option<Newest>>,
-    ) -> Option<Lost> {
+    ) -> Result<(), Lost> {
         let mut lost = boards.borrow().as_ref().map_or(0, |newest| newest.lost);
         loop {
             let order = tokio::select! {
-                order = orders.recv() => Some(order),
+                order = orders.recv() => Some(order.unwrap_or(Publication::Stop)),
                 Ok(()) = boards.changed() => None,
-                () = self.connection.closed() => return Some(Lost::Gone),
+                () = self.connection.closed() => return Err(Lost::Gone),
             };
-            match clock::timeout(STALL, self.catch_up(boards, &mut lost)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) if of_the_connection(&error) => return Some(Lost::Stuck(error)),
-                Ok(Err(error)) => tracing::error!(%error, "something could not be shown on the bus"),
-                Err(_over) => return Some(Lost::Slow),
-            }
-            let Some(order) = order else { continue };
-            let performed = match order {
-                Some(Publication::Reply(reply, answer)) => {
-                    release(reply, answer);
-                    continue;
-                }
-                Some(Publication::Event { kind, serial, data }) => {
-                    clock::timeout(STALL, self.event(kind, serial, data)).await
-                }
-                Some(Publication::ContactChanged(id)) => {
-                    clock::timeout(STALL, self.contact_changed(&id)).await
-                }
-                Some(Publication::HistoryChanged(id)) => {
-                    clock::timeout(STALL, self.history_changed(id)).await
-                }
-                Some(Publication::Stop) | None => {
+            told(self.catch_up(boards, &mut lost)).await?;
+            match order {
+                None => {}
+                Some(Publication::Reply(reply, answer)) => release(reply, answer),
+                Some(Publication::Event(happening)) => told(self.event(happening)).await?,
+                Some(Publication::ContactChanged(id)) => told(self.contact_changed(&id)).await?,
+                Some(Publication::HistoryChanged(id)) => told(self.history_changed(id)).await?,
+                Some(Publication::Stop) => {
                     self.leave().await;
-                    return None;
+                    return Ok(());
                 }
-            };
-            match performed {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) if of_the_connection(&error) => return Some(Lost::Stuck(error)),
-                // One message could not be made. All others can: the bus is not left for it.
-                Ok(Err(error)) => tracing::error!(%error, "something could not be shown on the bus"),
-                Err(_over) => return Some(Lost::Slow),
             }
         }
     }
@@ -183,7 +162,7 @@ impl Tree {
         Ok(())
     }
 
-    async fn event(&self, kind: &'static str, serial: u64, data: EventData) -> zbus::Result<()> {
+    async fn event(&self, Happening { kind, serial, data }: Happening) -> zbus::Result<()> {
         let data = border::event(data);
         let mut spelled = BTreeMap::new();
         let mut put = |key, value: Option<Variant<'static>>| {
@@ -234,9 +213,16 @@ async fn place(server: &ObjectServer, path: &str, object: impl Object) -> zbus::
     server.at(path, Guarded(OwnProperties(guarded))).await.map(|_added| ())
 }
 
-/// Whether the connection is at its end. All else is about one message, and the next may be right.
-fn of_the_connection(error: &zbus::Error) -> bool {
-    matches!(error, zbus::Error::InputOutput(_) | zbus::Error::Handshake(_) | zbus::Error::Address(_))
+/// Tells clients something: an error if the connection is at its end. All else is about one message, and the next may be right.
+async fn told(telling: impl Future<Output = zbus::Result<()>>) -> Result<(), Lost> {
+    use zbus::Error::{Address, Handshake, InputOutput};
+    match clock::timeout(STALL, telling).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error @ (InputOutput(_) | Handshake(_) | Address(_)))) => return Err(Lost::Stuck(error)),
+        Ok(Err(error)) => tracing::error!(%error, "something could not be shown on the bus"),
+        Err(_over) => return Err(Lost::Slow),
+    }
+    Ok(())
 }
 
 /// How long joining may take: with the time between two tries less than five seconds.

@@ -3,14 +3,14 @@
 //! Lives here: what the rules return goes to the ports, and is shown behind the commit of its records, the answer last.
 //! Must not: decide; wait.
 
-use ahoy_call::{CallId, Command, Event, MediaFault, MediaOrder, MediaReport, Moment, PeerId};
+use ahoy_call::{CallId, Command, Effects, Event, MediaFault, MediaOrder, MediaReport, Moment, PeerId};
 
 use crate::engine::Engine;
 use crate::engine::requests::{self, Act, Components, failed};
 use crate::engine::step::{Order, Step, Stepped};
 use crate::history::HistoryOrder;
 use crate::system::{clock, failpoint};
-use crate::values::request::{Answer, Asked, Denied, Reply};
+use crate::values::request::{Answer, Answered, Asked, Denied, Reply};
 use crate::{media, signal};
 
 impl Engine {
@@ -135,13 +135,7 @@ impl Engine {
         self.release(now, "request", Stepped::default(), Some((reply, outcome)));
     }
 
-    fn perform(
-        &mut self,
-        now: Moment,
-        input: &'static str,
-        effects: ahoy_call::Effects,
-        reply: Option<(Reply, Result<Answer, Denied>)>,
-    ) {
+    fn perform(&mut self, now: Moment, input: &'static str, effects: Effects, reply: Option<Answered>) {
         let volume = |call| self.volume(call);
         let stepped = Step::new(&self.contacts, &volume).take(effects);
         self.release(now, input, stepped, reply);
@@ -153,7 +147,7 @@ impl Engine {
         now: Moment,
         input: &'static str,
         stepped: Stepped,
-        reply: Option<(Reply, Result<Answer, Denied>)>,
+        reply: Option<Answered>,
     ) {
         let Stepped { orders, entries, mut release, ended, retired } = stepped;
         let failed: Vec<Event> = orders.into_iter().filter_map(|order| self.give(now, order)).collect();

@@ -31,6 +31,9 @@ pub struct Asked {
 /// Where an answer goes.
 pub type Reply = oneshot::Sender<Result<Answer, Denied>>;
 
+/// An answer, and where it goes.
+pub type Answered = (Reply, Result<Answer, Denied>);
+
 /// A wish of a client, by what it is about.
 #[derive(Debug, PartialEq)]
 pub enum Request {

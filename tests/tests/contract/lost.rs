@@ -120,17 +120,23 @@ async fn a_part_that_hangs_holds_up_no_other_method_and_its_client_is_told() {
     }
 }
 
-#[tokio::test]
-async fn an_agent_is_forgotten_with_the_bus() {
+/// An agent, and the name under which it registered.
+async fn with_an_agent() -> (Rig, zbus::Connection, String) {
     let mut rig = Rig::up(&idle()).await;
     let agent = connect(&rig.bus).await;
-    let manager = ahoy_dbus::proxy::ManagerProxy::new(&agent).await.unwrap();
+    let manager = ahoy_dbus::proxy::ManagerProxy::new(&agent).await.expect("the bus is there");
     let none = ahoy_dbus::Dict::new();
     let board = idle();
     let (registered, asked) =
         tokio::join!(manager.register_agent(&none), rig.port.serve_one(&board, Ok(Answer::Flag(true))));
-    registered.unwrap();
+    registered.expect("an agent may register");
     let Request::Daemon(DaemonRequest::RegisterAgent(name)) = asked.what else { panic!("{:?}", asked.what) };
+    (rig, agent, name)
+}
+
+#[tokio::test]
+async fn an_agent_is_forgotten_with_the_bus() {
+    let (mut rig, _agent, name) = with_an_agent().await;
     rig.bus.go();
     let asked = tokio::time::timeout(std::time::Duration::from_secs(10), rig.port.asked()).await;
     assert_eq!(asked.expect("the lease ends").what, Request::Daemon(DaemonRequest::UnregisterAgent(name)));
@@ -138,15 +144,7 @@ async fn an_agent_is_forgotten_with_the_bus() {
 
 #[tokio::test]
 async fn an_agent_that_leaves_while_the_queue_is_full_is_forgotten_all_the_same() {
-    let mut rig = Rig::up(&idle()).await;
-    let agent = connect(&rig.bus).await;
-    let manager = ahoy_dbus::proxy::ManagerProxy::new(&agent).await.unwrap();
-    let none = ahoy_dbus::Dict::new();
-    let board = idle();
-    let (registered, asked) =
-        tokio::join!(manager.register_agent(&none), rig.port.serve_one(&board, Ok(Answer::Flag(true))));
-    registered.unwrap();
-    let Request::Daemon(DaemonRequest::RegisterAgent(name)) = asked.what else { panic!("{:?}", asked.what) };
+    let (mut rig, agent, name) = with_an_agent().await;
     // Requests that nobody takes, until one more is refused: the queue is full.
     let client = rig.client.clone();
     let full = async {

@@ -35,10 +35,8 @@ fn the_page_names_every_member_that_there_is_and_what_is_to_come_is_not_there() 
     assert_eq!(there, written);
     assert!(to_come.len() > 5 && to_come.values().all(|names| !names.is_empty()), "{to_come:?}");
     for (interface, names) in to_come {
-        let already: Vec<&String> = names
-            .iter()
-            .filter(|name| written.get(&interface).is_some_and(|there| there.contains(*name)))
-            .collect();
+        let there = |name: &&String| written.get(&interface).is_some_and(|there| there.contains(*name));
+        let already: Vec<&String> = names.iter().filter(there).collect();
         assert!(already.is_empty(), "{interface}: {already:?} came");
     }
 }

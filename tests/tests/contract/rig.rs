@@ -13,7 +13,7 @@ use ahoy_call::{
     State,
 };
 use ahoy_tests::bus::PrivateBus;
-use ahoyd::bus::{EventData, Publication, Report, serve};
+use ahoyd::bus::{EventData, Happening, Publication, Report, serve};
 use ahoyd::values::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow, MemberRow, Newest};
 use ahoyd::values::devices::{Device, Flow, Kind};
 use ahoyd::values::request::{Answer, Asked, Denied};
@@ -139,7 +139,7 @@ impl Rig {
 
     /// Everything that the monitor saw of the port until now, signals and replies.
     pub(crate) async fn seen(&self, monitor: &mut MessageStream) -> Vec<Message> {
-        let mark = Publication::Event { kind: "test.mark", serial: 0, data: EventData::default() };
+        let mark = Publication::Event(Happening { kind: "test.mark", serial: 0, data: EventData::default() });
         self.port.order(mark).await;
         let mut seen = Vec::new();
         loop {
@@ -164,13 +164,8 @@ pub(crate) async fn connect(bus: &PrivateBus) -> Connection {
 }
 
 pub(crate) async fn properties_of<'a>(client: &Connection, path: &'a str) -> PropertiesProxy<'a> {
-    PropertiesProxy::builder(client)
-        .destination("org.ahoyd.Calls1")
-        .path(path)
-        .cache_properties(zbus::proxy::CacheProperties::No)
-        .build()
-        .await
-        .unwrap()
+    let proxy = PropertiesProxy::builder(client).destination("org.ahoyd.Calls1").path(path);
+    proxy.cache_properties(zbus::proxy::CacheProperties::No).build().await.unwrap()
 }
 
 /// The member of a message, empty for replies.

@@ -142,8 +142,7 @@ async fn a_sandboxed_program_steers_the_call_reads_it_and_dials_by_id_and_nothin
     assert!(
         reached
             .iter()
-            .any(|what| matches!(what, Request::Call(CallRequest::Dial { target, .. }) if *target == id)),
-        "{reached:?}"
+            .any(|what| matches!(what, Request::Call(CallRequest::Dial { target, .. }) if *target == id))
     );
 
     let refused: [(&str, &str, &[&str]); 17] = [

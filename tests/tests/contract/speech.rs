@@ -20,12 +20,7 @@ pub(crate) static NOTHING: BTreeMap<&str, Variant<'static>> = BTreeMap::new();
 
 /// Everything that the object manager tells, by path, interface and property.
 pub(crate) async fn managed(rig: &Rig) -> BTreeMap<String, BTreeMap<String, BTreeMap<String, OwnedVariant>>> {
-    let proxy = ObjectManagerProxy::builder(&rig.client)
-        .destination("org.ahoyd.Calls1")
-        .path(ROOT)
-        .build()
-        .await
-        .unwrap();
+    let proxy = ObjectManagerProxy::new(&rig.client, "org.ahoyd.Calls1", ROOT).await.unwrap();
     let objects = proxy.get_managed_objects().await.unwrap().into_iter();
     objects
         .map(|(path, interfaces)| {

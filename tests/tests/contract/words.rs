@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ahoy_call::{Message, State};
 use ahoy_proto::codec;
-use ahoyd::bus::{EventData, Publication};
+use ahoyd::bus::{EventData, Happening, Publication};
 use ahoyd::values::board::Board;
 use ahoyd::values::request::Answer;
 use ahoyd::values::rows::{ContactRow, HistoryRow};
@@ -87,7 +87,7 @@ async fn what_no_bus_carries_does_not_get_there_whatever_holds_it() {
     let mut rig = Rig::up(&Board { devices: Vec::new(), ..idle() }).await;
     rig.port.publish(&board).await;
     let data = EventData { name: Some(bad()), ..EventData::default() };
-    rig.port.order(Publication::Event { kind: "call.incoming", serial: 1, data }).await;
+    rig.port.order(Publication::Event(Happening { kind: "call.incoming", serial: 1, data })).await;
     shown(&rig).await;
     let call = rig.properties(CALL_PATH, "Call").await;
     assert_eq!(["Note", "Message", "RemoteName"].map(|name| text(&call[name])), ["Ana", "Ana", "Ana"]);

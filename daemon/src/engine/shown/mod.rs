@@ -19,7 +19,7 @@ use crate::bus::Publication;
 use crate::system::failpoint;
 use crate::values::board::{AccountRow, Board, CallRow, ManagerRow, Newest};
 use crate::values::happening::{EventData, Happening};
-use crate::values::request::{Answer, Denied, Reply};
+use crate::values::request::Answered;
 
 /// A publication that waits longer than this for its commit goes out anyway, and is counted.
 const AT_MOST: Duration = Duration::from_millis(50);
@@ -45,7 +45,7 @@ pub struct Release {
     /// `Manager.Event`s, after the publication: what happened to what.
     pub events: Vec<(&'static str, EventData)>,
     /// The answer to the request that caused it, last.
-    pub reply: Option<(Reply, Result<Answer, Denied>)>,
+    pub reply: Option<Answered>,
 }
 
 /// What Manager and Focus show of the rules; let out with the calls, so that one transition is one signal an object.
@@ -182,13 +182,7 @@ impl Shown {
     }
 
     /// Rows changed outside of a call; an answer that waits for it comes after it is shown.
-    pub fn rows_changed(
-        &mut self,
-        rows: &[u64],
-        missed: u32,
-        last_id: u64,
-        reply: Option<(Reply, Result<Answer, Denied>)>,
-    ) {
+    pub fn rows_changed(&mut self, rows: &[u64], missed: u32, last_id: u64, reply: Option<Answered>) {
         self.board.missed = missed;
         self.board.last_history = last_id;
         self.flush();
@@ -235,18 +229,16 @@ impl Shown {
     pub fn happened(&mut self, kind: &'static str, data: EventData) {
         self.events += 1;
         // Nobody listens where there is no desktop port, as in tests.
-        let _listeners = self.happenings.send(Happening { kind, serial: self.events, data: data.clone() });
-        self.publish(Publication::Event { kind, serial: self.events, data });
+        let happening = Happening { kind, serial: self.events, data };
+        let _listeners = self.happenings.send(happening.clone());
+        self.publish(Publication::Event(happening));
     }
 
     /// One more order for the bus, after all that was let out.
     pub fn publish(&mut self, order: Publication) {
         // The last places of the queue are for replies, of which there are never more than clients that wait.
-        let event = matches!(
-            order,
-            Publication::Event { .. } | Publication::ContactChanged(_) | Publication::HistoryChanged(_)
-        );
-        if event && self.bus.capacity() <= self.bus.max_capacity() / 4 {
+        let reply = matches!(order, Publication::Reply(..) | Publication::Stop);
+        if !reply && self.bus.capacity() <= self.bus.max_capacity() / 4 {
             return self.lost();
         }
         match self.bus.try_send(order) {
