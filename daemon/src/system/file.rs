@@ -84,11 +84,8 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"second");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(
-            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
-            1,
-            "nothing is left beside it"
-        );
+        let all = std::fs::read_dir(path.parent().unwrap()).unwrap();
+        assert_eq!(all.count(), 1, "nothing is left beside it");
         remove(&path).unwrap();
         remove(&path).unwrap();
     }

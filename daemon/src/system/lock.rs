@@ -3,13 +3,12 @@
 //! Lives here: the lock that is taken before anything else is opened and before the bus name is asked for.
 //! Must not: say anything on the bus, or end the process.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
 use tokio::sync::oneshot;
 
 use crate::system::clock;
@@ -41,10 +40,10 @@ impl StateLock {
     /// Takes the lock at `path`, making its directory (mode 0700) when it is missing. Never waits.
     pub fn take(path: &Path) -> Result<Self, LockError> {
         let file = open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(LockError::Taken),
-            Err(error) => Err(unusable(path, error.into())),
+            Err(TryLockError::WouldBlock) => Err(LockError::Taken),
+            Err(TryLockError::Error(error)) => Err(unusable(path, error)),
         }
     }
 
@@ -63,23 +62,13 @@ impl StateLock {
         }
         let file = open(path)?;
         let (tell, told) = oneshot::channel();
-        let wait = move || {
-            let locked = loop {
-                match flock(&file, FlockOperation::LockExclusive) {
-                    Err(rustix::io::Errno::INTR) => {}
-                    locked => break locked,
-                }
-            };
-            // Too late, and nobody listens: the lock is let go of with the file.
-            drop(tell.send(locked.map(|()| Self { _file: file })));
-        };
-        std::thread::Builder::new()
-            .name("lock".to_owned())
-            .spawn(wait)
-            .map_err(|error| unusable(path, error))?;
+        // Too late, and nobody listens: the lock is let go of with the file.
+        let wait = move || drop(tell.send(file.lock().map(|()| Self { _file: file })));
+        let thread = std::thread::Builder::new().name("lock".to_owned()).spawn(wait);
+        thread.map_err(|error| unusable(path, error))?;
         match clock::timeout(patience, told).await {
             Ok(Ok(Ok(lock))) => Ok(lock),
-            Ok(Ok(Err(error))) => Err(unusable(path, error.into())),
+            Ok(Ok(Err(error))) => Err(unusable(path, error)),
             Ok(Err(_)) | Err(_) => Err(LockError::Taken),
         }
     }

@@ -5,9 +5,8 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -114,28 +113,21 @@ impl StoreThread {
     }
 }
 
-const OPEN: u8 = 0;
-const PASSED: u8 = 1;
-const SHUT: u8 = 2;
-
 /// A change goes through its gate right before it becomes real. Until then whoever waits may shut it, and then it is never
 /// made: what a person was told did not happen does not happen later.
 #[derive(Clone, Debug, Default)]
-pub struct Gate(Arc<AtomicU8>);
+pub struct Gate(Arc<OnceLock<bool>>);
 
 impl Gate {
     /// On the thread: from here on the change is made. An error of kind `TimedOut` if it was given up before; passing
     /// again is free.
     pub fn pass(&self) -> io::Result<()> {
-        match self.0.compare_exchange(OPEN, PASSED, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) | Err(PASSED) => Ok(()),
-            Err(_shut) => Err(io::ErrorKind::TimedOut.into()),
-        }
+        if *self.0.get_or_init(|| true) { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
     }
 
     /// Gives the change up; false if it is being made already, and then its report will come.
     pub fn shut(&self) -> bool {
-        self.0.compare_exchange(OPEN, SHUT, Ordering::SeqCst, Ordering::SeqCst) != Err(PASSED)
+        !self.0.get_or_init(|| false)
     }
 }
 
