@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use ahoy_call::CallId;
 use futures_util::StreamExt as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use zbus::conn::Builder;
-use zbus::message::Type;
 use zbus::wire::OwnedFd;
-use zbus::{Connection, MatchRule, MessageStream};
+use zbus::{Connection, MessageStream};
 
+use super::Asks;
 use super::popup_content::InCall;
 use crate::system::clock;
 use crate::values::request::{CallRequest, Guard, Request, Verb, Which};
@@ -30,11 +30,7 @@ const PUT_ASIDE: Duration = Duration::from_secs(2);
 const CARRIED: Duration = Duration::from_millis(500);
 
 /// Holds the locks while there are calls, until nobody can say it any more.
-pub(super) async fn follow(
-    bus: Option<String>,
-    mut calls: watch::Receiver<Vec<InCall>>,
-    ask: mpsc::Sender<Request>,
-) {
+pub(super) async fn follow(bus: Option<String>, mut calls: watch::Receiver<Vec<InCall>>, ask: Asks) {
     while calls.wait_for(|calls| !calls.is_empty()).await.is_ok() {
         match clock::timeout(PATIENCE, Guarding::begin(bus.as_deref())).await {
             Ok(Ok(guarding)) => guarding.follow(&mut calls, &ask).await,
@@ -58,20 +54,15 @@ struct Guarding {
 impl Guarding {
     async fn begin(bus: Option<&str>) -> zbus::Result<Self> {
         let bus = bus.map_or_else(Builder::system, Builder::address).build().await?;
-        let rule = MatchRule::builder()
-            .msg_type(Type::Signal)
-            .sender(LOGIND)
-            .interface(MANAGER)
-            .member("PrepareForSleep")
-            .build()?;
-        let sleeps = MessageStream::for_match_rule(rule, &bus, NonZero::new(4)).await?;
+        let rule = format!("type='signal',sender='{LOGIND}',interface='{MANAGER}',member='PrepareForSleep'");
+        let sleeps = MessageStream::for_match_rule(rule.as_str(), &bus, NonZero::new(4)).await?;
         let idle = lock(&bus, "idle", "block").await?;
         let sleep = lock(&bus, "sleep", "delay").await?;
         Ok(Self { bus, sleeps, _idle: idle, sleep: Some(sleep) })
     }
 
     /// Until there is no call, or logind is gone.
-    async fn follow(mut self, calls: &mut watch::Receiver<Vec<InCall>>, ask: &mpsc::Sender<Request>) {
+    async fn follow(mut self, calls: &mut watch::Receiver<Vec<InCall>>, ask: &Asks) {
         let mut put_aside = Vec::new();
         while !calls.borrow_and_update().is_empty() {
             let said = tokio::select! {
@@ -103,7 +94,7 @@ impl Guarding {
 }
 
 /// Holds every call, so that the others see why nobody speaks, and takes back what was only dialed. Which were held.
-async fn put_all_aside(calls: &mut watch::Receiver<Vec<InCall>>, ask: &mpsc::Sender<Request>) -> Vec<CallId> {
+async fn put_all_aside(calls: &mut watch::Receiver<Vec<InCall>>, ask: &Asks) -> Vec<CallId> {
     let now = calls.borrow_and_update().clone();
     let mut held = Vec::new();
     for one in now {
@@ -124,7 +115,7 @@ async fn put_all_aside(calls: &mut watch::Receiver<Vec<InCall>>, ask: &mpsc::Sen
     held
 }
 
-fn tell(ask: &mpsc::Sender<Request>, call: CallId, verb: Verb) {
+fn tell(ask: &Asks, call: CallId, verb: Verb) {
     let request = Request::Call(CallRequest::Verb { call: Which::Id(call), verb, guard: Guard::default() });
     if ask.try_send(request).is_err() {
         tracing::warn!("a call was not put aside: too many requests wait");

@@ -14,10 +14,10 @@ use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, watch};
 use zbus::conn::Builder;
 use zbus::fdo::RequestNameFlags;
-use zbus::message::Type;
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, MatchRule, Message, MessageStream, ObjectPath, OwnedVariant, Variant, interface};
+use zbus::{Connection, Message, MessageStream, ObjectPath, OwnedVariant, Variant, interface};
 
+use super::Asks;
 use super::note::name;
 use super::popup_content::Scene;
 use crate::system::clock;
@@ -113,11 +113,7 @@ fn opens(request: &Request) -> bool {
 }
 
 /// Is a player while there is a call, until nobody can say so any more.
-pub(super) async fn follow(
-    bus: Option<String>,
-    mut scene: watch::Receiver<Scene>,
-    asks: mpsc::Sender<Request>,
-) {
+pub(super) async fn follow(bus: Option<String>, mut scene: watch::Receiver<Scene>, asks: Asks) {
     while scene.wait_for(|scene| !scene.is_idle()).await.is_ok() {
         match clock::timeout(PATIENCE, Stage::enter(bus.as_deref(), &scene)).await {
             Ok(Ok(mut stage)) => stage.play(&mut scene, &asks).await,
@@ -150,20 +146,14 @@ impl Stage {
         let (press, presses) = mpsc::channel(4);
         let builder = bus.map_or_else(Builder::session, Builder::address);
         let bus = builder.serve_at(PATH, Root).serve_at(PATH, MprisPlayer { shown, press }).build().await?;
-        let rule = MatchRule::builder()
-            .msg_type(Type::Signal)
-            .interface("org.freedesktop.DBus.Properties")
-            .member("PropertiesChanged")
-            .path(PATH)
-            .arg(0, PLAYER)
-            .build()?;
-        let others = MessageStream::for_match_rule(rule, &bus, NonZero::new(32)).await?;
+        let rule = format!("type='signal',member='PropertiesChanged',path='{PATH}',arg0='{PLAYER}'");
+        let others = MessageStream::for_match_rule(rule.as_str(), &bus, NonZero::new(32)).await?;
         bus.request_name_with_flags(NAME, RequestNameFlags::DO_NOT_QUEUE).await?;
         Ok(Self { bus, state, presses, others, began: None, held_back: None })
     }
 
     /// Until there is no call. The name goes with the connection.
-    async fn play(&mut self, scene: &mut watch::Receiver<Scene>, asks: &mpsc::Sender<Request>) {
+    async fn play(&mut self, scene: &mut watch::Receiver<Scene>, asks: &Asks) {
         loop {
             tokio::select! {
                 changed = scene.changed() => {
@@ -249,7 +239,7 @@ fn plays(message: &Message) -> bool {
         .is_some_and(|status| <&str>::try_from(status).is_ok_and(|it| it == "Playing"))
 }
 
-fn ask(asks: &mpsc::Sender<Request>, request: Request) {
+fn ask(asks: &Asks, request: Request) {
     if asks.try_send(request).is_err() {
         tracing::debug!("a media key was lost: too many at once");
     }
@@ -430,10 +420,8 @@ mod tests {
         assert_eq!(verb(Press::Play, &muted), Some((1, Verb::SetMuted(false))));
         assert_eq!(verb(Press::Pause, &open), Some((1, Verb::SetMuted(true))));
         assert_eq!(verb(Press::Stop, &open), Some((1, Verb::HangUp)));
-        assert_eq!(
-            (PlayerState::of(&open).unwrap().playing, PlayerState::of(&muted).unwrap().playing),
-            (true, false)
-        );
+        let playing = |scene| PlayerState::of(scene).unwrap().playing;
+        assert_eq!([&open, &muted].map(playing), [true, false]);
     }
 
     #[test]

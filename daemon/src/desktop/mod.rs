@@ -32,6 +32,9 @@ use crate::values::board::Board;
 use crate::values::happening::Happening;
 use crate::values::request::{Asked, Request};
 
+/// Where a click of a person goes.
+type Asks = mpsc::Sender<Request>;
+
 /// Where the desktop is.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -115,7 +118,7 @@ struct Parts {
 }
 
 /// Looks at the boards and at what happens, and shows each part its own side of it.
-async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, ask: mpsc::Sender<Request>) {
+async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, ask: Asks) {
     let (mut missed, mut broken) = (Missed::default(), Broken::default());
     let mut happens = true;
     loop {

@@ -231,14 +231,4 @@ mod tests {
         }
         assert_eq!(missed.notes().len(), CONTACTS);
     }
-
-    #[test]
-    fn call_back_dials_that_very_contact() {
-        let peer = PeerId::from_bytes([0xab; 16]);
-        let Some(Request::Call(CallRequest::Dial { target, .. })) = pressed(peer, "call-back") else {
-            panic!("it dials")
-        };
-        assert_eq!(target, "ab".repeat(16));
-        assert_eq!(pressed(peer, "default"), None);
-    }
 }

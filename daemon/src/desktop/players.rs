@@ -13,8 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
 use zbus::conn::Builder;
-use zbus::message::Type;
-use zbus::{Connection, MatchRule, Message, MessageStream, OwnedVariant};
+use zbus::{Connection, Message, MessageStream, OwnedVariant};
 
 use crate::system::clock;
 
@@ -57,14 +56,8 @@ impl Room {
     async fn enter(bus: Option<&str>) -> zbus::Result<Self> {
         let builder = bus.map_or_else(Builder::session, Builder::address);
         let bus = builder.build().await?;
-        let rule = MatchRule::builder()
-            .msg_type(Type::Signal)
-            .interface(PROPERTIES)
-            .member("PropertiesChanged")
-            .path(PATH)
-            .arg(0, PLAYER)
-            .build()?;
-        let changes = MessageStream::for_match_rule(rule, &bus, NonZero::new(256)).await?;
+        let rule = format!("type='signal',member='PropertiesChanged',path='{PATH}',arg0='{PLAYER}'");
+        let changes = MessageStream::for_match_rule(rule.as_str(), &bus, NonZero::new(256)).await?;
         Ok(Self { bus, changes, paused: BTreeMap::new() })
     }
 

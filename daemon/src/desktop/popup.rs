@@ -90,35 +90,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_who_and_why_and_what_the_buttons_do() {
-        let mut ringing = call(1, "Ana", State::Incoming);
-        Arc::make_mut(&mut ringing).view.note = Some("the <b>house</b>\nis on fire".to_owned());
-        let shown = notes(&scene(vec![ringing]), false);
-        assert_eq!(shown.len(), 1);
-        assert_eq!(shown[0].summary, "Ana is calling");
-        assert_eq!(shown[0].body, "“the <b>house</b> is on fire”");
-        assert_eq!(shown[0].buttons, [(ANSWER, "Answer".to_owned()), (DECLINE, "Decline".to_owned())]);
-        assert!(shown[0].urgent);
-    }
-
-    #[test]
-    fn a_call_that_waits_says_what_its_answer_does_to_the_other_one() {
-        let calls = vec![call(1, "Ana", State::Active), call(2, "Ben", State::Waiting)];
-        let shown = notes(&scene(calls), false);
-        assert_eq!(shown[0].summary, "Ben is calling");
-        assert_eq!(shown[0].body, "Answering puts your call with Ana on hold.");
-        assert_eq!(shown[0].buttons[0].1, "Hold and answer");
-    }
-
-    #[test]
-    fn a_silent_ring_stays_on_the_screen_and_steps_back() {
-        let mut ringing = call(1, "Ana", State::Incoming);
-        Arc::make_mut(&mut ringing).view.silenced = true;
-        let shown = notes(&scene(vec![ringing]), false);
-        assert!(!shown[0].urgent && shown[0].body.contains("without a sound"));
-    }
-
-    #[test]
     fn a_call_that_was_answered_by_itself_says_so_while_it_lasts() {
         let mut row = call(1, "Ana", State::Active);
         assert_eq!(self_answered(&scene(vec![Arc::clone(&row)])), []);
@@ -130,26 +101,5 @@ mod tests {
         assert!(matches!(hang_up, Some(Request::Call(CallRequest::Verb { verb: Verb::HangUp, .. }))));
         Arc::make_mut(&mut row).view.state = State::Disconnected;
         assert_eq!(self_answered(&scene(vec![row])), []);
-    }
-
-    #[test]
-    fn nothing_is_shown_while_an_agent_shows_the_ring() {
-        assert_eq!(notes(&scene(vec![call(1, "Ana", State::Incoming)]), true), []);
-    }
-
-    #[test]
-    fn only_the_button_that_says_so_answers() {
-        let call = CallId::from_bytes([1; 16]);
-        let verb = |button| match pressed(call, button) {
-            Some(Request::Call(CallRequest::Verb { call: Which::Id(of), verb, .. })) if of == call => {
-                Some(verb)
-            }
-            _ => None,
-        };
-        assert_eq!(verb("answer"), Some(Verb::Answer(Others::Hold)));
-        assert!(matches!(verb("decline"), Some(Verb::Decline { text: None, .. })));
-        for other in ["default", "", "Answer", "inline-reply"] {
-            assert_eq!(pressed(call, other), None, "{other}");
-        }
     }
 }

@@ -6,8 +6,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use super::select::{self, Where};
-use super::{HistoryRow, schema};
+use super::schema;
+use super::select::{self, Rows, Where};
 
 /// The trigram index answers for texts of at least that many characters.
 const INDEXED: usize = 3;
@@ -18,12 +18,7 @@ const TRIGRAMS: usize = 12;
 ///
 /// Names and addresses repeat, so the few that there are get compared, and then the newest calls with those people are
 /// taken. Notes and messages do not repeat: an index of their trigrams finds them.
-pub(super) fn rows(
-    db: &Connection,
-    text: &str,
-    fits: &Where,
-    limit: usize,
-) -> rusqlite::Result<Vec<HistoryRow>> {
+pub(super) fn rows(db: &Connection, text: &str, fits: &Where, limit: usize) -> Rows {
     let text = schema::fold(text);
     let mut found = by_person(db, &text, fits, limit)?;
     // Where people fill the page, only newer calls can still change it.
@@ -35,7 +30,7 @@ pub(super) fn rows(
     Ok(found)
 }
 
-fn by_person(db: &Connection, text: &str, fits: &Where, limit: usize) -> rusqlite::Result<Vec<HistoryRow>> {
+fn by_person(db: &Connection, text: &str, fits: &Where, limit: usize) -> Rows {
     if !fits.is_wide() {
         let mut fits = fits.clone();
         fits.and("+person IN (SELECT id FROM people WHERE instr(folded, ?) > 0)", text.to_owned());
@@ -66,13 +61,7 @@ fn by_person(db: &Connection, text: &str, fits: &Where, limit: usize) -> rusqlit
     ids.into_iter().map(|id| one.query_row([id], select::read)).collect()
 }
 
-fn by_words(
-    db: &Connection,
-    text: &str,
-    fits: &Where,
-    after: u64,
-    limit: usize,
-) -> rusqlite::Result<Vec<HistoryRow>> {
+fn by_words(db: &Connection, text: &str, fits: &Where, after: u64, limit: usize) -> Rows {
     let letters: Vec<char> = text.chars().collect();
     let before = fits.before();
     let after = select::signed(after);

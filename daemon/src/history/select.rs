@@ -8,6 +8,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{HistoryFilter, HistoryRow, mend};
 
+/// Rows that were found.
+pub(super) type Rows = rusqlite::Result<Vec<HistoryRow>>;
+
 /// What [`read`] reads, in its order.
 pub(super) const COLUMNS: &str =
     "calls.id, call, direction, kind, contact, name, address, outcome, reason, ended_by, note, message,
@@ -70,13 +73,7 @@ impl Where {
     }
 
     /// At most so many rows that fit, the highest `key` first.
-    pub(super) fn select(
-        &self,
-        db: &Connection,
-        from: &str,
-        key: &str,
-        limit: usize,
-    ) -> rusqlite::Result<Vec<HistoryRow>> {
+    pub(super) fn select(&self, db: &Connection, from: &str, key: &str, limit: usize) -> Rows {
         let all = if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") };
         let sql = format!("SELECT {COLUMNS} FROM {from} WHERE {all} ORDER BY {key} DESC LIMIT {limit}");
         let mut statement = db.prepare_cached(&sql)?;

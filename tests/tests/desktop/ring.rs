@@ -224,8 +224,9 @@ async fn a_silenced_ring_stays_answerable_and_steps_back() {
     let (id, _) = server.shown().await;
     ringing.view.silenced = true;
     rig.show(vec![ringing]);
-    let Told::Notify { replaces, urgency, .. } = server.told().await else { panic!() };
+    let Told::Notify { replaces, urgency, body, .. } = server.told().await else { panic!() };
     assert_eq!((replaces, urgency), (id, 1));
+    assert!(body.contains("without a sound"), "{body}");
     server.press(id, "answer").await;
     assert!(answers(&rig.asks().await.what, 1));
 }

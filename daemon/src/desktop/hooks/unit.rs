@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::net::unix::pipe;
 use zbus::conn::Builder;
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Variant};
+use zbus::{Connection, MessageStream, OwnedObjectPath, Variant};
 
 use super::{LAST_WORDS, Scribe, environment, json, read};
 use crate::system::clock;
@@ -103,13 +103,8 @@ async fn begin(program: &Path, happening: &Happening, limit: Duration) -> zbus::
     let (output, into) = io::pipe()?;
     let name = unit_name(happening.serial)?;
     let properties = properties(program, happening, limit, into)?;
-    let rule = MatchRule::builder()
-        .msg_type(zbus::message::Type::Signal)
-        .sender(SYSTEMD)
-        .interface(MANAGER)
-        .member("JobRemoved")
-        .build()?;
-    let jobs = MessageStream::for_match_rule(rule, &bus, std::num::NonZero::new(64)).await?;
+    let rule = format!("type='signal',sender='{SYSTEMD}',interface='{MANAGER}',member='JobRemoved'");
+    let jobs = MessageStream::for_match_rule(rule.as_str(), &bus, std::num::NonZero::new(64)).await?;
     bus.call_method(Some(SYSTEMD), PATH, Some(MANAGER), "Subscribe", &()).await?;
     let nothing: [(&str, Vec<Property>); 0] = [];
     let body = (name.as_str(), "fail", properties, nothing.as_slice());

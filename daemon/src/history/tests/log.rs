@@ -93,11 +93,7 @@ fn rows_that_a_crash_left_open_are_closed_and_told_once() {
         let (shown, folded) = row_and_fold(&history, &path, row);
         assert_eq!(shown, folded);
         assert_eq!((shown.outcome.as_str(), shown.reason.as_str()), (outcome, "interrupted"));
-        assert_eq!(
-            (shown.ended_at, shown.duration_ms),
-            (BOOT + ended_at * SECOND, duration),
-            "what is certain"
-        );
+        assert_eq!((shown.ended_at, shown.duration_ms), (BOOT + ended_at * SECOND, duration), "sure");
     }
     history.drop_dead();
     assert_eq!(start(&path).1.len(), 1, "nothing is left to tell");
