@@ -128,12 +128,6 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_be_markup() {
-        let call = focus(vec![("State", "incoming".into()), ("PeerName", "<b>&'\u{7}".into())]);
-        assert_eq!(waybar(Some(&call))["text"], "&lt;b&gt;&amp;&apos;  calls");
-    }
-
-    #[test]
     fn who_waits_is_shown_beside_the_call() {
         let call = focus(vec![
             ("State", "held".into()),

@@ -6,10 +6,7 @@
 
 /// On one line: nothing steers the terminal, makes a column, hides or turns what stands beside it.
 pub fn line(text: &str) -> String {
-    text.chars()
-        .filter(|letter| !is_hidden(*letter))
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect()
+    lines(text).replace('\n', " ")
 }
 
 /// The same with its line breaks, for a sentence that ends in a list.

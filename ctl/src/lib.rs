@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::bus::Bus;
-use crate::cmd::Desk;
+use crate::cmd::{Desk, Which};
 use crate::fault::{Exit, Fault};
 use crate::print::{FormArgs, Printer};
 
@@ -61,16 +61,26 @@ enum Command {
     Call(cmd::call::Args),
     Answer(cmd::answer::AnswerArgs),
     Decline(cmd::answer::DeclineArgs),
-    Silence(cmd::hold::SilenceArgs),
+    /// Stop the ringing here; theirs goes on, and you can still answer
+    #[command(after_help = "Example: ahoyctl silence")]
+    Silence(Which),
     Hangup(cmd::hangup::Args),
-    Hold(cmd::hold::HoldArgs),
-    Resume(cmd::hold::ResumeArgs),
-    Swap(cmd::hold::SwapArgs),
+    /// Put the call aside: neither hears the other
+    #[command(after_help = "Example: ahoyctl hold && ahoyctl call ben")]
+    Hold(Which),
+    /// Take a held call up again; another that you talk in is held for it
+    #[command(after_help = "Example: ahoyctl resume ana")]
+    Resume(Which),
+    /// Change between the call you talk in and the one you hold
+    #[command(after_help = "Example: ahoyctl swap")]
+    Swap,
     Mute(cmd::mute::Args),
     Dnd(cmd::dnd::Args),
     Status(cmd::status::Args),
     List(cmd::show::ListArgs),
-    Show(cmd::show::ShowArgs),
+    /// Show all about one call
+    #[command(after_help = "Example: ahoyctl show ana --json")]
+    Show(Which),
     Watch(cmd::watch::Args),
     Events(cmd::events::Args),
     Wait(cmd::wait::Args),
@@ -135,16 +145,16 @@ async fn run(command: Command, out: Printer) -> Result<Exit, Fault> {
         Command::Call(args) => cmd::call::run(&desk, args).await,
         Command::Answer(args) => cmd::answer::answer(&desk, args).await,
         Command::Decline(args) => cmd::answer::decline(&desk, args).await,
-        Command::Silence(args) => cmd::hold::silence(&desk, args).await,
+        Command::Silence(which) => cmd::hold::silence(&desk, which).await,
         Command::Hangup(args) => cmd::hangup::run(&desk, args).await,
-        Command::Hold(args) => cmd::hold::hold(&desk, args).await,
-        Command::Resume(args) => cmd::hold::resume(&desk, args).await,
-        Command::Swap(_) => cmd::hold::swap(&desk).await,
+        Command::Hold(which) => cmd::hold::hold(&desk, which).await,
+        Command::Resume(which) => cmd::hold::resume(&desk, which).await,
+        Command::Swap => cmd::hold::swap(&desk).await,
         Command::Mute(args) => cmd::mute::run(&desk, args).await,
         Command::Dnd(args) => cmd::dnd::run(&desk, args).await,
         Command::Status(_) => cmd::status::run(&desk).await,
         Command::List(_) => cmd::show::list(&desk).await,
-        Command::Show(args) => cmd::show::show(&desk, args).await,
+        Command::Show(which) => cmd::show::show(&desk, which).await,
         Command::Watch(args) => cmd::watch::run(&desk, &args).await,
         Command::Events(args) => cmd::events::run(&desk, args).await,
         Command::Wait(args) => cmd::wait::run(&desk, args).await,

@@ -104,20 +104,6 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_template_is_told_before_anything_is_done() {
-        assert!(parse("{{ peer").is_err());
-        assert!(parse("{% if %}").is_err());
-    }
-
-    #[test]
-    fn a_name_that_does_not_exist_is_answered_with_those_that_do() {
-        let fault =
-            render(parse("{{ per }}").unwrap(), &json!({"peer": "Ana", "state": "idle"})).unwrap_err();
-        assert_eq!(fault.exit, Exit::Usage);
-        assert!(fault.sentence.ends_with("There are: peer, state."), "{}", fault.sentence);
-    }
-
-    #[test]
     fn a_name_cannot_steer_the_terminal_or_be_a_template_itself() {
         let row = json!({"name": "\u{1b}[2J{{ state }}\n", "state": "idle"});
         assert_eq!(render(parse("{{ name }}|").unwrap(), &row).unwrap(), " [2J{{ state }} |");

@@ -59,28 +59,15 @@ pub(crate) fn ahead(text: &str) -> Result<i64, String> {
 }
 
 fn ahead_of(now: &Zoned, text: &str) -> Result<i64, String> {
-    let wrong = || format!("'{text}' is no time: say 18:30, or 2026-12-24T08:00.");
-    let at = if let Ok(at) = text.parse::<Timestamp>() {
-        at
-    } else {
-        // A date has dashes; without one a time of day is meant.
-        let day = if text.contains('-') { None } else { text.parse::<Time>().ok() };
-        let zoned = match (day, text.parse::<DateTime>()) {
-            (Some(time), _) => {
-                let today = now.date().to_datetime(time).to_zoned(now.time_zone().clone());
-                let today = today.map_err(|_| wrong())?;
-                if today > *now {
-                    today
-                } else {
-                    let tomorrow = now.date().tomorrow().map_err(|_| wrong())?;
-                    tomorrow.to_datetime(time).to_zoned(now.time_zone().clone()).map_err(|_| wrong())?
-                }
-            }
-            (None, Ok(whole)) => whole.to_zoned(now.time_zone().clone()).map_err(|_| wrong())?,
-            (None, Err(_)) => return Err(wrong()),
-        };
-        zoned.timestamp()
+    let at_wall = |at: DateTime| at.to_zoned(now.time_zone().clone()).ok();
+    let today = |time: Time| at_wall(now.date().to_datetime(time)).filter(|at| at > now);
+    let tomorrow = |time: Time| at_wall(now.date().tomorrow().ok()?.to_datetime(time));
+    let read = || match text.parse::<Time>() {
+        Ok(time) if !text.contains('-') => today(time).or_else(|| tomorrow(time)),
+        Ok(_) | Err(_) => at_wall(text.parse().ok()?),
     };
+    let at = text.parse().ok().or_else(|| read().map(|at| at.timestamp()));
+    let at = at.ok_or_else(|| format!("'{text}' is no time: say 18:30, or 2026-12-24T08:00."))?;
     if at <= now.timestamp() { Err(format!("'{text}' has passed.")) } else { Ok(at.as_microsecond()) }
 }
 

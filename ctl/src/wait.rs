@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use zbus::fdo::DBusProxy;
 use zbus::message::{Flags, Type};
-use zbus::{MatchRule, Message, MessageStream};
+use zbus::{Message, MessageStream};
 
 use crate::bus::{Bus, ask};
 use crate::fault::{Exit, Fault};
@@ -48,18 +48,13 @@ impl Follower {
     /// Subscribes. Ask `refresh` for the state, or begin with `next`.
     pub(crate) async fn subscribe(bus: &Bus) -> Result<Self, Fault> {
         let daemon = ask(DBusProxy::new(&bus.connection)).await?;
-        let signals =
-            MatchRule::builder().msg_type(Type::Signal).sender(BUS_NAME).path_namespace(ROOT).build()?;
-        let owner = MatchRule::builder()
-            .msg_type(Type::Signal)
-            .sender("org.freedesktop.DBus")
-            .member("NameOwnerChanged")
-            .add_arg(BUS_NAME)
-            .build()?;
+        let signals = format!("type='signal',sender='{BUS_NAME}',path_namespace='{ROOT}'");
+        let of_the_bus = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'";
+        let owner = format!("{of_the_bus},arg0='{BUS_NAME}'");
         // One stream for everything, so that signals and the reply with the state keep their order.
         let messages = MessageStream::from(&bus.connection);
-        ask(daemon.add_match_rule(signals)).await?;
-        ask(daemon.add_match_rule(owner)).await?;
+        ask(daemon.add_match_rule(signals.as_str().try_into()?)).await?;
+        ask(daemon.add_match_rule(owner.as_str().try_into()?)).await?;
         Ok(Self { bus: bus.clone(), messages, owner: None, reader: None, world: World::default() })
     }
 

@@ -174,10 +174,7 @@ mod tests {
         assert_eq!(id("CAR", None).unwrap(), "car");
         let several = id("head", Some("output")).unwrap_err();
         assert_eq!(several.exit, Exit::Usage);
-        assert!(
-            several.sentence.contains("Head unit") && several.sentence.contains("usb.out"),
-            "{several:?}"
-        );
+        assert!(["Head unit", "usb.out"].iter().all(|part| several.sentence.contains(part)), "{several:?}");
         assert_eq!(id("car", Some("input")).unwrap_err().exit, Exit::NoSuch);
     }
 }

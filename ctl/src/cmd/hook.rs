@@ -191,32 +191,3 @@ fn names(folder: &Path) -> Vec<String> {
     names.sort();
     names
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_not_run_is_listed_with_its_reason() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str, content: &str, mode: u32| {
-            let file = folder.path().join("call.missed").join(name);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(&file, content).unwrap();
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-        };
-        put("10-good", "#!/bin/sh\n", 0o755);
-        put("20-data", "#!/bin/sh\n", 0o644);
-        put("30-shared", "#!/bin/sh\n", 0o775);
-        put("40-windows", "#!/bin/sh\r\n", 0o755);
-        put("50.bak", "#!/bin/sh\n", 0o755);
-        put(".hidden", "#!/bin/sh\n", 0o755);
-        put("10-good~", "#!/bin/sh\n", 0o755);
-        let remarks: Vec<String> =
-            of(folder.path(), "call.missed").into_iter().map(|hook| hook.remark).collect();
-        assert_eq!(remarks[..3], ["", "not executable", "others may write it: chmod go-w"]);
-        assert!(remarks[3].contains("ends in CR") && remarks[4].contains("left-over"), "{remarks:?}");
-        assert!(of(folder.path(), "call.ended").is_empty());
-    }
-}

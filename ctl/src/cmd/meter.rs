@@ -101,10 +101,7 @@ mod tests {
     #[test]
     fn a_bar_is_empty_in_silence_and_full_at_the_loudest_and_always_as_wide() {
         let letters = |level| bar(level).matches('#').count();
-        assert_eq!(
-            (letters(FLOOR), letters(-60.0), letters(-30.0), letters(0.0), letters(6.0)),
-            (0, 0, 15, 30, 30)
-        );
+        assert_eq!([FLOOR, -60.0, -30.0, 0.0, 6.0].map(letters), [0, 0, 15, 30, 30]);
         assert_eq!(bar(FLOOR).len(), bar(0.0).len());
     }
 }

@@ -18,14 +18,6 @@ use crate::world::Call;
 )]
 pub(crate) struct ListArgs {}
 
-/// Show all about one call
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example: ahoyctl show ana --json")]
-pub(crate) struct ShowArgs {
-    #[command(flatten)]
-    which: Which,
-}
-
 /// Runs `list`.
 pub(crate) async fn list(desk: &Desk) -> Result<Exit, Fault> {
     let calls = desk.bus.look().await?.calls();
@@ -42,12 +34,12 @@ pub(crate) async fn list(desk: &Desk) -> Result<Exit, Fault> {
 }
 
 /// Runs `show`.
-pub(crate) async fn show(desk: &Desk, args: ShowArgs) -> Result<Exit, Fault> {
+pub(crate) async fn show(desk: &Desk, which: Which) -> Result<Exit, Fault> {
     let world = desk.bus.look().await?;
     let living = world.calls().iter().any(|call| !call.is_over());
     // With no call going on, the one that has just ended is meant.
     let fits = |call: &Call| !living || !call.is_over();
-    let call = pick::call(&world, args.which.call.as_deref(), fits, "There is no call.")?;
+    let call = pick::call(&world, which.call.as_deref(), fits, "There is no call.")?;
     if desk.out.is_json() {
         return desk.show_call(&call).map(|()| Exit::Ok);
     }

@@ -107,20 +107,7 @@ async fn no_call_in_that_state_ends_with_5() {
 
 #[tokio::test]
 async fn a_call_that_is_waited_for_ends_with_the_code_of_its_reason() {
-    let reasons = [
-        ("completed", 0),
-        ("canceled", 0),
-        ("no-answer", 3),
-        ("declined", 6),
-        ("busy", 7),
-        ("unavailable", 9),
-        ("connection-lost", 9),
-        ("media-failed", 11),
-        ("answered-elsewhere", 12),
-        ("internal", 1),
-        ("abducted", 1),
-    ];
-    for (reason, code) in reasons {
+    for (reason, code) in [("completed", 0), ("no-answer", 3), ("answered-elsewhere", 12), ("abducted", 1)] {
         let done = dial_and_wait("--wait", reason, false).await;
         assert_eq!(done.code, code, "{reason} {done:?}");
         assert_eq!(done.json()["call"]["state_reason"], reason);
@@ -214,10 +201,8 @@ async fn nobody_but_the_daemon_can_tell_that_a_call_is_active() {
     let forged = ("org.ahoyd.Calls1.Call", dict! {"State": "active"}, Vec::<String>::new());
     let properties = "org.freedesktop.DBus.Properties";
     // Straight to the client, past every match rule.
-    forger
-        .emit_signal(Some(fake.client.as_str()), path.as_str(), properties, "PropertiesChanged", &forged)
-        .await
-        .unwrap();
+    let to = Some(fake.client.as_str());
+    forger.emit_signal(to, path.as_str(), properties, "PropertiesChanged", &forged).await.unwrap();
     // Once the forger has an answer of the bus, the bus has passed on what it sent before.
     zbus::fdo::DBusProxy::new(&forger).await.unwrap().get_id().await.unwrap();
     fake.play(Step::Set(path, "Call", dict! {"State": "alerting"})).await;
@@ -249,9 +234,6 @@ async fn dial_and_wait(wait: &str, reason: &str, answered: bool) -> Done {
     ));
     let done = fake.ctl(&["call", "cleo", wait, "--json", "--note", "hi"]).await;
     let dial = fake.asked.iter().find(|asked| asked.starts_with("Manager.Dial")).unwrap();
-    assert!(
-        dial.contains("\"cleo\"") && dial.contains("note"),
-        "what was typed and the note were dialed: {dial}"
-    );
+    assert!(dial.contains("\"cleo\"") && dial.contains("note"), "what was typed: {dial}");
     done
 }

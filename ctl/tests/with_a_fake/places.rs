@@ -110,10 +110,8 @@ async fn words_of_others_cannot_turn_a_terminal_in_any_form() {
         let done = fake.ctl(args).await;
         assert!(done.code == 0 && !turned(&done.out), "{args:?} {path}: {done:?}");
     }
-    assert_eq!(
-        fake.ctl(&["list", "--json"]).await.json()["calls"][0]["remote_name"],
-        "An\u{202e}a\u{1b}[2J\u{200b}"
-    );
+    let list = fake.ctl(&["list", "--json"]).await.json();
+    assert_eq!(list["calls"][0]["remote_name"], "An\u{202e}a\u{1b}[2J\u{200b}");
 }
 
 #[tokio::test]
@@ -131,11 +129,7 @@ async fn a_time_zone_has_its_name_and_one_that_is_not_known_is_told_once() {
         ("UTC", "2026-11-03 14:05"),
     ] {
         let done = fake.run(command(&fake.bus, &["history", "--format", shown]).env("TZ", zone)).await;
-        assert_eq!(
-            (done.out.as_str(), done.err.as_str()),
-            (format!("{expected}\n").repeat(2).as_str(), ""),
-            "{zone}"
-        );
+        assert_eq!((done.out, done.err), (format!("{expected}\n").repeat(2), String::new()), "{zone}");
     }
     let done = fake.run(command(&fake.bus, &["history", "--format", shown]).env("TZ", "Mars/Olympus")).await;
     assert_eq!(done.out, "2026-11-03 14:05\n".repeat(2));

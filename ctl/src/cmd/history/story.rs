@@ -164,9 +164,6 @@ mod tests {
 
     #[test]
     fn how_long_after_is_seconds_and_then_minutes() {
-        assert_eq!(
-            (after_first(0), after_first(440), after_first(65_000)),
-            (String::new(), "+0.4 s".into(), "+01:05".into())
-        );
+        assert_eq!([0, 440, 65_000].map(after_first), ["", "+0.4 s", "+01:05"]);
     }
 }

@@ -380,15 +380,7 @@ pub(crate) fn call_path(number: u8) -> String {
 
 /// The properties of a call, its id made of one byte.
 pub(crate) fn call(number: u8, name: &str, state: &str) -> Dict {
-    let pair = format!("{number:02x}");
-    let id = format!(
-        "{}-{}-{}-{}-{}",
-        pair.repeat(4),
-        pair.repeat(2),
-        pair.repeat(2),
-        pair.repeat(2),
-        pair.repeat(6)
-    );
+    let id = [4, 2, 2, 2, 6].map(|bytes| format!("{number:02x}").repeat(bytes)).join("-");
     dict! {
         "Id": id, "RemoteName": name.to_owned(), "RemoteAddress": format!("addr{name}"), "Contact": format!("c{number}"),
         "State": state.to_owned(), "StateReason": "", "EndedBy": "", "Direction": if state == "incoming" { "incoming" } else { "outgoing" },
