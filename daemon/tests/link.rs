@@ -242,10 +242,7 @@ async fn after_a_change_of_our_network_the_next_connection_takes_the_place_of_a_
     let mut new = clock::timeout(AT_MOST, greeted(&listener)).await.expect("it dials beside the old one");
     ana.up().await;
     let again = said(&mut new).await;
-    assert!(
-        matches!(&again, ToRelay::Send(it) if it.id == sent.id),
-        "what was not taken goes again: {again:?}"
-    );
+    assert!(matches!(&again, ToRelay::Send(it) if it.id == sent.id), "it goes again: {again:?}");
     say(&mut new, ToClient::Accepted { id: sent.id }).await;
     assert_eq!(ana.accepted().await, 1, "nobody was told of a link that is down");
 }

@@ -369,17 +369,13 @@ mod tests {
 
     #[test]
     fn unknown_fields_and_kinds_are_ignored() {
-        assert_eq!(
-            ToRelay::parse(r#"{"kind":"hello","version":1,"mood":[{}]}"#).unwrap(),
-            ToRelay::Hello { version: 1 }
-        );
+        let hello = ToRelay::parse(r#"{"kind":"hello","version":1,"mood":[{}]}"#).unwrap();
+        assert_eq!(hello, ToRelay::Hello { version: 1 });
         assert_eq!(ToRelay::parse(r#"{"kind":"plate-open","x":1}"#).unwrap(), ToRelay::Unknown);
         assert_eq!(ToRelay::parse(r#"{"kind":"credentials","x":1}"#).unwrap(), ToRelay::Credentials);
         assert_eq!(ToClient::parse(r#"{"kind":"knock"}"#).unwrap(), ToClient::Unknown);
-        assert_eq!(
-            ToClient::parse(r#"{"kind":"refused","why":"weather"}"#).unwrap(),
-            ToClient::Refused { id: None, why: Why::Unknown }
-        );
+        let refused = ToClient::parse(r#"{"kind":"refused","why":"weather"}"#).unwrap();
+        assert_eq!(refused, ToClient::Refused { id: None, why: Why::Unknown });
     }
 
     #[test]
@@ -402,11 +398,8 @@ mod tests {
         let other = SigningKey::from_bytes(&[6; 32]).verifying_key().to_bytes();
         assert_eq!(Claim { key: other, ..claim.clone() }.verify(&Nonce([7; 32])), None, "another's inbox");
         let bare = key.sign(&[7; 32]).to_bytes();
-        assert_eq!(
-            Claim { signature: bare, ..claim }.verify(&Nonce([7; 32])),
-            None,
-            "a signature without the domain"
-        );
+        let claim = Claim { signature: bare, ..claim };
+        assert_eq!(claim.verify(&Nonce([7; 32])), None, "a signature without the domain");
     }
 
     proptest! {

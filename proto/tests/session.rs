@@ -153,11 +153,8 @@ fn another_device_cannot_open_what_was_meant_for_one() {
     let calling = begin(&ana, &ben, &hello(&ana));
     assert_eq!(open(&eve, calling.message_1()).err(), Some(SessionError::Seal));
     let other_device = Phone { device: eve.device, ..ben };
-    assert_eq!(
-        open(&other_device, calling.message_1()).err(),
-        Some(SessionError::Seal),
-        "the prologue binds"
-    );
+    let opened = open(&other_device, calling.message_1());
+    assert_eq!(opened.err(), Some(SessionError::Seal), "the prologue binds");
 }
 
 #[test]

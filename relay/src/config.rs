@@ -225,9 +225,8 @@ mod tests {
     #[test]
     fn a_wrong_value_is_refused_with_its_place() {
         assert!(error("\nlisten = \"here\"").starts_with("relay.toml: line 2, column 10: "));
-        assert!(
-            error("[ice]\nturn = [\"stun:x\"]").starts_with("relay.toml: line 2, column 10: a `turn` server")
-        );
+        let wrong = error("[ice]\nturn = [\"stun:x\"]");
+        assert!(wrong.starts_with("relay.toml: line 2, column 10: a `turn` server"), "{wrong}");
         assert!(error("[tls]\ncert = \"c\"").contains("missing field `key`"));
         assert!(error("[limits").starts_with("relay.toml: line 1, column 8: "));
     }

@@ -171,10 +171,8 @@ mod tests {
         assert_eq!(bag.wants(NOW), Some((Place(0), 16, limits::BACKLOG_BYTES)));
         assert_eq!(bag.wants(NOW), None, "it was asked");
         assert_eq!(bag.arrived(NOW, mail(3, 10), Some(Place(3))), None);
-        assert_eq!(
-            ids(&bag.waited(NOW, vec![(Place(1), mail(1, 10)), (Place(2), mail(2, 10))], false)),
-            [1, 2]
-        );
+        let waited = bag.waited(NOW, vec![(Place(1), mail(1, 10)), (Place(2), mail(2, 10))], false);
+        assert_eq!(ids(&waited), [1, 2]);
         let Some((after, ..)) = bag.wants(NOW) else { panic!("it asks again") };
         assert_eq!(after, Place(2));
         assert_eq!(ids(&bag.waited(NOW, vec![(Place(3), mail(3, 10))], false)), [3]);

@@ -116,10 +116,8 @@ mod tests {
         let servers = north().servers(1_700_000_000, near("192.0.2.1"));
         let name = &servers[0].username;
         assert_eq!(name, "1700003600:441f4a98d6d09160");
-        assert_eq!(
-            servers[0].credential, "YHxw8im9zr7C1G76UINweGzIgPQ=",
-            "base64(HMAC-SHA1(secret, username))"
-        );
+        // base64(HMAC-SHA1(secret, username))
+        assert_eq!(servers[0].credential, "YHxw8im9zr7C1G76UINweGzIgPQ=");
     }
 
     #[test]

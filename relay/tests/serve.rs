@@ -25,8 +25,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 #[tokio::test]
 async fn an_envelope_travels_from_a_sender_to_an_inbox() {
     let relay = Relay::start(settings());
-    let mut ana = relay.connect().await;
-    ana.claim(&key(1)).await;
+    let mut ana = relay.owner(1).await;
     let mut ben = relay.connect().await;
     ben.say(&ToRelay::Hello { version: 1 }).await;
     ben.hear().await.unwrap();
@@ -42,8 +41,7 @@ async fn an_envelope_travels_from_a_sender_to_an_inbox() {
 #[tokio::test]
 async fn a_message_that_is_too_long_ends_its_connection_and_no_other() {
     let relay = Relay::start(settings());
-    let mut ana = relay.connect().await;
-    ana.claim(&key(1)).await;
+    let mut ana = relay.owner(1).await;
     let mut long = relay.connect().await;
     // The relay may close before all of it was written.
     let _cut = long.0.send(Message::text("a".repeat(limits::MESSAGE_BYTES + 1))).await;
@@ -74,8 +72,7 @@ async fn who_does_not_read_is_cut_off_and_finds_the_mail_later() {
     socket.set_recv_buffer_size(4 * 1024).unwrap();
     let mut slow = Client::open(socket.connect(relay.address).await.unwrap()).await.unwrap();
     slow.claim(&key(1)).await;
-    let mut ben = relay.connect().await;
-    ben.claim(&key(2)).await;
+    let mut ben = relay.owner(2).await;
     for id in 0..64 {
         ben.say(&ToRelay::Send(envelope(&key(1), id, limits::BODY_BYTES))).await;
         assert!(matches!(ben.hear().await, Ok(ToClient::Accepted { .. })), "the sender notices nothing");
@@ -90,8 +87,7 @@ async fn who_does_not_read_is_cut_off_and_finds_the_mail_later() {
     assert!(read < 20, "{read} messages were kept for it");
     assert_eq!(code, 1013);
     drop(slow);
-    let mut again = relay.connect().await;
-    again.claim(&key(1)).await;
+    let mut again = relay.owner(1).await;
     for id in 0..64 {
         let Ok(ToClient::Deliver(deliver)) = again.hear().await else { panic!("mail {id} is lost") };
         assert_eq!(deliver.id, EnvelopeId::from_bytes([id; 16]));
@@ -107,8 +103,7 @@ async fn who_says_nothing_is_closed_before_and_after_the_handshake() {
     let mut mute = TcpStream::connect(relay.address).await.unwrap();
     let mut greets = relay.connect().await;
     greets.say(&ToRelay::Hello { version: 1 }).await;
-    let mut claims = relay.connect().await;
-    claims.claim(&key(1)).await;
+    let mut claims = relay.owner(1).await;
     assert!(matches!(greets.hear().await, Ok(ToClient::Challenge { .. })));
     assert_eq!(greets.hear().await, Err(1008));
     let read = tokio::time::timeout(AT_MOST, mute.read(&mut [0; 1])).await.expect("it is closed");
@@ -125,10 +120,8 @@ async fn who_answers_no_ping_is_dead_and_who_does_lives() {
         timing: Timing { ping_every, dead_after, ..Timing::default() },
         ..settings()
     });
-    let mut dead = relay.connect().await;
-    dead.claim(&key(1)).await;
-    let mut lives = relay.connect().await;
-    lives.claim(&key(2)).await;
+    let mut dead = relay.owner(1).await;
+    let mut lives = relay.owner(2).await;
     // `dead` does not read, so it answers no ping; `lives` does nothing but read, three times as long as it could be silent.
     for _ in 0..30 {
         let ping = tokio::time::timeout(AT_MOST, lives.0.next()).await;
@@ -147,14 +140,11 @@ async fn who_answers_no_ping_is_dead_and_who_does_lives() {
 #[tokio::test]
 async fn a_newer_connection_displaces_the_older() {
     let relay = Relay::start(settings());
-    let mut older = relay.connect().await;
-    older.claim(&key(1)).await;
-    let mut newer = relay.connect().await;
-    newer.claim(&key(1)).await;
+    let mut older = relay.owner(1).await;
+    let mut newer = relay.owner(1).await;
     assert_eq!(older.hear().await, Err(4001));
     drop(older);
-    let mut ben = relay.connect().await;
-    ben.claim(&key(2)).await;
+    let mut ben = relay.owner(2).await;
     ben.say(&ToRelay::Send(envelope(&key(1), 1, 10))).await;
     assert!(matches!(newer.hear().await, Ok(ToClient::Deliver(_))));
     relay.stop().await;

@@ -67,11 +67,8 @@ fn a_sender_reads_the_same_bytes_whatever_becomes_of_the_envelope() {
     let wrong = |ana: &Owner, n| wrong_token(to(ana, n));
     let reference = answers(&online, &to);
     assert_eq!(reference.len(), 150);
-    assert_eq!(
-        reference.iter().filter(|line| line.contains("rate")).count(),
-        50,
-        "limits count in each case"
-    );
+    let refused = reference.iter().filter(|line| line.contains("rate"));
+    assert_eq!(refused.count(), 50, "limits count in each case");
     for (name, other) in [
         ("offline", answers(&offline, &to)),
         ("unknown inbox", answers(&unknown, &to)),
@@ -214,11 +211,8 @@ fn who_neither_claims_nor_sends_within_ten_seconds_is_closed() {
     let out = r.after(Duration::from_micros(1));
     assert_eq!(closed(&out), [(silent, CloseCode::Policy), (greets, CloseCode::Policy)]);
     assert_eq!(closed(&r.after(Duration::from_micros(49_999_999))), []);
-    assert_eq!(
-        closed(&r.after(Duration::from_micros(1))),
-        [(sends, CloseCode::Policy)],
-        "a minute of nothing"
-    );
+    let after = r.after(Duration::from_micros(1));
+    assert_eq!(closed(&after), [(sends, CloseCode::Policy)], "a minute of nothing");
     assert_eq!(closed(&r.after(HOUR)), []);
     assert!(sends != claims && r.board.len() == 1);
 }

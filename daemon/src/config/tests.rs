@@ -144,11 +144,8 @@ fn a_wrong_key_value_or_file_is_refused_with_a_sentence_and_nothing_is_written()
     for key in ["call.lifetme", "lifetime", "", "call", "call.lifetime.x", "a\nb.c"] {
         assert!(set("", key, words("1")).unwrap_err().contains("there is no setting"), "{key}");
     }
-    assert!(
-        set("[call]\nlifetime = 3\n", "media.bitrate", Setting::Whole(24_000))
-            .unwrap_err()
-            .contains("config.toml:2:12")
-    );
+    let wrong = set("[call]\nlifetime = 3\n", "media.bitrate", Setting::Whole(24_000)).unwrap_err();
+    assert!(wrong.contains("config.toml:2:12"), "{wrong}");
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.toml");
     std::fs::write(&path, COMMENTED).unwrap();

@@ -151,11 +151,8 @@ impl Contacts {
     pub fn twins(&self, peer: PeerId) -> Vec<String> {
         let Some(row) = self.rows.get(&peer) else { return Vec::new() };
         let looks = skeleton(&row.name);
-        let others = self.rows.iter().filter(|(other, _)| **other != peer);
-        others
-            .filter(|(_, other)| skeleton(&other.name) == looks)
-            .map(|(other, _)| hex(other.bytes()))
-            .collect()
+        let alike = |(other, row): &(&PeerId, &Row)| **other != peer && skeleton(&row.name) == looks;
+        self.rows.iter().filter(alike).map(|(other, _)| hex(other.bytes())).collect()
     }
 
     /// What a person decided about a contact, and whether it is blocked; `None` for somebody we do not know.

@@ -47,11 +47,8 @@ impl Somebody {
     /// The same account after a change of its own.
     fn renamed(&self, name: &str) -> String {
         let dir = self.dir.path().join("identity");
-        identity::open(&dir, Some(name), &["ws://127.0.0.1:1".into()])
-            .unwrap()
-            .card([9; 16])
-            .unwrap()
-            .to_text()
+        let renamed = identity::open(&dir, Some(name), &["ws://127.0.0.1:1".into()]).unwrap();
+        renamed.card([9; 16]).unwrap().to_text()
     }
 
     /// Where the card of somebody lies.
@@ -239,11 +236,7 @@ fn each_exported_card_has_a_token_of_its_own_that_binds_once_and_goes_with_its_c
     let bound = |contacts: &mut Now| contacts.roster().tokens().iter().filter(|t| t.bound.is_some()).count();
     assert_eq!((contacts.roster().tokens().len(), bound(&mut contacts)), (2, 1), "both survive a restart");
     contacts.remove(ben.own.peer_id()).unwrap();
-    assert_eq!(
-        (contacts.roster().tokens().len(), bound(&mut contacts)),
-        (1, 0),
-        "Ben's is revoked, the other stays"
-    );
+    assert_eq!((contacts.roster().tokens().len(), bound(&mut contacts)), (1, 0), "Ben's is revoked");
     assert_eq!(kind(contacts.remove(ben.own.peer_id())), DeniedKind::NoSuchContact);
     drop(contacts);
     let mut contacts = ana.contacts();
@@ -358,11 +351,8 @@ fn a_card_that_nobody_used_can_be_taken_back_and_ends_by_itself_after_thirty_day
     assert!(contacts.bind(hashes[0], peer));
     let dir = ana.dir.path().join("contacts");
     let listed = |contacts: &Now| {
-        contacts
-            .unused_cards()
-            .into_iter()
-            .map(|(hash, at)| (hash, at, Contacts::given_to(&dir, hash)))
-            .collect::<Vec<_>>()
+        let unused = contacts.unused_cards().into_iter();
+        unused.map(|(hash, at)| (hash, at, Contacts::given_to(&dir, hash))).collect::<Vec<_>>()
     };
     let (lost, old) = ((hashes[1], 2 * DAY, "lost".to_owned()), (hashes[2], 3 * DAY, "old".to_owned()));
     assert_eq!(listed(&contacts), [lost.clone(), old.clone()], "one that is in use goes with its contact");

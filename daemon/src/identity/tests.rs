@@ -24,11 +24,8 @@ fn the_first_start_makes_an_account_and_the_second_finds_it() {
     assert_eq!(first.inboxes[0].inbox(), second.inboxes[0].inbox());
     assert_eq!((first.revision, second.revision), (1, 1));
     let elsewhere = tempfile::tempdir().unwrap();
-    assert_ne!(
-        open(elsewhere.path(), None, &[]).unwrap().peer_id(),
-        first.peer_id(),
-        "keys are made by chance"
-    );
+    let other = open(elsewhere.path(), None, &[]).unwrap();
+    assert_ne!(other.peer_id(), first.peer_id(), "keys are made by chance");
 }
 
 #[test]
@@ -127,10 +124,7 @@ fn a_device_that_does_not_hold_the_account_is_known_by_it_and_signs_nothing_for_
     stored.as_object_mut().unwrap().remove("account");
     std::fs::write(&path, stored.to_string()).unwrap();
     let error = open(dir.path(), Some("Ana"), &urls).unwrap_err();
-    assert!(
-        matches!(error, IdentityError::Damaged { .. }),
-        "a key that is lost is no other device's: {error}"
-    );
+    assert!(matches!(error, IdentityError::Damaged { .. }), "a lost key is no other's: {error}");
     stored["version"] = 2.into();
     std::fs::write(&path, stored.to_string()).unwrap();
     let late = 1_000_000 + CERTIFICATE_LIFE_S;

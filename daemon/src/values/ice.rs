@@ -111,10 +111,7 @@ mod tests {
         renewal.came(at(0), &servers);
         while let Some(now) = renewal.due().filter(|due| *due < at(24 * 60)) {
             assert!(now + SOON < ends_at_the_relay, "renewed in time");
-            assert!(
-                servers.end.is_some_and(|end| end <= ends_at_the_relay),
-                "what we believe is not too long"
-            );
+            assert!(servers.end.is_some_and(|end| end <= ends_at_the_relay), "not too long");
             renewal.asked(now);
             servers = IceServers::fresh(now, turn());
             renewal.came(now, &servers);

@@ -101,20 +101,16 @@ fn words_of_our_own_are_refused_with_the_letter_that_is_not_taken() {
         assert_eq!(refused, Err(Unfit::Letter { letter: trick, at: 3 }), "U+{:04X}", u32::from(trick));
     }
     let sentence = |typed: &str| Words::own(typed, NAME).unwrap_err().to_string();
-    assert_eq!(
-        sentence("abc\u{202e}def"),
-        "it holds U+202E, which turns the direction of the text around it, as its letter 4"
-    );
+    let turned = "it holds U+202E, which turns the direction of the text around it, as its letter 4";
+    assert_eq!(sentence("abc\u{202e}def"), turned);
     assert_eq!(sentence("a\nb"), "it holds U+000A, a line break, as its letter 2");
     assert_eq!(sentence("a\u{200d}b"), "it holds U+200D, a joiner that joins nothing there, as its letter 2");
     assert_eq!(sentence(""), "it is empty");
     assert_eq!(sentence("  "), "it is empty");
     assert_eq!(sentence(" Ana"), "it begins or ends with a blank");
     assert_eq!(sentence(&"x".repeat(65)), "it has 65 characters, 64 are the most");
-    assert_eq!(
-        sentence(&format!("A{}", "\u{301}".repeat(20))),
-        "its letter 1 carries more marks than can be shown"
-    );
+    let marked = format!("A{}", "\u{301}".repeat(20));
+    assert_eq!(sentence(&marked), "its letter 1 carries more marks than can be shown");
     assert!(Words::own("two\nlines", NOTE).is_ok());
     assert!(Words::own(&"x".repeat(281), NOTE).is_err());
 }

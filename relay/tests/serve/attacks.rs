@@ -71,9 +71,7 @@ async fn what_never_became_a_connection_is_not_counted_as_one() {
             closed(socket).await;
         }
     }
-    let (mut ana, mut ben) = (relay.connect().await, relay.connect().await);
-    ana.claim(&key(1)).await;
-    ben.claim(&key(2)).await;
+    let _both = (relay.owner(1).await, relay.owner(2).await);
     relay.stop().await;
 }
 
@@ -110,8 +108,7 @@ async fn tls_that_is_cut_off_is_not_counted_either() {
 #[tokio::test]
 async fn sockets_that_one_address_holds_are_not_anothers_loss() {
     let relay = Relay::start(room(50, 20));
-    let mut ana = relay.connect().await;
-    ana.claim(&key(1)).await;
+    let mut ana = relay.owner(1).await;
     let mut held = Vec::new();
     for n in 0..60 {
         let mut eve = relay.connect_from(EVE + n % 3).await;
@@ -121,8 +118,7 @@ async fn sockets_that_one_address_holds_are_not_anothers_loss() {
         eve.hear().await.unwrap();
         held.push(eve);
     }
-    let mut ben = relay.connect().await;
-    ben.claim(&key(2)).await;
+    let mut ben = relay.owner(2).await;
     ben.say(&ToRelay::Send(envelope(&key(1), 7, 10))).await;
     assert!(matches!(ana.hear().await, Ok(ToClient::Deliver(_))), "who was there is served");
     assert_eq!(held[0].hear().await, Err(1013), "and of who has most the idlest has gone");
@@ -134,16 +130,14 @@ async fn sockets_that_one_address_holds_are_not_anothers_loss() {
 #[tokio::test]
 async fn a_flood_of_frames_keeps_neither_newcomers_nor_time_waiting() {
     let relay = Relay::start(settings());
-    let mut ana = relay.connect().await;
-    ana.claim(&key(1)).await;
+    let mut ana = relay.owner(1).await;
     for n in 0..20 {
         let mut eve = relay.connect_from(EVE).await;
         eve.claim(&key(100 + n)).await;
         flood(eve);
     }
     for n in 0..3 {
-        let mut ben = relay.connect().await;
-        ben.claim(&key(2)).await;
+        let mut ben = relay.owner(2).await;
         ben.say(&ToRelay::Send(envelope(&key(1), n, 100))).await;
         let Ok(ToClient::Deliver(deliver)) = ana.hear().await else { panic!("nothing is delivered") };
         ana.say(&ToRelay::Ack { id: deliver.id }).await;
@@ -198,8 +192,7 @@ async fn what_a_web_page_sends_is_turned_away() {
 async fn all_queues_together_have_a_bound_and_the_heaviest_address_pays() {
     let limits = Limits { queue_bytes: 512 * 1024, ..Limits::default() };
     let relay = Relay::start(Settings { limits, ..settings() });
-    let mut ana = relay.connect().await;
-    ana.claim(&key(1)).await;
+    let mut ana = relay.owner(1).await;
     let mut waits = JoinSet::new();
     for _ in 0..20 {
         let mut eve = relay.connect_from(EVE).await;

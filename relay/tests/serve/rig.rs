@@ -62,6 +62,13 @@ impl Relay {
         Client::open(TcpStream::connect(self.address).await.unwrap()).await.unwrap()
     }
 
+    /// Who holds the inbox of this key.
+    pub(crate) async fn owner(&self, n: u8) -> Client<TcpStream> {
+        let mut client = self.connect().await;
+        client.claim(&key(n)).await;
+        client
+    }
+
     /// From another address of this machine: 127.0.0.`n`.
     pub(crate) async fn connect_from(&self, n: u8) -> Client<TcpStream> {
         Client::open(self.socket_from(n).await).await.unwrap()

@@ -59,10 +59,8 @@ fn a_card_that_is_damaged_while_we_run_is_not_believed_but_set_aside_and_mended_
     assert!(contacts.legs(peer, now_s()).is_empty() && !path.exists());
     assert!(!problems.has_changed().unwrap(), "told once");
     assert_eq!(contacts.add(&ben.card(1), 2), Ok(Added::Updated(peer)));
-    assert_eq!(
-        (contacts.get(peer).unwrap().name.as_str(), contacts.legs(peer, now_s()).len()),
-        ("my Ben", 1)
-    );
+    let name = contacts.get(peer).unwrap().name;
+    assert_eq!((name.as_str(), contacts.legs(peer, now_s()).len()), ("my Ben", 1));
     assert!(roster.card(peer).is_some());
 }
 
@@ -74,11 +72,8 @@ fn a_file_of_a_newer_program_is_left_alone() {
     let newer = std::fs::read_to_string(&path).unwrap().replace("\"version\":1", "\"version\":2");
     std::fs::write(&path, &newer).unwrap();
     let contacts = ana.contacts();
-    assert!(
-        contacts.is_empty() && contacts.problems().borrow()[0].contains("newer"),
-        "{:?}",
-        contacts.problems()
-    );
+    let problems = contacts.problems();
+    assert!(contacts.is_empty() && problems.borrow()[0].contains("newer"), "{problems:?}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
 }
 
