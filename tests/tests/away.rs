@@ -198,10 +198,8 @@ fn the_order_for_a_note_names_the_contact_and_goes_to_the_silent_device() {
     let message = Message::Ringing;
     let _rings = phone.event(now, Event::Received { call, leg: device(2), message });
     let effects = phone.command(now, Command::HangUp { call }).unwrap();
-    let notes: Vec<_> = effects
-        .into_iter()
-        .filter(|effect| matches!(effect, Effect::Signal { order: SignalOrder::Missed { .. }, .. }))
-        .collect();
+    let note = |it: &Effect| matches!(it, Effect::Signal { order: SignalOrder::Missed { .. }, .. });
+    let notes: Vec<_> = effects.into_iter().filter(note).collect();
     let order = SignalOrder::Missed { peer: peer(1) };
     assert_eq!(notes, [Effect::Signal { call, leg: device(1), order }]);
 }

@@ -39,11 +39,8 @@ fn of_two_answers_at_once_the_caller_takes_one_and_the_other_ends_elsewhere() {
         w.answer("bob2").unwrap();
         w.pass(14 * SECOND);
         let states = [w.state("bob"), w.state("bob2")];
-        assert_eq!(
-            states.iter().filter(|it| **it == Some(State::Active)).count(),
-            1,
-            "seed {seed}: {states:?}"
-        );
+        let talk = states.iter().filter(|it| **it == Some(State::Active));
+        assert_eq!(talk.count(), 1, "seed {seed}: {states:?}");
         let loser = if states[0] == Some(State::Active) { "bob2" } else { "bob" };
         assert_eq!(w.end(loser).0, EndReason::AnsweredElsewhere, "seed {seed}");
         assert_eq!(w.end(loser).2, Outcome::Elsewhere, "seed {seed}");

@@ -64,10 +64,7 @@ async fn what_is_said_is_heard_and_mute_is_silent_and_both_histories_have_the_ca
     pair.ana.steer(&call).await?.set_muted(true, &Dict::new()).await?;
     let quiet_after = pair.ben_hears.until_silence(Duration::from_secs(3))?;
     let level = pair.ben_hears.loudest(Duration::from_secs(1))?;
-    anyhow::ensure!(
-        level <= -70.0,
-        "while Ana is mute Ben hears {level} dBFS (silent after {quiet_after:?})"
-    );
+    anyhow::ensure!(level <= -70.0, "Ben hears {level} dBFS (silent after {quiet_after:?})");
     pair.ana_hears.until_tone(BEN, SOON)?;
     pair.ana.ctl_says(&["mute", "off"])?;
     pair.ben_hears.until_tone(ANA, SOON)?;
@@ -103,10 +100,7 @@ async fn may_dial(desk: &Desk, why_not: &str) -> Outcome {
 /// The most talkative log of a whole call holds no name, address, card, description or candidate.
 async fn nothing_private_was_logged(desk: &Desk) -> Outcome {
     let log = desk.logged();
-    anyhow::ensure!(
-        log.contains("DEBUG") && log.contains("Answered"),
-        "the log is not the one that is meant"
-    );
+    anyhow::ensure!(log.contains("DEBUG") && log.contains("Answered"), "another log");
     let account = desk.ctl_says(&["account", "card"])?;
     let rows = desk.history().await?;
     let private = [
@@ -292,23 +286,6 @@ async fn nobody_notices_that_the_relay_is_killed_in_a_call() -> Outcome {
     ana.until_state("disconnected", SOON).await?;
     anyhow::ensure!(text(&ana.call(&ours).await?, "StateReason") == "completed");
     drop(place.net);
-    Ok(())
-}
-
-#[tokio::test]
-async fn after_a_kill_in_a_call_the_other_ends_and_the_row_closes_at_the_next_start() -> Outcome {
-    let mut pair = pair().await?;
-    talk(&mut pair).await?;
-    pair.ana.kill_daemon();
-    pair.ben_hears.until_silence(SOON)?;
-    pair.ben.until_state("disconnected", Duration::from_secs(35)).await?;
-    let rows = pair.ben.history().await?;
-    anyhow::ensure!(rows.len() == 1 && text(&rows[0], "reason") == "connection-lost", "{rows:?}");
-
-    pair.place.run(&mut pair.ana, &[]).await?;
-    let rows = pair.ana.history().await?;
-    anyhow::ensure!(rows.len() == 1 && text(&rows[0], "reason") == "interrupted", "{rows:?}");
-    talk(&mut pair).await?;
     Ok(())
 }
 

@@ -217,17 +217,3 @@ fn a_call_that_comes_before_ours_is_no_second_row() {
         }
     }
 }
-
-#[test]
-fn a_killed_daemon_after_a_merge_ends_the_call_of_the_other() {
-    for ids in [(HIGH, LOW), (LOW, HIGH)] {
-        for (killed, other) in [(0, "bob"), (1, "ada")] {
-            let mut w = World::new(7, &["ada", "bob"]);
-            both_dial(&mut w, ids, 0);
-            w.pass(2 * SECOND);
-            w.crash(killed);
-            w.pass(2 * SECOND);
-            assert_eq!(w.reasons(other), [EndReason::ConnectionLost], "{ids:?}, {killed} was killed");
-        }
-    }
-}

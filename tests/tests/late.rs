@@ -3,8 +3,6 @@
 //! Lives here: ended calls and what they still answer; a ring that is taken back after its answer.
 //! Must not: use real time, sockets or sound.
 
-use std::time::Duration;
-
 use ahoy_call::{
     CallId, CancelReason, Command, DeclineReason, EndReason, Event, Message, Others, Refusal, Scope, State,
 };
@@ -74,17 +72,6 @@ fn a_call_that_was_blocked_away_was_hung_up() {
     w.block("bob", "ada").unwrap();
     assert_eq!(late(&mut w, "bob", call), [HANDLED, Ok(()), Ok(())]);
     assert_eq!(late(&mut w, "bob", other), [Ok(()), HANDLED, Ok(())]);
-}
-
-#[test]
-fn an_ended_call_knows_its_verbs_for_ten_seconds() {
-    let mut w = World::new(7, &["ada", "bob"]);
-    let call = ringing(&mut w);
-    w.decline("bob").unwrap();
-    w.pass(Duration::from_millis(9_999));
-    assert_eq!(late(&mut w, "bob", call), [HANDLED, Ok(()), Ok(())]);
-    w.pass(Duration::from_millis(1));
-    assert_eq!(late(&mut w, "bob", call), [Err(Refusal::NoSuchCall); 3]);
 }
 
 #[test]

@@ -187,11 +187,8 @@ fn a_user_whom_only_a_directory_knows_has_the_name_that_the_directory_gives() {
     let line = "lena:x:54321:54321:Lena Directory,,,:/nowhere:/bin/sh\n";
     let etc = Etc { users: Some(line), ..Etc::default() };
     let shell = etc.around(folder.path(), Path::new("setpriv")).unwrap();
-    let open = Command::new("sh")
-        .args(["-c", "chmod 755 \"$0\" && chown 54321:54321 \"$1\""])
-        .args([folder.path(), &home])
-        .status()
-        .unwrap();
+    let open = "chmod 755 \"$0\" && chown 54321:54321 \"$1\"";
+    let open = Command::new("sh").args(["-c", open]).args([folder.path(), &home]).status().unwrap();
     assert!(open.success());
     let said = Command::new(shell)
         .args(["--reuid", "54321", "--regid", "54321", "--clear-groups", "sh", "-c", SESSION])

@@ -252,11 +252,8 @@ fn every_session_of_a_merged_call_is_dropped_when_its_last_words_are_over() {
     t.pass(MS);
     let dropped: Vec<_> = t.signals.iter().map(|(session, order)| (*session, order.clone())).collect();
     for session in [(WINS, HIGH), (OURS, HIGH), (OURS, OTHER)] {
-        assert_eq!(
-            dropped.iter().filter(|it| **it == (session, SignalOrder::Forget)).count(),
-            1,
-            "{session:?}"
-        );
+        let once = dropped.iter().filter(|it| **it == (session, SignalOrder::Forget));
+        assert_eq!(once.count(), 1, "{session:?}");
     }
     assert_eq!(dropped.len(), 3);
 }

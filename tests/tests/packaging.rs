@@ -24,11 +24,8 @@ fn built() -> TempDir {
 }
 
 fn files(script: &str, destdir: &Path, target: &Path) -> String {
-    let output = Command::new(root().join("packaging/files.sh"))
-        .args([script, "/opt/ahoy"])
-        .args([destdir, target])
-        .output()
-        .unwrap();
+    let mut command = Command::new(root().join("packaging/files.sh"));
+    let output = command.args([script, "/opt/ahoy"]).args([destdir, target]).output().unwrap();
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

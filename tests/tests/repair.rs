@@ -307,11 +307,8 @@ fn a_path_that_is_up_and_none_of_ours_is_closed() {
         epoch: Epoch(1),
         report: MediaReport::Up,
     });
-    assert_eq!(
-        t.ordered().last(),
-        Some(&(Epoch(1), MediaOrder::Close)),
-        "a device that is none of this call's"
-    );
+    let last = t.ordered().pop();
+    assert_eq!(last, Some((Epoch(1), MediaOrder::Close)), "a device that is none of this call's");
     t.command(Command::HangUp { call: t.call }).unwrap();
     t.forget();
     t.reported(t.epoch, MediaReport::Up);

@@ -104,11 +104,9 @@ fn play(scenario: &str, drop_in: &str) {
     fs::write(at("ahoyd.service.d/test.conf"), drop_in).unwrap();
     fs::write(at("dbus-1/org.ahoyd.Calls1.service"), ACTIVATION.replace("@bindir@/", inside)).unwrap();
     fs::copy(root().join("tests/lab/service.sh"), at("files/service.sh")).unwrap();
-    let output = Command::new(root().join("tests/lab/user-manager.sh"))
-        .args([units.path(), &programs])
-        .args(["bash", "/srv/lab/nora/service.sh", scenario])
-        .output()
-        .unwrap();
+    let mut command = Command::new(root().join("tests/lab/user-manager.sh"));
+    command.args([units.path(), &programs]).args(["bash", "/srv/lab/nora/service.sh", scenario]);
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     print!("{said}");
     assert!(

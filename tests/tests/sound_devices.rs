@@ -41,19 +41,6 @@ struct Talk {
     calls: (String, String),
 }
 
-impl std::ops::Deref for Talk {
-    type Target = Talkers;
-    fn deref(&self) -> &Talkers {
-        &self.of
-    }
-}
-
-impl std::ops::DerefMut for Talk {
-    fn deref_mut(&mut self) -> &mut Talkers {
-        &mut self.of
-    }
-}
-
 impl Talk {
     async fn begin(way: Way) -> anyhow::Result<Self> {
         let sound = match way {
@@ -63,7 +50,7 @@ impl Talk {
         let of = Talkers::of(two_on(sound, |ana| restrict(ana, way)).await?)?;
         let calls = of.call().await?;
         let mut talk = Self { of, calls };
-        talk.both_hear("at first")?;
+        talk.of.both_hear("at first")?;
         Ok(talk)
     }
 
@@ -81,50 +68,50 @@ impl Talk {
 
     /// It is still the call that was begun.
     async fn stands(&self) -> Outcome {
-        anyhow::ensure!(self.ana.until_state("active", SOON).await? == self.calls.0, "another call");
-        anyhow::ensure!(self.ana.history().await?.len() == 1, "one call, one row");
+        anyhow::ensure!(self.of.ana.until_state("active", SOON).await? == self.calls.0, "another call");
+        anyhow::ensure!(self.of.ana.history().await?.len() == 1, "one call, one row");
         Ok(())
     }
 
     async fn choose(&self, role: &str, ids: &[&str]) -> Outcome {
-        let manager = proxy::ManagerProxy::new(&self.ana.bus().await?).await?;
+        let manager = proxy::ManagerProxy::new(&self.of.ana.bus().await?).await?;
         Ok(manager.set_device(role, ids, &Dict::new()).await?)
     }
 
     /// A loudspeaker is chosen in the call, goes, and comes again.
     async fn a_chosen_loudspeaker_comes_and_goes(&mut self) -> Outcome {
-        self.ana.plug("output", "headset")?;
-        self.ana.until_device("headset", true, SOON).await?;
-        let headset = self.ana.listen_at("headset")?;
-        let at_the_speaker = std::mem::replace(&mut self.ana_hears, headset);
+        self.of.ana.plug("output", "headset")?;
+        self.of.ana.until_device("headset", true, SOON).await?;
+        let headset = self.of.ana.listen_at("headset")?;
+        let at_the_speaker = std::mem::replace(&mut self.of.ana_hears, headset);
         self.choose("output", &["headset"]).await?;
         self.ana_hears("headset chosen")?;
-        self.ana_hears = at_the_speaker;
-        self.ana_hears.until_silence(SOON)?;
-        self.ana.unplug("headset")?;
+        self.of.ana_hears = at_the_speaker;
+        self.of.ana_hears.until_silence(SOON)?;
+        self.of.ana.unplug("headset")?;
         self.ana_hears("headset unplugged")?;
-        self.ana.until_device("headset", false, SOON).await?;
-        self.ana.plug("output", "headset")?;
-        let headset = self.ana.listen_at("headset")?;
-        let at_the_speaker = std::mem::replace(&mut self.ana_hears, headset);
+        self.of.ana.until_device("headset", false, SOON).await?;
+        self.of.ana.plug("output", "headset")?;
+        let headset = self.of.ana.listen_at("headset")?;
+        let at_the_speaker = std::mem::replace(&mut self.of.ana_hears, headset);
         self.ana_hears("headset plugged back")?;
-        self.ana_hears = at_the_speaker;
+        self.of.ana_hears = at_the_speaker;
         self.choose("output", &[]).await?;
         self.ana_hears("left to the desktop")
     }
 
     /// The same with a microphone.
     async fn a_chosen_microphone_comes_and_goes(&mut self) -> Outcome {
-        self.ana.plug("input", "lapel")?;
-        self.ana.until_device("lapel", true, SOON).await?;
-        let mouth = self.ana.hum_into("lapel", OTHER)?;
+        self.of.ana.plug("input", "lapel")?;
+        self.of.ana.until_device("lapel", true, SOON).await?;
+        let mouth = self.of.ana.hum_into("lapel", OTHER)?;
         self.choose("input", &["lapel"]).await?;
         self.ben_hears("lapel chosen", OTHER)?;
         drop(mouth);
-        self.ana.unplug("lapel")?;
+        self.of.ana.unplug("lapel")?;
         self.ben_hears("lapel unplugged", ANA)?;
-        self.ana.plug("input", "lapel")?;
-        let _mouth = self.ana.hum_into("lapel", OTHER)?;
+        self.of.ana.plug("input", "lapel")?;
+        let _mouth = self.of.ana.hum_into("lapel", OTHER)?;
         self.ben_hears("lapel plugged back", OTHER)?;
         self.choose("input", &[]).await?;
         self.ben_hears("left to the desktop", ANA)
@@ -132,38 +119,40 @@ impl Talk {
 
     /// The desktop's default is another one.
     fn a_changed_default_is_followed(&mut self) -> Outcome {
-        self.ana.set_default("output", "headset")?;
-        self.ana_hears = self.ana.listen_at("headset")?;
+        self.of.ana.set_default("output", "headset")?;
+        self.of.ana_hears = self.of.ana.listen_at("headset")?;
         self.ana_hears("another default")?;
-        self.ana.set_default("output", "speaker")?;
-        self.ana_hears = self.ana.listen()?;
+        self.of.ana.set_default("output", "speaker")?;
+        self.of.ana_hears = self.of.ana.listen()?;
         self.ana_hears("the first default")
     }
 
     /// The server is stopped and started. Its devices are there when `begin` returns.
     fn a_server_that_starts_again_is_taken_up(&mut self) -> Outcome {
-        self.mouths.0 = None;
-        self.ana.end("sound")?;
-        self.ben_hears.until_silence(SOON)?;
-        self.ana.begin("sound")?;
-        self.mouths.0 = Some(self.ana.hum(ANA)?);
-        self.ana_hears = self.ana.listen()?;
-        self.both_hear("server started again")
+        self.of.mouths.0 = None;
+        self.of.ana.end("sound")?;
+        self.of.ben_hears.until_silence(SOON)?;
+        self.of.ana.begin("sound")?;
+        self.of.mouths.0 = Some(self.of.ana.hum(ANA)?);
+        self.of.ana_hears = self.of.ana.listen()?;
+        self.of.both_hear("server started again")
     }
 
     /// No microphone is left: Ben is told that Ana only hears, and the call stands.
     async fn without_a_microphone_one_hears_only(&mut self) -> Outcome {
-        self.mouths.0 = None;
-        self.ana.unplug("lapel")?;
-        self.ana.unplug("mic")?;
-        self.ben.until_flag(&self.calls.1, "RemoteHearsOnly", true, SOON).await?;
-        anyhow::ensure!(self.ben.ctl_says(&["show"])?.contains("hears_only\ttrue") || shows_it(&self.ben)?);
-        self.ana.until_problem(Some("No microphone"), SOON).await?;
+        self.of.mouths.0 = None;
+        self.of.ana.unplug("lapel")?;
+        self.of.ana.unplug("mic")?;
+        self.of.ben.until_flag(&self.calls.1, "RemoteHearsOnly", true, SOON).await?;
+        anyhow::ensure!(
+            self.of.ben.ctl_says(&["show"])?.contains("hears_only\ttrue") || shows_it(&self.of.ben)?
+        );
+        self.of.ana.until_problem(Some("No microphone"), SOON).await?;
         self.ana_hears("without a microphone")?;
-        self.ana.plug("input", "mic")?;
-        self.mouths.0 = Some(self.ana.hum(ANA)?);
+        self.of.ana.plug("input", "mic")?;
+        self.of.mouths.0 = Some(self.of.ana.hum(ANA)?);
         self.ben_hears("a microphone came", ANA)?;
-        self.ben.until_flag(&self.calls.1, "RemoteHearsOnly", false, SOON).await
+        self.of.ben.until_flag(&self.calls.1, "RemoteHearsOnly", false, SOON).await
     }
 }
 
@@ -204,7 +193,7 @@ async fn on_pulseaudio_a_call_outlives_every_change_of_its_devices() -> Outcome 
 #[tokio::test]
 async fn on_pipewire_without_its_stand_in_a_default_is_followed_and_a_new_server_taken_up() -> Outcome {
     let mut talk = Talk::begin(Way::PipeWireAlone).await?;
-    talk.ana.plug("output", "headset")?;
+    talk.of.ana.plug("output", "headset")?;
     talk.a_changed_default_is_followed()?;
     talk.a_server_that_starts_again_is_taken_up()?;
     talk.stands().await
@@ -213,7 +202,7 @@ async fn on_pipewire_without_its_stand_in_a_default_is_followed_and_a_new_server
 #[tokio::test]
 async fn by_the_plug_in_of_alsa_a_call_goes_on_with_another_device_and_a_new_server() -> Outcome {
     let mut talk = Talk::begin(Way::AlsaPulse).await?;
-    talk.ana.plug("output", "headset")?;
+    talk.of.ana.plug("output", "headset")?;
     talk.a_changed_default_is_followed()?;
     talk.a_server_that_starts_again_is_taken_up()?;
     talk.stands().await
@@ -236,10 +225,8 @@ async fn a_choice_outlives_the_daemon_and_devices_are_found_by_the_beginning_of_
     ana.start_daemon(&net)?;
     ana.until_device("headset", true, SOON).await?;
     let listed = ana.ctl_says(&["device"])?;
-    anyhow::ensure!(
-        listed.contains("output\tSpeaker\tspeaker\tvirtual\tserves output, serves ring"),
-        "{listed}"
-    );
+    let expected = "output\tSpeaker\tspeaker\tvirtual\tserves output, serves ring";
+    anyhow::ensure!(listed.contains(expected), "{listed}");
     anyhow::ensure!(!listed.contains("monitor"), "what a loudspeaker plays is no microphone: {listed}");
     let used = ana.ctl_says(&["device", "use", "output", "heads"])?;
     anyhow::ensure!(used.contains("Headset") && !used.contains("Speaker"), "{used}");

@@ -33,21 +33,12 @@ pub(crate) struct Relay {
 impl Relay {
     /// On a port that the system chooses.
     pub(crate) async fn start() -> Self {
-        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
-    }
-
-    /// On this port, for who comes back.
-    pub(crate) async fn start_at(address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tap, heard) = mpsc::channel(10_000);
         #[expect(clippy::disallowed_methods, reason = "the test's relay, ended by `stop` or by its runtime")]
         let task = tokio::spawn(run(listener, tap));
         Self { address, task, heard }
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 
     pub(crate) fn url(&self) -> String {
