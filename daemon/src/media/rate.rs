@@ -19,12 +19,14 @@ const OVERHEAD: u32 = 20 + 8 + RTP_HEADER + 16;
 /// The codec's frames in a second.
 const FRAMES: u32 = 50;
 /// All that there is, best first. What is worse than another that takes less of the line is never chosen.
-const RUNGS: [Encoding; 16] = [
+const RUNGS: [Encoding; 18] = [
     Encoding::new(64_000, 1),
     Encoding::new(48_000, 1),
     Encoding::new(32_000, 1),
     Encoding::new(24_000, 1),
+    Encoding::new(32_000, 2),
     Encoding::new(20_000, 1),
+    Encoding::new(28_000, 2),
     Encoding::new(16_000, 1),
     Encoding::new(24_000, 2),
     Encoding::new(12_000, 1),

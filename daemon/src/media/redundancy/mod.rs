@@ -20,6 +20,9 @@ const SPACING: u8 = 3;
 const ASKS: u8 = 8;
 /// Less loss than this is not worth a millisecond.
 const CLEAN: f32 = 0.002;
+/// A mean run above this is more than chance; and of a row so much passes before it is known, on the average.
+const LONELY: f32 = 1.8;
+const BURST: f32 = 0.75;
 /// What would delay the voice by more is not done.
 const CEILING: f32 = 160.0;
 /// What a copy and a per cent of frames that stay lost cost, in milliseconds of delay; how much may stay lost for nothing.
@@ -145,7 +148,9 @@ impl Candidate {
             0 => 0.0,
             asks => {
                 let again = (round_trip + AGAIN_MS).max(AGAIN_LEAST_MS);
-                LATE_MS + jitter + round_trip + ANSWER_MS + f32::from(asks - 1) * again
+                // What is lost in a row is known to be missing when the next one comes.
+                let row = packet * BURST * (loss.in_a_row() - 1.0);
+                row + LATE_MS + jitter + round_trip + ANSWER_MS + f32::from(asks - 1) * again
             }
         };
         by_copies.max(by_asking)
@@ -173,8 +178,13 @@ impl Candidate {
 }
 
 impl Loss {
+    /// Packets that are lost together.
+    fn in_a_row(&self) -> f32 {
+        if self.run > LONELY { self.run.min(8.0) } else { 1.0 }
+    }
+
     /// Independent losses have a mean run of 1 / (1 - share).
     fn is_bursty(&self, share: f32) -> bool {
-        self.run > 1.8 && self.run > 1.6 / (1.0 - share).max(0.01)
+        self.run > LONELY && self.run > 1.6 / (1.0 - share).max(0.01)
     }
 }
