@@ -63,6 +63,24 @@ async fn a_starved_pipewire_keeps_its_streams() -> Outcome {
     a_starved_server_is_borne("pipewire", "pipewire").await
 }
 
+/// It stands still for two seconds, as a machine that swaps.
+async fn a_server_that_stood_still_goes_on(server: &str, name: &str) -> Outcome {
+    let mut pair = begin(server).await?;
+    pair.call().await?;
+    pair.both_hear("at first")?;
+    let server = process(&pair.ana, name)?;
+    kill_process(server, Signal::STOP)?;
+    let stopped = pass(&mut pair, Duration::from_secs(2));
+    kill_process(server, Signal::CONT)?;
+    stopped?;
+    pair.both_hear("after it")
+}
+
+#[tokio::test]
+async fn a_pulseaudio_that_stood_still_for_two_seconds_goes_on() -> Outcome {
+    a_server_that_stood_still_goes_on("pulse", "pulseaudio").await
+}
+
 /// As a Bluetooth headset whose profile does not change: the microphone is there, and gives nothing.
 #[tokio::test]
 async fn a_microphone_that_never_gives_holds_up_neither_this_call_nor_the_next() -> Outcome {

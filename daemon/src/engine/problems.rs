@@ -14,6 +14,7 @@ pub(super) enum Source {
     History,
     Disk,
     Media,
+    SoundNotes,
     Contacts,
 }
 

@@ -61,6 +61,7 @@ impl Engine {
                 }
                 self.on_problem(Source::Media, problems);
             }
+            media::Report::Notes(notes) => self.on_problem(Source::SoundNotes, notes),
         }
     }
 

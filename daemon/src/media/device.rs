@@ -12,8 +12,10 @@
 //! expected, and reads just after the microphone's and writes just before the speaker's. One that is late is absorbed by
 //! `wanted`, which learns from underruns.
 
+mod block;
 mod choice;
 mod gauge;
+mod margin;
 mod presence;
 mod rhythm;
 mod rings;
@@ -34,6 +36,7 @@ use rtrb::{Consumer, Producer};
 use tokio::sync::watch;
 
 pub use self::gauge::Gauges;
+use self::margin::Margin;
 use self::rhythm::Rhythm;
 use self::rings::Meters;
 pub use self::roster::Roster;
@@ -59,16 +62,8 @@ const EARLY: Duration = Duration::from_millis(1);
 /// A callback may be that much late; one that is later is looked for again after [`AGAIN`].
 const LATE: Duration = Duration::from_micros(500);
 const AGAIN: Duration = Duration::from_millis(1);
-/// What is taken so soon after what must be written is written along with it: a wake-up costs more than these milliseconds.
-const ALONG: Duration = Duration::from_millis(8);
-/// Samples are written so much before they are taken (and as many more are ready where no callback is expected): first 5 ms,
-/// then more after each underrun.
-const MARGIN_LEAST: usize = 240;
-const MARGIN_MOST: usize = 1920;
-/// What one call has learned is worth this much to the next: what starved the one may be over.
-const MARGIN_ANEW: usize = 2 * MARGIN_LEAST;
-/// Without an underrun for this many samples (4 s) the margin shrinks again, by half its step.
-const CALM: usize = 192_000;
+/// What is taken so soon after what must be written is written along with it: a wake-up costs more than these few milliseconds.
+const ALONG: Duration = Duration::from_millis(5);
 
 /// Which devices a person wants: node names of the sound server, its defaults if none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,6 +87,8 @@ pub struct DeviceState {
     pub output: Option<Device>,
     /// One sentence for each thing that is missing to the call; without one empty.
     pub problems: Vec<String>,
+    /// Samples came too late for the loudspeaker more than once in this call.
+    pub starved: bool,
 }
 
 /// Numbers since the thread began.
@@ -158,9 +155,8 @@ impl DeviceHandle {
             opened: 0,
             open: false,
             closed: true,
-            margin: MARGIN_LEAST,
+            margin: Margin::default(),
             underruns: 0,
-            calm: 0,
         })
     }
 }
@@ -180,9 +176,8 @@ pub struct DeviceHandle {
     open: bool,
     /// Neither side is to run.
     closed: bool,
-    margin: usize,
+    margin: Margin,
     underruns: u64,
-    calm: usize,
 }
 
 impl DeviceHandle {
@@ -197,7 +192,7 @@ impl DeviceHandle {
         if !self.open {
             (self.open, self.closed) = (true, false);
             self.opened += 1;
-            self.margin = self.margin.min(MARGIN_ANEW);
+            self.margin.begin_anew();
             self.order(Command::Capture(Some(self.opened)));
         }
     }
@@ -248,28 +243,25 @@ impl DeviceHandle {
         self.fetch();
         let underruns = self.meters.underruns.load(Ordering::Relaxed);
         if underruns != self.underruns {
-            (self.underruns, self.calm) = (underruns, 0);
-            self.margin = (self.margin + MARGIN_LEAST).min(MARGIN_MOST);
-        } else if self.calm >= CALM {
-            self.calm = 0;
-            self.margin = self.margin.saturating_sub(MARGIN_LEAST / 2).max(MARGIN_LEAST);
+            self.underruns = underruns;
+            self.margin.underran();
         }
         let Some(samples) = &self.playback else { return 0 };
         let level = match self.meters.playback().filter(|rhythm| rhythm.holds(now)) {
             Some(rhythm) => rhythm.until(now + self.lead() + EARLY + ALONG) * rhythm.block,
-            None => self.meters.block.load(Ordering::Relaxed).max(POLLED) + self.margin,
+            None => self.meters.block.load(Ordering::Relaxed).max(POLLED) + self.margin.samples(),
         };
         level.saturating_sub(queued(samples)).min(samples.slots())
     }
 
     /// So long before a callback its samples are written.
     fn lead(&self) -> Duration {
-        Duration::from_micros(self.margin as u64 * 1_000_000 / u64::from(RATE))
+        Duration::from_micros(self.margin.samples() as u64 * 1_000_000 / u64::from(RATE))
     }
 
     /// Write samples for the speaker, at most as many as `wanted`; more are dropped.
     pub fn write(&mut self, samples: &[f32]) {
-        self.calm = self.calm.saturating_add(samples.len());
+        self.margin.wrote(samples.len());
         if let Some(ring) = &mut self.playback {
             let (_written, _dropped) = ring.push_partial_slice(samples);
             self.meters.primed.store(true, Ordering::Release);

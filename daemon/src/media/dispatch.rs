@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use super::ring::{self, Sounding};
 use super::wanted::{Key, Wanted};
 use super::{CallOrder, DeviceOrder, OpenSound, Report};
-use crate::system::census;
+use crate::system::{census, priority};
 use crate::values::ice::IceServer;
 use crate::values::media::MediaSettings;
 
@@ -200,6 +200,7 @@ impl Media {
             return Err(Refused::Gone);
         };
         let thread = std::thread::Builder::new().name("media".to_owned()).spawn(move || {
+            let _enlisted = priority::enlist();
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => {
                     runtime.spawn(census::answer("media"));

@@ -135,6 +135,8 @@ pub enum Report {
     },
     /// Sentences about what is missing (no sound server, no microphone); empty when all is well.
     Problems(Vec<String>),
+    /// Sentences about what would serve sound better; nothing of it needs a person at once.
+    Notes(Vec<String>),
     /// The sound devices that are there.
     Devices(Arc<Found>),
 }

@@ -20,6 +20,7 @@ use super::pipeline::Playback;
 use super::rate::Encoding;
 use super::transport::Packet;
 use super::voice::Cleaner;
+use crate::system::failpoint;
 use crate::values::media::Wishes;
 
 /// How long one packet lasts.
@@ -194,6 +195,7 @@ impl Pump {
 
     /// Microphone to packets. Call it when it is [`Self::due`].
     pub(super) fn capture(&mut self, now: Moment, mut send: impl FnMut(Packet)) {
+        failpoint::run_away();
         if !self.reading {
             return;
         }

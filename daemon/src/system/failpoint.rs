@@ -1,5 +1,5 @@
-//! Points at which a test may end this process, as SIGKILL does, or let a disk sleep. Without the feature `failpoints` there are
-//! none.
+//! Points at which a test may end this process, as SIGKILL does, let a disk sleep, or let a thread run away. Without the feature
+//! `failpoints` there are none.
 //!
 //! Lives here: the functions that such points call, each in its two forms.
 //! Must not: be in a program that people run: a test looks for it there.
@@ -40,3 +40,23 @@ pub fn disk() {
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub fn disk() {}
+
+/// Computes for half a second without a pause, once, where `ahoy-failpoint` says `run-away`.
+#[cfg(feature = "failpoints")]
+pub fn run_away() {
+    let Some(folder) = std::env::var_os("XDG_RUNTIME_DIR") else { return };
+    let file = std::path::Path::new(&folder).join(FILE);
+    if std::fs::read_to_string(&file).is_ok_and(|armed| armed.trim() == "run-away")
+        && std::fs::remove_file(&file).is_ok()
+    {
+        let until = super::clock::now() + std::time::Duration::from_millis(500);
+        while super::clock::now() < until {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// Nothing.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn run_away() {}

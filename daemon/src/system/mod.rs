@@ -15,6 +15,7 @@ pub mod memory;
 pub(crate) mod names;
 pub(crate) mod netlink;
 pub mod paths;
+pub mod priority;
 pub mod private;
 pub mod ready;
 pub mod store;

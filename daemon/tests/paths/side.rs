@@ -179,7 +179,11 @@ impl Side {
             },
             Report::Frame { bytes, .. } => self.frames.push(bytes),
             Report::Channel { open, .. } => self.channel = open,
-            Report::Gone { .. } | Report::Stats { .. } | Report::Problems(_) | Report::Devices(_) => {}
+            Report::Gone { .. }
+            | Report::Stats { .. }
+            | Report::Problems(_)
+            | Report::Notes(_)
+            | Report::Devices(_) => {}
         }
         None
     }

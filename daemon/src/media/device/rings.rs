@@ -1,7 +1,7 @@
 //! What runs inside the sound library's callbacks.
 //!
 //! Lives here: the near ends of the rings and the meters. Only copies, and atomics.
-//! Must not: allocate, lock, log, or call the kernel (reading the clock does not); tests check the first in tests.
+//! Must not: allocate, lock, log, or call the kernel after the first block (reading the clock does not); tests check the first in tests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -13,6 +13,7 @@ use rtrb::{Consumer, Producer};
 use super::DeviceCounts;
 use super::rhythm::Rhythm;
 use crate::system::clock;
+use crate::system::priority::{self, Enlisted};
 use crate::values::devices::Flow;
 
 /// A sample counts as heard from here on, −34 dBFS.
@@ -69,6 +70,14 @@ impl Meters {
         rhythm(&self.captured_at, &self.given)
     }
 
+    /// When the microphone gave its last block, and all samples so far. None while that changes.
+    pub(super) fn captured(&self) -> Option<(Moment, u64)> {
+        let at = self.captured_at.load(Ordering::Acquire);
+        let samples = self.captured.load(Ordering::Acquire);
+        let same = at == self.captured_at.load(Ordering::Acquire) && at > 0;
+        same.then(|| (Moment::from_micros(at), samples))
+    }
+
     /// Nothing was to be heard in this direction for a moment: what is changed now disturbs nobody.
     pub(super) fn quiet(&self, flow: Flow, now: Moment) -> bool {
         let last = Moment::from_micros(self.loud[flow as usize].load(Ordering::Relaxed));
@@ -98,16 +107,34 @@ fn rhythm(at: &AtomicU64, block: &AtomicUsize) -> Option<Rhythm> {
     (at > 0 && block > 0).then(|| Rhythm { last: Moment::from_micros(at), block })
 }
 
+/// The thread of a stream's callbacks, on the list of those that serve sound from the first callback to the end of the stream.
+#[derive(Default)]
+pub(super) struct Seat {
+    taken: bool,
+    _enlisted: Option<Enlisted>,
+}
+
+impl Seat {
+    /// A library's thread has no beginning of ours: the first callback asks the kernel once who it is.
+    fn take(&mut self) {
+        if !self.taken {
+            *self = Self { taken: true, _enlisted: priority::enlist() };
+        }
+    }
+}
+
 /// Inside the capture callback.
 pub(super) struct Tap {
     pub(super) ring: Producer<f32>,
     pub(super) meters: Arc<Meters>,
     pub(super) channels: usize,
+    pub(super) seat: Seat,
 }
 
 impl Tap {
     /// The device gave these samples, interleaved. A voice may be on any channel: all are mixed.
     pub(super) fn captured(&mut self, block: &[f32]) {
+        self.seat.take();
         let frames = block.len() / self.channels;
         let kept = match self.channels {
             1 => self.ring.push_partial_slice(block).0.len(),
@@ -137,11 +164,13 @@ pub(super) struct Feed {
     pub(super) played: Producer<f32>,
     pub(super) meters: Arc<Meters>,
     pub(super) channels: usize,
+    pub(super) seat: Seat,
 }
 
 impl Feed {
     /// The device wants this many samples, interleaved; what is not there is silence.
     pub(super) fn play(&mut self, block: &mut [f32]) {
+        self.seat.take();
         let frames = block.len() / self.channels;
         let there = match self.channels {
             1 => self.ring.pop_partial_slice(block).0.len(),

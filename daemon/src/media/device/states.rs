@@ -80,6 +80,7 @@ fn merge<'a>(each: impl Iterator<Item = &'a DeviceState>) -> DeviceState {
     for state in each {
         all.playing |= state.playing;
         all.capturing |= state.capturing;
+        all.starved |= state.starved;
         all.input = state.input.clone().or(all.input);
         all.output = state.output.clone().or(all.output);
         let new = state.problems.iter().filter(|problem| !all.problems.contains(problem));

@@ -110,6 +110,17 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// From now on the server is asked for blocks of so many frames; the stream goes on meanwhile. ALSA keeps what it has.
+    pub(super) fn ask_for_block(&self, frames: u32) {
+        match &self.open {
+            Open::PipeWire(line) => line.ask_for_block(frames),
+            Open::Pulse(line) => line.ask_for_block(frames),
+            Open::Alsa { .. } => {}
+        }
+    }
+}
+
 /// Why a stream did not open.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpenError {

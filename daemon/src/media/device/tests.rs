@@ -6,7 +6,7 @@
 use allocation_counter::{AllocationInfo, measure};
 use rtrb::RingBuffer;
 
-use super::rings::{Feed, Tap};
+use super::rings::{Feed, Seat, Tap};
 use super::*;
 
 /// A handle whose other end is in our hands.
@@ -25,20 +25,19 @@ fn handle() -> (DeviceHandle, SyncSender<End>, Receiver<Command>) {
         opened: 0,
         open: false,
         closed: false,
-        margin: MARGIN_LEAST,
+        margin: Margin::default(),
         underruns: 0,
-        calm: 0,
     };
     (handle, ends_out, orders)
 }
 
 fn tap(ring: Producer<f32>, channels: usize) -> Tap {
-    Tap { ring, meters: Arc::new(Meters::default()), channels }
+    Tap { ring, meters: Arc::new(Meters::default()), channels, seat: Seat::default() }
 }
 
 fn feed(ring: Consumer<f32>, channels: usize) -> Feed {
     let (played, _nobody) = RingBuffer::new(1_000);
-    Feed { ring, played, meters: Arc::new(Meters::default()), channels }
+    Feed { ring, played, meters: Arc::new(Meters::default()), channels, seat: Seat::default() }
 }
 
 #[test]
@@ -83,7 +82,7 @@ fn what_was_played_comes_back_with_the_silence_of_an_underrun() {
         let (mut samples, consumer) = RingBuffer::new(100);
         let (tell, mut played) = RingBuffer::new(6);
         let meters = Arc::new(Meters::default());
-        let mut feed = Feed { ring: consumer, played: tell, meters, channels };
+        let mut feed = Feed { ring: consumer, played: tell, meters, channels, seat: Seat::default() };
         samples.push_entire_slice(&[0.1, 0.2, 0.3]).unwrap();
         feed.play(&mut vec![7.0; 4 * channels]);
         samples.push_entire_slice(&[0.4]).unwrap();
@@ -138,24 +137,19 @@ fn callback(meters: &Meters, at: Moment) {
 #[test]
 fn playback_without_a_rhythm_wants_a_block_and_a_margin_that_grows_with_underruns() {
     let (mut handle, mut ring) = speaker();
-    assert_eq!(handle.wanted(THEN), 512 + MARGIN_LEAST);
-    handle.write(&[0.1; 512 + MARGIN_LEAST]);
+    assert_eq!(handle.wanted(THEN), 512 + 240);
+    handle.write(&[0.1; 512 + 240]);
     assert_eq!(handle.wanted(THEN), 0, "enough");
     assert_eq!(handle.due(THEN, None), POLL);
     ring.pop_entire_slice(&mut [0.0; 512]).unwrap();
     assert_eq!(handle.wanted(THEN), 512);
     handle.meters.underruns.store(1, Ordering::Relaxed);
-    assert_eq!(handle.wanted(THEN), 512 + MARGIN_LEAST, "once more after an underrun");
+    assert_eq!(handle.wanted(THEN), 512 + 120, "more after an underrun");
     for n in 2..100 {
         handle.meters.underruns.store(n, Ordering::Relaxed);
         handle.wanted(THEN);
     }
-    assert_eq!(handle.wanted(THEN), 512 + MARGIN_MOST - MARGIN_LEAST, "bounded");
-    for _ in 0..200 {
-        handle.calm = CALM;
-        handle.wanted(THEN);
-    }
-    assert_eq!(handle.margin, MARGIN_LEAST, "calm brings it back");
+    assert_eq!(handle.wanted(THEN), 512 + 1_920 - 240, "bounded");
 }
 
 #[test]
@@ -172,16 +166,18 @@ fn a_block_is_written_a_moment_before_the_speaker_takes_it() {
     assert_eq!(handle.wanted(Moment::from_micros(THEN.micros() - 5_000)), 0, "too soon");
     assert_eq!(handle.wanted(THEN + ms(4)), 480);
     handle.write(&[0.1; 480]);
-    assert_eq!(handle.wanted(THEN + ms(5)), 0);
-    assert_eq!(handle.wanted(THEN + ms(6)), 480, "who is awake anyway writes what is due soon");
+    assert_eq!(handle.wanted(THEN + ms(8)), 0);
+    assert_eq!(handle.wanted(THEN + ms(9)), 480, "who is awake anyway writes what is due soon");
     assert_eq!(handle.due(THEN + ms(4), None), ms(10), "the one after it");
     ring.pop_entire_slice(&mut [0.0; 480]).unwrap();
     callback(&handle.meters, THEN + ms(10));
     assert_eq!(handle.due(THEN + ms(12), None), ms(2));
-    handle.margin = 4 * MARGIN_LEAST;
-    assert_eq!(handle.wanted(THEN + ms(12)), 1_440, "after underruns sooner, and more than a block");
+    for _ in 0..3 {
+        handle.margin.underran();
+    }
+    assert_eq!(handle.wanted(THEN + ms(12)), 960, "after underruns sooner, and more than a block");
     let stopped = THEN + ms(100);
-    assert_eq!(handle.wanted(stopped), 480 + 4 * MARGIN_LEAST, "a stream that stopped has no rhythm");
+    assert_eq!(handle.wanted(stopped), 480 + 810, "a stream that stopped has no rhythm");
     assert_eq!(handle.due(stopped, None), POLL);
 }
 

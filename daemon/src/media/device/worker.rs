@@ -17,12 +17,13 @@ use side::{Place, Side, place};
 use tokio::sync::watch;
 pub(super) use told::NO_SERVER;
 
+use super::block::{Block, Look};
 use super::choice::{Way, WayOrder};
-use super::rings::{Feed, Meters, Tap};
+use super::rings::{Feed, Meters, Seat, Tap};
 use super::states::Entry;
 use super::streams::{OpenError, Purpose, Stream, channels, make_input, open_output};
 use super::{DeviceState, End, Wish, presence};
-use crate::system::clock;
+use crate::system::{clock, priority};
 use crate::values::devices::{Flow, Found, Server};
 
 /// How often streams are looked at while any should run.
@@ -78,6 +79,12 @@ pub(super) struct Worker {
     readied: bool,
     server: bool,
     server_was: Server,
+    /// What the servers are asked for, learned in this call and those before.
+    block: Block,
+    /// Underruns before this call.
+    underruns: u64,
+    /// Threads that ran away, as far as it was said.
+    ran_away: u32,
 }
 
 impl Worker {
@@ -103,6 +110,9 @@ impl Worker {
             readied: false,
             server: true,
             server_was: Server::Unknown,
+            block: Block::default(),
+            underruns: 0,
+            ran_away: 0,
         }
     }
 
@@ -123,6 +133,9 @@ impl Worker {
     }
 
     fn take(&mut self, order: Command) {
+        if !self.playback {
+            self.underruns = self.meters.counts().underruns;
+        }
         match order {
             Command::Warm => self.playback = true,
             Command::Capture(opened) => {
@@ -185,17 +198,42 @@ impl Worker {
         } else if self.capture.is_none() && !capture_at.nowhere && self.output.flows(counts.played) {
             self.make_ready(capture_at);
         }
+        self.hold_the_block(now);
+        priority::look(&mut self.ran_away);
         self.tell(&found, &wish);
     }
 
+    /// Asks for another block where the present one does not hold, and for a smaller one in time.
+    fn hold_the_block(&mut self, now: Moment) {
+        if self.output.running.is_none() {
+            return;
+        }
+        let listens = self.input.running.is_some();
+        let look = Look {
+            // Counters only rise: another sum is another stream.
+            stream: self.output.began_at + self.input.began_at * 2 + u64::from(listens),
+            captured: self.meters.captured().filter(|_| listens),
+            underruns: self.meters.counts().underruns,
+        };
+        let Some(step) = self.block.look(now, look) else { return };
+        for side in [&mut self.output, &mut self.input] {
+            side.choice = side.choice.with_step(step);
+            if let Some((stream, _)) = &side.running {
+                tracing::info!(frames = side.choice.frames(), "another block is asked for");
+                stream.ask_for_block(side.choice.frames());
+            }
+        }
+    }
+
     fn open_output(&mut self, now: Moment, order: WayOrder, place: Place) {
-        let Self { meters, ends, output, server, .. } = self;
+        let Self { meters, ends, output, server, block, .. } = self;
+        output.choice = output.choice.with_step(block.step());
         let began_at = meters.played.load(Ordering::Relaxed);
         output.open(now, began_at, (*server, order), place, "playback", |choice, wished| {
             let (samples, ring) = RingBuffer::new(PLAYBACK_RING);
             let (tell, played) = RingBuffer::new(PLAYED_RING);
-            let mut feed =
-                Feed { ring, played: tell, meters: Arc::clone(meters), channels: channels(choice) };
+            let (meters_too, seat) = (Arc::clone(meters), Seat::default());
+            let mut feed = Feed { ring, played: tell, meters: meters_too, channels: channels(choice), seat };
             let give = move |block: &mut [f32]| feed.play(block);
             let stream = open_output(choice, wished, Purpose::Voice, meters, give)?;
             // A full queue means that nobody plays; the next attempt finds room.
@@ -219,9 +257,10 @@ impl Worker {
         }
         self.readied = true;
         // Where playback runs, there is a server of that kind.
-        let choice = self.output.choice;
+        let choice = self.output.choice.with_step(self.block.step());
         let (ring, samples) = RingBuffer::new(CAPTURE_RING);
-        let mut tap = Tap { ring, meters: Arc::clone(&self.meters), channels: channels(choice) };
+        let (meters, seat) = (Arc::clone(&self.meters), Seat::default());
+        let mut tap = Tap { ring, meters, channels: channels(choice), seat };
         let take = move |block: &[f32]| tap.captured(block);
         match make_input(choice, at.wished.as_deref(), &self.meters, take) {
             Ok(stream) => {
@@ -252,12 +291,14 @@ impl Worker {
     }
 
     fn open_input(&mut self, now: Moment, order: WayOrder, place: Place) {
-        let Self { meters, ends, input, server, capture, .. } = self;
+        let Self { meters, ends, input, server, capture, block, .. } = self;
         let Some(opened) = *capture else { return };
+        input.choice = input.choice.with_step(block.step());
         let began_at = meters.captured.load(Ordering::Relaxed);
         input.open(now, began_at, (*server, order), place, "capture", |choice, wished| {
             let (ring, samples) = RingBuffer::new(CAPTURE_RING);
-            let mut tap = Tap { ring, meters: Arc::clone(meters), channels: channels(choice) };
+            let (meters_too, seat) = (Arc::clone(meters), Seat::default());
+            let mut tap = Tap { ring, meters: meters_too, channels: channels(choice), seat };
             let take = move |block: &[f32]| tap.captured(block);
             let stream = make_input(choice, wished, meters, take)?;
             stream.begin()?;

@@ -12,6 +12,7 @@ use crate::media::device::{self, DeviceState, Gauges, Roster, Trial, Wish};
 use crate::media::ring::{self, Ringer, Sounding};
 use crate::media::{DeviceOrder, OpenSound, Report, sound};
 use crate::system::level;
+use crate::system::priority::{self, Standing, Why};
 use crate::values::devices::Found;
 use crate::values::media::MediaSettings;
 
@@ -35,7 +36,12 @@ impl Beside {
         let found = &roster.found;
         let ringer = Ringer::new(settings.clone(), found.clone());
         #[expect(clippy::disallowed_methods, reason = "the media port's own task; it ends with the devices")]
-        tokio::spawn(tell(state, found.clone(), ringer.trouble(), reports));
+        tokio::spawn(tell(state.clone(), found.clone(), ringer.trouble(), reports.clone()));
+        let (given, standing) = watch::channel(Standing::default());
+        #[expect(clippy::disallowed_methods, reason = "the media port's own task; it ends with the next")]
+        tokio::spawn(priority::serve(given));
+        #[expect(clippy::disallowed_methods, reason = "the media port's own task; it ends with the devices")]
+        tokio::spawn(note(state, standing, reports));
         let (trial, gauges) = (Trial::new(wishes.subscribe(), found.clone()), Gauges::new(found.clone()));
         (Self { ringer, wishes, roster, trial, gauges }, open)
     }
@@ -60,8 +66,9 @@ impl Beside {
         if taken { Ok(()) } else { Err(refused) }
     }
 
-    /// A call needs the microphone.
+    /// A call needs the microphone, and priority.
     pub(super) fn make_way(&mut self) {
+        priority::ask();
         self.gauges.end();
     }
 }
@@ -102,4 +109,53 @@ async fn tell(
             return;
         }
     }
+}
+
+/// Tells what the system does not give to sound, where that is heard. It stands until the next call sounds.
+async fn note(
+    mut state: watch::Receiver<DeviceState>,
+    mut standing: watch::Receiver<Standing>,
+    reports: mpsc::Sender<Report>,
+) {
+    let (mut told, mut playing, mut starved) = (None, false, false);
+    loop {
+        {
+            let state = state.borrow_and_update();
+            starved = state.starved || starved && (playing || !state.playing);
+            playing = state.playing;
+        }
+        let now = missing_priority(*standing.borrow_and_update(), starved);
+        if now != told {
+            told = now;
+            if reports.send(Report::Notes(now.map(str::to_owned).into_iter().collect())).await.is_err() {
+                return;
+            }
+        }
+        let changed = tokio::select! {
+            changed = state.changed() => changed,
+            changed = standing.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+fn missing_priority(standing: Standing, starved: bool) -> Option<&'static str> {
+    let sentence = match standing {
+        Standing::RealTime => return None,
+        Standing::RanAway => {
+            return Some("A thread of sound computed without a pause and lost its real-time priority.");
+        }
+        Standing::High(_) => {
+            "Sound stutters on this busy machine: the system gave it high priority, not a real-time one."
+        }
+        Standing::Plain(Why::Refused) => {
+            "Sound stutters on this busy machine: the system refused it real-time priority (rtkit)."
+        }
+        Standing::Plain(Why::Absent) => {
+            "Sound stutters on this busy machine: nothing gives it real-time priority; rtkit would."
+        }
+    };
+    starved.then_some(sentence)
 }

@@ -41,6 +41,8 @@ pub(super) struct OwnStream {
 
 enum StreamOrder {
     Run,
+    /// Of so many frames.
+    Block(u32),
     End,
 }
 
@@ -48,6 +50,11 @@ impl OwnStream {
     /// Lets it run.
     pub(super) fn run(&self) -> bool {
         self.orders.send(StreamOrder::Run).is_ok()
+    }
+
+    pub(super) fn ask_for_block(&self, frames: u32) {
+        // A loop that is over has no block.
+        let _over = self.orders.send(StreamOrder::Block(frames));
     }
 }
 
@@ -127,6 +134,11 @@ fn connected(
                     broken.store(true, Ordering::Relaxed);
                 }
             }
+            StreamOrder::Block(frames) => {
+                if let Some(stream) = stream.borrow().as_ref() {
+                    ask_for_block(stream, frames);
+                }
+            }
             StreamOrder::End => {
                 ended.set(true);
                 turns.quit();
@@ -176,7 +188,9 @@ fn connected(
             _ => |stream: &pipewire::stream::Stream, bridge: &mut Bridge| given(stream, bridge),
         })
         .register()?;
-    let mut flags = StreamFlags::MAP_BUFFERS | StreamFlags::INACTIVE | StreamFlags::AUTOCONNECT;
+    // The callbacks run on the library's data loop, not on this thread: one wake-up a block. This thread touches nothing of theirs.
+    let mut flags = StreamFlags::MAP_BUFFERS | StreamFlags::RT_PROCESS;
+    flags |= StreamFlags::INACTIVE | StreamFlags::AUTOCONNECT;
     flags.set(StreamFlags::DONT_RECONNECT, wished.is_some());
     let format = format();
     let mut params: Vec<&Pod> = Pod::from_bytes(&format).into_iter().collect();
@@ -241,7 +255,7 @@ fn properties(plan: &Plan, wished: Option<&str>) -> PropertiesBox {
     all.insert("application.id", APPLICATION);
     all.insert("application.icon_name", ICON);
     all.insert("application.process.id", std::process::id().to_string());
-    all.insert("node.latency", format!("{}/{RATE}", plan.frames));
+    all.insert(LATENCY, latency(plan.frames));
     if plan.purpose == Purpose::Voice {
         // Microphone and loudspeaker in the same block, or they drift apart.
         all.insert("node.group", format!("ahoy-{}", std::process::id()));
@@ -250,6 +264,23 @@ fn properties(plan: &Plan, wished: Option<&str>) -> PropertiesBox {
         all.insert("target.object", wished);
     }
     all
+}
+
+const LATENCY: &str = "node.latency";
+
+fn latency(frames: u32) -> String {
+    format!("{frames}/{RATE}")
+}
+
+/// The graph takes the least that any of its streams asks for, with the next cycle.
+#[expect(unsafe_code, reason = "the library's safe form has no such call")]
+fn ask_for_block(stream: &pipewire::stream::Stream, frames: u32) {
+    let mut news = PropertiesBox::new();
+    news.insert(LATENCY, latency(frames));
+    // SAFETY: both pointers are to what lives until the call returns; it copies the words.
+    let changed =
+        unsafe { pipewire::sys::pw_stream_update_properties(stream.as_raw_ptr(), news.dict().as_raw_ptr()) };
+    tracing::debug!(frames, changed, "another block is asked for");
 }
 
 /// Mono floats, 48 kHz.

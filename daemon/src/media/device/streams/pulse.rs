@@ -1,57 +1,90 @@
 //! One stream of PulseAudio, on a connection of its own.
 //!
-//! Lives here: the connection, the stream and its properties, and the end of both. A connection of its own ends with its stream:
-//! nothing is left behind in the server or here, and a server that does not answer holds up nobody.
+//! Lives here: how the stream is asked for, and its end. The connection is `pulse/connection.rs`, its thread `pulse/service.rs`.
+//! A connection of its own ends with its stream: nothing is left behind in the server or here, and a server that does not answer
+//! holds up nobody.
 //! Must not: decide when or what to try.
+//!
+//! Ours, because the client of the protocol's crate clears a megabyte for each packet and wakes twice for each: only its messages
+//! are used.
+
+mod connection;
+mod service;
 
 use std::ffi::CString;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake};
-use std::thread::Thread;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-use ahoy_call::Moment;
-use futures_util::FutureExt;
 use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
 use pulseaudio::protocol::{
-    ChannelMap, PlaybackStreamParams, Prop, Props, PulseError, RecordStreamParams, SampleFormat, SampleSpec,
+    ChannelMap, Command, CorkStreamParams, CreatePlaybackStreamReply, CreateRecordStreamReply, GetSinkInfo,
+    GetSourceInfo, PlaybackStreamParams, Prop, Props, RecordStreamParams, SampleFormat, SampleSpec,
+    SetPlaybackStreamBufferAttrParams, SetRecordStreamBufferAttrParams, encode_command_message,
 };
-use pulseaudio::{AsPlaybackSource, Client, ClientError, PlaybackStream, RecordStream};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::event::{EventfdFlags, eventfd};
 
+use self::connection::Connection;
+use self::service::Service;
 use super::bridge::{Bridge, SAMPLE, Work};
 use super::{APPLICATION, ICON, OpenError, Opening, Purpose};
 use crate::media::codec::RATE;
-use crate::media::device::presence;
 use crate::system::clock;
 
-/// How long the server may take for each answer.
+/// How long the server may take for all its answers.
 const ANSWERS: Duration = Duration::from_secs(2);
 
 /// A stream that was made and does not run yet. Dropping it ends it, without waiting.
 pub(super) struct OwnStream {
     socket: UnixStream,
-    stream: Made,
-    _client: Client,
+    orders: SyncSender<Vec<u8>>,
+    /// Wakes the thread for an order.
+    wake: Arc<OwnedFd>,
+    uncork: Vec<u8>,
+    /// For orders that come later.
+    version: u16,
+    channel: u32,
+    gives: bool,
 }
 
-enum Made {
-    Playback(PlaybackStream),
-    Record(RecordStream),
-}
+/// The part of a block that lies ready at the server, twice.
+const READY: u32 = 8;
+/// Orders that wait for the thread: it takes them at once.
+const ORDERS: usize = 8;
+/// The number of an order whose answer nobody reads.
+const UNANSWERED: u32 = 0xfff0_0000;
 
 impl OwnStream {
     /// Lets it run. The order is given; its answer is not waited for: a device that never begins is found by its silence.
     pub(super) fn run(&self) -> bool {
-        let answer = match &self.stream {
-            Made::Playback(stream) => stream.uncork().now_or_never(),
-            Made::Record(stream) => stream.uncork().now_or_never(),
+        self.order(self.uncork.clone())
+    }
+
+    /// Of so many frames.
+    pub(super) fn ask_for_block(&self, frames: u32) {
+        let (buffer_attr, flags) = buffer(frames);
+        let (index, adjust_latency, early_requests) = (self.channel, flags.adjust_latency, false);
+        let command = if self.gives {
+            let params =
+                SetPlaybackStreamBufferAttrParams { index, buffer_attr, adjust_latency, early_requests };
+            Command::SetPlaybackStreamBufferAttr(params)
+        } else {
+            let params =
+                SetRecordStreamBufferAttrParams { index, buffer_attr, adjust_latency, early_requests };
+            Command::SetRecordStreamBufferAttr(params)
         };
-        answer.is_none_or(|answer| answer.is_ok())
+        let mut bytes = Vec::new();
+        if encode_command_message(&mut bytes, UNANSWERED, &command, self.version).is_ok() {
+            // A thread that is over has no block.
+            let _over = self.order(bytes);
+        }
+    }
+
+    fn order(&self, bytes: Vec<u8>) -> bool {
+        self.orders.try_send(bytes).is_ok() && rustix::io::write(&*self.wake, &1_u64.to_ne_bytes()).is_ok()
     }
 }
 
@@ -62,7 +95,7 @@ impl Drop for OwnStream {
     }
 }
 
-/// Told when the connection lets go of the stream, whatever the reason.
+/// Told when the thread lets go of the stream, whatever the reason.
 struct Ends(Arc<AtomicBool>);
 
 impl Drop for Ends {
@@ -77,132 +110,99 @@ pub(super) fn open(
     work: Work,
     broken: &Arc<AtomicBool>,
 ) -> Result<(OwnStream, bool), OpenError> {
-    let socket = connect()?;
-    let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok());
-    let client = Client::new_unix(c"ahoy", socket.try_clone().map_err(failed)?, cookie)?;
-    // From here on whatever fails closes the connection.
-    let guard = Closing(Some(socket));
-    let until = clock::now() + ANSWERS;
-    let device = place(&client, opening.wished, &work, until)?;
+    let mut connection = Connection::begin(clock::now() + ANSWERS)?;
+    let device = place(&mut connection, opening.wished, &work)?;
     let as_wished = opening.wished.is_none() || device.is_some();
-    let (ends, mut bridge) = (Ends(Arc::clone(broken)), Bridge::new(work));
-    let (attributes, flags) = buffer(opening.frames);
-    let sample_spec = SampleSpec { format: SampleFormat::Float32Le, channels: 1, sample_rate: RATE };
-    let (channel_map, props) = (ChannelMap::mono(), properties(opening.purpose));
-    let stream = match bridge.gives() {
-        true => {
-            let give = move |bytes: &mut [u8]| {
-                let _told_at_the_end = &ends;
-                bridge.fill(bytes);
-                bytes.len()
-            };
-            let params = PlaybackStreamParams {
-                sample_spec,
-                channel_map,
-                sink_name: device,
-                buffer_attr: attributes,
-                props,
-                flags,
-                ..PlaybackStreamParams::default()
-            };
-            let made = client.create_playback_stream(params, give.as_playback_source());
-            Made::Playback(wait(until, made).ok_or(OpenError::Silent)??)
-        }
-        false => {
-            let take = move |bytes: &[u8]| {
-                let _told_at_the_end = &ends;
-                bridge.drain(bytes);
-            };
-            let params = RecordStreamParams {
-                sample_spec,
-                channel_map,
-                source_name: device,
-                buffer_attr: attributes,
-                props,
-                flags,
-                ..RecordStreamParams::default()
-            };
-            Made::Record(wait(until, client.create_record_stream(params, take)).ok_or(OpenError::Silent)??)
-        }
+    let bridge = Bridge::new(work);
+    let gives = bridge.gives();
+    let (channel, requested) = make(&mut connection, opening, device, gives)?;
+    let cork = CorkStreamParams { channel, cork: false };
+    let uncork = connection.encode(&if gives {
+        Command::CorkPlaybackStream(cork)
+    } else {
+        Command::CorkRecordStream(cork)
+    })?;
+    let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+    let wake = Arc::new(wake.map_err(|error| OpenError::Server(error.to_string()))?);
+    let (orders, taken) = sync_channel(ORDERS);
+    let (socket, version) = connection.end();
+    let closing = socket.try_clone().map_err(connection::failed)?;
+    let (ours, theirs) = (Arc::clone(&wake), wake);
+    let line = OwnStream { socket: closing, orders, wake: ours, uncork, version, channel, gives };
+    let ends = Ends(Arc::clone(broken));
+    let mut service = Service::new(socket, (taken, theirs), bridge, (channel, version), requested);
+    let run = move || {
+        let _told_at_the_end = ends;
+        service.run();
     };
-    Ok((OwnStream { socket: guard.keep()?, stream, _client: client }, as_wished))
-}
-
-/// A connection that is not yet a stream's.
-struct Closing(Option<UnixStream>);
-
-impl Closing {
-    fn keep(mut self) -> Result<UnixStream, OpenError> {
-        self.0.take().ok_or(OpenError::NoDevice)
-    }
-}
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        if let Some(socket) = &self.0 {
-            let _over = socket.shutdown(std::net::Shutdown::Both);
-        }
-    }
-}
-
-/// The first socket that takes a connection at once; a server whose queue is full does not answer.
-fn connect() -> Result<UnixStream, OpenError> {
-    let mut last = OpenError::NoDevice;
-    for path in presence::pulse_sockets() {
-        let tried = || -> Result<UnixStream, Errno> {
-            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-            let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-            rustix::net::connect(&socket, &SocketAddrUnix::new(&path)?)?;
-            Ok(UnixStream::from(socket))
-        };
-        match tried() {
-            Ok(socket) => {
-                socket.set_nonblocking(false).map_err(failed)?;
-                socket.set_read_timeout(Some(ANSWERS)).map_err(failed)?;
-                socket.set_write_timeout(Some(ANSWERS)).map_err(failed)?;
-                return Ok(socket);
-            }
-            Err(Errno::AGAIN) => last = OpenError::Silent,
-            Err(error) => last = OpenError::Server(error.to_string()),
-        }
-    }
-    Err(last)
-}
-
-fn failed(error: std::io::Error) -> OpenError {
-    OpenError::Server(error.to_string())
+    std::thread::Builder::new().name("pulse".into()).spawn(run).map_err(|_| OpenError::Silent)?;
+    Ok((line, as_wished))
 }
 
 /// The wished device if it is there; without one the server chooses, and may remember what a person chose in a mixer.
 fn place(
-    client: &Client,
+    connection: &mut Connection,
     wished: Option<&str>,
     work: &Work,
-    until: Moment,
 ) -> Result<Option<CString>, OpenError> {
     let Some(name) = wished.and_then(|wished| CString::new(wished).ok()) else { return Ok(None) };
-    let found = match work {
-        Work::Give(_) => {
-            wait(until, client.sink_info_by_name(name.clone())).ok_or(OpenError::Silent)?.map(drop)
-        }
-        Work::Take(_) => {
-            wait(until, client.source_info_by_name(name.clone())).ok_or(OpenError::Silent)?.map(drop)
-        }
-    };
-    match found {
-        Ok(()) => Ok(Some(name)),
-        Err(ClientError::ServerError(_)) => Ok(None),
-        Err(error) => Err(error.into()),
+    let (index, named) = (None, Some(name.clone()));
+    let there = connection.agrees(&match work {
+        Work::Give(_) => Command::GetSinkInfo(GetSinkInfo { index, name: named }),
+        Work::Take(_) => Command::GetSourceInfo(GetSourceInfo { index, name: named }),
+    })?;
+    Ok(there.then_some(name))
+}
+
+/// The stream's number, and how many bytes it wants at once.
+fn make(
+    connection: &mut Connection,
+    opening: &Opening<'_>,
+    device: Option<CString>,
+    gives: bool,
+) -> Result<(u32, usize), OpenError> {
+    let (buffer_attr, flags) = buffer(opening.frames);
+    let sample_spec = SampleSpec { format: SampleFormat::Float32Le, channels: 1, sample_rate: RATE };
+    let (channel_map, props) = (ChannelMap::mono(), properties(opening.purpose));
+    if gives {
+        let params = PlaybackStreamParams {
+            sample_spec,
+            channel_map,
+            sink_name: device,
+            buffer_attr,
+            props,
+            flags,
+            ..PlaybackStreamParams::default()
+        };
+        let made: CreatePlaybackStreamReply = connection.ask(&Command::CreatePlaybackStream(params))?;
+        Ok((made.channel, usize::try_from(made.requested_bytes).unwrap_or(0)))
+    } else {
+        let params = RecordStreamParams {
+            sample_spec,
+            channel_map,
+            source_name: device,
+            buffer_attr,
+            props,
+            flags,
+            ..RecordStreamParams::default()
+        };
+        let made: CreateRecordStreamReply = connection.ask(&Command::CreateRecordStream(params))?;
+        Ok((made.channel, 0))
     }
 }
 
-/// Two blocks of playback, one of capture, as near to the device as that is possible.
+/// What the server is asked for, with a device that works in blocks of so many frames: with each of them it wants as many of ours,
+/// and a little more lies ready there, or each late one would be heard. A server gives the device half of the length that is left
+/// beside two requests (`fix_playback_buffer_attr` in PulseAudio's protocol-native.c): asked for two blocks and no more, it would
+/// work in pieces of half a millisecond. A microphone's fragment is what its device works in.
 fn buffer(frames: u32) -> (BufferAttr, StreamFlags) {
     let block = frames * u32::try_from(SAMPLE).unwrap_or(4);
+    let request = block / READY;
+    let length = 2 * block + 2 * request;
     let attributes = BufferAttr {
-        max_length: 2 * block,
-        target_length: 2 * block,
-        minimum_request_length: block,
+        max_length: 4 * length,
+        target_length: length,
+        minimum_request_length: request,
         fragment_size: block,
         ..BufferAttr::default()
     };
@@ -219,42 +219,4 @@ fn properties(purpose: Purpose) -> Props {
     all.set(Prop::ApplicationId, text(APPLICATION));
     all.set(Prop::ApplicationIconName, text(ICON));
     all
-}
-
-impl From<ClientError> for OpenError {
-    fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::ServerError(PulseError::AccessDenied | PulseError::AuthKey) => Self::Forbidden,
-            ClientError::ServerError(PulseError::Busy) => Self::Busy,
-            ClientError::ServerError(PulseError::NoEntity) => Self::NoDevice,
-            error @ (ClientError::ServerUnavailable
-            | ClientError::UnexpectedSequenceNumber
-            | ClientError::Protocol(_)
-            | ClientError::ServerError(_)
-            | ClientError::Io(_)
-            | ClientError::Disconnected) => Self::Server(error.to_string()),
-        }
-    }
-}
-
-/// The answer, if it comes in time. What was asked is forgotten else.
-fn wait<T>(until: Moment, answer: impl Future<Output = T>) -> Option<T> {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Arc::new(Unpark(std::thread::current())).into();
-    let (mut context, mut answer) = (Context::from_waker(&waker), pin!(answer));
-    loop {
-        if let Poll::Ready(answer) = answer.as_mut().poll(&mut context) {
-            return Some(answer);
-        }
-        let now = clock::now();
-        if now >= until {
-            return None;
-        }
-        std::thread::park_timeout(until.since(now));
-    }
 }

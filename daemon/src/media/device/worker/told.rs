@@ -12,6 +12,9 @@ use crate::values::devices::{Flow, Found};
 /// What is said while there is none.
 pub(in super::super) const NO_SERVER: &str = "No sound server is running: calls have no sound.";
 
+/// From so many underruns in a call on it is worth a word why.
+const STARVED: u64 = 3;
+
 impl Worker {
     /// Tells it, unless nothing has changed.
     pub(super) fn tell(&self, found: &Found, wish: &Wish) {
@@ -59,6 +62,7 @@ impl Worker {
             input: serves(Flow::Input, &self.input),
             output: serves(Flow::Output, &self.output),
             problems,
+            starved: self.playback && counts.underruns - self.underruns >= STARVED,
         };
         let news = *self.state.borrow() != state;
         if news {
