@@ -181,6 +181,19 @@ async fn what_is_lost_is_asked_for_and_goes_again_as_the_same_packet_to_the_last
 }
 
 #[tokio::test]
+async fn a_path_on_which_the_voice_comes_is_not_lost_though_a_full_line_swallows_its_checks() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::talking(FIRST).await;
+    w.swallow_checks(FIRST);
+    w.pass(Duration::from_secs(4)).await;
+    assert!(!w.ana.has(FIRST, &MediaReport::Lost) && !w.ben.has(FIRST, &MediaReport::Lost));
+    w.cut(FIRST);
+    w.until("both lose it", |w| w.ana.has(FIRST, &MediaReport::Lost) && w.ben.has(FIRST, &MediaReport::Lost))
+        .await;
+    w.end().await;
+}
+
+#[tokio::test]
 async fn a_held_side_leaves_the_devices_to_others_and_sends_silence_until_it_resumes() {
     let _shared = COMPANY.read().await;
     let mut w = Between::talking(FIRST).await;
