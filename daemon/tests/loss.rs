@@ -19,7 +19,7 @@ mod voice;
 
 use line::{Heard, Line, Mend, carry};
 
-const PLAIN: Mend = Mend { copies: &[], asking: false, bitrate: 32_000 };
+const PLAIN: Mend = Mend { copies: &[], asking: false, bitrate: 32_000, wait_ms: 0 };
 const COPIES: Mend = Mend { copies: &[1, 2], bitrate: 24_000, ..PLAIN };
 const SPACED: Mend = Mend { copies: &[2, 4, 6], ..COPIES };
 const ASKING: Mend = Mend { asking: true, ..PLAIN };
@@ -52,6 +52,7 @@ fn copies_and_asking_mend_what_is_lost_and_cost_only_the_delay_that_they_need() 
         ("burst10", bursts, PLAIN, Bound(13.0, 25.0)),
         ("burst10, copies 2 4 6", bursts, SPACED, Bound(4.5, 150.0)),
         ("burst10, asking", bursts, ASKING, Bound(9.0, 60.0)),
+        ("burst10, asking for 180 ms", bursts, Mend { wait_ms: 180, ..ASKING }, Bound(2.5, 190.0)),
         ("burst10, both", bursts, Mend { asking: true, ..SPACED }, Bound(2.5, 150.0)),
         ("jitter40", jitter(40_000), PLAIN, Bound(1.0, 65.0)),
         ("jitter40, asking", jitter(40_000), ASKING, Bound(1.0, 80.0)),

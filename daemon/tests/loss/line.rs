@@ -41,11 +41,15 @@ pub(crate) struct Mend {
     pub(crate) copies: &'static [u8],
     pub(crate) asking: bool,
     pub(crate) bitrate: u32,
+    /// How long after their time frames play; 0: as long as the copies, or two askings, need.
+    pub(crate) wait_ms: u64,
 }
 
 impl Mend {
-    /// What the copies, or two askings, need.
     fn need(self, line: Line) -> Duration {
+        if self.wait_ms > 0 {
+            return Duration::from_millis(self.wait_ms);
+        }
         let copies = self.copies.iter().max().map_or(0, |furthest| u64::from(*furthest) * FRAME_US + 10_000);
         let again = (line.round_trip_us + 3_000).max(8_000);
         let asking = if self.asking && line.loss > 0.0 { 17_000 + line.round_trip_us + again } else { 0 };

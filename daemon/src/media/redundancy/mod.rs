@@ -17,14 +17,14 @@ pub(super) use self::reported::Redundancy;
 const COPIES: u8 = 3;
 const SPACING: u8 = 3;
 /// Askings for one packet at most.
-const ASKS: u8 = 8;
+const ASKS: u8 = 16;
 /// Less loss than this is not worth a millisecond.
 const CLEAN: f32 = 0.002;
 /// A mean run above this is more than chance; and of a row so much passes before it is known, on the average.
 const LONELY: f32 = 1.8;
 const BURST: f32 = 0.75;
 /// What would delay the voice by more is not done.
-const CEILING: f32 = 160.0;
+const CEILING: f32 = 190.0;
 /// What a copy and a per cent of frames that stay lost cost, in milliseconds of delay; how much may stay lost for nothing.
 const COPY_COSTS: f32 = 12.0;
 const LOST_COSTS: f32 = 60.0;
@@ -36,6 +36,8 @@ const ANSWER_MS: f32 = 8.0;
 /// A further asking comes so long after the answer was due, and not sooner than that.
 const AGAIN_MS: f32 = 3.0;
 const AGAIN_LEAST_MS: f32 = 8.0;
+/// The share of answers that a busy machine gives too late.
+const LATE_ANSWERS: f32 = 0.1;
 /// A copy that came is decoded so soon.
 const COPY_MS: f32 = 10.0;
 /// The shares of loss that are told apart. A share in between counts as the next one.
@@ -146,29 +148,33 @@ impl Candidate {
         };
         let by_asking = match self.asks {
             0 => 0.0,
-            asks => {
-                let again = (round_trip + AGAIN_MS).max(AGAIN_LEAST_MS);
-                // What is lost in a row is known to be missing when the next one comes.
-                let row = packet * BURST * (loss.in_a_row() - 1.0);
-                row + LATE_MS + jitter + round_trip + ANSWER_MS + f32::from(asks - 1) * again
-            }
+            _ => LATE_MS + jitter + round_trip + ANSWER_MS + self.waits(loss),
         };
         by_copies.max(by_asking)
     }
 
+    /// How long after the first asking that can be answered in time the last one is, in milliseconds.
+    fn waits(self, loss: &Loss) -> f32 {
+        let again = (loss.round_trip.as_secs_f32() * 1e3 + AGAIN_MS).max(AGAIN_LEAST_MS);
+        // What is lost in a row is known to be missing when the next one comes.
+        let row = loss.packet.as_secs_f32() * 1e3 * BURST * (loss.in_a_row() - 1.0);
+        row + f32::from(self.asks.saturating_sub(1)) * again
+    }
+
     /// The share that stays lost.
     fn rest(self, share: f32, loss: &Loss) -> f32 {
-        let bursty = loss.is_bursty(share);
-        let copy_lost = |n: u8| match bursty {
-            true => {
-                let distance = f32::from(n) * f32::from(self.spacing);
-                share + (1.0 - share) * (-distance / loss.run).exp()
-            }
-            false => share,
-        };
-        // The question or the answer.
-        let ask_lost = 1.0 - (1.0 - share) * (1.0 - share);
-        share * (1..=self.copies).map(copy_lost).product::<f32>() * ask_lost.powi(self.asks.into())
+        // The question or the answer is lost, or late.
+        let unanswered = 1.0 - (1.0 - share) * (1.0 - share) * (1.0 - LATE_ANSWERS);
+        let by_chance = share.powi(self.copies.into()) * unanswered.powi(self.asks.into());
+        if !loss.is_bursty(share) {
+            return share * by_chance;
+        }
+        // Until the row is over nothing comes, neither a copy nor an answer.
+        let packet = loss.packet.as_secs_f32() * 1e3;
+        let copies = packet * f32::from(self.copies) * f32::from(self.spacing);
+        let asks = if self.asks == 0 { 0.0 } else { self.waits(loss) };
+        let outlasted = (-copies.max(asks) / (packet * loss.run)).exp();
+        share * (outlasted + (1.0 - outlasted) * by_chance)
     }
 
     fn cost(self, share: f32, loss: &Loss) -> f32 {

@@ -26,7 +26,7 @@ fn nothing_is_done_on_a_clean_line_and_never_more_than_the_ceiling_and_the_floor
             for share in (0..=100_u8).map(|per_cent| f32::from(per_cent) / 100.0) {
                 let choice = at(share);
                 assert!(choice.floor >= floor, "{share} {run} {round_trip}: {choice:?} after {floor:?}");
-                assert!(choice.floor <= Duration::from_millis(160), "{share} {run} {round_trip}: {choice:?}");
+                assert!(choice.floor <= Duration::from_millis(190), "{share} {run} {round_trip}: {choice:?}");
                 assert!(choice.wanted.copies <= COPIES && choice.wanted.spacing <= SPACING);
                 assert!(copies || choice.wanted == Protection::default());
                 assert!(asks || choice.asks == 0);
@@ -54,6 +54,14 @@ fn what_is_lost_together_is_not_copied_together() {
     assert!(burst.wanted.copies == 0 || burst.wanted.spacing == 3, "{burst:?}");
     let far = choose(loss(0.1, 4.0, 300));
     assert_eq!(far.wanted.spacing, 3, "{far:?}");
+}
+
+#[test]
+fn a_row_of_losses_is_waited_for_and_the_time_grows_with_it() {
+    let floor = |run| choose(loss(0.1, run, 1)).floor.as_millis();
+    assert!(floor(1.1) <= 60, "{}", floor(1.1));
+    assert!(floor(2.5) > floor(1.1) && floor(4.0) > floor(2.5), "{} {}", floor(2.5), floor(4.0));
+    assert!(floor(4.0) >= 150, "{}", floor(4.0));
 }
 
 #[test]

@@ -1,0 +1,80 @@
+"""Runs every test program of the workspace, two at a time: most of their time they wait for each other's daemons, not for a core.
+
+    lanes.py
+
+Lives here: which program runs when, and its output as one piece of the log, in the words of `cargo test`.
+Must not: choose among tests, run one again, or judge what they say.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import tomllib
+
+# A program that hangs is ended, and has failed; the longest takes one minute where nothing runs beside it.
+PATIENCE_S = 900
+# Those that start daemons, and most of them a sound server. The other lane takes from this end when its own are done.
+WITH_DAEMONS = "ahoy-tests"
+
+
+def programs():
+    """Builds them all; (package, its folder, name, path) each."""
+    command = ["cargo", "test", "--workspace", "--no-run", "--message-format=json"]
+    built = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+    for line in built.splitlines():
+        told = json.loads(line)
+        if told.get("reason") == "compiler-artifact" and told["profile"]["test"] and told.get("executable"):
+            manifest = pathlib.Path(told["manifest_path"])
+            package = tomllib.loads(manifest.read_text())["package"]["name"]
+            kind = "" if "test" in told["target"]["kind"] else "unit tests of "
+            yield package, manifest.parent, f"{kind}{package} {told['target']['name']}", told["executable"]
+
+
+class Lanes:
+    """Two queues with their lock, and the log that both write."""
+
+    def __init__(self, log):
+        self.log, self.lock, self.failed = log, threading.Lock(), []
+        found = sorted(programs(), key=lambda each: each[2])
+        self.queues = ([each for each in found if each[0] == WITH_DAEMONS], [each for each in found if each[0] != WITH_DAEMONS])
+
+    def next(self, lane):
+        with self.lock:
+            own, other = self.queues[lane], self.queues[1 - lane]
+            return own.pop(0) if own else other.pop() if other else None
+
+    def run(self, lane):
+        while taken := self.next(lane):
+            package, folder, name, path = taken
+            environment = os.environ | {"CARGO_MANIFEST_DIR": str(folder), "CARGO_PKG_NAME": package}
+            try:
+                command = [path, "--show-output"]
+                done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE_S)
+                said, status = done.stdout, done.returncode
+            except subprocess.TimeoutExpired as late:
+                said, status = (late.stdout or b"") + f"\nerror: {name} took more than {PATIENCE_S} s\n".encode(), 1
+            with self.lock:
+                self.log.write(f"     Running {name} ({path})\n".encode() + said)
+                self.log.flush()
+                if status:
+                    self.failed.append(name)
+                    self.log.write(f"error: {name} failed ({status})\n".encode())
+
+
+def main():
+    log = sys.stdout.buffer
+    lanes = Lanes(log)
+    threads = [threading.Thread(target=lanes.run, args=(lane,)) for lane in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    documented = subprocess.run(["cargo", "test", "--workspace", "--doc", "--no-fail-fast"], stdout=log, stderr=subprocess.STDOUT)
+    return 1 if lanes.failed or documented.returncode else 0
+
+
+sys.exit(main())
