@@ -1,34 +1,38 @@
 //! Do two sessions of media, joined by hand over loopback, hear each other, and nobody else?
 //!
-//! Lives here: the story of each behaviour; the two sides and the network between them are in `paths/`.
+//! Lives here: the story of each behaviour on a line that carries everything, from people who mean well. What gets lost is in
+//! `paths/lost.rs`, who means harm in `paths/hostile.rs`; the two sides and the network between them are beside those.
 //! Must not: use a sound device, a relay or the rules.
 
 #[cfg(test)]
 #[path = "paths/between.rs"]
 mod between;
 #[cfg(test)]
+#[path = "paths/hostile.rs"]
+mod hostile;
+#[cfg(test)]
+#[path = "paths/lost.rs"]
+mod lost;
+#[cfg(test)]
 #[path = "paths/room.rs"]
 mod room;
 #[cfg(test)]
 #[path = "paths/side.rs"]
 mod side;
+#[cfg(test)]
+#[path = "paths/sound.rs"]
+mod sound;
 
 use std::task::Poll;
 use std::time::Duration;
 
-use ahoy_call::{Epoch, MediaFault, MediaOrder, MediaReport, Opaque, Role, SdpKind};
+use ahoy_call::{MediaOrder, MediaReport, Role};
 use ahoyd::system::clock;
-use between::Between;
+use between::{Between, COMPANY, FIRST, SECOND};
 use room::Room;
-use side::{ANA, BEN, CID, Side};
-use tokio::sync::RwLock;
+use side::Side;
+use sound::{ANA, BEN, CID};
 use tokio::task::JoinSet;
-
-/// Held by all but the test that counts the files of this process.
-static COMPANY: RwLock<()> = RwLock::const_new(());
-
-const FIRST: Epoch = Epoch(1);
-const SECOND: Epoch = Epoch(2);
 
 #[tokio::test]
 async fn two_sessions_hear_each_other_and_pass_frames_both_ways() {
@@ -131,65 +135,6 @@ async fn the_other_is_played_as_loud_as_the_contact_is_set_to() {
     assert!(w.ben.ear.hears(ANA), "the other side is as it was");
     w.ana.turn(1.0);
     w.until("Ben's voice again", |w| w.ana.ear.hears(BEN)).await;
-    w.end().await;
-}
-
-#[tokio::test]
-async fn what_the_other_side_loses_and_how_far_away_it_is_comes_back_in_its_reports() {
-    let _shared = COMPANY.read().await;
-    let mut w = Between::new();
-    w.lossy = Some(4);
-    w.connect(FIRST).await;
-    w.open(FIRST, false);
-    let (mut ana, mut ben) = (w.ana.stats().await, w.ben.stats().await);
-    assert_eq!((ana.loss_out, ana.round_trip), (None, None), "nobody has reported");
-    let give_up = clock::now() + Duration::from_secs(15);
-    while ana.round_trip.is_none() || ben.round_trip.is_none() || ana.loss_out < Some(0.2) {
-        assert!(clock::now() < give_up, "reports in time: {ana:?} {ben:?}");
-        w.pass(Duration::from_millis(50)).await;
-        (ana, ben) = (w.ana.stats().await, w.ben.stats().await);
-    }
-    assert!(ana.loss_out < Some(0.3), "every fourth is lost: {ana:?}");
-    assert_eq!(ben.loss_out, Some(0.0), "the other way nothing is");
-    assert!(
-        ana.round_trip < Some(Duration::from_millis(250) + w.starved),
-        "{ana:?}, starved {:?}",
-        w.starved
-    );
-    w.end().await;
-}
-
-/// Another packet under the same number would be encrypted with the same nonce.
-#[tokio::test]
-async fn what_is_lost_is_asked_for_and_goes_again_as_the_same_packet_to_the_last_bit() {
-    let _shared = COMPANY.read().await;
-    let mut w = Between::new();
-    w.lossy = Some(10);
-    w.connect(FIRST).await;
-    w.open(FIRST, false);
-    let (mut ana, mut ben) = (w.ana.stats().await, w.ben.stats().await);
-    let give_up = clock::now() + Duration::from_secs(15);
-    while w.repeats(FIRST).0 < 15 || ben.packets_repaired < 10 {
-        assert!(clock::now() < give_up, "repeats in time: {ana:?} {ben:?}");
-        w.pass(Duration::from_millis(50)).await;
-        (ana, ben) = (w.ana.stats().await, w.ben.stats().await);
-    }
-    let (again, others) = w.repeats(FIRST);
-    assert_eq!(others, 0, "of {again}");
-    assert!(ana.asked_out > 10 && ben.asked_in > 10, "{ana:?} {ben:?}");
-    w.end().await;
-}
-
-#[tokio::test]
-async fn a_path_on_which_the_voice_comes_is_not_lost_though_a_full_line_swallows_its_checks() {
-    let _shared = COMPANY.read().await;
-    let mut w = Between::talking(FIRST).await;
-    w.swallow_checks(FIRST);
-    w.pass(Duration::from_secs(4)).await;
-    assert!(!w.ana.has(FIRST, &MediaReport::Lost) && !w.ben.has(FIRST, &MediaReport::Lost));
-    w.cut(FIRST);
-    w.until("both lose it", |w| w.ana.has(FIRST, &MediaReport::Lost) && w.ben.has(FIRST, &MediaReport::Lost))
-        .await;
     w.end().await;
 }
 
@@ -379,98 +324,6 @@ async fn a_new_epoch_takes_over_without_a_gap() {
     let most = Duration::from_millis(200) + w.starved * 2;
     assert!(gaps.0 < most && gaps.1 < most, "{gaps:?}, starved {:?}", w.starved);
     w.end().await;
-}
-
-#[tokio::test]
-async fn a_cut_path_is_reported_and_a_new_epoch_heals_it() {
-    let _shared = COMPANY.read().await;
-    let mut w = Between::talking(FIRST).await;
-    let cut = clock::now();
-    w.starved = Duration::ZERO;
-    w.cut(FIRST);
-    w.until("the loss on both sides", |w| {
-        w.ana.has(FIRST, &MediaReport::Lost) && w.ben.has(FIRST, &MediaReport::Lost)
-    })
-    .await;
-    let noticed = clock::now() - cut;
-    println!("lost noticed after {} ms", noticed.as_millis());
-    assert!(noticed < Duration::from_millis(2500) + w.starved * 4, "{noticed:?}, starved {:?}", w.starved);
-    w.until("no way for frames", |w| !w.ana.channel && !w.ben.channel).await;
-    w.until("silence", |w| w.ben.ear.is_silent() && w.ana.ear.is_silent()).await;
-    w.connect(SECOND).await;
-    w.open(SECOND, false);
-    w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
-    assert!(w.ben.ear.longest_gap() > Duration::from_secs(1), "a gap is noticed where there is one");
-    w.until("both data channels", |w| w.ana.channel && w.ben.channel).await;
-    w.end().await;
-}
-
-#[tokio::test]
-async fn a_short_cut_heals_by_itself_on_the_same_path() {
-    let _shared = COMPANY.read().await;
-    let mut w = Between::talking(FIRST).await;
-    w.cut(FIRST);
-    w.until("the loss", |w| w.ana.has(FIRST, &MediaReport::Lost)).await;
-    w.ana.forget();
-    w.ben.forget();
-    w.mend(FIRST);
-    w.until("up again", |w| w.ana.has(FIRST, &MediaReport::Up)).await;
-    w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
-    w.end().await;
-}
-
-#[tokio::test]
-async fn a_peer_with_a_swapped_fingerprint_never_comes_up_and_is_never_heard() {
-    let _shared = COMPANY.read().await;
-    let mut w = Between::new();
-    w.swap_fingerprint = true;
-    w.begin(FIRST);
-    w.until("Ben's turn", |w| w.ben.is_asked()).await;
-    w.open(FIRST, false);
-    w.until("a stuck path", |w| {
-        w.ana.has(FIRST, &MediaReport::Stuck) || w.ben.has(FIRST, &MediaReport::Stuck)
-    })
-    .await;
-    assert!(!w.ana.has(FIRST, &MediaReport::Up) && !w.ben.has(FIRST, &MediaReport::Up));
-    assert!(!w.ana.ear.hears(BEN) && !w.ben.ear.hears(ANA));
-    assert_eq!((w.voices(ANA), w.voices(BEN)), (0, 0), "no RTP to whom the fingerprint is not");
-    w.end().await;
-}
-
-#[tokio::test]
-async fn a_path_whose_dtls_hangs_is_reported_as_stuck() {
-    let _shared = COMPANY.read().await;
-    let mut w = Between::new();
-    w.only_ice = true;
-    w.begin(FIRST);
-    let both = |w: &Between| [&w.ana, &w.ben].iter().all(|side| side.has(FIRST, &MediaReport::Stuck));
-    w.until("a stuck path on both sides", |w| both(w)).await;
-    assert!(!w.ana.has(FIRST, &MediaReport::Up) && !w.ben.has(FIRST, &MediaReport::Up));
-    w.only_ice = false;
-    w.connect(SECOND).await;
-    w.end().await;
-}
-
-#[tokio::test]
-async fn hostile_descriptions_fail_the_path_and_nothing_else() {
-    let _shared = COMPANY.read().await;
-    let mut side = Side::new(ANA);
-    let garbage = |kind, text: &str| side::description(kind, text);
-    for (n, text) in
-        ["", "v=0\r\n", "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", "\u{0}\u{0}"].iter().enumerate()
-    {
-        let epoch = Epoch(u16::try_from(n).unwrap());
-        side.order(epoch, MediaOrder::Prepare(Role::Answerer(garbage(SdpKind::Offer, text))));
-        side.until_report(epoch, &MediaReport::Failed(MediaFault::Negotiation)).await;
-        side.order(epoch, MediaOrder::Close);
-    }
-    side.order(Epoch(9), MediaOrder::Prepare(Role::Offerer));
-    side.until_described(Epoch(9)).await;
-    let hostile = vec![Opaque(vec![0xff; 4000]), Opaque(b"candidate:1 1 tcp 1 10.0.0.1 1 typ host".to_vec())];
-    side.order(Epoch(9), MediaOrder::Candidates { list: hostile, complete: true });
-    side.order(Epoch(9), MediaOrder::Remote(garbage(SdpKind::Answer, "no such thing")));
-    side.until_report(Epoch(9), &MediaReport::Failed(MediaFault::Negotiation)).await;
-    side.end().await;
 }
 
 #[tokio::test]

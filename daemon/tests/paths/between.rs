@@ -1,7 +1,7 @@
 //! Two sides and the network between them.
 //!
 //! Lives here: who passes descriptions on, and two UDP sockets an epoch that stand for one side at the other, so that
-//! each packet can be counted, and the path cut.
+//! each packet can be counted, and the path cut; the names of epochs, and who may run beside whom.
 //! Must not: know what a packet says beyond its kind.
 
 use std::collections::HashMap;
@@ -13,11 +13,17 @@ use std::time::Duration;
 use ahoy_call::{Epoch, MediaOrder, MediaReport, Opaque, Role, SdpKind};
 use ahoyd::system::clock;
 use tokio::net::UdpSocket;
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 use tokio::task::JoinSet;
 
-use crate::side::{self, ANA, BEN, Side, Voice};
+use crate::side::{self, Side};
+use crate::sound::{ANA, BEN, Voice};
 
+/// Held by all but the test that counts the files of this process.
+pub(crate) static COMPANY: RwLock<()> = RwLock::const_new(());
+
+pub(crate) const FIRST: Epoch = Epoch(1);
+pub(crate) const SECOND: Epoch = Epoch(2);
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) struct Between {
