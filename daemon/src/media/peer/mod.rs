@@ -16,6 +16,7 @@ mod reception;
 mod runtime;
 mod sending;
 mod servers;
+mod state;
 mod task;
 
 pub use names::{Known, Names};

@@ -1,12 +1,11 @@
 //! The task of one path, from its first description to its closed sockets.
 //!
-//! Lives here: negotiation, the watchdog of the set-up, what the library's states mean.
+//! Lives here: negotiation, and what is told when. What the library's states mean is `state.rs`.
 //! Must not: decide what to do about a path that is lost or stuck.
 
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use ahoy_call::{Description, MediaFault, Moment, Opaque, Role, SdpKind};
 use tokio::sync::mpsc;
@@ -19,14 +18,12 @@ use super::handler::{self, Handler, Heard};
 use super::readers::{read_channel, read_track};
 use super::reception::Listener;
 use super::sending::{PayloadTypes, Sending};
+use super::state::State;
 use super::{Setup, addresses, guard};
 use crate::media::transport::{Events, PathEvent, PathOrder, Track};
 use crate::media::wanted::Key;
 use crate::system::clock;
 
-/// The library can lose a DTLS flight for good, both sides then wait forever (its timer is not set again after a
-/// repeated message). From ICE up to DTLS up; one lost flight that does heal takes 1 s.
-const DTLS_WITHIN: Duration = Duration::from_millis(2500);
 /// Candidates of the other side that are tried. Each makes us send checks to an address it chose.
 const MOST_CANDIDATES: usize = 32;
 
@@ -66,7 +63,6 @@ pub(super) async fn run(
         sending: Sending::new(ssrc, PayloadTypes { opus: connection::PAYLOAD_TYPE, red: None }),
         theirs: None,
         came: Arc::default(),
-        doubted: None,
         described: false,
         early: Vec::new(),
         tried: 0,
@@ -98,18 +94,6 @@ fn number() -> u32 {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// `dtls_until` runs from ICE up.
-    Building {
-        dtls_until: Option<Moment>,
-    },
-    Up,
-    Lost,
-    /// Stuck or failed: nothing more is told.
-    Dead,
-}
-
 struct PeerPath {
     key: Key,
     events: Events,
@@ -119,8 +103,6 @@ struct PeerPath {
     theirs: Option<u32>,
     /// When it came last, in µs.
     came: Arc<AtomicU64>,
-    /// The library calls the path lost, and the voice came until just now: when that is looked at again.
-    doubted: Option<Moment>,
     /// The other side's description is in.
     described: bool,
     early: Vec<Opaque>,
@@ -161,11 +143,10 @@ impl PeerPath {
                     self.hear(batch.drain(..)).await;
                 }
                 Some(frame) = frames.recv() => self.frame(frame).await,
-                () = at(self.doubted) => self.down().await,
-                () = due(self.state) => {
-                    self.state = State::Dead;
-                    self.tell(PathEvent::Stuck).await;
-                }
+                () = at(self.state.due()) => match self.state.is_stuck() {
+                    true => self.stuck().await,
+                    false => self.down().await,
+                },
             }
         }
     }
@@ -207,7 +188,7 @@ impl PeerPath {
                 }
             }
             PathOrder::Candidates(list) => self.add_candidates(list).await,
-            PathOrder::Packet(Track::Voice, packet) if self.state == State::Up => {
+            PathOrder::Packet(Track::Voice, packet) if self.state.is_up() => {
                 let packet = self.sending.packet(clock::now(), packet);
                 self.send(packet).await;
             }
@@ -275,7 +256,7 @@ impl PeerPath {
 
     /// A word about the other side's voice. One that gets lost is said anew.
     async fn say(&self, word: Box<dyn rtc::rtcp::Packet>) {
-        if self.state == State::Up && self.connection.track.write_rtcp(vec![word]).await.is_err() {
+        if self.state.is_up() && self.connection.track.write_rtcp(vec![word]).await.is_err() {
             tracing::debug!("a word about the other side's voice was not sent");
         }
     }
@@ -304,18 +285,12 @@ impl PeerPath {
         }
         for heard in rest {
             match heard {
-                Heard::IceUp => {
-                    if self.state == (State::Building { dtls_until: None }) {
-                        self.state = State::Building { dtls_until: Some(clock::now() + DTLS_WITHIN) };
-                    }
-                }
+                Heard::IceUp => self.state.found_way(clock::now()),
                 Heard::Up => self.up().await,
                 Heard::Down => self.down().await,
-                Heard::Broken if matches!(self.state, State::Building { dtls_until: Some(_) }) => {
-                    self.state = State::Dead;
-                    self.tell(PathEvent::Stuck).await;
-                }
-                Heard::Broken => self.lost().await,
+                Heard::Broken if self.state.is_stuck() => self.stuck().await,
+                Heard::Broken if self.state.lost() => self.lost().await,
+                Heard::Broken => {}
                 Heard::Track(track) => {
                     self.theirs = track.ssrcs().await.first().copied();
                     let (types, events) = (self.sending.payload_types, self.events.clone());
@@ -334,20 +309,15 @@ impl PeerPath {
         }
     }
 
-    /// The library misses the answers to its checks. Where the voice still comes a full line has swallowed them.
     async fn down(&mut self) {
         let last = Moment::from_micros(self.came.load(Ordering::Relaxed));
-        let until = last + connection::SILENT_FOR;
-        self.doubted = (self.state == State::Up && until > clock::now()).then_some(until);
-        if self.doubted.is_none() {
+        if self.state.down(clock::now(), last + connection::SILENT_FOR) {
             self.lost().await;
         }
     }
 
     async fn up(&mut self) {
-        self.doubted = None;
-        if matches!(self.state, State::Building { .. } | State::Lost) {
-            self.state = State::Up;
+        if self.state.up() {
             // By TURN each packet would wait for the driver's next turn.
             self.hurry.store(self.by_turn, Ordering::Relaxed);
             self.tell(PathEvent::Up).await;
@@ -355,11 +325,13 @@ impl PeerPath {
     }
 
     async fn lost(&mut self) {
-        if matches!(self.state, State::Building { .. } | State::Up) {
-            self.state = State::Lost;
-            self.hurry.store(true, Ordering::Relaxed);
-            self.tell(PathEvent::Lost).await;
-        }
+        self.hurry.store(true, Ordering::Relaxed);
+        self.tell(PathEvent::Lost).await;
+    }
+
+    async fn stuck(&mut self) {
+        self.state = State::Dead;
+        self.tell(PathEvent::Stuck).await;
     }
 
     async fn fail(&mut self, fault: MediaFault) {
@@ -389,11 +361,6 @@ enum Unusable {
     Refused(#[from] guard::Refused),
     #[error("the library refused it")]
     Library(#[from] webrtc::error::Error),
-}
-
-async fn due(state: State) {
-    let State::Building { dtls_until } = state else { return pending().await };
-    at(dtls_until).await;
 }
 
 /// Ends then; never if there is no such moment.
