@@ -131,22 +131,7 @@ impl Capture {
 mod tests {
     use super::*;
     use crate::media::codec::Decoder;
-
-    fn tone(from: usize, samples: usize) -> Vec<f32> {
-        (from..from + samples)
-            .map(|i| 0.3 * (i as f32 / 48_000.0 * 300.0 * std::f32::consts::TAU).sin())
-            .collect()
-    }
-
-    fn peak(sound: &[f32]) -> f32 {
-        sound.iter().fold(0.0, |most, s| s.abs().max(most))
-    }
-
-    fn feed(capture: &mut Capture, samples: &[f32]) -> Vec<Packet> {
-        let mut sent = Vec::new();
-        capture.feed(samples, |packet| sent.push(packet));
-        sent
-    }
+    use crate::media::said::{feed, peak, tone};
 
     /// Decode packets of one frame, one after the other.
     fn decoded(packets: &[Packet]) -> Vec<f32> {

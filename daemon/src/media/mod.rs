@@ -18,6 +18,8 @@ mod rate;
 pub mod red;
 mod redundancy;
 pub mod ring;
+#[cfg(test)]
+mod said;
 pub mod session;
 pub mod sound;
 pub mod stretch;

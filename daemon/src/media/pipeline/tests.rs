@@ -7,32 +7,10 @@ mod packed;
 
 use super::*;
 use crate::media::capture::Capture;
+use crate::media::said::{feed, peak, tone, voice};
 
 fn at(ms: u64) -> Moment {
     Moment::from_micros(1_000_000 + ms * 1_000)
-}
-
-fn tone(from: usize, samples: usize) -> Vec<f32> {
-    (from..from + samples)
-        .map(|i| 0.3 * (i as f32 / 48_000.0 * 300.0 * std::f32::consts::TAU).sin())
-        .collect()
-}
-
-/// Harmonics of 140 Hz with moving loudness: the codec mends a steady tone badly, it takes it for noise.
-fn voice(from: usize, samples: usize) -> Vec<f32> {
-    let loudness = |t: f32| 0.6 + 0.4 * (t * 19.0).sin();
-    let sound = |t: f32| (1..9_u8).map(|h| (t * 880.0 * f32::from(h)).sin() / f32::from(h)).sum::<f32>();
-    (from..from + samples).map(|i| i as f32 / 48_000.0).map(|t| 0.2 * loudness(t) * sound(t)).collect()
-}
-
-fn peak(sound: &[f32]) -> f32 {
-    sound.iter().fold(0.0, |most, s| s.abs().max(most))
-}
-
-fn feed(capture: &mut Capture, samples: &[f32]) -> Vec<Packet> {
-    let mut sent = Vec::new();
-    capture.feed(samples, |packet| sent.push(packet));
-    sent
 }
 
 #[test]
