@@ -13,17 +13,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pulseaudio::protocol::{
-    AuthParams, AuthReply, ChannelVolume, Command, CommandTag, DESCRIPTOR_SIZE, MAX_VERSION, Prop, Props,
-    ProtocolError, ServerInfo, SetDeviceMuteParams, SetDeviceVolumeParams, SinkFlags, SinkInfo, SourceFlags,
-    SourceInfo, SubscriptionMask, TagStructRead, TagStructReader, Volume, encode_command_message,
-    read_descriptor,
+    ChannelVolume, Command, CommandTag, DESCRIPTOR_SIZE, Prop, Props, ProtocolError, ServerInfo,
+    SetDeviceMuteParams, SetDeviceVolumeParams, SinkFlags, SinkInfo, SourceFlags, SourceInfo,
+    SubscriptionMask, TagStructRead, TagStructReader, Volume, encode_command_message,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
 use super::kinds::{self, Signs};
-use crate::media::device::{presence, streams};
+use crate::media::device::{presence, pulse, streams};
 use crate::system::{clock, level};
 use crate::values::devices::{Adjust, Device, Flow, Found, Server};
 
@@ -116,27 +115,16 @@ struct ServerLink {
 impl ServerLink {
     fn new(stream: UnixStream) -> Self {
         let (asked, listing, channels) = (BTreeMap::new(), Listing::default(), BTreeMap::new());
-        let version = MAX_VERSION;
+        let version = pulse::VERSION;
         Self { stream, version, sequence: 0, asked, listing, stale: true, received: Vec::new(), channels }
     }
 
     /// Who we are, and what we want to hear of.
     async fn greet(&mut self) -> Result<(), Ended> {
-        let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok());
-        let auth = AuthParams {
-            version: MAX_VERSION,
-            supports_shm: false,
-            supports_memfd: false,
-            cookie: cookie.unwrap_or_default(),
-        };
-        let sequence = self.send(&Command::Auth(auth), Question::Other).await?;
+        let sequence = self.send(&pulse::authenticate(), Question::Other).await?;
         let (_, payload) = self.reply(sequence).await?;
-        let reply =
-            AuthReply::read(&mut TagStructReader::new(&mut payload.as_slice(), MAX_VERSION), MAX_VERSION)?;
-        self.version = MAX_VERSION.min(reply.version);
-        let mut who = Props::new();
-        who.set(Prop::ApplicationName, c"ahoy");
-        self.send(&Command::SetClientName(who), Question::Other).await?;
+        self.version = pulse::agreed(&payload)?;
+        self.send(&pulse::introduce(), Question::Other).await?;
         let events = SubscriptionMask::SINK | SubscriptionMask::SOURCE | SubscriptionMask::SERVER;
         let sequence = self.send(&Command::Subscribe(events), Question::Other).await?;
         self.reply(sequence).await.map(|_acknowledged| ())
@@ -240,20 +228,14 @@ impl ServerLink {
         if self.received.len() < DESCRIPTOR_SIZE {
             return Ok(None);
         }
-        let descriptor = read_descriptor(&mut self.received.as_slice())?;
-        let length = usize::try_from(descriptor.length).unwrap_or(usize::MAX);
-        if length > LONGEST {
-            return Err(Ended::Protocol(ProtocolError::Invalid("too long".into())));
-        }
-        let end = DESCRIPTOR_SIZE + length;
+        let end = DESCRIPTOR_SIZE + pulse::length(&self.received, LONGEST)?;
         if self.received.len() < end {
             return Ok(None);
         }
         let mut rest = self.received.split_off(end);
         std::mem::swap(&mut rest, &mut self.received);
-        let mut body = rest.get(DESCRIPTOR_SIZE..).unwrap_or_default();
-        let mut reader = TagStructReader::new(&mut body, self.version);
-        let (tag, sequence) = (reader.read_enum()?, reader.read_u32()?);
+        let (tag, sequence, body) =
+            pulse::open(rest.get(DESCRIPTOR_SIZE..).unwrap_or_default(), self.version)?;
         Ok(Some((tag, sequence, body.to_vec())))
     }
 

@@ -1,22 +1,21 @@
 //! A connection to PulseAudio while a stream is made: one question, one answer.
 //!
-//! Lives here: which server, who we are to it, and what an answer that is none means.
+//! Lives here: which server, and what an answer that is none means. Who we are to it is `device/pulse.rs`.
 //! Must not: wait longer than it was given.
 
-use std::ffi::CString;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
 use ahoy_call::Moment;
 use pulseaudio::protocol::{
-    AuthParams, AuthReply, Command, CommandTag, DESCRIPTOR_SIZE, MAX_VERSION, Prop, Props, ProtocolError,
-    PulseError, TagStructRead, TagStructReader, encode_command_message, read_descriptor,
+    Command, CommandTag, DESCRIPTOR_SIZE, ProtocolError, PulseError, TagStructRead, TagStructReader,
+    encode_command_message,
 };
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::OpenError;
-use crate::media::device::presence;
+use crate::media::device::{presence, pulse};
 use crate::system::clock;
 
 /// No answer that is read here is longer.
@@ -33,20 +32,10 @@ pub(super) struct Connection {
 impl Connection {
     /// Connected and known, if all answers come until then.
     pub(super) fn begin(until: Moment) -> Result<Self, OpenError> {
-        let mut this = Self { socket: connect()?, version: MAX_VERSION, sequence: 0, until };
-        let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok());
-        let auth = AuthParams {
-            version: MAX_VERSION,
-            supports_shm: false,
-            supports_memfd: false,
-            cookie: cookie.unwrap_or_default(),
-        };
-        let reply: AuthReply = this.ask(&Command::Auth(auth))?;
-        this.version = MAX_VERSION.min(reply.version);
-        let mut who = Props::new();
-        who.set(Prop::ApplicationName, c"ahoy");
-        who.set(Prop::ApplicationProcessId, CString::new(std::process::id().to_string()).unwrap_or_default());
-        this.agrees(&Command::SetClientName(who))?;
+        let mut this = Self { socket: connect()?, version: pulse::VERSION, sequence: 0, until };
+        let reply = this.answer(&pulse::authenticate())?.map_err(refusal)?;
+        this.version = pulse::agreed(&reply)?;
+        this.agrees(&pulse::introduce())?;
         Ok(this)
     }
 
@@ -82,17 +71,11 @@ impl Connection {
         loop {
             let mut head = [0; DESCRIPTOR_SIZE];
             self.read(&mut head)?;
-            let length = usize::try_from(read_descriptor(&mut head.as_slice())?.length).unwrap_or(usize::MAX);
-            if length > LONGEST {
-                return Err(ProtocolError::Invalid("too long".into()).into());
-            }
-            let mut payload = vec![0; length];
-            self.read(&mut payload)?;
-            let mut rest = payload.as_slice();
-            let mut reader = TagStructReader::new(&mut rest, self.version);
-            let (tag, sequence): (CommandTag, _) = (reader.read_enum()?, reader.read_u32()?);
+            let mut body = vec![0; pulse::length(&head, LONGEST)?];
+            self.read(&mut body)?;
+            let (tag, sequence, mut rest) = pulse::open(&body, self.version)?;
             if sequence == asked && tag == CommandTag::Error {
-                return Ok(Err(reader.read_enum()?));
+                return Ok(Err(TagStructReader::new(&mut rest, self.version).read_enum()?));
             }
             if sequence == asked && tag == CommandTag::Reply {
                 return Ok(Ok(rest.to_vec()));
