@@ -17,6 +17,7 @@ mod choice;
 mod gauge;
 mod margin;
 mod presence;
+mod pulse;
 mod rhythm;
 mod rings;
 pub mod roster;

@@ -96,10 +96,7 @@ impl Session {
     }
 
     pub(super) async fn hear(&mut self, key: Key, told: PathEvent) {
-        let Some(leg) = self.legs.get_mut(&key.0) else {
-            return;
-        };
-        let Some(path) = leg.paths.get_mut(&key.1) else {
+        let Some(path) = self.legs.get_mut(&key.0).and_then(|leg| leg.paths.get_mut(&key.1)) else {
             return;
         };
         let (call, of) = (self.call, key.0);
@@ -117,35 +114,18 @@ impl Session {
             PathEvent::Stuck => self.down(key, MediaReport::Stuck).await,
             PathEvent::Failed(fault) => self.down(key, MediaReport::Failed(fault)).await,
             PathEvent::Packet { member, track: Track::Voice, packet } => {
-                let now = clock::now();
-                let again = path.heard.came(now);
-                path.up |= again;
-                leg.heard = true;
-                leg.adaptation.came(now, &packet);
-                // Before the answer nobody is heard; a sender that cannot wait is not kept for later either.
-                if path.opened && !self.held {
-                    leg.receive(now, key.1, member, &packet);
-                    self.play(now);
-                }
-                if again {
+                if self.voice_came(key, member, &packet) {
                     self.report(key, MediaReport::Up).await;
                     self.channel(of).await;
                 }
             }
             PathEvent::Takes(takes) => {
                 path.takes = takes;
-                leg.adaptation.takes(takes);
-                self.code_as_needed();
+                self.adapt(of, |line| line.takes(takes));
             }
-            PathEvent::Reception(reception) => {
-                leg.adaptation.reported(clock::now(), reception);
-                self.code_as_needed();
-            }
-            PathEvent::Feedback(feedback) => {
-                leg.adaptation.heard(clock::now(), &feedback);
-                self.code_as_needed();
-            }
-            PathEvent::Asked(packets) => leg.adaptation.asked(packets),
+            PathEvent::Reception(reception) => self.adapt(of, |line| line.reported(clock::now(), reception)),
+            PathEvent::Feedback(feedback) => self.adapt(of, |line| line.heard(clock::now(), &feedback)),
+            PathEvent::Asked(packets) => self.adapt(of, |line| line.asked(packets)),
             PathEvent::Frame(bytes) => self.send(Report::Frame { call, leg: of, bytes }).await,
             PathEvent::Channel(open) => {
                 path.channel = open;

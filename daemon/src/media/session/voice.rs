@@ -7,9 +7,11 @@ use std::collections::btree_map::Entry;
 
 use ahoy_call::{Epoch, LegId, MediaReport, Moment};
 
+use super::adaptation::Adaptation;
 use super::{Leg, Session};
 use crate::media::pipeline::Playback;
 use crate::media::transport::{Packet, PathOrder, Track};
+use crate::media::wanted::Key;
 use crate::system::clock;
 
 impl Leg {
@@ -29,6 +31,31 @@ impl Leg {
 impl Session {
     pub(super) fn sounding(&self) -> bool {
         self.legs.values().flat_map(|leg| leg.paths.values()).any(|path| path.opened)
+    }
+
+    /// A packet of this member's voice came. `true`: its path, which was given up, is up again by that.
+    pub(super) fn voice_came(&mut self, key: Key, member: LegId, packet: &Packet) -> bool {
+        let now = clock::now();
+        let Some(leg) = self.legs.get_mut(&key.0) else { return false };
+        let Some(path) = leg.paths.get_mut(&key.1) else { return false };
+        let again = path.heard.came(now);
+        path.up |= again;
+        leg.heard = true;
+        leg.adaptation.came(now, packet);
+        // Before the answer nobody is heard; a sender that cannot wait is not kept for later either.
+        if path.opened && !self.held {
+            leg.receive(now, key.1, member, packet);
+            self.play(now);
+        }
+        again
+    }
+
+    /// Another device said something about our voice, or what it takes.
+    pub(super) fn adapt(&mut self, of: LegId, to: impl FnOnce(&mut Adaptation)) {
+        if let Some(leg) = self.legs.get_mut(&of) {
+            to(&mut leg.adaptation);
+            self.code_as_needed();
+        }
     }
 
     /// Serves microphone and speaker.
