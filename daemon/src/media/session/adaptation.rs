@@ -3,6 +3,9 @@
 //! Lives here: what the words of both sides mean for rate, copies and asking; the choices are `rate.rs` and `redundancy/`.
 //! Must not: send, decode, or know a path.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -30,6 +33,8 @@ const REPEATS_WITHIN: Duration = Duration::from_millis(150);
 const LESS_AFTER: Duration = Duration::from_secs(3);
 /// The first loss of all is taken for so much, until more is known.
 const AT_LEAST: f32 = 0.02;
+/// Frames that play so much sooner than answers need are not late enough yet.
+const NEARLY: Duration = Duration::from_millis(5);
 /// A queue so long on the way here: the line is full, and what would be repeated would make it worse.
 const FULL: Duration = Duration::from_millis(35);
 /// A word about our voice counts for so long.
@@ -203,7 +208,16 @@ impl Adaptation {
             copies: takes.copies && takes.feedback && !full,
             asks: takes.asks && !full,
         };
-        self.protect(now, choose(loss));
+        let mut choice = choose(loss);
+        // Until frames play so late that answers come in time, a copy does.
+        if loss.copies
+            && choice.asks > 0
+            && choice.wanted.copies == 0
+            && numbers.delay + NEARLY < choice.floor
+        {
+            choice.wanted = Protection::clamped(1, 1);
+        }
+        self.protect(now, choice);
         voice.need(self.choice.floor);
         // The first loss of all is asked for, too.
         voice.asking(takes.asks && !full && (self.choice.asks > 0 || heard.recent > 0.0));
