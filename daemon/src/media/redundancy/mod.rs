@@ -26,7 +26,7 @@ const BURST: f32 = 0.75;
 /// What would delay the voice by more is not done.
 const CEILING: f32 = 190.0;
 /// What a copy and a per cent of frames that stay lost cost, in milliseconds of delay; how much may stay lost for nothing.
-const COPY_COSTS: f32 = 12.0;
+const COPY_COSTS: f32 = 15.0;
 const LOST_COSTS: f32 = 60.0;
 const FREE: f32 = 0.001;
 /// How long after its time, and after what comes late by itself, a packet is asked for, and what an answer takes beside the round
