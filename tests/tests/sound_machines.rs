@@ -11,6 +11,10 @@ use ahoy_tests::lab::{ANA, BEN, Desk, Ears, Net, put_through, two_on};
 /// A machine that builds and tests many things at once starves a sound server for seconds.
 const SOON: Duration = Duration::from_secs(60);
 
+const TWO: &str = "front-left,front-right";
+const SIX: &str = "front-left,front-right,front-center,lfe,rear-left,rear-right";
+const EIGHT: &str = "front-left,front-right,front-center,lfe,rear-left,rear-right,side-left,side-right";
+
 type Outcome = anyhow::Result<()>;
 
 async fn devices_of_every_kind_serve(server: &str) -> Outcome {
@@ -18,23 +22,36 @@ async fn devices_of_every_kind_serve(server: &str) -> Outcome {
     let _hums = ben.hum(BEN)?;
     let mut ben_hears = ben.listen()?;
     put_through(&ana, &ben).await?;
-    let stereo = "front-left,front-right";
-    let kinds = [(8_000, "mono"), (16_000, "mono"), (44_100, stereo), (8_000, stereo), (44_100, "mono")];
-    for (rate, channels) in kinds {
-        let kind = format!("{}.{rate}", channels.split(',').count());
-        let (speaker, mic) = (format!("loud.{kind}"), format!("voice.{kind}"));
+    let kinds = [
+        (8_000, "mono"),
+        (16_000, "mono"),
+        (44_100, TWO),
+        (8_000, TWO),
+        (44_100, "mono"),
+        (96_000, TWO),
+        (192_000, TWO),
+        (48_000, SIX),
+        (192_000, SIX),
+        (96_000, EIGHT),
+    ];
+    // Each hums another tone than the one before: what was on its way is no proof.
+    for ((rate, channels), hums) in kinds.into_iter().zip([ANA, 1_500.0].into_iter().cycle()) {
+        let count = channels.split(',').count();
+        let (speaker, mic) = (format!("loud.{count}.{rate}"), format!("voice.{count}.{rate}"));
         ana.add_speaker_of(&speaker, rate, channels)?;
+        ana.add_microphone_of(&mic, rate, channels)?;
+        let mut ears = Ears::open_channels(
+            ana.recorder(&format!("{speaker}.monitor"), channels),
+            count,
+            &[0, count.min(2) - 1],
+        )?;
+        let _hums = ana.hum_into(&mic, hums)?;
         ana.choose("output", &speaker).await?;
-        let mut ears = Ears::open(ana.recorder(&format!("{speaker}.monitor"), stereo))?;
+        ana.choose("input", &mic).await?;
         let heard = ears.until_tone(BEN, SOON);
         heard.map_err(|error| anyhow::anyhow!("{speaker}: {error}\n{}", ana.tail()))?;
-        ana.add_microphone_of(&mic, rate, channels)?;
-        let _hums = ana.hum_into(&mic, ANA)?;
-        ana.choose("input", &mic).await?;
-        let heard = ben_hears.until_tone(ANA, SOON);
+        let heard = ben_hears.until_tone(hums, SOON);
         heard.map_err(|error| anyhow::anyhow!("{mic}: {error}\n{}", ana.tail()))?;
-        ana.choose("input", "mic").await?;
-        ben_hears.until_silence(SOON)?;
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 //! Lives here: real daemons; at Ana's the server is starved, stopped, or not the one that has the devices, and a microphone never gives.
 //! Must not: judge how long anything takes: other programs run beside it.
 
-use std::fs;
 use std::time::Duration;
 
 use ahoy_tests::lab::{ANA, Desk, Running, Talkers, two_on};
@@ -19,66 +18,43 @@ async fn begin(server: &str) -> anyhow::Result<Talkers> {
     Talkers::of(two_on(server, |_| Ok(())).await?)
 }
 
-/// So much time passes, by Ben's loudspeaker.
-fn pass(talkers: &mut Talkers, time: Duration) -> Outcome {
-    Ok(talkers.ben_hears.levels(time).map(drop)?)
-}
-
 /// How often Ana's daemon has opened a stream of a call.
 fn opened(desk: &Desk) -> usize {
     desk.logged().lines().filter(|line| line.contains("runs") && line.contains("way=")).count()
 }
 
-/// A process of Ana's desk.
-fn process(desk: &Desk, name: &str) -> anyhow::Result<Pid> {
-    let number = fs::read_to_string(desk.folder().join("pids").join(name))?;
-    Pid::from_raw(number.trim().parse()?).ok_or_else(|| anyhow::anyhow!("{name} has no number"))
-}
-
-/// The server runs for two fifths of the time, in turns of half a second.
+/// The server runs for two fifths of the time, in turns of half a second; then it stands still for two seconds, as on a machine
+/// that swaps.
 async fn a_starved_server_is_borne(server: &str, name: &str) -> Outcome {
     let mut pair = begin(server).await?;
     pair.call().await?;
     pair.both_hear("at first")?;
-    let (before, server) = (opened(&pair.ana), process(&pair.ana, name)?);
-    for _ in 0..20 {
-        kill_process(server, Signal::STOP)?;
-        let stopped = pass(&mut pair, Duration::from_millis(300));
-        kill_process(server, Signal::CONT)?;
-        stopped?;
-        pass(&mut pair, Duration::from_millis(200))?;
+    let (before, server) = (opened(&pair.ana), pair.ana.part(name)?);
+    for _ in 0..14 {
+        stand_still(&mut pair, server, Duration::from_millis(300))?;
+        pair.pass(Duration::from_millis(200))?;
     }
     pair.both_hear("after it")?;
     anyhow::ensure!(opened(&pair.ana) == before, "a stream that works was opened again\n{}", pair.ana.tail());
-    Ok(())
+    stand_still(&mut pair, server, Duration::from_secs(2))?;
+    pair.both_hear("after two seconds")
+}
+
+fn stand_still(pair: &mut Talkers, server: Pid, time: Duration) -> Outcome {
+    kill_process(server, Signal::STOP)?;
+    let stopped = pair.pass(time);
+    kill_process(server, Signal::CONT)?;
+    stopped
 }
 
 #[tokio::test]
-async fn a_starved_pulseaudio_keeps_its_streams() -> Outcome {
+async fn a_pulseaudio_that_is_starved_or_stands_still_keeps_its_streams() -> Outcome {
     a_starved_server_is_borne("pulse", "pulseaudio").await
 }
 
 #[tokio::test]
-async fn a_starved_pipewire_keeps_its_streams() -> Outcome {
+async fn a_pipewire_that_is_starved_or_stands_still_keeps_its_streams() -> Outcome {
     a_starved_server_is_borne("pipewire", "pipewire").await
-}
-
-/// It stands still for two seconds, as a machine that swaps.
-async fn a_server_that_stood_still_goes_on(server: &str, name: &str) -> Outcome {
-    let mut pair = begin(server).await?;
-    pair.call().await?;
-    pair.both_hear("at first")?;
-    let server = process(&pair.ana, name)?;
-    kill_process(server, Signal::STOP)?;
-    let stopped = pass(&mut pair, Duration::from_secs(2));
-    kill_process(server, Signal::CONT)?;
-    stopped?;
-    pair.both_hear("after it")
-}
-
-#[tokio::test]
-async fn a_pulseaudio_that_stood_still_for_two_seconds_goes_on() -> Outcome {
-    a_server_that_stood_still_goes_on("pulse", "pulseaudio").await
 }
 
 /// As a Bluetooth headset whose profile does not change: the microphone is there, and gives nothing.
@@ -103,7 +79,7 @@ async fn a_microphone_that_never_gives_holds_up_neither_this_call_nor_the_next()
         if pair.ana.running("source-outputs")? == others {
             break;
         }
-        pass(&mut pair, Duration::from_secs(1))?;
+        pair.pass(Duration::from_secs(1))?;
     }
     anyhow::ensure!(pair.ana.running("source-outputs")? == others, "a microphone stays open after the call");
     pair.call().await?;
@@ -113,7 +89,7 @@ async fn a_microphone_that_never_gives_holds_up_neither_this_call_nor_the_next()
 /// It takes connections, and answers nothing.
 async fn a_server_that_does_not_answer_is_told_of_and_taken_up_again(server: &str, name: &str) -> Outcome {
     let mut pair = begin(server).await?;
-    let server = process(&pair.ana, name)?;
+    let server = pair.ana.part(name)?;
     kill_process(server, Signal::STOP)?;
     let met = pair.call().await;
     let told = pair.ana.until_problem(Some("does not answer"), SOON).await;

@@ -98,6 +98,13 @@ impl Desk {
         self.lab("start", &[part])
     }
 
+    /// The process of a part, as `pipewire` or `pulseaudio`.
+    pub fn part(&self, name: &str) -> anyhow::Result<rustix::process::Pid> {
+        let number = fs::read_to_string(self.folder().join("pids").join(name))?;
+        let process = rustix::process::Pid::from_raw(number.trim().parse()?);
+        process.ok_or_else(|| anyhow::anyhow!("{name} has no number"))
+    }
+
     /// Stops the `bus` or the `sound`.
     pub fn end(&self, part: &str) -> io::Result<()> {
         self.lab("stop", &[part])

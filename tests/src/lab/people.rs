@@ -140,6 +140,11 @@ impl Talkers {
         heard.map_err(|error| anyhow::anyhow!("{when}: Ben: {error}\n{}", self.ana.tail_of_sound()))
     }
 
+    /// So much time passes, by Ben's loudspeaker.
+    pub fn pass(&mut self, time: Duration) -> anyhow::Result<()> {
+        Ok(self.ben_hears.levels(time).map(drop)?)
+    }
+
     /// Each hears the other.
     pub fn both_hear(&mut self, when: &str) -> anyhow::Result<()> {
         self.ana_hears(when)?;
