@@ -254,8 +254,8 @@ impl Pump {
     }
 
     /// Packets to the speaker: every leg's voice, added up.
-    pub(super) fn play<'a>(&mut self, now: Moment, legs: impl Iterator<Item = &'a mut Playback>) {
-        let mut legs: Vec<&mut Playback> = legs.collect();
+    /// `legs` hands each of them to what it is given.
+    pub(super) fn play(&mut self, now: Moment, mut legs: impl FnMut(&mut dyn FnMut(&mut Playback))) {
         if self.held {
             return;
         }
@@ -266,12 +266,13 @@ impl Pump {
                 return;
             }
             self.mixed[..count].fill(0.0);
-            for leg in &mut legs {
-                leg.play(now, &mut self.block[..count]);
-                for (sum, one) in self.mixed.iter_mut().zip(&self.block[..count]) {
-                    *sum = (*sum + one * self.volume).clamp(-1.0, 1.0);
+            let Self { block, mixed, volume, .. } = self;
+            legs(&mut |leg| {
+                leg.play(now, &mut block[..count]);
+                for (sum, one) in mixed.iter_mut().zip(&block[..count]) {
+                    *sum = (*sum + one * *volume).clamp(-1.0, 1.0);
                 }
-            }
+            });
             self.add_tone(count);
             self.levels.output(&self.mixed[..count]);
             self.sound.write(&self.mixed[..count]);

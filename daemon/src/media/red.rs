@@ -23,21 +23,21 @@ pub fn pack(payload_type: u8, copies: &[Copy], present: &[u8]) -> Option<Vec<u8>
         let reach = u32::from(copy.distance) * FRAME_SAMPLES;
         copy.distance > 0 && reach <= REACH && (1..=LONGEST as usize).contains(&copy.payload.len())
     };
-    let mut fitting: Vec<&Copy> = copies.iter().filter(fits).take(MOST_BLOCKS - 1).collect();
-    fitting.sort_by_key(|copy| std::cmp::Reverse(copy.distance));
-    if fitting.is_empty() {
-        return None;
-    }
-    let bytes: usize = fitting.iter().map(|copy| HEADER + copy.payload.len()).sum();
+    let mut places: [Option<&Copy>; MOST_BLOCKS - 1] = [None; MOST_BLOCKS - 1];
+    places.iter_mut().zip(copies.iter().filter(fits)).for_each(|(place, copy)| *place = Some(copy));
+    places.sort_by_key(|copy| copy.map(|copy| std::cmp::Reverse(copy.distance)));
+    let fitting = || places.iter().copied().flatten();
+    fitting().next()?;
+    let bytes: usize = fitting().map(|copy| HEADER + copy.payload.len()).sum();
     let mut packet = Vec::with_capacity(bytes + 1 + present.len());
-    for copy in &fitting {
+    for copy in fitting() {
         let (kind, reach) = (u32::from(MORE | payload_type), u32::from(copy.distance) * FRAME_SAMPLES);
         let length = u32::try_from(copy.payload.len()).unwrap_or_default();
         let header = (kind << 24) | (reach << 10) | length;
         packet.extend(header.to_be_bytes());
     }
     packet.push(payload_type);
-    fitting.iter().for_each(|copy| packet.extend(&copy.payload));
+    fitting().for_each(|copy| packet.extend(&copy.payload));
     packet.extend(present);
     Some(packet)
 }
@@ -45,8 +45,8 @@ pub fn pack(payload_type: u8, copies: &[Copy], present: &[u8]) -> Option<Vec<u8>
 /// The copies of a packet, oldest first, and its present frame; none of what no honest side sends: blocks of another kind than the
 /// voice (a packet in a packet too), times between frames or of the future, lengths that are not there.
 pub fn unpack(payload_type: u8, packet: &[u8]) -> Option<(Vec<Copy>, Vec<u8>)> {
-    let mut headers = Vec::new();
-    let mut rest = packet;
+    let mut headers = [(0, 0); MOST_BLOCKS - 1];
+    let (mut count, mut rest) = (0, packet);
     while let [first, ..] = rest
         && first & MORE != 0
     {
@@ -56,18 +56,16 @@ pub fn unpack(payload_type: u8, packet: &[u8]) -> Option<(Vec<Copy>, Vec<u8>)> {
         let distance = u8::try_from(offset / FRAME_SAMPLES).ok()?;
         let honest =
             first & !MORE == payload_type && distance > 0 && offset % FRAME_SAMPLES == 0 && length > 0;
-        if !honest || headers.len() + 1 == MOST_BLOCKS {
-            return None;
-        }
-        headers.push((distance, length));
+        *headers.get_mut(count).filter(|_| honest)? = (distance, length);
+        count += 1;
         rest = behind;
     }
     let (last, mut rest) = rest.split_first()?;
     if *last != payload_type {
         return None;
     }
-    let mut copies = Vec::with_capacity(headers.len());
-    for (distance, length) in headers {
+    let mut copies = Vec::with_capacity(count);
+    for &(distance, length) in &headers[..count] {
         let (payload, behind) = rest.split_at_checked(length)?;
         copies.push(Copy { distance, payload: payload.to_vec() });
         rest = behind;
@@ -77,6 +75,8 @@ pub fn unpack(payload_type: u8, packet: &[u8]) -> Option<(Vec<Copy>, Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
+
     use super::*;
 
     const OPUS: u8 = 111;
@@ -95,6 +95,15 @@ mod tests {
         assert_eq!(packet, drawn.concat());
         let (copies, present) = unpack(OPUS, &packet).unwrap();
         assert_eq!((copies, present), (vec![copy(2, b"a"), copy(1, b"bb")], b"present".to_vec()));
+    }
+
+    #[test]
+    fn memory_is_taken_for_what_comes_out_and_nothing_else() {
+        let copies = [copy(1, b"bb"), copy(2, b"a")];
+        let packet = pack(OPUS, &copies, b"present").unwrap();
+        assert_eq!(measure(|| drop(pack(OPUS, &copies, b"present"))).count_total, 1);
+        // The list of copies, each of them, the present.
+        assert_eq!(measure(|| drop(unpack(OPUS, &packet))).count_total, 4);
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod asks;
 mod numbers;
 mod paths;
 mod silence;
+#[cfg(test)]
+mod tests;
 mod voice;
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +27,7 @@ use super::capture::Capture;
 use super::pipeline::Playback;
 use super::pump::Pump;
 use super::redundancy::History;
-use super::transport::{Events, PathEvent, PathOrder, Transport};
+use super::transport::{Events, Packet, PathEvent, PathOrder, Transport};
 use super::wanted::{Key, Wanted};
 use super::{CallOrder, Report, Sound};
 use crate::system::clock;
@@ -65,6 +67,7 @@ pub async fn run(
         leaving: Vec::new(),
         pump,
         history: History::default(),
+        said: Vec::new(),
         wanted,
         given_up: false,
         held: false,
@@ -134,6 +137,8 @@ struct Session {
     leaving: Vec<(Moment, LegId, Box<dyn Transport>)>,
     pump: Pump,
     history: History,
+    /// Room for the packets of one turn.
+    said: Vec<Packet>,
     wanted: watch::Receiver<Wanted>,
     /// Who wanted something is gone: nothing is wanted for good.
     given_up: bool,

@@ -108,6 +108,8 @@ pub(super) fn told(packet: &RawPacket) -> Option<Feedback> {
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
+
     use super::*;
     use crate::media::transport::Copy;
 
@@ -155,5 +157,21 @@ mod tests {
         assert!(sending.again(Moment::default(), &asked).is_empty());
         sending.repeats = true;
         assert_eq!(sending.again(Moment::default(), &asked).len(), 1);
+    }
+
+    #[test]
+    fn a_packet_that_goes_takes_memory_once_to_be_kept_and_once_more_with_copies() {
+        let mut sending = Sending::new(7, TYPES);
+        for (copies, each) in [(0, 1), (2, 2)] {
+            let copies = vec![Copy { distance: 1, payload: vec![4; 70] }; copies];
+            let mut send = |count: usize| {
+                let packets = vec![packet(copies.clone()); count];
+                measure(|| {
+                    packets.into_iter().for_each(|packet| drop(sending.packet(Moment::default(), packet)))
+                })
+            };
+            send(60);
+            assert_eq!(send(100).count_total, 100 * each, "{each}");
+        }
     }
 }

@@ -8,9 +8,10 @@ use std::collections::btree_map::Entry;
 use ahoy_call::{Epoch, LegId, MediaReport, Moment};
 
 use super::adaptation::Adaptation;
+use super::paths::SessionPath;
 use super::{Leg, Session};
 use crate::media::pipeline::Playback;
-use crate::media::transport::{Packet, PathOrder, Track};
+use crate::media::transport::{Copy, Packet, PathOrder, Track};
 use crate::media::wanted::Key;
 use crate::system::clock;
 
@@ -25,6 +26,21 @@ impl Leg {
             },
         };
         voice.receive(now, epoch.0, packet);
+    }
+}
+
+impl SessionPath {
+    fn say(&self, packet: Packet) {
+        if self.transport.order(PathOrder::Packet(Track::Voice, packet)).is_err() {
+            tracing::debug!("a path is choked, a packet of voice was dropped");
+        }
+    }
+
+    /// About a voice.
+    fn word(&self, order: PathOrder) {
+        if self.transport.order(order).is_err() {
+            tracing::debug!("a path is choked, a word about a voice was dropped");
+        }
     }
 }
 
@@ -61,12 +77,13 @@ impl Session {
     /// Serves microphone and speaker.
     pub(super) fn serve(&mut self) {
         let now = clock::now();
-        let mut packets = Vec::new();
-        self.pump.capture(now, |packet| packets.push(packet));
-        for packet in packets {
+        let mut said = std::mem::take(&mut self.said);
+        self.pump.capture(now, |packet| said.push(packet));
+        for packet in said.drain(..) {
             self.sent += 1;
-            self.speak(&packet);
+            self.speak(now, packet);
         }
+        self.said = said;
         self.play(now);
         self.pump.levels().tell(now);
     }
@@ -88,22 +105,25 @@ impl Session {
     }
 
     /// To every leg, over its newest path that is open and up, with copies of what was said before as it needs them.
-    fn speak(&mut self, packet: &Packet) {
+    fn speak(&mut self, now: Moment, packet: Packet) {
+        let mut last: Option<(&SessionPath, Vec<Copy>)> = None;
         for leg in self.legs.values_mut() {
             let newest = leg.paths.values().rev().find(|path| path.opened && path.up);
-            let sent = newest.map(|path| {
-                let copies = match path.takes.copies {
-                    true => self.history.copies(packet, leg.adaptation.copies(clock::now())),
-                    false => Vec::new(),
-                };
-                leg.adaptation.said(clock::now(), packet, &copies);
-                path.transport.order(PathOrder::Packet(Track::Voice, Packet { copies, ..packet.clone() }))
-            });
-            if sent.is_some_and(|sent| sent.is_err()) {
-                tracing::debug!("a path is choked, a packet of voice was dropped");
+            let Some(path) = newest else { continue };
+            let copies = match path.takes.copies {
+                true => self.history.copies(&packet, leg.adaptation.copies(now)),
+                false => Vec::new(),
+            };
+            leg.adaptation.said(now, &packet, &copies);
+            if let Some((path, copies)) = last.replace((path, copies)) {
+                path.say(Packet { copies, ..packet.clone() });
             }
         }
-        self.history.keep(packet);
+        self.history.keep(&packet);
+        if let Some((path, copies)) = last {
+            // It needs no packet of its own.
+            path.say(Packet { copies, ..packet });
+        }
     }
 
     /// Nothing that was said goes again: neither as a copy nor because it is asked for.
@@ -124,32 +144,34 @@ impl Session {
                 continue;
             };
             let round_trip = leg.adaptation.round_trip();
-            let mut orders = Vec::new();
             for voice in leg.voices.values_mut() {
                 let missing = voice.ask(now, round_trip).into_iter().filter(|(of, _)| *of == epoch.0);
-                orders.push(PathOrder::Ask(missing.map(|(_, sequence)| sequence).collect()));
+                let missing: Vec<u16> = missing.map(|(_, sequence)| sequence).collect();
+                if !missing.is_empty() {
+                    path.word(PathOrder::Ask(missing));
+                }
             }
-            orders.retain(|order| !matches!(order, PathOrder::Ask(missing) if missing.is_empty()));
             if leg.adaptation.is_due(now) {
                 // One device, one voice: of several behind one path the transport takes care.
                 let voice = leg.voices.values_mut().next();
                 let told = voice.and_then(|voice| leg.adaptation.look(now, voice, path.takes));
-                orders.extend(told.map(PathOrder::Feedback));
+                if let Some(told) = told {
+                    path.word(PathOrder::Feedback(told));
+                }
             }
             let repeats = leg.adaptation.repeats(now);
             if std::mem::replace(&mut path.repeats, repeats) != repeats {
-                orders.push(PathOrder::Repeat(repeats));
-            }
-            if orders.into_iter().any(|order| path.transport.order(order).is_err()) {
-                tracing::debug!("a path is choked, a word about a voice was dropped");
+                path.word(PathOrder::Repeat(repeats));
             }
         }
     }
 
     pub(super) fn play(&mut self, now: Moment) {
         let opened = |leg: &&mut Leg| leg.paths.values().any(|path| path.opened);
-        let voices = self.legs.values_mut().filter(opened).flat_map(|leg| leg.voices.values_mut());
-        self.pump.play(now, voices);
+        let legs = &mut self.legs;
+        self.pump.play(now, |voice| {
+            legs.values_mut().filter(opened).flat_map(|leg| leg.voices.values_mut()).for_each(voice);
+        });
     }
 
     /// The leg whose line carries least decides how the voice is coded, and that which loses most how much the codec says twice.
