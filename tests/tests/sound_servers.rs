@@ -19,6 +19,28 @@ async fn begin(server: &str) -> anyhow::Result<Talkers> {
     Ok(pair)
 }
 
+/// A person, or another program, sets rate and block of the whole graph while a call runs.
+#[tokio::test]
+async fn a_pipewire_that_changes_its_rate_and_its_block_in_a_call_is_followed() -> Outcome {
+    let mut pair = begin("pipewire").await?;
+    for (setting, value) in [
+        ("clock.force-rate", "44100"),
+        ("clock.force-rate", "96000"),
+        ("clock.force-rate", "0"),
+        ("clock.force-quantum", "8192"),
+        ("clock.force-quantum", "128"),
+        ("clock.force-quantum", "4096"),
+        ("clock.force-quantum", "0"),
+    ] {
+        let set = pair.ana.local("pw-metadata").args(["-n", "settings", "0", setting, value]).output()?;
+        anyhow::ensure!(set.status.success(), "{setting}: {}", String::from_utf8_lossy(&set.stderr));
+        // What was on its way is over.
+        pair.pass(Duration::from_millis(500))?;
+        pair.both_hear(&format!("{setting} {value}"))?;
+    }
+    Ok(())
+}
+
 /// A device of PulseAudio's goes, and comes again under the same name and with another rate, as after its card was set anew.
 #[tokio::test]
 async fn a_device_of_pulseaudio_that_comes_again_with_another_rate_is_taken_up() -> Outcome {
