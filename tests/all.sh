@@ -16,7 +16,7 @@ while_told() {
   local name=$1 from=$SECONDS teller status; shift
   : >"$log"
   while sleep 15 >/dev/null 2>&1 </dev/null && kill -0 $$ 2>/dev/null; do
-    printf '  %s: %d s, %s\n' "$name" $((SECONDS - from)) "$(tail -n 1 "$log" | tr -d '\r' | sed 's/^ *//' | cut -c 1-90)"
+    printf '  %s: %d s, %s\n' "$name" $((SECONDS - from)) "$(grep -a . "$log" | tail -n 1 | tr -d '\r' | sed 's/^ *//' | cut -c 1-90)"
   done &
   teller=$!
   "$@" >"$log" 2>&1

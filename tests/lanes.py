@@ -11,6 +11,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import threading
 import tomllib
 
@@ -50,19 +51,21 @@ class Lanes:
         while taken := self.next(lane):
             package, folder, name, path = taken
             environment = os.environ | {"CARGO_MANIFEST_DIR": str(folder), "CARGO_PKG_NAME": package}
-            try:
-                command = [path, "--show-output"]
-                done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE_S)
-                said, status = done.stdout, done.returncode
-            except subprocess.TimeoutExpired as late:
-                said, status = (late.stdout or b"") + f"\nerror: {name} took more than {PATIENCE_S} s\n".encode(), 1
-            with self.lock:
-                self.log.write(f"     Running {name} ({path})\n".encode() + said)
-                self.log.flush()
-                if status:
-                    self.failed.append(name)
-                    self.log.write(f"error: {name} failed ({status})\n".encode())
+            # No pipe: what a program leaves behind ends when that program is gone, and would hold the pipe open until then.
+            with tempfile.TemporaryFile() as said:
+                try:
+                    command = [path, "--show-output"]
+                    status = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=said,
+                                            stderr=subprocess.STDOUT, timeout=PATIENCE_S).returncode
+                except subprocess.TimeoutExpired:
+                    status = f"more than {PATIENCE_S} s"
+                said.seek(0)
+                with self.lock:
+                    self.log.write(f"     Running {name} ({path})\n".encode() + said.read())
+                    if status:
+                        self.failed.append(name)
+                        self.log.write(f"error: {name} failed ({status})\n".encode())
+                    self.log.flush()
 
 
 def main():

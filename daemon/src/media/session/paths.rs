@@ -23,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// One generation of a leg's path.
 pub(super) struct SessionPath {
-    /// As [`Wanted::which`] says.
+    /// As `Wanted::which` says.
     pub(super) which: u64,
     pub(super) transport: Box<dyn Transport>,
     pub(super) up: bool,
