@@ -23,7 +23,8 @@ of_unit() { systemctl --user show -p "$1" --value ahoyd; }
 is() { [ "$(of_unit "$1")" = "$2" ]; }
 owner() { busctl --user call org.freedesktop.DBus / org.freedesktop.DBus GetConnectionUnixProcessID s org.ahoyd.Calls1 | cut -d' ' -f2; }
 ready() { is ActiveState active && [ "$(owner)" = "$(of_unit MainPID)" ]; }
-begun_anew() { ready && [ "$(of_unit MainPID)" != "$1" ]; }
+# Between two lives it may still say that it is ready, and has no process.
+begun_anew() { local now; ready && now=$(of_unit MainPID) && [ "$now" != 0 ] && [ "$now" != "$1" ]; }
 
 activation() {
   ahoyctl status 2>said; [ $? = 8 ] || fail "status without a daemon"
