@@ -6,6 +6,7 @@ Lives here: which program runs when, and its output as one piece of the log, in 
 Must not: choose among tests, run one again, or judge what they say.
 """
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -71,11 +72,8 @@ class Lanes:
 def main():
     log = sys.stdout.buffer
     lanes = Lanes(log)
-    threads = [threading.Thread(target=lanes.run, args=(lane,)) for lane in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        list(threads.map(lanes.run, (0, 1)))
     documented = subprocess.run(["cargo", "test", "--workspace", "--doc", "--no-fail-fast"], stdout=log, stderr=subprocess.STDOUT)
     return 1 if lanes.failed or documented.returncode else 0
 
