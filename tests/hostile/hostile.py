@@ -9,6 +9,7 @@ Lives here: the scene around an attack, the times of honest dials, the report.
 Must not: know how an attack works.
 """
 
+import collections
 import json
 import pathlib
 import resource
@@ -24,6 +25,7 @@ from people import Honest, Relay, introduce
 
 # Callers take turns: a contact is heard five times a minute, and that limit stays on.
 CALLERS = 10
+HEARD, MINUTE = 5, 60.5
 QUIET = 12
 # What a dial may take in a flood before it counts as lost.
 PATIENCE = 8.0
@@ -37,13 +39,14 @@ class Scene:
         (folder / "relay").mkdir()
         self.relay = Relay(binaries, folder / "relay", tls)
         self.place, self.sockets = self.relay.place, 10_000 if not tls else 2_000
-        self.addresses, self.turn, self.flooded = 0, 0, []
+        self.addresses, self.flooded = 0, []
         self.people = []
         self.ben = self.person("Ben")
         self.callers = [self.person(f"Caller {number}") for number in range(CALLERS)]
         self.ana, self.cleo = self.person("Ana"), self.person("Cleo")
         for one in self.people:
             one.until_online()
+        self.rang = collections.deque((caller, collections.deque(maxlen=HEARD)) for caller in self.callers)
         for caller in self.callers:
             introduce(caller, self.ben)
         introduce(self.ana, self.cleo)
@@ -68,9 +71,13 @@ class Scene:
 
     def ring(self):
         """Milliseconds from Dial until it rings at the callee."""
-        caller = self.callers[self.turn % CALLERS]
-        self.turn += 1
+        caller, rang = self.rang[0]
+        self.rang.rotate(-1)
+        if len(rang) == HEARD:
+            # Nobody else is due sooner.
+            time.sleep(max(0.0, rang[0] + MINUTE - people.now()))
         before = people.now()
+        rang.append(before)
         call = caller.dial("Ben")
         self.ben.until_state("incoming", "waiting", contact=caller.name, seconds=PATIENCE)
         took = (people.now() - before) * 1000
