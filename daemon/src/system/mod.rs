@@ -19,3 +19,4 @@ pub mod priority;
 pub mod private;
 pub mod ready;
 pub mod store;
+pub mod trust;
