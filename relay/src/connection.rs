@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::http::header::{DATE, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
@@ -177,11 +177,22 @@ fn judge(request: &Request, mut response: Response) -> Result<Response, ErrorRes
     let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|v| v.to_str().ok());
     if offered.flat_map(|list| list.split(',')).any(|one| one.trim() == SUBPROTOCOL) {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        // A client whose clock is wrong can say so to its person.
+        if let Some(date) = date(clock::unix_s()) {
+            response.headers_mut().insert(DATE, date);
+        }
         return Ok(response);
     }
     let mut refusal = ErrorResponse::new(Some(format!("this is a relay: speak {SUBPROTOCOL}\n")));
     *refusal.status_mut() = StatusCode::BAD_REQUEST;
     Err(refusal)
+}
+
+/// A time in seconds since the Unix epoch, as HTTP writes it (RFC 9110 §5.6.7).
+fn date(unix_s: u64) -> Option<HeaderValue> {
+    let at = jiff::Timestamp::from_second(i64::try_from(unix_s).ok()?).ok()?;
+    let written = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at);
+    HeaderValue::try_from(written.ok()?).ok()
 }
 
 /// What hears a client.
@@ -284,5 +295,16 @@ async fn goodbye<S: AsyncRead + AsyncWrite + Unpin>(
     };
     if clock::timeout(timing.goodbye, closing).await.is_none() {
         tracing::debug!(code = code.number(), "a client did not wait for its close");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_told_as_http_writes_it() {
+        assert_eq!(date(784_111_777).unwrap(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(date(u64::MAX), None);
     }
 }
