@@ -72,7 +72,7 @@ $(TARGET)/lab-python/ready: tests/lab/requirements.txt tests/lab/install.sh
 	@touch $@
 
 test: $(TARGET)/lab-python/ready
-	@tests/lab/install.sh build sound trace test line desktop rust
+	@tests/lab/install.sh build sound trace test line net desktop rust
 	@tests/all.sh $(TARGET)
 
 # What a person sees of a ring and of a missed call, as pictures.

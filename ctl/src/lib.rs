@@ -37,7 +37,7 @@ use crate::print::{FormArgs, Printer};
     help_template = "{about}\n\n{usage-heading} {usage}{after-help}",
     // By hand, to fit a screen; a test sees that no command is left out.
     after_help = "Calls      call answer decline silence hangup hold resume swap mute list show wait
-To watch   status watch events history logs version
+To watch   status doctor watch events history logs version
 People     contact account
 Settings   dnd device config hook completions
 
@@ -77,6 +77,7 @@ enum Command {
     Mute(cmd::mute::Args),
     Dnd(cmd::dnd::Args),
     Status(cmd::status::Args),
+    Doctor(cmd::doctor::Args),
     List(cmd::show::ListArgs),
     /// Show all about one call
     #[command(after_help = "Example: ahoyctl show ana --json")]
@@ -140,6 +141,10 @@ async fn run(command: Command, out: Printer) -> Result<Exit, Fault> {
     if let Command::Config(args) = command {
         return cmd::config::run(out, args).await;
     }
+    // And this where nothing else works.
+    if let Command::Doctor(_) = command {
+        return cmd::doctor::run(out).await;
+    }
     let desk = Desk { bus: Bus::connect().await?, out };
     match command {
         Command::Call(args) => cmd::call::run(&desk, args).await,
@@ -153,6 +158,7 @@ async fn run(command: Command, out: Printer) -> Result<Exit, Fault> {
         Command::Mute(args) => cmd::mute::run(&desk, args).await,
         Command::Dnd(args) => cmd::dnd::run(&desk, args).await,
         Command::Status(_) => cmd::status::run(&desk).await,
+        Command::Doctor(_) => cmd::doctor::run(desk.out).await,
         Command::List(_) => cmd::show::list(&desk).await,
         Command::Show(which) => cmd::show::show(&desk, which).await,
         Command::Watch(args) => cmd::watch::run(&desk, &args).await,

@@ -7,6 +7,7 @@ pub mod bus;
 pub mod config;
 pub mod contacts;
 pub mod desktop;
+pub mod diagnosis;
 pub mod engine;
 pub mod history;
 pub mod identity;

@@ -19,7 +19,7 @@ use ahoyd::system::lock::{LockError, StateLock};
 use ahoyd::system::paths::Paths;
 use ahoyd::system::store::Store;
 use ahoyd::system::{census, clock, log, memory, ready};
-use ahoyd::{bus, desktop, history, identity, media, signal};
+use ahoyd::{bus, desktop, diagnosis, history, identity, media, signal};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
@@ -112,6 +112,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (history_out, history_reports) = mpsc::channel(64);
 
     let (desktop_out, desktop_reports) = mpsc::channel(4);
+    let (diagnosis_out, findings) = mpsc::channel(1);
 
     let shown = Shown::new(bus_orders, engine::account_row(&own, "offline", String::new()));
     let (keep, kept) = watch::channel(config.history);
@@ -129,7 +130,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the bus port's task, ended by its orders")]
     let serving = tokio::spawn(bus::serve(None, command_in, bus_sees, bus_in, bus_out));
 
-    let ports = Ports { signal: signal_orders, standing, media, history: history_orders, keep };
+    let probes = diagnosis::Probes {
+        sound: || Box::pin(media::device::roster::look()),
+        server: |server, wire, trust| Box::pin(media::peer::probe(server, wire, trust)),
+    };
+    let diagnosis = diagnosis::Diagnosis::new(probes, diagnosis_out);
+    let ports = Ports { signal: signal_orders, standing, media, history: history_orders, keep, diagnosis };
     let inbox = Inbox {
         commands,
         bus: bus_reports,
@@ -137,6 +143,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         media: media_reports,
         history: history_reports,
         desktop: desktop_reports,
+        diagnosis: findings,
     };
     let chosen = Chosen::read(&std::fs::read(paths.chosen()).unwrap_or_default());
     let files = Files { paths, store, chosen };

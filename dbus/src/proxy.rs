@@ -77,6 +77,7 @@ interface! {
         unregister_agent() -> ();
         reload() -> ();
         set_log_level(level: &str) -> ();
+        diagnose() -> Vec<(String, String, String, Dict)>;
     }
     signals {
         event(r#type: &str, serial: u64, data: Dict);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what this machine lacks for one purpose, on Debian and what derives from it. Does nothing where nothing is missing.
 #
-#   install.sh build|sound|trace|demo|line|beside|hostile|bench|test|desktop|deb|look|mutants|fuzz|rust...
+#   install.sh build|sound|trace|demo|line|beside|hostile|bench|test|net|desktop|deb|look|mutants|fuzz|rust...
 #
 # Lives here: the package lists, and where a compiler comes from.
 # Must not: remove or replace a package, or touch anything but packages and the compiler.
@@ -18,6 +18,7 @@ packages() {
     hostile) echo python3 python3-venv openssl dbus-daemon ;;
     bench) echo iproute2 util-linux nftables ;;
     test) echo pulseaudio rtkit polkitd libasound2-plugins iproute2 util-linux nftables systemd dbus-daemon python3 python3-icalendar man-db zsh fish bsdutils nodejs qt6-declarative-dev-tools libfaketime libnss-extrausers tcpdump strace ;;
+    net) echo coturn ;;
     deb) echo dpkg-dev ;;
     look) echo sway waybar grim fonts-dejavu-core ;;
     mutants) echo gcc libc6-dev ;;

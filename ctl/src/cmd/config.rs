@@ -3,7 +3,7 @@
 //! Lives here: showing and changing settings by their names; what is done with the file alone: `config/alone.rs`.
 //! Must not: know what a setting means, or judge one: the daemon does both.
 
-mod alone;
+pub(super) mod alone;
 
 use std::path::Path;
 

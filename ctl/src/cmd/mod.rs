@@ -11,6 +11,7 @@ pub(crate) mod config;
 pub(crate) mod contact;
 pub(crate) mod device;
 pub(crate) mod dnd;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod hangup;
 pub(crate) mod history;

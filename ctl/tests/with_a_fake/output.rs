@@ -34,6 +34,26 @@ async fn status_in_a_pipe_names_each_problem() {
 }
 
 #[tokio::test]
+async fn doctor_is_a_line_a_check_and_fails_only_where_one_does() {
+    let mut fake = Fake::start().await;
+    let relay = ("relay", "ok", "The relay answers in 12 ms.", dict! {"rtt-ms": 12.5_f64, "relay": 1_u32});
+    let shown = ("notifications", "warn", "No notification server runs.", dict! {});
+    fake.on("Manager.Diagnose", Answer::Findings(vec![relay, shown]), vec![]);
+    let done = fake.ends(&["doctor", "--json"], 0).await;
+    let checks = json!([
+        {"check": "relay", "verdict": "ok", "sentence": "The relay answers in 12 ms.", "data": {"rtt_ms": 12.5, "relay": 1}},
+        {"check": "notifications", "verdict": "warn", "sentence": "No notification server runs.", "data": {}},
+    ]);
+    assert_eq!(done.json(), json!({"v": 1, "running": true, "checks": checks}));
+    let bad = ("turn-udp", "fail", "The TURN server does not answer.", dict! {});
+    fake.on("Manager.Diagnose", Answer::Findings(vec![bad]), vec![]);
+    let done = fake.ends(&["doctor"], 1).await;
+    assert_eq!(done.out, "fail\tturn-udp\tThe TURN server does not answer.\n");
+    fake.refuses("Manager.Diagnose", "RateLimited", "Too many have asked for that: try again in a minute.");
+    fake.ends(&["doctor"], 1).await;
+}
+
+#[tokio::test]
 async fn a_list_is_an_object_of_calls_oldest_first_or_one_line_a_call() {
     let mut fake = Fake::with(&[(2, "Cleo", "incoming")]).await;
     fake.put_call(1, "Ben\tthe\u{1b}[31mfirst", "dialing");

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ahoy_proto::words::{self, Form, NOTE, SENTENCE, Words, without_nul};
 
 use crate::values::board::{Board, CallRow, DeviceRow};
+use crate::values::diagnosis::Finding;
 use crate::values::happening::EventData;
 use crate::values::request::{Answer, Denied};
 use crate::values::rows::{ContactRow, HistoryEvent, HistoryRow, Told};
@@ -39,6 +40,9 @@ pub(super) fn answer(answer: Answer) -> Answer {
         Answer::Events(log) => Answer::Events(events(log)),
         Answer::Cards(given) => Answer::Cards(
             given.into_iter().map(|(id, name, at)| (plain(id), shown_name(&name), at)).collect(),
+        ),
+        Answer::Findings(found) => Answer::Findings(
+            found.into_iter().map(|it| Finding { sentence: sentence(&it.sentence), ..it }).collect(),
         ),
         Answer::Done | Answer::Call(_) | Answer::Flag(_) | Answer::Stats(_) | Answer::Count(_) => answer,
     }

@@ -156,7 +156,10 @@ impl<I: Object> Guarded<I> {
 fn leaves_the_engine(interface: &str, member: &str, message: &Message) -> bool {
     match (interface, member) {
         ("Call", "GetStats" | "ConfirmSafetyNumber")
-        | ("Manager", "SetDnd" | "SetRinger" | "SetDevice" | "SetSetting" | "ResetSetting" | "Reload")
+        | (
+            "Manager",
+            "SetDnd" | "SetRinger" | "SetDevice" | "SetSetting" | "ResetSetting" | "Reload" | "Diagnose",
+        )
         | ("Contacts", "Add" | "Set" | "Verify" | "Block" | "Unblock" | "Remove")
         | ("Account", "ExportCard" | "Cards" | "RevokeCard")
         | ("AudioDevice", "Use")

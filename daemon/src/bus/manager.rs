@@ -18,10 +18,13 @@ use super::engine_handle::{AT_ONCE, EngineHandle, surprised};
 use super::fault::Fault;
 use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
-use super::{names, settings, shown};
+use super::{findings, names, settings, shown};
 use crate::system::log;
 use crate::values::dnd::{Dnd, DndMode};
 use crate::values::request::{Answer, CallRequest, DaemonRequest, DeviceRequest, HistoryRequest};
+
+/// How long a look around may take; each part of it has a shorter end of its own.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// The object at the root.
 #[derive(Clone, Debug)]
@@ -100,6 +103,15 @@ impl ManagerObject {
             Fault::arguments(format!("`level` is one of {}.", log::LEVELS.map(|(name, _)| name).join(", ")))
         })?;
         self.0.done(DaemonRequest::SetLogLevel(level)).await
+    }
+
+    #[zbus(out_args("findings"))]
+    async fn diagnose(&self, options: Dictionary) -> Result<Vec<findings::Row>, Fault> {
+        Options::none(options)?;
+        let Answer::Findings(found) = self.0.ask_within(LOOK, DaemonRequest::Diagnose).await? else {
+            return Err(surprised());
+        };
+        Ok(found.into_iter().map(findings::row).collect())
     }
 
     #[zbus(out_args("settings"))]

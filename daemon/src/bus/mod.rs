@@ -16,6 +16,7 @@ mod contacts;
 mod device;
 mod engine_handle;
 mod fault;
+mod findings;
 mod focus;
 mod guarded;
 mod history;

@@ -2,12 +2,14 @@
 //!
 //! Lives here: the loop, and the list of components, each of which owns its fields and knows no other: `shown/` (the board and
 //! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
-//! `credentials.rs`; `step.rs` says what an input comes to. The engine's hands: `perform.rs` (steps and requests),
+//! `credentials.rs`,
+//! `diagnoses.rs`; `step.rs` says what an input comes to. The engine's hands: `perform.rs` (steps and requests),
 //! `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no call).
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
 mod credentials;
 mod devices;
+mod diagnoses;
 mod in_force;
 mod kept;
 mod numbers;
@@ -35,6 +37,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::credentials::Waits;
 use self::devices::Devices;
+use self::diagnoses::Diagnoses;
 use self::in_force::InForce;
 use self::numbers::Numbers;
 use self::outages::Outages;
@@ -49,10 +52,11 @@ use crate::contacts::Contacts;
 use crate::system::paths::Paths;
 use crate::system::store::Store;
 use crate::system::{clock, ready};
+use crate::values::diagnosis::Finding;
 use crate::values::own::Own;
 use crate::values::request::Asked;
 use crate::values::tone::Tone;
-use crate::{bus, desktop, history, media, signal};
+use crate::{bus, desktop, diagnosis, history, media, signal};
 
 /// Where orders go. Every queue is bounded; a full one is a failed port.
 #[derive(Debug)]
@@ -67,6 +71,8 @@ pub struct Ports {
     pub history: mpsc::Sender<history::HistoryOrder>,
     /// How long it keeps rows.
     pub keep: watch::Sender<history::Retention>,
+    /// Whoever looks around.
+    pub diagnosis: diagnosis::Diagnosis,
 }
 
 /// Where inputs come from. Commands are read first, so that a person is never queued behind the network.
@@ -84,6 +90,8 @@ pub struct Inbox {
     pub history: mpsc::Receiver<history::Report>,
     /// Of the desktop port.
     pub desktop: mpsc::Receiver<desktop::Report>,
+    /// Of whoever looks around.
+    pub diagnosis: mpsc::Receiver<Vec<Finding>>,
 }
 
 /// The daemon's own files while it runs.
@@ -125,6 +133,7 @@ pub struct Engine {
     links: signal::LinkState,
     waits: Waits,
     numbers: Numbers,
+    diagnoses: Diagnoses,
     upkeep: Upkeep,
     outages: Outages,
     /// The service manager knows that we are there.
@@ -172,6 +181,7 @@ impl Engine {
             links: signal::LinkState::default(),
             waits: Waits::default(),
             numbers: Numbers::default(),
+            diagnoses: Diagnoses::default(),
             outages: Outages::default(),
             announced: false,
             tone: None,
@@ -222,6 +232,7 @@ impl Engine {
                 // What signaling reports is bounded by contact; what one call's data channel brings is not before it is here.
                 Some(report) = inbox.signal.recv() => self.on_signal(report),
                 Some(report) = inbox.media.recv() => self.on_media(report),
+                Some(findings) = inbox.diagnosis.recv() => self.on_findings(findings),
                 Some(desktop::Report::NetworkChanged) = inbox.desktop.recv() => self.on_network(),
                 Ok(()) = disk.changed() => {
                     let sentence = disk.borrow_and_update().clone();

@@ -4,14 +4,20 @@
 //! Must not: decide; wait.
 
 use ahoy_call::{CallId, Command, Effects, Event, MediaFault, MediaOrder, MediaReport, Moment, PeerId};
+use tokio::sync::mpsc;
 
 use crate::engine::Engine;
+use crate::engine::diagnoses::Wish;
 use crate::engine::requests::{self, Act, Components, failed};
 use crate::engine::step::{Order, Step, Stepped};
 use crate::history::HistoryOrder;
 use crate::system::{clock, failpoint};
-use crate::values::request::{Answer, Answered, Asked, Denied, Reply};
+use crate::values::diagnosis::Surroundings;
+use crate::values::request::{Answer, Answered, Asked, Denied, DeniedKind, Reply};
 use crate::{media, signal};
+
+/// What relay links may say while they are looked at: each its state, and that it was answered.
+const LINK_NEWS: usize = 64;
 
 impl Engine {
     /// The present moment, after a tick that is due at it. Every input asks for the time here.
@@ -71,6 +77,7 @@ impl Engine {
                 }
                 return;
             }
+            Ok(Act::Diagnose) => return self.diagnose(reply),
             Ok(Act::Adjust(adjust)) => {
                 match self.ports.media.device(media::DeviceOrder::Adjust(adjust.clone())) {
                     Ok(()) => {
@@ -94,6 +101,40 @@ impl Engine {
             }
         };
         self.answer(reply, outcome);
+    }
+
+    /// A look around begins, or the client waits for the one that is under way. It is made elsewhere; nothing waits for it here.
+    fn diagnose(&mut self, reply: Reply) {
+        let now = self.now();
+        match self.diagnoses.ask(now, reply) {
+            Wish::Waits => {}
+            Wish::TooMany(reply) => {
+                let sentence = "Too many have asked for that: try again in a minute.";
+                self.answer(reply, Err(Denied::new(DeniedKind::RateLimited, sentence)));
+            }
+            Wish::Begins => {
+                let (ear, links) = mpsc::channel(LINK_NEWS);
+                self.order_signal(signal::SignalingOrder::Look(ear));
+                let config = self.in_force.config();
+                let surroundings = Surroundings {
+                    enabled: config.account.enabled,
+                    relays: u32::try_from(self.own.relays().len()).unwrap_or(u32::MAX),
+                    online: self.links.online,
+                    ice_servers: self.links.ice_servers.list.clone(),
+                    ca_file: config.relay.ca_file.clone(),
+                    input: config.media.input.clone(),
+                    output: config.media.output.clone(),
+                    problems: self.problems.of_files(),
+                };
+                if let Err(error) = self.ports.diagnosis.begin(surroundings, links) {
+                    let denied = failed(format_args!("Nothing could be looked at: {error}"));
+                    self.diagnoses
+                        .over()
+                        .into_iter()
+                        .for_each(|reply| self.answer(reply, Err(denied.clone())));
+                }
+            }
+        }
     }
 
     /// What requests look at.

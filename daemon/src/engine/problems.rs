@@ -34,6 +34,12 @@ impl Problems {
         self.0.values().flatten().cloned().collect()
     }
 
+    /// What no look at the machine would find: what is wrong with our own files.
+    pub(super) fn of_files(&self) -> Vec<String> {
+        let sources = [Source::Config, Source::History, Source::Disk, Source::Contacts];
+        sources.iter().filter_map(|source| self.0.get(source)).flatten().cloned().collect()
+    }
+
     /// What a person must read at once: calls that are not filed any more; in a call, that nothing is heard or said.
     pub(super) fn alerts(&self, engaged: bool) -> Vec<String> {
         let sources = [Some(Source::History), engaged.then_some(Source::Media)];

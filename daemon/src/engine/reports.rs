@@ -8,6 +8,8 @@ use ahoy_call::{CallId, Event, LegId};
 use crate::engine::Engine;
 use crate::engine::problems::Source;
 use crate::system::{clock, ready};
+use crate::values::diagnosis::Finding;
+use crate::values::request::Answer;
 use crate::{history, media, signal};
 
 impl Engine {
@@ -102,6 +104,13 @@ impl Engine {
         tracing::info!("the network has changed");
         self.order_signal(signal::SignalingOrder::NetworkChanged);
         self.on_event(Event::NetworkChanged);
+    }
+
+    /// A look around is over.
+    pub(super) fn on_findings(&mut self, findings: Vec<Finding>) {
+        for reply in self.diagnoses.over() {
+            self.answer(reply, Ok(Answer::Findings(findings.clone())));
+        }
     }
 
     /// What is missing is another.

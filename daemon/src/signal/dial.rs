@@ -9,6 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ahoy_call::Moment;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
@@ -33,6 +34,8 @@ const MOST: usize = 16;
 pub(super) struct Known {
     /// The addresses by which it was last reached; none after they failed.
     addresses: Vec<SocketAddr>,
+    /// What its clock said when it last answered, in seconds since the Unix epoch, and when that was; none where it does not tell.
+    pub(super) told_time: Option<(i64, Moment)>,
     /// Tried first: the last winner's family, or the other one after a winner turned out to be no relay.
     first: Option<Family>,
 }
@@ -207,7 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn while_the_name_server_is_silent_the_last_good_answer_serves() {
-        let known = Known { addresses: all(&["192.0.2.1:443"]), first: None };
+        let known = Known { addresses: all(&["192.0.2.1:443"]), ..Known::default() };
         let silent = std::future::pending();
         assert_eq!(known.addresses(silent).await.unwrap(), known.addresses);
         let gone = async { Err(io::ErrorKind::NotFound.into()) };

@@ -3,6 +3,7 @@
 //! Lives here: its handle, and when it connects. What is said on a connection: `link/talk.rs`; the socket: `link/socket.rs`.
 //! Must not: open an envelope, know a call, or know other links.
 
+mod looks;
 mod socket;
 mod talk;
 
@@ -15,6 +16,7 @@ use ahoy_proto::frame::Deliver;
 use ahoy_proto::limits;
 use ed25519_dalek::SigningKey;
 use futures_util::{SinkExt as _, StreamExt as _};
+use looks::{Look, Looks};
 use socket::{Ended, Socket, Tries, attempt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -25,6 +27,7 @@ use super::dial::Known;
 use super::outbox::Outbox;
 use super::tls::{RelayUrl, Trust};
 use crate::system::clock;
+use crate::values::diagnosis::LinkEar;
 use crate::values::ice::{IceServers, Renewal};
 
 /// Which link a report comes from; the owner of the links numbers them.
@@ -132,6 +135,12 @@ impl LinkHandle {
         }
     }
 
+    /// Asks the relay for a sign of life, and tells `ear` how long that took: `relay` is the relay's number there. A link that
+    /// is not connected says nothing.
+    pub fn look(&self, relay: u32, ear: LinkEar) -> Result<(), LinkFull> {
+        self.order(LinkOrder::Look(Look { relay, ear }))
+    }
+
     fn order(&self, order: LinkOrder) -> Result<(), LinkFull> {
         self.orders.try_send(order).map_err(|_| LinkFull)
     }
@@ -147,6 +156,7 @@ const QUEUE: usize = 256;
 enum LinkOrder {
     Send(Envelope),
     Ack(EnvelopeId),
+    Look(Look),
 }
 
 /// What the owner wants of the link until it says otherwise.
@@ -179,6 +189,8 @@ pub struct Link {
     known: Known,
     /// Connections under way: the first one, or one beside a connection that may be dead.
     tries: Tries,
+    /// Who waits for a sign of life.
+    looks: Looks,
     /// What the relay of this connection has as our list of tokens, once it has one: it hears the differences.
     listed: Option<BTreeSet<TokenHash>>,
     /// Since when the owner believes that we are connected.
@@ -217,6 +229,7 @@ impl Link {
             reports,
             known: Known::default(),
             tries: Tries::default(),
+            looks: Looks::default(),
             listed: None,
             up_since: None,
             ends: None,
@@ -287,11 +300,11 @@ impl Link {
         }
     }
 
-    /// Takes an order while not connected. An `ack` is moot: the relay delivers again.
+    /// Takes an order while not connected. An `ack` is moot: the relay delivers again. There is nothing to look at.
     fn take(&mut self, order: LinkOrder) {
         match order {
             LinkOrder::Send(envelope) => self.outbox.put(envelope, clock::now()),
-            LinkOrder::Ack(_) => {}
+            LinkOrder::Ack(_) | LinkOrder::Look(_) => {}
         }
     }
 

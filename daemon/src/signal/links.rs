@@ -13,6 +13,7 @@ use crate::signal;
 use crate::signal::link::{FromLink, Link, LinkHandle, LinkId, LinkRole};
 use crate::signal::peer_line::ReplyInbox;
 use crate::signal::tls::{RelayUrl, Trust};
+use crate::values::diagnosis::{LinkEar, LinkNews};
 use crate::values::ice::IceServers;
 use crate::values::own::OwnInbox;
 
@@ -139,6 +140,26 @@ impl Links {
     /// Credentials are about to end and a path waits for fresh ones.
     pub(super) fn refresh(&self) {
         self.links.values().filter(|one| one.ice_servers.end.is_some()).for_each(|one| one.handle.refresh());
+    }
+
+    /// Tells `ear` how each of these inboxes' relays stands; they are counted from 1. What a relay answers is told when it does.
+    pub(super) fn look(&self, inboxes: &[OwnInbox], ear: &LinkEar) {
+        for (relay, inbox) in (1..).zip(inboxes) {
+            let key = inbox.claim.verifying_key().to_bytes();
+            let one = self.links.values().find(|one| one.serves == Serves::Standing(key));
+            let news = match one {
+                Some(one) if one.up => LinkNews::Up(relay),
+                Some(one) if one.why.is_empty() => LinkNews::Down(relay, "it does not answer yet".to_owned()),
+                Some(one) => LinkNews::Down(relay, one.why.clone()),
+                None => LinkNews::Down(relay, self.unusable.clone()),
+            };
+            let up = matches!(news, LinkNews::Up(_));
+            // Who asked may not wait any more.
+            let _gone = ear.try_send(news);
+            if let Some(Err(error)) = one.filter(|_| up).map(|one| one.handle.look(relay, ear.clone())) {
+                tracing::debug!(relay, %error, "a relay is not looked at");
+            }
+        }
     }
 
     /// Other certificates are believed from now on.

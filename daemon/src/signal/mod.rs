@@ -23,9 +23,9 @@ use std::sync::Arc;
 
 use ahoy_call::{CallId, Event, LegId, PeerId, SignalOrder};
 
-use crate::values::roster::Roster;
-
+use crate::values::diagnosis::LinkEar;
 use crate::values::ice::IceServers;
+use crate::values::roster::Roster;
 pub use task::{Setup, spawn};
 
 /// What holds until the engine says otherwise. It travels by a watch: the newest wins and none is lost.
@@ -80,6 +80,8 @@ pub enum SignalingOrder {
     NetworkChanged,
     /// A path is about to begin and its credentials are about to end: ask for fresh ones.
     Refresh,
+    /// Tell how each relay of ours stands, and how long a trip there takes.
+    Look(LinkEar),
     /// Send what is queued, for at most one second, and end.
     Stop,
 }

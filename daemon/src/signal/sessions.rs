@@ -151,7 +151,10 @@ impl Sessions {
                 }
             }
             SignalingOrder::Bye { call, peer, unanswered } => self.bye(time, call, peer, unanswered),
-            SignalingOrder::NetworkChanged | SignalingOrder::Refresh | SignalingOrder::Stop => {}
+            SignalingOrder::NetworkChanged
+            | SignalingOrder::Refresh
+            | SignalingOrder::Look(_)
+            | SignalingOrder::Stop => {}
         }
         self.within_budget(time.now)
     }

@@ -153,6 +153,10 @@ impl Task {
         if matches!(order, SignalingOrder::Refresh) {
             self.links.refresh();
         }
+        if let SignalingOrder::Look(ear) = &order {
+            let own = self.sessions.peers().own();
+            self.links.look(own.map(|own| &own.inboxes[..]).unwrap_or_default(), ear);
+        }
         self.sessions.order(time(), order)
     }
 

@@ -19,8 +19,15 @@ pub fn now() -> Moment {
     Moment::from_micros(u64::try_from(micros(clock_gettime(ClockId::Boottime))).unwrap_or(0))
 }
 
+/// Whether the time since boot is there, goes on, and counts no less than the time that stands still in suspend.
+pub fn boot_time_is_sane() -> bool {
+    let awake = micros(clock_gettime(ClockId::Monotonic));
+    let (first, second) =
+        (micros(clock_gettime(ClockId::Boottime)), micros(clock_gettime(ClockId::Boottime)));
+    first > 0 && first >= awake && second >= first
+}
+
 /// Now, as the WebRTC library counts.
-#[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "every clock is read here")]
 pub(crate) fn instant() -> std::time::Instant {
     std::time::Instant::now()
@@ -154,6 +161,11 @@ mod tests {
         let past = before - to_unix(Moment::from_micros(now().micros().saturating_sub(1_000_000)));
         assert!((3_600_000_000..3_601_000_000).contains(&ahead), "an hour ahead lies an hour ahead: {ahead}");
         assert!((0..=1_000_000).contains(&past), "a second ago lies in the past: {past}");
+    }
+
+    #[test]
+    fn the_time_since_boot_goes_on() {
+        assert!(boot_time_is_sane());
     }
 
     #[tokio::test]

@@ -49,6 +49,14 @@ pub fn ask() {
     NEWS.notify_one();
 }
 
+/// Whether real-time priority would be given now: by this user's own right, or by RealtimeKit. Changes nothing.
+pub async fn promised() -> Result<(), Why> {
+    if roll::may_give() {
+        return Ok(());
+    }
+    RealtimeKit::connect().await?.gives().await
+}
+
 /// Threads may have come since, or one may have run away. Costs nothing where not.
 pub fn look(ran_away: &mut u32) {
     if roll::anybody_waits() || roll::ran_away() != *ran_away {

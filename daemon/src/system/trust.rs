@@ -90,12 +90,20 @@ impl Trust {
 
     /// TLS failed. If it was the certificate, what we believe is read anew next time.
     pub fn failed(&self, error: &io::Error) {
-        if !is_refusal(error) {
+        if !Self::refuses(error) {
             return;
         }
         self.loaded.send_if_modified(|loaded| {
             loaded.take_if(|it| clock::now().since(it.at) >= READ_LATELY).is_some()
         });
+    }
+}
+
+impl Trust {
+    /// Whether TLS failed for the certificate, and not for the network.
+    pub fn refuses(error: &io::Error) -> bool {
+        let inner = error.get_ref().and_then(|it| it.downcast_ref::<rustls::Error>());
+        inner.is_some_and(|it| matches!(it, rustls::Error::InvalidCertificate(_)))
     }
 }
 
@@ -134,10 +142,4 @@ fn load(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     Ok(builder.map_err(TrustError::Library)?.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Whether it was the certificate, and not the network.
-pub fn is_refusal(error: &io::Error) -> bool {
-    let inner = error.get_ref().and_then(|it| it.downcast_ref::<rustls::Error>());
-    inner.is_some_and(|it| matches!(it, rustls::Error::InvalidCertificate(_)))
 }

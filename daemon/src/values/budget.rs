@@ -20,6 +20,8 @@
 //! | its holding and resuming | 1 in a second | 100 a call in the log | `call/src/call/leg.rs`, `call/src/call/flags.rs` |
 //! | its offers of a path | | 8 | `THEIRS_A_MINUTE` in `call/src/call/leg.rs` |
 //!
+//! Of our own user's programs: 6 looks around in a minute, 4 at once; each allocates at every TURN server.
+//!
 //! Over all contacts, at each relay: 800 envelopes a minute that are no rings, notes or goodbyes of our own; what is left
 //! of a relay's 1,000 is theirs.
 
@@ -57,6 +59,9 @@ pub const SENDS: Rate = Rate { burst: 240, minute: 240 };
 /// Envelopes that we send by one relay for the sake of all contacts together. The rest of
 /// [`limits::CLAIMED_PER_MINUTE`] is for our own rings.
 pub const ANSWERS: Rate = Rate { burst: 800, minute: 800 };
+
+/// Looks at everything that calls need. Each pings the relays, and asks every STUN and TURN server.
+pub const DIAGNOSES: Rate = Rate { burst: 4, minute: 6 };
 
 /// Rings of one contact that are heard in a minute; further ones are as if we were not there.
 pub const RINGS_A_MINUTE: usize = 5;

@@ -7,6 +7,7 @@ pub mod board;
 pub mod budget;
 pub mod contact_rules;
 pub mod devices;
+pub mod diagnosis;
 pub mod dnd;
 pub mod happening;
 pub mod ice;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::values::devices::{Adjust, Flow};
+use crate::values::diagnosis::Finding;
 use crate::values::dnd::Dnd;
 use crate::values::rows::{
     ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Stats,
@@ -179,6 +180,8 @@ pub enum DaemonRequest {
     SetSetting(String, Option<Setting>),
     /// Our name as others see it.
     SetDisplayName(String),
+    /// Look whether all that calls need is there.
+    Diagnose,
 }
 
 macro_rules! requests {
@@ -300,6 +303,8 @@ pub enum Answer {
     Cards(Vec<(String, String, i64)>),
     /// How many.
     Count(u32),
+    /// What a look around found.
+    Findings(Vec<Finding>),
 }
 
 /// Why a request was denied: one D-Bus error name each, and one sentence that says what to do.

@@ -74,9 +74,21 @@ impl Relay {
         Self::begin(net, port, fs::OpenOptions::new().create(true).append(true).open(log)?.into())
     }
 
+    /// A relay in that network with this configuration.
+    pub fn start_with(net: &Net, config: &Path) -> io::Result<Self> {
+        let mut command = net.command(&binary("ahoy-relay"));
+        command.args(["--listen", "127.0.0.1:0", "--config"]).arg(config).stderr(Stdio::null());
+        Self::listening(command)
+    }
+
     fn begin(net: &Net, port: u16, log: Stdio) -> io::Result<Self> {
         let mut command = net.command(&binary("ahoy-relay"));
-        command.args(["--listen", &format!("127.0.0.1:{port}")]).stdout(Stdio::piped()).stderr(log);
+        command.args(["--listen", &format!("127.0.0.1:{port}")]).stderr(log);
+        Self::listening(command)
+    }
+
+    fn listening(mut command: Command) -> io::Result<Self> {
+        command.stdout(Stdio::piped());
         let mut running = Running::start(&mut command)?;
         let mut line = String::new();
         let printed = running.child().stdout.take().ok_or_else(|| io::Error::other("the relay's output"))?;

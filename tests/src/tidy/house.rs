@@ -6,11 +6,12 @@
 use super::imports;
 
 /// Each beside the others: none may know another.
-const PORTS: [&str; 11] = [
+const PORTS: [&str; 12] = [
     "bus",
     "config",
     "contacts",
     "desktop",
+    "diagnosis",
     "history",
     "identity",
     "media",

@@ -15,7 +15,7 @@ const WRONG: i32 = 78;
 
 /// What `ahoyd` says of a file.
 #[derive(Debug)]
-pub(super) enum Checked {
+pub(in crate::cmd) enum Checked {
     /// It is right, and means this.
     Right(serde_json::Map<String, serde_json::Value>),
     /// It is wrong, in a sentence.
@@ -25,7 +25,7 @@ pub(super) enum Checked {
 }
 
 /// Where the daemon looks, by the XDG base directories.
-pub(super) fn path() -> Result<PathBuf, Fault> {
+pub(in crate::cmd) fn path() -> Result<PathBuf, Fault> {
     let var = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = var("XDG_CONFIG_HOME").or_else(|| Some(var("HOME")?.join(".config")));
     let folder = folder.ok_or_else(|| {
@@ -35,7 +35,7 @@ pub(super) fn path() -> Result<PathBuf, Fault> {
 }
 
 /// Asks the program beside this one, else the one that a shell would find.
-pub(super) fn check(file: &Path) -> Checked {
+pub(in crate::cmd) fn check(file: &Path) -> Checked {
     let beside = std::env::current_exe().ok().map(|own| own.with_file_name("ahoyd"));
     for program in beside.into_iter().chain([PathBuf::from("ahoyd")]) {
         let Ok(run) = Command::new(program).arg("--check-config").arg(file).output() else { continue };

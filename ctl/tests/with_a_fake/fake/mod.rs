@@ -72,6 +72,7 @@ pub(crate) enum Answer {
     Contacts(Vec<Dict>, &'static str),
     History(Vec<Dict>, u64),
     Count(u32),
+    Findings(Vec<(&'static str, &'static str, &'static str, Dict)>),
     Error(&'static str, &'static str),
     /// No answer at all.
     Silence,
@@ -302,6 +303,7 @@ impl Fake {
             Answer::Contacts(rows, next) => connection.reply(&header, &(rows, next)).await,
             Answer::History(rows, next) => connection.reply(&header, &(rows, next)).await,
             Answer::Count(count) => connection.reply(&header, &count).await,
+            Answer::Findings(rows) => connection.reply(&header, &rows).await,
             Answer::Error(name, sentence) => connection.reply_error(&header, name, &sentence).await,
             Answer::Silence => Ok(()),
         }

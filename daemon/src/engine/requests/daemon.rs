@@ -70,6 +70,7 @@ pub(super) fn on_request(request: DaemonRequest, with: &mut Components<'_>) -> R
                 })))
             });
         }
+        DaemonRequest::Diagnose => Act::Diagnose,
         DaemonRequest::SetDisplayName(name) => {
             return keep(move |with| {
                 let (dir, own) = (with.paths.identity(), Arc::clone(with.own));

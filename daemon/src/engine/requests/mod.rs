@@ -74,6 +74,8 @@ pub(super) enum Act {
     Adjust(Adjust),
     /// The others are silenced in all calls, or heard again.
     Deafen(bool),
+    /// It is looked whether all that calls need is there.
+    Diagnose,
     /// Something was picked in passing. `lasting`: the answer waits until it would outlive the daemon.
     Chosen { lasting: bool },
 }

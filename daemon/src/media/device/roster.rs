@@ -20,6 +20,7 @@ use self::arrivals::Arrivals;
 use super::presence;
 use crate::system::{clock, level};
 use crate::values::devices::{Adjust, Found, Server};
+use crate::values::diagnosis::SoundServer;
 
 /// Changes of devices that wait for the server.
 const ADJUSTS: usize = 16;
@@ -64,6 +65,20 @@ impl Roster {
     pub fn fixed(found: Found) -> Self {
         let (_ended, found) = watch::channel(Arc::new(found));
         Self { found, adjusts: mpsc::channel(1).0 }
+    }
+}
+
+/// What there is just now, asked afresh.
+pub async fn look() -> SoundServer {
+    match pulse::connect().await {
+        Some((_socket, stream)) => match pulse::look(stream).await {
+            Ok(found) => SoundServer::Found(found),
+            Err(ended) => {
+                tracing::debug!(?ended, "the sound server was asked in vain");
+                SoundServer::Silent
+            }
+        },
+        None => SoundServer::Found(Arc::new(without_pulse())),
     }
 }
 

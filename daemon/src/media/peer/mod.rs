@@ -11,6 +11,7 @@ mod handler;
 mod memory;
 mod names;
 mod numbering;
+mod probe;
 mod readers;
 mod reception;
 mod runtime;
@@ -20,6 +21,7 @@ mod state;
 mod task;
 
 pub use names::{Known, Names};
+pub use probe::probe;
 
 use ahoy_call::Role;
 use tokio::sync::{mpsc, watch};

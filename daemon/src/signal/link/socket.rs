@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tokio_tungstenite::tungstenite::http::header::{DATE, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -60,13 +60,20 @@ async fn open(url: &RelayUrl, trust: &Trust, known: &mut Known) -> Result<Socket
     let (address, tcp) = dialed.map_err(|error| error.to_string())?;
     let shaken = clock::timeout(SHAKE_WITHIN, shake(url, trust, tcp)).await;
     let opened = shaken.unwrap_or_else(|_| Err("the relay does not answer".to_owned()));
-    if opened.is_err() {
-        known.misled(address);
+    match opened {
+        Ok((socket, told_time)) => {
+            known.told_time = told_time.map(|at| (at, clock::now()));
+            Ok(socket)
+        }
+        Err(why) => {
+            known.misled(address);
+            Err(why)
+        }
     }
-    opened
 }
 
-async fn shake(url: &RelayUrl, trust: &Trust, tcp: TcpStream) -> Result<Socket, String> {
+/// A socket, and what time it is there, in seconds since the Unix epoch, where it is told.
+async fn shake(url: &RelayUrl, trust: &Trust, tcp: TcpStream) -> Result<(Socket, Option<i64>), String> {
     let stream = tls::seal(url, trust, tcp).await.map_err(|e| e.to_string())?;
     let mut request = url.as_str().into_client_request().map_err(|e| e.to_string())?;
     request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
@@ -76,7 +83,15 @@ async fn shake(url: &RelayUrl, trust: &Trust, tcp: TcpStream) -> Result<Socket, 
         .max_message_size(Some(limits::MESSAGE_BYTES))
         .max_frame_size(Some(limits::MESSAGE_BYTES));
     let opened = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
-    opened.map(|(socket, _response)| socket).map_err(|_| "what answers there is no relay".to_owned())
+    let (socket, response) = opened.map_err(|_| "what answers there is no relay".to_owned())?;
+    let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+    Ok((socket, date.and_then(at)))
+}
+
+/// A date of HTTP (RFC 9110 §5.6.7), in seconds since the Unix epoch.
+fn at(date: &str) -> Option<i64> {
+    let read = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date);
+    read.ok().map(jiff::Timestamp::as_second)
 }
 
 /// The tries that are under way. When our network changes a new one begins at once; the one that began before goes on
@@ -157,5 +172,16 @@ pub(super) async fn write(sink: &mut Sink, message: Message) -> Result<(), Ended
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Ended::Failed("the connection to the relay broke".to_owned())),
         Err(_) => Err(Ended::Failed("the relay does not read".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_of_http_is_read_and_nonsense_is_no_time() {
+        assert_eq!(at("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!([at("yesterday"), at(""), at("Sun, 06 Nov 99999 08:49:37 GMT")], [None; 3]);
     }
 }

@@ -24,6 +24,7 @@ impl Link {
     /// Until the connection or the link is over.
     pub(super) async fn converse(&mut self, sink: &mut Sink, source: &mut Source) -> Result<Ended, Ended> {
         self.listed = None;
+        self.looks.clear();
         let mut welcome = false;
         say(sink, &ToRelay::Hello { version: VERSION }).await?;
         let mut heard = clock::now();
@@ -64,8 +65,11 @@ impl Link {
                     self.list(sink).await?;
                 }
                 message = source.next() => {
-                    let frame = read(message)?;
                     heard = clock::now();
+                    if let Some(Ok(Message::Pong(repeated))) = &message {
+                        self.looks.pong(heard, repeated, self.known.told_time);
+                    }
+                    let frame = read(message)?;
                     sign_by = None;
                     self.tries.clear();
                     let Some(frame) = frame else { continue };
@@ -198,6 +202,10 @@ impl Link {
                 self.flush(sink).await
             }
             LinkOrder::Ack(id) => say(sink, &ToRelay::Ack { id }).await,
+            LinkOrder::Look(look) => {
+                let ping = self.looks.ping(clock::now(), look);
+                write(sink, Message::Ping(ping)).await
+            }
         }
     }
 

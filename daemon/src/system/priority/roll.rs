@@ -117,6 +117,11 @@ pub(super) fn limit() -> bool {
     setrlimit(Resource::Rttime, limit).is_ok()
 }
 
+/// Whether this user may give that priority without asking anybody (`limits.d`). What a capability allows besides is not seen.
+pub(super) fn may_give() -> bool {
+    getrlimit(Resource::Rtprio).current.is_none_or(|most| most >= u64::from(PRIORITY))
+}
+
 /// Gives real-time priority to a thread of ours. True where this user may do so without asking anybody.
 pub(super) fn give(thread: i32) -> bool {
     schedule(thread, SCHED_RR, PRIORITY.try_into().unwrap_or(1)) == 0

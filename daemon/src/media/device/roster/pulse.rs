@@ -80,6 +80,16 @@ pub(super) async fn follow(
     }
 }
 
+/// The devices once, on a connection of their own.
+pub(super) async fn look(stream: UnixStream) -> Result<Arc<Found>, Ended> {
+    let (tell, mut found) = watch::channel(Arc::new(Found::default()));
+    let (_none, mut orders) = mpsc::channel(1);
+    tokio::select! {
+        ended = follow(stream, &mut orders, &tell) => Err(ended),
+        Ok(()) = found.changed() => Ok(Arc::clone(&found.borrow())),
+    }
+}
+
 enum Never {}
 
 /// What a reply is to.
