@@ -6,6 +6,8 @@
 # make sound      calls on bad lines and a busy machine, on PipeWire and PulseAudio: how they sound and what they must reach; 25 minutes
 #                 CASES="loss10 rate48" SERVERS=pulseaudio SEED=1 TRIES=3; PROGRAMS=FOLDER: those there; report in target/sound/
 #                 BESIDE=baresip: what a call weighs and nine conditions, beside that program in one run
+# make test-net   calls through networks of every kind, and what a break of the path costs: a table, and target/net/report.jsonl
+#                 CASES="nat-both loss5", TRIES=10 (FULL=1: 100), PROGRAMS=FOLDER: those there
 # make test       everything that is checked, in one command; ends with `N passed, N failed`
 # make install    build and install for all users (PREFIX=/usr/local, DESTDIR=)
 # make uninstall  the same files, removed
@@ -31,7 +33,7 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo sound echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz hostile
+.PHONY: help demo sound test-net echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz hostile
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -45,6 +47,12 @@ sound: $(if $(PROGRAMS),,build) $(TARGET)/lab-python/ready
 	@cargo build --quiet --release --package ahoy-tests --bin emulator
 	@$(TARGET)/lab-python/bin/python tests/lab/sound_cases.py $(TARGET) "programs=$(PROGRAMS)" "cases=$(CASES)" "servers=$(SERVERS)" \
 	  "seed=$(SEED)" "tries=$(TRIES)" "voice=$(VOICE)" "session=$(SESSION)" "beside=$(BESIDE)"
+
+test-net: $(if $(PROGRAMS),,build) $(TARGET)/lab-python/ready
+	@tests/lab/install.sh build line net rust
+	@cargo build --quiet --release --package ahoy-tests --bin emulator
+	@$(TARGET)/lab-python/bin/python tests/lab/net_cases.py $(TARGET) "programs=$(PROGRAMS)" "cases=$(CASES)" \
+	  "tries=$(or $(TRIES),$(if $(FULL),100))"
 
 busy-day: build
 	@tests/lab/install.sh sound trace

@@ -51,6 +51,11 @@ else echo "spelling: typos is not installed, not checked"; fi
 # Three calls on emulated lines, without judging figures.
 step "sound on a line" "$1/lab-python/bin/python" tests/lab/sound_cases.py "$1" "programs=$1/debug" "cases=clean loss10 rate48" servers=pulseaudio short
 
+# Ten set-ups in each network, without judging figures.
+if [ -r /dev/net/tun ] && [ -w /dev/net/tun ] && unshare --net true 2>/dev/null; then
+  step "calls through networks" "$1/lab-python/bin/python" tests/lab/net_cases.py "$1" "programs=$1/debug" short
+else echo "calls through networks: skipped, namespaces and /dev/net/tun are root's here"; fi
+
 from=$SECONDS
 while_told tests "$1/lab-python/bin/python" tests/lanes.py
 status=$?

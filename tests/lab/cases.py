@@ -32,10 +32,18 @@ class Case:
     asked: bool = False
     # Otherwise it is enough that the call lives.
     heard: bool = True
+    # The path must have been replaced, else nothing was measured.
+    repaired: bool = False
 
 
 def plain(name, condition, pesq=0.0, delay=None, **more):
     return Case(name, [(CHANGE, condition)], pesq, delay or {}, **more)
+
+
+def repair(rtt):
+    """The path is replaced, which takes some seven times there and back from when the loss is seen; what is said after that."""
+    line = [(CHANGE, f"delay={rtt / 2}ms"), (5 * SLOT - 0.6, "cut")]
+    return Case(f"repair-rtt{rtt}", line, 3.7, windows=[("", 6 * SLOT, 10 * SLOT)], repaired=True, further=True)
 
 
 def both(most):
@@ -63,6 +71,8 @@ CASES = [
     plain("rate32-queue500", "rate=32kbit queue=500ms", further=True),
     plain("rate24", "rate=24kbit", further=True),
     plain("rate16", "rate=16kbit", further=True, heard=False),
+    # Repairs of 0.1, 0.3, 0.5 and 2 s.
+    *(repair(rtt) for rtt in (10, 50, 70, 280)),
     plain("loss5-jitter40", "loss=5 jitter=40ms", asked=True),
     # A minute of a plain call: what it weighs.
     Case("plain", [(CHANGE, "clean")], windows=[("", JUDGED, JUDGED + 18 * SLOT)], asked=True),
@@ -102,6 +112,8 @@ def short_of(case, row):
     wrong = broken(case, row)
     if row["pesq"] < case.pesq:
         wrong.append(f"PESQ {row['pesq']}, at least {case.pesq}")
+    if case.repaired and not row["repairs"]:
+        wrong.append("the path was not replaced")
     most = case.delay.get(row["server"])
     if most and (row["delay_ms"] is None or row["delay_ms"] > most):
         wrong.append(f"mouth to ear {row['delay_ms']} ms, at most {most}")

@@ -65,8 +65,24 @@ class Desktop:
 
     def speak(self, file):
         """Plays raw samples into the microphone; ends with the file, or when it is told to."""
+        return self.player(open(file, "rb"))
+
+    def hum(self, frequency):
+        """A tone in the microphone, without end."""
+        second = (sound.tone(frequency, 1.0) * 32767).astype("int16").tobytes()
+        process = self.player(subprocess.PIPE)
+
+        def play():
+            with contextlib.suppress(BrokenPipeError, ValueError):
+                while True:
+                    process.stdin.write(second)
+
+        threading.Thread(target=play, daemon=True).start()
+
+    def player(self, samples):
+        """What plays raw samples into the microphone."""
         command = [str(LAB / "realtime.sh"), str(PRIORITY), "pacat", "--raw", "--format=s16le", f"--rate={sound.RATE}", "--channels=1", "--latency-msec=40", "--device=mic_in"]
-        process = subprocess.Popen(command, env=self.env, stdin=open(file, "rb"))
+        process = subprocess.Popen(command, env=self.env, stdin=samples)
         self.processes.append(process)
         return process
 
@@ -85,21 +101,33 @@ class Desktop:
 
 
 class Desk(Desktop):
-    """A desktop with a daemon, which the words `within` start; `authority` signed the relay's certificate."""
+    """A desktop with a daemon, which the words `within` start; `authority` signed the relay's certificate. `media` are further lines of
+    that part of its configuration, `more` of the rest."""
 
-    def __init__(self, name, folder, binaries, relay, interfaces, more="", server="pipewire", authority=None, within=()):
+    def __init__(self, name, folder, binaries, relay, interfaces, more="", server="pipewire", authority=None, within=(), media=""):
         super().__init__(name, folder, server)
         self.binaries, self.events, self.changed = binaries, [], threading.Condition()
         config = self.folder / "config" / "ahoy" / "config.toml"
         config.parent.mkdir()
         signed = f'ca-file = "{authority}"\n' if authority else ""
         config.write_text(
-            f'[account]\nname = "{name}"\n[relay]\nurls = ["{relay}"]\n{signed}[media]\ninterfaces = {interfaces}\n[ring]\nmuted = true\ntones = false\n{more}'
+            f'[account]\nname = "{name}"\n[relay]\nurls = ["{relay}"]\n{signed}[media]\ninterfaces = {interfaces}\n{media}[ring]\nmuted = true\ntones = false\n{more}'
         )
         self.log = open(self.folder / "log" / "ahoyd", "wb")
-        self.daemon = self.start([*within, str(binaries / "ahoyd")], stderr=self.log, stdout=self.log)
+        self.within = within
+        self.begin()
         self.calls = open_dbus_connection(bus=self.env["DBUS_SESSION_BUS_ADDRESS"])
         threading.Thread(target=self.listen, daemon=True).start()
+
+    def begin(self):
+        """Starts the daemon."""
+        self.daemon = self.start([*self.within, str(self.binaries / "ahoyd")], stderr=self.log, stdout=self.log)
+
+    def renew(self):
+        """Another daemon in place of this one: it has heard of nobody's calls yet."""
+        self.daemon.terminate()
+        self.daemon.wait()
+        self.begin()
 
     def ctl(self, *words, given=None):
         """Runs ahoyctl as this person; its output."""

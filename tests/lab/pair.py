@@ -18,15 +18,19 @@ VOICE = '[voice]\necho = "{0}"\nnoise = "{0}"\ngain = "{0}"\n'
 
 
 class Pair:
-    """Both people, online and known to each other. `close` ends everything that was started."""
+    """Both people, online and known to each other. `ice` is the relay's configuration of STUN and TURN, `media` lines of that part of a
+    person's. `close` ends everything that was started."""
 
-    def __init__(self, net, server, programs, folder, voice="off"):
+    def __init__(self, net, server, programs, folder, voice="off", interfaces='["link0"]', ice="", media=None):
         self.running = []
         try:
-            authority = certificate(folder, network.ADDRESS["relay"])
-            listen = f"{network.ADDRESS['relay']}:{PORT}"
+            authority = certificate(folder, net.addresses["relay"], "relay")
+            listen = f"{network.literal(net.addresses['relay'])}:{PORT}"
             relay = [*net.within("relay"), str(programs / "ahoy-relay"), "--listen", listen]
             relay += ["--tls-cert", str(folder / "relay.pem"), "--tls-key", str(folder / "relay.key")]
+            if ice:
+                (folder / "relay.toml").write_text(ice)
+                relay += ["--config", str(folder / "relay.toml")]
             self.relay = subprocess.Popen(relay, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
             self.running.append(lambda: (self.relay.terminate(), self.relay.wait()))
             self.relay.stdout.readline()
@@ -35,7 +39,8 @@ class Pair:
                 # In a session of its own, as on a desktop.
                 within = [*net.within(host), "setsid"]
                 more = VOICE.format(voice)
-                desk = Desk(name, folder / name.lower(), programs, f"wss://{listen}", '["link0"]', more, server, authority, within)
+                own = (media or {}).get(name, "")
+                desk = Desk(name, folder / name.lower(), programs, f"wss://{listen}", interfaces, more, server, authority, within, own)
                 self.desks.append(desk)
                 self.running.append(desk.close)
                 desk.realtime = RealtimeKit(desk.env["DBUS_SYSTEM_BUS_ADDRESS"])
@@ -52,6 +57,13 @@ class Pair:
         for each in reversed(self.running):
             each()
         self.running = []
+
+    def renew(self):
+        """Other daemons: who is called more than five times a minute by one contact does not ring."""
+        for desk in self.desks:
+            desk.renew()
+        for desk in self.desks:
+            desk.until_online()
 
     def connect(self):
         """A call that is answered at once; its path on each side."""
@@ -108,15 +120,16 @@ class Pair:
                 shutil.copy(desk.folder / "log" / "ahoyd", folder / f"{desk.name.lower()}.log")
 
 
-def certificate(folder, address):
-    """A certificate for that address, with who signed it: the file of the latter."""
+def certificate(folder, address, name):
+    """A certificate for that address, in files of that name, with who signed it: the file of the latter."""
     run = lambda *words: subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    authority = ["-keyout", "authority.key", "-out", "authority.pem", "-days", "2", "-subj", "/CN=lab"]
-    run("req", "-x509", *curve, *authority, "-addext", "basicConstraints=critical,CA:TRUE")
-    run("req", *curve, "-keyout", "relay.key", "-out", "relay.csr", "-subj", f"/CN={address}")
-    (folder / "relay.ext").write_text(f"subjectAltName=IP:{address}\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n")
-    signed = ["-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial", "-days", "2", "-extfile", "relay.ext"]
-    run("x509", "-req", "-in", "relay.csr", "-out", "relay.pem", *signed)
-    os.chmod(folder / "relay.key", 0o600)
+    if not (folder / "authority.pem").exists():
+        authority = ["-keyout", "authority.key", "-out", "authority.pem", "-days", "2", "-subj", "/CN=lab"]
+        run("req", "-x509", *curve, *authority, "-addext", "basicConstraints=critical,CA:TRUE")
+    run("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={address}")
+    (folder / f"{name}.ext").write_text(f"subjectAltName=IP:{address}\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n")
+    signed = ["-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext"]
+    run("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *signed)
+    os.chmod(folder / f"{name}.key", 0o600)
     return folder / "authority.pem"

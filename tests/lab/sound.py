@@ -73,6 +73,31 @@ def pitch(samples):
     return float(numpy.argmax(numpy.abs(numpy.fft.rfft(samples)))) * RATE / len(samples)
 
 
+def tone_levels(samples, frequency, step):
+    """How much of one frequency is in each 5 ms, in dBFS, the next ones beginning so many seconds later."""
+    size = RATE // 200
+    if len(samples) < size:
+        return numpy.zeros(0)
+    pieces = numpy.lib.stride_tricks.sliding_window_view(samples, size)[:: int(step * RATE)]
+    wave = numpy.exp(-2j * numpy.pi * frequency * numpy.arange(size) / RATE)
+    return 10 * numpy.log10(numpy.maximum(2 * numpy.abs(pieces @ wave) ** 2 / size**2, 1e-12))
+
+
+def tone_begins(samples, frequency, threshold=-24.0):
+    """The end of the first 5 ms in which that tone is, and stays for 20 ms, in seconds; None if there are none."""
+    there = tone_levels(samples, frequency, 0.001) > threshold
+    for at in range(len(there) - 15):
+        if all(there[at : at + 20 : 5]):
+            return 0.001 * at + 0.005
+    return None
+
+
+def longest_without(samples, frequency, threshold=-40.0):
+    """The longest time without that tone, in seconds."""
+    there = numpy.concatenate([[True], tone_levels(samples, frequency, 0.005) > threshold, [True]])
+    return 0.005 * float(max(numpy.diff(numpy.flatnonzero(there)) - 1))
+
+
 def align(original, recording):
     """What of the recording is the original, as long as it: by the peak of their correlation in its first 3 s."""
     size = 1 << int(numpy.ceil(numpy.log2(len(original) + len(recording))))

@@ -215,7 +215,7 @@ class Lab:
             loops = [machine.busy_loop() for _ in range(case.loops)]
             for at, condition in case.line:
                 until(began + (0.5 if self.short else at))
-                self.net.set(condition, self.seed)
+                self.net.change(condition, self.seed)
             changed = [began + at for at, _ in case.line]
             until(began + windows[-1][1])
             mark, first, weight = self.awake.mark(), self.pair.stats(), machine.Weight(self.pair.pids())

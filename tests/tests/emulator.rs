@@ -26,6 +26,19 @@ for n in range(int(sys.argv[1])):
     s.sendto(b'D' + at.to_bytes(8, 'big') + bytes(91), ('10.78.0.2', 9000))
     time.sleep(float(sys.argv[2]))
 ";
+/// Ten by one socket, five before it is told to go on and five after, and then five by another one.
+const TWICE: &str = "
+import socket, sys, time
+def send(s):
+    for n in range(5):
+        s.sendto(b'D' + (time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000).to_bytes(8, 'big'), ('10.78.0.2', 9000))
+one, other = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+send(one)
+print('sent', flush=True)
+sys.stdin.readline()
+send(one)
+send(other)
+";
 const END: &str = "
 import socket
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'E', ('10.78.0.2', 9000))
@@ -98,18 +111,40 @@ impl Lab {
 
     /// Sends datagrams of 128 bytes at IP from the first host to the second: how late those were that came, in milliseconds.
     fn send(&mut self, condition: &str, count: u32, gap: f64) -> anyhow::Result<Vec<f64>> {
-        let mut receiver = self.python(1, RECEIVE);
-        let mut receiver = Running(receiver.stdout(Stdio::piped()).spawn()?);
-        let mut heard = BufReader::new(receiver.0.stdout.take().context("output")?);
-        ensure!(line(&mut heard)? == "bound", "the receiver starts");
+        let (_receiver, heard) = self.receive()?;
         self.command("seed 5")?;
         self.command(&format!("set * {condition}"))?;
         let sent = self.python(0, SEND).args([count.to_string(), gap.to_string()]).status()?;
         ensure!(sent.success(), "all is sent");
         self.command("set * clean")?;
+        self.end(heard)
+    }
+
+    fn receive(&self) -> anyhow::Result<(Running, BufReader<ChildStdout>)> {
+        let mut receiver = Running(self.python(1, RECEIVE).stdout(Stdio::piped()).spawn()?);
+        let mut heard = BufReader::new(receiver.0.stdout.take().context("output")?);
+        ensure!(line(&mut heard)? == "bound", "the receiver starts");
+        Ok((receiver, heard))
+    }
+
+    /// How late those were that came.
+    fn end(&self, heard: BufReader<ChildStdout>) -> anyhow::Result<Vec<f64>> {
         // It keeps the order, so this comes last.
         ensure!(self.python(0, END).status()?.success(), "the end is sent");
         heard.lines().map(|line| Ok(line?.parse::<f64>()? / 1000.0)).collect()
+    }
+
+    /// How many of `TWICE` come when the link is cut in the middle.
+    fn cut(&mut self) -> anyhow::Result<usize> {
+        let (_receiver, heard) = self.receive()?;
+        let mut command = self.python(0, TWICE);
+        let mut sender = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
+        let mut said = BufReader::new(sender.0.stdout.take().context("output")?);
+        ensure!(line(&mut said)? == "sent", "the first five are sent");
+        self.command("cut a>b")?;
+        drop(sender.0.stdin.take());
+        ensure!(sender.0.wait()?.success(), "all is sent");
+        Ok(self.end(heard)?.len())
     }
 
     /// What the log says of the datagrams of `SEND`: how many were sent, and how many arrived.
@@ -153,5 +188,8 @@ fn real_packets_meet_what_the_emulator_says() -> anyhow::Result<()> {
     let most = late.iter().fold(0.0_f64, |most, ms| most.max(*ms));
     assert!(most >= 200.0, "the last one that was let in waited for its turn: {most} ms");
     assert!((12..200).contains(&late.len()), "{} came", late.len());
+
+    assert_eq!(lab.send("down", 50, 0.001)?.len(), 0, "nothing passes a link that is down");
+    assert_eq!(lab.cut()?, 10, "after a cut only what begins anew passes");
     Ok(())
 }

@@ -1,13 +1,16 @@
 //! One direction of an emulated network path: what becomes of each packet.
 //!
-//! Lives here: delay, jitter, loss, bursts of loss, rate and queue, and how they are written down.
+//! Lives here: delay, jitter, loss, bursts of loss, rate and queue, outages, and how they are written down.
 //! Must not: read a clock, touch a socket, or take chance from anywhere but its seed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+
+use super::packet::{Flow, Packet};
 
 /// What a link does to packets. `only` UDP suffers jitter and loss, so that signaling does not shift the fates of the sound; delay,
 /// rate and queue are for all.
@@ -25,6 +28,8 @@ pub struct Condition {
     pub rate: Option<f64>,
     /// What would wait longer for its turn is dropped.
     pub queue: Duration,
+    /// Nothing passes, whatever it is.
+    pub down: bool,
 }
 
 /// Gilbert's model: all packets are lost in the bad state, none in the good one.
@@ -39,18 +44,30 @@ pub struct Burst {
 impl Default for Condition {
     fn default() -> Self {
         let queue = Duration::from_millis(200);
-        Self { delay: Duration::ZERO, jitter: Duration::ZERO, loss: 0.0, burst: None, rate: None, queue }
+        Self {
+            delay: Duration::ZERO,
+            jitter: Duration::ZERO,
+            loss: 0.0,
+            burst: None,
+            rate: None,
+            queue,
+            down: false,
+        }
     }
 }
 
 impl FromStr for Condition {
     type Err = anyhow::Error;
 
-    /// `clean`, or settings with spaces between: `delay=30ms jitter=40ms loss=10 burst=10:4 rate=48kbit queue=200ms`. Loss is in per
-    /// cent, a burst that and its mean length in packets.
+    /// `clean`, `down`, or settings with spaces between: `delay=30ms jitter=40ms loss=10 burst=10:4 rate=48kbit queue=200ms`. Loss is
+    /// in per cent, a burst that and its mean length in packets. A network without UDP has `loss=100`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut condition = Self::default();
         for setting in text.split(' ').filter(|setting| !setting.is_empty() && *setting != "clean") {
+            if setting == "down" {
+                condition.down = true;
+                continue;
+            }
             let (key, value) =
                 setting.split_once('=').with_context(|| format!("{setting} is no KEY=VALUE"))?;
             match key {
@@ -142,6 +159,8 @@ pub struct Link {
     busy: Duration,
     /// When the last datagram, and the last of all else, arrives.
     last: [Duration; 2],
+    /// The conversations that passed, and whether they may.
+    flows: BTreeMap<Flow, bool>,
 }
 
 /// What a number of chance is for.
@@ -155,8 +174,8 @@ enum Purpose {
 impl Link {
     /// A clean link.
     pub fn new(seed: u64, id: u64) -> Self {
-        let (condition, last) = (Condition::default(), [Duration::ZERO; 2]);
-        Self { condition, seed, id, count: 0, bad: false, busy: Duration::ZERO, last }
+        let (condition, last, flows) = (Condition::default(), [Duration::ZERO; 2], BTreeMap::new());
+        Self { condition, seed, id, count: 0, bad: false, busy: Duration::ZERO, last, flows }
     }
 
     /// The first packet from now on meets the first fate of that seed.
@@ -164,8 +183,18 @@ impl Link {
         (self.seed, self.count, self.bad) = (seed, 0, false);
     }
 
+    /// Every conversation that has passed is lost from now on, as where a router has forgotten them; new ones pass.
+    pub fn cut(&mut self) {
+        self.flows.values_mut().for_each(|passes| *passes = false);
+    }
+
     /// A packet of so many bytes enters at that time; later calls have later times.
-    pub fn fate(&mut self, now: Duration, bytes: usize, udp: bool) -> Fate {
+    pub(super) fn fate(&mut self, now: Duration, bytes: usize, packet: &Packet) -> Fate {
+        let passes = packet.flow.is_none_or(|flow| *self.flows.entry(flow).or_insert(true));
+        if self.condition.down || !passes {
+            return Fate::Lost;
+        }
+        let udp = packet.udp.is_some();
         if udp && self.loses() {
             self.count += 1;
             return Fate::Lost;
@@ -224,132 +253,4 @@ impl Link {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: Duration = Duration::from_millis(1);
-
-    /// The fates of datagrams of that size, one each so many milliseconds.
-    fn fates(condition: &str, seed: u64, count: u32, gap: u32, bytes: usize) -> Vec<(Duration, Fate)> {
-        let mut link = Link::new(seed, 0);
-        link.condition = condition.parse().unwrap();
-        (0..count).map(|n| (gap * n * MS, link.fate(gap * n * MS, bytes, true))).collect()
-    }
-
-    fn lost(fates: &[(Duration, Fate)]) -> Vec<bool> {
-        fates.iter().map(|(_, fate)| *fate == Fate::Lost).collect()
-    }
-
-    /// How long each delivered one was under way, in milliseconds.
-    fn delays(fates: &[(Duration, Fate)]) -> Vec<f64> {
-        let each = fates.iter().filter_map(|(sent, fate)| match fate {
-            Fate::Delivered { at, .. } => Some((*at - *sent).as_secs_f64() * 1000.0),
-            Fate::Lost | Fate::Dropped => None,
-        });
-        each.collect()
-    }
-
-    fn share_of(flags: &[bool]) -> f64 {
-        f64::from(u32::try_from(flags.iter().filter(|flag| **flag).count()).unwrap())
-            / f64::from(u32::try_from(flags.len()).unwrap())
-    }
-
-    #[test]
-    fn as_many_are_lost_as_asked_for_each_by_itself() {
-        for percent in [1.0, 2.0, 5.0, 10.0, 20.0] {
-            let lost = lost(&fates(&format!("loss={percent}"), 7, 100_000, 20, 100));
-            let share = 100.0 * share_of(&lost);
-            assert!((share - percent).abs() < 0.4, "asked for {percent} %, got {share} %");
-            let after: Vec<bool> = lost.windows(2).filter(|pair| pair[0]).map(|pair| pair[1]).collect();
-            assert!((100.0 * share_of(&after) - percent).abs() < 1.5, "after a loss as likely as else");
-        }
-    }
-
-    #[test]
-    fn bursts_lose_as_many_and_are_as_long_as_asked_for() {
-        for (percent, length) in [(5.0, 3.0), (10.0, 4.0), (20.0, 2.0)] {
-            let lost = lost(&fates(&format!("burst={percent}:{length}"), 3, 200_000, 20, 100));
-            let begun: Vec<bool> = lost.windows(2).map(|pair| !pair[0] && pair[1]).collect();
-            let (share, mean) = (100.0 * share_of(&lost), share_of(&lost) / share_of(&begun));
-            assert!((share - percent).abs() < 0.6, "asked for {percent} %, got {share} %");
-            assert!((mean - length).abs() < 0.1 * length, "asked for bursts of {length}, got {mean}");
-        }
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_fates_and_another_gives_others() {
-        let all = "delay=25ms jitter=40ms loss=5 burst=5:3";
-        let [one, same, other] = [42, 42, 43].map(|seed| fates(all, seed, 5000, 20, 100));
-        assert_eq!(one, same);
-        assert_ne!(one, other);
-        let mut link = Link::new(43, 0);
-        link.condition = all.parse().unwrap();
-        let _: Vec<Fate> = (0..100).map(|n| link.fate(n * MS, 100, true)).collect();
-        link.begin_anew(42);
-        let again: Vec<bool> = (200..700).map(|n| link.fate(20 * n * MS, 100, true) == Fate::Lost).collect();
-        assert_eq!(again, lost(&one)[..500], "begun anew, whenever that is");
-    }
-
-    #[test]
-    fn what_is_no_datagram_is_not_lost_and_shifts_no_fate() {
-        let plain = lost(&fates("loss=20", 9, 2000, 20, 100));
-        let mut link = Link::new(9, 0);
-        link.condition = "loss=20".parse().unwrap();
-        let mixed: Vec<bool> = (0..2000)
-            .map(|n| {
-                assert!(matches!(link.fate(20 * n * MS, 60, false), Fate::Delivered { .. }));
-                link.fate(20 * n * MS, 100, true) == Fate::Lost
-            })
-            .collect();
-        assert_eq!(mixed, plain);
-    }
-
-    #[test]
-    fn jitter_comes_on_top_of_the_delay_and_keeps_the_order() {
-        // So far apart that none holds back the next.
-        let spread = delays(&fates("delay=25ms jitter=40ms", 1, 50_000, 100, 100));
-        let mean = spread.iter().sum::<f64>() / 50_000.0;
-        let (least, most) = spread.iter().fold((f64::MAX, 0.0_f64), |(a, b), x| (a.min(*x), b.max(*x)));
-        assert!(least >= 25.0 && most <= 65.0 && (mean - 45.0).abs() < 0.3, "{least} to {most}, mean {mean}");
-        let close = fates("delay=25ms jitter=80ms", 1, 5000, 20, 100);
-        let arrived: Vec<f64> =
-            close.iter().zip(delays(&close)).map(|((sent, _), d)| sent.as_secs_f64() * 1000.0 + d).collect();
-        assert!(arrived.windows(2).all(|pair| pair[1] >= pair[0] - 1e-6));
-    }
-
-    #[test]
-    fn a_rate_lets_so_much_through_and_no_more_waits_than_the_queue_holds() {
-        let fates = fates("rate=64kbit queue=300ms", 1, 1000, 10, 160);
-        let through = delays(&fates);
-        let bits = f64::from(u32::try_from(through.len()).unwrap()) * 160.0 * 8.0 / 10.0;
-        assert!((bits - 64_000.0).abs() < 3000.0, "{bits} bit/s");
-        // 20 ms a packet: the last one that is let in waits 300 ms for its turn.
-        let most = through.iter().fold(0.0_f64, |a, b| a.max(*b));
-        assert!((300.0..=320.1).contains(&most), "{most} ms");
-        assert!(fates.iter().any(|(_, fate)| *fate == Fate::Dropped));
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused() {
-        let bad = [
-            "loss=101",
-            "loss=-1",
-            "loss=NaN",
-            "delay=5",
-            "delay=-5ms",
-            "delay=xms",
-            "foo=1",
-            "burst=5",
-            "burst=5:0.5",
-            "burst=90:1",
-            "rate=NaNkbit",
-            "rate=0kbit",
-            "rate=64",
-            "loss",
-        ];
-        for text in bad {
-            assert!(text.parse::<Condition>().is_err(), "{text}");
-        }
-        assert_eq!("clean".parse::<Condition>().unwrap(), Condition::default());
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Stdin, Write};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -22,12 +22,13 @@ use rustix::time::{ClockId, clock_gettime};
 pub use link::{Condition, Fate, Link};
 use packet::Packet;
 
-/// A host: its name of one letter or more, the process whose network namespace it is, and its address there.
+/// A host: its name of one letter or more, the process whose network namespace it is, and its address there. The same process again
+/// is a further interface of the same machine.
 #[derive(Debug)]
 pub struct Host {
     name: String,
     process: u32,
-    address: Ipv4Addr,
+    address: IpAddr,
 }
 
 impl std::str::FromStr for Host {
@@ -55,13 +56,15 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Gives each host an interface `link0` in its namespace. Wants the right to administer these networks.
+    /// Gives each host an interface `link0` in its namespace, `link1` the second time. Wants the right to administer these networks.
     pub fn new(hosts: Vec<Host>, seed: u64, log: Option<File>) -> anyhow::Result<Self> {
-        let open = |host: Host| {
-            let interface = tun::interface(&format!("to-{}", host.name), host.process, host.address);
-            Ok((host, interface?))
-        };
-        let hosts = hosts.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut opened: Vec<(Host, File)> = Vec::new();
+        for host in hosts {
+            let number = opened.iter().filter(|(other, _)| other.process == host.process).count();
+            let interface = tun::interface(&format!("to-{}", host.name), host.process, host.address, number)?;
+            opened.push((host, interface));
+        }
+        let hosts = opened;
         let ends = |from: usize| (0..hosts.len()).filter(move |to| *to != from).map(move |to| (from, to));
         let links = (0..hosts.len()).flat_map(ends).zip(0_u64..);
         let links = links.map(|((from, to), id)| (from, to, Link::new(seed, id))).collect();
@@ -70,7 +73,8 @@ impl Emulator {
     }
 
     /// Carries packets and obeys the commands on standard input, with a line of answer each, until its end:
-    /// `set LINK CONDITION` (LINK is `a>b` or `*`), `seed NUMBER` (all links begin anew), `flush` (the log), `time`.
+    /// `set LINK CONDITION`, `cut LINK` (what passes it now passes no more: see [`Link::cut`]), `seed NUMBER` (all links begin anew),
+    /// `flush` (the log), `time`. LINK is `a>b`, `a>*`, `*>a` or `*`.
     pub fn run(&mut self) -> anyhow::Result<()> {
         let (mut input, mut begun) = (io::stdin(), Vec::new());
         answer("ready")?;
@@ -113,13 +117,17 @@ impl Emulator {
                 Err(error) => return Err(error).context("taking a packet"),
             };
             let Some(packet) = Packet::read(&bytes[..size]) else { continue };
+            // A network lets nobody send by an address that belongs to another one (RFC 2827).
+            if packet.source != self.hosts[from].0.address {
+                continue;
+            }
             let reached = self
                 .links
                 .iter_mut()
                 .find(|(start, end, _)| *start == from && self.hosts[*end].0.address == packet.destination);
             let Some((_, to, link)) = reached else { continue };
             let (at, to) = (now(), *to);
-            let fate = link.fate(at, size, packet.udp.is_some());
+            let fate = link.fate(at, size, &packet);
             if let Some(log) = &mut self.log {
                 let link = format!("{}>{}", self.hosts[from].0.name, self.hosts[to].0.name);
                 writeln!(log, "{} {link} {size} {packet} {fate}", at.as_micros())?;
@@ -158,19 +166,9 @@ impl Emulator {
             "set" => {
                 let (name, condition) = rest.split_once(' ').context("set LINK CONDITION")?;
                 let condition: Condition = condition.parse()?;
-                let mut found = false;
-                for (from, to, link) in &mut self.links {
-                    if name == "*"
-                        || name == format!("{}>{}", self.hosts[*from].0.name, self.hosts[*to].0.name)
-                    {
-                        link.condition = condition.clone();
-                        found = true;
-                    }
-                }
-                if !found {
-                    bail!("no link is called {name}");
-                }
+                self.named(name)?.into_iter().for_each(|link| link.condition = condition.clone());
             }
+            "cut" => self.named(rest)?.into_iter().for_each(Link::cut),
             "seed" => {
                 let seed = rest.parse()?;
                 self.links.iter_mut().for_each(|(_, _, link)| link.begin_anew(seed));
@@ -181,9 +179,23 @@ impl Emulator {
                 }
             }
             "time" => return Ok(now().as_micros().to_string()),
-            other => return Err(anyhow!("no command is called {other}; set, seed, flush, time")),
+            other => return Err(anyhow!("no command is called {other}; set, cut, seed, flush, time")),
         }
         Ok("ok".to_owned())
+    }
+
+    /// The links of that name.
+    fn named(&mut self, name: &str) -> anyhow::Result<Vec<&mut Link>> {
+        let (start, end) = name.split_once('>').unwrap_or((name, name));
+        let is = |word: &str, host: &Host| word == "*" || word == host.name;
+        let hosts = &self.hosts;
+        let fits = |(from, to): (usize, usize)| is(start, &hosts[from].0) && is(end, &hosts[to].0);
+        let links = self.links.iter_mut().filter(|(from, to, _)| fits((*from, *to)));
+        let found: Vec<&mut Link> = links.map(|(.., link)| link).collect();
+        if found.is_empty() {
+            bail!("no link is called {name}");
+        }
+        Ok(found)
     }
 }
 

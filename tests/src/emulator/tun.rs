@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "the system's call that names such an interface takes a structure of C")]
 
 use std::fs::{File, OpenOptions};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Command;
 
@@ -26,8 +26,9 @@ struct Request {
     rest: [u8; 22],
 }
 
-/// An interface `link0` with that address in the network of a process, as its way to everywhere.
-pub(super) fn interface(name: &str, process: u32, address: Ipv4Addr) -> anyhow::Result<File> {
+/// An interface `link0`, or of that number, with that address in the network of a process, as its way to everywhere: the first one
+/// before those that come after it.
+pub(super) fn interface(name: &str, process: u32, address: IpAddr, number: usize) -> anyhow::Result<File> {
     let nonblock = i32::try_from(OFlags::NONBLOCK.bits())?;
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).custom_flags(nonblock).open("/dev/net/tun");
@@ -37,13 +38,20 @@ pub(super) fn interface(name: &str, process: u32, address: Ipv4Addr) -> anyhow::
     request.name[..15].iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
     // SAFETY: the system reads a structure of exactly this form for this number, and the file is open.
     unsafe { ioctl(&file, Setter::<SET_INTERFACE, Request>::new(request)) }.context("making an interface")?;
-    let (process, address) = (process.to_string(), format!("{address}/24"));
-    run(&["ip", "link", "set", name, "netns", &process, "name", "link0"])?;
-    let inside = ["nsenter", "--target", &process, "--net", "--", "ip"];
+    let (process, link) = (process.to_string(), format!("link{number}"));
+    let (address, family, more) = match address {
+        IpAddr::V4(_) => (format!("{address}/24"), "-4", None),
+        // Else it could not be used while others on the link are asked whether they have it.
+        IpAddr::V6(_) => (format!("{address}/64"), "-6", Some("nodad")),
+    };
+    let metric = (100 * (number + 1)).to_string();
+    run(&["ip", "link", "set", name, "netns", &process, "name", &link])?;
+    let inside = ["nsenter", "--target", &process, "--net", "--", "ip", family];
+    let addressed: Vec<&str> = ["addr", "add", &address, "dev", &link].into_iter().chain(more).collect();
     for words in [
-        &["addr", "add", &address, "dev", "link0"][..],
-        &["link", "set", "link0", "txqueuelen", "5000", "up"],
-        &["route", "add", "default", "dev", "link0"],
+        &addressed[..],
+        &["link", "set", &link, "txqueuelen", "5000", "up"],
+        &["route", "add", "default", "dev", &link, "metric", &metric],
     ] {
         run(&[&inside[..], words].concat())?;
     }
