@@ -248,6 +248,20 @@ async fn after_a_change_of_our_network_the_next_connection_takes_the_place_of_a_
 }
 
 #[tokio::test]
+async fn a_connection_that_brings_what_the_relay_says_and_takes_nothing_to_it_gives_way_to_the_next_one() {
+    let (mut ana, listener, mut old) = standing().await;
+    let ToRelay::Send(sent) = said(&mut old).await else { panic!("nothing sent") };
+    ana.link.network_changed();
+    let (tcp, _) =
+        clock::timeout(AT_MOST, listener.accept()).await.expect("it dials beside the old one").unwrap();
+    // Not read, so not answered: what it is asked.
+    say(&mut old, ToClient::Accepted { id: sent.id }).await;
+    assert_eq!(ana.accepted().await, 1);
+    let _new = greet(tcp).await;
+    ana.up().await;
+}
+
+#[tokio::test]
 async fn a_link_that_hangs_in_its_dialing_dials_anew_when_our_network_changes() {
     let (mut ana, listener) = played(LinkRole::Sender).await;
     ana.link.send(envelope(&key(2), 1, OPEN)).unwrap();

@@ -17,7 +17,7 @@ use super::{FINISH_WITHIN, FromLink, Link, LinkOrder};
 use crate::system::clock;
 use crate::values::ice::{IceServer, IceServers};
 
-/// How long a relay may take for a sign of life after our network has changed, before the connection is given up.
+/// How long a relay may take for its answer after our network has changed, before the connection is given up.
 const SIGN_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl Link {
@@ -29,7 +29,7 @@ impl Link {
         say(sink, &ToRelay::Hello { version: VERSION }).await?;
         let mut heard = clock::now();
         let mut ping_at = heard + limits::PING_EVERY;
-        // Until then the relay must have given a sign of life, because our network has changed.
+        // Until then the relay must have answered, because our network has changed.
         let mut sign_by = None;
         loop {
             if let Some(ends) = self.ends
@@ -57,7 +57,7 @@ impl Link {
                         // The next connection begins beside this one: what answers first stays.
                         self.try_again();
                         sign_by.get_or_insert(clock::now() + SIGN_WITHIN);
-                        write(sink, Message::Ping(Bytes::new())).await?;
+                        write(sink, Message::Ping(self.question())).await?;
                     }
                     if self.new_refresh() && welcome {
                         self.renew(sink).await?;
@@ -68,10 +68,13 @@ impl Link {
                     heard = clock::now();
                     if let Some(Ok(Message::Pong(repeated))) = &message {
                         self.looks.pong(heard, repeated, self.known.told_time);
+                        // What the relay says by itself tells nothing of the way to it.
+                        if *repeated == self.question() {
+                            sign_by = None;
+                            self.tries.clear();
+                        }
                     }
                     let frame = read(message)?;
-                    sign_by = None;
-                    self.tries.clear();
                     let Some(frame) = frame else { continue };
                     self.hear(sink, frame, &mut welcome).await?;
                 }
@@ -98,6 +101,11 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// What is asked of the relay after this change of our network.
+    fn question(&self) -> Bytes {
+        Bytes::from(format!("network {}", self.networks))
     }
 
     /// What the relay says.
