@@ -102,6 +102,8 @@ pub enum PathEvent {
     Up,
     /// Nothing came for 1.5 s, or no way was found.
     Lost,
+    /// The address that its packets leave from has gone with its network, and there is another one. It may come back all the same.
+    Gone,
     /// A way was found, and no keys were agreed on in time.
     Stuck,
     /// It cannot be built. Nothing follows.
@@ -154,6 +156,8 @@ pub enum PathOrder {
     Repeat(bool),
     /// Never send again what was sent before.
     Forget,
+    /// Our network has changed: tell whether the path has gone with it.
+    Look,
     /// Send a frame over the data channel; dropped while it is not open. It may get lost or overtaken.
     Frame(Vec<u8>),
 }

@@ -36,6 +36,17 @@ pub(super) fn local(allowed: &[String]) -> Vec<SocketAddr> {
     choose(&all(&Network::look()), allowed).into_iter().map(|ip| SocketAddr::new(ip, 0)).collect()
 }
 
+/// Whether no interface that runs has this address, and another one that is allowed leads out.
+pub(super) fn only_others_run(ip: IpAddr, allowed: &[String]) -> bool {
+    without(&all(&Network::look()), ip, allowed)
+}
+
+fn without(all: &[Local], ip: IpAddr, allowed: &[String]) -> bool {
+    let usable = choose(all, allowed);
+    let leads_out = |one: &Local| one.worth == Worth::LeadsOut && usable.contains(&one.ip);
+    all.iter().all(|one| one.ip != ip) && all.iter().any(leads_out)
+}
+
 /// The addresses of interfaces that run: from a bridge without ports or a cable that is not plugged in nobody is reached.
 fn all(network: &Network) -> Vec<Local> {
     let known = network.addresses.iter().filter_map(|address| {
@@ -160,6 +171,19 @@ mod tests {
         let chosen = chosen(&all, &[]);
         assert_eq!(chosen.len(), MOST);
         assert_eq!(chosen[..2], ["192.168.178.5", "2001:db8::1"]);
+    }
+
+    #[test]
+    fn an_address_is_given_up_only_when_it_has_gone_and_another_one_leads_out() {
+        let of = |name, ip, worth| local(name, ip, worth);
+        let (lan, radio) =
+            (of("eth0", "192.0.2.2", Worth::LeadsOut), of("wlan0", "198.51.100.7", Worth::LeadsOut));
+        let (lost, any): (IpAddr, [String; 0]) = (radio.ip, []);
+        assert!(without(std::slice::from_ref(&lan), lost, &any));
+        assert!(!without(&[lan.clone(), radio], lost, &any), "it is there");
+        assert!(!without(&[], lost, &any) && !without(&[of("lo", "127.0.0.1", Worth::Runs)], lost, &any));
+        assert!(!without(&[of("br0", "172.17.0.1", Worth::Bridge)], lost, &any), "that leads nowhere");
+        assert!(!without(&[lan], lost, &["wlan0".to_owned()]), "the person wants no other");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod sending;
 mod servers;
 mod state;
 mod task;
+mod way;
 
 pub use names::{Known, Names};
 pub use probe::probe;

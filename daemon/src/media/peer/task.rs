@@ -19,7 +19,7 @@ use super::readers::{read_channel, read_track};
 use super::reception::Listener;
 use super::sending::{PayloadTypes, Sending};
 use super::state::State;
-use super::{Setup, addresses, guard};
+use super::{Setup, addresses, guard, way};
 use crate::media::transport::{Events, PathEvent, PathOrder, Track};
 use crate::media::wanted::Key;
 use crate::system::clock;
@@ -64,6 +64,7 @@ pub(super) async fn run(
         theirs: None,
         came: Arc::default(),
         described: false,
+        interfaces: setup.interfaces,
         early: Vec::new(),
         tried: 0,
         state: State::Building { dtls_until: None },
@@ -105,6 +106,8 @@ struct PeerPath {
     came: Arc<AtomicU64>,
     /// The other side's description is in.
     described: bool,
+    /// Those that the person allows.
+    interfaces: Vec<String>,
     early: Vec<Opaque>,
     tried: usize,
     state: State,
@@ -201,6 +204,11 @@ impl PeerPath {
             PathOrder::Feedback(feedback) => self.say(self.sending.tell(&feedback)).await,
             PathOrder::Repeat(on) => self.sending.repeats = on,
             PathOrder::Forget => self.sending.forget(),
+            PathOrder::Look => {
+                if self.state.is_up() && way::is_gone(&*self.connection.link, &self.interfaces).await {
+                    self.tell(PathEvent::Gone).await;
+                }
+            }
             PathOrder::Frame(bytes) => {
                 // A frame that finds no room goes by the relay, or is repeated.
                 if self.channel && self.connection.channel.try_send(bytes.as_slice().into()).await.is_err() {

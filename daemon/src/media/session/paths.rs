@@ -110,6 +110,7 @@ impl Session {
                 self.report(key, MediaReport::Up).await;
                 self.channel(of).await;
             }
+            PathEvent::Gone => self.silent(key).await,
             PathEvent::Lost => self.down(key, MediaReport::Lost).await,
             PathEvent::Stuck => self.down(key, MediaReport::Stuck).await,
             PathEvent::Failed(fault) => self.down(key, MediaReport::Failed(fault)).await,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ahoy_call::{MediaReport, Moment};
 
 use super::Session;
+use crate::media::transport::PathOrder;
 use crate::media::wanted::Key;
 use crate::system::clock;
 
@@ -71,8 +72,9 @@ impl Session {
     pub(super) async fn probe(&mut self, key: Key) {
         let path = self.legs.get_mut(&key.0).and_then(|leg| leg.paths.get_mut(&key.1));
         let lost = path.is_some_and(|path| path.up && path.opened && path.heard.probe(clock::now()));
-        if lost {
-            self.silent(key).await;
+        match lost {
+            true => self.silent(key).await,
+            false => self.ask(key, PathOrder::Look).await,
         }
     }
 
@@ -96,7 +98,7 @@ impl Session {
         }
     }
 
-    async fn silent(&mut self, key: Key) {
+    pub(super) async fn silent(&mut self, key: Key) {
         tracing::info!(leg = ?key.0, epoch = key.1.0, "a path brings no voice any more");
         if let Some(path) = self.legs.get_mut(&key.0).and_then(|leg| leg.paths.get_mut(&key.1)) {
             path.heard.given_up = true;

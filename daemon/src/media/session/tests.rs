@@ -4,6 +4,8 @@
 //! off: that library takes memory for each of its blocks. What a path adds is counted in `peer/sending.rs` and `red.rs`.
 //! Must not: take as much time as the sound lasts.
 
+mod gone;
+
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use ahoy_call::Role;
