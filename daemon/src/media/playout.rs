@@ -308,7 +308,7 @@ impl Playout {
         due
     }
 
-    /// Mending needs so long, beside the jitter. Rises at once, is held for 5 s, and falls.
+    /// Mending needs so long, what comes late by itself reckoned in. Rises at once, is held for 5 s, and falls.
     pub fn need(&mut self, floor: Duration) {
         self.delay.need(i64::try_from(floor.as_micros()).unwrap_or(i64::MAX));
     }

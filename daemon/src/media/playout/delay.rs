@@ -148,7 +148,7 @@ impl Delay {
         self.base
     }
 
-    /// Mending needs so long, beside the jitter.
+    /// Mending needs so long, what comes late by itself reckoned in.
     pub(super) fn need(&mut self, us: i64) {
         self.floor.ask(us);
     }
@@ -159,11 +159,7 @@ impl Delay {
     }
 
     pub(super) fn target_us(&self) -> i64 {
-        let mending = match self.floor.us() {
-            0 => 0,
-            floor => self.jitter + floor,
-        };
-        self.target.max(mending).min(TARGET_MAX_US) + self.packed_us()
+        self.target.max(self.floor.us()).min(TARGET_MAX_US) + self.packed_us()
     }
 
     /// Below this level frames are played later.

@@ -14,19 +14,22 @@ struct Ear {
     adaptation: Adaptation,
     playback: Playback,
     told: Vec<(u64, Protection)>,
+    /// The longest that a frame had to play after the fastest packets' schedule.
+    floor: Duration,
 }
 
 impl Ear {
     /// Packet after packet comes every 20 ms, but those that are lost; the device takes 5 ms at a time.
-    fn hear(lost: impl Fn(u64) -> bool) -> Self {
+    fn hear(round_trip: u64, lost: impl Fn(u64) -> bool) -> Self {
         let mut capture = Capture::new(32_000, 0).unwrap();
         let mut ear = Self {
             adaptation: Adaptation::new(32_000),
             playback: Playback::new().unwrap(),
             told: Vec::new(),
+            floor: Duration::ZERO,
         };
         ear.adaptation.takes(ALL);
-        ear.adaptation.round_trip = Some(Duration::from_millis(2));
+        ear.adaptation.round_trip = Some(Duration::from_millis(round_trip));
         for number in 0..400_u64 {
             let voice: Vec<f32> =
                 (0..FRAME).map(|n| 0.3 * (n as f32 * 0.04).sin() * ((number % 7) as f32 / 7.0)).collect();
@@ -46,6 +49,7 @@ impl Ear {
                 {
                     ear.told.push((number, word.wanted));
                 }
+                ear.floor = ear.floor.max(ear.adaptation.choice.floor);
             }
         }
         ear
@@ -54,7 +58,7 @@ impl Ear {
 
 #[test]
 fn with_the_first_loss_of_all_a_copy_is_asked_for_until_answers_come_in_time() {
-    let ear = Ear::hear(|number| number >= 100 && number % 20 == 0);
+    let ear = Ear::hear(2, |number| number >= 100 && number % 20 == 0);
     let first = ear.told.iter().find(|(_, wanted)| wanted.copies > 0).expect("copies are asked for");
     assert!((100..=106).contains(&first.0), "by packet {}", first.0);
     let (_, last) = ear.told.last().unwrap();
@@ -65,5 +69,18 @@ fn with_the_first_loss_of_all_a_copy_is_asked_for_until_answers_come_in_time() {
 
 #[test]
 fn without_loss_nothing_is_asked_for() {
-    assert!(Ear::hear(|_| false).told.iter().all(|(_, wanted)| *wanted == Protection::default()));
+    assert!(Ear::hear(2, |_| false).told.iter().all(|(_, wanted)| *wanted == Protection::default()));
+}
+
+#[test]
+fn losses_that_fall_together_by_chance_are_not_waited_for_as_a_row_of_them() {
+    for seed in 0..20_u64 {
+        // One packet of ten, each for itself.
+        let lost = |number: u64| {
+            let mixed = (number + seed * 1_000).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 32 < u64::from(u32::MAX) / 10
+        };
+        let ear = Ear::hear(60, |number| number >= 100 && lost(number));
+        assert!(ear.floor < Duration::from_millis(80), "{seed}: {:?} {:?}", ear.floor, ear.adaptation.choice);
+    }
 }
