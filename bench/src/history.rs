@@ -240,6 +240,7 @@ fn call(n: u64) -> Vec<Entry> {
         at_unix_us: i64::try_from(FIRST + begin + seconds * 1_000_000).unwrap_or(i64::MAX),
         name: format!("Person {person}"),
         address: format!("{person:052x}"),
+        line: None,
     };
     let mut entries = vec![entry(if incoming { Fact::Offered } else { Fact::Dialed }, 0, &view)];
     view.ringing = Some(at(1));

@@ -1,7 +1,7 @@
 //! Do two sessions of media, joined by hand over loopback, hear each other, and nobody else?
 //!
 //! Lives here: the story of each behaviour on a line that carries everything, from people who mean well. What gets lost is in
-//! `paths/lost.rs`, who means harm in `paths/hostile.rs`; the two sides and the network between them are beside those.
+//! `paths/lost.rs`, what is shown of a line in `paths/line.rs`, who means harm in `paths/hostile.rs`; the two sides and the network between them are beside those.
 //! Must not: use a sound device, a relay or the rules.
 
 #[cfg(test)]
@@ -10,6 +10,9 @@ mod between;
 #[cfg(test)]
 #[path = "paths/hostile.rs"]
 mod hostile;
+#[cfg(test)]
+#[path = "paths/line.rs"]
+mod line;
 #[cfg(test)]
 #[path = "paths/lost.rs"]
 mod lost;

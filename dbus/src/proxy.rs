@@ -134,9 +134,9 @@ interface! {
         toggle_mute() -> bool;
     }
     changing {
-        String: state peer_icon waiting_name dnd peer_name direction;
+        String: state peer_icon waiting_name dnd peer_name direction quality;
         OwnedObjectPath: call waiting;
-        bool: held silenced muted remote_muted remote_hears_only;
+        bool: held silenced muted speaking_muted remote_muted remote_hears_only;
         bool: can_answer can_decline can_hangup can_hold can_mute;
         u32: others missed;
         u64: since_monotonic deadline_monotonic serial;
@@ -167,8 +167,8 @@ interface! {
         OwnedObjectPath: account;
     }
     changing {
-        String: codec state state_reason ended_by note message;
-        bool: encrypted verified local_hold remote_hold silenced auto_answered muted remote_muted;
+        String: codec state state_reason ended_by note message quality path;
+        bool: speaking_muted encrypted verified local_hold remote_hold silenced auto_answered muted remote_muted;
         bool: hears_only remote_hears_only can_answer can_decline can_hangup can_hold can_mute;
         u64: serial deadline_monotonic history_id answered_monotonic;
         i64: created_at ringing_at answered_at ended_at;

@@ -12,7 +12,7 @@ use super::engine_handle::{AT_ONCE, EngineHandle, surprised};
 use super::fault::Fault;
 use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
-use super::{names, shown, verbs};
+use super::{names, shown, stats, verbs};
 use crate::values::board::CallRow;
 use crate::values::contact_rules::MannerChange;
 use crate::values::request::{Answer, CallRequest, ContactRequest, Denied, DeniedKind, Lease, Verb, Which};
@@ -68,11 +68,12 @@ impl CallObject {
     #[zbus(out_args("stats"))]
     async fn get_stats(&self, options: Dictionary) -> Result<Properties, Fault> {
         Options::none(options)?;
-        let Answer::Stats(stats) = self.engine.ask_within(AT_ONCE, CallRequest::Stats(self.call())).await?
+        let Answer::Stats(told) = self.engine.ask_within(AT_ONCE, CallRequest::Stats(self.call())).await?
         else {
             return Err(surprised());
         };
-        Ok(names::stats(&stats))
+        let answered = self.engine.row(self.call()).ok().and_then(|row| row.view.answered);
+        Ok(stats::spelled(&told, answered))
     }
 
     #[zbus(out_args("number", "groups"))]

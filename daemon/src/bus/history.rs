@@ -131,7 +131,7 @@ pub(super) fn event(event: HistoryEvent) -> Row {
 
 /// `call` is spelled as the `Id` of the call's object was.
 pub(super) fn row(row: HistoryRow) -> Row {
-    let pairs: [(&str, Variant<'static>); 18] = [
+    let pairs: [(&str, Variant<'static>); 21] = [
         ("id", row.id.into()),
         ("call", names::parse_call(&row.call).map_or(row.call, names::uuid).into()),
         ("direction", row.direction.into()),
@@ -150,6 +150,9 @@ pub(super) fn row(row: HistoryRow) -> Row {
         ("ended-at", row.ended_at.into()),
         ("duration-ms", row.duration_ms.into()),
         ("seen", row.seen.into()),
+        ("path", row.path.into()),
+        ("quality", row.quality.into()),
+        ("repairs", row.repairs.into()),
     ];
     pairs.map(|(key, value)| (key.to_owned(), value)).into()
 }

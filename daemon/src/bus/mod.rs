@@ -30,6 +30,7 @@ mod properties;
 mod publish;
 mod settings;
 mod shown;
+mod stats;
 mod tree;
 #[cfg(any(test, feature = "sample"))]
 mod tried;

@@ -3,58 +3,15 @@
 //! Lives here: paths, call ids, states, reasons; total functions from our closed words to strings and back.
 //! Must not: hold state, or decide anything.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use ahoy_call::{CallId, MemberId, MemberState, PeerId};
 pub(super) use ahoy_dbus::{BUS_NAME as NAME, CONTACTS, FOCUS, HISTORY, ROOT};
 use blake2::digest::consts::U16;
 use blake2::{Blake2s, Digest};
-use zbus::Variant;
 use zbus::wire::OwnedObjectPath;
 
 use crate::values::devices::Flow;
-use crate::values::rows::Stats;
 
 type Blake2s128 = Blake2s<U16>;
-
-/// The keys of `GetStats`; what is not known is left out.
-pub(super) fn stats(stats: &Stats) -> BTreeMap<&'static str, Variant<'static>> {
-    let share = |part: u64, of: u64| {
-        let (part, of) = (u32::try_from(part), u32::try_from(of));
-        part.ok().zip(of.ok()).filter(|(_, of)| *of > 0).map(|(part, of)| f64::from(part) / f64::from(of))
-    };
-    let due = stats.packets_played + stats.packets_concealed;
-    let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    let mut spelled: BTreeMap<&'static str, Variant<'static>> = BTreeMap::from([
-        ("packets-in", stats.packets_in.into()),
-        ("packets-out", stats.packets_out.into()),
-        ("packets-lost", stats.packets_lost.into()),
-        ("copies-in", stats.copies_in.into()),
-        ("copies-out", stats.copies_out.into()),
-        ("asked-in", stats.asked_in.into()),
-        ("asked-out", stats.asked_out.into()),
-    ]);
-    let arriving = stats.packets_in > 0;
-    let known = [
-        ("level-in", stats.level_in),
-        ("level-out", stats.level_out),
-        ("echo-return-loss-db", stats.echo_return_loss),
-        ("loss-in", share(stats.packets_lost, due)),
-        ("loss-out", stats.loss_out),
-        ("repaired-in", share(stats.packets_repaired, due)),
-        ("repaired-out", stats.repaired_out),
-        ("concealed-out", stats.concealed_out),
-        ("rtt-ms", stats.round_trip.map(ms)),
-        ("concealed", share(stats.packets_concealed, due)),
-        ("playout-delay-ms", arriving.then_some(ms(stats.playout_delay))),
-        ("jitter-ms", arriving.then_some(ms(stats.jitter))),
-    ];
-    let rates = [("bitrate-in", stats.bitrate_in), ("bitrate-out", stats.bitrate_out)];
-    spelled.extend(rates.into_iter().filter_map(|(key, value)| Some((key, value?.into()))));
-    spelled.extend(known.into_iter().filter_map(|(key, value)| Some((key, value?.into()))));
-    spelled
-}
 
 /// How a dial says that it means whom a row of history was with; the row's number follows.
 pub(super) const BY_HISTORY: &str = "history:";

@@ -43,7 +43,7 @@ impl Object for PeerObject {
             let path = names::peer_path(self.call, self.member);
             fdo::Error::UnknownObject(format!("There is no {}.", path.as_str()))
         };
-        row.member(self.member).map(shown::peer).ok_or_else(gone)
+        row.member(self.member).map(|member| shown::peer(member, &row)).ok_or_else(gone)
     }
 
     /// Does not wait for the answer: the library holds a lock on the whole tree meanwhile, and a publication that adds a call

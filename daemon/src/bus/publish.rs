@@ -145,7 +145,7 @@ pub(super) fn everything(board: &Board) -> Vec<Changed> {
     for row in &board.calls {
         all.push(object(names::call_path(row.view.id), "Call", shown::call(row)));
         for member in row.members() {
-            all.push(object(names::peer_path(row.view.id, member.0.id), "Peer", shown::peer(member)));
+            all.push(object(names::peer_path(row.view.id, member.0.id), "Peer", shown::peer(member, row)));
         }
     }
     let device = |row: &Arc<DeviceRow>| {

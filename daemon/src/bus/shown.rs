@@ -13,6 +13,7 @@ use zbus::Variant;
 use super::names;
 use super::object::Properties;
 use crate::values::board::{AccountRow, Board, CallRow, DeviceRow, MemberRow};
+use crate::values::line::{Line, PathKind, Quality};
 
 /// Manager, but for what never changes.
 pub(super) fn manager(board: &Board) -> Properties {
@@ -77,6 +78,8 @@ pub(super) fn focus(board: &Board) -> Properties {
         ("SinceMonotonic", since_monotonic.into()),
         ("SinceAt", since_at.into()),
         ("DeadlineMonotonic", row.map_or(0, |row| row.deadline_boot).into()),
+        ("Quality", quality(row.map(|row| row.shown_line()).unwrap_or_default()).into()),
+        ("SpeakingMuted", row.is_some_and(|row| row.shown_line().speaking_muted).into()),
         ("Others", count(others).into()),
         ("Missed", board.missed.into()),
         ("Dnd", board.manager.dnd.mode.word().into()),
@@ -94,6 +97,7 @@ pub(super) fn call(row: &CallRow) -> Properties {
     let view = &row.view;
     // Every path of ours is DTLS-SRTP with Opus in it: there is no other.
     let flows = matches!(view.state, State::Active | State::Held | State::Reconnecting);
+    let line = row.shown_line();
     Properties::from([
         ("State", view.state.word().into()),
         ("StateReason", view.reason.map_or("", EndReason::word).into()),
@@ -114,6 +118,9 @@ pub(super) fn call(row: &CallRow) -> Properties {
         ("Codec", if flows { "opus" } else { "" }.into()),
         ("Encrypted", flows.into()),
         ("Verified", row.verified.into()),
+        ("Quality", quality(line).into()),
+        ("Path", line.path.map_or("", PathKind::word).into()),
+        ("SpeakingMuted", line.speaking_muted.into()),
         ("CanAnswer", view.can.answer.into()),
         ("CanDecline", view.can.decline.into()),
         ("CanHangup", view.can.hang_up.into()),
@@ -145,18 +152,18 @@ pub(super) fn call_constants(row: &CallRow, account: &AccountRow) -> Properties 
     ])
 }
 
-/// Another person in a call.
-pub(super) fn peer((view, row): (&MemberView, &MemberRow)) -> Properties {
+/// Another person in a call of two: their line is the call's.
+pub(super) fn peer((view, row): (&MemberView, &MemberRow), call: &CallRow) -> Properties {
     Properties::from([
         ("Name", row.name.clone().into()),
         ("Contact", names::contact(view.peer).into()),
         ("State", names::member_state(view.state).into()),
         ("Muted", view.muted.into()),
         ("Video", view.camera.into()),
-        // Nothing shows, hears or measures these yet.
+        // Nothing shows or hears these yet.
         ("Screen", false.into()),
         ("Speaking", false.into()),
-        ("Quality", "".into()),
+        ("Quality", quality(call.shown_line()).into()),
         ("Volume", row.volume.into()),
         ("Role", if view.starter { "starter" } else { "member" }.into()),
         ("JoinedAt", row.joined_at.into()),
@@ -218,6 +225,10 @@ fn active(board: &Board) -> Option<CallId> {
     live.min_by_key(|row| row.view.local_hold).map(|row| row.view.id)
 }
 
+fn quality(line: Line) -> &'static str {
+    line.quality.map_or("", Quality::word)
+}
+
 /// Where to count from, in both clocks: the first sound; before it the answer, the ring, the dialing.
 fn since(row: &CallRow) -> (u64, i64) {
     match (row.view.answered, row.view.ringing) {
@@ -233,4 +244,40 @@ fn since(row: &CallRow) -> (u64, i64) {
 
 fn count<T>(items: impl Iterator<Item = T>) -> u32 {
     u32::try_from(items.count()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use ahoy_call::{MemberId, MemberState, PeerId};
+
+    use super::*;
+
+    #[test]
+    fn how_good_a_line_is_stands_on_the_call_its_peer_and_focus_alike() {
+        let member = MemberView::new(MemberId::FIRST, PeerId::from_bytes([1; 16]), MemberState::Joined);
+        let view = CallView { members: vec![member], muted: true, ..CallView::sample(1, State::Active) };
+        let (id, there) = (view.id, MemberRow { name: "Ben".into(), volume: 1.0, joined_at: 1, left_at: 0 });
+        let board = |line| {
+            let row = CallRow { line, members: vec![there.clone()], ..CallRow::sample(view.clone(), "Ben") };
+            Board { calls: vec![Arc::new(row)], focus: Some(id), ..Board::default() }
+        };
+        let quality = |board: &Board| {
+            let row = &board.calls[0];
+            let all = [focus(board), call(row), peer(row.members().next().unwrap(), row)];
+            all.map(|properties| {
+                let Variant::Str(word) = &properties["Quality"] else { panic!("{properties:?}") };
+                word.to_string()
+            })
+        };
+        assert_eq!(quality(&board(Line::default())), ["", "", ""], "not measured yet");
+        for one in Quality::ALL {
+            let line = Line { quality: Some(one), path: Some(PathKind::RelayTcp), ..Line::default() };
+            let board = board(line);
+            assert_eq!(quality(&board), [one.word(); 3]);
+            assert_eq!(call(&board.calls[0])["Path"], Variant::from("relay-tcp"));
+        }
+        let speaks = board(Line { speaking_muted: true, ..Line::default() });
+        assert_eq!(focus(&speaks)["SpeakingMuted"], Variant::from(true));
+        assert_eq!(call(&speaks.calls[0])["SpeakingMuted"], Variant::from(true));
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! Lives here: the loop, and the list of components, each of which owns its fields and knows no other: `shown/` (the board and
 //! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
-//! `credentials.rs`,
-//! `diagnoses.rs`; `step.rs` says what an input comes to. The engine's hands: `perform.rs` (steps and requests),
+//! `credentials.rs`, `diagnoses.rs`, `lines.rs`; `step.rs` says what an input comes to. The engine's hands: `perform.rs` (steps
+//! and requests),
 //! `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no call).
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
@@ -12,6 +12,7 @@ mod devices;
 mod diagnoses;
 mod in_force;
 mod kept;
+mod lines;
 mod numbers;
 mod outages;
 #[cfg(any(test, feature = "sample"))]
@@ -39,6 +40,7 @@ use self::credentials::Waits;
 use self::devices::Devices;
 use self::diagnoses::Diagnoses;
 use self::in_force::InForce;
+use self::lines::Lines;
 use self::numbers::Numbers;
 use self::outages::Outages;
 use self::problems::{Problems, Source};
@@ -134,6 +136,7 @@ pub struct Engine {
     waits: Waits,
     numbers: Numbers,
     diagnoses: Diagnoses,
+    lines: Lines,
     upkeep: Upkeep,
     outages: Outages,
     /// The service manager knows that we are there.
@@ -182,6 +185,7 @@ impl Engine {
             waits: Waits::default(),
             numbers: Numbers::default(),
             diagnoses: Diagnoses::default(),
+            lines: Lines::default(),
             outages: Outages::default(),
             announced: false,
             tone: None,

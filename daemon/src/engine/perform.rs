@@ -178,7 +178,7 @@ impl Engine {
 
     fn perform(&mut self, now: Moment, input: &'static str, effects: Effects, reply: Option<Answered>) {
         let volume = |call| self.volume(call);
-        let stepped = Step::new(&self.contacts, &volume).take(effects);
+        let stepped = Step::new(&self.contacts, &volume, &self.lines).take(effects);
         self.release(now, input, stepped, reply);
     }
 
@@ -196,6 +196,8 @@ impl Engine {
             self.contacts.called(peer, at_unix_us);
         }
         if retired {
+            let there = self.phone.views();
+            self.lines.keep(|call| there.iter().any(|view| view.id == call));
             self.upkeep.rest_soon(now);
         }
         release.phone = self.phone_row();

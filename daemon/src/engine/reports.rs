@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::engine::problems::Source;
 use crate::system::{clock, ready};
 use crate::values::diagnosis::Finding;
+use crate::values::line::Line;
 use crate::values::request::Answer;
 use crate::{history, media, signal};
 
@@ -49,6 +50,7 @@ impl Engine {
                 self.on_event(Event::MediaGone { call });
             }
             media::Report::Stats { ticket, stats } => self.numbers.answered(ticket, stats),
+            media::Report::Line { call, line } => self.on_line(call, line),
             media::Report::Frame { call, leg, bytes } => self.on_frame(call, leg, bytes),
             media::Report::Channel { call, leg, open } => {
                 self.order_signal(signal::SignalingOrder::Channel { call, leg, open });
@@ -117,6 +119,14 @@ impl Engine {
     pub(super) fn on_problem(&mut self, source: Source, sentences: impl IntoIterator<Item = String>) {
         self.problems.set(source, sentences);
         self.refresh();
+    }
+
+    /// The line of a call is another: it is shown at once, for no verb acts on it.
+    fn on_line(&mut self, on_wire: CallId, line: Line) {
+        let views = self.phone.views();
+        let Some(view) = views.iter().find(|view| self.phone.on_wire(view.id) == on_wire) else { return };
+        self.lines.is(clock::now(), view.id, line);
+        self.shown.set_line(view.id, line);
     }
 
     /// A sealed frame came by a call's data channel. More of them than any honest program sends do not reach signaling,

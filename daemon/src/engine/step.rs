@@ -9,11 +9,13 @@ use ahoy_call::{
 };
 
 use crate::contacts::Contacts;
+use crate::engine::lines::Lines;
 use crate::engine::shown::{Change, Release};
 use crate::history::Entry;
 use crate::system::clock;
 use crate::values::board::{CallRow, MemberRow};
 use crate::values::happening::EventData;
+use crate::values::line::Line;
 use crate::{media, signal};
 
 /// What is to be done about one input, in this order.
@@ -41,17 +43,22 @@ pub(super) enum Order {
     Media(CallId, media::CallOrder),
 }
 
-/// One step: it looks at the contacts, and at how loud they are to be.
+/// One step: it looks at the contacts, at how loud they are to be, and at the lines of the calls.
 pub(super) struct Step<'a> {
     contacts: &'a Contacts,
     volume: &'a dyn Fn(CallId) -> Option<f32>,
+    lines: &'a Lines,
     stepped: Stepped,
 }
 
 impl<'a> Step<'a> {
     /// `volume`: how loud the other of a call is played, by the call's name on the wire.
-    pub(super) fn new(contacts: &'a Contacts, volume: &'a dyn Fn(CallId) -> Option<f32>) -> Self {
-        Self { contacts, volume, stepped: Stepped::default() }
+    pub(super) fn new(
+        contacts: &'a Contacts,
+        volume: &'a dyn Fn(CallId) -> Option<f32>,
+        lines: &'a Lines,
+    ) -> Self {
+        Self { contacts, volume, lines, stepped: Stepped::default() }
     }
 
     /// What these effects come to.
@@ -110,7 +117,8 @@ impl<'a> Step<'a> {
         if record.fact == Fact::Ended {
             self.stepped.ended.push((view.peer, at_unix_us));
         }
-        self.stepped.entries.push(Entry { record, at_unix_us, name, address });
+        let line = (record.fact == Fact::Ended).then(|| self.lines.summary(record.at, view.id)).flatten();
+        self.stepped.entries.push(Entry { record, at_unix_us, name, address, line });
     }
 
     fn row(&self, view: CallView) -> CallRow {
@@ -131,6 +139,7 @@ impl<'a> Step<'a> {
             answered_boot: view.connected.map_or(0, Moment::micros),
             deadline_boot: view.deadline.map_or(0, Moment::micros),
             members: view.members.iter().map(|member| self.member(member)).collect(),
+            line: Line::default(),
             view,
         }
     }
@@ -199,7 +208,8 @@ mod tests {
         let (store, _thread) = Store::spawn().unwrap();
         let leg = own.leg_id();
         let contacts = Contacts::open(&dir.path().join("contacts"), own, Preconnect::Always, store).unwrap();
-        let step = |effects| Step::new(&contacts, &|_| Some(0.5)).take(effects);
+        let lines = Lines::default();
+        let step = |effects| Step::new(&contacts, &|_| Some(0.5), &lines).take(effects);
         let rows = |stepped: &Stepped| {
             let row = |change: &Change| match change {
                 Change::Row(row) => (row.view.state, row.name.clone()),

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::fold::{Event, Folded};
 use super::{Entry, Unfinished, schema, select, words};
 use crate::system::failpoint;
+use crate::values::line::{PathKind, Quality};
 use crate::values::rows::HistoryRow;
 
 /// Appends the entries and answers with the row of each call in them.
@@ -54,6 +55,11 @@ fn append(change: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(String, 
         tell("outcome", view.outcome.unwrap_or(Outcome::Failed).word());
         tell("reason", view.reason.unwrap_or(EndReason::Internal).word());
         tell("ended-by", view.ended_by.unwrap_or(EndedBy::Local).word());
+    }
+    if let Some(line) = entry.line {
+        tell("path", line.path.map_or("", PathKind::word));
+        tell("quality", line.quality.map_or("", Quality::word));
+        data.insert("repairs".to_owned(), line.repairs.into());
     }
     let event = Event {
         at: entry.at_unix_us,
@@ -160,7 +166,7 @@ fn save(change: &Transaction<'_>, id: i64, folded: &Folded) -> rusqlite::Result<
         .prepare_cached(
             "UPDATE calls SET state = ?2, note = ?3, message = ?4, ringing_at = ?5, answered_at = ?6,
                  answered_boot = ?7, ended_at = ?8, outcome = ?9, reason = ?10, ended_by = ?11, duration_ms = ?12,
-                 seen = ?13
+                 seen = ?13, path = ?14, quality = ?15, repairs = ?16
              WHERE id = ?1",
         )?
         .execute(params![
@@ -176,7 +182,10 @@ fn save(change: &Transaction<'_>, id: i64, folded: &Folded) -> rusqlite::Result<
             row.reason,
             row.ended_by,
             i64::try_from(row.duration_ms).unwrap_or(i64::MAX),
-            row.seen
+            row.seen,
+            row.path,
+            row.quality,
+            i64::try_from(row.repairs).unwrap_or(i64::MAX)
         ])?;
     Ok(())
 }

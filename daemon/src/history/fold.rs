@@ -79,6 +79,8 @@ impl Folded {
         let text = |key: &str| event.data.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let row = &mut self.row;
         (row.outcome, row.reason, row.ended_by) = (text("outcome"), text("reason"), text("ended-by"));
+        (row.path, row.quality) = (text("path"), text("quality"));
+        row.repairs = event.data.get("repairs").and_then(Value::as_u64).unwrap_or(0);
         row.ended_at = event.at;
         row.seen = row.outcome != "missed";
         if self.answered_boot != 0 {

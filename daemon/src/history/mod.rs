@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use ahoy_call::Record;
 use tokio::sync::{mpsc, watch};
 
+use crate::values::line::LineSummary;
 use crate::values::request::{Answer, Denied, HistoryRequest, Reply};
 
 #[cfg(any(test, feature = "sample"))]
@@ -80,6 +81,8 @@ pub struct Entry {
     pub name: String,
     /// The contact's address.
     pub address: String,
+    /// Of the end of a call, how its line was.
+    pub line: Option<LineSummary>,
 }
 
 /// What the engine hears.

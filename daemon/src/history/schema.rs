@@ -13,8 +13,12 @@ use super::mend;
 const APPLICATION: i32 = 0x6168_6f79;
 
 /// Step `n` leads from version `n` to `n + 1`. Frozen: a database in the world has run them.
-pub(super) const STEPS: [&str; 3] =
-    [include_str!("steps/1.sql"), include_str!("steps/2.sql"), include_str!("steps/3.sql")];
+pub(super) const STEPS: [&str; 4] = [
+    include_str!("steps/1.sql"),
+    include_str!("steps/2.sql"),
+    include_str!("steps/3.sql"),
+    include_str!("steps/4.sql"),
+];
 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,7 +77,7 @@ pub(super) fn lean(db: &Connection) -> rusqlite::Result<()> {
 }
 
 /// For the steps: words that a version before took as they came.
-fn mending(db: &Connection) -> rusqlite::Result<()> {
+pub(super) fn mending(db: &Connection) -> rusqlite::Result<()> {
     text_function(db, "ahoy_name", mend::name)?;
     text_function(db, "ahoy_note", mend::note)?;
     text_function(db, "ahoy_told", mend::told)

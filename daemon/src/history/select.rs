@@ -14,7 +14,7 @@ pub(super) type Rows = rusqlite::Result<Vec<HistoryRow>>;
 /// What [`read`] reads, in its order.
 pub(super) const COLUMNS: &str =
     "calls.id, call, direction, kind, contact, name, address, outcome, reason, ended_by, note, message,
-     created_at, ringing_at, answered_at, ended_at, duration_ms, seen";
+     created_at, ringing_at, answered_at, ended_at, duration_ms, seen, path, quality, repairs";
 
 /// The conditions of a filter, text aside.
 #[derive(Clone, Debug, Default)]
@@ -114,6 +114,9 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
         ended_at: row.get(15)?,
         duration_ms: unsigned(row.get(16)?),
         seen: row.get(17)?,
+        path: row.get(18)?,
+        quality: row.get(19)?,
+        repairs: unsigned(row.get(20)?),
     }))
 }
 

@@ -48,6 +48,7 @@ pub(crate) fn through(
             at_unix_us: 1_700_000_000_000_000,
             name: name.to_owned(),
             address: "address".to_owned(),
+            line: None,
         };
         let written = events::write(&mut db, &[entry(Fact::Offered), entry(Fact::Ended)])?;
         let id = written.first().map_or(0, |(_, row)| *row);

@@ -1,6 +1,7 @@
 //! How loud it is, for who looks.
 //!
-//! Lives here: the meter of a call, and the pipes that its levels are written into.
+//! Lives here: the meter of a call, and the pipes that its levels are written into. While the microphone is muted the meter itself
+//! looks, for whether somebody speaks.
 //! Must not: cost anything while nobody looks, wait for a reader, or keep a pipe that nobody reads.
 
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use ahoy_call::Moment;
 use rustix::io::Errno;
 
+use super::muted_speech::MutedSpeech;
 use crate::values::request::Lease;
 
 /// Between two readings: 25 a second.
@@ -29,6 +31,8 @@ pub(super) struct Levels {
     since: Option<Moment>,
     /// The last whole reading, dBFS.
     last: Option<(f32, f32)>,
+    /// While the microphone is muted.
+    muted: Option<MutedSpeech>,
 }
 
 /// The mean square of some samples.
@@ -66,9 +70,19 @@ impl Levels {
         self.last
     }
 
+    /// The microphone is muted from now on, or is not any more.
+    pub(super) fn mute(&mut self, muted: bool) {
+        self.muted = muted.then(MutedSpeech::default);
+    }
+
+    /// Somebody speaks into the muted microphone.
+    pub(super) fn speaking_muted(&self) -> bool {
+        self.muted.as_ref().is_some_and(MutedSpeech::speaks)
+    }
+
     /// Whether anybody looks: only then is anything measured.
     pub(super) fn on(&self) -> bool {
-        !self.readers.is_empty() || self.asked_until.is_some()
+        !self.readers.is_empty() || self.asked_until.is_some() || self.muted.is_some()
     }
 
     /// The microphone gave this.
@@ -91,11 +105,17 @@ impl Levels {
             return;
         }
         let since = *self.since.get_or_insert(now);
-        if now.since(since) < EVERY {
+        let over = now.since(since);
+        if over < EVERY {
             return;
         }
         let (input, output) = (self.input.dbfs(), self.output.dbfs());
-        let pair = [input.to_ne_bytes(), output.to_ne_bytes()].concat();
+        if let Some(muted) = &mut self.muted {
+            muted.heard(input, over.min(EVERY * 2));
+        }
+        let mut pair = [0; 8];
+        pair[..4].copy_from_slice(&input.to_ne_bytes());
+        pair[4..].copy_from_slice(&output.to_ne_bytes());
         // A reader that is slow misses one; eight bytes are written whole or not at all.
         self.readers.retain(|reader| match rustix::io::write(&reader.0, &pair) {
             Ok(_) | Err(Errno::AGAIN | Errno::INTR) => true,
@@ -181,6 +201,28 @@ mod tests {
         drop(_more);
         let _again = look(&mut levels);
         assert_eq!(levels.readers.len(), 2, "those that left make room");
+    }
+
+    #[test]
+    fn while_muted_the_meter_runs_and_knows_whether_somebody_speaks() {
+        let mut levels = Levels::default();
+        let say = |levels: &mut Levels, loudness: f32, from: u64, until: u64| {
+            for ms in (from..until).step_by(5) {
+                levels.input(&[loudness; 240]);
+                levels.tell(at(ms));
+            }
+        };
+        say(&mut levels, 0.1, 0, 5_000);
+        assert!(!levels.speaking_muted() && !levels.on(), "nobody is muted");
+        levels.mute(true);
+        say(&mut levels, 0.0001, 5_000, 6_000);
+        assert!(!levels.speaking_muted());
+        say(&mut levels, 0.1, 6_000, 8_000);
+        assert!(levels.speaking_muted());
+        levels.mute(false);
+        assert!(!levels.speaking_muted(), "at once");
+        say(&mut levels, 0.1, 8_000, 8_200);
+        assert!(!levels.on(), "and the meter stops");
     }
 
     #[test]

@@ -7,13 +7,16 @@ pub mod capture;
 pub mod codec;
 pub mod device;
 mod dispatch;
+pub mod emodel;
 pub mod feedback;
 mod hush;
 mod levels;
+mod muted_speech;
 pub mod peer;
 pub mod pipeline;
 pub mod playout;
 mod pump;
+mod quality;
 mod rate;
 pub mod red;
 mod redundancy;
@@ -37,6 +40,7 @@ use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
 
 use self::device::Wish;
 use crate::values::devices::{Adjust, Flow, Found};
+use crate::values::line::Line;
 use crate::values::media::MediaSettings;
 use crate::values::request::Lease;
 use crate::values::rows::Stats;
@@ -134,6 +138,13 @@ pub enum Report {
         ticket: u64,
         /// The numbers.
         stats: Box<Stats>,
+    },
+    /// The line of a call is another than before. At most once a second but for what a person does.
+    Line {
+        /// The call.
+        call: CallId,
+        /// How it is.
+        line: Line,
     },
     /// Sentences about what is missing (no sound server, no microphone); empty when all is well.
     Problems(Vec<String>),

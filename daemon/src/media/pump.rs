@@ -148,6 +148,7 @@ impl Pump {
             // While muted the echo's way is followed on; what was said then must not come out of the processor afterwards.
             self.cleaner.forget();
             self.capture.set_muted(muted);
+            self.levels.mute(muted);
         }
         changes
     }

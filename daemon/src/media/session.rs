@@ -6,6 +6,7 @@
 
 mod adaptation;
 mod asks;
+mod line;
 mod numbers;
 mod paths;
 mod silence;
@@ -22,6 +23,7 @@ use tokio::task::{Id, JoinSet};
 
 use self::adaptation::Adaptation;
 pub use self::asks::{Ask, QUEUE};
+use self::line::LineWatch;
 use self::paths::SessionPath;
 use super::capture::Capture;
 use super::pipeline::Playback;
@@ -73,6 +75,7 @@ pub async fn run(
         held: false,
         heard: true,
         sent: 0,
+        line: LineWatch::default(),
         tasks,
         keys,
         told_in,
@@ -147,6 +150,7 @@ struct Session {
     heard: bool,
     /// Packets of voice so far.
     sent: u64,
+    line: LineWatch,
     tasks: JoinSet<()>,
     keys: HashMap<Id, Key>,
     told_in: Events,
@@ -182,6 +186,7 @@ impl Session {
                 () = clock::sleep_until(gone), if !self.leaving.is_empty() => {}
             }
             self.leaving.retain(|(gone, ..)| *gone > clock::now());
+            self.tell_line().await;
             if self.sounding() && clock::now() >= turn {
                 self.serve();
                 self.mend();

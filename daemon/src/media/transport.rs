@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::feedback::Feedback;
 use super::wanted::Key;
+use crate::values::line::{Ciphers, Pair};
 
 /// What of a device travels as packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +120,10 @@ pub enum PathEvent {
     },
     /// What the other side takes, by its description. Comes before `Up`.
     Takes(Takes),
+    /// Packets go between these ends from now on. Comes after `Up`, and when they change.
+    Pair(Pair),
+    /// What keeps them secret. Comes once, after `Up`.
+    Ciphers(Ciphers),
     /// The other side reported.
     Reception(Reception),
     /// The other side tells how our voice comes.

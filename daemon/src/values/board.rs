@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use ahoy_call::{CallId, CallView, MemberId, MemberView};
+use ahoy_call::{CallId, CallView, MemberId, MemberView, State};
 
 use crate::values::devices::Device;
 use crate::values::dnd::Dnd;
+use crate::values::line::Line;
 
 /// Everything that the bus shows at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -115,6 +116,8 @@ pub struct CallRow {
     pub deadline_boot: u64,
     /// One for each of the view's members, in their order.
     pub members: Vec<MemberRow>,
+    /// How its line is, by the last word of media.
+    pub line: Line,
 }
 
 /// What is shown of a member of a call beside the rules' own view.
@@ -131,6 +134,21 @@ pub struct MemberRow {
 }
 
 impl CallRow {
+    /// How its line is, as far as sound can flow: at other times there is none.
+    pub fn shown_line(&self) -> Line {
+        match self.view.state {
+            State::Active | State::Held | State::Reconnecting => {
+                Line { speaking_muted: self.line.speaking_muted && self.view.muted, ..self.line }
+            }
+            State::Dialing
+            | State::Alerting
+            | State::Incoming
+            | State::Waiting
+            | State::Connecting
+            | State::Disconnected => Line::default(),
+        }
+    }
+
     /// The others in the call, in the order of their coming.
     pub fn members(&self) -> impl Iterator<Item = (&MemberView, &MemberRow)> {
         self.view.members.iter().zip(&self.members)
@@ -161,6 +179,7 @@ impl CallRow {
             answered_boot: 0,
             deadline_boot: 0,
             members: Vec::new(),
+            line: Line::default(),
         }
     }
 }

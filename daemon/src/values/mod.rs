@@ -11,6 +11,7 @@ pub mod diagnosis;
 pub mod dnd;
 pub mod happening;
 pub mod ice;
+pub mod line;
 pub mod media;
 pub mod own;
 pub mod preconnect;

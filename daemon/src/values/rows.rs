@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use ahoy_call::Moment;
 use serde::Serialize;
 
 use crate::values::contact_rules::{ContactRules, MannerChange};
+use crate::values::line::{Ciphers, Line, Pair};
 
 /// Numbers about a call, from its beginning. What is not known is none.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,6 +56,16 @@ pub struct Stats {
     pub playout_delay: Duration,
     /// How much later than the fastest nearly all packets come.
     pub jitter: Duration,
+    /// The line as it is shown.
+    pub line: Line,
+    /// The ends of the path that carries the voice.
+    pub pair: Option<Pair>,
+    /// What it is encrypted with.
+    pub ciphers: Option<Ciphers>,
+    /// How what we hear would be judged: 1 to 5, an estimate by the E-model.
+    pub mos: Option<f64>,
+    /// When the first sound of theirs came that could be played.
+    pub first_heard: Option<Moment>,
 }
 
 /// Which contacts.
@@ -167,6 +179,12 @@ pub struct HistoryRow {
     pub duration_ms: u64,
     /// Somebody has seen it.
     pub seen: bool,
+    /// Which way its packets went last; empty while it runs, and where it is not known.
+    pub path: String,
+    /// The median of its quality over time; the same.
+    pub quality: String,
+    /// How often the voice moved to another path, or came back by one that was lost.
+    pub repairs: u64,
 }
 
 /// One event of a call's log.

@@ -12,6 +12,7 @@ use ahoyd::media::transport::Plan;
 use ahoyd::media::wanted::Wanted;
 use ahoyd::media::{CallOrder, Report, Sound};
 use ahoyd::system::clock;
+use ahoyd::values::line::Line;
 use ahoyd::values::media::{Switch, Wishes};
 use ahoyd::values::rows::Stats;
 use tokio::sync::{mpsc, watch};
@@ -31,6 +32,8 @@ pub(crate) struct Side {
     pub(crate) ear: Ear,
     pub(crate) channel: bool,
     pub(crate) frames: Vec<Vec<u8>>,
+    /// As it was told last.
+    pub(crate) line: Line,
     /// As in the configuration.
     pub(crate) interfaces: Vec<String>,
     pub(crate) reports: mpsc::Receiver<Report>,
@@ -58,6 +61,7 @@ impl Side {
             interfaces,
             channel: false,
             frames,
+            line: Line::default(),
             reports,
             heard,
             described: Vec::new(),
@@ -164,6 +168,7 @@ impl Side {
             },
             Report::Frame { bytes, .. } => self.frames.push(bytes),
             Report::Channel { open, .. } => self.channel = open,
+            Report::Line { line, .. } => self.line = line,
             Report::Gone { .. }
             | Report::Stats { .. }
             | Report::Problems(_)

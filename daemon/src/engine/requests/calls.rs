@@ -30,9 +30,10 @@ pub(super) fn on_request(request: CallRequest, with: &mut Components<'_>) -> Res
         CallRequest::SetDeafened(deafened) => return Ok(Act::Deafen(deafened)),
         CallRequest::OpenLevels(call, into) => {
             let sentence = "The levels of this call cannot be told now: try again.";
+            let call = with.phone.on_wire(call);
             return Ok(Act::OfCall(call, media::CallOrder::Levels(into), sentence));
         }
-        CallRequest::Stats(call) => return Ok(Act::Stats(call)),
+        CallRequest::Stats(call) => return Ok(Act::Stats(with.phone.on_wire(call))),
     };
     Ok(Act::Command(command, Answer::Done))
 }

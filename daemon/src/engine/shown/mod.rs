@@ -19,6 +19,7 @@ use crate::bus::Publication;
 use crate::system::failpoint;
 use crate::values::board::{AccountRow, Board, CallRow, ManagerRow, Newest};
 use crate::values::happening::{EventData, Happening};
+use crate::values::line::Line;
 use crate::values::request::Answered;
 
 /// A publication that waits longer than this for its commit goes out anyway, and is counted.
@@ -194,6 +195,14 @@ impl Shown {
         }
     }
 
+    /// How the line of a call is now.
+    pub fn set_line(&mut self, call: CallId, line: Line) {
+        if let Some(row) = self.board.calls.iter_mut().find(|row| row.view.id == call) {
+            Arc::make_mut(row).line = line;
+            self.flush();
+        }
+    }
+
     /// Lets out what has waited long enough.
     pub fn tick(&mut self, now: Moment) {
         while self.line.front().is_some_and(|waiting| waiting.due <= now) {
@@ -297,6 +306,7 @@ impl Shown {
         match self.board.calls.iter_mut().find(|old| old.view.id == row.view.id) {
             Some(old) => {
                 row.history_id = row.history_id.max(old.history_id);
+                row.line = old.line;
                 // A time that was shown stays, whatever the calendar has done since.
                 let keep = |shown: i64, now: i64| if shown == 0 { now } else { shown };
                 row.created_at = keep(old.created_at, row.created_at);
@@ -328,4 +338,38 @@ fn number(row: &mut CallRow, rows: &[(String, u64)]) {
 fn row_of(call: CallId, rows: &[(String, u64)]) -> Option<u64> {
     let call = hex(call);
     rows.iter().find(|(of, _)| *of == call).map(|(_, id)| *id)
+}
+
+#[cfg(test)]
+mod tests {
+    use ahoy_call::{CallView, State};
+
+    use super::*;
+    use crate::values::line::{PathKind, Quality};
+
+    #[test]
+    fn how_a_line_is_stands_in_its_call_over_other_changes_and_goes_with_the_sound() {
+        let (bus, _orders) = mpsc::channel(8);
+        let mut shown = Shown::new(bus, AccountRow::default());
+        let now = Moment::from_micros(1);
+        let show = |shown: &mut Shown, state, muted| {
+            let row = CallRow::sample(CallView { muted, ..CallView::sample(1, state) }, "Ben");
+            let changes = vec![Change::Row(Box::new(row))];
+            shown.release(now, None, Release { changes, ..Release::default() });
+            shown.shown().calls[0].shown_line()
+        };
+        let call = CallView::sample(1, State::Active).id;
+        let (quality, path) = (Some(Quality::Good), Some(PathKind::Direct));
+        let line = Line { quality, path, repairs: 1, speaking_muted: true };
+        shown.set_line(call, line);
+        assert_eq!(show(&mut shown, State::Active, true), Line::default(), "nobody had shown the call yet");
+        shown.set_line(call, line);
+        assert_eq!(show(&mut shown, State::Active, true), line);
+        assert_eq!(show(&mut shown, State::Held, true), line);
+        let unmuted = show(&mut shown, State::Active, false);
+        assert_eq!(unmuted, Line { speaking_muted: false, ..line }, "at once, whatever media say");
+        let bus_sees = shown.boards().borrow().clone().unwrap().board;
+        assert_eq!(bus_sees.calls[0].shown_line(), unmuted, "and the bus shows it");
+        assert_eq!(show(&mut shown, State::Disconnected, true), Line::default());
+    }
 }

@@ -4,6 +4,8 @@
 //! Must not: read rows by the code that wrote them alone.
 
 use super::*;
+use crate::values::line::{LineSummary, PathKind, Quality};
+use crate::values::rows::Told;
 
 #[test]
 fn the_event_log_adds_up_to_the_row() {
@@ -35,6 +37,27 @@ fn the_event_log_adds_up_to_the_row() {
     let (shown, folded) = row_and_fold(&history, &path, 2);
     assert_eq!(shown, folded);
     assert_eq!((shown.outcome.as_str(), shown.seen), ("missed", false));
+    history.drop_dead();
+}
+
+#[test]
+fn the_end_of_a_call_keeps_how_its_line_was_and_a_call_without_one_keeps_nothing() {
+    let (_dir, path, mut history) = fresh();
+    let (view, entries) = until_up(1);
+    history.write(1, entries);
+    let mut end = ended(&view, 75, EndReason::Completed, Outcome::Answered);
+    end.line = Some(LineSummary { quality: Some(Quality::Good), path: Some(PathKind::RelayUdp), repairs: 2 });
+    history.write(2, [vec![end], missed(2)].concat());
+    for (row, line) in [(1, ("relay-udp", "good", 2)), (2, ("", "", 0))] {
+        let (shown, folded) = row_and_fold(&history, &path, row);
+        assert_eq!(shown, folded);
+        assert_eq!((shown.path.as_str(), shown.quality.as_str(), shown.repairs), line);
+    }
+    let Ok(Answer::Events(events)) = history.ask(HistoryRequest::Events(1)) else { panic!() };
+    let told = &events.last().unwrap().data;
+    for pair in [("path", Told::Text("relay-udp".into())), ("repairs", Told::Number(2))] {
+        assert!(told.contains(&(pair.0.to_owned(), pair.1)), "{told:?}");
+    }
     history.drop_dead();
 }
 

@@ -113,6 +113,7 @@ fn entry(fact: Fact, second: u64, view: &CallView) -> Entry {
         at_unix_us: BOOT + i64::try_from(second).unwrap() * SECOND,
         name: "Ben".into(),
         address: "benaddress".into(),
+        line: None,
     }
 }
 
@@ -179,6 +180,8 @@ fn fold(path: &Path, row: u64) -> HistoryRow {
                 (folded.outcome, folded.reason, folded.ended_by) =
                     (text("outcome"), text("reason"), text("ended-by"));
                 folded.message = text("message");
+                (folded.path, folded.quality) = (text("path"), text("quality"));
+                folded.repairs = data["repairs"].as_u64().unwrap_or(0);
                 folded.seen = folded.outcome != "missed";
                 if answered_boot != 0 {
                     folded.duration_ms = u64::try_from((boot - answered_boot) / 1_000).unwrap();

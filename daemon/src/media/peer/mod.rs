@@ -11,6 +11,7 @@ mod handler;
 mod memory;
 mod names;
 mod numbering;
+mod pair;
 mod probe;
 mod readers;
 mod reception;

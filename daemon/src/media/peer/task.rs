@@ -19,10 +19,11 @@ use super::readers::{read_channel, read_track};
 use super::reception::Listener;
 use super::sending::{PayloadTypes, Sending};
 use super::state::State;
-use super::{Setup, addresses, guard, way};
+use super::{Setup, addresses, guard, pair, way};
 use crate::media::transport::{Events, PathEvent, PathOrder, Track};
 use crate::media::wanted::Key;
 use crate::system::clock;
+use crate::values::line::Pair;
 
 /// Candidates of the other side that are tried. Each makes us send checks to an address it chose.
 const MOST_CANDIDATES: usize = 32;
@@ -68,6 +69,7 @@ pub(super) async fn run(
         early: Vec::new(),
         tried: 0,
         state: State::Building { dtls_until: None },
+        pair: None,
         channel: false,
         readers: JoinSet::new(),
         hurry,
@@ -111,6 +113,8 @@ struct PeerPath {
     early: Vec<Opaque>,
     tried: usize,
     state: State,
+    /// The ends that were told last.
+    pair: Option<Pair>,
     channel: bool,
     readers: JoinSet<()>,
     hurry: Arc<AtomicBool>,
@@ -304,7 +308,11 @@ impl PeerPath {
                     let (types, events) = (self.sending.payload_types, self.events.clone());
                     self.readers.spawn(read_track(track, types, self.key, events, self.came.clone()));
                 }
-                Heard::Reception(reception) => self.tell(PathEvent::Reception(reception)).await,
+                Heard::Reception(reception) => {
+                    self.tell(PathEvent::Reception(reception)).await;
+                    // About once a second.
+                    self.look_at_pair().await;
+                }
                 Heard::Asked(missing) => {
                     self.tell(PathEvent::Asked(missing.len())).await;
                     for packet in self.sending.again(clock::now(), &missing) {
@@ -329,6 +337,18 @@ impl PeerPath {
             // By TURN each packet would wait for the driver's next turn.
             self.hurry.store(self.by_turn, Ordering::Relaxed);
             self.tell(PathEvent::Up).await;
+            if let Some(ciphers) = pair::ciphers(&*self.connection.link).await {
+                self.tell(PathEvent::Ciphers(ciphers)).await;
+            }
+            self.look_at_pair().await;
+        }
+    }
+
+    async fn look_at_pair(&mut self) {
+        let pair = pair::selected(&*self.connection.link).await;
+        if let Some(pair) = pair.filter(|pair| self.pair != Some(*pair)) {
+            self.pair = Some(pair);
+            self.tell(PathEvent::Pair(pair)).await;
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Heard {
     pub run: f32,
     /// Share lost in the last second.
     pub recent: f32,
+    /// The same, of however few packets those were.
+    pub second: f32,
     /// How much later than the fastest of the last 30 s even the fastest of the last quarter to half second came (of 25 packets where
     /// they jitter): a queue that fills, and not jitter. At most 10 ms more than the round trip rose, if that is known.
     pub queue: Duration,
@@ -105,7 +107,8 @@ pub(super) fn heard(gaps: &Gaps, now: i64) -> Heard {
     let doubt = DOUBT.saturating_sub(runs / CERTAIN);
     let run = if runs == 0 { 0.0 } else { (all.lost + doubt) as f32 / (runs + doubt) as f32 };
     let answers = micros(gaps.answers_after());
-    Heard { lost: share.share(), run, recent: recent.share(), answers, ..Heard::default() }
+    let second = recent.lost as f32 / recent.sent.max(1) as f32;
+    Heard { lost: share.share(), run, recent: recent.share(), second, answers, ..Heard::default() }
 }
 
 /// The least of some measure in each quarter of a second of the last 30 s.

@@ -91,6 +91,25 @@ fn a_microphone_is_missed_after_a_while_and_found_with_its_first_samples() {
 }
 
 #[test]
+fn who_speaks_into_a_muted_microphone_is_known_and_nothing_of_it_is_sent() {
+    let (mut pump, give, _on) = pump();
+    pump.open(at(0));
+    pump.mute(true);
+    let mut longest = 0;
+    for ms in (10..3_000).step_by(10) {
+        let loud = if ms < 1_000 { 0.000_1 } else { 0.1 };
+        give.send((0..480).map(|n| if n % 100 < 50 { loud } else { -loud }).collect()).unwrap();
+        pump.capture(at(ms), |packet| longest = longest.max(packet.payload.len()));
+        pump.levels().tell(at(ms));
+        assert!(ms >= 1_000 || !pump.levels().speaking_muted(), "{ms}");
+    }
+    assert!(pump.levels().speaking_muted());
+    assert!(longest < 40, "encoded silence is short: {longest} bytes");
+    pump.mute(false);
+    assert!(!pump.levels().speaking_muted());
+}
+
+#[test]
 fn what_a_stalled_microphone_hands_in_late_is_not_sent_twice() {
     let (mut pump, give, _on) = pump();
     pump.open(at(0));

@@ -253,13 +253,27 @@ impl Adaptation {
         }
     }
 
+    /// What the other side missed of our voice in the last second, by its last word, else by its report: 0 to 1.
+    pub(super) fn missed_there(&self) -> f32 {
+        let report = self.reception.map(|reception| f32::from(reception.lost) / 256.0);
+        self.word.map(|(_, word)| word.recent).or(report).unwrap_or(0.0)
+    }
+
+    /// To the other side and back, once it was measured.
+    pub(super) fn measured_trip(&self) -> Option<Duration> {
+        self.round_trip.or(self.reception.and_then(|reception| reception.round_trip))
+    }
+
+    /// Its voice came before, and nothing of it in the last second.
+    pub(super) fn is_silent(&self, now: Moment) -> bool {
+        self.arrived.back().is_some_and(|(at, _)| now.since(*at) >= SECOND)
+    }
+
     /// Adds what is known of the line.
     pub(super) fn count(&self, now: Moment, stats: &mut Stats) {
-        let report = self.reception.map(|reception| f64::from(reception.lost) / 256.0);
-        let loss = self.word.map(|(_, word)| f64::from(word.recent)).or(report);
-        stats.loss_out = max(stats.loss_out, loss);
-        let reported = self.reception.and_then(|reception| reception.round_trip);
-        stats.round_trip = stats.round_trip.max(self.round_trip.or(reported));
+        let told = self.word.is_some() || self.reception.is_some();
+        stats.loss_out = max(stats.loss_out, told.then(|| f64::from(self.missed_there())));
+        stats.round_trip = stats.round_trip.max(self.measured_trip());
         stats.bitrate_out = stats.bitrate_out.max(Some(self.encoding(now).bitrate));
         let bytes: usize =
             self.arrived.iter().filter(|(at, _)| now.since(*at) < SECOND).map(|(_, bytes)| bytes).sum();

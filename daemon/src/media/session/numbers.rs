@@ -30,6 +30,7 @@ impl Session {
             }
             leg.adaptation.count(clock::now(), &mut stats);
         }
+        self.line.count(&self.legs, &mut stats);
         self.send(Report::Stats { ticket, stats: Box::new(stats) }).await;
     }
 }

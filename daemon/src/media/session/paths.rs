@@ -15,6 +15,7 @@ use crate::media::Report;
 use crate::media::transport::{PathEvent, PathOrder, Plan, QueueFull, Takes, Track, Transport};
 use crate::media::wanted::Key;
 use crate::system::clock;
+use crate::values::line::{Ciphers, Pair};
 
 /// Generations of one leg side by side: repair needs two.
 const MOST_PATHS: usize = 8;
@@ -31,8 +32,20 @@ pub(super) struct SessionPath {
     pub(super) channel: bool,
     pub(super) heard: Heard,
     pub(super) takes: Takes,
+    /// Between which ends it runs, and what encrypts it, once that is known.
+    pub(super) pair: Option<Pair>,
+    pub(super) ciphers: Option<Ciphers>,
     /// Whether it was told to send again what is asked for.
     pub(super) repeats: bool,
+}
+
+impl SessionPath {
+    /// One that is being built.
+    pub(super) fn new(which: u64, transport: Box<dyn Transport>) -> Self {
+        let (up, opened, channel, heard, takes, repeats) = Default::default();
+        let (pair, ciphers) = (None, None);
+        Self { which, transport, up, opened, channel, heard, takes, pair, ciphers, repeats }
+    }
 }
 
 impl Session {
@@ -61,8 +74,7 @@ impl Session {
             return self.report(key, MediaReport::Failed(MediaFault::Media)).await;
         }
         let (transport, task) = plan(key, self.told_in.clone());
-        let (up, opened, channel, heard, takes, repeats) = Default::default();
-        paths.insert(key.1, SessionPath { which, transport, up, opened, channel, heard, takes, repeats });
+        paths.insert(key.1, SessionPath::new(which, transport));
         self.keys.insert(self.tasks.spawn(task).id(), key);
     }
 
@@ -124,6 +136,8 @@ impl Session {
                 path.takes = takes;
                 self.adapt(of, |line| line.takes(takes));
             }
+            PathEvent::Pair(pair) => path.pair = Some(pair),
+            PathEvent::Ciphers(ciphers) => path.ciphers = Some(ciphers),
             PathEvent::Reception(reception) => self.adapt(of, |line| line.reported(clock::now(), reception)),
             PathEvent::Feedback(feedback) => self.adapt(of, |line| line.heard(clock::now(), &feedback)),
             PathEvent::Asked(packets) => self.adapt(of, |line| line.asked(packets)),

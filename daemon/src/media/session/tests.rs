@@ -13,7 +13,6 @@ use allocation_counter::measure;
 use futures_util::FutureExt as _;
 
 use super::adaptation::Adaptation;
-use super::silence::Heard;
 use super::*;
 use crate::media::feedback::Feedback;
 use crate::media::redundancy::Protection;
@@ -84,21 +83,13 @@ fn session(takes: Takes) -> (Session, Receiver<Packet>) {
         held: false,
         heard: true,
         sent: 0,
+        line: LineWatch::default(),
         tasks: JoinSet::new(),
         keys: HashMap::new(),
         told_in,
         reports,
     };
-    let path = SessionPath {
-        which: 1,
-        transport: Box::new(Straight(way)),
-        up: true,
-        opened: true,
-        channel: false,
-        heard: Heard::default(),
-        takes,
-        repeats: false,
-    };
+    let path = SessionPath { up: true, opened: true, takes, ..SessionPath::new(1, Box::new(Straight(way))) };
     let mut leg = Leg { adaptation: Adaptation::new(32_000), ..Leg::default() };
     leg.paths.insert(KEY.1, path);
     session.legs.insert(KEY.0, leg);
@@ -120,6 +111,7 @@ fn talk(
         session.mend();
         session.watch_for_silence().now_or_never().unwrap();
         session.tell_voice().now_or_never().unwrap();
+        session.tell_line().now_or_never().unwrap();
         while let Ok(packet) = packets.try_recv() {
             (count, copies) = (count + 1, copies + packet.copies.len() as u64);
             session.voice_came(KEY, KEY.0, &packet);

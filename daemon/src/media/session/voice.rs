@@ -60,6 +60,7 @@ impl Session {
         leg.adaptation.came(now, packet);
         // Before the answer nobody is heard; a sender that cannot wait is not kept for later either.
         if path.opened && !self.held {
+            self.line.heard(now);
             leg.receive(now, key.1, member, packet);
             self.play(now);
         }

@@ -1,0 +1,85 @@
+//! Between which ends a path runs, and what encrypts it.
+//!
+//! Lives here: what is asked of the library, without a word of an address.
+//! Must not: let an address, a port or a server's name out.
+
+use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCIceCandidateType, StatsSelector};
+
+use crate::system::clock;
+use crate::values::line::{Candidate, CandidateKind, Ciphers, Hop, Pair};
+
+/// The ends that packets go between now; none before they are chosen.
+pub(super) async fn selected(link: &dyn PeerConnection) -> Option<Pair> {
+    let ice = link.sctp().await?.transport().ice_transport();
+    let pair = ice.get_selected_candidate_pair().await.ok()??;
+    // An end that was first seen as an address from which checks came stays so, whatever it is told to be later.
+    let told = ice.get_remote_candidates().await.unwrap_or_default();
+    let seen = pair.remote();
+    let is_told = |one: &&RTCIceCandidate| one.address == seen.address && one.port == seen.port;
+    let remote = told.iter().filter(is_told).find(|one| one.typ == RTCIceCandidateType::Relay);
+    Some(Pair { local: candidate(pair.local()), remote: candidate(remote.unwrap_or(seen)) })
+}
+
+/// What was negotiated; none before that.
+pub(super) async fn ciphers(link: &dyn PeerConnection) -> Option<Ciphers> {
+    let report = link.get_stats(clock::instant(), StatsSelector::None).await;
+    let transport = report.transport()?;
+    let (srtp, dtls) = (transport.srtp_cipher.clone(), transport.dtls_cipher.clone());
+    (!srtp.is_empty() && !dtls.is_empty()).then_some(Ciphers { srtp, dtls })
+}
+
+fn candidate(one: &RTCIceCandidate) -> Candidate {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum may grow; nothing else is known")]
+    let kind = match one.typ {
+        RTCIceCandidateType::Srflx => CandidateKind::ServerReflexive,
+        RTCIceCandidateType::Prflx => CandidateKind::PeerReflexive,
+        RTCIceCandidateType::Relay => CandidateKind::Relay,
+        _ => CandidateKind::Host,
+    };
+    Candidate { kind, hop: one.url.as_deref().map_or(Hop::Udp, hop) }
+}
+
+/// How we reach the server of this URL (RFC 7065 §3.1).
+fn hop(url: &str) -> Hop {
+    match url {
+        url if url.starts_with("turns:") => Hop::Tls,
+        url if url.ends_with("transport=tcp") => Hop::Tcp,
+        _ => Hop::Udp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_by_its_kind_and_what_it_sends_by_and_nothing_else() {
+        let of = |typ, url: Option<&str>| {
+            let url = url.map(str::to_owned);
+            let one = RTCIceCandidate {
+                typ,
+                url,
+                address: "192.0.2.7".to_owned(),
+                port: 4_242,
+                ..RTCIceCandidate::default()
+            };
+            candidate(&one)
+        };
+        let told = of(RTCIceCandidateType::Relay, Some("turn:turn.example:3478?transport=tcp"));
+        assert_eq!(told, Candidate { kind: CandidateKind::Relay, hop: Hop::Tcp });
+        assert_eq!(
+            of(RTCIceCandidateType::Relay, Some("turns:turn.example:5349?transport=tcp")).hop,
+            Hop::Tls
+        );
+        assert_eq!(
+            of(RTCIceCandidateType::Relay, Some("turn:turn.example:3478?transport=udp")).hop,
+            Hop::Udp
+        );
+        assert_eq!(of(RTCIceCandidateType::Srflx, Some("stun:stun.example:3478")).hop, Hop::Udp);
+        let shown = format!("{told:?}");
+        assert!(
+            !shown.contains("192.0.2.7") && !shown.contains("4242") && !shown.contains("example"),
+            "{shown}"
+        );
+    }
+}
