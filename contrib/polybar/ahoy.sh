@@ -5,5 +5,6 @@ exec ahoyctl watch --format "\
 {%- set name = focus.peer_name | replace('%{', '% {') -%}\
 {%- if state == 'incoming' %}☎ {{ name }} calls\
 {%- elif state == 'idle' %}{% if focus.missed %}✆ {{ focus.missed }} missed{% endif %}\
-{%- else %}{{ name }} {{ duration(since) }}{% if focus.muted %} (muted){% endif %}{% if focus.held %} (held){% endif %}\
+{%- else %}{{ name }} {{ duration(since) }}{% if focus.speaking_muted %} (you are muted){% elif focus.muted %} (muted){% endif %}{% if focus.held %} (held){% endif %}\
+{% if focus.quality in ['fair', 'poor', 'lost'] %} ({{ focus.quality }}){% endif %}\
 {%- endif %}"

@@ -37,6 +37,9 @@ fn text(focus: &Props, state: &str) -> String {
     if !focus.text("WaitingName").is_empty() {
         text.push_str(&format!(" · {} waits", focus.text("WaitingName")));
     }
+    if focus.flag("SpeakingMuted") {
+        text.push_str(" · you are muted");
+    }
     text
 }
 
@@ -44,13 +47,15 @@ fn classes(focus: &Props, state: &str) -> Vec<String> {
     let mut classes = vec![state.to_owned()];
     let flags = [
         ("muted", focus.flag("Muted")),
+        ("speaking-muted", focus.flag("SpeakingMuted")),
         ("remote-muted", focus.flag("RemoteMuted")),
         ("held", focus.flag("Held")),
         ("waiting", !focus.text("WaitingName").is_empty()),
         ("missed", focus.number("Missed") > 0),
         ("dnd", !matches!(focus.text("Dnd"), "" | "off")),
     ];
-    for (class, _) in flags.into_iter().filter(|(_, on)| *on) {
+    let quality = (focus.text("Quality"), !focus.text("Quality").is_empty());
+    for (class, _) in flags.into_iter().chain([quality]).filter(|(_, on)| *on) {
         if !classes.iter().any(|known| known == class) {
             classes.push(class.to_owned());
         }
@@ -75,7 +80,9 @@ fn tooltip(focus: &Props, state: &str) -> String {
         lines.push(format!("since {}", time::local(focus.at("SinceAt"))));
     }
     let remarks = [
+        (focus.flag("SpeakingMuted"), "nobody hears what you say:".to_owned()),
         (focus.flag("Muted"), "your microphone is muted".to_owned()),
+        (matches!(focus.text("Quality"), "fair" | "poor"), format!("the line is {}", focus.text("Quality"))),
         (focus.flag("RemoteMuted"), format!("{name} is muted")),
         (!focus.text("WaitingName").is_empty(), format!("{} is calling too", focus.text("WaitingName"))),
         (focus.number("Missed") > 0, format!("{} missed", focus.number("Missed"))),
@@ -125,6 +132,23 @@ mod tests {
         assert_eq!((&shown["text"], &shown["alt"]), (&json!("Ana 02:11"), &json!("active")));
         assert_eq!(shown["class"], json!(["active", "muted"]));
         assert_eq!(shown["tooltip"], "in a call with Ana\nyour microphone is muted");
+    }
+
+    #[test]
+    fn a_bad_line_and_speech_into_a_muted_microphone_are_shown() {
+        let call = focus(vec![
+            ("State", "active".into()),
+            ("PeerName", "Ana".into()),
+            ("Muted", true.into()),
+            ("SpeakingMuted", true.into()),
+            ("Quality", "poor".into()),
+        ]);
+        let shown = waybar(Some(&call));
+        assert_eq!(shown["text"], "Ana · you are muted");
+        assert_eq!(shown["class"], json!(["active", "muted", "speaking-muted", "poor"]));
+        let lines =
+            "in a call with Ana\nnobody hears what you say:\nyour microphone is muted\nthe line is poor";
+        assert_eq!(shown["tooltip"], lines);
     }
 
     #[test]

@@ -37,7 +37,7 @@ use crate::print::{FormArgs, Printer};
     help_template = "{about}\n\n{usage-heading} {usage}{after-help}",
     // By hand, to fit a screen; a test sees that no command is left out.
     after_help = "Calls      call answer decline silence hangup hold resume swap mute list show wait
-To watch   status doctor watch events history logs version
+To watch   status doctor stats watch events history logs version
 People     contact account
 Settings   dnd device config hook completions
 
@@ -82,6 +82,7 @@ enum Command {
     /// Show all about one call
     #[command(after_help = "Example: ahoyctl show ana --json")]
     Show(Which),
+    Stats(cmd::stats::Args),
     Watch(cmd::watch::Args),
     Events(cmd::events::Args),
     Wait(cmd::wait::Args),
@@ -161,6 +162,7 @@ async fn run(command: Command, out: Printer) -> Result<Exit, Fault> {
         Command::Doctor(_) => cmd::doctor::run(desk.out).await,
         Command::List(_) => cmd::show::list(&desk).await,
         Command::Show(which) => cmd::show::show(&desk, which).await,
+        Command::Stats(args) => cmd::stats::run(&desk, args).await,
         Command::Watch(args) => cmd::watch::run(&desk, &args).await,
         Command::Events(args) => cmd::events::run(&desk, args).await,
         Command::Wait(args) => cmd::wait::run(&desk, args).await,

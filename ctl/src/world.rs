@@ -111,10 +111,12 @@ impl Call {
         self.state() == State::Disconnected
     }
 
-    /// `{"path":…,"id":…,"state":…, …}`
+    /// `{"path":…,"id":…,"state":…, …}`; `path` is the object's, so that `Path` of the contract stands as `network_path`.
     pub(crate) fn json(&self) -> Value {
         let mut object = self.props.json();
-        object.insert("path".into(), json!(self.path));
+        if let Some(way) = object.insert("path".into(), json!(self.path)) {
+            object.insert("network_path".into(), way);
+        }
         Value::Object(object)
     }
 }

@@ -47,7 +47,10 @@ export default class AhoyExtension extends Extension {
 
     _show() {
         const state = this._focus?.g_name_owner ? this._get('State') : 'idle';
-        const flags = [['Muted', 'muted'], ['Held', 'held']].filter(([name]) => this._get(name)).map(([, word]) => word);
+        const flags = [['SpeakingMuted', 'you are'], ['Muted', 'muted'], ['Held', 'held']]
+            .filter(([name]) => this._get(name)).map(([, word]) => word);
+        if (['fair', 'poor', 'lost'].includes(this._get('Quality')))
+            flags.push(`line ${this._get('Quality')}`);
         const waiting = this._get('WaitingName') ? ` · ${this._get('WaitingName')} waits` : '';
         this._label.text = `☎ ${this._get('PeerName') ?? ''} ${[state, ...flags].join(', ')}${waiting}`;
         this._button.visible = state !== undefined && state !== 'idle';

@@ -21,6 +21,7 @@ pub(crate) mod logs;
 mod meter;
 pub(crate) mod mute;
 pub(crate) mod show;
+pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod version;
 pub(crate) mod wait;
@@ -95,7 +96,8 @@ fn remark(call: &Call) -> String {
         words.push(time::since(call.props.number("AnsweredMonotonic")));
         words.push(call.props.text("Note").to_owned());
         let told = [
-            (flag("Muted"), "muted"),
+            (flag("SpeakingMuted"), "you speak, and are muted"),
+            (flag("Muted") && !flag("SpeakingMuted"), "muted"),
             (flag("RemoteMuted"), "muted there"),
             (flag("HearsOnly"), "no microphone here"),
             (flag("RemoteHearsOnly"), "hears only: no microphone there"),

@@ -14,7 +14,7 @@ use crate::world::Call;
 /// List the calls, ended ones of the last ten seconds too
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "In a pipe: id, name, direction, state, remark, apart by tabs.\nExample: ahoyctl list --jsonl"
+    after_help = "In a pipe: id, name, direction, state, remark, quality, path, apart by tabs.\nExample: ahoyctl list --jsonl"
 )]
 pub(crate) struct ListArgs {}
 
@@ -26,9 +26,10 @@ pub(crate) async fn list(desk: &Desk) -> Result<Exit, Fault> {
     }
     let row = |call: &Call| {
         let [id, name, way] = ["Id", "RemoteName", "Direction"].map(|key| call.props.text(key).to_owned());
-        vec![id, name, way, call.state().to_string(), remark(call)]
+        let [quality, path] = ["Quality", "Path"].map(|key| call.props.text(key).to_owned());
+        vec![id, name, way, call.state().to_string(), remark(call), quality, path]
     };
-    let heads = ["ID", "NAME", "DIRECTION", "STATE", ""];
+    let heads = ["ID", "NAME", "DIRECTION", "STATE", "", "QUALITY", "PATH"];
     desk.out.rows(&heads, &calls, row, ("calls", Call::json), json!({}))?;
     Ok(Exit::Ok)
 }

@@ -97,6 +97,7 @@ fn pairs(world: &World) -> Vec<(&'static str, String)> {
     if focus.flag("Muted") {
         call.push("muted".to_owned());
     }
+    call.push(focus.text("Quality").to_owned());
     call.retain(|word| !word.is_empty());
     pairs.push(("call", call.join(" ")));
     if !focus.text("WaitingName").is_empty() {

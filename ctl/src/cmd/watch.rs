@@ -159,7 +159,7 @@ fn line(desk: &Desk, world: &World, change: &Change) -> Result<(), Fault> {
 
 fn matters(props: &Props) -> bool {
     let changed = props.json();
-    ["state", "muted", "remote_muted", "hears_only", "remote_hears_only"]
+    ["state", "muted", "speaking_muted", "remote_muted", "hears_only", "remote_hears_only"]
         .iter()
         .any(|name| changed.contains_key(*name))
 }

@@ -62,8 +62,8 @@ async fn a_list_is_an_object_of_calls_oldest_first_or_one_line_a_call() {
     assert_eq!(list["calls"][1]["remote_name"], "Cleo");
     assert_eq!(list["calls"][1]["path"], fake::call_path(2));
     let lines = fake.ctl(&["list"]).await.out;
-    let first = "01010101-0101-0101-0101-010101010101\tBen the [31mfirst\toutgoing\tdialing\t\n";
-    let second = "02020202-0202-0202-0202-020202020202\tCleo\tincoming\tincoming\t\n";
+    let first = "01010101-0101-0101-0101-010101010101\tBen the [31mfirst\toutgoing\tdialing\t\t\t\n";
+    let second = "02020202-0202-0202-0202-020202020202\tCleo\tincoming\tincoming\t\t\t\n";
     assert_eq!(lines, format!("{first}{second}"), "a name makes no column and steers no terminal");
     let lines = fake.ctl(&["list", "--jsonl"]).await.out;
     assert_eq!(lines.lines().count(), 2);

@@ -3,8 +3,7 @@
 //! Lives here: the loop, and the list of components, each of which owns its fields and knows no other: `shown/` (the board and
 //! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
 //! `credentials.rs`, `diagnoses.rs`, `lines.rs`; `step.rs` says what an input comes to. The engine's hands: `perform.rs` (steps
-//! and requests),
-//! `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no call).
+//! and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no call).
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
 mod credentials;

@@ -67,7 +67,7 @@ fn sentence(row: &Props, event: &Props) -> String {
         "resumed-there" => format!("{name} took the call up again."),
         "glare-merged" => format!("{name} was calling you at the same moment: the two became one call."),
         "seen" => "You saw that it was missed.".to_owned(),
-        "ended" => end(name, row, event),
+        "ended" => end(name, row, event) + &line(event),
         other => format!("{other} ({}).", event.text("source")),
     }
 }
@@ -110,6 +110,26 @@ fn end(name: &str, row: &Props, event: &Props) -> String {
         0 => why,
         talked => format!("{why} You had talked for {}.", time::span_ms(talked)),
     }
+}
+
+/// How the line was, as far as that is known.
+fn line(event: &Props) -> String {
+    let path = match event.text("path") {
+        "" => String::new(),
+        "direct" => "directly".to_owned(),
+        by => format!("by {by}"),
+    };
+    let quality = match event.text("quality") {
+        "" => String::new(),
+        quality => format!("mostly {quality}"),
+    };
+    let repairs = match event.number("repairs") {
+        0 => String::new(),
+        1 => "mended once".to_owned(),
+        times => format!("mended {times} times"),
+    };
+    let known: Vec<String> = [path, quality, repairs].into_iter().filter(|words| !words.is_empty()).collect();
+    if known.is_empty() { String::new() } else { format!(" The line: {}.", known.join(", ")) }
 }
 
 fn cut_off(event: &Props) -> String {
@@ -160,6 +180,27 @@ mod tests {
         };
         assert_eq!(sentence(&row, &event("remote")), "Ben declined: \u{201c}later\u{201d}.");
         assert_eq!(sentence(&row, &event("local")), "You declined: \u{201c}later\u{201d}.");
+    }
+
+    #[test]
+    fn the_end_tells_which_way_the_line_went_how_good_it_was_and_how_often_it_was_mended() {
+        let row = props(&[("name", "Ben".into())]);
+        let said = |path: &'static str, quality: &'static str, repairs: u64| {
+            let event = props(&[
+                ("event", "ended".into()),
+                ("reason", "completed".into()),
+                ("ended-by", "local".into()),
+                ("path", path.into()),
+                ("quality", quality.into()),
+                ("repairs", repairs.into()),
+            ]);
+            sentence(&row, &event)
+        };
+        assert_eq!(said("", "", 0), "You hung up.");
+        assert_eq!(said("direct", "excellent", 0), "You hung up. The line: directly, mostly excellent.");
+        let relayed = "You hung up. The line: by relay-tls, mostly fair, mended 2 times.";
+        assert_eq!(said("relay-tls", "fair", 2), relayed);
+        assert_eq!(said("", "", 1), "You hung up. The line: mended once.");
     }
 
     #[test]

@@ -17,7 +17,8 @@ PlasmoidItem {
     readonly property string line: {
         if (state_ === "idle")
             return call.Missed ? call.Missed + " missed" : "";
-        const flags = (call.Muted ? ", muted" : "") + (call.Held ? ", held" : "");
+        const bad = ["fair", "poor", "lost"].includes(call.Quality) ? ", line " + call.Quality : "";
+        const flags = bad + (call.SpeakingMuted ? ", you are muted" : call.Muted ? ", muted" : "") + (call.Held ? ", held" : "");
         const waiting = call.WaitingName ? " · " + call.WaitingName + " waits" : "";
         return call.PeerName + " " + state_ + flags + waiting;
     }
