@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::digits::Digits;
 use crate::id::{CallId, LegId, PeerId};
 use crate::message::{DeclineReason, Scope};
 
@@ -82,6 +83,13 @@ pub enum Command {
         /// The new value.
         muted: bool,
     },
+    /// Send digits, behind those that still wait. A muted microphone does not mute them.
+    SendTones {
+        /// Which.
+        call: CallId,
+        /// What.
+        digits: Digits,
+    },
     /// Mute or unmute our microphone in all calls, later ones too.
     SetAllMuted {
         /// The new value.
@@ -116,4 +124,6 @@ pub enum Refusal {
     NoDevice,
     /// A number in the command is outside its range.
     OutOfRange,
+    /// Too much of what was asked before still waits.
+    TooSoon,
 }

@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::digits::Digits;
 use crate::id::{CallId, Epoch, LegId, PeerId};
 use crate::message::{Description, Message, Opaque};
 use crate::time::Moment;
@@ -133,6 +134,8 @@ pub enum MediaOrder {
     Pause,
     /// Mute or unmute without touching the stream.
     SetMuted(bool),
+    /// Send these digits, behind those that still wait. None waits any longer once the path is paused, held or closed.
+    SendDigits(Digits),
     /// While held: send encoded silence, play nothing. The stream stays as it is.
     SetHeld(bool),
     /// Our network has changed: if nothing comes on this path any more, or within a second, it is lost.

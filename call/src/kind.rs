@@ -77,6 +77,8 @@ kinds! {
         HangUpAll,
         /// [`Command::SetMuted`]
         SetMuted,
+        /// [`Command::SendTones`]
+        SendTones,
         /// [`Command::SetAllMuted`]
         SetAllMuted,
         /// [`Event::Tick`]
@@ -148,6 +150,7 @@ impl From<&Command> for Input {
             Command::HangUp { .. } => Self::HangUp,
             Command::HangUpAll => Self::HangUpAll,
             Command::SetMuted { .. } => Self::SetMuted,
+            Command::SendTones { .. } => Self::SendTones,
             Command::SetAllMuted { .. } => Self::SetAllMuted,
         }
     }

@@ -63,6 +63,7 @@ extern crate alloc;
 
 mod call;
 mod command;
+mod digits;
 mod effect;
 mod event;
 mod id;
@@ -76,6 +77,7 @@ mod view;
 mod words;
 
 pub use command::{Command, Others, Refusal};
+pub use digits::{Digit, Digits, GAP, PAUSE, TONE};
 pub use effect::{Effect, Effects, Fact, MediaOrder, Record, Role, SignalOrder, Tracks};
 pub use event::{Event, MediaFault, MediaReport, RingPolicy};
 pub use id::{CallId, Epoch, LegId, MemberId, PeerId};

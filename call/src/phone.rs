@@ -215,6 +215,13 @@ impl Phone {
                 }
                 Found::Ended(_) => return Err(Refusal::InvalidState),
             },
+            Command::SendTones { call, digits } => match self.find(call)? {
+                Found::Live(live) => {
+                    live.takes_digits(now)?;
+                    self.change(&mut out, call, |call, out| call.send_digits(out, digits));
+                }
+                Found::Ended(_) => return Err(Refusal::InvalidState),
+            },
             Command::SetAllMuted { muted } => {
                 self.muted = muted;
                 for call in self.ids(|_| true) {

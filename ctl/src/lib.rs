@@ -36,7 +36,8 @@ use crate::print::{FormArgs, Printer};
     disable_help_subcommand = true,
     help_template = "{about}\n\n{usage-heading} {usage}{after-help}",
     // By hand, to fit a screen; a test sees that no command is left out.
-    after_help = "Calls      call answer decline silence hangup hold resume swap mute list show wait
+    after_help = "Calls      call answer decline silence hangup hold resume swap mute dtmf
+           list show wait test-call
 To watch   status doctor stats watch events history logs version
 People     contact account
 Settings   dnd device config hook completions
@@ -74,7 +75,9 @@ enum Command {
     /// Change between the call you talk in and the one you hold
     #[command(after_help = "Example: ahoyctl swap")]
     Swap,
+    TestCall(cmd::test_call::Args),
     Mute(cmd::mute::Args),
+    Dtmf(cmd::dtmf::Args),
     Dnd(cmd::dnd::Args),
     Status(cmd::status::Args),
     Doctor(cmd::doctor::Args),
@@ -157,6 +160,8 @@ async fn run(command: Command, out: Printer) -> Result<Exit, Fault> {
         Command::Resume(which) => cmd::hold::resume(&desk, which).await,
         Command::Swap => cmd::hold::swap(&desk).await,
         Command::Mute(args) => cmd::mute::run(&desk, args).await,
+        Command::TestCall(args) => cmd::test_call::run(&desk, args).await,
+        Command::Dtmf(args) => cmd::dtmf::run(&desk, args).await,
         Command::Dnd(args) => cmd::dnd::run(&desk, args).await,
         Command::Status(_) => cmd::status::run(&desk).await,
         Command::Doctor(_) => cmd::doctor::run(desk.out).await,

@@ -8,6 +8,9 @@
 #[path = "paths/between.rs"]
 mod between;
 #[cfg(test)]
+#[path = "paths/digits.rs"]
+mod digits;
+#[cfg(test)]
 #[path = "paths/hostile.rs"]
 mod hostile;
 #[cfg(test)]

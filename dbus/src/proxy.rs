@@ -65,6 +65,7 @@ interface! {
         get_settings() -> Dict;
         set_setting(key: &str, value: &Variant<'_>) -> ();
         reset_setting(key: &str) -> ();
+        test_call() -> OwnedFd;
     }
     running {
         swap_calls() -> ();
@@ -161,6 +162,7 @@ interface! {
         hold() -> ();
         resume() -> ();
         set_muted(muted: bool) -> ();
+        send_tones(tones: &str) -> ();
     }
     constant {
         String: id direction kind contact remote_name remote_address started_by;

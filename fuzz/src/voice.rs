@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use ahoy_call::Moment;
+use ahoyd::media::dtmf::Event;
 use ahoyd::media::feedback::Feedback;
 use ahoyd::media::pipeline::Playback;
 use ahoyd::media::red;
@@ -31,7 +32,8 @@ pub fn packets(data: &[u8]) -> bool {
         copied |= !copies.is_empty();
         now = now + Duration::from_millis(later.into());
         let (sequence, timestamp) = (sequence.into(), u32::from(time) * 960);
-        let packet = Packet { sequence, timestamp, first: kind > 250, payload, copies };
+        let event = if kind % 4 == 2 { Event::from_bytes(timestamp, &payload) } else { None };
+        let packet = Packet { sequence, timestamp, first: kind > 250, payload, copies, event };
         playback.receive(now, 0, &packet);
         assert!(playback.ask(now, Duration::from_millis(20)).len() <= 64);
         playback.play(now, &mut block);

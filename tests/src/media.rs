@@ -60,6 +60,10 @@ impl MediaModel {
             }
             // Whether something comes is looked at by the world.
             MediaOrder::Candidates { .. } | MediaOrder::Probe => {}
+            MediaOrder::SendDigits(_) => {
+                let open = self.paths.iter().any(|(of, path)| of.0 == key.0 && path.open);
+                assert!(open && !self.held.contains(&(key.0, key.1)), "digits where no voice goes");
+            }
             MediaOrder::SetMuted(muted) => set(&mut self.muted, key.0, muted),
             MediaOrder::SetHeld(held) => set(&mut self.held, (key.0, key.1), held),
             MediaOrder::Open { tracks: _, muted, held } => {

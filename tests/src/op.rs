@@ -13,7 +13,7 @@ use ahoy_call::{
 };
 
 use crate::network::Chance;
-use crate::world::{World, peer};
+use crate::world::{World, digits, peer};
 
 /// One thing that happens. Devices and people are taken modulo how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub enum Op {
     Mute(usize, bool),
     /// The switch for all calls.
     MuteAll(usize, bool),
+    /// Send digits in the call that is talked in.
+    Tones(usize),
     /// The device blocks the person.
     Block(usize, usize),
     /// Time passes, milliseconds.
@@ -262,7 +264,8 @@ impl Op {
             61..=66 => Self::HangUp(a),
             67 => Self::HangUpAll(a),
             68..=71 => Self::Mute(a, yes),
-            72..=73 => Self::MuteAll(a, yes),
+            72 => Self::MuteAll(a, yes),
+            73 => Self::Tones(a),
             74 => Self::Block(a, b),
             75..=80 => Self::Link(a, chance.below(3) > 0),
             81..=86 => Self::Cut(a, b, yes),
@@ -338,6 +341,7 @@ impl Op {
             | Self::HangUpAll(who)
             | Self::Mute(who, _)
             | Self::MuteAll(who, _)
+            | Self::Tones(who)
                 if awake(world, who) =>
             {
                 let command = self.command(world, who % devices);
@@ -371,6 +375,7 @@ impl Op {
             Self::HangUpAll(_) => Command::HangUpAll,
             Self::Mute(_, muted) => Command::SetMuted { call: newest, muted },
             Self::MuteAll(_, muted) => Command::SetAllMuted { muted },
+            Self::Tones(_) => Command::SendTones { call: meant(&[State::Active]), digits: digits() },
             _ => Command::Swap,
         }
     }

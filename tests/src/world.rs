@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ahoy_call::{
-    CallId, CallView, Command, Event, Input, LegId, Moment, PeerId, PhaseKind, Phone, Record, Refusal,
-    RingPolicy, Settings,
+    CallId, CallView, Command, Digits, Event, Input, LegId, Moment, PeerId, PhaseKind, Phone, Record,
+    Refusal, RingPolicy, Settings,
 };
 
 use crate::media::MediaModel;
@@ -251,6 +251,14 @@ impl World {
     }
 }
 
+/// Some digits and a pause.
+///
+/// # Panics
+/// Never: they are digits.
+pub fn digits() -> Digits {
+    Digits::parse("12,#").expect("digits")
+}
+
 fn about(command: &Command) -> Option<CallId> {
     match command {
         Command::Answer { call, .. }
@@ -259,7 +267,8 @@ fn about(command: &Command) -> Option<CallId> {
         | Command::Hold { call }
         | Command::Resume { call }
         | Command::HangUp { call }
-        | Command::SetMuted { call, .. } => Some(*call),
+        | Command::SetMuted { call, .. }
+        | Command::SendTones { call, .. } => Some(*call),
         Command::Dial { .. }
         | Command::Swap
         | Command::Block { .. }

@@ -113,7 +113,7 @@ impl Phone {
                 Report::Event(event) => return event,
                 Report::Links(links) => self.links = links,
                 Report::Mutual(peer) => self.mutual.push(peer),
-                Report::Frame { .. } | Report::Bound { .. } => {}
+                Report::Frame { .. } | Report::Bound { .. } | Report::Looped { .. } => {}
             }
         }
     }
@@ -257,7 +257,11 @@ async fn without_a_relay_the_ring_is_not_carried_and_the_links_say_why() {
     while errors.last().is_none_or(String::is_empty) {
         match ana.report().await {
             Report::Links(links) => errors.push(links.error),
-            other @ (Report::Event(_) | Report::Frame { .. } | Report::Mutual(_) | Report::Bound { .. }) => {
+            other @ (Report::Event(_)
+            | Report::Frame { .. }
+            | Report::Mutual(_)
+            | Report::Bound { .. }
+            | Report::Looped { .. }) => {
                 panic!("nothing else can be known: {other:?}")
             }
         }

@@ -13,7 +13,7 @@ use ahoy_call::{
 };
 use ahoy_tests::network::Chance;
 use ahoy_tests::op::{List, way_to};
-use ahoy_tests::world::{World, device, peer};
+use ahoy_tests::world::{World, device, digits, peer};
 
 /// What each cell says: `.` nothing happens (a command: success, it was so already) · `+` something happens, the phase stays ·
 /// `no-call state handled busy` the refusal, nothing has changed · `gone` it vanishes without a trace of its own, being a part of
@@ -37,6 +37,7 @@ block another     |            |           | .            .            .        
 hang up           | path state | state     | no-call      Ended        Ended        no-call      no-call      no-call      Ended        Ended        Ended        Ended        Ended        Ended        .
 hang up all       | path state | state     | .            Ended        Ended        .            Arriving     .            Ended        Ended        Ended        Ended        Ended        Ended        .
 mute              | path       | own       | no-call      +            +            no-call      no-call      no-call      +            +            +            +            +            +            state
+send digits       | path       |           | no-call      state        state        no-call      no-call      no-call      state        state        state        +            state        state        state
 mute all          | path       | own       | +            +            +            +            +            +            +            +            +            +            +            +            +
 time passes       | path state | state     | .            Ended        Ended        gone         +            Ringing      Ended        Ended        Ended        .            .            +            +
 rings again       |            |           | Knocking     .            .            .            .            .            .            .            .            .            .            .            .
@@ -190,6 +191,7 @@ const ROWS: &[Row] = &[
     ("hang up", |s| Given::Command(Command::HangUp { call: s.call })),
     ("hang up all", |_| Given::Command(Command::HangUpAll)),
     ("mute", |s| Given::Command(Command::SetMuted { call: s.call, muted: true })),
+    ("send digits", |s| Given::Command(Command::SendTones { call: s.call, digits: digits() })),
     ("mute all", |_| Given::Command(Command::SetAllMuted { muted: true })),
     ("time passes", |_| Given::Tick),
     ("rings again", |s| rung(s.wire, them(s))),
@@ -286,6 +288,7 @@ fn word(refusal: Refusal) -> &'static str {
         Refusal::Busy => "busy",
         Refusal::NoDevice => "no-device",
         Refusal::OutOfRange => "range",
+        Refusal::TooSoon => "soon",
     }
 }
 

@@ -69,6 +69,7 @@ impl Call {
             return None;
         }
         live.held = held.then_some(out.now);
+        live.digits_until = out.now;
         for member in self.members.values().filter(|member| !member.holds_us()) {
             member.tell_media(out, MediaOrder::SetHeld(held));
         }

@@ -23,6 +23,8 @@ pub(crate) struct Live {
     pub(super) dialing_beside: bool,
     /// How often our flags were sent.
     pub(super) said: u32,
+    /// Digits are being sent until then.
+    pub(super) digits_until: Moment,
 }
 
 /// Whether anybody is heard. One member is enough.
@@ -57,7 +59,9 @@ impl Call {
             }
         }
         let sound = if up { Sound::Flows } else { Sound::Awaited { give_up: out.now + SET_UP } };
-        self.phase = Phase::Live(Live { sound, held: None, auto_answered, dialing_beside: false, said: 0 });
+        let digits_until = out.now;
+        let (held, dialing_beside, said) = (None, false, 0);
+        self.phase = Phase::Live(Live { sound, held, auto_answered, dialing_beside, said, digits_until });
         if up {
             self.connected = Some(out.now);
             self.record(out, Fact::Answered);
@@ -106,6 +110,7 @@ impl Call {
             return;
         }
         live.sound = Sound::Lost { give_up: out.now + self.reconnect_window };
+        live.digits_until = out.now;
         if let Some(leg) = self.leg_mut(on) {
             leg.tell_media(out, MediaOrder::Pause);
         }

@@ -6,6 +6,7 @@
 mod end;
 mod flags;
 mod incoming;
+mod keypad;
 mod leg;
 mod live;
 mod member;

@@ -33,5 +33,12 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     }
     let fits = |call: &Props| call.flag("CanHangup");
     let none = "There is no call to hang up.";
+    let calls = desk.bus.look().await?.calls();
+    if args.which.call.is_none() && !calls.iter().any(|call| fits(&call.props)) {
+        // It may be a test call, which is on no list.
+        let ended = ask(desk.bus.focus().await?.hangup(&Dict::new())).await;
+        ended.map_err(|_: Fault| Fault::new(Exit::NoCall, none))?;
+        return desk.out.either(json!({"done": true}), &["test call", "ended"]).map(|()| Exit::Ok);
+    }
     desk.act(args.which, fits, none, async |call| call.hangup(&Dict::new()).await).await
 }

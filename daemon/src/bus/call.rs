@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ahoy_call::CallId;
+use ahoy_call::{CallId, Digits};
 use zbus::{OwnedFd, fdo, interface};
 
 use super::engine_handle::{AT_ONCE, EngineHandle, surprised};
@@ -17,6 +17,8 @@ use crate::values::board::CallRow;
 use crate::values::contact_rules::MannerChange;
 use crate::values::request::{Answer, CallRequest, ContactRequest, Denied, DeniedKind, Lease, Verb, Which};
 use crate::values::rows::ContactChange;
+
+const NO_DIGITS: &str = "Tones are 0 to 9, *, #, A to D, and ',' for a pause of 2 seconds: 1 to 64 of them.";
 
 /// The object of a call. What changes is read from the board, what does not from the row it was made of.
 #[derive(Clone, Debug)]
@@ -55,6 +57,11 @@ impl CallObject {
 
     async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {
         self.engine.verb(self.which(), Verb::SetMuted(muted), Options::guard_only(options)?).await
+    }
+
+    async fn send_tones(&self, tones: String, options: Dictionary) -> Result<(), Fault> {
+        let digits = Digits::parse(&tones).ok_or_else(|| Fault::option(NO_DIGITS))?;
+        self.engine.verb(self.which(), Verb::SendTones(digits), Options::guard_only(options)?).await
     }
 
     #[zbus(out_args("levels"))]

@@ -10,7 +10,7 @@ use ahoy_call::Others;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::wire::OwnedObjectPath;
-use zbus::{Connection, OwnedVariant, Variant, fdo, interface};
+use zbus::{Connection, OwnedFd, OwnedVariant, Variant, fdo, interface};
 
 use super::agents::{Agents, sender};
 use super::device::parse_role;
@@ -21,7 +21,12 @@ use super::options::{Dictionary, Options};
 use super::{findings, names, settings, shown};
 use crate::system::log;
 use crate::values::dnd::{Dnd, DndMode};
-use crate::values::request::{Answer, CallRequest, DaemonRequest, DeviceRequest, HistoryRequest};
+use crate::values::request::{
+    Answer, CallRequest, DaemonRequest, Denied, DeniedKind, DeviceRequest, HistoryRequest, Lease,
+};
+
+/// How long sound flows in a test call if nobody says, in seconds.
+const TEST_LASTS: u32 = 20;
 
 /// How long a look around may take; each part of it has a shorter end of its own.
 const LOOK: Duration = Duration::from_secs(10);
@@ -59,6 +64,21 @@ impl ManagerObject {
 
     async fn release_and_answer(&self, options: Dictionary) -> Result<(), Fault> {
         self.0.plain(options, CallRequest::AnswerNext(Others::Release)).await
+    }
+
+    #[zbus(out_args("test"))]
+    async fn test_call(&self, options: Dictionary) -> Result<OwnedFd, Fault> {
+        let mut options = Options::from(options);
+        let seconds = options.u32("seconds")?.unwrap_or(TEST_LASTS);
+        options.finish()?;
+        if !(5..=60).contains(&seconds) {
+            return Err(Fault::option("Option 'seconds' must be 5 to 60."));
+        }
+        let (theirs, ours) = std::os::unix::net::UnixStream::pair()
+            .map_err(|error| Denied::new(DeniedKind::Failed, format!("No socket can be had: {error}.")))?;
+        let lasts = Duration::from_secs(seconds.into());
+        self.0.done(CallRequest::Test(Lease(ours.into()), lasts)).await?;
+        Ok(std::os::fd::OwnedFd::from(theirs).into())
     }
 
     async fn set_dnd(&self, mode: String, until: i64, options: Dictionary) -> Result<(), Fault> {

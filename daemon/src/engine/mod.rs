@@ -3,7 +3,8 @@
 //! Lives here: the loop, and the list of components, each of which owns its fields and knows no other: `shown/` (the board and
 //! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
 //! `credentials.rs`, `diagnoses.rs`, `lines.rs`; `step.rs` says what an input comes to. The engine's hands: `perform.rs` (steps
-//! and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no call).
+//! and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no call),
+//! `test_call.rs`.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
 mod credentials;
@@ -25,6 +26,7 @@ mod ring_policy;
 mod rings;
 pub mod shown;
 mod step;
+mod test_call;
 pub mod tones;
 mod upkeep;
 
@@ -144,6 +146,8 @@ pub struct Engine {
     tone: Option<Tone>,
     /// The others are silenced in all calls.
     deafened: bool,
+    /// A test call runs.
+    test_call: bool,
     /// Clients that show the ring themselves, by their unique names on the bus.
     agents: BTreeSet<String>,
     /// What the store's thread says.
@@ -189,6 +193,7 @@ impl Engine {
             announced: false,
             tone: None,
             deafened: false,
+            test_call: false,
             agents: BTreeSet::new(),
             stored,
         }

@@ -87,6 +87,11 @@ impl Engine {
                     Err(_) => Err(failed("The sound server takes no change: try again.")),
                 }
             }
+            Ok(Act::TestCall(client, lasts)) => self.begin_test_call(client, lasts),
+            Ok(Act::EndTestCall) => {
+                self.ports.media.end_test_call();
+                Ok(Answer::Done)
+            }
             Ok(Act::Deafen(deafened)) => {
                 self.deafened = deafened;
                 self.set_volumes(None);
@@ -153,6 +158,7 @@ impl Engine {
             agents: &mut self.agents,
             paths: &self.paths,
             store: &self.store,
+            test_call: self.test_call,
         }
     }
 
@@ -160,6 +166,9 @@ impl Engine {
     fn on_command(&mut self, reply: Reply, command: Command, answer: Answer) {
         let now = self.now();
         let of = requests::about(&command);
+        if command == Command::HangUpAll {
+            self.ports.media.end_test_call();
+        }
         match self.phone.command(now, command) {
             Ok(effects) => self.perform(now, "command", effects, Some((reply, Ok(answer)))),
             Err(refusal) => {

@@ -31,6 +31,7 @@ impl Engine {
                 self.begin_paths(now);
                 self.refresh();
             }
+            signal::Report::Looped { bytes, relays } => self.on_looped(media::Carried { bytes, relays }),
             signal::Report::Mutual(peer) => self.contacts.set_mutual(peer),
             signal::Report::Bound { token, peer } => {
                 if self.contacts.bind(token, peer) {
@@ -55,6 +56,7 @@ impl Engine {
             media::Report::Channel { call, leg, open } => {
                 self.order_signal(signal::SignalingOrder::Channel { call, leg, open });
             }
+            media::Report::TestCall(report) => self.on_test_call(report),
             media::Report::Devices(found) => {
                 self.devices.set(found);
                 self.refresh();

@@ -3,7 +3,10 @@
 //! Lives here: blocks of any size to packets of one or several frames; one `Capture` a call.
 //! Must not: do I/O, read a clock, know which path a packet takes, or choose how it is coded.
 
+use ahoy_call::Digits;
+
 use super::codec::{CodecError, Encoder, FRAME, PACKET_MAX};
+use super::dtmf::Keypad;
 use super::rate::Encoding;
 use super::transport::Packet;
 
@@ -24,6 +27,7 @@ pub struct Capture {
     filled: usize,
     packet: [u8; PACKET_MAX],
     muted: bool,
+    keypad: Keypad,
     first: bool,
     sequence: u16,
     timestamp: u32,
@@ -40,6 +44,7 @@ impl Capture {
             filled: 0,
             packet: [0; PACKET_MAX],
             muted: false,
+            keypad: Keypad::default(),
             first: true,
             sequence: 0,
             timestamp,
@@ -72,13 +77,29 @@ impl Capture {
         }
     }
 
-    fn begin(&mut self) {
-        self.filled = 0;
-        self.length = FRAME * usize::from(self.encoding.frames);
+    /// Send these digits in place of the voice, from the next packet that begins, behind those that wait. Muted or not.
+    pub fn press(&mut self, digits: &Digits) {
+        self.keypad.press(digits);
+        if self.filled == 0 {
+            self.begin();
+        }
     }
 
-    /// The microphone was closed: forget the unfinished frame; the next packet begins a new stretch of sound.
+    /// No digit waits any more.
+    pub fn release(&mut self) {
+        self.keypad.release();
+    }
+
+    fn begin(&mut self) {
+        self.filled = 0;
+        // While digits go, each packet is one frame: theirs are told from each other by their numbers.
+        let frames = if self.keypad.is_idle() { self.encoding.frames } else { 1 };
+        self.length = FRAME * usize::from(frames);
+    }
+
+    /// The microphone was closed: forget the unfinished frame and what waits; the next packet begins a new stretch of sound.
     pub fn pause(&mut self) {
+        self.release();
         self.begin();
         self.first = true;
         // Resetting has no way to fail.
@@ -115,11 +136,16 @@ impl Capture {
 
     fn finish(&mut self, send: &mut impl FnMut(Packet)) {
         let frames = u32::try_from(self.length / FRAME).unwrap_or(1);
+        // A stretch of sound begins with the voice, and a digit where a packet of one frame does.
+        let takes_digits = !self.first && frames == 1;
+        let pressed =
+            takes_digits.then(|| self.keypad.frame(self.timestamp, &mut self.samples[..FRAME])).flatten();
         // A frame that cannot be encoded (samples that are not numbers) is one lost packet.
         if let Ok(length) = self.encoder.encode(&self.samples[..self.length], &mut self.packet) {
             let (sequence, timestamp) = (self.sequence, self.timestamp);
             let payload = self.packet[..length].to_vec();
-            send(Packet { sequence, timestamp, first: self.first, payload, copies: Vec::new() });
+            let event = pressed.and_then(|pressed| pressed.event);
+            send(Packet { sequence, timestamp, first: self.first, payload, copies: Vec::new(), event });
             self.first = false;
         }
         self.sequence = self.sequence.wrapping_add(1);

@@ -11,13 +11,13 @@ use std::thread::JoinHandle;
 
 use ahoy_call::{CallId, Epoch, LegId, MediaOrder};
 use beside::Beside;
-use thread::{Sent, Thread};
+use thread::{Sent, TestOrder, Thread};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 use super::ring::{self, Sounding};
 use super::wanted::{Key, Wanted};
-use super::{CallOrder, DeviceOrder, OpenSound, Report};
+use super::{CallOrder, Carried, DeviceOrder, OpenSound, Report, TestCall};
 use crate::system::{census, priority};
 use crate::values::ice::IceServer;
 use crate::values::media::MediaSettings;
@@ -117,6 +117,9 @@ impl Media {
                 if let (MediaOrder::Prepare(_), Some(devices)) = (path, &mut self.devices) {
                     devices.make_way();
                 }
+                if matches!(path, MediaOrder::Open { .. }) {
+                    self.end_test_call();
+                }
                 match self.want(call, (leg, epoch), path) {
                     Some(wanted) => self.pass_on(Sent::Order(call, order, Some(wanted))),
                     None => Ok(()),
@@ -125,6 +128,29 @@ impl Media {
             CallOrder::Frame { .. } | CallOrder::Volume(_) | CallOrder::Levels(_) | CallOrder::Stats(_) => {
                 self.pass(Sent::Order(call, order, None))
             }
+        }
+    }
+
+    /// Begins a test call. One that runs ends.
+    pub fn begin_test_call(&mut self, test: TestCall) -> Result<(), Refused> {
+        if let Some(devices) = &mut self.devices {
+            devices.make_way();
+        }
+        if self.thread.is_none() {
+            self.begin()?;
+        }
+        self.pass(Sent::Test(TestOrder::Begin(test)))
+    }
+
+    /// A relay has carried something for the test call.
+    pub fn carried(&mut self, carried: Carried) -> Result<(), Refused> {
+        self.pass(Sent::Test(TestOrder::Carried(carried)))
+    }
+
+    /// Ends the test call, if there is one.
+    pub fn end_test_call(&mut self) {
+        if self.pass(Sent::Test(TestOrder::End)).is_err() {
+            tracing::debug!("a test call is not told that it is over");
         }
     }
 

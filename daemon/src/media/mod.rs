@@ -8,6 +8,7 @@ pub mod codec;
 pub mod device;
 mod dispatch;
 pub mod emodel;
+pub mod dtmf;
 pub mod feedback;
 mod hush;
 mod levels;
@@ -26,6 +27,7 @@ mod said;
 pub mod session;
 pub mod sound;
 pub mod stretch;
+mod test_call;
 pub mod transport;
 mod unpack;
 pub mod voice;
@@ -33,10 +35,11 @@ pub mod wanted;
 
 pub use dispatch::{Media, Refused};
 pub use sound::{OpenSound, Sound};
+pub use test_call::{Carried, TestCall};
 
 use std::sync::Arc;
 
-use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport};
+use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport, Opaque};
 
 use self::device::Wish;
 use crate::values::devices::{Adjust, Flow, Found};
@@ -146,12 +149,23 @@ pub enum Report {
         /// How it is.
         line: Line,
     },
+    /// About the test call.
+    TestCall(TestReport),
     /// Sentences about what is missing (no sound server, no microphone); empty when all is well.
     Problems(Vec<String>),
     /// Sentences about what would serve sound better; nothing of it needs a person at once.
     Notes(Vec<String>),
     /// The sound devices that are there.
     Devices(Arc<Found>),
+}
+
+/// What the engine hears of a test call.
+#[derive(Clone, Debug)]
+pub enum TestReport {
+    /// Let a relay carry this to ourselves, sealed.
+    Carry(Opaque),
+    /// It is over.
+    Over,
 }
 
 impl MediaSettings {

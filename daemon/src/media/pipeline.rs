@@ -23,6 +23,7 @@ use std::time::Duration;
 use ahoy_call::Moment;
 
 use super::codec::{self, CodecError, Decoder, FRAME};
+use super::dtmf::{Event, Hearing, SILENCE};
 use super::hush::Hush;
 use super::playout::{Frame, Heard, Numbers, Playout, Statistics};
 use super::stretch::{Kind, LONGEST, Stretch, stretch};
@@ -41,6 +42,7 @@ pub struct Playback {
     decoder: Decoder,
     unpack: Unpack,
     hush: Hush,
+    hearing: Hearing,
     frame: [f32; FRAME],
     ready: [f32; LONGEST],
     from: usize,
@@ -55,6 +57,7 @@ impl Playback {
             decoder: Decoder::new()?,
             unpack: Unpack::default(),
             hush: Hush::new(),
+            hearing: Hearing::default(),
             frame: [0.0; FRAME],
             ready: [0.0; LONGEST],
             from: 0,
@@ -64,13 +67,28 @@ impl Playback {
 
     /// A packet came, over the path of that number. Doubled, late and hostile ones are counted and do nothing.
     pub fn receive(&mut self, now: Moment, path: u16, packet: &Packet) {
-        let Packet { sequence, timestamp, first, ref payload, ref copies } = *packet;
+        let Packet { sequence, timestamp, first, ref payload, ref copies, event } = *packet;
+        if let Some(event) = event {
+            return self.event(now, path, sequence, event);
+        }
         let frames = |payload: &[u8]| codec::frames(payload).unwrap_or(0);
         let numbers = Numbers { path, sequence, timestamp, first, frames: frames(payload) };
         let Some(number) = self.playout.push(now, numbers, payload) else { return };
+        self.hearing.passed(path, sequence, timestamp, numbers.frames);
         // What was said before a pause is not said again after it.
         for copy in copies.iter().take(COPIES_MAX).filter(|_| !first) {
             self.playout.copy(number, copy.distance, frames(&copy.payload), &copy.payload);
+        }
+    }
+
+    /// A packet of a digit came: a frame of silence, and a tone beside it.
+    fn event(&mut self, now: Moment, path: u16, sequence: u16, event: Event) {
+        let Some(timestamp) = self.hearing.place(path, sequence, event) else { return };
+        let numbers = Numbers { path, sequence, timestamp, first: false, frames: 1 };
+        let Some(number) = self.playout.push(now, numbers, &SILENCE) else { return };
+        self.hearing.passed(path, sequence, timestamp, 1);
+        for distance in 1..=self.hearing.came(number, timestamp, event) {
+            self.playout.copy(number, distance, 1, &SILENCE);
         }
     }
 
@@ -78,6 +96,7 @@ impl Playback {
     pub fn forget(&mut self) {
         self.playout.forget();
         self.unpack.forget();
+        self.hearing.forget();
         (self.from, self.until) = (0, 0);
         match Decoder::new() {
             Ok(fresh) => self.decoder = fresh,
@@ -138,16 +157,23 @@ impl Playback {
             }
             Frame::Decode { payload, head, part, frames, stretch } => {
                 self.unpack.frame(&mut self.decoder, payload, (head, part, frames), &mut self.frame);
-                way = stretch;
-                (pause, soft) = self.hush.hears(&self.frame);
+                // A tone is played as long as it is.
+                if frames > 1 || !self.hearing.plays(head, &mut self.frame) {
+                    way = stretch;
+                    (pause, soft) = self.hush.hears(&self.frame);
+                }
             }
             Frame::Fec { following, head, missing } => {
                 let of = (head, missing);
                 if !self.unpack.before(&mut self.decoder, following, of, &mut self.frame) {
                     self.playout.guessed();
                 }
+                self.hearing.misses(&mut self.frame);
             }
-            Frame::Conceal => self.decoder.conceal(&mut self.frame),
+            Frame::Conceal => {
+                self.decoder.conceal(&mut self.frame);
+                self.hearing.misses(&mut self.frame);
+            }
         }
         let kind = Kind { pause, soft, force: self.playout.urgent() };
         (self.from, self.until) = (0, stretch(&self.frame, way, kind, &mut self.ready));

@@ -33,6 +33,7 @@ use self::heard::Queue;
 use self::level::{Aim, Level};
 pub use self::order::Numbers;
 use self::order::{PacketOrder, Place};
+pub(super) use self::slots::SPAN;
 use self::slots::{Arrival, Held, Slots, Source};
 pub use self::statistics::Statistics;
 use super::codec::{FRAMES_MAX, PACKET_MAX};
@@ -179,7 +180,7 @@ impl Playout {
                 Arrival::Since => self.statistics.received += u64::try_from(frames).unwrap_or(0),
                 Arrival::New(missing) => {
                     self.statistics.received += u64::from(missing);
-                    self.next = self.next.max(last - slots::SPAN + 1);
+                    self.next = self.next.max(last - SPAN + 1);
                 }
             }
         }

@@ -9,7 +9,7 @@ mod tests;
 
 use std::time::Duration;
 
-use ahoy_call::Moment;
+use ahoy_call::{Digits, Moment};
 
 use super::Sound;
 use super::capture::Capture;
@@ -121,6 +121,7 @@ impl Pump {
         }
         self.held = held;
         if held {
+            self.capture.release();
             self.sound.capture(false);
             while self.sound.read(now, &mut self.block) > 0 {}
             self.cleaner.pause();
@@ -151,6 +152,13 @@ impl Pump {
             self.levels.mute(muted);
         }
         changes
+    }
+
+    /// Send digits in place of the voice; nothing while the microphone is not read, or the call is held.
+    pub(super) fn press(&mut self, digits: &Digits) {
+        if self.reading && !self.held {
+            self.capture.press(digits);
+        }
     }
 
     /// Make our packets bear that much loss by themselves, in per cent.

@@ -20,6 +20,15 @@ pub(super) fn voice(from: usize, samples: usize) -> Vec<f32> {
     (from..from + samples).map(|i| i as f32 / 48_000.0).map(|t| 0.2 * loudness(t) * sound(t)).collect()
 }
 
+/// How loud this pitch is in it, Hz: the amplitude of its sine.
+pub(super) fn loudness(sound: &[f32], pitch: u32) -> f32 {
+    let part = |phase: fn(f32) -> f32| {
+        let angle = |n: usize| (n as f32 / 48_000.0 * pitch as f32).fract() * std::f32::consts::TAU;
+        sound.iter().enumerate().map(|(n, s)| s * phase(angle(n))).sum::<f32>() / sound.len() as f32
+    };
+    part(f32::sin).hypot(part(f32::cos)) * 2.0
+}
+
 pub(super) fn peak(sound: &[f32]) -> f32 {
     sound.iter().fold(0.0, |most, s| s.abs().max(most))
 }

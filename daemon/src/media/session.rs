@@ -217,6 +217,7 @@ impl Session {
                 self.ask(key, PathOrder::Candidates(list)).await;
             }
             MediaOrder::Probe => self.probe(key).await,
+            MediaOrder::SendDigits(digits) => self.pump.press(&digits),
             // One is an order of its own here, the others are states.
             MediaOrder::Prepare(_)
             | MediaOrder::Open { .. }

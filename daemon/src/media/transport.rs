@@ -11,6 +11,7 @@ use std::time::Duration;
 use ahoy_call::{Description, LegId, MediaFault, Opaque};
 use tokio::sync::mpsc;
 
+use super::dtmf::Event;
 use super::feedback::Feedback;
 use super::wanted::Key;
 use crate::values::line::{Ciphers, Pair};
@@ -36,6 +37,9 @@ pub struct Packet {
     pub payload: Vec<u8>,
     /// Earlier frames once more, the oldest first (RFC 2198).
     pub copies: Vec<Copy>,
+    /// The digit that sounds meanwhile: to who takes events it goes in place of all this, under the same number. What comes holds
+    /// nothing else then.
+    pub event: Option<Event>,
 }
 
 /// An earlier frame that travels with a packet.
@@ -77,13 +81,15 @@ pub struct Takes {
     pub asks: bool,
     /// [`Feedback`].
     pub feedback: bool,
+    /// Digits as telephone events (RFC 4733).
+    pub events: bool,
     /// Frames of 20 ms in one packet, 1 to 6.
     pub frames: u8,
 }
 
 impl Default for Takes {
     fn default() -> Self {
-        Self { copies: false, asks: false, feedback: false, frames: 1 }
+        Self { copies: false, asks: false, feedback: false, events: false, frames: 1 }
     }
 }
 

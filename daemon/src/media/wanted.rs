@@ -31,7 +31,10 @@ impl Wanted {
                 self.paths.entry(key).or_insert((self.prepared, false));
                 return false;
             }
-            MediaOrder::Remote(_) | MediaOrder::Candidates { .. } | MediaOrder::Probe => return false,
+            MediaOrder::Remote(_)
+            | MediaOrder::Candidates { .. }
+            | MediaOrder::Probe
+            | MediaOrder::SendDigits(_) => return false,
             MediaOrder::Open { tracks, muted, held } if there => {
                 self.paths.entry(key).and_modify(|(_, opened)| *opened = true);
                 (self.reading, self.muted, self.held) = (tracks.voice, *muted, *held);

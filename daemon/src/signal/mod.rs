@@ -8,6 +8,7 @@ mod dial;
 pub mod dropped;
 pub mod link;
 mod links;
+mod mirror;
 mod outbox;
 mod peer_line;
 mod peers;
@@ -21,7 +22,7 @@ pub mod tls;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ahoy_call::{CallId, Event, LegId, PeerId, SignalOrder};
+use ahoy_call::{CallId, Event, LegId, Opaque, PeerId, SignalOrder};
 
 use crate::values::diagnosis::LinkEar;
 use crate::values::ice::IceServers;
@@ -82,6 +83,12 @@ pub enum SignalingOrder {
     Refresh,
     /// Tell how each relay of ours stands, and how long a trip there takes.
     Look(LinkEar),
+    /// A test call begins, and is to hear from itself by our relays.
+    BeginMirror,
+    /// Carry this there and back.
+    Mirror(Opaque),
+    /// It is over.
+    EndMirror,
     /// Send what is queued, for at most one second, and end.
     Stop,
 }
@@ -99,6 +106,13 @@ pub enum Report {
         leg: LegId,
         /// The frame.
         bytes: Vec<u8>,
+    },
+    /// A relay of ours carried what a test call tells itself.
+    Looped {
+        /// As it was given, or nothing: it had come by another relay.
+        bytes: Opaque,
+        /// So many relays have carried something for this test by now.
+        relays: usize,
     },
     /// The links changed.
     Links(LinkState),

@@ -154,6 +154,9 @@ impl Sessions {
             SignalingOrder::NetworkChanged
             | SignalingOrder::Refresh
             | SignalingOrder::Look(_)
+            | SignalingOrder::BeginMirror
+            | SignalingOrder::Mirror(_)
+            | SignalingOrder::EndMirror
             | SignalingOrder::Stop => {}
         }
         self.within_budget(time.now)

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ahoy_call::Moment;
+use ahoy_call::{Moment, Opaque};
 use ahoy_proto::envelope::EnvelopeId;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -18,7 +18,7 @@ use crate::signal::peer_line::Out;
 use crate::signal::replay::{Replay, Wrote};
 use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::tls::Trust;
-use crate::signal::{self, Report, SignalingOrder, Standing};
+use crate::signal::{self, Report, SignalingOrder, Standing, mirror};
 use crate::system::clock;
 use crate::system::store::Store;
 
@@ -62,6 +62,7 @@ pub fn spawn(
         wrote_in,
         held: VecDeque::new(),
         writing_since: None,
+        mirror: None,
     };
     #[expect(clippy::disallowed_methods, reason = "the signaling task, ended by its orders")]
     tokio::spawn(task.run(orders, from_links, wrote))
@@ -83,6 +84,8 @@ struct Task {
     held: VecDeque<Held>,
     /// When the write of marks that is under way began.
     writing_since: Option<Moment>,
+    /// What a test call tells itself, while there is one.
+    mirror: Option<mpsc::Sender<Opaque>>,
 }
 
 /// What one input brought.
@@ -157,7 +160,29 @@ impl Task {
             let own = self.sessions.peers().own();
             self.links.look(own.map(|own| &own.inboxes[..]).unwrap_or_default(), ear);
         }
+        self.mirror(&order);
         self.sessions.order(time(), order)
+    }
+
+    /// A test call hears from itself.
+    fn mirror(&mut self, order: &SignalingOrder) {
+        if let SignalingOrder::Mirror(bytes) = order {
+            let late = self.mirror.as_ref().is_none_or(|mirror| mirror.try_send(bytes.clone()).is_err());
+            if late {
+                tracing::debug!("a word of a test call that is over or overrun is lost");
+            }
+        }
+        if matches!(order, SignalingOrder::EndMirror | SignalingOrder::Stop) {
+            self.mirror = None;
+        }
+        let own = self.sessions.peers().own().filter(|_| matches!(order, SignalingOrder::BeginMirror));
+        if let Some(own) = own.cloned() {
+            let (words, frames) = mpsc::channel(QUEUE);
+            self.mirror = Some(words);
+            let (trust, reports) = (Trust::new(self.ca_file.clone()), self.reports.clone());
+            #[expect(clippy::disallowed_methods, reason = "it ends when its words do")]
+            tokio::spawn(mirror::run(own, trust, frames, reports));
+        }
     }
 
     /// Goes by what holds now.

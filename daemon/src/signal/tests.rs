@@ -4,6 +4,7 @@
 //! Must not: open a socket or read a clock.
 
 mod budgets;
+mod mirror;
 mod notes;
 mod older;
 mod repair;

@@ -6,7 +6,7 @@
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
-use ahoy_call::{CallId, DeclineReason, Others, Scope};
+use ahoy_call::{CallId, DeclineReason, Digits, Others, Scope};
 /// The kinds of denial: the one list of error names that the bus has.
 pub use ahoy_dbus::ErrorName as DeniedKind;
 use tokio::sync::oneshot;
@@ -87,6 +87,8 @@ pub enum CallRequest {
     OpenLevels(CallId, Lease),
     /// Numbers about a call.
     Stats(CallId),
+    /// A call to oneself: told of by this socket, of so much sound at most.
+    Test(Lease, Duration),
 }
 
 /// What is asked about contacts and cards.
@@ -263,6 +265,8 @@ pub enum Verb {
     SetMuted(bool),
     /// The contrary of what it is; answered with `Answer::Flag(muted)`.
     ToggleMute,
+    /// Send digits.
+    SendTones(Digits),
 }
 
 /// What the person saw when they asked; if it is no longer so, the verb is `Stale` and nothing happens.

@@ -37,6 +37,10 @@ pub(crate) struct Between {
     pub(crate) only_ice: bool,
     /// Paths that begin now lose one in so many packets of Ana's voice.
     pub(crate) lossy: Option<usize>,
+    /// Paths that begin now lose the first packet of each digit of Ana's.
+    pub(crate) loses_first_of_digit: bool,
+    /// Ben is of a time before telephone events: his descriptions do not name them.
+    pub(crate) ben_is_old: bool,
     /// The longest time that the machine kept this process from running, since it was last set to zero: whatever is timed here may
     /// take so much longer.
     pub(crate) starved: Duration,
@@ -64,6 +68,10 @@ struct End {
     went: Arc<watch::Sender<Went>>,
 }
 
+/// The second byte of a packet of a digit: the payload type that we offer, and the marker.
+const EVENT: u8 = 110;
+const MARKER: u8 = 0x80;
+
 /// Whole datagrams, of one source and number each.
 type Went = HashMap<[u8; 6], Vec<Vec<u8>>>;
 
@@ -77,6 +85,8 @@ impl Between {
             direct: false,
             only_ice: false,
             lossy: None,
+            loses_first_of_digit: false,
+            ben_is_old: false,
             starved: Duration::ZERO,
             wires: HashMap::new(),
             tasks: JoinSet::new(),
@@ -146,6 +156,22 @@ impl Between {
         (again.clone().count(), again.filter(others).count())
     }
 
+    /// The packets of Ana's digits that went over a lossy path, in order: sequence number, timestamp, marker.
+    pub(crate) fn digits(&self, epoch: Epoch) -> Vec<(u16, u32, bool)> {
+        let went = self.wires[&epoch].ana.went.borrow();
+        let word = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
+        let mut all: Vec<_> = went
+            .values()
+            .map(|same| &same[0])
+            .filter(|packet| packet[1] & 0x7f == EVENT)
+            .map(|packet| {
+                (u16::from_be_bytes([packet[2], packet[3]]), word(&packet[4..8]), packet[1] & MARKER != 0)
+            })
+            .collect();
+        all.sort_unstable();
+        all
+    }
+
     pub(crate) fn voices_in(&self, who: Voice, epoch: Epoch) -> usize {
         let wire = &self.wires[&epoch];
         let end = if who == ANA { &wire.ana } else { &wire.ben };
@@ -206,6 +232,12 @@ impl Between {
         };
         match news {
             MediaReport::Described(mut text) => {
+                if self.ben_is_old && from == BEN {
+                    text = side::description(
+                        text.kind,
+                        &without_events(&String::from_utf8(text.body.0).unwrap()),
+                    );
+                }
                 if self.swap_fingerprint && text.kind == SdpKind::Offer {
                     text = side::description(text.kind, &swapped(&String::from_utf8(text.body.0).unwrap()));
                 }
@@ -243,10 +275,10 @@ impl Between {
         };
         let wire = Wire { ana: end(&at_ben), ben: end(&at_ana), cut, unchecked };
         let only_ice = self.only_ice;
-        let lossy = self.lossy;
+        let lossy = Lossy { one_of: self.lossy, first_of_digit: self.loses_first_of_digit };
         // What Ben sends to "Ana" leaves from "Ben" to where Ana is, and the other way round.
         self.tasks.spawn(forward(
-            (only_ice, None, [&wire.cut, &wire.unchecked]),
+            (only_ice, Lossy::default(), [&wire.cut, &wire.unchecked]),
             at_ben.clone(),
             at_ana.clone(),
             &wire.ana,
@@ -263,6 +295,24 @@ impl Between {
     }
 }
 
+/// What a path loses.
+#[derive(Clone, Copy, Default)]
+struct Lossy {
+    one_of: Option<usize>,
+    first_of_digit: bool,
+}
+
+/// The same description as an ahoy wrote it that did not know telephone events.
+fn without_events(text: &str) -> String {
+    let keeps = |line: &&str| !line.contains(":110 ");
+    let line = |line: &str| match line.starts_with("m=audio") {
+        true => format!("{}\r\n", line.replace(" 110", "")),
+        false => format!("{line}\r\n"),
+    };
+    assert!(text.contains("a=rtpmap:110 telephone-event/48000"), "it names them");
+    text.lines().filter(keeps).map(line).collect()
+}
+
 fn socket() -> Arc<UdpSocket> {
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -270,7 +320,7 @@ fn socket() -> Arc<UdpSocket> {
 }
 
 fn forward(
-    (only_ice, lossy, [cut, unchecked]): (bool, Option<usize>, [&Arc<AtomicBool>; 2]),
+    (only_ice, lossy, [cut, unchecked]): (bool, Lossy, [&Arc<AtomicBool>; 2]),
     from: Arc<UdpSocket>,
     out: Arc<UdpSocket>,
     to: &End,
@@ -285,11 +335,14 @@ fn forward(
             // RFC 7983: 128 to 191 is RTP or RTCP; RFC 5761: RTCP has 192 to 223 in its second byte.
             if (128..192).contains(&packet[0]) && !(192..224).contains(&packet[1]) {
                 let number = voices.fetch_add(1, Ordering::Relaxed);
-                if lossy.is_some() {
+                if lossy.one_of.is_some() {
                     let name = [&packet[8..12], &packet[2..4]].concat().try_into().unwrap();
                     went.send_modify(|went| went.entry(name).or_default().push(packet.to_vec()));
                 }
-                if lossy.is_some_and(|one_of| number % one_of == one_of - 1) {
+                let first = packet[1] == EVENT | MARKER;
+                if lossy.one_of.is_some_and(|one_of| number % one_of == one_of - 1)
+                    || lossy.first_of_digit && first
+                {
                     continue;
                 }
             }

@@ -171,6 +171,7 @@ impl Side {
             Report::Line { line, .. } => self.line = line,
             Report::Gone { .. }
             | Report::Stats { .. }
+            | Report::TestCall(_)
             | Report::Problems(_)
             | Report::Notes(_)
             | Report::Devices(_) => {}

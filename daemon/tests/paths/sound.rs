@@ -52,6 +52,10 @@ impl Mic {
 pub(crate) struct Ear {
     played: Receiver<Vec<f32>>,
     all: Vec<f32>,
+    /// Digits so far, the one that sounds, and how far that was looked at.
+    digits: String,
+    sounding: Option<char>,
+    judged: usize,
 }
 
 impl Ear {
@@ -63,6 +67,20 @@ impl Ear {
     /// This voice, loud and without a break in the last quarter of a second.
     pub(crate) fn hears(&mut self, voice: Voice) -> bool {
         self.window().is_some_and(|window| window.chunks(2400).all(|part| loudness(part, voice) > 0.05))
+    }
+
+    /// The digits that were played since it began to listen, by their pitches (ITU-T Q.23).
+    pub(crate) fn digits(&mut self) -> &str {
+        self.window();
+        let (rows, columns) = ([697, 770, 852, 941], [1_209, 1_336, 1_477, 1_633]);
+        while let Some(part) = self.all.get(self.judged..self.judged + 1_200) {
+            let strong = |pitches: [Voice; 4]| pitches.iter().position(|pitch| loudness(part, *pitch) > 0.09);
+            let place = strong(rows).and_then(|row| Some((row, strong(columns)?)));
+            let digit = place.map(|(row, column)| char::from(b"123A456B789C*0#D"[row * 4 + column]));
+            self.digits.extend(digit.filter(|_| digit != self.sounding));
+            (self.sounding, self.judged) = (digit, self.judged + 480);
+        }
+        &self.digits
     }
 
     /// At most -70 dBFS in the last quarter of a second.
@@ -79,6 +97,8 @@ impl Ear {
     pub(crate) fn start_over(&mut self) {
         self.window();
         self.all.clear();
+        self.digits.clear();
+        (self.sounding, self.judged) = (None, 0);
     }
 
     /// The longest stretch, in steps of 10 ms, in which next to nothing was played.
@@ -129,7 +149,7 @@ impl Hum {
         let mic = Mic::default();
         let (played, heard) = sync_channel(100_000);
         let hum = Self { voice, mic: mic.clone(), since: None, given: 0, played, asked: None, wrote: 0 };
-        (hum, mic, Ear { played: heard, all: Vec::new() })
+        (hum, mic, Ear { played: heard, all: Vec::new(), digits: String::new(), sounding: None, judged: 0 })
     }
 }
 

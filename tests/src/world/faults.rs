@@ -10,7 +10,7 @@ use ahoy_call::{
     MediaFault, MediaReport, Message, Opaque, Others, PeerId, Refusal, RingPolicy, Scope, SdpKind,
 };
 
-use super::{World, device, peer};
+use super::{World, device, digits, peer};
 
 impl World {
     /// Gives this kind of input to a device: about its newest call, or about another one it has to do with.
@@ -90,6 +90,7 @@ impl World {
             Input::HangUp => Command::HangUp { call },
             Input::HangUpAll => Command::HangUpAll,
             Input::SetMuted => Command::SetMuted { call, muted: yes },
+            Input::SendTones => Command::SendTones { call, digits: digits() },
             Input::SetAllMuted => Command::SetAllMuted { muted: yes },
             _ => return None,
         })

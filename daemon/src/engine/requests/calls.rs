@@ -9,12 +9,18 @@ use ahoy_call::{CallId, Command, PeerId, State};
 
 use super::{Act, Components, failed, no_contact};
 use crate::media;
-use crate::values::request::{Answer, CallRequest, Denied, DeniedKind, Guard, Verb, Which};
+use crate::values::request::{Answer, CallRequest, Denied, DeniedKind, Guard, Lease, Verb, Which};
 
 pub(super) fn on_request(request: CallRequest, with: &mut Components<'_>) -> Result<Act, Denied> {
     let command = match request {
         CallRequest::Dial { target, lifetime, note, hold_others } => {
             return dial(with, &target, lifetime, note, hold_others);
+        }
+        // Who hangs up while there is no call means the test.
+        CallRequest::Verb { call: Which::Focus, verb: Verb::HangUp, .. }
+            if with.test_call && with.focus.call.is_none() =>
+        {
+            return Ok(Act::EndTestCall);
         }
         CallRequest::Verb { call, verb, guard } => return on_verb(with, call, verb, guard),
         CallRequest::AnswerNext(others) => {
@@ -34,8 +40,21 @@ pub(super) fn on_request(request: CallRequest, with: &mut Components<'_>) -> Res
             return Ok(Act::OfCall(call, media::CallOrder::Levels(into), sentence));
         }
         CallRequest::Stats(call) => return Ok(Act::Stats(with.phone.on_wire(call))),
+        CallRequest::Test(client, lasts) => return test(with, client, lasts),
     };
     Ok(Act::Command(command, Answer::Done))
+}
+
+/// It needs microphone and loudspeaker for itself.
+fn test(with: &Components<'_>, client: Lease, lasts: Duration) -> Result<Act, Denied> {
+    let busy = |sentence| Err(Denied::new(DeniedKind::Busy, sentence));
+    if with.phone.views().iter().any(|view| view.ended.is_none()) {
+        return busy("There is a call: a test call is for when there is none.");
+    }
+    match with.test_call {
+        true => busy("A test call runs already."),
+        false => Ok(Act::TestCall(client, lasts)),
+    }
 }
 
 fn dial(
@@ -101,6 +120,7 @@ fn on_verb(with: &Components<'_>, which: Which, verb: Verb, guard: Guard) -> Res
         Verb::Decline { reason, scope, text } => Command::Decline { call, reason, scope, text },
         Verb::HangUp => Command::HangUp { call },
         Verb::SetMuted(muted) => Command::SetMuted { call, muted },
+        Verb::SendTones(digits) => Command::SendTones { call, digits },
         Verb::ToggleMute => {
             let muted = !view.is_some_and(|view| view.muted);
             answer = Answer::Flag(muted);

@@ -15,6 +15,7 @@ mod refused;
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahoy_call::{CallId, Command, Moment, PeerId, Phone};
 
@@ -35,7 +36,7 @@ use crate::values::board::Board;
 use crate::values::devices::Adjust;
 use crate::values::dnd::Dnd;
 use crate::values::own::Own;
-use crate::values::request::{Answer, Denied, DeniedKind, HistoryRequest, Request};
+use crate::values::request::{Answer, Denied, DeniedKind, HistoryRequest, Lease, Request};
 
 /// What requests look at, and the little that asking alone changes.
 pub(super) struct Components<'a> {
@@ -52,6 +53,8 @@ pub(super) struct Components<'a> {
     pub agents: &'a mut BTreeSet<String>,
     pub paths: &'a Paths,
     pub store: &'a Store,
+    /// A test call runs.
+    pub test_call: bool,
 }
 
 /// How a request is met.
@@ -72,6 +75,10 @@ pub(super) enum Act {
     Stats(CallId),
     /// A device is changed in the sound server.
     Adjust(Adjust),
+    /// A call to oneself, told of by this socket, of so much sound at most.
+    TestCall(Lease, Duration),
+    /// It is over.
+    EndTestCall,
     /// The others are silenced in all calls, or heard again.
     Deafen(bool),
     /// It is looked whether all that calls need is there.

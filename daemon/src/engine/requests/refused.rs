@@ -30,6 +30,9 @@ pub(in crate::engine) fn denied(views: &[CallView], refusal: Refusal, of: Option
             DeniedKind::NoDevice,
             "The contact's card names no device that could be called: ask for a new card.",
         ),
+        Refusal::TooSoon => {
+            (DeniedKind::RateLimited, "The digits before these are still being sent: wait some seconds.")
+        }
         Refusal::OutOfRange => (DeniedKind::InvalidOption, "lifetime must be 10 to 180 seconds."),
     };
     Denied::new(kind, sentence)
@@ -44,7 +47,8 @@ pub(in crate::engine) fn about(command: &Command) -> Option<CallId> {
         | Command::Resume { call }
         | Command::Decline { call, .. }
         | Command::HangUp { call }
-        | Command::SetMuted { call, .. } => Some(*call),
+        | Command::SetMuted { call, .. }
+        | Command::SendTones { call, .. } => Some(*call),
         Command::Dial { .. }
         | Command::Swap
         | Command::Block { .. }

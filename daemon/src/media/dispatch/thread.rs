@@ -15,7 +15,7 @@ use super::super::device::Clip;
 use super::super::peer::{Names, Peer, Setup};
 use super::super::session::{self, Ask};
 use super::super::wanted::{Key, Wanted};
-use super::super::{CallOrder, OpenSound, Report};
+use super::super::{CallOrder, Carried, OpenSound, Report, TestCall, TestReport, test_call};
 use super::Refused;
 use crate::system::clock;
 use crate::values::ice::IceServer;
@@ -31,9 +31,25 @@ pub(super) enum Sent {
     Order(CallId, CallOrder, Option<watch::Receiver<Wanted>>),
     /// This sounds in every call; nothing if none.
     Tone(Option<Clip>),
+    /// About the test call.
+    Test(TestOrder),
     /// Close everything and end.
     Stop,
 }
+
+/// What the handle asks of the test call.
+#[derive(Debug)]
+pub(super) enum TestOrder {
+    /// Let it begin; the one before ends.
+    Begin(TestCall),
+    /// A relay has carried something for it.
+    Carried(Carried),
+    /// Let it end.
+    End,
+}
+
+/// What a test call may be behind with of what relays brought.
+const CARRIED: usize = 64;
 
 /// What the thread works with.
 pub(super) struct Thread {
@@ -76,6 +92,7 @@ impl Thread {
     pub(super) async fn run(mut self) {
         let mut calls: HashMap<CallId, Running> = HashMap::new();
         let mut sessions = JoinSet::new();
+        let (mut test, mut tests) = (None, JoinSet::new());
         let mut voice = self.settings.borrow_and_update().voice;
         self.look_up_servers();
         loop {
@@ -83,6 +100,13 @@ impl Thread {
                 biased;
                 Some(ended) = sessions.join_next_with_id() => {
                     self.ended(&mut calls, ended).await;
+                    continue;
+                }
+                Some(ended) = tests.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a test call broke");
+                    }
+                    self.report(Report::TestCall(TestReport::Over)).await;
                     continue;
                 }
                 Ok(()) = self.ice_servers.changed() => {
@@ -113,15 +137,20 @@ impl Thread {
                     }
                 }
                 Some(Sent::Order(call, order, _)) => self.pass(&calls, call, order).await,
+                Some(Sent::Test(order)) => self.test(order, &mut test, &mut tests),
                 Some(Sent::Tone(clip)) => tell_all(&calls, || Ask::Tone(clip.clone())),
                 Some(Sent::Stop) | None => break,
             }
         }
+        drop(test);
         for session in calls.into_values() {
             // A session whose queue is full ends with it.
             let _full = session.asks.try_send(Ask::Stop);
         }
-        let all = async { while sessions.join_next().await.is_some() {} };
+        let all = async {
+            while sessions.join_next().await.is_some() {}
+            while tests.join_next().await.is_some() {}
+        };
         if clock::timeout(FAREWELL, all).await.is_err() {
             tracing::warn!("a call took too long to close");
         }
@@ -129,6 +158,39 @@ impl Thread {
 
     fn look_up_servers(&mut self) {
         self.names.look_up(clock::now(), &self.ice_servers.borrow_and_update());
+    }
+
+    /// `runs` leads to the test call that runs; it ends when that is dropped.
+    fn test(&mut self, order: TestOrder, runs: &mut Option<mpsc::Sender<Carried>>, tests: &mut JoinSet<()>) {
+        match order {
+            TestOrder::Begin(test) => {
+                let (carried, comes) = mpsc::channel(CARRIED);
+                *runs = Some(carried);
+                let (settings, setup) = self.setup();
+                let sound = (self.open_sound)(&settings);
+                tests.spawn(test_call::run(test, settings, setup, sound, comes, self.reports.clone()));
+            }
+            TestOrder::Carried(carried) => {
+                let late = runs.as_ref().is_some_and(|runs| runs.try_send(carried).is_err());
+                if late {
+                    tracing::debug!("a test call that is over or overrun misses a word");
+                }
+            }
+            TestOrder::End => *runs = None,
+        }
+    }
+
+    /// What holds for a path that begins now.
+    fn setup(&mut self) -> (MediaSettings, Setup) {
+        // Another network may know other addresses; this path takes those that are known.
+        self.look_up_servers();
+        let settings = self.settings.borrow().clone();
+        let setup = Setup {
+            interfaces: settings.interfaces.clone(),
+            ice_servers: self.ice_servers.borrow().clone(),
+            names: Some(self.names.known()),
+        };
+        (settings, setup)
     }
 
     /// A path is to be built. The first one begins the session of its call.
@@ -141,14 +203,7 @@ impl Thread {
         role: Role,
         wanted: watch::Receiver<Wanted>,
     ) -> Result<(), Refused> {
-        // Another network may know other addresses; this path takes those that are known.
-        self.look_up_servers();
-        let settings = self.settings.borrow().clone();
-        let setup = Setup {
-            interfaces: settings.interfaces.clone(),
-            ice_servers: self.ice_servers.borrow().clone(),
-            names: Some(self.names.known()),
-        };
+        let (settings, setup) = self.setup();
         let ask = Ask::Prepare { key, plan: Peer::plan(role, setup), wanted: wanted.clone() };
         if let Some(running) = calls.get(&call).filter(|running| !running.asks.is_closed()) {
             return running.asks.try_send(ask).map_err(|_| Refused::Full);

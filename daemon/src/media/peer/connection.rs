@@ -11,7 +11,7 @@ use std::time::Duration;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::Slot;
 use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::configuration::media_engine::MIME_TYPE_OPUS;
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_TELEPHONE_EVENT};
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
     RtpCodecKind,
@@ -36,9 +36,10 @@ use crate::system::clock;
 
 /// What [`furnish`] puts into every description, in this order.
 pub(super) const SECTIONS: [Section; 2] = [Section::Track(Track::Voice), Section::Frames];
-/// RTP payload type of Opus in our offers, and that of copies beside it.
+/// RTP payload type of Opus in our offers, that of copies beside it, and that of digits in its place.
 pub(super) const PAYLOAD_TYPE: u8 = 111;
 const RED: u8 = 63;
+const EVENT: u8 = 110;
 /// Nothing came for so long: the path is lost. Checks go out every 0.5 s, so two of them are missing.
 pub(super) const SILENT_FOR: Duration = Duration::from_millis(1500);
 /// From lost to given up; and, together with [`SILENT_FOR`], how long ICE looks for a way at first.
@@ -67,7 +68,7 @@ pub(super) async fn build(
     listener: Listener,
 ) -> Result<Connection> {
     let mut engine = MediaEngine::default();
-    for (rtp_codec, payload_type) in [(opus(), PAYLOAD_TYPE), (red(), RED)] {
+    for (rtp_codec, payload_type) in [(opus(), PAYLOAD_TYPE), (red(), RED), (events(), EVENT)] {
         engine.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type }, RtpCodecKind::Audio)?;
     }
     let chain = configure_rtcp_reports(Registry::new()).with(Slot::from(reception::SLOT), listener);
@@ -156,6 +157,17 @@ fn red() -> RTCRtpCodec {
         clock_rate: 48_000,
         channels: 2,
         sdp_fmtp_line: format!("{PAYLOAD_TYPE}/{PAYLOAD_TYPE}"),
+        rtcp_feedback: Vec::new(),
+    }
+}
+
+/// Digits in place of Opus (RFC 4733 §7.1.1), all that there are.
+fn events() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: MIME_TYPE_TELEPHONE_EVENT.to_owned(),
+        clock_rate: 48_000,
+        channels: 0,
+        sdp_fmtp_line: "0-15".to_owned(),
         rtcp_feedback: Vec::new(),
     }
 }

@@ -151,6 +151,12 @@ fn codecs(text: &str) -> Option<(PayloadTypes, Takes)> {
         let mut formats = values("a=fmtp:").filter_map(|format| format.split_once(' '));
         *red != opus && formats.any(|(number, of)| number.parse() == Ok(*red) && of.trim() == of_opus)
     });
+    let event = numbered("telephone-event/48000").filter(|event| {
+        let mut formats = values("a=fmtp:").filter_map(|format| format.split_once(' '));
+        let said = formats.find(|(number, _)| number.parse() == Ok(*event));
+        // All digits, where nothing is said (RFC 4733 §2.4.1); who takes only some hears them in the voice.
+        *event != opus && Some(*event) != red && said.is_none_or(|(_, digits)| all_digits(digits))
+    });
     let feedback = |wanted: &str| {
         let mut all = values("a=rtcp-fb:").filter_map(|line| line.split_once(' '));
         all.any(|(number, said)| (number == "*" || number.parse() == Ok(opus)) && said.trim() == wanted)
@@ -160,9 +166,16 @@ fn codecs(text: &str) -> Option<(PayloadTypes, Takes)> {
         copies: red.is_some(),
         asks: feedback(sending::NACK),
         feedback: feedback(sending::APP_FEEDBACK),
+        events: event.is_some(),
         frames: most_ms.map_or(1, |ms| (ms / 20).clamp(1, MOST_FRAMES)),
     };
-    Some((PayloadTypes { opus, red }, takes))
+    Some((PayloadTypes { opus, red, event }, takes))
+}
+
+/// Whether a list of events (`0-15,66`, RFC 4733 §7.1.1) has all digits in one range.
+fn all_digits(list: &str) -> bool {
+    let mut ranges = list.split(',').filter_map(|range| range.trim().split_once('-'));
+    ranges.any(|(from, to)| from.parse() == Ok(0_u8) && to.parse().is_ok_and(|to: u8| to >= 15))
 }
 
 /// Our description, with what the library does not write of the voice: how much time one packet may hold (RFC 8866 §6.4), in ms,
@@ -219,7 +232,7 @@ mod tests {
     #[test]
     fn a_description_of_an_ahoy_passes_and_its_candidates_are_taken_out() {
         let checked = check(&sdp()).unwrap();
-        assert_eq!(checked.payload_types, PayloadTypes { opus: 111, red: None });
+        assert_eq!(checked.payload_types, PayloadTypes { opus: 111, red: None, event: None });
         assert_eq!(checked.takes, Takes::default(), "a side that says nothing takes what everybody does");
         assert_eq!(checked.candidates.len(), 1);
         assert!(!checked.text.contains("candidate:"));
@@ -234,7 +247,7 @@ mod tests {
         };
         let red = "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n";
         let words = "a=rtcp-fb:111 nack\r\na=rtcp-fb:111 ack app ahoy\r\na=maxptime:120\r\n";
-        let all = Takes { copies: true, asks: true, feedback: true, frames: 6 };
+        let all = Takes { copies: true, asks: true, feedback: true, events: false, frames: 6 };
         assert_eq!(says(&format!("{red}{words}")), (Some(63), all));
         let plain = (None, Takes::default());
         for other in [
@@ -255,6 +268,28 @@ mod tests {
         let packets = |ms: &str| says(&format!("a=maxptime:{ms}\r\n")).1.frames;
         assert_eq!(["60", "200", "59"].map(packets), [3, 6, 2]);
         assert!(says("a=rtcp-fb:* nack\r\n").1.asks, "of every codec");
+    }
+
+    #[test]
+    fn digits_go_as_events_to_who_takes_all_of_them_at_the_clock_of_the_voice() {
+        let voice = "a=rtpmap:111 opus/48000/2\r\n";
+        let event = |more: &str| {
+            let checked = check(&sdp().replace(voice, &format!("{voice}{more}"))).unwrap();
+            assert_eq!(checked.payload_types.event.is_some(), checked.takes.events);
+            checked.payload_types.event
+        };
+        let map = "a=rtpmap:110 telephone-event/48000\r\n";
+        for taken in ["", "a=fmtp:110 0-15\r\n", "a=fmtp:110 0-16\r\n", "a=fmtp:110 66, 0-15,70\r\n"] {
+            assert_eq!(event(&format!("{map}{taken}")), Some(110), "{taken}");
+        }
+        for not in ["a=fmtp:110 0-11\r\n", "a=fmtp:110 1-15\r\n", "a=fmtp:110 0-999\r\n", "a=fmtp:110 -\r\n"]
+        {
+            assert_eq!(event(&format!("{map}{not}")), None, "{not}");
+        }
+        for other in ["110 telephone-event/8000", "111 telephone-event/48000", "256 telephone-event/48000"] {
+            assert_eq!(event(&format!("a=rtpmap:{other}\r\n")), None, "{other}");
+        }
+        assert_eq!(event(""), None, "an older side");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::sending::PayloadTypes;
 use crate::media::codec::PACKET_MAX;
+use crate::media::dtmf::Event;
 use crate::media::red;
 use crate::media::transport::{Events, Packet, PathEvent, Track};
 use crate::media::wanted::Key;
@@ -34,6 +35,7 @@ pub(super) async fn read_track(
             continue;
         };
         came.store(clock::now().micros(), Ordering::Relaxed);
+        let mut event = None;
         let (copies, payload) = match rtp.header.payload_type {
             plain if plain == of.opus && (1..=PACKET_MAX).contains(&rtp.payload.len()) => {
                 (Vec::new(), rtp.payload.to_vec())
@@ -42,10 +44,15 @@ pub(super) async fn read_track(
                 Some(unpacked) => unpacked,
                 None => continue,
             },
+            kind if Some(kind) == of.event => {
+                let Some(came) = Event::from_bytes(rtp.header.timestamp, &rtp.payload) else { continue };
+                event = Some(came);
+                (Vec::new(), rtp.payload.to_vec())
+            }
             _ => continue,
         };
         let (sequence, timestamp) = (rtp.header.sequence_number, rtp.header.timestamp);
-        let packet = Packet { sequence, timestamp, first: rtp.header.marker, payload, copies };
+        let packet = Packet { sequence, timestamp, first: rtp.header.marker, payload, copies, event };
         let told = events.try_send((key, PathEvent::Packet { member, track, packet }));
         if let Err(mpsc::error::TrySendError::Closed(_)) = told {
             return;

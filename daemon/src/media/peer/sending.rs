@@ -25,6 +25,8 @@ pub(super) struct PayloadTypes {
     pub(super) opus: u8,
     /// Copies beside it; none to who does not take them.
     pub(super) red: Option<u8>,
+    /// Digits in its place (RFC 4733); none to who does not take them.
+    pub(super) event: Option<u8>,
 }
 
 /// How a description says that packets can be asked for again (RFC 4585 §6.2.1), and that [`Feedback`] is taken (§4.2: feedback of
@@ -55,15 +57,22 @@ impl Sending {
 
     /// What goes.
     pub(super) fn packet(&mut self, now: Moment, packet: Packet) -> rtp::Packet {
-        let PayloadTypes { opus, red } = self.payload_types;
-        let packed = red.and_then(|red| Some((red, red::pack(opus, &packet.copies, &packet.payload)?)));
-        let (payload_type, payload) = packed.unwrap_or((opus, packet.payload));
+        let PayloadTypes { opus, red, event } = self.payload_types;
+        let (payload_type, payload, timestamp, marker) = match event.zip(packet.event) {
+            Some((kind, event)) => (kind, event.bytes().to_vec(), event.begin, event.is_first()),
+            None => {
+                let packed =
+                    red.and_then(|red| Some((red, red::pack(opus, &packet.copies, &packet.payload)?)));
+                let (kind, payload) = packed.unwrap_or((opus, packet.payload));
+                (kind, payload, packet.timestamp, packet.first)
+            }
+        };
         let header = rtp::Header {
             version: 2,
-            marker: packet.first,
+            marker,
             payload_type,
             sequence_number: self.numbering.of(packet.sequence),
-            timestamp: packet.timestamp,
+            timestamp,
             ssrc: self.ssrc,
             ..Default::default()
         };
@@ -111,12 +120,13 @@ mod tests {
     use allocation_counter::measure;
 
     use super::*;
+    use crate::media::dtmf::Event;
     use crate::media::transport::Copy;
 
-    const TYPES: PayloadTypes = PayloadTypes { opus: 96, red: Some(97) };
+    const TYPES: PayloadTypes = PayloadTypes { opus: 96, red: Some(97), event: Some(98) };
 
     fn packet(copies: Vec<Copy>) -> Packet {
-        Packet { sequence: 9, timestamp: 5, first: false, payload: vec![1, 2, 3], copies }
+        Packet { sequence: 9, timestamp: 5, first: false, payload: vec![1, 2, 3], copies, event: None }
     }
 
     #[test]
@@ -131,6 +141,40 @@ mod tests {
             assert_eq!(sent.header.payload_type, payload_type);
             assert_eq!(sent.payload == [1, 2, 3][..], payload_type == 96);
         }
+    }
+
+    #[test]
+    fn a_digit_goes_as_an_event_under_the_number_of_its_frame_to_who_takes_it_and_else_as_the_voice() {
+        let event = |duration, end| Event { code: 4, end, duration, begin: 2 };
+        let mut sending = Sending::new(7, TYPES);
+        let mut numbers = Vec::new();
+        for (n, event) in [(9, event(960, false)), (10, event(1_920, false)), (11, event(1_920, true))] {
+            let copies = vec![Copy { distance: 1, payload: vec![4] }];
+            let sent = sending
+                .packet(Moment::default(), Packet { sequence: n, event: Some(event), ..packet(copies) });
+            let header = &sent.header;
+            assert_eq!((header.payload_type, header.timestamp, header.ssrc), (98, 2, 7));
+            assert_eq!(header.marker, n == 9, "on the first");
+            assert_eq!(sent.payload, event.bytes()[..]);
+            numbers.push(header.sequence_number);
+            sending.repeats = true;
+        }
+        assert!(numbers.is_sorted_by(|a, b| a + 1 == *b), "one space of numbers: {numbers:?}");
+        let mut none = Sending::new(7, PayloadTypes { event: None, ..TYPES });
+        let voice = Packet { event: Some(event(960, false)), ..packet(Vec::new()) };
+        let sent = none.packet(Moment::default(), voice);
+        assert_eq!((sent.header.payload_type, &sent.payload[..]), (96, &[1, 2, 3][..]));
+    }
+
+    #[test]
+    fn an_event_that_is_asked_for_goes_again_to_the_last_bit() {
+        let mut sending = Sending::new(7, TYPES);
+        sending.repeats = true;
+        let event = |n: u16| Event { code: 4, end: false, duration: 960 * (n + 1), begin: 2 };
+        let digit = |n| Packet { sequence: n, event: Some(event(n)), ..packet(Vec::new()) };
+        let sent: Vec<_> = (0..5).map(|n| sending.packet(Moment::default(), digit(n))).collect();
+        let asked = sent[1].header.sequence_number;
+        assert_eq!(sending.again(Moment::default(), &[asked]), [sent[1].clone()]);
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(super) async fn run(
         key,
         events,
         connection,
-        sending: Sending::new(ssrc, PayloadTypes { opus: connection::PAYLOAD_TYPE, red: None }),
+        sending: Sending::new(ssrc, PayloadTypes { opus: connection::PAYLOAD_TYPE, red: None, event: None }),
         theirs: None,
         came: Arc::default(),
         described: false,

@@ -3,6 +3,7 @@
 //! Lives here: the tests; packets of several frames and copies are in `tests/packed.rs`.
 //! Must not: take real time.
 
+mod digits;
 mod packed;
 
 use super::*;

@@ -4,7 +4,7 @@
 //! Must not: decide what plays.
 
 /// Frames that fit, 1.28 s.
-pub(super) const SPAN: i64 = 64;
+pub(in crate::media) const SPAN: i64 = 64;
 
 /// How a packet came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -59,6 +59,7 @@ mod tests {
             first: false,
             payload: vec![frame.to_be_bytes()[3]],
             copies: Vec::new(),
+            event: None,
         }
     }
 

@@ -115,7 +115,11 @@ impl Adaptation {
 
     /// A packet of its voice came.
     pub(super) fn came(&mut self, now: Moment, packet: &Packet) {
-        count(&mut self.arrived, now, packet, &packet.copies);
+        count(&mut self.arrived, now, packet.payload.len(), &packet.copies);
+        if packet.event.is_some() {
+            // Its timestamp is that of the beginning.
+            return;
+        }
         if let Some((sequence, timestamp)) = self.last_timestamp
             && packet.sequence == sequence.wrapping_add(1)
             && let frames @ 1..=6 = packet.timestamp.wrapping_sub(timestamp) / 960
@@ -154,9 +158,9 @@ impl Adaptation {
         self.asked_out += u64::try_from(packets).unwrap_or(0);
     }
 
-    /// A packet goes with these copies.
-    pub(super) fn said(&mut self, now: Moment, packet: &Packet, copies: &[Copy]) {
-        count(&mut self.went, now, packet, copies);
+    /// A packet of so many bytes goes with these copies.
+    pub(super) fn said(&mut self, now: Moment, bytes: usize, copies: &[Copy]) {
+        count(&mut self.went, now, bytes, copies);
         self.copies_out += u64::try_from(copies.len()).unwrap_or(0);
     }
 
@@ -285,12 +289,12 @@ impl Adaptation {
     }
 }
 
-fn count(of: &mut VecDeque<(Moment, usize)>, now: Moment, packet: &Packet, copies: &[Copy]) {
+fn count(of: &mut VecDeque<(Moment, usize)>, now: Moment, bytes: usize, copies: &[Copy]) {
     if of.len() == COUNTED {
         of.pop_front();
     }
     let copies: usize = copies.iter().map(|copy| COPY_HEADER + copy.payload.len()).sum();
-    of.push_back((now, RTP_HEADER + packet.payload.len() + copies));
+    of.push_back((now, RTP_HEADER + bytes + copies));
 }
 
 /// Bytes and packets of a second, as many as there were lately.

@@ -123,7 +123,7 @@ fn talk(
 
 /// Allocations, packets and copies of two seconds.
 fn steady(wanted: Protection, beside: impl Fn(&Packet)) -> (u64, u64, u64) {
-    let takes = Takes { copies: true, asks: true, feedback: true, frames: 1 };
+    let takes = Takes { copies: true, asks: true, feedback: true, events: true, frames: 1 };
     let (mut session, packets) = session(takes);
     let ask = |session: &mut Session| {
         let word = Feedback { wanted, bytes: 9_000, packets: 50, lost: 0.1, ..Feedback::default() };

@@ -10,6 +10,7 @@ use ahoy_call::{Epoch, LegId, MediaReport, Moment};
 use super::adaptation::Adaptation;
 use super::paths::SessionPath;
 use super::{Leg, Session};
+use crate::media::dtmf::{self, Event};
 use crate::media::pipeline::Playback;
 use crate::media::transport::{Copy, Packet, PathOrder, Track};
 use crate::media::wanted::Key;
@@ -107,23 +108,28 @@ impl Session {
 
     /// To every leg, over its newest path that is open and up, with copies of what was said before as it needs them.
     fn speak(&mut self, now: Moment, packet: Packet) {
-        let mut last: Option<(&SessionPath, Vec<Copy>)> = None;
+        let mut last: Option<(&SessionPath, Option<Event>, Vec<Copy>)> = None;
         for leg in self.legs.values_mut() {
             let newest = leg.paths.values().rev().find(|path| path.opened && path.up);
             let Some(path) = newest else { continue };
-            let copies = match path.takes.copies {
+            let event = packet.event.filter(|_| path.takes.events);
+            let copies = match path.takes.copies && event.is_none() {
                 true => self.history.copies(&packet, leg.adaptation.copies(now)),
                 false => Vec::new(),
             };
-            leg.adaptation.said(now, &packet, &copies);
-            if let Some((path, copies)) = last.replace((path, copies)) {
-                path.say(Packet { copies, ..packet.clone() });
+            leg.adaptation.said(now, event.map_or(packet.payload.len(), |_| dtmf::LENGTH), &copies);
+            if let Some((path, event, copies)) = last.replace((path, event, copies)) {
+                path.say(Packet { event, copies, ..packet.clone() });
             }
         }
-        self.history.keep(&packet);
-        if let Some((path, copies)) = last {
+        match packet.event {
+            // An event says all of itself with each packet; a copy of its tone beside the voice would be a second one.
+            Some(_) => self.history.forget(),
+            None => self.history.keep(&packet),
+        }
+        if let Some((path, event, copies)) = last {
             // It needs no packet of its own.
-            path.say(Packet { copies, ..packet });
+            path.say(Packet { event, copies, ..packet });
         }
     }
 

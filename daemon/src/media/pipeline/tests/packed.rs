@@ -31,7 +31,14 @@ impl Speaker {
         let sound = voice(self.said * FRAME, frames * FRAME);
         let payload = self.encoder.encode_vec_float(&sound, PACKET_MAX).unwrap();
         let timestamp = u32::try_from(self.said * FRAME).unwrap();
-        let packet = Packet { sequence: self.sequence, timestamp, first: false, payload, copies: Vec::new() };
+        let packet = Packet {
+            sequence: self.sequence,
+            timestamp,
+            first: false,
+            payload,
+            copies: Vec::new(),
+            event: None,
+        };
         self.sequence = self.sequence.wrapping_add(1);
         self.said += frames;
         packet
@@ -172,6 +179,7 @@ fn packets_that_lie_about_their_length_change_no_time_and_leave_no_gap() {
             first: false,
             payload: [0x1b, 0x86, n.to_be_bytes()[1]].repeat(1 + usize::from(n % 9)),
             copies: Vec::new(),
+            event: None,
         };
         assert!(codec::frames(&packet.payload).is_none_or(|frames| frames <= FRAMES_MAX));
         playback.receive(at(u64::from(n) * 120), 0, &packet);
@@ -211,7 +219,8 @@ fn with_pauses(block: usize, phase_us: u64) -> Statistics {
         }
         let payload = encoder.encode_vec_float(&sound, PACKET_MAX).unwrap();
         let timestamp = u32::from(n) * 960;
-        let packet = Packet { sequence: n, timestamp, first: false, payload, copies: Vec::new() };
+        let packet =
+            Packet { sequence: n, timestamp, first: false, payload, copies: Vec::new(), event: None };
         let now = 1_000_000 + u64::from(n) * 20_000;
         playback.receive(Moment::from_micros(now), 0, &packet);
         while played * 1_000 / 48 + phase_us < 20_000 * (u64::from(n) + 1) {

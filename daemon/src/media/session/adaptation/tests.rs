@@ -7,7 +7,7 @@ use super::*;
 use crate::media::capture::Capture;
 use crate::media::codec::FRAME;
 
-const ALL: Takes = Takes { copies: true, asks: true, feedback: true, frames: 6 };
+const ALL: Takes = Takes { copies: true, asks: true, feedback: true, events: true, frames: 6 };
 
 /// Who listens, and everything that it told, with the packet before it.
 struct Ear {
