@@ -15,6 +15,8 @@
 # make look       pictures of the pop-up and of a missed call, in target/look/
 # make bench      figures, in target/bench/; PART=--plant checks that they see a planted delay
 #                 AGAINST=FOLDER: is any worse than with the checkout there? PAIRS=10 (PART=--plant: must find a planted slowness)
+# make interop    calls with Chromium, Firefox and Python's aiortc; report in target/interop/
+#                 PEERS=chromium CASES="glare hold-theirs": those alone
 # make nightly    random calls with fresh seeds until stopped (SECONDS=60: so long)
 # make deb        a Debian package, in target/debian/
 # make look-waybar  a bar with a call in it, as a picture
@@ -34,7 +36,7 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo sound test-net trips echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz hostile
+.PHONY: help demo sound test-net trips echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz hostile interop
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -155,6 +157,19 @@ ifdef AGAINST
 else
 	@$(TARGET)/release/ahoy-bench $(PART)
 endif
+
+# As the tests are built: nothing here is timed closely.
+interop: $(TARGET)/interop-python/ready
+	@tests/lab/install.sh build interop rust
+	@cargo build --quiet --workspace --bin interop
+	@$(TARGET)/debug/interop $(PEERS) $(if $(CASES),--case $(CASES))
+
+$(TARGET)/interop-python/ready: bench/src/bin/interop/requirements.txt
+	@tests/lab/install.sh interop
+	@rm -rf $(TARGET)/interop-python && mkdir -p $(TARGET)
+	@/usr/bin/python3 -m venv $(TARGET)/interop-python
+	@$(TARGET)/interop-python/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 # Man pages and completions, out of the programs' own command lines.
 papers: build

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what this machine lacks for one purpose, on Debian and what derives from it. Does nothing where nothing is missing.
 #
-#   install.sh build|sound|trace|demo|line|beside|hostile|bench|test|net|desktop|deb|look|mutants|fuzz|rust...
+#   install.sh build|sound|trace|demo|line|beside|hostile|bench|test|net|desktop|deb|look|mutants|fuzz|interop|rust...
 #
 # Lives here: the package lists, and where a compiler comes from.
 # Must not: remove or replace a package, or touch anything but packages and the compiler.
@@ -23,6 +23,7 @@ packages() {
     look) echo sway waybar grim fonts-dejavu-core ;;
     mutants) echo gcc libc6-dev ;;
     fuzz) echo g++ ;;
+    interop) echo chromium firefox-esr python3 python3-venv ;;
     desktop) echo xvfb dunst imagemagick fonts-dejavu-core playerctl python3-dbusmock ;;
     *) echo "install.sh: no list is called '$1'" >&2; return 1 ;;
   esac

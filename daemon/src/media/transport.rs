@@ -93,14 +93,37 @@ impl Default for Takes {
     }
 }
 
+/// Which way a track may flow, seen from who says it (RFC 8866 §6.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// From here.
+    pub send: bool,
+    /// To here.
+    pub receive: bool,
+}
+
+impl Flow {
+    /// Both ways.
+    pub const BOTH: Self = Self { send: true, receive: true };
+}
+
+/// Why a connection is described anew. The higher one includes the lower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Renewal {
+    /// So that both sides know what flows.
+    Describe,
+    /// To look for another way, too (ICE restart, RFC 8445 §9). What flows stops until one is found.
+    Restart,
+}
+
 /// What a transport tells its session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PathEvent {
-    /// Our description is ready to be sent. Comes once, before any candidate.
+    /// Our description is ready to be sent. Comes before any candidate; once, or with each exchange if the other side is no ahoy.
     Described(Description),
     /// Candidates of ours were gathered.
     Candidates {
-        /// As text (RFC 8839 §5.1).
+        /// As text (RFC 8839 §5.1); for who is no ahoy, each as a JSON object (`RTCIceCandidateInit`, W3C WebRTC §4.8.1).
         list: Vec<Opaque>,
         /// No more will follow.
         complete: bool,
@@ -153,10 +176,16 @@ pub struct QueueFull;
 /// What a session asks of a transport.
 #[derive(Debug)]
 pub enum PathOrder {
-    /// The other side's answer to our offer.
+    /// The other side's answer to our offer; of who is no ahoy, whatever it says, at any time.
     Remote(Description),
-    /// Candidates of the other side. May come before its description.
+    /// Candidates of the other side, written as ours are. May come before its description.
     Candidates(Vec<Opaque>),
+    /// Describe the connection anew, now or when what is under way is done. Between two ahoys nothing happens: they build a new path
+    /// beside the old one.
+    Renew(Renewal),
+    /// How the voice may flow as far as we are concerned, which the other side is told. Between two ahoys nothing happens: they say
+    /// who holds the call in words of their own.
+    Flow(Flow),
     /// Send a packet of this track; dropped while the transport is not up.
     Packet(Track, Packet),
     /// Ask for these packets of the other side's voice again, by their sequence numbers.

@@ -189,6 +189,7 @@ impl Thread {
             interfaces: settings.interfaces.clone(),
             ice_servers: self.ice_servers.borrow().clone(),
             names: Some(self.names.known()),
+            ..Setup::default()
         };
         (settings, setup)
     }

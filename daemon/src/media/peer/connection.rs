@@ -145,7 +145,7 @@ fn opus() -> RTCRtpCodec {
         mime_type: MIME_TYPE_OPUS.to_owned(),
         clock_rate: 48_000,
         channels: 2,
-        sdp_fmtp_line: "minptime=10;useinbandfec=1".to_owned(),
+        sdp_fmtp_line: sending::OPUS_FORMAT.to_owned(),
         rtcp_feedback: vec![RTCPFeedback { typ: sending::NACK.to_owned(), parameter: String::new() }],
     }
 }

@@ -14,7 +14,7 @@ use crate::media::transport::{Takes, Track};
 /// Longest description that is read. One of ours has about 1,200 bytes.
 const LONGEST_DESCRIPTION: usize = 16 * 1024;
 /// Longest candidate that is read. RFC 8839 lets them grow by extensions; ours have about 90 bytes.
-const LONGEST_CANDIDATE: usize = 512;
+pub(super) const LONGEST_CANDIDATE: usize = 512;
 
 /// Why a description is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,14 +75,7 @@ pub(super) fn description(
     if description.kind != due {
         return Err(Refused::Kind);
     }
-    let bytes = &description.body.0;
-    if bytes.len() > LONGEST_DESCRIPTION {
-        return Err(Refused::Text);
-    }
-    let text = std::str::from_utf8(bytes).map_err(|_| Refused::Text)?;
-    if text.chars().any(|c| c.is_control() && c != '\r' && c != '\n') {
-        return Err(Refused::Text);
-    }
+    let text = text(description)?;
     let sections = sections(text, offered)?;
     directions(text)?;
     fingerprint(text)?;
@@ -101,6 +94,19 @@ pub(super) fn description(
         }
     }
     Ok(Checked { text: kept, payload_types, takes, candidates })
+}
+
+/// The text of a description, if it is one.
+pub(super) fn text(description: &Description) -> Result<&str, Refused> {
+    let bytes = &description.body.0;
+    if bytes.len() > LONGEST_DESCRIPTION {
+        return Err(Refused::Text);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Refused::Text)?;
+    match text.chars().any(|c| c.is_control() && c != '\r' && c != '\n') {
+        true => Err(Refused::Text),
+        false => Ok(text),
+    }
 }
 
 /// The text of each section.
@@ -123,7 +129,8 @@ fn directions(text: &str) -> Result<(), Refused> {
     }
 }
 
-fn fingerprint(text: &str) -> Result<(), Refused> {
+/// One SHA-256 fingerprint, or several that are the same.
+pub(super) fn fingerprint(text: &str) -> Result<(), Refused> {
     let mut all = text.lines().filter_map(|line| line.strip_prefix("a=fingerprint:"));
     let first = all.next().ok_or(Refused::Fingerprint)?;
     let (hash, value) = first.split_once(' ').ok_or(Refused::Fingerprint)?;
@@ -137,7 +144,7 @@ fn fingerprint(text: &str) -> Result<(), Refused> {
 }
 
 /// The numbers of what we send, and what else is taken, of the voice's section.
-fn codecs(text: &str) -> Option<(PayloadTypes, Takes)> {
+pub(super) fn codecs(text: &str) -> Option<(PayloadTypes, Takes)> {
     let values = |name: &'static str| text.lines().filter_map(move |line| line.trim_end().strip_prefix(name));
     let numbered = |codec: &str| {
         values("a=rtpmap:").find_map(|map| {
@@ -181,9 +188,13 @@ fn all_digits(list: &str) -> bool {
 /// Our description, with what the library does not write of the voice: how much time one packet may hold (RFC 8866 §6.4), in ms,
 /// and that our feedback is taken.
 pub(super) fn with_what_we_take(text: &str) -> String {
-    let longest = u16::from(MOST_FRAMES) * 20;
-    let ours = format!("a=maxptime:{longest}\r\na=rtcp-fb:* {}\r\na=rtpmap:", sending::APP_FEEDBACK);
+    let ours = format!("{}\r\na=rtcp-fb:* {}\r\na=rtpmap:", longest(), sending::APP_FEEDBACK);
     text.replacen("a=rtpmap:", &ours, 1)
+}
+
+/// How much time one packet to us may hold (RFC 8866 §6.4), in ms.
+pub(super) fn longest() -> String {
+    format!("a=maxptime:{}", u16::from(MOST_FRAMES) * 20)
 }
 
 /// The candidate's text if it is one that may be tried: UDP, to a plain address that is somebody's.

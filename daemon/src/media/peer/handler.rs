@@ -25,6 +25,8 @@ pub(super) const QUEUE: usize = 256;
 pub(super) enum Heard {
     Candidate(Opaque),
     GatheringComplete,
+    /// ICE looks for a way, at first or anew.
+    Searching,
     /// ICE found a way; DTLS follows.
     IceUp,
     /// ICE and DTLS are up.
@@ -76,6 +78,7 @@ impl PeerConnectionEventHandler for Handler {
             reason = "the library's enum may grow; the rest is no news"
         )]
         match state {
+            RTCIceConnectionState::Checking => self.tell(Heard::Searching),
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => self.tell(Heard::IceUp),
             RTCIceConnectionState::Disconnected | RTCIceConnectionState::Failed => self.tell(Heard::Down),
             _ => {}

@@ -6,16 +6,20 @@
 
 mod addresses;
 mod connection;
+mod foreign;
+mod gathering;
 mod guard;
 mod handler;
 mod memory;
 mod names;
+mod negotiation;
 mod numbering;
 mod pair;
 mod probe;
 mod readers;
 mod reception;
 mod runtime;
+mod sdp;
 mod sending;
 mod servers;
 mod state;
@@ -23,6 +27,7 @@ mod task;
 mod way;
 
 pub use names::{Known, Names};
+pub use negotiation::Manners;
 pub use probe::probe;
 
 use ahoy_call::Role;
@@ -43,6 +48,11 @@ pub struct Setup {
     pub ice_servers: Vec<IceServer>,
     /// The addresses of their names; without it only literal ones are used.
     pub names: Option<watch::Receiver<Known>>,
+    /// The other side is no ahoy but a browser or the like, with which descriptions are exchanged at any time; what we do when both
+    /// begin. None: an ahoy, with which one exchange makes a path.
+    pub foreign: Option<Manners>,
+    /// That side takes no candidates after a description, so ours waits for all of them.
+    pub whole: bool,
 }
 
 /// A handle to one path. Dropping it closes the path.

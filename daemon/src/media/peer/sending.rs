@@ -29,6 +29,9 @@ pub(super) struct PayloadTypes {
     pub(super) event: Option<u8>,
 }
 
+/// What we ask of the other side's Opus (RFC 7587 §6.1).
+pub(super) const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1";
+
 /// How a description says that packets can be asked for again (RFC 4585 §6.2.1), and that [`Feedback`] is taken (§4.2: feedback of
 /// the application; ours travels as an APP packet).
 pub(super) const NACK: &str = "nack";

@@ -1,7 +1,10 @@
 //! The task of one path, from its first description to its closed sockets.
 //!
-//! Lives here: negotiation, and what is told when. What the library's states mean is `state.rs`.
+//! Lives here: the one exchange with another ahoy, and what is told when; with others: `task/exchanges.rs`. What the library's
+//! states mean is `state.rs`.
 //! Must not: decide what to do about a path that is lost or stuck.
+
+mod exchanges;
 
 use std::future::pending;
 use std::sync::Arc;
@@ -14,13 +17,14 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
 
 use super::connection::{self, Connection};
+use super::foreign::{Foreign, Unusable};
 use super::handler::{self, Handler, Heard};
 use super::readers::{read_channel, read_track};
 use super::reception::Listener;
 use super::sending::{PayloadTypes, Sending};
 use super::state::State;
 use super::{Setup, addresses, guard, pair, way};
-use crate::media::transport::{Events, PathEvent, PathOrder, Track};
+use crate::media::transport::{Events, PathEvent, PathOrder, Renewal, Track};
 use crate::media::wanted::Key;
 use crate::system::clock;
 use crate::values::line::Pair;
@@ -65,6 +69,7 @@ pub(super) async fn run(
         theirs: None,
         came: Arc::default(),
         described: false,
+        foreign: setup.foreign.map(|manners| Foreign::new(manners, setup.whole)),
         interfaces: setup.interfaces,
         early: Vec::new(),
         tried: 0,
@@ -108,6 +113,7 @@ struct PeerPath {
     came: Arc<AtomicU64>,
     /// The other side's description is in.
     described: bool,
+    foreign: Option<Foreign>,
     /// Those that the person allows.
     interfaces: Vec<String>,
     early: Vec<Opaque>,
@@ -128,7 +134,7 @@ impl PeerPath {
         mut orders: mpsc::Receiver<PathOrder>,
         mut heard: mpsc::Receiver<Heard>,
     ) {
-        if let Err(error) = self.describe(role).await {
+        if let Err(error) = self.begin(role).await {
             tracing::debug!(%error, "a path could not be described");
             self.fail(MediaFault::Negotiation).await;
         }
@@ -150,6 +156,7 @@ impl PeerPath {
                     self.hear(batch.drain(..)).await;
                 }
                 Some(frame) = frames.recv() => self.frame(frame).await,
+                () = at(self.waits_until()) => self.waited().await,
                 () = at(self.state.due()) => match self.state.is_stuck() {
                     true => self.stuck().await,
                     false => self.down().await,
@@ -188,14 +195,11 @@ impl PeerPath {
             return;
         }
         match asked {
-            PathOrder::Remote(answer) => {
-                if let Err(error) = self.answered(&answer).await {
-                    tracing::debug!(%error, "an answer could not be used");
-                    self.fail(MediaFault::Negotiation).await;
-                }
-            }
-            PathOrder::Candidates(list) => self.add_candidates(list).await,
-            PathOrder::Packet(Track::Voice, packet) if self.state.is_up() => {
+            PathOrder::Remote(description) => self.description_came(description).await,
+            PathOrder::Candidates(list) => self.candidates_came(list).await,
+            PathOrder::Renew(renewal) => self.renew(None, renewal).await,
+            PathOrder::Flow(flow) => self.renew(Some(flow), Renewal::Describe).await,
+            PathOrder::Packet(Track::Voice, packet) if self.sends() => {
                 let packet = self.sending.packet(clock::now(), packet);
                 self.send(packet).await;
             }
@@ -279,7 +283,8 @@ impl PeerPath {
             match heard {
                 Heard::Candidate(candidate) => list.push(candidate),
                 Heard::GatheringComplete => complete = true,
-                Heard::IceUp
+                Heard::Searching
+                | Heard::IceUp
                 | Heard::Up
                 | Heard::Down
                 | Heard::Broken
@@ -293,11 +298,15 @@ impl PeerPath {
             return;
         }
         if complete || !list.is_empty() {
-            self.tell(PathEvent::Candidates { list, complete }).await;
+            self.gathered(list, complete).await;
         }
         for heard in rest {
             match heard {
-                Heard::IceUp => self.state.found_way(clock::now()),
+                Heard::Searching => self.hurry.store(true, Ordering::Relaxed),
+                Heard::IceUp => {
+                    self.state.found_way(clock::now());
+                    self.calm();
+                }
                 Heard::Up => self.up().await,
                 Heard::Down => self.down().await,
                 Heard::Broken if self.state.is_stuck() => self.stuck().await,
@@ -333,14 +342,21 @@ impl PeerPath {
     }
 
     async fn up(&mut self) {
-        if self.state.up() {
-            // By TURN each packet would wait for the driver's next turn.
-            self.hurry.store(self.by_turn, Ordering::Relaxed);
+        let news = self.state.up();
+        self.calm();
+        if news {
             self.tell(PathEvent::Up).await;
             if let Some(ciphers) = pair::ciphers(&*self.connection.link).await {
                 self.tell(PathEvent::Ciphers(ciphers)).await;
             }
             self.look_at_pair().await;
+        }
+    }
+
+    fn calm(&self) {
+        if self.state.is_up() {
+            // By TURN each packet would wait for the driver's next turn.
+            self.hurry.store(self.by_turn, Ordering::Relaxed);
         }
     }
 
@@ -380,15 +396,6 @@ impl PeerPath {
         // A session that is gone needs no word: its handle is dropped too, and the path ends.
         let _unheard = self.events.send((self.key, event)).await;
     }
-}
-
-/// Why a description could not be used.
-#[derive(Debug, thiserror::Error)]
-enum Unusable {
-    #[error(transparent)]
-    Refused(#[from] guard::Refused),
-    #[error("the library refused it")]
-    Library(#[from] webrtc::error::Error),
 }
 
 /// Ends then; never if there is no such moment.
