@@ -28,6 +28,9 @@ pub enum Command {
         note: Option<String>,
         /// Hold the call that has the ear; otherwise a call that is there refuses the dial.
         hold_others: bool,
+        /// Each of the two lets the other see whether they can be reached: there is nothing to hide, and a ring that none of
+        /// their devices answers is soon given up.
+        both_tell: bool,
     },
     /// Take an incoming call.
     Answer {

@@ -30,6 +30,7 @@
 //!     lifetime: Duration::from_secs(60),
 //!     note: None,
 //!     hold_others: false,
+//!     both_tell: false,
 //! };
 //! assert_eq!(shown(phone.command(now, dial).unwrap()), Some(State::Dialing));
 //!

@@ -166,8 +166,8 @@ impl Phone {
         let before = self.shown();
         let mut out = Out::new(now);
         match command {
-            Command::Dial { call, peer, devices, lifetime, note, hold_others } => {
-                let dial = Dial { call, own: self.own, peer, devices, lifetime, note };
+            Command::Dial { call, peer, devices, lifetime, note, hold_others, both_tell } => {
+                let dial = Dial { call, own: self.own, peer, devices, lifetime, note, both_tell };
                 self.dial(&mut out, dial, hold_others)?;
             }
             Command::Answer { call, others } => self.take(&mut out, call, others)?,
@@ -258,7 +258,9 @@ impl Phone {
                 }
             }
             Event::Received { call, leg, message } => self.received(&mut out, call, leg, message),
-            Event::Carried { call, leg } => self.about(&mut out, (call, leg), |call, _| call.carried()),
+            Event::Carried { call, leg } => {
+                self.about(&mut out, (call, leg), |call, out| call.carried(out.now))
+            }
             Event::Undeliverable { call, leg } => {
                 self.about(&mut out, (call, leg), |call, out| call.undeliverable(out, leg));
             }

@@ -86,7 +86,7 @@ impl Phone {
     }
 
     fn add(&mut self, card: Card, preconnect: bool) {
-        self.contacts.push(Known { peer: card.peer_id(), blocked: false, preconnect });
+        self.contacts.push(Known { peer: card.peer_id(), blocked: false, preconnect, ping: false });
         self.cards.insert(card.peer_id(), card);
     }
 

@@ -208,6 +208,7 @@ interface! {
         verify(id: &str, verified: bool) -> ();
         block(id: &str) -> ();
         unblock(id: &str) -> ();
+        ping(id: &str) -> String;
         remove(id: &str) -> ();
     }
     signals {

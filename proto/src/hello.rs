@@ -17,6 +17,10 @@ use crate::{armor, limits};
 /// The version of the sealed messages that this program speaks.
 pub const VERSION: u16 = 1;
 
+/// The word among [`Hello::features`] and [`Reply::features`] of who lets the other see whether they can be reached: a
+/// [`HelloKind::Ping`] of theirs is answered.
+pub const PING: &str = "ping";
+
 /// The payload of message 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {

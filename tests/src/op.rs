@@ -137,6 +137,12 @@ impl List {
         world.network.doubling = 0.1;
         world.network.jitter = Duration::from_millis(1 + chance.below(if self.honest { 300 } else { 4 }));
         world.preconnect = chance.below(4) > 0;
+        // Every third pair, without taking a chance from the rest.
+        let pairs = (0..people).flat_map(|one| (0..one).map(move |other| (one, other)));
+        let seed = usize::try_from(self.seed % 3).unwrap_or(0);
+        for (one, other) in pairs.filter(|(one, other)| (one + other + seed) % 3 == 0) {
+            world.telling.extend([(one, other), (other, one)]);
+        }
         for who in 0..world.people.len() {
             world.people[who].policy = match chance.below(12) {
                 0 => RingPolicy::Silent,
@@ -325,7 +331,9 @@ impl Op {
                 let (1, Some(one)) = (whom.len(), whom.first()) else { return Err(Refusal::InvalidState) };
                 let (call, peer, devices_of) = (world.fresh_call(), peer(*one), world.devices_of(*one));
                 let (lifetime, note) = (Duration::from_secs(30), None);
-                let dial = Command::Dial { call, peer, devices: devices_of, lifetime, note, hold_others };
+                let both_tell = world.tells(who % devices, *one);
+                let dial =
+                    Command::Dial { call, peer, devices: devices_of, lifetime, note, hold_others, both_tell };
                 return world.command(who % devices, dial);
             }
             Self::Block(who, whom) => {

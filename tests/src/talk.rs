@@ -65,7 +65,8 @@ impl Talk {
     pub fn connecting(own: LegId, leg: LegId, call: CallId) -> Self {
         let mut talk = Self::idle(own, leg, call);
         let (peer, devices, lifetime) = (PEER, vec![leg], MINUTE);
-        let dial = Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true };
+        let dial =
+            Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true, both_tell: false };
         talk.command(dial).expect("nothing is in the way");
         talk.said(Message::Ready);
         talk.said(Message::Accept);

@@ -79,6 +79,8 @@ pub struct World {
     pub hits: BTreeMap<(PhaseKind, Input), u64>,
     /// Whether contacts allow the path before the ring.
     pub preconnect: bool,
+    /// Pairs of people who let each other see whether they can be reached.
+    pub telling: BTreeSet<(usize, usize)>,
     queue: BTreeMap<(Moment, u64), Happening>,
     /// What waits for a device that sleeps.
     kept: Vec<(usize, Happening)>,
@@ -136,6 +138,7 @@ impl World {
             people: all,
             hits: BTreeMap::new(),
             preconnect: true,
+            telling: BTreeSet::new(),
             queue: BTreeMap::new(),
             kept: Vec::new(),
             counter: 0,

@@ -193,7 +193,15 @@ fn the_order_for_a_note_names_the_contact_and_goes_to_the_silent_device() {
     let (call, now) = (CallId::from_bytes([9; 16]), Moment::from_micros(1));
     let devices = vec![device(1), device(2)];
     let lifetime = 10 * SECOND;
-    let dial = Command::Dial { call, peer: peer(1), devices, lifetime, note: None, hold_others: true };
+    let dial = Command::Dial {
+        call,
+        peer: peer(1),
+        devices,
+        lifetime,
+        note: None,
+        hold_others: true,
+        both_tell: false,
+    };
     let _dialed = phone.command(now, dial).unwrap();
     let message = Message::Ringing;
     let _rings = phone.event(now, Event::Received { call, leg: device(2), message });
@@ -220,8 +228,15 @@ fn a_device_that_was_given_up_before_it_rang_gets_a_note_too() {
         for event in failed {
             let mut phone = Phone::new(device(0), Settings::default());
             let (devices, lifetime) = (vec![device(1), device(2)], 10 * SECOND);
-            let dial =
-                Command::Dial { call, peer: peer(1), devices, lifetime, note: None, hold_others: true };
+            let dial = Command::Dial {
+                call,
+                peer: peer(1),
+                devices,
+                lifetime,
+                note: None,
+                hold_others: true,
+                both_tell: false,
+            };
             let _dialed = phone.command(now, dial).unwrap();
             let said = |leg, message| Event::Received { call, leg, message };
             let _ready = phone.event(now, said(device(1), Message::Ready));
@@ -237,4 +252,69 @@ fn a_device_that_was_given_up_before_it_rang_gets_a_note_too() {
             assert_eq!((noted(device(1)), noted(device(2))), (!rang, true), "{event:?}, it rang: {rang}");
         }
     }
+}
+
+#[test]
+fn between_two_who_tell_each_other_who_does_not_answer_is_not_reachable_after_five_seconds() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    w.let_tell("ada", "bob");
+    w.network.offline.insert(1);
+    w.dial_for("ada", "bob", MINUTE).unwrap();
+    w.pass(4 * SECOND);
+    assert_eq!(w.state("ada"), Some(State::Dialing), "they may still answer");
+    w.pass(2 * SECOND);
+    assert_eq!(w.end("ada"), (EndReason::Unavailable, EndedBy::Policy, Outcome::Unavailable));
+    w.network.offline.clear();
+    w.pass(2 * MINUTE);
+    assert_eq!(
+        w.facts("bob"),
+        [Fact::Noted, Fact::Ended],
+        "they hear of it when they are back, and it does not ring"
+    );
+}
+
+#[test]
+fn a_contact_that_does_not_tell_rings_for_the_whole_lifetime_whether_it_is_there_or_not() {
+    let in_vain = |tells: bool| {
+        let mut w = World::new(7, &["ada", "bob", "eve"]);
+        if tells {
+            // Between others it changes nothing.
+            w.let_tell("ada", "eve");
+        }
+        w.network.offline.insert(1);
+        w.dial_for("ada", "bob", 30 * SECOND).unwrap();
+        w.pass(29 * SECOND);
+        assert_eq!(w.state("ada"), Some(State::Dialing));
+        w.pass(2 * SECOND);
+        let shown = w.people[0].published.values().cloned().collect::<Vec<_>>();
+        (w.end("ada"), w.facts("ada"), shown)
+    };
+    let (without, with) = (in_vain(false), in_vain(true));
+    assert_eq!(without.0, (EndReason::Unavailable, EndedBy::Policy, Outcome::Unavailable));
+    assert_eq!(without, with, "the caller sees the same, to the last change");
+}
+
+#[test]
+fn who_answers_the_ring_within_five_seconds_is_rung_for_as_long_as_ever() {
+    let mut w = World::with_devices(7, &[("ada", 1), ("bob", 2)]);
+    w.let_tell("ada", "bob");
+    // One of the two devices is away: the other is enough.
+    w.network.offline.insert(2);
+    w.dial_for("ada", "bob", 30 * SECOND).unwrap();
+    w.pass(29 * SECOND);
+    assert_eq!(w.state("ada"), Some(State::Alerting));
+    w.pass(2 * SECOND);
+    assert_eq!(w.end("ada").0, EndReason::NoAnswer);
+}
+
+#[test]
+fn a_ring_that_no_relay_took_says_nothing_of_them() {
+    let mut w = World::new(7, &["ada", "bob"]);
+    w.let_tell("ada", "bob");
+    w.network.offline.insert(0);
+    w.dial_for("ada", "bob", MINUTE).unwrap();
+    w.pass(9 * SECOND);
+    assert_eq!(w.state("ada"), Some(State::Dialing), "it is we who are away");
+    w.pass(2 * SECOND);
+    assert_eq!(w.end("ada"), (EndReason::Unreachable, EndedBy::Network, Outcome::Unavailable));
 }

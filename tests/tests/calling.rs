@@ -385,7 +385,15 @@ fn a_contact_without_devices_or_with_too_many_is_refused_as_a_whole() {
         let (call, peer) = (w.fresh_call(), ahoy_tests::world::peer(1));
         let devices = (1..=many).map(ahoy_tests::world::device).collect();
         let lifetime = 60 * SECOND;
-        let dial = ahoy_call::Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true };
+        let dial = ahoy_call::Command::Dial {
+            call,
+            peer,
+            devices,
+            lifetime,
+            note: None,
+            hold_others: true,
+            both_tell: false,
+        };
         assert_eq!(w.command(0, dial), Err(Refusal::NoDevice), "{many}");
     }
     assert!(w.facts("ada").is_empty());

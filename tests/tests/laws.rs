@@ -25,7 +25,7 @@ fn id(number: u8) -> CallId {
 
 fn dial(call: CallId, peer: PeerId, leg: LegId) -> Command {
     let (devices, lifetime) = (vec![leg], MINUTE);
-    Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true }
+    Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true, both_tell: false }
 }
 
 fn rung(number: u8) -> Event {
@@ -163,7 +163,8 @@ fn nothing_is_due_in_a_conversation_and_ten_seconds_after_it_its_object_goes() {
 fn a_contact_has_eight_devices_at_most_and_no_id_is_used_twice() {
     let mut phone = phone();
     let (call, peer, devices, lifetime) = (id(1), peer(1), (1..=8).map(device).collect(), MINUTE);
-    let dial_all = Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true };
+    let dial_all =
+        Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true, both_tell: false };
     let _dialed = phone.command(NOW, dial_all).unwrap();
     let _ended = phone.command(NOW, Command::HangUpAll).unwrap();
     assert_eq!(phone.command(NOW, dial(id(1), peer, device(1))), Err(Refusal::OutOfRange));

@@ -28,7 +28,16 @@ const ACCEPT: SignalOrder = SignalOrder::Send(Message::Accept);
 fn dialing() -> Talk {
     let mut t = Talk::idle(LOW, HIGH, OURS);
     let (peer, devices, lifetime) = (PEER, vec![HIGH, OTHER], MINUTE);
-    t.command(Command::Dial { call: OURS, peer, devices, lifetime, note: None, hold_others: true }).unwrap();
+    t.command(Command::Dial {
+        call: OURS,
+        peer,
+        devices,
+        lifetime,
+        note: None,
+        hold_others: true,
+        both_tell: false,
+    })
+    .unwrap();
     t.forget();
     t
 }
@@ -295,7 +304,16 @@ fn a_call_that_vanished_leaves_its_session_with_the_one_it_was_a_part_of_and_wit
         let (call, peer, devices) =
             (CallId::from_bytes([5; 16]), PeerId::from_bytes([8; 16]), vec![LegId::from_bytes([4; 16])]);
         let lifetime = MINUTE;
-        t.command(Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true }).unwrap();
+        t.command(Command::Dial {
+            call,
+            peer,
+            devices,
+            lifetime,
+            note: None,
+            hold_others: true,
+            both_tell: false,
+        })
+        .unwrap();
         if over {
             t.command(Command::HangUp { call: OURS }).unwrap();
             t.pass(5 * SECOND);

@@ -217,6 +217,14 @@ impl Call {
     }
 }
 
+/// What `ahoyctl doctor` finds of it.
+fn doctor_says(desk: &Desk, verdict: &str) -> Outcome {
+    let said = String::from_utf8(desk.ctl(&["doctor"], "")?.stdout)?;
+    let line = said.lines().find(|line| line.contains("\treal-time\t")).unwrap_or_default();
+    anyhow::ensure!(line.starts_with(verdict), "not {verdict}: {said}");
+    Ok(())
+}
+
 #[derive(Debug)]
 struct Thread {
     name: String,
@@ -292,7 +300,7 @@ async fn granted(server: &str, streams: usize) -> Outcome {
     call.starve()?;
     let status = call.ana.ctl_says(&["status"])?;
     anyhow::ensure!(!status.contains("problem"), "{status}");
-    Ok(())
+    doctor_says(&call.ana, "ok\t")
 }
 
 #[tokio::test]
@@ -318,7 +326,8 @@ async fn where_real_time_is_refused_a_high_priority_is_taken_and_a_person_who_he
     let status = call.ana.ctl_says(&["status"])?;
     anyhow::ensure!(!status.contains("priority"), "nobody hears it: {status}");
     call.starve()?;
-    call.until_status("gave it high priority")
+    call.until_status("gave it high priority")?;
+    doctor_says(&call.ana, "warn\t")
 }
 
 #[tokio::test]
@@ -331,7 +340,7 @@ async fn where_all_is_refused_the_call_goes_on_as_it_is_and_the_next_one_asks_ag
     call.until_status("refused it real-time priority")?;
     let plain = |thread: &Thread| thread.nice == 0 && !thread.is_real_time();
     anyhow::ensure!(threads(call.ana.pid().unwrap_or(0)).iter().all(plain), "nobody has what was refused");
-    Ok(())
+    doctor_says(&call.ana, "warn\t")
 }
 
 #[tokio::test]
@@ -341,7 +350,8 @@ async fn where_nobody_gives_priority_the_call_goes_on_as_it_is() -> Outcome {
     }
     let mut call = Call::begin("pipewire", Kit::Absent, None).await?;
     call.starve()?;
-    call.until_status("rtkit would")
+    call.until_status("rtkit would")?;
+    doctor_says(&call.ana, "warn\t")
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ impl Phone {
 
     fn know(&mut self, other: &Phone) {
         let card = other.own.card(other.token).unwrap();
-        self.contacts.push(Known { peer: card.peer_id(), blocked: false, preconnect: true });
+        self.contacts.push(Known { peer: card.peer_id(), blocked: false, preconnect: true, ping: false });
         self.cards.insert(card.peer_id(), card);
     }
 
@@ -113,7 +113,12 @@ impl Phone {
                 Report::Event(event) => return event,
                 Report::Links(links) => self.links = links,
                 Report::Mutual(peer) => self.mutual.push(peer),
-                Report::Frame { .. } | Report::Bound { .. } | Report::Looped { .. } => {}
+                Report::Frame { .. }
+                | Report::Bound { .. }
+                | Report::Looped { .. }
+                | Report::PingThere(..)
+                | Report::Pinged { .. }
+                | Report::PingOver { .. } => {}
             }
         }
     }
@@ -261,9 +266,10 @@ async fn without_a_relay_the_ring_is_not_carried_and_the_links_say_why() {
             | Report::Frame { .. }
             | Report::Mutual(_)
             | Report::Bound { .. }
-            | Report::Looped { .. }) => {
-                panic!("nothing else can be known: {other:?}")
-            }
+            | Report::Looped { .. }
+            | Report::PingThere(..)
+            | Report::Pinged { .. }
+            | Report::PingOver { .. }) => panic!("nothing else can be known: {other:?}"),
         }
     }
     assert!(!errors.concat().contains("127.0.0.1"), "no address in what is shown");

@@ -26,6 +26,7 @@ const TABLE: &str = "
 dial them         | path state | state     | Dialing      busy         busy         +            busy         Connecting   Talking      Talking      busy         busy         busy         busy         +
 dial another      | path       | own state | Dialing      busy         busy         +            busy         +            Waiting      +            +            Held         +            +            +
 dial, hold nothing|            |           | Dialing      busy         busy         +            busy         busy         busy         busy         busy         busy         busy         busy         +
+dial, both tell   | path       | own state | Dialing      busy         busy         +            busy         +            Waiting      +            +            Held         +            +            +
 answer            | path state | state     | no-call      state        state        no-call      no-call      no-call      Talking      Talking      .            .            .            .            handled
 decline           | path state | state     | no-call      state        state        no-call      no-call      no-call      Ended        Ended        handled      handled      handled      handled      .
 silence           |            | own       | no-call      state        state        no-call      no-call      no-call      +            +            state        state        state        state        state
@@ -126,9 +127,13 @@ fn scene(phase: PhaseKind) -> Scene {
 }
 
 fn dial(whom: usize, hold_others: bool) -> Given {
+    dial_as(whom, hold_others, false)
+}
+
+fn dial_as(whom: usize, hold_others: bool, both_tell: bool) -> Given {
     let (call, lifetime) = (CallId::from_bytes([0x55; 16]), Duration::from_secs(30));
     let (peer, devices) = (peer(whom), vec![device(whom)]);
-    Given::Command(Command::Dial { call, peer, devices, lifetime, note: None, hold_others })
+    Given::Command(Command::Dial { call, peer, devices, lifetime, note: None, hold_others, both_tell })
 }
 
 /// The contact that the scene's call is with.
@@ -177,6 +182,7 @@ const ROWS: &[Row] = &[
     ("dial them", |s| dial(them(s), true)),
     ("dial another", |_| dial(3, true)),
     ("dial, hold nothing", |_| dial(3, false)),
+    ("dial, both tell", |_| dial_as(3, true, true)),
     ("answer", |s| Given::Command(Command::Answer { call: s.call, others: Others::Hold })),
     ("decline", |s| {
         let (reason, scope) = (DeclineReason::Declined, Scope::ThisDevice);

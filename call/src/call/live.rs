@@ -143,7 +143,7 @@ mod tests {
     fn of_three(out: &mut Out) -> Call {
         let (call, peer, lifetime) =
             (CallId::from_bytes([1; 16]), PeerId::from_bytes([1; 16]), Duration::from_secs(60));
-        let dial = Dial { call, own: OWN, peer, devices: vec![ONE], lifetime, note: None };
+        let dial = Dial { call, own: OWN, peer, devices: vec![ONE], lifetime, note: None, both_tell: false };
         let mut call = Call::dial(out, dial, Duration::from_secs(30), false);
         let mut second = Member::called(PeerId::from_bytes([2; 16]));
         second.legs.insert(TWO, Leg::new(call.wire, OWN, TWO, Stage::Invited));

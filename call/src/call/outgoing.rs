@@ -18,6 +18,9 @@ use crate::view::{EndReason, EndedBy, MemberState};
 
 /// A ring that no relay has taken by then ends the call.
 const REACH_WITHIN: Duration = Duration::from_secs(10);
+/// A ring that a relay has taken, and that no device has answered by then, ends the call between two who let each other see
+/// whether they can be reached.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a dial says.
 pub(crate) struct Dial {
@@ -27,6 +30,7 @@ pub(crate) struct Dial {
     pub(crate) devices: Vec<LegId>,
     pub(crate) lifetime: Duration,
     pub(crate) note: Option<String>,
+    pub(crate) both_tell: bool,
 }
 
 /// We called; nobody has answered.
@@ -39,8 +43,12 @@ pub(crate) struct Outgoing {
 /// How far our ring has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
-    /// No device is known to ring. A relay must have taken the ring by then; none once one has.
-    Unknown { carried_by: Option<Moment> },
+    /// Nobody is known to have it. A relay must have taken it by then. `both_tell`: silence then says something.
+    Nowhere { carried_by: Moment, both_tell: bool },
+    /// A relay has it. One of their devices must show by then that it has it too, where that is known to mean something.
+    Carried { heard_by: Option<Moment> },
+    /// A device of theirs has it.
+    Heard,
     /// It rings somewhere.
     Rings,
 }
@@ -50,15 +58,21 @@ impl Outgoing {
         self.reach == Reach::Rings
     }
 
-    fn carried_by(&self) -> Option<Moment> {
+    /// When the ring is given up unless it comes further, and what is said then.
+    fn further_by(&self) -> Option<(Moment, End)> {
         match self.reach {
-            Reach::Unknown { carried_by } => carried_by,
-            Reach::Rings => None,
+            Reach::Nowhere { carried_by, .. } => {
+                Some((carried_by, End::told(EndReason::Unreachable, EndedBy::Network)))
+            }
+            Reach::Carried { heard_by } => {
+                heard_by.map(|by| (by, End::told(EndReason::Unavailable, EndedBy::Policy)))
+            }
+            Reach::Heard | Reach::Rings => None,
         }
     }
 
     pub(super) fn deadline(&self) -> Moment {
-        self.carried_by().map_or(self.give_up, |by| by.min(self.give_up))
+        self.further_by().map_or(self.give_up, |(by, _)| by.min(self.give_up))
     }
 }
 
@@ -66,7 +80,7 @@ impl Call {
     /// Rings every device of a contact.
     pub(crate) fn dial(out: &mut Out, dial: Dial, window: Duration, muted_everywhere: bool) -> Self {
         let give_up = out.now + dial.lifetime;
-        let reach = Reach::Unknown { carried_by: Some(out.now + REACH_WITHIN) };
+        let reach = Reach::Nowhere { carried_by: out.now + REACH_WITHIN, both_tell: dial.both_tell };
         let phase = Phase::Outgoing(Outgoing { give_up, reach });
         let mut member = Member::called(dial.peer);
         for device in dial.devices {
@@ -80,10 +94,12 @@ impl Call {
         call
     }
 
-    /// A relay took our ring to one of the devices, or one of them shows that it has it.
-    pub(crate) fn carried(&mut self) -> Flow {
-        if let Phase::Outgoing(Outgoing { reach: Reach::Unknown { carried_by }, .. }) = &mut self.phase {
-            *carried_by = None;
+    /// A relay took our ring to one of the devices.
+    pub(crate) fn carried(&mut self, now: Moment) -> Flow {
+        if let Phase::Outgoing(Outgoing { reach, .. }) = &mut self.phase
+            && let Reach::Nowhere { both_tell, .. } = *reach
+        {
+            *reach = Reach::Carried { heard_by: both_tell.then(|| now + HEARD_WITHIN) };
         }
         None
     }
@@ -94,8 +110,7 @@ impl Call {
             let vain = if it.rings() { EndReason::NoAnswer } else { EndReason::Unavailable };
             return Some(End::told(stronger(vain, self.word()), EndedBy::Policy));
         }
-        let unreachable = it.carried_by().is_some_and(|by| by <= out.now);
-        unreachable.then(|| End::told(EndReason::Unreachable, EndedBy::Network))
+        it.further_by().filter(|(by, _)| *by <= out.now).map(|(_, end)| end)
     }
 
     /// A session stands with this device: it gets message 3 and the first path.
@@ -107,7 +122,11 @@ impl Call {
             leg.send(out, Message::Offer { remaining: give_up.since(out.now), text });
             leg.begin(out);
         }
-        self.carried();
+        if let Phase::Outgoing(Outgoing { reach, .. }) = &mut self.phase
+            && *reach != Reach::Rings
+        {
+            *reach = Reach::Heard;
+        }
     }
 
     /// This device will not answer.

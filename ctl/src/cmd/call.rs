@@ -9,6 +9,7 @@ use zbus::Variant;
 use super::Desk;
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
+use crate::pick;
 use crate::print::Form;
 use crate::wait::Follower;
 use crate::world::{Call, options};
@@ -78,9 +79,19 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
         desk.show_call(&call)?;
     }
     if call.is_over() && call.reason() == Reason::Unavailable {
-        desk.out.hint("They are not there, or do not have your card: `ahoyctl account card` writes it.");
+        desk.out.hint(if both_tell(desk, &call).await {
+            "They are not reachable now."
+        } else {
+            "They are not there, or do not have your card: `ahoyctl account card` writes it."
+        });
     }
     Ok(exit(&call, until))
+}
+
+/// Whether the two let each other see whether they can be reached: silence then means that they cannot.
+async fn both_tell(desk: &Desk, call: &Call) -> bool {
+    let row = pick::contact(&desk.bus, call.props.text("Contact")).await;
+    row.is_ok_and(|row| row.flag("ping") && row.flag("ping-there"))
 }
 
 /// The exit code of a call that is over, or active when that was waited for.

@@ -124,6 +124,9 @@ struct SetArgs {
     /// How loud they are played, 0 to 2
     #[arg(long, value_name = "FACTOR")]
     volume: Option<f64>,
+    /// They may see whether you can be reached
+    #[arg(long, value_name = "yes|no", value_parser = switch)]
+    ping: Option<bool>,
 }
 
 impl SetArgs {
@@ -137,6 +140,7 @@ impl SetArgs {
             ("ring-tone", file(&self.ring_tone)?.map(Variant::from)),
             ("icon", file(&self.icon)?.map(Variant::from)),
             ("volume", self.volume.map(Variant::from)),
+            ("ping", self.ping.map(Variant::from)),
         ])?;
         if changes.is_empty() {
             return Err(Fault::new(Exit::Usage, "Nothing to set. See: ahoyctl contact set --help"));
@@ -145,12 +149,12 @@ impl SetArgs {
     }
 }
 
-/// `on` or `off`.
+/// `on` or `off`, `yes` or `no`.
 fn switch(word: &str) -> Result<bool, String> {
     match word {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err("say on or off".to_owned()),
+        "on" | "yes" => Ok(true),
+        "off" | "no" => Ok(false),
+        _ => Err("say on or off, yes or no".to_owned()),
     }
 }
 
@@ -283,6 +287,7 @@ async fn show_all(desk: &Desk, id: &str) -> Result<(), Fault> {
     let usual = |key: &str| if row.text(key).is_empty() { "usual" } else { row.text(key) }.to_owned();
     pairs.extend(["ring-tone", "icon"].map(|key| (key, usual(key))));
     pairs.push(("volume", row.real("volume").to_string()));
+    pairs.push(("ping", yes_or_no("ping")));
     pairs.push(("last call", time::local(row.at("last-call-at"))));
     desk.out.pairs(&pairs)?;
     if !row.flag("mutual") {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use ahoy_call::CallId;
 use zbus::object_server::SignalEmitter;
 use zbus::{Variant, fdo, interface};
 
@@ -12,7 +13,7 @@ use super::engine_handle::{EngineHandle, surprised};
 use super::fault::Fault;
 use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
-use super::shown;
+use super::{names, shown};
 use crate::values::contact_rules::{MannerChange, Preconnect, RingPolicy};
 use crate::values::request::{Answer, ContactRequest};
 use crate::values::rows::{ContactChange, ContactFilter, ContactRow};
@@ -63,6 +64,7 @@ impl ContactsObject {
             ring_tone: changes.string("ring-tone")?,
             icon: changes.string("icon")?,
             volume: changes.f64("volume")?,
+            ping: changes.flag("ping")?,
             verified: None,
         };
         changes.finish()?;
@@ -83,6 +85,13 @@ impl ContactsObject {
     async fn unblock(&self, id: String, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
         self.change(id, ContactChange { blocked: Some(false), ..ContactChange::default() }).await
+    }
+
+    #[zbus(out_args("job"))]
+    async fn ping(&self, id: String, options: Dictionary) -> Result<String, Fault> {
+        Options::none(options)?;
+        let Answer::Call(job) = self.0.ask(ContactRequest::Ping(id)).await? else { return Err(surprised()) };
+        Ok(names::uuid(job))
     }
 
     async fn remove(&self, id: String, options: Dictionary) -> Result<(), Fault> {
@@ -127,7 +136,7 @@ fn read_filter(filter: Dictionary) -> Result<ContactFilter, Fault> {
 
 fn row(contact: ContactRow) -> Row {
     let manner = contact.manner;
-    BTreeMap::from([
+    let mut row: Row = BTreeMap::from([
         ("id", contact.id.into()),
         ("address", contact.address.into()),
         ("name", contact.name.into()),
@@ -141,8 +150,21 @@ fn row(contact: ContactRow) -> Row {
         ("ring-tone", manner.ring_tone.into()),
         ("icon", manner.icon.into()),
         ("volume", manner.volume.into()),
+        ("ping", manner.ping.into()),
+        ("ping-there", contact.ping_there.into()),
         ("safety-number", contact.safety_number.into()),
         ("added-at", contact.added_at.into()),
         ("last-call-at", contact.last_call_at.into()),
-    ])
+    ]);
+    if let Some(ping) = contact.ping {
+        row.insert("ping-job", names::uuid(CallId::from_bytes(ping.job)).into());
+        row.insert("ping-state", ping.state.word().into());
+        row.insert("ping-at", ping.at.into());
+        if let Some(took) = ping.took {
+            row.insert("ping-rtt-ms", (took.as_secs_f64() * 1_000.0).into());
+            // Until a ping takes the path of a call.
+            row.insert("ping-path", "relay".into());
+        }
+    }
+    row
 }

@@ -19,6 +19,9 @@ pub(super) struct ContactFile {
     pub(super) name: String,
     pub(super) blocked: bool,
     pub(super) mutual: bool,
+    /// Files of before do not say.
+    #[serde(default)]
+    pub(super) ping_there: bool,
     pub(super) added_at: i64,
     pub(super) last_call_at: i64,
     #[serde(flatten)]

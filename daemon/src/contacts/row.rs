@@ -19,6 +19,8 @@ pub(super) struct Row {
     pub(super) name: Box<str>,
     pub(super) blocked: bool,
     pub(super) mutual: bool,
+    /// They answer our pings, as they said last.
+    pub(super) ping_there: bool,
     pub(super) added_at: i64,
     pub(super) last_call_at: i64,
     /// What a person decided, if it is not the usual: most contacts pay nothing for it.
@@ -28,17 +30,36 @@ pub(super) struct Row {
 impl Row {
     /// Somebody who was added just now.
     pub(super) fn new(account: AccountBytes, name: &str, added_at: i64) -> Self {
-        let (blocked, mutual) = (false, false);
-        Self { account, name: name.into(), blocked, mutual, added_at, last_call_at: 0, manner: None }
+        let (blocked, mutual, ping_there) = (false, false, false);
+        Self {
+            account,
+            name: name.into(),
+            blocked,
+            mutual,
+            ping_there,
+            added_at,
+            last_call_at: 0,
+            manner: None,
+        }
     }
 
     /// From its file.
     pub(super) fn of(account: AccountBytes, file: ContactFile) -> Self {
-        let ContactFile { version: _, card: _, name, blocked, mutual, added_at, last_call_at, manner } = file;
+        let ContactFile {
+            version: _,
+            card: _,
+            name,
+            blocked,
+            mutual,
+            ping_there,
+            added_at,
+            last_call_at,
+            manner,
+        } = file;
         let manner = boxed(manner);
         // A version before took names as they came.
         let name = words::name(&name, "Somebody");
-        Self { account, name: name.into(), blocked, mutual, added_at, last_call_at, manner }
+        Self { account, name: name.into(), blocked, mutual, ping_there, added_at, last_call_at, manner }
     }
 
     /// As its file, with the text of the card.
@@ -49,6 +70,7 @@ impl Row {
             name: self.name.to_string(),
             blocked: self.blocked,
             mutual: self.mutual,
+            ping_there: self.ping_there,
             added_at: self.added_at,
             last_call_at: self.last_call_at,
             manner: self.manner(),
@@ -64,11 +86,19 @@ impl Row {
             twins: Vec::new(),
             blocked: self.blocked,
             mutual: self.mutual,
+            ping_there: self.ping_there,
+            ping: None,
             manner: self.manner(),
             safety_number: own.safety_number(self.account),
             added_at: self.added_at,
             last_call_at: self.last_call_at,
         }
+    }
+
+    /// Whether they may see that we can be reached: not who is never to ring, for we look offline to them.
+    pub(super) fn may_ping(&self) -> bool {
+        let never = contact_rules::RingPolicy::Never;
+        self.manner.as_ref().is_some_and(|manner| manner.ping && manner.ring_policy != never)
     }
 
     pub(super) fn is_favorite(&self) -> bool {

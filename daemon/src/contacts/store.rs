@@ -110,6 +110,7 @@ impl Contacts {
             peer,
             blocked: row.blocked,
             preconnect: row.preconnect(self.preconnect),
+            ping: row.may_ping(),
         };
         let roster = Arc::new(Roster::new(
             Arc::clone(&self.own),
@@ -329,9 +330,10 @@ impl Contacts {
             match then {
                 Then::Row(peer, row) => {
                     // What was noted while it was being written stays.
-                    let noted = self.rows.get(&peer).map(|old| (old.mutual, old.last_call_at));
-                    let (mutual, last_call_at) = noted.unwrap_or((row.mutual, row.last_call_at));
-                    self.rows.insert(peer, Row { mutual, last_call_at, ..row });
+                    let of = |row: &Row| (row.mutual, row.ping_there, row.last_call_at);
+                    let noted = self.rows.get(&peer).map(of);
+                    let (mutual, ping_there, last_call_at) = noted.unwrap_or(of(&row));
+                    self.rows.insert(peer, Row { mutual, ping_there, last_call_at, ..row });
                 }
                 Then::Gone(peer) => drop(self.rows.remove(&peer)),
                 Then::Listed(hash, at) => {
@@ -365,6 +367,18 @@ impl Contacts {
     /// A handshake with this contact was completed: they hold our card.
     pub fn set_mutual(&mut self, peer: PeerId) {
         self.note(peer, |row| !std::mem::replace(&mut row.mutual, true));
+    }
+
+    /// Whether we let this contact see that we can be reached, and they us, as they said last.
+    pub fn both_tell(&self, peer: PeerId) -> bool {
+        self.rows.get(&peer).is_some_and(|row| row.ping_there && row.may_ping())
+    }
+
+    /// They said whether they answer our pings. True if that is new.
+    pub fn set_ping_there(&mut self, peer: PeerId, answers: bool) -> bool {
+        let known = self.rows.get(&peer).is_some_and(|row| row.ping_there != answers);
+        self.note(peer, |row| std::mem::replace(&mut row.ping_there, answers) != answers);
+        known
     }
 
     /// There was a call with this contact at that time.

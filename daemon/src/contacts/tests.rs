@@ -315,6 +315,31 @@ fn how_a_contact_rings_outlives_a_restart_and_a_new_card() {
 }
 
 #[test]
+fn two_tell_each_other_only_while_both_say_so_and_what_they_said_outlives_a_restart_and_a_change() {
+    let (ana, _ben, mut contacts, peer) = acquainted();
+    let allow = |contacts: &mut Now, ping, ring_policy| {
+        let manner =
+            MannerChange { ping: Some(ping), ring_policy: Some(ring_policy), ..MannerChange::default() };
+        contacts.change(peer, &ContactChange { manner, ..ContactChange::default() }).unwrap();
+    };
+    assert!(contacts.set_ping_there(peer, true) && !contacts.set_ping_there(peer, true), "new once");
+    assert!(!contacts.both_tell(peer) && !contacts.roster().contact(peer).unwrap().ping, "we do not say so");
+    allow(&mut contacts, true, RingPolicy::Normal);
+    assert!(contacts.both_tell(peer) && contacts.roster().contact(peer).unwrap().ping);
+    drop(contacts);
+    let mut contacts = ana.contacts();
+    assert!(contacts.both_tell(peer) && contacts.get(peer).unwrap().ping_there);
+    allow(&mut contacts, true, RingPolicy::Never);
+    assert!(
+        !contacts.both_tell(peer) && !contacts.roster().contact(peer).unwrap().ping,
+        "to them we look offline"
+    );
+    allow(&mut contacts, true, RingPolicy::Normal);
+    assert!(contacts.set_ping_there(peer, false) && !contacts.both_tell(peer));
+    assert!(!contacts.set_ping_there(PeerId::from_bytes([9; 16]), true), "of nobody we know");
+}
+
+#[test]
 fn who_learns_our_address_is_decided_by_the_contact_s_own_setting_and_trust_is_a_compared_number() {
     let (ana, ben, mut contacts, peer) = acquainted();
     let number = contacts.get(peer).unwrap().safety_number;

@@ -22,7 +22,7 @@ pub(super) fn daemon(around: &Surroundings) -> Vec<Finding> {
 
 /// Whether the threads of sound would get priority in a call.
 pub(super) async fn real_time() -> Vec<Finding> {
-    let found = match priority::promised().await {
+    let found = match priority::is_given().await {
         Ok(()) => Finding::ok(Check::RealTime, "Sound gets real-time priority in a call."),
         Err(priority::Why::Absent) => Finding::warn(
             Check::RealTime,
@@ -30,7 +30,7 @@ pub(super) async fn real_time() -> Vec<Finding> {
         ),
         Err(priority::Why::Refused) => Finding::warn(
             Check::RealTime,
-            "RealtimeKit would refuse sound its real-time priority, so speech may stutter: systemctl status rtkit-daemon",
+            "RealtimeKit refuses sound its real-time priority, so speech may stutter on a busy machine: systemctl status rtkit-daemon",
         ),
     };
     vec![found]

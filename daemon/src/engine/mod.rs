@@ -2,9 +2,9 @@
 //!
 //! Lives here: the loop, and the list of components, each of which owns its fields and knows no other: `shown/` (the board and
 //! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
-//! `credentials.rs`, `diagnoses.rs`, `lines.rs`; `step.rs` says what an input comes to. The engine's hands: `perform.rs` (steps
-//! and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no call),
-//! `test_call.rs`.
+//! `credentials.rs`, `diagnoses.rs`, `lines.rs`, `pings.rs`; `step.rs` says what an input comes to. The engine's hands:
+//! `perform.rs` (steps and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no
+//! call), `test_call.rs`.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
 mod credentials;
@@ -18,6 +18,7 @@ mod outages;
 #[cfg(any(test, feature = "sample"))]
 pub mod outward;
 mod perform;
+mod pings;
 mod problems;
 mod refresh;
 mod reports;
@@ -44,6 +45,7 @@ use self::in_force::InForce;
 use self::lines::Lines;
 use self::numbers::Numbers;
 use self::outages::Outages;
+use self::pings::Pings;
 use self::problems::{Problems, Source};
 pub use self::refresh::account_row;
 use self::requests::{DiskLine, Stored};
@@ -138,6 +140,7 @@ pub struct Engine {
     numbers: Numbers,
     diagnoses: Diagnoses,
     lines: Lines,
+    pings: Pings,
     upkeep: Upkeep,
     outages: Outages,
     /// The service manager knows that we are there.
@@ -189,6 +192,7 @@ impl Engine {
             numbers: Numbers::default(),
             diagnoses: Diagnoses::default(),
             lines: Lines::default(),
+            pings: Pings::default(),
             outages: Outages::default(),
             announced: false,
             tone: None,

@@ -77,6 +77,10 @@ impl Engine {
                 }
                 return;
             }
+            Ok(Act::Ping(job, peer)) => {
+                self.order_signal(signal::SignalingOrder::Ping { job, peer });
+                Ok(Answer::Call(job))
+            }
             Ok(Act::Diagnose) => return self.diagnose(reply),
             Ok(Act::Adjust(adjust)) => {
                 match self.ports.media.device(media::DeviceOrder::Adjust(adjust.clone())) {
@@ -154,6 +158,7 @@ impl Engine {
             in_force: &mut self.in_force,
             devices: &self.devices,
             ring_policy: &mut self.ring_policy,
+            pings: &mut self.pings,
             board: self.shown.shown(),
             agents: &mut self.agents,
             paths: &self.paths,

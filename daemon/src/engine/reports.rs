@@ -7,11 +7,12 @@ use ahoy_call::{CallId, Event, LegId};
 
 use crate::engine::Engine;
 use crate::engine::problems::Source;
+use crate::engine::requests::hex;
 use crate::system::{clock, ready};
 use crate::values::diagnosis::Finding;
 use crate::values::line::Line;
 use crate::values::request::Answer;
-use crate::{history, media, signal};
+use crate::{bus, history, media, signal};
 
 impl Engine {
     pub(super) fn on_signal(&mut self, report: signal::Report) {
@@ -33,6 +34,17 @@ impl Engine {
             }
             signal::Report::Looped { bytes, relays } => self.on_looped(media::Carried { bytes, relays }),
             signal::Report::Mutual(peer) => self.contacts.set_mutual(peer),
+            signal::Report::Pinged { call, leg, peer } => self.on_ping(call, leg, peer),
+            signal::Report::PingOver { job, peer, took } => {
+                if self.pings.over(peer, job, took) {
+                    self.shown.publish(bus::Publication::ContactChanged(hex(peer)));
+                }
+            }
+            signal::Report::PingThere(peer, answers) => {
+                if self.contacts.set_ping_there(peer, answers) {
+                    self.shown.publish(bus::Publication::ContactChanged(hex(peer)));
+                }
+            }
             signal::Report::Bound { token, peer } => {
                 if self.contacts.bind(token, peer) {
                     self.send_roster();

@@ -1,9 +1,9 @@
 //! Rings that are let in or not.
 //!
-//! Lives here: asking who may ring before the rules hear of a ring, and again when do-not-disturb or a contact changes.
+//! Lives here: asking who may ring before the rules hear of a ring (and who may see that we are there), and again when do-not-disturb or a contact changes.
 //! Must not: decide who may ring (`ring_policy/` does), or know D-Bus.
 
-use ahoy_call::{CallView, Command, Event, SignalOrder, State};
+use ahoy_call::{CallId, CallView, Command, Event, LegId, PeerId, SignalOrder, State};
 
 use crate::engine::Engine;
 use crate::engine::ring_policy::{Dropped, Now, Ring};
@@ -32,6 +32,14 @@ impl Engine {
                 tracing::debug!(call = ?ring.call, "a ring was kept away");
                 self.drop_rings(over);
             }
+        }
+    }
+
+    /// A contact wants to know whether we can be reached. Who would be kept away now gets nothing.
+    pub(super) fn on_ping(&mut self, call: CallId, leg: LegId, peer: PeerId) {
+        let (now, rules) = (self.judged_at(), self.contacts.manner(peer));
+        if self.ring_policy.answers_ping(now.unix_us, rules.as_ref()) {
+            self.order_signal(SignalingOrder::Pong { call, leg });
         }
     }
 

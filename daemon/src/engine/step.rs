@@ -222,7 +222,8 @@ mod tests {
         let now = Moment::from_micros(1_000_000);
 
         let (devices, lifetime) = (vec![LegId::from_bytes([3; 16])], Duration::from_secs(60));
-        let dial = Command::Dial { call, peer, devices, lifetime, note: None, hold_others: false };
+        let dial =
+            Command::Dial { call, peer, devices, lifetime, note: None, hold_others: false, both_tell: false };
         let dialed = step(phone.command(now, dial).unwrap());
         assert!(matches!(dialed.orders[..], [Order::Signal(_)]), "{:?}", dialed.orders);
         assert_eq!(rows(&dialed), [(State::Dialing, "02".repeat(16))], "nobody's name: the id");

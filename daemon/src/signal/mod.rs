@@ -21,6 +21,7 @@ pub mod tls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahoy_call::{CallId, Event, LegId, Opaque, PeerId, SignalOrder};
 
@@ -77,6 +78,20 @@ pub enum SignalingOrder {
         /// They had called and we had not answered.
         unanswered: bool,
     },
+    /// Ask every device of a contact for a sign of life.
+    Ping {
+        /// For the report.
+        job: CallId,
+        /// The contact.
+        peer: PeerId,
+    },
+    /// Answer this ping of theirs.
+    Pong {
+        /// As it was reported.
+        call: CallId,
+        /// The device.
+        leg: LegId,
+    },
     /// Our own network has changed: look whether the relays are still there.
     NetworkChanged,
     /// A path is about to begin and its credentials are about to end: ask for fresh ones.
@@ -118,6 +133,26 @@ pub enum Report {
     Links(LinkState),
     /// A handshake with this contact was completed: they have our card.
     Mutual(PeerId),
+    /// A contact that may see whether we can be reached wants to know.
+    Pinged {
+        /// For the answer.
+        call: CallId,
+        /// The device.
+        leg: LegId,
+        /// Who.
+        peer: PeerId,
+    },
+    /// A ping of ours is over.
+    PingOver {
+        /// As ordered.
+        job: CallId,
+        /// Who.
+        peer: PeerId,
+        /// How long the first answer took; none came if none.
+        took: Option<Duration>,
+    },
+    /// A contact said whether it answers our pings.
+    PingThere(PeerId, bool),
     /// This token (its hash) came with a sealed message of this contact for the first time: keep the binding.
     Bound {
         /// The token's hash.

@@ -73,6 +73,11 @@ impl Peers {
         self.roster.as_ref().and_then(|it| it.contact(peer)).is_some_and(|known| known.preconnect)
     }
 
+    /// Whether a contact may see that we can be reached.
+    pub(super) fn may_ping(&self, peer: PeerId) -> bool {
+        self.roster.as_ref().and_then(|it| it.contact(peer)).is_some_and(|known| known.ping)
+    }
+
     /// A contact's devices that can be reached, with the ways to each. One whose certificate has ended is none of its
     /// devices any more.
     pub(super) fn devices(&self, unix_s: i64, peer: PeerId) -> Vec<(DeviceCertificate, Vec<Way>)> {

@@ -6,6 +6,7 @@
 
 mod handshake;
 mod one_shot;
+mod pings;
 mod rings;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,6 +17,7 @@ use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId, SignalOrder};
 use ahoy_proto::envelope::{EnvelopeId, TokenHash};
 use ahoy_proto::session::{FrameKind, Header, SessionId};
 use handshake::Knocker;
+use pings::Pings;
 
 use crate::signal::dropped::{Cause, Dropped};
 use crate::signal::peer_line::{Out, PeerLine, Repeat, ReplyInbox, Route, Stage};
@@ -56,6 +58,7 @@ pub(super) struct Sessions {
     lines: BTreeMap<Key, PeerLine>,
     by_session: BTreeMap<SessionId, Key>,
     one_shot: Vec<Repeat>,
+    pings: Pings,
     claimed: bool,
     dropped: Dropped,
     /// What the input comes to that is being handled; empty between two.
@@ -80,6 +83,7 @@ impl Sessions {
             lines: BTreeMap::new(),
             by_session: BTreeMap::new(),
             one_shot: Vec::new(),
+            pings: Pings::default(),
             claimed: false,
             dropped: Dropped::default(),
             out: Vec::new(),
@@ -123,7 +127,7 @@ impl Sessions {
 
     /// Inboxes where our rings are answered.
     pub(super) fn reply_inboxes(&self) -> impl Iterator<Item = &ReplyInbox> {
-        self.lines.values().filter_map(|line| line.route.reply())
+        self.lines.values().filter_map(|line| line.route.reply()).chain(self.pings.reply_inboxes())
     }
 
     /// Whether they changed since the last time.
@@ -150,6 +154,8 @@ impl Sessions {
                     line.set_channel(time.now, open, &mut self.out);
                 }
             }
+            SignalingOrder::Ping { job, peer } => self.ping(time, job, peer),
+            SignalingOrder::Pong { call, leg } => self.pong((call, leg)),
             SignalingOrder::Bye { call, peer, unanswered } => self.bye(time, call, peer, unanswered),
             SignalingOrder::NetworkChanged
             | SignalingOrder::Refresh
@@ -221,13 +227,15 @@ impl Sessions {
             errand.due(now, &mut self.out);
         }
         self.one_shot.retain(|errand| errand.deadline().is_some());
+        self.tick_pings(now);
         self.within_budget(now)
     }
 
     /// When [`Self::tick`] is next needed.
     pub(super) fn deadline(&self) -> Option<Moment> {
         let lines = self.lines.values().filter_map(PeerLine::deadline);
-        lines.chain(self.one_shot.iter().filter_map(Repeat::deadline)).min()
+        let errands = self.one_shot.iter().filter_map(Repeat::deadline);
+        lines.chain(errands).chain(self.pings.deadline()).min()
     }
 
     /// Nothing waits to be sent or acknowledged.
@@ -238,7 +246,8 @@ impl Sessions {
     /// Relays through which somebody is being reached.
     pub(super) fn relays(&self) -> impl Iterator<Item = &str> {
         let lines = self.lines.values().map(|line| &line.route);
-        let routes = lines.chain(self.one_shot.iter().map(|errand| &errand.route));
+        let errands = self.one_shot.iter().map(|errand| &errand.route);
+        let routes = lines.chain(errands).chain(self.pings.routes());
         routes.flat_map(Route::relays)
     }
 
@@ -292,15 +301,19 @@ impl Sessions {
 
     /// Message 2.
     fn reply(&mut self, now: Moment, session: SessionId, frame: &[u8]) -> Result<(), Cause> {
+        if let Some(done) = self.pong_came(now, session, frame) {
+            return done;
+        }
         let key = self.by_session.get(&session).ok_or(Cause::UnknownSession)?;
         let line = self.lines.get_mut(key).ok_or(Cause::UnknownSession)?;
         let Stage::Calling { calling, .. } = &mut line.stage else { return Err(Cause::Replayed) };
-        let (open, _) = calling.finish(frame)?;
+        let (open, said) = calling.finish(frame)?;
         line.stage = Stage::Open(open);
         line.mutual = true;
         let (peer, (call, leg)) = (line.peer, line.key);
         line.flush(now, &mut self.out);
         self.out.push(Out::Report(Report::Mutual(peer)));
+        self.hear_features(peer, &said.features);
         self.report(Event::Received { call, leg, message: Message::Ready });
         Ok(())
     }

@@ -7,6 +7,7 @@ mod budgets;
 mod mirror;
 mod notes;
 mod older;
+mod pings;
 mod repair;
 mod reply;
 mod rig;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use ahoy_call::{DeclineReason, Epoch, Event, LegId, Message, PeerId, Scope, SignalOrder};
 use ahoy_proto::envelope::{Envelope, Token, TokenHash};
+use ahoy_proto::hello::HelloKind;
 use ahoy_proto::identity::DeviceCertificate;
 use ed25519_dalek::SigningKey;
 use x25519_dalek::PublicKey;

@@ -10,7 +10,9 @@
 mod roll;
 mod rtkit;
 
-use tokio::sync::{Notify, watch};
+use std::sync::mpsc::sync_channel;
+
+use tokio::sync::{Notify, oneshot, watch};
 
 use self::roll::State;
 pub use self::roll::{Enlisted, enlist};
@@ -49,12 +51,29 @@ pub fn ask() {
     NEWS.notify_one();
 }
 
-/// Whether real-time priority would be given now: by this user's own right, or by RealtimeKit. Changes nothing.
-pub async fn promised() -> Result<(), Why> {
-    if roll::may_give() {
-        return Ok(());
-    }
-    RealtimeKit::connect().await?.gives().await
+/// Whether real-time priority is given now: asked for as in a call, for a thread of no use that ends with the question.
+pub async fn is_given() -> Result<(), Why> {
+    let (named, name) = oneshot::channel();
+    let (over, ends) = sync_channel::<()>(1);
+    let idle = move || {
+        // Who asks may be gone.
+        let _gone = named.send(roll::own_number());
+        let _over = ends.recv();
+    };
+    let begun = std::thread::Builder::new().name("priority".to_owned()).spawn(idle);
+    let (Ok(_thread), Ok(thread)) = (begun, name.await) else { return Err(Why::Refused) };
+    let given = async {
+        if !roll::limit() {
+            return Err(Why::Refused);
+        }
+        if roll::give(thread) {
+            return Ok(());
+        }
+        RealtimeKit::connect().await?.make_real_time(u64::try_from(thread).unwrap_or(0)).await
+    };
+    let given = given.await;
+    drop(over);
+    given
 }
 
 /// Threads may have come since, or one may have run away. Costs nothing where not.

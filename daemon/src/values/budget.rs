@@ -7,6 +7,8 @@
 //! | what of one contact | at once | a minute | where it is spent |
 //! |---|---|---|---|
 //! | handshakes opened | 64 | 30 | `signal/sessions/handshake.rs`, before its card is read |
+//! | its pings answered | 6 | 12 | `signal/sessions/pings.rs` |
+//! | its pings that wait for an answer | 1, of all 8 | | the same |
 //! | notes of missed calls | 64 | 1 | the same |
 //! | rings heard | 5 | 5 | `engine/ring_policy/mod.rs` |
 //! | rings that wait for the rules | 4 | | `signal/sessions/handshake.rs` |
@@ -48,6 +50,15 @@ pub const HANDSHAKES: Rate = Rate { burst: 64, minute: 30 };
 
 /// Notes of missed calls of one contact: a whole mailbox after a time away, then one a minute. Each is a row on the disk.
 pub const NOTES: Rate = Rate { burst: 64, minute: 1 };
+
+/// Pings of one contact that are answered, of those that may. Each is an exchange of keys and an envelope.
+pub const PINGS: Rate = Rate { burst: 6, minute: 12 };
+
+/// Pings of ours to one contact. Less than what they answer, so that one who pings is not taken for a flood.
+pub const PINGS_OF_OURS: Rate = Rate { burst: 4, minute: 8 };
+
+/// Pings of all contacts that wait for the engine's word.
+pub const PINGS_UNANSWERED: usize = 8;
 
 /// Sealed frames of one contact: a call's set-up takes some thirty, a repair ten.
 pub const FRAMES: Rate = Rate { burst: 256, minute: 600 };

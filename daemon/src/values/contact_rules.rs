@@ -28,6 +28,8 @@ pub struct ContactRules {
     pub icon: String,
     /// How loud they are played, 0 to 2; 1 is as loud as they come.
     pub volume: f64,
+    /// They may see whether we can be reached: a ping of theirs is answered.
+    pub ping: bool,
 }
 
 impl Default for ContactRules {
@@ -40,6 +42,7 @@ impl Default for ContactRules {
             ring_tone: String::new(),
             icon: String::new(),
             volume: 1.0,
+            ping: false,
         }
     }
 }
@@ -97,6 +100,8 @@ pub struct MannerChange {
     pub icon: Option<String>,
     /// See [`ContactRules`].
     pub volume: Option<f64>,
+    /// See [`ContactRules`].
+    pub ping: Option<bool>,
 }
 
 impl ContactRules {
@@ -123,6 +128,7 @@ impl ContactRules {
             ring_tone: change.ring_tone.clone().unwrap_or_else(|| self.ring_tone.clone()),
             icon: change.icon.clone().unwrap_or_else(|| self.icon.clone()),
             volume: change.volume.unwrap_or(self.volume),
+            ping: change.ping.unwrap_or(self.ping),
         })
     }
 }

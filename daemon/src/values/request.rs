@@ -106,6 +106,8 @@ pub enum ContactRequest {
     Change(String, Box<ContactChange>),
     /// Remove a contact and revoke its token.
     Remove(String),
+    /// Ask the contact of this id for a sign of life; answered with the job at once.
+    Ping(String),
     /// A fresh card of ours for somebody; the name is a reminder for whom.
     ExportCard(String),
     /// The cards that were given out and that nobody has used yet.

@@ -32,6 +32,8 @@ pub struct Known {
     pub blocked: bool,
     /// It may learn our network address before we answer.
     pub preconnect: bool,
+    /// It may see whether we can be reached.
+    pub ping: bool,
 }
 
 /// A delivery token of ours.

@@ -109,6 +109,10 @@ pub struct ContactRow {
     pub blocked: bool,
     /// A handshake was once completed: they have our card.
     pub mutual: bool,
+    /// They answer our pings, as they said last.
+    pub ping_there: bool,
+    /// Our last ping since the daemon began; filled where one contact is asked for.
+    pub ping: Option<Ping>,
     /// What a person decided about them.
     pub manner: ContactRules,
     /// Sixty digits that both see alike, to be compared over another channel.
@@ -117,6 +121,31 @@ pub struct ContactRow {
     pub added_at: i64,
     /// The last call with them.
     pub last_call_at: i64,
+}
+
+/// A ping of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ping {
+    /// Which one it was.
+    pub job: [u8; 16],
+    /// How it stands.
+    pub state: PingState,
+    /// How long the trip there and back took, if it was answered.
+    pub took: Option<Duration>,
+    /// When it was sent; microseconds since the Unix epoch.
+    pub at: i64,
+}
+
+ahoy_call::words! {
+    /// How a ping stands.
+    pub enum PingState {
+        /// It is on its way.
+        Asking = "asking",
+        /// They can be reached.
+        Answered = "answered",
+        /// Nothing came: they are away, or do not let us see.
+        Silent = "silent",
+    }
 }
 
 /// Which rows.

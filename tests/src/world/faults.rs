@@ -71,6 +71,7 @@ impl World {
                     lifetime: Duration::from_secs(30),
                     note: None,
                     hold_others: yes,
+                    both_tell: self.tells(who, owner),
                 }
             }
             Input::Answer => {

@@ -68,7 +68,19 @@ impl World {
     ) -> Result<(), Refusal> {
         let (a, owner) = (self.who(a), self.people[self.who(b)].owner);
         let (peer, devices, note) = (peer(owner), self.devices_of(owner), note.map(str::to_owned));
-        self.command(a, Command::Dial { call, peer, devices, lifetime, note, hold_others })
+        let both_tell = self.tells(a, owner);
+        self.command(a, Command::Dial { call, peer, devices, lifetime, note, hold_others, both_tell })
+    }
+
+    /// From now on these two let each other see whether they can be reached.
+    pub fn let_tell(&mut self, one: &str, other: &str) {
+        let (one, other) = (self.people[self.who(one)].owner, self.people[self.who(other)].owner);
+        self.telling.extend([(one, other), (other, one)]);
+    }
+
+    /// Whether that device's person and that person do.
+    pub(crate) fn tells(&self, device: usize, person: usize) -> bool {
+        self.telling.contains(&(self.people[device].owner, person))
     }
 
     /// The person takes the call that rings, holding the others.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ahoy_call::{CallId, Command, PeerId, State};
 
-use super::{Act, Components, failed, no_contact};
+use super::{Act, Components, fresh_id, no_contact};
 use crate::media;
 use crate::values::request::{Answer, CallRequest, Denied, DeniedKind, Guard, Lease, Verb, Which};
 
@@ -65,7 +65,7 @@ fn dial(
     hold_others: bool,
 ) -> Result<Act, Denied> {
     let peer = callee(with, target)?;
-    let call = fresh_call()?;
+    let call = fresh_id()?;
     if !with.ring_policy.dial(with.now) {
         let sentence = "You have dialed twenty times in a minute: wait a moment.";
         return Err(Denied::new(DeniedKind::RateLimited, sentence));
@@ -79,7 +79,8 @@ fn dial(
         return Err(Denied::new(DeniedKind::NoDevice, sentence));
     }
     let lifetime = lifetime.unwrap_or(with.in_force.config().call.lifetime);
-    let command = Command::Dial { call, peer, devices, lifetime, note, hold_others };
+    let both_tell = with.contacts.both_tell(peer);
+    let command = Command::Dial { call, peer, devices, lifetime, note, hold_others, both_tell };
     Ok(Act::Command(command, Answer::Call(shown)))
 }
 
@@ -148,13 +149,4 @@ fn resolve(with: &Components<'_>, which: Which, guard: Guard) -> Result<CallId, 
         return Err(Denied::new(DeniedKind::Stale, sentence));
     }
     call.ok_or_else(|| Denied::new(DeniedKind::NoSuchCall, "There is no call."))
-}
-
-fn fresh_call() -> Result<CallId, Denied> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(failed)?;
-    // A random UUID (RFC 9562, version 4) is its text form.
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    Ok(CallId::from_bytes(bytes))
 }

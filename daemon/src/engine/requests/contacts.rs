@@ -5,9 +5,10 @@
 
 use ahoy_call::PeerId;
 
-use super::{Act, Components, Done, Plan, hex, keep, no_contact};
+use super::{Act, Components, Done, Plan, fresh_id, hex, keep, no_contact};
 use crate::contacts::{Change, Contacts};
-use crate::values::request::{Answer, ContactRequest, Denied};
+use crate::values::contact_rules::RingPolicy;
+use crate::values::request::{Answer, ContactRequest, Denied, DeniedKind};
 use crate::values::rows::ContactRow;
 
 /// What is to be done when a change is safe.
@@ -29,7 +30,7 @@ impl ContactDone {
     }
 }
 
-pub(super) fn on_request(request: ContactRequest, with: &Components<'_>) -> Result<Act, Denied> {
+pub(super) fn on_request(request: ContactRequest, with: &mut Components<'_>) -> Result<Act, Denied> {
     let contacts = with.contacts;
     match request {
         ContactRequest::List(filter) => {
@@ -39,9 +40,10 @@ pub(super) fn on_request(request: ContactRequest, with: &Components<'_>) -> Resu
         ContactRequest::Get(id) => {
             let peer = contacts.resolve(&id)?;
             let row = contacts.get(peer).ok_or_else(|| no_contact(&id))?;
-            let row = ContactRow { twins: contacts.twins(peer), ..row };
+            let row = ContactRow { twins: contacts.twins(peer), ping: with.pings.last(peer), ..row };
             Ok(Act::Answer(Answer::Contact(Box::new(row))))
         }
+        ContactRequest::Ping(id) => ping(&id, with),
         ContactRequest::Find(text) => Ok(Act::Answer(Answer::Contacts(contacts.find(&text), String::new()))),
         ContactRequest::Add(card) => keep(move |with| {
             let (added, change) = with.contacts.add(&card, with.unix_us)?;
@@ -77,6 +79,26 @@ pub(super) fn on_request(request: ContactRequest, with: &Components<'_>) -> Resu
             keep(move |with| Ok(written(with, with.contacts.revoke(&id)?, ContactDone::nobody(Answer::Done))))
         }
     }
+}
+
+/// Only between two who both allow it; what the other allows shows in whether an answer comes.
+fn ping(id: &str, with: &mut Components<'_>) -> Result<Act, Denied> {
+    let peer = with.contacts.resolve(id)?;
+    let Some((rules, blocked)) = with.contacts.manner(peer) else { return Err(no_contact(id)) };
+    if !rules.ping || blocked || rules.ring_policy == RingPolicy::Never {
+        let sentence = "To see whether they can be reached, let them see the same of you: ahoyctl contact set NAME --ping yes";
+        return Err(Denied::new(DeniedKind::PermissionDenied, sentence));
+    }
+    if !with.board.manager.online {
+        let sentence = "No relay is connected, so nobody can be asked: `ahoyctl doctor` tells why.";
+        return Err(Denied::new(DeniedKind::NotConnected, sentence));
+    }
+    let job = fresh_id()?;
+    if !with.pings.begin(with.now, peer, job, with.unix_us) {
+        let sentence = "You have asked that very often: wait a moment.";
+        return Err(Denied::new(DeniedKind::RateLimited, sentence));
+    }
+    Ok(Act::Ping(job, peer))
 }
 
 /// Cards that nobody has used for long are taken back. The daemon's own wish.

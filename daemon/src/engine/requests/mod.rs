@@ -27,6 +27,7 @@ use crate::config::ChosenKey;
 use crate::contacts::{Change, Contacts};
 use crate::engine::devices::Devices;
 use crate::engine::in_force::InForce;
+use crate::engine::pings::Pings;
 use crate::engine::ring_policy::RingPolicy;
 use crate::engine::shown::Focus;
 use crate::media;
@@ -49,6 +50,7 @@ pub(super) struct Components<'a> {
     pub in_force: &'a mut InForce,
     pub devices: &'a Devices,
     pub ring_policy: &'a mut RingPolicy,
+    pub pings: &'a mut Pings,
     pub board: &'a Board,
     pub agents: &'a mut BTreeSet<String>,
     pub paths: &'a Paths,
@@ -81,6 +83,8 @@ pub(super) enum Act {
     EndTestCall,
     /// The others are silenced in all calls, or heard again.
     Deafen(bool),
+    /// Signaling asks this contact for a sign of life; the answer is the job.
+    Ping(CallId, PeerId),
     /// It is looked whether all that calls need is there.
     Diagnose,
     /// Something was picked in passing. `lasting`: the answer waits until it would outlive the daemon.
@@ -158,6 +162,16 @@ pub(super) fn not_kept(error: &io::Error) -> Denied {
 /// A contact's id on the bus.
 pub(super) fn hex(peer: PeerId) -> String {
     data_encoding::HEXLOWER.encode(&peer.bytes())
+}
+
+/// A random id, of a call or of a job.
+fn fresh_id() -> Result<CallId, Denied> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    // A random UUID (RFC 9562, version 4) is its text form.
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    Ok(CallId::from_bytes(bytes))
 }
 
 fn no_contact(what: &str) -> Denied {

@@ -149,6 +149,12 @@ impl RingPolicy {
         rules.ring_policy == Ruled::Silent || self.keeps_away(unix_us, rules)
     }
 
+    /// Whether a ping is answered: who may see that we are there, unless a ring of theirs would be kept away now.
+    pub(super) fn answers_ping(&self, unix_us: i64, rules: Option<&Known>) -> bool {
+        let Some((rules, false)) = rules else { return false };
+        rules.ping && rules.ring_policy != Ruled::Never && !self.keeps_away(unix_us, rules)
+    }
+
     /// Whether do-not-disturb is what keeps such a contact away.
     pub(super) fn keeps_away(&self, unix_us: i64, rules: &ContactRules) -> bool {
         let comes_through = match self.dnd.mode {

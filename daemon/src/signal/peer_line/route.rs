@@ -103,7 +103,7 @@ impl Route {
     }
 
     /// Sends a frame by one way, another each turn.
-    pub(super) fn post_one(
+    pub(in crate::signal) fn post_one(
         &self,
         turn: u32,
         peer: PeerId,

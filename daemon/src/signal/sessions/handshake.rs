@@ -77,6 +77,10 @@ impl Sessions {
         if is_kept_for_too_long(time.unix_s, &hello) {
             return Err(Cause::Replayed);
         }
+        // To whom it is not allowed nothing happens at all, as where there are no pings.
+        if hello.kind == HelloKind::Ping && !known.ping {
+            return Err(Cause::Unsupported);
+        }
         let sender = self.peers.admit(known, came.token, &hello)?;
         if sender.newly_bound {
             self.out.push(Out::Report(Report::Bound { token: came.token.bytes(), peer: sender.peer }));
@@ -109,7 +113,8 @@ impl Sessions {
                 self.replay.insert(peer, handshake);
                 self.report(Event::MissedNote { call: hello.call, peer, at_unix_us, why: None });
             }
-            HelloKind::Ping | HelloKind::Card(_) => return Err(Cause::Unsupported),
+            HelloKind::Ping => self.pinged(time, came, called, &hello, sender, handshake)?,
+            HelloKind::Card(_) => return Err(Cause::Unsupported),
         }
         Ok(())
     }
@@ -135,6 +140,7 @@ impl Sessions {
             return self.cannot_answer(time, peer, hello, handshake);
         };
         self.by_session.insert(called.id(), key);
+        self.hear_features(peer, &hello.features);
         let stage = Stage::Called { called: Some(called), until: time.now + hello.lifetime, handshake };
         self.lines.insert(key, PeerLine::new(key, peer, route, stage, time.now));
         let (lifetime, preconnect, policy) = (hello.lifetime, sender.preconnect, RingPolicy::Normal);
@@ -223,7 +229,7 @@ fn is_kept_for_too_long(unix_s: i64, hello: &Hello) -> bool {
 
 /// Where this caller is answered: at the inbox that it named, by the relay that brought its ring, which is ours. At the
 /// relays of its card before an answer only if it may learn our address, or if they are ours as well. `None`: nowhere.
-fn route(came: Came<'_>, hello: &Hello, preconnect: bool, mut on_card: Vec<Way>) -> Option<Route> {
+pub(super) fn route(came: Came<'_>, hello: &Hello, preconnect: bool, mut on_card: Vec<Way>) -> Option<Route> {
     // At the relay of the named inbox, that one is enough.
     on_card.retain(|way| hello.reply.is_none() || way.relay != came.relay);
     let (ours, theirs): (Vec<Way>, Vec<Way>) = on_card.into_iter().partition(|way| way.ours);

@@ -56,8 +56,8 @@ impl Sessions {
         let (device, ways) = devices.into_iter().find(|(it, _)| it.leg_id() == about.leg)?;
         let token = ways.first()?.token.hash();
         let reply = match about.kind {
-            HelloKind::Ring => Some(reply_inbox(own, &ways)?),
-            HelloKind::Bye | HelloKind::Missed | HelloKind::Ping | HelloKind::Card(_) => None,
+            HelloKind::Ring | HelloKind::Ping => Some(reply_inbox(own, &ways)?),
+            HelloKind::Bye | HelloKind::Missed | HelloKind::Card(_) => None,
         };
         let hello = Hello {
             certificate: own.certificate.clone(),
@@ -65,7 +65,7 @@ impl Sessions {
             call: about.call,
             lifetime: about.lifetime,
             versions: vec![VERSION],
-            features: Vec::new(),
+            features: self.features(about.peer),
             reply: reply.as_ref().map(|it| it.to),
             sent_s: Some(time.unix_s),
             token: Some(token),
@@ -79,6 +79,7 @@ impl Sessions {
     /// The rules say something in a call.
     pub(super) fn send(&mut self, now: Moment, key: Key, message: &Message) {
         let revision = self.peers.own().map_or(0, |own| own.revision);
+        let features = self.lines.get(&key).map(|line| self.features(line.peer)).unwrap_or_default();
         let Some(line) = self.lines.get_mut(&key) else { return };
         match &mut line.stage {
             Stage::Open(_) => line.send(now, message, &mut self.out),
@@ -90,7 +91,7 @@ impl Sessions {
                 }
                 let Some(called) = called.take() else { return };
                 let (peer, handshake) = (line.peer, *handshake);
-                match called.reply(revision, &[]) {
+                match called.reply(revision, &features) {
                     Ok((session, message_2)) => {
                         if let Err(cause) = line.answer(now, &message_2, &mut self.out) {
                             self.dropped.count(cause);

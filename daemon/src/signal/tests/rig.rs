@@ -87,7 +87,7 @@ impl Phone {
     }
 
     pub(crate) fn add(&mut self, card: Card) {
-        self.contacts.push(Known { peer: card.peer_id(), blocked: false, preconnect: true });
+        self.contacts.push(Known { peer: card.peer_id(), blocked: false, preconnect: true, ping: false });
         self.cards.insert(card.peer_id(), card);
         self.tell();
     }

@@ -53,7 +53,7 @@ pub struct Enlisted(usize);
 
 /// Puts the present thread on the list. None if there are too many.
 pub fn enlist() -> Option<Enlisted> {
-    let thread = rustix::thread::gettid().as_raw_nonzero().get();
+    let thread = own_number();
     let taken = |slot: &Slot| {
         let free = slot.thread.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Relaxed);
         free.map(|_| slot.state.store(State::Waiting as u8, Ordering::Release)).is_ok()
@@ -117,9 +117,9 @@ pub(super) fn limit() -> bool {
     setrlimit(Resource::Rttime, limit).is_ok()
 }
 
-/// Whether this user may give that priority without asking anybody (`limits.d`). What a capability allows besides is not seen.
-pub(super) fn may_give() -> bool {
-    getrlimit(Resource::Rtprio).current.is_none_or(|most| most >= u64::from(PRIORITY))
+/// The present thread's number.
+pub(super) fn own_number() -> i32 {
+    rustix::thread::gettid().as_raw_nonzero().get()
 }
 
 /// Gives real-time priority to a thread of ours. True where this user may do so without asking anybody.

@@ -42,22 +42,6 @@ impl RealtimeKit {
         self.ask("MakeThreadHighPriority", &(thread, HIGH)).await
     }
 
-    /// Whether it gives as much as we would ask for.
-    pub(super) async fn gives(&self) -> Result<(), Why> {
-        let properties = Some("org.freedesktop.DBus.Properties");
-        let of = (NAME, "MaxRealtimePriority");
-        let asked = self.0.call_method(Some(NAME), PATH, properties, "Get", &of);
-        let most = match clock::timeout(PATIENCE, asked).await {
-            Ok(Ok(said)) => {
-                said.body().deserialize::<zbus::OwnedVariant>().ok().and_then(|it| i32::try_from(it).ok())
-            }
-            Ok(Err(error)) => return Err(if is_absent(&error) { Why::Absent } else { Why::Refused }),
-            Err(_over) => None,
-        };
-        let enough = most.is_some_and(|most| u32::try_from(most).is_ok_and(|most| most >= PRIORITY));
-        if enough { Ok(()) } else { Err(Why::Refused) }
-    }
-
     async fn ask<B>(&self, method: &str, body: &B) -> Result<(), Why>
     where
         B: serde::Serialize + zbus::wire::DynamicType,
