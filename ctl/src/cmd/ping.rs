@@ -57,15 +57,11 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     let answered = row.text("ping-state") == "answered";
     let ms = row.real("ping-rtt-ms");
     let by = row.text("ping-path");
-    let told = json!({"contact": id, "name": name, "state": row.text("ping-state")});
-    let told = match told {
-        serde_json::Value::Object(mut told) if answered => {
-            told.insert("rtt_ms".into(), json!(ms));
-            told.insert("path".into(), json!(by));
-            serde_json::Value::Object(told)
-        }
-        told => told,
-    };
+    let mut told = json!({"contact": id, "name": name, "state": row.text("ping-state")});
+    if answered {
+        told["rtt_ms"] = json!(ms);
+        told["path"] = json!(by);
+    }
     let took = if answered { format!("{ms:.0} ms") } else { String::new() };
     desk.out.either(told, &[&name, row.text("ping-state"), &took, by])?;
     if !answered {

@@ -56,7 +56,7 @@ impl Side {
         self.sequence = self.sequence.wrapping_add(1);
         let (sequence, timestamp) = (self.sequence, 960 * u32::from(self.sequence));
         let payload = self.voice.clone();
-        let packet = Packet { sequence, timestamp, first: false, payload, copies: Vec::new() };
+        let packet = Packet { sequence, timestamp, first: false, payload, copies: Vec::new(), event: None };
         self.order(PathOrder::Packet(Track::Voice, packet));
     }
 
@@ -81,7 +81,10 @@ impl Side {
                     self.came = packet.payload;
                 }
                 PathEvent::Reception(reception) => self.reported |= reception.round_trip.is_some(),
-                PathEvent::Takes(_)
+                PathEvent::Gone
+                | PathEvent::Pair(_)
+                | PathEvent::Ciphers(_)
+                | PathEvent::Takes(_)
                 | PathEvent::Feedback(_)
                 | PathEvent::Asked(_)
                 | PathEvent::Frame(_)

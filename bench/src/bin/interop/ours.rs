@@ -198,7 +198,12 @@ impl Manager {
             PathEvent::Reception(reception) => self.stats.round_trip = reception.round_trip,
             PathEvent::Frame(bytes) => self.frames.push(bytes),
             PathEvent::Channel(open) => self.channel = open,
-            PathEvent::Takes(_) | PathEvent::Feedback(_) | PathEvent::Asked(_) => {}
+            PathEvent::Gone
+            | PathEvent::Pair(_)
+            | PathEvent::Ciphers(_)
+            | PathEvent::Takes(_)
+            | PathEvent::Feedback(_)
+            | PathEvent::Asked(_) => {}
         }
         ensure!(self.failed.is_none(), "the path failed: {:?}", self.failed);
         Ok(None)

@@ -40,6 +40,7 @@ impl Mouth {
             first: self.sequence == 1,
             payload: packet[..length].to_vec(),
             copies: Vec::new(),
+            event: None,
         })
     }
 }

@@ -224,6 +224,7 @@ impl Running {
             Report::Gone { .. }
             | Report::Frame { .. }
             | Report::Channel { .. }
+            | Report::Line { .. }
             | Report::Problems(_)
             | Report::Notes(_)
             | Report::Devices(_)
@@ -246,6 +247,8 @@ impl Running {
             PathEvent::Up
             | PathEvent::Lost
             | PathEvent::Gone
+            | PathEvent::Pair(_)
+            | PathEvent::Ciphers(_)
             | PathEvent::Takes(_)
             | PathEvent::Reception(_)
             | PathEvent::Feedback(_)
@@ -289,7 +292,6 @@ impl Running {
     }
 
     fn deliver(&mut self, to: To, message: Message) {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the two ends tell each other nothing else")]
         match (to, message) {
             (To::Far, Message::Description { description, .. }) => self.begin_far(description),
             (To::Far, Message::Candidates { list, .. }) if self.far.is_none() => self.early.extend(list),
@@ -300,6 +302,7 @@ impl Running {
             (To::Near, Message::Candidates { list, complete, .. }) => {
                 self.to_near(MediaOrder::Candidates { list, complete });
             }
+            // The two ends tell each other nothing else.
             _ => {}
         }
     }

@@ -68,7 +68,7 @@ fn answer(sections: &Sections, setup: Option<DtlsRole>) -> String {
 fn pictures_are_refused_in_their_place_and_the_library_never_hears_of_them() {
     let theirs = read(&browser(2, &[video("v"), voice("sendrecv"), frames()])).unwrap();
     assert!(!theirs.text.contains("video") && theirs.text.contains("a=group:BUNDLE 0 d\r\n"));
-    assert_eq!(theirs.payload_types, PayloadTypes { opus: 96, red: None });
+    assert_eq!(theirs.payload_types, PayloadTypes { opus: 96, red: None, event: None });
     assert_eq!((theirs.ufrag.as_deref(), theirs.candidates.len()), (Some("theirs"), 1));
     assert!(!theirs.text.contains("candidate:"));
     let ours = answer(&theirs.sections, None);

@@ -106,7 +106,9 @@ fn a_pause_between_digits_is_the_voice_again() {
 
 #[test]
 fn a_digit_outlives_the_loss_of_its_first_packets_of_its_last_and_of_many_between() {
-    let losses: [(&str, fn(usize) -> bool); 6] = [
+    /// Whether a packet of a digit, by its number, gets lost.
+    type Lost = fn(usize) -> bool;
+    let losses: [(&str, Lost); 6] = [
         ("the first", |n| n == 0),
         ("the first two", |n| n < 2),
         ("every end", |n| n >= 4),

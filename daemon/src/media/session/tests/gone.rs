@@ -16,7 +16,14 @@ impl Transport for Noting {
 }
 
 fn packet() -> PathEvent {
-    let packet = Packet { sequence: 1, timestamp: 960, first: true, payload: vec![0xf8], copies: Vec::new() };
+    let packet = Packet {
+        sequence: 1,
+        timestamp: 960,
+        first: true,
+        payload: vec![0xf8],
+        copies: Vec::new(),
+        event: None,
+    };
     PathEvent::Packet { member: KEY.0, track: Track::Voice, packet }
 }
 
