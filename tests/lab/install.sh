@@ -23,7 +23,7 @@ packages() {
     look) echo sway waybar grim fonts-dejavu-core ;;
     mutants) echo gcc libc6-dev ;;
     fuzz) echo g++ ;;
-    interop) echo chromium firefox-esr python3 python3-venv ;;
+    interop) echo chromium firefox-esr pulseaudio python3 python3-venv ;;
     desktop) echo xvfb dunst imagemagick fonts-dejavu-core playerctl python3-dbusmock ;;
     *) echo "install.sh: no list is called '$1'" >&2; return 1 ;;
   esac

@@ -253,15 +253,19 @@ async fn glare(world: &mut World, restarts: bool) -> anyhow::Result<Duration> {
         tries += 1;
         ensure!(tries <= 3 * COLLISIONS, "{collisions} collisions in {tries} tries");
         let offers = (world.count(true, SdpKind::Offer), world.count(false, SdpKind::Offer));
+        let answers = world.count(false, SdpKind::Answer);
         world.tell(json!({ "do": if restarts { "restart" } else { "renew" } })).await?;
         match restarts {
             true => world.ours.restart_ice()?,
             false => world.ours.renegotiate()?,
         }
-        let both = |world: &mut World| {
-            world.count(true, SdpKind::Offer) > offers.0 && world.count(false, SdpKind::Offer) > offers.1
+        // One whose restart came about with ours has nothing to offer any more: then there was no collision.
+        let offered = |world: &mut World| {
+            let theirs = world.count(false, SdpKind::Offer) > offers.1;
+            let answered = world.count(false, SdpKind::Answer) > answers;
+            world.count(true, SdpKind::Offer) > offers.0 && (theirs || answered)
         };
-        world.until("two offers", both).await?;
+        world.until("both wishes", offered).await?;
         let answered =
             |world: &mut World| world.passed.last().is_some_and(|last| last.kind == SdpKind::Answer);
         world.until("an answer at the end", answered).await?;

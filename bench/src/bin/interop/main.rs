@@ -89,12 +89,12 @@ async fn with(
 async fn once(program: Program, case: &str, target: &Path) -> anyhow::Result<Figures> {
     let home = tempfile::tempdir().context("making a home")?;
     let server = Server::begin().await?;
-    let mut child = program.begin(server.port, home.path(), target)?;
+    let running = program.begin(server.port, home.path(), target).await?;
     let mut world = World::begin(server.wait().await?).await?;
     let figures = cases::run(case, &mut world).await;
     // What failed is told; what ends after it is not.
     let parted = world.part().await;
-    child.kill().await.context("ending the other program")?;
+    running.end().await?;
     let figures = figures?;
     parted.map(|()| figures)
 }

@@ -5,8 +5,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use ahoyd::system::clock;
+use anyhow::{Context as _, ensure};
 use tokio::process::{Child, Command};
 
 use crate::cases;
@@ -51,8 +53,8 @@ impl Program {
         }
     }
 
-    /// Begins it. It ends when this is dropped.
-    pub(crate) fn begin(self, port: u16, home: &Path, target: &Path) -> anyhow::Result<Child> {
+    /// Begins it, with what it needs beside it.
+    pub(crate) async fn begin(self, port: u16, home: &Path, target: &Path) -> anyhow::Result<Running> {
         let page = format!("http://127.0.0.1:{port}/");
         let mut command = match self {
             Self::Chromium => {
@@ -73,6 +75,7 @@ impl Program {
                     .context("writing Firefox's settings")?;
                 let mut command = Command::new("firefox-esr");
                 command.args(["--headless", "--no-remote", "--profile"]).arg(home).arg(page);
+                command.env("PULSE_SERVER", format!("unix:{}", socket(home).display()));
                 command
             }
             Self::Aiortc => {
@@ -82,15 +85,55 @@ impl Program {
                 command
             }
         };
-        let log = std::fs::File::create(home.join("program.log")).context("making its log")?;
-        command
-            .env("HOME", home)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .kill_on_drop(true);
-        command.spawn().with_context(|| format!("starting {}", self.name()))
+        let sound = match self {
+            Self::Firefox => Some(begin_sound(home).await?),
+            Self::Chromium | Self::Aiortc => None,
+        };
+        Ok(Running { program: spawn(&mut command, home)?, sound })
     }
+}
+
+/// A program that was begun. It ends when this is dropped.
+pub(crate) struct Running {
+    program: Child,
+    sound: Option<Child>,
+}
+
+impl Running {
+    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
+        self.program.kill().await.context("ending the other program")?;
+        match &mut self.sound {
+            Some(sound) => sound.kill().await.context("ending its sound server"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn spawn(command: &mut Command, home: &Path) -> anyhow::Result<Child> {
+    let log = std::fs::File::options().create(true).append(true).open(home.join("program.log"));
+    let log = log.context("making its log")?;
+    command.env("HOME", home).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+    command.spawn().with_context(|| format!("starting {:?}", command.as_std().get_program()))
+}
+
+/// Where Firefox finds its sound server.
+fn socket(home: &Path) -> PathBuf {
+    home.join("sound")
+}
+
+/// Without a sound server Firefox does not even reckon sound. This one plays nowhere.
+async fn begin_sound(home: &Path) -> anyhow::Result<Child> {
+    let protocol = format!("module-native-protocol-unix auth-anonymous=1 socket={}", socket(home).display());
+    let mut command = Command::new("pulseaudio");
+    command.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]);
+    command.args(["-L", "module-null-sink", "-L", &protocol]).env("XDG_RUNTIME_DIR", home);
+    let child = spawn(&mut command, home)?;
+    let give_up = clock::now() + Duration::from_secs(10);
+    while !socket(home).exists() {
+        ensure!(clock::now() < give_up, "Firefox's sound server does not begin");
+        clock::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(child)
 }
 
 /// The Python that has aiortc (`make interop`).
