@@ -189,7 +189,6 @@ impl Call {
             self.legs_mut().for_each(|leg| leg.admit(out));
         } else {
             self.ring(out);
-            self.legs_mut().for_each(|leg| leg.gather(out));
         }
         None
     }

@@ -17,7 +17,6 @@ pub(crate) mod netlink;
 pub mod paths;
 pub mod priority;
 pub mod private;
-pub(crate) mod race;
 pub mod ready;
 pub mod store;
 pub mod trust;
