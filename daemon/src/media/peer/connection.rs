@@ -68,8 +68,8 @@ pub(super) async fn build(
     listener: Listener,
 ) -> Result<Connection> {
     let mut engine = MediaEngine::default();
-    for (rtp_codec, payload_type) in [(opus(), PAYLOAD_TYPE), (red(), RED), (events(), EVENT)] {
-        engine.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type }, RtpCodecKind::Audio)?;
+    for codec in codecs() {
+        engine.register_codec(codec, RtpCodecKind::Audio)?;
     }
     let chain = configure_rtcp_reports(Registry::new()).with(Slot::from(reception::SLOT), listener);
     let link = PeerConnectionBuilder::<SocketAddr>::new()
@@ -112,6 +112,10 @@ async fn furnish(
     let track = MediaStreamTrack::new(stream, label.clone(), label, RtpCodecKind::Audio, vec![encoding]);
     let track = Arc::new(TrackLocalStaticRTP::new(track));
     link.add_track(track.clone()).await?;
+    // By itself the library offers of a track its one codec and what repairs that, and no digits.
+    for transceiver in link.get_transceivers().await {
+        transceiver.set_codec_preferences(codecs()).await?;
+    }
     // Frames number and repeat themselves, so the channel neither orders nor repeats. Both sides know it as stream 0.
     let channel = RTCDataChannelInit {
         ordered: false,
@@ -138,6 +142,12 @@ fn settings() -> SettingEngine {
         // The addresses are chosen before: where loopback is among them, it is meant.
         .with_include_loopback_candidate(true)
         .build()
+}
+
+/// All that the voice may be, the first what it is.
+fn codecs() -> Vec<RTCRtpCodecParameters> {
+    let all = [(opus(), PAYLOAD_TYPE), (red(), RED), (events(), EVENT)];
+    all.map(|(rtp_codec, payload_type)| RTCRtpCodecParameters { rtp_codec, payload_type }).into()
 }
 
 fn opus() -> RTCRtpCodec {
