@@ -60,8 +60,9 @@ impl CallObject {
     }
 
     async fn send_tones(&self, tones: String, options: Dictionary) -> Result<(), Fault> {
+        let guard = Options::guard_only(options)?;
         let digits = Digits::parse(&tones).ok_or_else(|| Fault::option(NO_DIGITS))?;
-        self.engine.verb(self.which(), Verb::SendTones(digits), Options::guard_only(options)?).await
+        self.engine.verb(self.which(), Verb::SendTones(digits), guard).await
     }
 
     #[zbus(out_args("levels"))]

@@ -48,6 +48,9 @@ impl Mic {
     }
 }
 
+/// Looks without a digit after which it is over: a shorter break does not make two of it (ITU-T Q.24).
+const PAUSE: usize = 3;
+
 /// What was played, judged by the end of it.
 pub(crate) struct Ear {
     played: Receiver<Vec<f32>>,
@@ -55,6 +58,8 @@ pub(crate) struct Ear {
     /// Digits so far, the one that sounds, and how far that was looked at.
     digits: String,
     sounding: Option<char>,
+    /// Looks since it was there.
+    pause: usize,
     judged: usize,
 }
 
@@ -78,7 +83,11 @@ impl Ear {
             let place = strong(rows).and_then(|row| Some((row, strong(columns)?)));
             let digit = place.map(|(row, column)| char::from(b"123A456B789C*0#D"[row * 4 + column]));
             self.digits.extend(digit.filter(|_| digit != self.sounding));
-            (self.sounding, self.judged) = (digit, self.judged + 480);
+            self.judged += 480;
+            self.pause = if digit.is_some() { 0 } else { self.pause + 1 };
+            if digit.is_some() || self.pause >= PAUSE {
+                self.sounding = digit;
+            }
         }
         &self.digits
     }
@@ -98,7 +107,7 @@ impl Ear {
         self.window();
         self.all.clear();
         self.digits.clear();
-        (self.sounding, self.judged) = (None, 0);
+        (self.sounding, self.pause, self.judged) = (None, 0, 0);
     }
 
     /// The longest stretch, in steps of 10 ms, in which next to nothing was played.
@@ -149,7 +158,18 @@ impl Hum {
         let mic = Mic::default();
         let (played, heard) = sync_channel(100_000);
         let hum = Self { voice, mic: mic.clone(), since: None, given: 0, played, asked: None, wrote: 0 };
-        (hum, mic, Ear { played: heard, all: Vec::new(), digits: String::new(), sounding: None, judged: 0 })
+        (
+            hum,
+            mic,
+            Ear {
+                played: heard,
+                all: Vec::new(),
+                digits: String::new(),
+                sounding: None,
+                pause: 0,
+                judged: 0,
+            },
+        )
     }
 }
 
