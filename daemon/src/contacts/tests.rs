@@ -323,6 +323,7 @@ fn two_tell_each_other_only_while_both_say_so_and_what_they_said_outlives_a_rest
         contacts.change(peer, &ContactChange { manner, ..ContactChange::default() }).unwrap();
     };
     assert!(contacts.set_ping_there(peer, true) && !contacts.set_ping_there(peer, true), "new once");
+    contacts.settle();
     assert!(!contacts.both_tell(peer) && !contacts.roster().contact(peer).unwrap().ping, "we do not say so");
     allow(&mut contacts, true, RingPolicy::Normal);
     assert!(contacts.both_tell(peer) && contacts.roster().contact(peer).unwrap().ping);
