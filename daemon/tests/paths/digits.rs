@@ -79,14 +79,14 @@ async fn digits_outlive_losses_and_no_number_stands_for_two_packets() {
 async fn a_call_that_is_held_or_loses_its_path_sends_what_waits_no_more() {
     let _shared = COMPANY.read().await;
     let mut w = Between::talking(FIRST).await;
-    send(&mut w, &"5".repeat(60));
+    send(&mut w, &"50".repeat(30));
     w.until("the first digits", |w| w.ben.ear.digits().len() > 3).await;
     w.ana.order(FIRST, MediaOrder::SetHeld(true));
     w.until("silence", |w| w.ben.ear.is_silent()).await;
     w.ana.order(FIRST, MediaOrder::SetHeld(false));
     w.ben.ear.start_over();
     w.until("Ana's voice again", |w| w.ben.ear.hears(ANA)).await;
-    send(&mut w, &"7".repeat(60));
+    send(&mut w, &"72".repeat(30));
     w.until("the first digits", |w| w.ben.ear.digits().len() > 3).await;
     w.ana.order(FIRST, MediaOrder::Pause);
     w.cut(FIRST);

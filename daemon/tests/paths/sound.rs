@@ -48,18 +48,12 @@ impl Mic {
     }
 }
 
-/// Looks without a digit after which it is over: a shorter break does not make two of it (ITU-T Q.24).
-const PAUSE: usize = 3;
-
 /// What was played, judged by the end of it.
 pub(crate) struct Ear {
     played: Receiver<Vec<f32>>,
     all: Vec<f32>,
-    /// Digits so far, the one that sounds, and how far that was looked at.
+    /// Digits so far, and how far that was looked at.
     digits: String,
-    sounding: Option<char>,
-    /// Looks since it was there.
-    pause: usize,
     judged: usize,
 }
 
@@ -74,7 +68,8 @@ impl Ear {
         self.window().is_some_and(|window| window.chunks(2400).all(|part| loudness(part, voice) > 0.05))
     }
 
-    /// The digits that were played since it began to listen, by their pitches (ITU-T Q.23).
+    /// The digits that were played since it began to listen, by their pitches (ITU-T Q.23). Two alike after each other count as
+    /// one: a machine that starves breaks a tone.
     pub(crate) fn digits(&mut self) -> &str {
         self.window();
         let (rows, columns) = ([697, 770, 852, 941], [1_209, 1_336, 1_477, 1_633]);
@@ -82,12 +77,8 @@ impl Ear {
             let strong = |pitches: [Voice; 4]| pitches.iter().position(|pitch| loudness(part, *pitch) > 0.09);
             let place = strong(rows).and_then(|row| Some((row, strong(columns)?)));
             let digit = place.map(|(row, column)| char::from(b"123A456B789C*0#D"[row * 4 + column]));
-            self.digits.extend(digit.filter(|_| digit != self.sounding));
+            self.digits.extend(digit.filter(|one| !self.digits.ends_with(*one)));
             self.judged += 480;
-            self.pause = if digit.is_some() { 0 } else { self.pause + 1 };
-            if digit.is_some() || self.pause >= PAUSE {
-                self.sounding = digit;
-            }
         }
         &self.digits
     }
@@ -107,7 +98,7 @@ impl Ear {
         self.window();
         self.all.clear();
         self.digits.clear();
-        (self.sounding, self.pause, self.judged) = (None, 0, 0);
+        self.judged = 0;
     }
 
     /// The longest stretch, in steps of 10 ms, in which next to nothing was played.
@@ -165,8 +156,6 @@ impl Hum {
                 played: heard,
                 all: Vec::new(),
                 digits: String::new(),
-                sounding: None,
-                pause: 0,
                 judged: 0,
             },
         )

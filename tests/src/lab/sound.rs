@@ -112,19 +112,16 @@ impl Ears {
         self.until(6, within, |step| is_tone(step, frequency))
     }
 
-    /// Listens until so many digits of a keypad were heard, each alone and for 40 ms at least; which.
+    /// Listens until so many digits of a keypad were heard, each alone and for 40 ms at least; which. Two alike after each other count
+    /// as one: a machine that starves breaks a tone.
     pub fn digits(&mut self, count: usize, within: Duration) -> io::Result<String> {
         self.attend();
-        let (mut all, mut before, mut counted) = (String::new(), None, false);
+        let (mut all, mut before) = (String::new(), None);
         for _ in 0..steps(within) {
             let step = self.step()?;
             let heard = digit(&step[0]).filter(|one| step.iter().all(|channel| digit(channel) == Some(*one)));
             // The first step of a digit may hold the end of something else.
-            if heard.is_some() && heard == before && !counted {
-                all.extend(heard);
-                counted = true;
-            }
-            counted &= heard == before;
+            all.extend(heard.filter(|one| heard == before && !all.ends_with(*one)));
             before = heard;
             if all.len() == count {
                 return Ok(all);

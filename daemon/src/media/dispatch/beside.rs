@@ -159,3 +159,48 @@ fn missing_priority(standing: Standing, starved: bool) -> Option<&'static str> {
     };
     starved.then_some(sentence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A call whose sound stutters, or not.
+    fn plays(starved: bool) -> DeviceState {
+        DeviceState { playing: true, starved, ..DeviceState::default() }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_missing_priority_is_told_when_it_is_heard_and_until_the_next_call_sounds() {
+        let (devices, state) = watch::channel(plays(false));
+        let (given, standing) = watch::channel(Standing::High(Why::Refused));
+        let (reports, mut told) = mpsc::channel(8);
+        let noting = note(state, standing, reports);
+        let story = async {
+            // Nothing is told of what came before: the note would come first.
+            tokio::task::yield_now().await;
+            given.send_replace(Standing::Plain(Why::Refused));
+            tokio::task::yield_now().await;
+            assert!(told.try_recv().is_err(), "nobody hears it");
+            devices.send_replace(plays(true));
+            assert_eq!(told.recv().await.and_then(sentences), Some(1));
+            devices.send_replace(DeviceState::default());
+            tokio::task::yield_now().await;
+            assert!(told.try_recv().is_err(), "it stands while nothing plays");
+            devices.send_replace(plays(false));
+            assert_eq!(told.recv().await.and_then(sentences), Some(0), "the next call sounds");
+            given.send_replace(Standing::RanAway);
+            assert_eq!(told.recv().await.and_then(sentences), Some(1), "whether it is heard or not");
+        };
+        tokio::select! {
+            () = noting => unreachable!("it ends with the devices"),
+            () = story => {}
+        }
+    }
+
+    fn sentences(report: Report) -> Option<usize> {
+        match report {
+            Report::Notes(notes) => Some(notes.len()),
+            _ => None,
+        }
+    }
+}
