@@ -149,16 +149,7 @@ impl Hum {
         let mic = Mic::default();
         let (played, heard) = sync_channel(100_000);
         let hum = Self { voice, mic: mic.clone(), since: None, given: 0, played, asked: None, wrote: 0 };
-        (
-            hum,
-            mic,
-            Ear {
-                played: heard,
-                all: Vec::new(),
-                digits: String::new(),
-                judged: 0,
-            },
-        )
+        (hum, mic, Ear { played: heard, all: Vec::new(), digits: String::new(), judged: 0 })
     }
 }
 

@@ -198,9 +198,6 @@ mod tests {
     }
 
     fn sentences(report: Report) -> Option<usize> {
-        match report {
-            Report::Notes(notes) => Some(notes.len()),
-            _ => None,
-        }
+        if let Report::Notes(notes) = report { Some(notes.len()) } else { None }
     }
 }
