@@ -192,6 +192,8 @@ mod tests {
             assert_eq!(told.recv().await.and_then(sentences), Some(1), "whether it is heard or not");
         };
         tokio::select! {
+            // After each step of the story it hears of that one.
+            biased;
             () = noting => unreachable!("it ends with the devices"),
             () = story => {}
         }
