@@ -11,7 +11,7 @@ use ahoy_tests::lab::{
 };
 
 const CLEO: f64 = 1_450.0;
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 type Outcome = anyhow::Result<()>;
 

@@ -14,7 +14,7 @@ use ahoy_tests::lab::{
 use rustix::process::{Pid, Signal, kill_process};
 use zbus::Variant;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 /// How fast a part that comes must be taken up.
 const TAKEN_UP: Duration = Duration::from_secs(5);
 

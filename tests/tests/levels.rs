@@ -12,7 +12,7 @@ use std::time::Duration;
 use ahoy_dbus::Dict;
 use ahoy_tests::lab::{ANA, BEN, Desk, Running, binary, dial, two};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 /// What a hum reads at least, and what silence reads at most, dBFS.
 const LOUD: f32 = -30.0;
 const QUIET: f32 = -70.0;
