@@ -89,6 +89,8 @@ pub enum Role {
     Offerer,
     /// Answer this offer.
     Answerer(Description),
+    /// Answer this offer, and gather candidates. Nobody hears of it for a while: no candidate of theirs comes before that.
+    Early(Description),
 }
 
 /// What a path carries, each way.

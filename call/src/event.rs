@@ -137,4 +137,6 @@ pub enum MediaFault {
     Negotiation,
     /// The media port itself failed or its queue is full.
     Media,
+    /// No way but that by a TURN server is allowed, and no such server is known, or none serves us.
+    NoTurn,
 }

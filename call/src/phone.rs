@@ -138,6 +138,11 @@ impl Phone {
         self.calls.get(&call).map_or(call, Call::wire)
     }
 
+    /// Whose device this is, of a call by the id that signaling and media know.
+    pub fn whose(&self, wire: CallId, leg: LegId) -> Option<PeerId> {
+        self.calls.values().filter(|call| call.wire() == wire).find_map(|call| call.whose(leg))
+    }
+
     /// Where a call stands; by its own id, or by the one that signaling and media know.
     pub fn phase(&self, call: CallId) -> PhaseKind {
         let live = self.calls.get(&call).or_else(|| self.calls.values().find(|live| live.wire() == call));

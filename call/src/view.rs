@@ -78,6 +78,8 @@ crate::words! {
         Unavailable = "unavailable",
         /// No path could be set up in time.
         IceFailed = "ice-failed",
+        /// Only a TURN server may carry the sound, and none is known or serves us.
+        NoTurn = "no-turn",
         /// The descriptions did not fit.
         NegotiationFailed = "negotiation-failed",
         /// Encrypted sound could not be set up, or the media port failed.

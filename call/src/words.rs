@@ -71,7 +71,7 @@ mod tests {
             "incoming outgoing",
             "dialing alerting incoming waiting connecting active held reconnecting disconnected",
             "completed canceled declined busy no-answer missed answered-elsewhere declined-elsewhere unreachable unavailable \
-             ice-failed negotiation-failed media-failed connection-lost signaling-failed security-failed shutdown interrupted \
+             ice-failed no-turn negotiation-failed media-failed connection-lost signaling-failed security-failed shutdown interrupted \
              internal",
             "local remote network policy",
             "answered missed declined busy no-answer unavailable canceled failed elsewhere interrupted",

@@ -49,6 +49,7 @@ impl Exit {
             Reason::Unavailable
             | Reason::Unreachable
             | Reason::IceFailed
+            | Reason::NoTurn
             | Reason::ConnectionLost
             | Reason::SignalingFailed => Self::Unreachable,
             Reason::MediaFailed => Self::NoDevice,
@@ -177,6 +178,7 @@ mod tests {
             ("unavailable", 9),
             ("unreachable", 9),
             ("ice-failed", 9),
+            ("no-turn", 9),
             ("connection-lost", 9),
             ("signaling-failed", 9),
             ("media-failed", 11),

@@ -1,7 +1,8 @@
 //! Do two sessions of media, joined by hand over loopback, hear each other, and nobody else?
 //!
 //! Lives here: the story of each behaviour on a line that carries everything, from people who mean well. What gets lost is in
-//! `paths/lost.rs`, what is shown of a line in `paths/line.rs`, who means harm in `paths/hostile.rs`; the two sides and the network between them are beside those.
+//! `paths/lost.rs`, what is shown of a line in `paths/line.rs`, what goes by a TURN server in `paths/relayed.rs`, who means harm in
+//! `paths/hostile.rs`; the two sides and the network between them are beside those.
 //! Must not: use a sound device, a relay or the rules.
 
 #[cfg(test)]
@@ -20,6 +21,9 @@ mod line;
 #[path = "paths/lost.rs"]
 mod lost;
 #[cfg(test)]
+#[path = "paths/relayed.rs"]
+mod relayed;
+#[cfg(test)]
 #[path = "paths/room.rs"]
 mod room;
 #[cfg(test)]
@@ -28,7 +32,11 @@ mod side;
 #[cfg(test)]
 #[path = "paths/sound.rs"]
 mod sound;
+#[cfg(test)]
+#[path = "paths/turn.rs"]
+mod turn;
 
+use std::net::UdpSocket;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -112,6 +120,30 @@ async fn before_the_answer_no_voice_is_sent_played_or_even_captured() {
     assert_eq!(w.voices(BEN), 0);
     assert!(w.ben.ear.is_untouched(), "nothing is played before the answer");
     w.ben.open(FIRST, false);
+    w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
+    w.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_made_while_it_rings_waits_until_it_may_go_and_comes_up_then() {
+    let _shared = COMPANY.read().await;
+    let mut w = Between::new();
+    w.early = true;
+    // Who says in the offer itself where they are still learns of nobody before the answer.
+    let door = UdpSocket::bind("127.0.0.9:0").unwrap();
+    door.set_nonblocking(true).unwrap();
+    w.door = Some(door.local_addr().unwrap());
+    w.begin(FIRST);
+    w.until("Ben's answer", |w| w.ben.was_described(FIRST)).await;
+    // Longer than a way is looked for, where the other side is there.
+    w.pass(Duration::from_secs(11)).await;
+    let over = |side: &Side| {
+        [MediaReport::Lost, MediaReport::Stuck, MediaReport::Up].iter().any(|it| side.has(FIRST, it))
+    };
+    assert!(!over(&w.ana) && !over(&w.ben), "nobody misses anything");
+    assert!(door.recv(&mut [0; 2_000]).is_err(), "nobody knocked");
+    w.speak();
+    w.open(FIRST, false);
     w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
     w.end().await;
 }

@@ -124,6 +124,8 @@ words! {
         NegotiationFailed = "negotiation-failed",
         /// No path could be set up in time.
         IceFailed = "ice-failed",
+        /// Only a TURN server may carry the sound, and none is known or serves us.
+        NoTurn = "no-turn",
         /// The path broke and did not come back within the window.
         ConnectionLost = "connection-lost",
         /// Signaling could carry nothing more.

@@ -10,7 +10,7 @@
 //! key = "/etc/ahoy-relay/privkey.pem"
 //! [ice]
 //! stun = ["stun:turn.example:3478"]
-//! turn = ["turn:turn.example:3478?transport=udp"]
+//! turn = ["turn:turn.example:3478?transport=udp", "turn:turn.example:3478?transport=tcp", "turns:turn.example:443?transport=tcp"]
 //! turn-secret-file = "/etc/ahoy-relay/turn-secret"
 //! [limits]
 //! connections = 10000
@@ -62,7 +62,7 @@ pub struct Tls {
 pub struct IceTable {
     /// `stun:host:port`
     pub stun: Vec<String>,
-    /// `turn:host:port?transport=udp`
+    /// `turn:host:port?transport=udp`, `turn:host:port?transport=tcp`, `turns:host:port?transport=tcp` (TLS)
     pub turn: Vec<String>,
     /// A file with the secret that the TURN server knows too.
     pub turn_secret_file: Option<PathBuf>,
@@ -175,6 +175,16 @@ impl Config {
         if let Some(url) = config.ice.turn.iter().find(|url| foreign(url, ["turn:", "turns:"])) {
             return Err(wrong(text.find(url).unwrap_or(0), "a `turn` server is written `turn:HOST:PORT`"));
         }
+        // TLS is over TCP here: no phone speaks it over UDP.
+        let known = |url: &str| match url.split_once('?') {
+            Some((_, "transport=udp")) => url.starts_with("turn:"),
+            Some((_, "transport=tcp")) | None => true,
+            Some(_) => false,
+        };
+        if let Some(url) = config.ice.turn.iter().find(|url| !known(url)) {
+            let sentence = "a `turn` server is reached by `turn:HOST:PORT?transport=udp`, `turn:HOST:PORT?transport=tcp` or `turns:HOST:PORT?transport=tcp`";
+            return Err(wrong(text.find(url).unwrap_or(0), sentence));
+        }
         if too_many(&config.ice.stun) || too_many(&config.ice.turn) {
             return Err(wrong(text.find("[ice]").unwrap_or(0), "at most 16 servers of each kind"));
         }
@@ -211,7 +221,7 @@ mod tests {
             .flat_map(|line| [line.trim_start_matches("//! "), "\n"])
             .collect();
         let config = Config::parse(Path::new("x"), &head).unwrap();
-        assert_eq!((config.limits, config.ice.turn.len()), (Limits::default(), 1));
+        assert_eq!((config.limits, config.ice.turn.len()), (Limits::default(), 3));
         assert_eq!(config.tls.unwrap().key, Path::new("/etc/ahoy-relay/privkey.pem"));
     }
 
@@ -227,6 +237,14 @@ mod tests {
         assert!(error("\nlisten = \"here\"").starts_with("relay.toml: line 2, column 10: "));
         let wrong = error("[ice]\nturn = [\"stun:x\"]");
         assert!(wrong.starts_with("relay.toml: line 2, column 10: a `turn` server"), "{wrong}");
+        for url in ["turn:x?transport=sctp", "turns:x?transport=udp", "turn:x?tcp", "turn:x?transport=udp&y"]
+        {
+            let wrong = error(&format!("[ice]\nturn = [\"turn:a\", \"turns:b\", \"{url}\"]"));
+            assert!(
+                wrong.starts_with("relay.toml: line 2, column 31: a `turn` server is reached"),
+                "{wrong}"
+            );
+        }
         assert!(error("[tls]\ncert = \"c\"").contains("missing field `key`"));
         assert!(error("[limits").starts_with("relay.toml: line 1, column 8: "));
     }

@@ -48,7 +48,7 @@ impl MediaModel {
                 self.paths.insert(key, PathModel::default());
                 return describe(SdpKind::Offer, "offer");
             }
-            MediaOrder::Prepare(Role::Answerer(_)) => {
+            MediaOrder::Prepare(Role::Answerer(_) | Role::Early(_)) => {
                 self.paths.insert(key, PathModel { met: true, ..PathModel::default() });
                 return describe(SdpKind::Answer, "answer");
             }

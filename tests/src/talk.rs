@@ -22,7 +22,7 @@ pub const LOW: LegId = LegId::from_bytes([1; 16]);
 pub const HIGH: LegId = LegId::from_bytes([2; 16]);
 
 /// One phone in one call with one device.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Talk {
     /// The rules under test.
     pub phone: Phone,

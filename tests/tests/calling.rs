@@ -109,12 +109,14 @@ fn the_phone_rings_when_the_path_is_up_or_600_ms_after_message_3() {
 }
 
 #[test]
-fn without_preconnect_no_path_is_begun_before_the_answer() {
+fn without_preconnect_nothing_of_a_path_leaves_before_the_answer() {
     let mut w = ada_and_bob();
     w.preconnect = false;
     w.ring("ada", "bob");
     assert_eq!(w.state("bob"), Some(State::Incoming));
-    assert!(w.people[1].media.paths.is_empty(), "nothing of bob's addresses may leave");
+    w.pass(5 * SECOND);
+    assert!(!w.people[1].media.paths.is_empty(), "his candidates are gathered while it rings");
+    assert!(w.people[0].media.paths.values().all(|path| !path.met), "nothing of bob's addresses may leave");
     w.answer("bob").unwrap();
     assert_eq!(w.state("bob"), Some(State::Connecting));
     w.pass(SECOND);

@@ -44,7 +44,7 @@ fn own_net() -> std::io::Result<Option<Net>> {
 /// The daemon of a desk whose machine finds `relay.test` at these addresses comes online.
 async fn comes_online(net: &mut Net, listen: &str, hosts: &str) -> Outcome {
     let authority = Authority::new()?;
-    let (_relay, url) = authority.relay(net, listen, "relay.test")?;
+    let (_relay, url) = authority.relay(net, listen, "relay.test", "")?;
     let mut desk = Desk::prepare("Ana", &url)?;
     desk.configure(&format!(
         "[account]\nname = \"Ana\"\n[relay]\nurls = [\"{url}\"]\nca-file = \"{}\"\n[log]\nlevel = \"debug\"\n",

@@ -24,6 +24,8 @@ const ANA: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 11);
 const BEN: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 12);
 const ANAS_RELAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const BENS_RELAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+/// Of both relays, where they have one.
+const TURN: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 3);
 /// Fewer bytes than a sealed answer takes on the way, and more than the relay's own words, two of them in one packet too.
 const ENVELOPE: usize = 512;
 
@@ -99,6 +101,8 @@ struct Town {
     ana: (Net, Desk),
     ben: (Net, Desk),
     _relays: [Running; 2],
+    _turn: Option<Running>,
+    _secret: NamedTempFile,
     _authority: Authority,
     _hub: Net,
 }
@@ -113,16 +117,54 @@ fn machine(hub: &mut Net, name: &str, own: Ipv4Addr) -> anyhow::Result<Net> {
     Ok(net)
 }
 
+/// coturn, in the town's middle.
+fn turn(hub: &mut Net) -> anyhow::Result<Running> {
+    hub.change(&format!("ip addr add {TURN}/24 dev hub"))?;
+    let mut command = hub.command(Path::new("turnserver"));
+    command.args([
+        "-n",
+        "--no-cli",
+        "--no-tls",
+        "--no-dtls",
+        "--realm=town",
+        "--log-file=stdout",
+        "--simple-log",
+    ]);
+    command.args([format!("--listening-ip={TURN}"), format!("--relay-ip={TURN}")]);
+    command.args(["--use-auth-secret", "--static-auth-secret=the secret of the town", "--pidfile=/dev/null"]);
+    let mut turn = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::null()))?;
+    let says = turn.child().stdout.take().ok_or_else(|| anyhow::anyhow!("coturn's words"))?;
+    let mut says = BufReader::new(says).lines();
+    let listens = says.by_ref().map_while(Result::ok).any(|line| line.contains("listener opened on"));
+    anyhow::ensure!(listens, "coturn does not listen");
+    // It goes on talking.
+    std::thread::Builder::new().name("coturn".to_owned()).spawn(move || says.for_each(drop))?;
+    Ok(turn)
+}
+
 impl Town {
     async fn new() -> anyhow::Result<Self> {
+        Self::with(&[], "never").await
+    }
+
+    /// With a TURN server that both relays name, over these transports, if any.
+    async fn with(transports: &[&str], preconnect: &str) -> anyhow::Result<Self> {
         let mut hub = Net::new()?;
         hub.change("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && ip link add hub type bridge")?;
         hub.change(&format!("ip addr add {ANAS_RELAY}/24 dev hub && ip addr add {BENS_RELAY}/24 dev hub"))?;
         hub.change("ip link set hub up")?;
         let nets = [machine(&mut hub, "ana", ANA)?, machine(&mut hub, "ben", BEN)?];
         let authority = Authority::new()?;
-        let (first, url_of_anas) = authority.relay(&hub, &ANAS_RELAY.to_string(), "anas.test")?;
-        let (second, url_of_bens) = authority.relay(&hub, &BENS_RELAY.to_string(), "bens.test")?;
+        let secret = NamedTempFile::new()?;
+        fs::write(secret.path(), "the secret of the town")?;
+        let turn = if transports.is_empty() { None } else { Some(turn(&mut hub)?) };
+        let urls =
+            transports.iter().map(|by| format!("\"turn:{TURN}:3478?transport={by}\"")).collect::<Vec<_>>();
+        let secret_file = secret.path().display();
+        let ice = format!("[ice]\nturn = [{}]\nturn-secret-file = \"{secret_file}\"\n", urls.join(", "));
+        let relay = |at: Ipv4Addr, name| authority.relay(&hub, &at.to_string(), name, &ice);
+        let (first, url_of_anas) = relay(ANAS_RELAY, "anas.test")?;
+        let (second, url_of_bens) = relay(BENS_RELAY, "bens.test")?;
         let hosts = format!("{ANAS_RELAY} anas.test\n{BENS_RELAY} bens.test\n");
         let mut people = Vec::new();
         for (net, (name, url)) in nets.into_iter().zip([("Ana", url_of_anas), ("Ben", url_of_bens)]) {
@@ -131,7 +173,7 @@ impl Town {
             desk.set_program(etc.around(desk.folder(), desk.program())?);
             desk.configure(&format!(
                 "[account]\nname = \"{name}\"\n[relay]\nurls = [\"{url}\"]\nca-file = \"{}\"\n\
-                 [call]\npreconnect = \"never\"\n[log]\nlevel = \"debug\"\n",
+                 [call]\npreconnect = \"{preconnect}\"\n[log]\nlevel = \"debug\"\n",
                 authority.file()
             ))?;
             desk.begin("bus")?;
@@ -141,7 +183,8 @@ impl Town {
         }
         let [ana, ben] = <[_; 2]>::try_from(people).map_err(|_more| anyhow::anyhow!("two people"))?;
         introduce(&ana.1, &ben.1)?;
-        Ok(Self { ana, ben, _relays: [first, second], _authority: authority, _hub: hub })
+        let _relays = [first, second];
+        Ok(Self { ana, ben, _relays, _turn: turn, _secret: secret, _authority: authority, _hub: hub })
     }
 
     /// Ana calls until Ben's phone rings.
@@ -258,5 +301,69 @@ async fn a_blocked_caller_and_a_stranger_get_what_an_offline_phone_gives() -> Ou
         assert!(declined > ENVELOPE, "that Ben is there can be seen: {declined} bytes in one");
         assert!((1..ENVELOPE).contains(&in_vain), "{in_vain} bytes in one");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_it_rings_candidates_are_gathered_at_ones_own_turn_server_and_nobody_else_hears_of_it()
+-> Outcome {
+    if not_root() {
+        return Ok(());
+    }
+    let town = Town::with(&["udp"], "never").await?;
+    let at_ben = Capture::start(&town.ben.0)?;
+    town.ring().await?;
+    let rings = now();
+    town.ben.1.ctl_says(&["decline"])?;
+    town.over()?;
+    let at_ben = at_ben.end()?;
+    assert_eq!(spoke_with(&at_ben, BEN, rings), BTreeSet::from([BENS_RELAY, TURN]));
+    assert_eq!(spoke_with(&at_ben, BEN, f64::MAX), BTreeSet::from([BENS_RELAY, TURN]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_contact_that_is_called_by_turn_alone_never_gets_a_packet_from_our_address() -> Outcome {
+    if not_root() {
+        return Ok(());
+    }
+    for by in ["udp", "tcp"] {
+        let town = Town::with(&[by], "always").await?;
+        let servers = BTreeSet::from([ANAS_RELAY, BENS_RELAY, TURN]);
+        // Ana's rule alone: Ben would show himself, and nothing of Ana's answers him.
+        town.ana.1.ctl_says(&["contact", "set", "Ben", "--relay-only", "yes"])?;
+        let captures = [Capture::start(&town.ana.0)?, Capture::start(&town.ben.0)?];
+        town.ring().await?;
+        town.ben.1.ctl_says(&["answer"])?;
+        town.ana.1.until_state("active", SOON).await?;
+        town.ben.1.until_state("active", SOON).await?;
+        let sound = |from: Ipv4Addr, packets: &[Packet]| packets.iter().filter(|it| it.from == from).count();
+        town.ana.1.ctl_says(&["hangup"])?;
+        town.over()?;
+        let [at_ana, at_ben] = captures;
+        let (at_ana, at_ben) = (at_ana.end()?, at_ben.end()?);
+        let spoke = spoke_with(&at_ana, ANA, f64::MAX);
+        assert!(spoke.is_subset(&servers) && spoke.contains(&TURN), "by {by}: {spoke:?}");
+        assert!(!spoke_with(&at_ben, BEN, f64::MAX).contains(&ANA), "by {by}");
+        assert!(sound(TURN, &at_ben) > 10, "the call went by the server");
+        // Answered or called, it is the same.
+        let capture = Capture::start(&town.ana.0)?;
+        dial(&town.ben.1, "Ana").await?;
+        town.ana.1.until_state("incoming", SOON).await?;
+        town.ana.1.ctl_says(&["answer"])?;
+        town.ben.1.until_state("active", SOON).await?;
+        town.ben.1.ctl_says(&["hangup"])?;
+        town.over()?;
+        assert!(spoke_with(&capture.end()?, ANA, f64::MAX).is_subset(&servers), "by {by}");
+    }
+    // Without such a server there is no other way.
+    let town = Town::with(&[], "always").await?;
+    town.ana.1.ctl_says(&["contact", "set", "Ben", "--relay-only", "yes"])?;
+    let capture = Capture::start(&town.ana.0)?;
+    let call = dial(&town.ana.1, "Ben").await?;
+    let over = |row: &Dict| text(row, "State") == "disconnected";
+    let row = town.ana.1.until_call(&call, SOON, over).await?;
+    assert_eq!(text(&row, "StateReason"), "no-turn");
+    assert!(!spoke_with(&capture.end()?, ANA, f64::MAX).contains(&BEN));
     Ok(())
 }

@@ -4,8 +4,8 @@
 //! Must not: use real time, sockets or sound.
 
 use ahoy_call::{
-    CallId, Command, Epoch, Event, MediaOrder, MediaReport, Message, Opaque, Others, RingPolicy, SdpKind,
-    State, Tracks,
+    CallId, Command, Epoch, Event, MediaFault, MediaOrder, MediaReport, Message, Opaque, Others, RingPolicy,
+    Role, SdpKind, State, Tracks,
 };
 use ahoy_tests::talk::{HIGH, LOW, MINUTE, PEER, Talk, answerer, description, some};
 
@@ -165,24 +165,81 @@ fn rings_without_leave() -> Talk {
     t
 }
 
+/// What of ours was told of a path.
+fn told(t: &Talk) -> Vec<Message> {
+    let of_a_path = |it: &Message| matches!(it, Message::Description { .. } | Message::Candidates { .. });
+    t.sent().into_iter().filter(of_a_path).collect()
+}
+
 #[test]
-fn an_offer_that_may_not_be_answered_yet_waits_and_the_newest_one_is_answered() {
+fn an_offer_that_may_not_be_answered_yet_is_answered_in_silence_and_all_of_it_goes_with_the_answer() {
     let first = Epoch::first(HIGH, LOW);
     let second = first.next(HIGH, LOW).unwrap();
+    let early = |text| MediaOrder::Prepare(Role::Early(description(SdpKind::Offer, text)));
     for order in [[(first, "first"), (second, "second")], [(second, "second"), (first, "first")]] {
         let mut t = rings_without_leave();
         for (epoch, text) in order {
             t.offered(epoch, text);
         }
         t.offered(second, "the same generation once more");
+        let newest = (second, early("second"));
+        let gathering = match order[0].0 == first {
+            true => vec![(first, early("first")), newest, (first, MediaOrder::Close)],
+            false => vec![newest],
+        };
+        assert_eq!(t.ordered(), gathering);
         t.candidates(second, some(1), true);
-        t.event(Event::NetworkChanged);
-        assert_eq!(t.ordered(), [], "nothing of ours leaves");
+        let answer = description(SdpKind::Answer, "ours");
+        t.reported(second, MediaReport::Described(answer.clone()));
+        t.reported(second, MediaReport::Candidates { list: some(40), complete: true });
+        assert_eq!((t.ordered(), told(&t)), (gathering, Vec::new()), "nothing of ours leaves");
+        t.forget();
         t.command(Command::Answer { call: t.call, others: Others::Hold }).unwrap();
         let list = MediaOrder::Candidates { list: some(1), complete: true };
-        let told = [(second, answerer("second")), (second, list), (second, open())];
-        assert_eq!(t.ordered(), told);
+        assert_eq!(t.ordered(), [(second, list), (second, open())], "theirs are tried");
+        let ours = |from: usize, to: usize, complete| Message::Candidates {
+            epoch: second,
+            list: some(40)[from..to].to_vec(),
+            complete,
+        };
+        let description = Message::Description { epoch: second, description: answer };
+        assert_eq!(told(&t), [description, ours(0, 32, false), ours(32, 40, true)]);
+        let late = MediaReport::Candidates { list: some(1), complete: false };
+        t.reported(second, late);
+        assert_eq!(told(&t).len(), 4, "from now on at once");
     }
+}
+
+#[test]
+fn what_was_gathered_while_it_rang_is_gathered_anew_on_another_network_and_made_later_if_it_fails() {
+    let epoch = Epoch::first(HIGH, LOW);
+    let offer = description(SdpKind::Offer, "theirs");
+    let early = (epoch, MediaOrder::Prepare(Role::Early(offer.clone())));
+    let mut t = rings_without_leave();
+    t.offered(epoch, "theirs");
+    t.reported(epoch, MediaReport::Described(description(SdpKind::Answer, "of the old network")));
+    t.forget();
+    t.event(Event::NetworkChanged);
+    assert_eq!(t.ordered(), [(epoch, MediaOrder::Close), early]);
+    for fault in [MediaReport::Lost, MediaReport::Stuck, MediaReport::Failed(MediaFault::NoTurn)] {
+        let mut t = t.clone();
+        t.forget();
+        t.reported(epoch, fault);
+        assert_eq!((t.ordered(), t.state()), (vec![(epoch, MediaOrder::Close)], Some(State::Incoming)));
+        t.forget();
+        t.command(Command::Answer { call: t.call, others: Others::Hold }).unwrap();
+        assert_eq!(
+            t.ordered(),
+            [(epoch, MediaOrder::Prepare(Role::Answerer(offer.clone()))), (epoch, open())]
+        );
+        assert_eq!(told(&t), [], "of the old network nothing is told");
+    }
+    // A network that flaps does not gather without end.
+    t.forget();
+    (0..9).for_each(|_| t.event(Event::NetworkChanged));
+    assert_eq!(t.ordered().len(), 2);
+    t.event(Event::Stopping);
+    assert_eq!(t.ordered().last(), Some(&(epoch, MediaOrder::Close)), "nothing stays open");
 }
 
 fn open() -> MediaOrder {

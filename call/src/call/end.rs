@@ -87,7 +87,7 @@ impl Call {
                 }
                 Tell::Word if answered => None,
                 Tell::Word if caller => Some(cancel_word(end.reason)),
-                Tell::Word => Some(Message::End { reason: end.reason }),
+                Tell::Word => Some(Message::End { reason: outward(end.reason) }),
             };
             if let Some(word) = word {
                 leg.send(out, word);
@@ -134,7 +134,12 @@ impl Call {
 
 /// The word for who answered: on the wire hanging up is one word, and each side knows whether sound flowed.
 fn end_word(reason: EndReason) -> EndReason {
-    if reason == EndReason::Canceled { EndReason::Completed } else { reason }
+    if reason == EndReason::Canceled { EndReason::Completed } else { outward(reason) }
+}
+
+/// As others are told: which ways we allow is our own matter.
+fn outward(reason: EndReason) -> EndReason {
+    if reason == EndReason::NoTurn { EndReason::IceFailed } else { reason }
 }
 
 /// The word for a leg when an outgoing call ends without an answer.
@@ -160,9 +165,10 @@ pub(crate) fn outcome(direction: Direction, answered: bool, connected: bool, rea
     match (direction, reason) {
         (_, EndReason::AnsweredElsewhere | EndReason::DeclinedElsewhere) => Outcome::Elsewhere,
         (_, EndReason::Declined) => Outcome::Declined,
-        (_, EndReason::IceFailed | EndReason::NegotiationFailed | EndReason::MediaFailed) if answered => {
-            Outcome::Failed
-        }
+        (
+            _,
+            EndReason::IceFailed | EndReason::NoTurn | EndReason::NegotiationFailed | EndReason::MediaFailed,
+        ) if answered => Outcome::Failed,
         (Direction::Incoming, _) => Outcome::Missed,
         (Direction::Outgoing, EndReason::Busy) => Outcome::Busy,
         (Direction::Outgoing, EndReason::NoAnswer) => Outcome::NoAnswer,
@@ -174,10 +180,11 @@ pub(crate) fn outcome(direction: Direction, answered: bool, connected: bool, rea
 }
 
 /// What devices may say of themselves when they are out, the weakest first.
-const WORDS: [EndReason; 9] = [
+const WORDS: [EndReason; 10] = [
     EndReason::Unavailable,
     EndReason::SignalingFailed,
     EndReason::IceFailed,
+    EndReason::NoTurn,
     EndReason::NegotiationFailed,
     EndReason::MediaFailed,
     EndReason::SecurityFailed,

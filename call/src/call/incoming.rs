@@ -189,6 +189,7 @@ impl Call {
             self.legs_mut().for_each(|leg| leg.admit(out));
         } else {
             self.ring(out);
+            self.legs_mut().for_each(|leg| leg.gather(out));
         }
         None
     }

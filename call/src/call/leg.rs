@@ -4,6 +4,7 @@
 //! Must not: know the call's phase; end the call.
 
 mod offers;
+mod quiet;
 mod said;
 
 use alloc::collections::BTreeSet;
@@ -15,6 +16,7 @@ use crate::effect::{Effect, MediaOrder, Role, SignalOrder};
 use crate::id::{CallId, Epoch, LegId};
 use crate::message::{Description, Message, Opaque};
 use crate::time::Moment;
+use quiet::Kept;
 
 pub(crate) use said::Said;
 
@@ -84,6 +86,10 @@ pub(crate) struct Leg {
     closing: Option<(Epoch, Moment)>,
     /// An offer that may not be answered yet.
     waiting: Option<(Epoch, Description)>,
+    /// It rings here, and nothing of ours may leave.
+    quiet: bool,
+    /// What is made of the offer meanwhile.
+    kept: Option<Kept>,
     /// When it may be answered, if only too many before it keep it waiting.
     turn: Option<Moment>,
     early: Vec<(Epoch, Opaque)>,
@@ -111,6 +117,8 @@ impl Leg {
             standing: None,
             closing: None,
             waiting: None,
+            quiet: false,
+            kept: None,
             turn: None,
             early: Vec::new(),
             early_complete: None,
@@ -295,6 +303,7 @@ impl Leg {
         self.sweep(out);
         self.path = Path::None;
         (self.retry, self.turn, self.waiting) = (None, None, None);
+        (self.quiet, self.kept) = (false, None);
     }
 
     fn offer(&mut self, out: &mut Out, epoch: Epoch) {

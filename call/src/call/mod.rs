@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::effect::{Effect, Effects, Fact, Record, SignalOrder};
-use crate::id::{CallId, LegId, MemberId};
+use crate::id::{CallId, LegId, MemberId, PeerId};
 use crate::message::{CancelReason, Message};
 use crate::time::Moment;
 use crate::view::{CallKind, CallView, Direction, EndReason, EndedBy};
@@ -154,6 +154,11 @@ impl Call {
     }
 
     /// Whose device this is.
+    pub(crate) fn whose(&self, leg: LegId) -> Option<PeerId> {
+        self.members.values().find(|member| member.legs.contains_key(&leg)).map(|member| member.peer)
+    }
+
+    /// The member whose device this is.
     fn member_of(&mut self, leg: LegId) -> Option<&mut Member> {
         self.members.values_mut().find(|member| member.legs.contains_key(&leg))
     }

@@ -14,7 +14,10 @@ impl Call {
     pub(crate) fn media(&mut self, out: &mut Out, leg_id: LegId, epoch: Epoch, report: MediaReport) -> Flow {
         let connected = self.connected.is_some();
         let leg = self.leg_mut(leg_id)?;
+        let quiet = leg.is_quiet() && leg.is_current(epoch);
         match report {
+            // Nobody waits for it yet. What is wrong with it is told when it is needed, if it is still wrong.
+            MediaReport::Lost | MediaReport::Stuck | MediaReport::Failed(_) if quiet => leg.unkeep(out),
             MediaReport::Described(description) => leg.described_here(out, epoch, description),
             MediaReport::Candidates { list, complete } => leg.candidates_here(out, epoch, &list, complete),
             MediaReport::Up => {
@@ -47,6 +50,7 @@ impl Call {
                     let reason = match fault {
                         MediaFault::Negotiation => EndReason::NegotiationFailed,
                         MediaFault::Media => EndReason::MediaFailed,
+                        MediaFault::NoTurn => EndReason::NoTurn,
                     };
                     return self.path_failed(out, leg_id, reason);
                 }
@@ -99,8 +103,12 @@ impl Call {
     /// Our own network changed.
     pub(crate) fn network_changed(&mut self, out: &mut Out) -> Flow {
         let talks = self.is_answered();
-        for leg in self.legs_mut().filter(|leg| leg.path != Path::None) {
-            leg.moved(out, talks);
+        for leg in self.legs_mut() {
+            if leg.is_quiet() {
+                leg.gather_anew(out);
+            } else if leg.path != Path::None {
+                leg.moved(out, talks);
+            }
         }
         None
     }

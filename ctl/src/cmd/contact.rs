@@ -115,6 +115,9 @@ struct SetArgs {
     /// May learn your address before you answer: default, always, trusted, never
     #[arg(long, value_name = "WHEN", value_parser = ["default", "always", "trusted", "never"], hide_possible_values = true)]
     preconnect: Option<String>,
+    /// Calls go by your TURN server alone: they never learn your address
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    relay_only: Option<bool>,
     /// A file, or a name of the sound theme; '' for the usual
     #[arg(long, value_name = "TONE")]
     ring_tone: Option<String>,
@@ -137,6 +140,7 @@ impl SetArgs {
             ("favorite", self.favorite.map(Variant::from)),
             ("ring-policy", text(&self.ring)),
             ("preconnect", text(&self.preconnect)),
+            ("relay-only", self.relay_only.map(Variant::from)),
             ("ring-tone", file(&self.ring_tone)?.map(Variant::from)),
             ("icon", file(&self.icon)?.map(Variant::from)),
             ("volume", self.volume.map(Variant::from)),
@@ -155,6 +159,15 @@ fn switch(word: &str) -> Result<bool, String> {
         "on" | "yes" => Ok(true),
         "off" | "no" => Ok(false),
         _ => Err("say on or off, yes or no".to_owned()),
+    }
+}
+
+/// `yes` or `no`.
+fn yes_or_no(word: &str) -> Result<bool, String> {
+    match word {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("say yes or no".to_owned()),
     }
 }
 
@@ -284,6 +297,7 @@ async fn show_all(desk: &Desk, id: &str) -> Result<(), Fault> {
         ["name", "id", "address", "safety-number"].map(|key| (key, row.text(key).to_owned())).to_vec();
     pairs.extend(["verified", "mutual", "favorite", "blocked"].map(|key| (key, yes_or_no(key))));
     pairs.extend(["ring-policy", "preconnect"].map(|key| (key, row.text(key).to_owned())));
+    pairs.push(("relay-only", yes_or_no("relay-only")));
     let usual = |key: &str| if row.text(key).is_empty() { "usual" } else { row.text(key) }.to_owned();
     pairs.extend(["ring-tone", "icon"].map(|key| (key, usual(key))));
     pairs.push(("volume", row.real("volume").to_string()));

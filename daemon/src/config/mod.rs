@@ -95,7 +95,7 @@ pub struct Call {
 
 /// How sound is taken, played and sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Media {
     /// The microphone; the system's default if none.
     #[serde(deserialize_with = "file::device")]
@@ -109,6 +109,9 @@ pub struct Media {
     /// Over which network interfaces paths may go, by name. If empty all that are up; loopback only if there is nothing else.
     #[serde(deserialize_with = "file::interfaces", serialize_with = "file::names_or_auto")]
     pub interfaces: Vec<String>,
+    /// Only our TURN servers may learn our network address in calls, whoever the other is.
+    #[serde(deserialize_with = "file::flag")]
+    pub relay_only: bool,
     /// Bits a second of the voice codec. 12,000–64,000.
     #[serde(deserialize_with = "file::bitrate")]
     pub bitrate: u32,
@@ -169,7 +172,14 @@ impl Default for Call {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { input: None, output: None, ring: Vec::new(), interfaces: Vec::new(), bitrate: 32_000 }
+        Self {
+            input: None,
+            output: None,
+            ring: Vec::new(),
+            interfaces: Vec::new(),
+            relay_only: false,
+            bitrate: 32_000,
+        }
     }
 }
 
@@ -213,6 +223,8 @@ impl Config {
             output: self.media.output.clone(),
             ring: self.media.ring.clone(),
             interfaces: self.media.interfaces.clone(),
+            relay_only: self.media.relay_only,
+            ca_file: self.relay.ca_file.clone(),
             voice: self.voice,
             ringing: self.ring.clone(),
         }

@@ -23,7 +23,7 @@ fn every_key_is_taken() {
     let config = parse(
         "[account]\nname = \"Ana\"\n[relay]\nurls = [\"ws://127.0.0.1:1234\", \"wss://relay.example/x\"]\nca-file = \"/ca.pem\"\n\
          [call]\nlifetime = 180\nreconnect-window = 5\nring-at-most = \"short\"\ncall-waiting = false\npreconnect = \"never\"\n\
-         [media]\ninput = \"mic\"\noutput = \"out\"\nring = [\"a\", \"b\"]\ninterfaces = [\"lo\"]\nbitrate = 64000\n[voice]\necho = \"off\"\nnoise = \"on\"\ngain = \"auto\"\n[ring]\ntone = \"/a.oga\"\ntheme = \"ocean\"\nvolume = 0.5\nmuted = true\ntones = false\n[log]\nlevel = \"debug\"\n",
+         [media]\ninput = \"mic\"\noutput = \"out\"\nring = [\"a\", \"b\"]\ninterfaces = [\"lo\"]\nrelay-only = true\nbitrate = 64000\n[voice]\necho = \"off\"\nnoise = \"on\"\ngain = \"auto\"\n[ring]\ntone = \"/a.oga\"\ntheme = \"ocean\"\nvolume = 0.5\nmuted = true\ntones = false\n[log]\nlevel = \"debug\"\n",
     )
     .unwrap();
     assert_eq!(config.account.name.as_deref(), Some("Ana"));
@@ -34,6 +34,7 @@ fn every_key_is_taken() {
     assert_eq!((config.call.ring_at_most, config.call.call_waiting), (Duration::from_secs(30), false));
     assert_eq!(config.call.preconnect, Preconnect::Never);
     assert_eq!(config.media.interfaces, ["lo"]);
+    assert!(config.media.relay_only && config.media_settings().relay_only);
     assert_eq!(config.media.ring, ["a", "b"]);
     let wishes = Wishes { echo: Switch::Off, noise: Switch::On, gain: Switch::Auto };
     assert_eq!(config.voice, wishes);
@@ -56,6 +57,7 @@ fn a_wrong_key_or_value_is_named_with_line_and_column_and_what_would_be_right() 
         ("[call]\npreconnect = true\n", "config.toml:2:14: ", ["`preconnect`", "\"trusted\""]),
         ("[media]\nbitrate = 6000\n", "config.toml:2:11: ", ["`bitrate`", "12000"]),
         ("[media]\ninterfaces = \"eth0\"\n", "config.toml:2:14: ", ["`interfaces`", "\"auto\""]),
+        ("[media]\nrelay-only = \"yes\"\n", "config.toml:2:14: ", ["`relay-only`", "true or false"]),
         ("[voice]\necho = true\n", "config.toml:2:8: ", ["`echo`", "\"auto\""]),
         ("[ring]\nvolume = 1.5\n", "config.toml:2:10: ", ["`volume`", "0 to 1"]),
         ("[ring]\nmuted = 1\n", "config.toml:2:9: ", ["`muted`", "false"]),

@@ -85,6 +85,7 @@ fn sentence(reason: EndReason) -> Option<&'static str> {
     Some(match reason {
         EndReason::Unreachable => "No relay of yours can be reached. Are you online?",
         EndReason::IceFailed => "No way between your network and theirs was found.",
+        EndReason::NoTurn => "This call may go by a TURN server only, and none of your relays' serves you.",
         EndReason::NegotiationFailed => "The two programs did not agree: one of them may be too old.",
         EndReason::MediaFailed => "The sound could not be set up.",
         EndReason::ConnectionLost => "The connection was lost and did not come back.",

@@ -243,6 +243,13 @@ impl Engine {
             self.order_media(call, order);
             return None;
         };
+        if matches!(order, MediaOrder::Prepare(_)) {
+            let peer = self.phone.whose(call, leg);
+            // A contact that was removed in a call stays what it was.
+            if let Some((rules, _)) = peer.and_then(|peer| self.contacts.manner(peer)) {
+                self.order_media(call, media::CallOrder::RelayOnly(rules.relay_only));
+            }
+        }
         // One that begins waits a moment where its credentials are about to end.
         if matches!(order, MediaOrder::Prepare(_)) && self.waits.begin(now, &self.links.ice_servers) {
             tracing::debug!("a path waits for fresh credentials");

@@ -58,6 +58,7 @@ fn ending(view: &CallView) -> Option<Tone> {
         | EndReason::Unreachable
         | EndReason::Unavailable
         | EndReason::IceFailed
+        | EndReason::NoTurn
         | EndReason::NegotiationFailed
         | EndReason::MediaFailed
         | EndReason::ConnectionLost

@@ -113,6 +113,11 @@ impl Media {
                 }
                 Ok(())
             }
+            CallOrder::RelayOnly(only) => {
+                let wanted = self.wanted.entry(call).or_insert_with(|| watch::channel(Wanted::default()).0);
+                wanted.send_modify(|wanted| wanted.relay_only = only);
+                Ok(())
+            }
             CallOrder::Path { leg, epoch, order: ref path } => {
                 if let (MediaOrder::Prepare(_), Some(devices)) = (path, &mut self.devices) {
                     devices.make_way();

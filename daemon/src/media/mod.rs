@@ -67,6 +67,9 @@ pub enum CallOrder {
         /// The frame.
         bytes: Vec<u8>,
     },
+    /// From now on nobody but our TURN servers learns our address by paths of this call, or others may too. Goes before the
+    /// paths that it is about.
+    RelayOnly(bool),
     /// Play the others that loud, 0 to 2; 1 is as loud as they come.
     Volume(f32),
     /// Write how loud it is, microphone and speaker, into this pipe until it is closed or the call ends.

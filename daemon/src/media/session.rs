@@ -205,8 +205,8 @@ impl Session {
             CallOrder::Volume(volume) => self.pump.turn(volume),
             CallOrder::Levels(into) => self.pump.levels().add(into),
             CallOrder::Stats(ticket) => self.stats(ticket).await,
-            // A state, which goes past this queue.
-            CallOrder::End => {}
+            // States, which go past this queue.
+            CallOrder::End | CallOrder::RelayOnly(_) => {}
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Wanted {
     reading: bool,
     muted: bool,
     held: bool,
+    /// Paths that begin from now on show our address to our TURN servers alone.
+    pub relay_only: bool,
 }
 
 impl Wanted {

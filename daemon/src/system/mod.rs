@@ -17,6 +17,7 @@ pub(crate) mod netlink;
 pub mod paths;
 pub mod priority;
 pub mod private;
+pub(crate) mod race;
 pub mod ready;
 pub mod store;
 pub mod trust;

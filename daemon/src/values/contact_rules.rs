@@ -22,6 +22,8 @@ pub struct ContactRules {
     pub ring_policy: RingPolicy,
     /// Whether they may learn our network address before we answer.
     pub preconnect: Preconnect,
+    /// Only our TURN servers may learn our network address in a call with them.
+    pub relay_only: bool,
     /// Their own ring tone: a file or a name of the sound theme; empty for the usual one.
     pub ring_tone: String,
     /// A picture: a file or a name of the icon theme; empty for none.
@@ -39,6 +41,7 @@ impl Default for ContactRules {
             verified: false,
             ring_policy: RingPolicy::default(),
             preconnect: Preconnect::default(),
+            relay_only: false,
             ring_tone: String::new(),
             icon: String::new(),
             volume: 1.0,
@@ -95,6 +98,8 @@ pub struct MannerChange {
     /// See [`ContactRules`].
     pub preconnect: Option<Preconnect>,
     /// See [`ContactRules`].
+    pub relay_only: Option<bool>,
+    /// See [`ContactRules`].
     pub ring_tone: Option<String>,
     /// See [`ContactRules`].
     pub icon: Option<String>,
@@ -125,6 +130,7 @@ impl ContactRules {
             verified,
             ring_policy: change.ring_policy.unwrap_or(self.ring_policy),
             preconnect: change.preconnect.unwrap_or(self.preconnect),
+            relay_only: change.relay_only.unwrap_or(self.relay_only),
             ring_tone: change.ring_tone.clone().unwrap_or_else(|| self.ring_tone.clone()),
             icon: change.icon.clone().unwrap_or_else(|| self.icon.clone()),
             volume: change.volume.unwrap_or(self.volume),

@@ -3,6 +3,8 @@
 //! Lives here: devices, voice processing, ring, bit rate, network interfaces; with the values that hold until somebody decides.
 //! Must not: know a device, a file of sound, or the configuration.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// What a person decides about sound and paths.
@@ -18,6 +20,10 @@ pub struct MediaSettings {
     pub ring: Vec<String>,
     /// Network interfaces that paths may use; every one but loopback if empty (loopback too if there is nothing else).
     pub interfaces: Vec<String>,
+    /// Only our TURN servers may learn our network address.
+    pub relay_only: bool,
+    /// One more certificate authority (PEM) besides the system's, for TURN servers by TLS.
+    pub ca_file: Option<PathBuf>,
     /// What is done to the voice of the microphone.
     pub voice: Wishes,
     /// How it rings.
@@ -32,6 +38,8 @@ impl Default for MediaSettings {
             output: None,
             ring: Vec::new(),
             interfaces: Vec::new(),
+            relay_only: false,
+            ca_file: None,
             voice: Wishes::default(),
             ringing: Ringing::default(),
         }

@@ -33,6 +33,13 @@ pub(crate) struct Between {
     pub(crate) swap_fingerprint: bool,
     /// Nobody stands between: paths use every address of this machine, and nothing is counted.
     pub(crate) direct: bool,
+    /// The descriptions and candidates that went from one to the other.
+    pub(crate) told: Vec<String>,
+    /// Ben answers while it rings: nothing but Ana's offer goes to the other side, until they speak.
+    pub(crate) early: bool,
+    held: Vec<(Voice, Epoch, MediaReport)>,
+    /// Ana's offers name this one as an address of hers.
+    pub(crate) door: Option<SocketAddr>,
     /// Paths that begin now let nothing but ICE through.
     pub(crate) only_ice: bool,
     /// Paths that begin now lose one in so many packets of Ana's voice.
@@ -83,6 +90,10 @@ impl Between {
             ben,
             swap_fingerprint: false,
             direct: false,
+            told: Vec::new(),
+            early: false,
+            held: Vec::new(),
+            door: None,
             only_ice: false,
             lossy: None,
             loses_first_of_digit: false,
@@ -224,7 +235,19 @@ impl Between {
         }
     }
 
+    /// What was held back goes.
+    pub(crate) fn speak(&mut self) {
+        self.early = false;
+        for (from, epoch, news) in std::mem::take(&mut self.held) {
+            self.carry(from, epoch, news);
+        }
+    }
+
     fn carry(&mut self, from: Voice, epoch: Epoch, news: MediaReport) {
+        let offer = matches!(&news, MediaReport::Described(text) if text.kind == SdpKind::Offer);
+        if self.early && !offer {
+            return self.held.push((from, epoch, news));
+        }
         let wire = &self.wires[&epoch];
         let (end, to) = match from == ANA {
             true => (&wire.ana, &mut self.ben),
@@ -238,18 +261,27 @@ impl Between {
                         &without_events(&String::from_utf8(text.body.0).unwrap()),
                     );
                 }
+                if let Some(door) = self.door.filter(|_| offer) {
+                    let (ip, port) = (door.ip(), door.port());
+                    text.body
+                        .0
+                        .extend(format!("a=candidate:1 1 udp 2130706431 {ip} {port} typ host\r\n").bytes());
+                }
+                self.told.push(String::from_utf8(text.body.0.clone()).unwrap());
                 if self.swap_fingerprint && text.kind == SdpKind::Offer {
                     text = side::description(text.kind, &swapped(&String::from_utf8(text.body.0).unwrap()));
                 }
                 to.order(
                     epoch,
                     match text.kind {
+                        SdpKind::Offer if self.early => MediaOrder::Prepare(Role::Early(text)),
                         SdpKind::Offer => MediaOrder::Prepare(Role::Answerer(text)),
                         SdpKind::Answer => MediaOrder::Remote(text),
                     },
                 );
             }
             MediaReport::Candidates { list, complete } => {
+                self.told.extend(list.iter().map(|one| String::from_utf8(one.0.clone()).unwrap()));
                 let list = match self.direct {
                     true => list,
                     false => list.iter().filter_map(|one| redirect(one, end)).collect(),

@@ -3,6 +3,8 @@
 //! Lives here: the story of each attack on a path that is being built.
 //! Must not: attack a path that is up, or the relay.
 
+use std::net::UdpSocket;
+
 use ahoy_call::{Epoch, MediaFault, MediaOrder, MediaReport, Opaque, Role, SdpKind};
 
 use crate::between::{Between, COMPANY, FIRST, SECOND};
@@ -61,4 +63,28 @@ async fn hostile_descriptions_fail_the_path_and_nothing_else() {
     side.order(Epoch(9), MediaOrder::Remote(garbage(SdpKind::Answer, "no such thing")));
     side.until_report(Epoch(9), &MediaReport::Failed(MediaFault::Negotiation)).await;
     side.end().await;
+}
+
+#[tokio::test]
+async fn of_ten_thousand_candidates_few_are_knocked_at_and_the_path_still_comes_up() {
+    let _shared = COMPANY.read().await;
+    let doors: Vec<UdpSocket> = (0..100).map(|_| UdpSocket::bind("127.0.0.9:0").unwrap()).collect();
+    let mut ports: Vec<u16> = doors.iter().map(|door| door.local_addr().unwrap().port()).collect();
+    ports.extend(10_000..19_900);
+    let each = ports.iter().map(|port| format!("candidate:1 1 udp 2130706431 127.0.0.9 {port} typ host"));
+    let list = each.map(|text| Opaque(text.into_bytes())).collect();
+    let mut w = Between::new();
+    w.begin(FIRST);
+    // Before the description of the other side, whose own candidates come too late for room.
+    w.ana.order(FIRST, MediaOrder::Candidates { list, complete: true });
+    w.until("a path", |w| w.ana.has(FIRST, &MediaReport::Up) && w.ben.has(FIRST, &MediaReport::Up)).await;
+    w.open(FIRST, false);
+    w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;
+    let knocked = doors.iter().filter(|door| {
+        door.set_nonblocking(true).unwrap();
+        door.recv(&mut [0; 2_000]).is_ok()
+    });
+    let knocked = knocked.count();
+    assert!((1..=32).contains(&knocked), "{knocked} doors");
+    w.end().await;
 }

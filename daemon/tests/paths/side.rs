@@ -12,6 +12,8 @@ use ahoyd::media::transport::Plan;
 use ahoyd::media::wanted::Wanted;
 use ahoyd::media::{CallOrder, Report, Sound};
 use ahoyd::system::clock;
+use ahoyd::system::trust::Trust;
+use ahoyd::values::ice::IceServer;
 use ahoyd::values::line::Line;
 use ahoyd::values::media::{Switch, Wishes};
 use ahoyd::values::rows::Stats;
@@ -36,6 +38,11 @@ pub(crate) struct Side {
     pub(crate) line: Line,
     /// As in the configuration.
     pub(crate) interfaces: Vec<String>,
+    /// STUN and TURN servers, and who certifies them.
+    pub(crate) ice_servers: Vec<IceServer>,
+    pub(crate) trust: Trust,
+    /// Its address is shown to TURN servers alone.
+    pub(crate) relay_only: bool,
     pub(crate) reports: mpsc::Receiver<Report>,
     heard: Vec<(Epoch, MediaReport)>,
     described: Vec<Epoch>,
@@ -59,6 +66,9 @@ impl Side {
             mic,
             ear,
             interfaces,
+            ice_servers: Vec::new(),
+            trust: Trust::default(),
+            relay_only: false,
             channel: false,
             frames,
             line: Line::default(),
@@ -103,7 +113,14 @@ impl Side {
     }
 
     fn peer(&self, role: Role) -> Plan {
-        Peer::plan(role, Setup { interfaces: self.interfaces.clone(), ..Setup::default() })
+        let setup = Setup {
+            interfaces: self.interfaces.clone(),
+            ice_servers: self.ice_servers.clone(),
+            trust: self.trust.clone(),
+            relay_only: self.relay_only,
+            ..Setup::default()
+        };
+        Peer::plan(role, setup)
     }
 
     fn prepare(&self, epoch: Epoch, plan: Plan) -> Ask {

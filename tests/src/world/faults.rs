@@ -181,7 +181,12 @@ impl World {
             Input::Stuck => reported(MediaReport::Stuck),
             Input::Voice => reported(MediaReport::Voice(yes)),
             Input::Failed => {
-                reported(MediaReport::Failed(if yes { MediaFault::Negotiation } else { MediaFault::Media }))
+                let fault = match chance {
+                    0..3 => MediaFault::Negotiation,
+                    3..6 => MediaFault::Media,
+                    _ => MediaFault::NoTurn,
+                };
+                reported(MediaReport::Failed(fault))
             }
             Input::MediaGone => Some(Event::MediaGone { call }),
             Input::NetworkChanged => Some(Event::NetworkChanged),

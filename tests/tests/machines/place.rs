@@ -96,19 +96,28 @@ impl Authority {
         self.files.path().join("ca").display().to_string()
     }
 
-    /// A relay behind TLS on that address, which calls itself by that name; with its URL.
-    pub(crate) fn relay(&self, net: &Net, listen: &str, name: &str) -> anyhow::Result<(Running, String)> {
+    /// A relay behind TLS on that address, which calls itself by that name and is configured so; with its URL.
+    pub(crate) fn relay(
+        &self,
+        net: &Net,
+        listen: &str,
+        name: &str,
+        config: &str,
+    ) -> anyhow::Result<(Running, String)> {
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new(vec![name.to_owned()])?.signed_by(&key, &self.issuer)?;
         let path = |what: &str| self.files.path().join(format!("{name}.{what}"));
         fs::write(path("cert"), certificate.pem())?;
         fs::write(path("key"), key.serialize_pem())?;
+        fs::write(path("toml"), config)?;
         let mut command = net.command(&binary("ahoy-relay"));
         command
             .args(["--listen", &format!("{listen}:0"), "--tls-cert"])
             .arg(path("cert"))
             .arg("--tls-key")
-            .arg(path("key"));
+            .arg(path("key"))
+            .arg("--config")
+            .arg(path("toml"));
         let mut relay = Running::start(command.stdout(Stdio::piped()))?;
         let mut line = String::new();
         let printed = relay.child().stdout.take().ok_or_else(|| anyhow::anyhow!("the relay's output"))?;

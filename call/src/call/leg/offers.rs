@@ -25,6 +25,9 @@ impl Leg {
             return;
         }
         let full = within_a_minute(&mut self.answered, out.now) >= THEIRS_A_MINUTE;
+        if !may_answer && self.quiet && !full {
+            return self.gather_for(out, epoch, description);
+        }
         if !may_answer || full {
             if self.waiting.as_ref().is_none_or(|(waiting, _)| epoch > *waiting) {
                 self.waiting = Some((epoch, description));
@@ -46,16 +49,12 @@ impl Leg {
         }
         self.prepare(out, epoch, Role::Answerer(description));
         self.sweep(out);
-        let list: Vec<Opaque> =
-            self.early.extract_if(.., |(of, _)| *of == epoch).map(|(_, candidate)| candidate).collect();
-        let complete = self.early_complete == Some(epoch);
-        if complete || !list.is_empty() {
-            self.media(out, epoch, MediaOrder::Candidates { list, complete });
-        }
+        self.pass_early(out, epoch);
     }
 
     /// From now on an offer of theirs may be answered; the one that waits is.
     pub(crate) fn admit(&mut self, out: &mut Out) {
+        self.speak(out);
         if let Some((epoch, description)) = self.waiting.take() {
             self.offered(out, epoch, description, true);
         }
@@ -87,9 +86,10 @@ impl Leg {
         list: Vec<Opaque>,
         complete: bool,
     ) {
-        if self.is_current(epoch) {
+        let quiet = self.is_quiet();
+        if self.is_current(epoch) && !quiet {
             self.media(out, epoch, MediaOrder::Candidates { list, complete });
-        } else if self.current.is_none_or(|current| epoch > current) {
+        } else if self.current.is_none_or(|current| epoch > current || quiet && epoch == current) {
             self.early.extend(list.into_iter().map(|candidate| (epoch, candidate)));
             let over = self.early.len().saturating_sub(EARLY);
             self.early.drain(..over);
@@ -100,16 +100,21 @@ impl Leg {
     }
 
     /// Our description of the current generation is ready.
-    pub(crate) fn described_here(&self, out: &mut Out, epoch: Epoch, description: Description) {
-        if self.is_current(epoch) {
+    pub(crate) fn described_here(&mut self, out: &mut Out, epoch: Epoch, description: Description) {
+        if self.is_quiet() && self.is_current(epoch) {
+            self.keep_answer(description);
+        } else if self.is_current(epoch) {
             self.send(out, Message::Description { epoch, description });
         }
     }
 
     /// Candidates of ours.
-    pub(crate) fn candidates_here(&self, out: &mut Out, epoch: Epoch, list: &[Opaque], complete: bool) {
+    pub(crate) fn candidates_here(&mut self, out: &mut Out, epoch: Epoch, list: &[Opaque], complete: bool) {
         if !self.is_current(epoch) {
             return;
+        }
+        if self.is_quiet() {
+            return self.keep_candidates(list, complete);
         }
         let mut rest = list;
         while rest.len() > A_MESSAGE {

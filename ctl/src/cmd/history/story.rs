@@ -92,6 +92,7 @@ fn end(name: &str, row: &Props, event: &Props) -> String {
         Reason::Unavailable => format!("{name} could not be reached: their phone never rang."),
         Reason::MediaFailed => "The sound failed.".to_owned(),
         Reason::NegotiationFailed | Reason::IceFailed => "No path for the sound was found.".to_owned(),
+        Reason::NoTurn => "It could go by a TURN server only, and none was there.".to_owned(),
         Reason::ConnectionLost => "The connection was lost for good.".to_owned(),
         Reason::SignalingFailed => "The other side could no longer be reached.".to_owned(),
         Reason::SecurityFailed => "It was not them: the call was broken off.".to_owned(),

@@ -4,6 +4,7 @@
 //! Must not: touch sound or paths itself; know the devices beside the calls.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ahoy_call::{CallId, MediaFault, MediaOrder, MediaReport, Role};
@@ -18,6 +19,7 @@ use super::super::wanted::{Key, Wanted};
 use super::super::{CallOrder, Carried, OpenSound, Report, TestCall, TestReport, test_call};
 use super::Refused;
 use crate::system::clock;
+use crate::system::trust::Trust;
 use crate::values::ice::IceServer;
 use crate::values::media::MediaSettings;
 
@@ -60,6 +62,8 @@ pub(super) struct Thread {
     reports: mpsc::Sender<Report>,
     /// Looked up as soon as they are known, so that no path waits.
     names: Names,
+    /// Which certificates of TURN servers are believed, by the file that was named last.
+    trust: (Option<PathBuf>, Trust),
 }
 
 /// One call's session, as the thread sees it.
@@ -76,7 +80,8 @@ impl Thread {
         orders: mpsc::Receiver<Sent>,
         reports: mpsc::Sender<Report>,
     ) -> Self {
-        Self { settings, ice_servers, open_sound, orders, reports, names: Names::default() }
+        let (names, trust) = Default::default();
+        Self { settings, ice_servers, open_sound, orders, reports, names, trust }
     }
 
     /// Before it begins nothing flows: what there was to say about this is said.
@@ -180,15 +185,26 @@ impl Thread {
         }
     }
 
+    fn trust(&mut self, ca_file: Option<&Path>) -> Trust {
+        if self.trust.0.as_deref() != ca_file {
+            let file = ca_file.map(Path::to_owned);
+            self.trust = (file.clone(), Trust::new(file));
+        }
+        self.trust.1.clone()
+    }
+
     /// What holds for a path that begins now.
     fn setup(&mut self) -> (MediaSettings, Setup) {
         // Another network may know other addresses; this path takes those that are known.
         self.look_up_servers();
         let settings = self.settings.borrow().clone();
+        let trust = self.trust(settings.ca_file.as_deref());
         let setup = Setup {
             interfaces: settings.interfaces.clone(),
             ice_servers: self.ice_servers.borrow().clone(),
             names: Some(self.names.known()),
+            trust,
+            relay_only: settings.relay_only,
             ..Setup::default()
         };
         (settings, setup)
@@ -204,7 +220,8 @@ impl Thread {
         role: Role,
         wanted: watch::Receiver<Wanted>,
     ) -> Result<(), Refused> {
-        let (settings, setup) = self.setup();
+        let (settings, mut setup) = self.setup();
+        setup.relay_only |= wanted.borrow().relay_only;
         let ask = Ask::Prepare { key, plan: Peer::plan(role, setup), wanted: wanted.clone() };
         if let Some(running) = calls.get(&call).filter(|running| !running.asks.is_closed()) {
             return running.asks.try_send(ask).map_err(|_| Refused::Full);

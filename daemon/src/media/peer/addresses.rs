@@ -31,9 +31,16 @@ struct Local {
     worth: Worth,
 }
 
-/// Every interface that the person allowed, as socket addresses with port 0. Empty if none of them has an address.
-pub(super) fn local(allowed: &[String]) -> Vec<SocketAddr> {
-    choose(&all(&Network::look()), allowed).into_iter().map(|ip| SocketAddr::new(ip, 0)).collect()
+/// Every interface that the person allowed, as socket addresses with port 0. Empty if none of them has an address. `few`: the best
+/// one of each family, for who only speaks to servers.
+pub(super) fn local(allowed: &[String], few: bool) -> Vec<SocketAddr> {
+    let mut chosen = choose(&all(&Network::look()), allowed);
+    if few {
+        let best = [chosen.iter().position(IpAddr::is_ipv4), chosen.iter().position(IpAddr::is_ipv6)];
+        let mut place = 0..;
+        chosen.retain(|_| best.contains(&place.next()));
+    }
+    chosen.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect()
 }
 
 /// Whether no interface that runs has this address, and another one that is allowed leads out.

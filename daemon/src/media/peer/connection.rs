@@ -16,21 +16,25 @@ use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
     RtpCodecKind,
 };
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use webrtc::data_channel::{DataChannel, RTCDataChannelInit};
 use webrtc::error::Result;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::peer_connection::{
-    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
+    MediaEngine, PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceTransportPolicy,
     Registry, SettingEngine, SettingEngineBuilder, configure_rtcp_reports,
 };
 use webrtc::runtime::TokioRuntime;
 
 use super::Setup;
 use super::guard::Section;
+use super::handler::{Handler, Heard};
 use super::reception::{self, Listener};
 use super::runtime::Capped;
 use super::sending;
-use super::servers::usable;
+use super::servers::Servers;
+use super::turn::{self, Around, Carrier};
 use crate::media::transport::Track;
 use crate::system::clock;
 
@@ -44,9 +48,13 @@ const EVENT: u8 = 110;
 pub(super) const SILENT_FOR: Duration = Duration::from_millis(1500);
 /// From lost to given up; and, together with [`SILENT_FOR`], how long ICE looks for a way at first.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
+/// The same of a path that is begun while it rings, which takes three minutes at most: the other side is told of it at the end.
+const GIVE_UP_EARLY_AFTER: Duration = Duration::from_secs(200);
 /// So long names that are being looked up are waited for, all of them together. Our own addresses, which may be all that is
 /// needed, are told after that.
 const NAMES_WITHIN: Duration = Duration::from_millis(100);
+/// The same where our own addresses are told to nobody.
+const NAMES_ALONE_WITHIN: Duration = Duration::from_secs(3);
 /// The data channel's queue; frames beyond it are dropped and go by the relay.
 const UNSENT_FRAMES: usize = 256 * 1024;
 
@@ -57,16 +65,39 @@ pub(super) struct Connection {
     pub(super) channel: Arc<dyn DataChannel>,
 }
 
-/// Binds the sockets and begins nothing else. The caller must close `link`: dropping it leaks the sockets.
-/// `hurry` as in [`Capped`].
-pub(super) async fn build(
-    addresses: Vec<SocketAddr>,
-    setup: &Setup,
-    ssrc: u32,
-    hurry: Arc<AtomicBool>,
-    handler: Arc<dyn PeerConnectionEventHandler>,
-    listener: Listener,
-) -> Result<Connection> {
+/// What a connection is built from.
+pub(super) struct Parts {
+    /// Local ones, the best first, at least one.
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) servers: Servers,
+    pub(super) ssrc: u32,
+    /// Candidates of the other side come late, but they come.
+    pub(super) early: bool,
+    /// As in [`Capped`].
+    pub(super) hurry: Arc<AtomicBool>,
+    /// As in [`Around`].
+    pub(super) found: watch::Receiver<Option<Carrier>>,
+    pub(super) heard: mpsc::Sender<Heard>,
+}
+
+/// Binds the sockets and begins nothing else. The caller must close `link`: dropping it leaks the sockets. What carries its packets
+/// to TURN servers by TCP and TLS runs in `streams`.
+pub(super) async fn build(parts: Parts, setup: &Setup, streams: &mut JoinSet<()>) -> Result<Connection> {
+    let Parts { addresses, servers, ssrc, early, hurry, found, heard } = parts;
+    let listener = Listener::new(ssrc, heard.clone());
+    let handler = Arc::new(Handler { heard: heard.clone(), relay_only: setup.relay_only });
+    let home = addresses.first().copied().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+    let any = setup.interfaces.iter().all(|name| name == "auto");
+    let local = addresses.iter().filter(|_| !any).map(SocketAddr::ip).collect();
+    let (trust, names) = (setup.trust.clone(), setup.names.clone());
+    // Whether the driver lives is told by who holds the other end: the library alone.
+    let heard = heard.downgrade();
+    let ended = Arc::new(move |number| {
+        // A path that is overrun finds out by itself.
+        let _unheard = heard.upgrade().map(|heard| heard.try_send(Heard::StreamEnded(number)));
+    });
+    let ways = turn::begin(&servers.streams, home, &Around { local, trust, names, found, ended }, streams)?;
+    let policy = if setup.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
     let mut engine = MediaEngine::default();
     for codec in codecs() {
         engine.register_codec(codec, RtpCodecKind::Audio)?;
@@ -74,16 +105,22 @@ pub(super) async fn build(
     let chain = configure_rtcp_reports(Registry::new()).with(Slot::from(reception::SLOT), listener);
     let link = PeerConnectionBuilder::<SocketAddr>::new()
         .with_configuration(
-            RTCConfigurationBuilder::new().with_ice_servers(usable(&setup.ice_servers)).build(),
+            RTCConfigurationBuilder::new()
+                .with_ice_servers(servers.for_library)
+                .with_ice_transport_policy(policy)
+                .build(),
         )
         .with_media_engine(engine)
         .with_interceptor_registry(chain)
-        .with_setting_engine(settings())
+        .with_setting_engine(settings(setup.relay_only, early))
         .with_runtime(Arc::new(Capped {
             inner: TokioRuntime,
             hurry,
             names: setup.names.clone(),
-            until: clock::now() + NAMES_WITHIN,
+            until: clock::now() + if setup.relay_only { NAMES_ALONE_WITHIN } else { NAMES_WITHIN },
+            home: home.ip(),
+            streams: ways,
+            only: setup.relay_only.then(watch::Sender::default),
         }))
         .with_handler(handler)
         .with_udp_addrs(addresses)
@@ -128,15 +165,18 @@ async fn furnish(
 }
 
 /// The library's defaults take 0.2 to 1.2 s on one machine, and never connect a path that opens 1.6 s late.
-fn settings() -> SettingEngine {
+fn settings(relay_only: bool, early: bool) -> SettingEngine {
     let now = Some(Duration::ZERO);
+    let give_up_after = if early { GIVE_UP_EARLY_AFTER } else { GIVE_UP_AFTER };
+    // A way without detour is given a moment, where there may be one.
+    let detour = if relay_only { Duration::ZERO } else { Duration::from_millis(300) };
     SettingEngineBuilder::new()
         .with_ice_connection_attempts(Some(Duration::from_millis(50)), Some(600))
         .with_host_acceptance_min_wait(now)
         .with_srflx_acceptance_min_wait(now)
         .with_prflx_acceptance_min_wait(now)
-        .with_relay_acceptance_min_wait(Some(Duration::from_millis(300)))
-        .with_ice_timeouts(Some(SILENT_FOR), Some(GIVE_UP_AFTER), Some(Duration::from_millis(500)))
+        .with_relay_acceptance_min_wait(Some(detour))
+        .with_ice_timeouts(Some(SILENT_FOR), Some(give_up_after), Some(Duration::from_millis(500)))
         // Its other modes bind port 5353 for each connection.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         // The addresses are chosen before: where loopback is among them, it is meant.

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use ahoy_call::{Description, Opaque, SdpKind};
 
 use super::sending::{self, PayloadTypes};
+use super::turn::is_stand_in;
 use crate::media::capture::MOST_FRAMES;
 use crate::media::transport::{Takes, Track};
 
@@ -212,9 +213,9 @@ pub(super) fn candidate(candidate: &Opaque) -> Option<String> {
     let (priority, address, port) = (words.next()?, words.next()?, words.next()?);
     let known = component == "1" && transport.eq_ignore_ascii_case("udp") && words.next()? == "typ";
     let ip: IpAddr = address.parse().ok()?;
-    let somebody = !ip.is_unspecified() && !ip.is_multicast() && address != "255.255.255.255";
+    let nobody = ip.is_unspecified() || ip.is_multicast() || address == "255.255.255.255" || is_stand_in(ip);
     let numbers = priority.parse::<u32>().is_ok() && port.parse::<u16>().is_ok_and(|port| port > 0);
-    (known && somebody && numbers).then(|| text.to_owned())
+    (known && !nobody && numbers).then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -365,6 +366,8 @@ mod tests {
             "candidate:1 1 udp 1 224.0.0.1 4000 typ host",
             "candidate:1 1 udp 1 255.255.255.255 4000 typ host",
             "candidate:1 1 udp 1 0.0.0.0 4000 typ host",
+            "candidate:1 1 udp 1 192.0.0.8 1 typ host",
+            "candidate:1 1 udp 1 0100::8 1 typ host",
             "candidate:1 1 udp 1 192.0.2.1 0 typ host",
             "candidate:1 1 udp 1 192.0.2.1 70000 typ host",
             "candidate:1 1 udp 99999999999 192.0.2.1 4000 typ host",

@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use ahoy_call::Opaque;
 use async_trait::async_trait;
+use rtc::peer_connection::transport::RTCIceCandidateType;
 use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
-    PeerConnectionEventHandler, RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionIceEvent,
-    RTCPeerConnectionState,
+    PeerConnectionEventHandler, RTCIceCandidate, RTCIceConnectionState, RTCIceGatheringState,
+    RTCPeerConnectionIceEvent, RTCPeerConnectionState,
 };
 
+use super::turn::{Carrier, server_of};
 use crate::media::feedback::Feedback;
 use crate::media::transport::Reception;
 
@@ -24,6 +26,8 @@ pub(super) const QUEUE: usize = 256;
 /// What the library said.
 pub(super) enum Heard {
     Candidate(Opaque),
+    /// The same, of a TURN server that we reach so.
+    Relayed(Opaque, Carrier),
     GatheringComplete,
     /// ICE looks for a way, at first or anew.
     Searching,
@@ -42,10 +46,14 @@ pub(super) enum Heard {
     Asked(Vec<u16>),
     /// It tells how our voice comes.
     Feedback(Feedback),
+    /// The TURN server with this number, by TCP or TLS, was used and is gone.
+    StreamEnded(usize),
 }
 
 pub(super) struct Handler {
     pub(super) heard: mpsc::Sender<Heard>,
+    /// No candidate but those of TURN servers.
+    pub(super) relay_only: bool,
 }
 
 impl Handler {
@@ -56,13 +64,36 @@ impl Handler {
     }
 }
 
+/// How we reach the TURN server of this URL, as the library knows it.
+fn carrier_of(url: &str) -> Carrier {
+    server_of(url).map_or(Carrier::Udp, |(_, carrier)| carrier)
+}
+
+/// From where we reach a TURN server is nobody's business (RFC 8839 §5.1: how that is written).
+fn without_base(mut candidate: RTCIceCandidate) -> RTCIceCandidate {
+    if candidate.typ == RTCIceCandidateType::Relay {
+        let nobody = if candidate.address.contains(':') { "::" } else { "0.0.0.0" };
+        (candidate.related_address, candidate.related_port) = (nobody.to_owned(), 9);
+    }
+    candidate
+}
+
 #[async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        if let Ok(json) = event.candidate.to_json()
+        let candidate = without_base(event.candidate);
+        if self.relay_only && candidate.typ != RTCIceCandidateType::Relay {
+            return;
+        }
+        if let Ok(json) = candidate.to_json()
             && !json.candidate.is_empty()
         {
-            self.tell(Heard::Candidate(Opaque(json.candidate.into_bytes())));
+            let text = Opaque(json.candidate.into_bytes());
+            let relayed = candidate.typ == RTCIceCandidateType::Relay;
+            self.tell(match relayed {
+                true => Heard::Relayed(text, carrier_of(&event.url)),
+                false => Heard::Candidate(text),
+            });
         }
     }
 

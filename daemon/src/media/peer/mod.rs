@@ -10,6 +10,7 @@ mod foreign;
 mod gathering;
 mod guard;
 mod handler;
+mod known;
 mod memory;
 mod names;
 mod negotiation;
@@ -24,9 +25,11 @@ mod sending;
 mod servers;
 mod state;
 mod task;
+mod turn;
 mod way;
 
-pub use names::{Known, Names};
+pub use known::Known;
+pub use names::Names;
 pub use negotiation::Manners;
 pub use probe::probe;
 
@@ -34,6 +37,7 @@ use ahoy_call::Role;
 use tokio::sync::{mpsc, watch};
 
 use super::transport::{PathOrder, Plan, QueueFull, Transport};
+use crate::system::trust::Trust;
 use crate::values::ice::IceServer;
 
 /// Orders that wait for the task of one path. A full queue is a failed path.
@@ -48,6 +52,10 @@ pub struct Setup {
     pub ice_servers: Vec<IceServer>,
     /// The addresses of their names; without it only literal ones are used.
     pub names: Option<watch::Receiver<Known>>,
+    /// Which certificates of TURN servers are believed.
+    pub trust: Trust,
+    /// Nobody but our TURN servers learns an address of ours: no other way is told, tried or taken.
+    pub relay_only: bool,
     /// The other side is no ahoy but a browser or the like, with which descriptions are exchanged at any time; what we do when both
     /// begin. None: an ahoy, with which one exchange makes a path.
     pub foreign: Option<Manners>,

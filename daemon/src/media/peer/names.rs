@@ -12,6 +12,7 @@ use ahoy_call::Moment;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::known::Known;
 use super::servers;
 use crate::system::clock;
 use crate::values::ice::IceServer;
@@ -20,9 +21,6 @@ use crate::values::ice::IceServer;
 const WITHIN: Duration = Duration::from_secs(5);
 /// What was asked so lately is not asked again.
 const ANEW: Duration = Duration::from_secs(10);
-
-/// Addresses by `host:port`. The last good answer stays until there is a better one.
-pub type Known = HashMap<String, Vec<SocketAddr>>;
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -58,7 +56,7 @@ impl Names {
     where
         F: Future<Output = Vec<SocketAddr>> + Send + 'static,
     {
-        let names: HashSet<String> = servers::hosts(servers).collect();
+        let names: HashSet<String> = servers::hosts(servers).into_iter().collect();
         // What no server is called any more is forgotten.
         self.asked.retain(|host, _| names.contains(host));
         self.known.send_if_modified(|known| {
@@ -98,32 +96,13 @@ impl Names {
     }
 }
 
-/// The addresses of this host, if they are known by then.
-pub(super) async fn of(
-    known: Option<&watch::Receiver<Known>>,
-    host: &str,
-    until: Moment,
-) -> Option<Vec<SocketAddr>> {
-    if let Ok(literal) = host.parse() {
-        return Some(vec![literal]);
-    }
-    let mut known = known?.clone();
-    let found = |known: &Known| known.get(host).cloned();
-    let now = found(&known.borrow());
-    if now.is_some() {
-        return now;
-    }
-    let wait = until.since(clock::now());
-    let later = clock::timeout(wait, known.wait_for(|known| known.contains_key(host))).await.ok()?;
-    later.ok().and_then(|known| found(&known))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use tokio::sync::{Semaphore, mpsc};
 
+    use super::super::known::of;
     use super::*;
 
     fn servers(urls: &[&str]) -> Vec<IceServer> {

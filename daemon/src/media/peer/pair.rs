@@ -5,6 +5,7 @@
 
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCIceCandidateType, StatsSelector};
 
+use super::turn::{Carrier, server_of};
 use crate::system::clock;
 use crate::values::line::{Candidate, CandidateKind, Ciphers, Hop, Pair};
 
@@ -18,6 +19,13 @@ pub(super) async fn selected(link: &dyn PeerConnection) -> Option<Pair> {
     let is_told = |one: &&RTCIceCandidate| one.address == seen.address && one.port == seen.port;
     let remote = told.iter().filter(is_told).find(|one| one.typ == RTCIceCandidateType::Relay);
     Some(Pair { local: candidate(pair.local()), remote: candidate(remote.unwrap_or(seen)) })
+}
+
+/// The TURN server by TCP or TLS over which packets go now, by its number; none if they go otherwise.
+pub(super) async fn stream(link: &dyn PeerConnection) -> Option<usize> {
+    let ice = link.sctp().await?.transport().ice_transport();
+    let pair = ice.get_selected_candidate_pair().await.ok()??;
+    server_of(pair.local().url.as_deref()?).map(|(number, _)| number)
 }
 
 /// What was negotiated; none before that.
@@ -39,17 +47,18 @@ fn candidate(one: &RTCIceCandidate) -> Candidate {
     Candidate { kind, hop: one.url.as_deref().map_or(Hop::Udp, hop) }
 }
 
-/// How we reach the server of this URL (RFC 7065 §3.1).
+/// How we reach the server of this URL, as the library knows it.
 fn hop(url: &str) -> Hop {
-    match url {
-        url if url.starts_with("turns:") => Hop::Tls,
-        url if url.ends_with("transport=tcp") => Hop::Tcp,
-        _ => Hop::Udp,
+    match server_of(url) {
+        Some((_, Carrier::Tcp)) => Hop::Tcp,
+        Some((_, Carrier::Tls)) => Hop::Tls,
+        Some((_, Carrier::Udp)) | None => Hop::Udp,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::turn::stand_in;
     use super::*;
 
     #[test]
@@ -65,12 +74,10 @@ mod tests {
             };
             candidate(&one)
         };
-        let told = of(RTCIceCandidateType::Relay, Some("turn:turn.example:3478?transport=tcp"));
+        let by = |carrier| format!("turn:{}?transport=udp", stand_in(0, carrier, [192, 0, 2, 7].into()));
+        let told = of(RTCIceCandidateType::Relay, Some(&by(Carrier::Tcp)));
         assert_eq!(told, Candidate { kind: CandidateKind::Relay, hop: Hop::Tcp });
-        assert_eq!(
-            of(RTCIceCandidateType::Relay, Some("turns:turn.example:5349?transport=tcp")).hop,
-            Hop::Tls
-        );
+        assert_eq!(of(RTCIceCandidateType::Relay, Some(&by(Carrier::Tls))).hop, Hop::Tls);
         assert_eq!(
             of(RTCIceCandidateType::Relay, Some("turn:turn.example:3478?transport=udp")).hop,
             Hop::Udp

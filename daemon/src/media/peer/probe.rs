@@ -38,8 +38,7 @@ const HEAD: usize = 20;
 
 /// Asks the server behind the first URL of `server`. Returns how long it took until it was of use.
 pub async fn probe(server: IceServer, wire: Wire, trust: Trust) -> Result<Duration, Useless> {
-    let urls = servers::usable(&[server]).into_iter().filter_map(|server| server.urls().ok()).flatten();
-    let url = urls.into_iter().next().ok_or(Useless::Spelling)?;
+    let url = servers::urls(&[server]).into_iter().next().ok_or(Useless::Spelling)?;
     let found = names::look_up(&url.host, url.port).await.map_err(|_| Useless::NoName)?;
     let mut last = Useless::NoName;
     for address in found.into_iter().take(ADDRESSES) {

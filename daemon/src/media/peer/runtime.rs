@@ -1,11 +1,13 @@
 //! The runtime under the WebRTC library, with a driver that never sleeps long while a path is set up.
 //!
-//! Lives here: the wrapper that caps the library's sleeps and answers its questions for names.
+//! Lives here: the wrapper that caps the library's sleeps, answers its questions for names and stands behind its sockets.
 //! Must not: change anything else of what the library asks for.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::net::UnixDatagram;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,14 +19,16 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
-use super::names::{self, Known};
+use super::known::{self, Known};
+use super::turn::PathSocket;
 
 /// The library sends what it has just produced only when its loop wakes the next time: up to 200 ms late in a
 /// set-up, and 20 ms for each packet by TURN.
 const CAP: Duration = Duration::from_millis(5);
 
-/// The library's own runtime, except that names are answered from what is known, and that no sleep lasts longer than [`CAP`]
-/// while `hurry` is set. The library asks for names one after the other, on the very loop that also carries ICE.
+/// The library's own runtime, except that names are answered from what is known, that no sleep lasts longer than [`CAP`]
+/// while `hurry` is set, and that TURN servers by TCP and TLS are behind its sockets. The library asks for names one after the
+/// other, on the very loop that also carries ICE.
 #[derive(Debug)]
 pub(super) struct Capped {
     pub(super) inner: TokioRuntime,
@@ -33,6 +37,12 @@ pub(super) struct Capped {
     pub(super) names: Option<watch::Receiver<Known>>,
     /// Until when one that is being looked up is waited for.
     pub(super) until: Moment,
+    /// The address whose socket serves `streams`.
+    pub(super) home: IpAddr,
+    /// What stands in for a TURN server by TCP or TLS, and the way to it.
+    pub(super) streams: Vec<(SocketAddr, UnixDatagram)>,
+    /// If told: nobody else may learn our addresses. Those of TURN servers, as far as the library asked for them.
+    pub(super) only: Option<watch::Sender<HashSet<SocketAddr>>>,
 }
 
 impl Runtime for Capped {
@@ -41,7 +51,11 @@ impl Runtime for Capped {
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        self.inner.wrap_udp_socket(socket)
+        let serves = socket.local_addr()?.ip() == self.home;
+        let each = self.streams.iter().filter(|_| serves);
+        let streams = each.map(|(at, way)| Ok((*at, way.try_clone()?))).collect::<io::Result<_>>()?;
+        let only = self.only.as_ref().map(watch::Sender::subscribe);
+        Ok(Arc::new(PathSocket::new(socket, streams, only)?))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -60,8 +74,12 @@ impl Runtime for Capped {
         host: &'a str,
     ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
         Box::pin(async move {
-            let found = names::of(self.names.as_ref(), host, self.until).await;
-            found.ok_or_else(|| io::ErrorKind::TimedOut.into())
+            let found = known::of(self.names.as_ref(), host, self.until).await;
+            let found = found.ok_or(io::ErrorKind::TimedOut)?;
+            if let Some(only) = &self.only {
+                only.send_modify(|only| only.extend(&found));
+            }
+            Ok(found)
         })
     }
 
@@ -103,8 +121,9 @@ mod tests {
         let known = HashMap::from([("a.example:3478".to_owned(), vec![address])]);
         let (_keeps, names) = watch::channel(known);
         let began = clock::now();
-        let runtime =
-            Capped { inner: TokioRuntime, hurry: Arc::default(), names: Some(names), until: began + MOMENT };
+        let (hurry, streams) = Default::default();
+        let (names, until, home) = (Some(names), began + MOMENT, address.ip());
+        let runtime = Capped { inner: TokioRuntime, hurry, names, until, home, streams, only: None };
         // As the library asks: one after the other.
         for dead in 0..8 {
             let found = runtime.resolve_host(&format!("dead{dead}.example:3478")).await;

@@ -11,23 +11,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ahoy_call::{Description, MediaFault, Moment, Opaque, Role, SdpKind};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
 
-use super::connection::{self, Connection};
+use super::connection::{self, Connection, Parts};
 use super::foreign::{Foreign, Unusable};
-use super::handler::{self, Handler, Heard};
+use super::handler::{self, Heard};
 use super::readers::{read_channel, read_track};
-use super::reception::Listener;
 use super::sending::{PayloadTypes, Sending};
+use super::servers::Servers;
 use super::state::State;
+use super::turn::Carrier;
 use super::{Setup, addresses, guard, pair, way};
 use crate::media::transport::{Events, PathEvent, PathOrder, Renewal, Track};
 use crate::media::wanted::Key;
 use crate::system::clock;
-use crate::values::line::Pair;
+use crate::values::line::{CandidateKind, Pair};
 
 /// Candidates of the other side that are tried. Each makes us send checks to an address it chose.
 const MOST_CANDIDATES: usize = 32;
@@ -41,19 +42,26 @@ pub(super) async fn run(
     events: Events,
 ) {
     let (heard_in, heard) = mpsc::channel(handler::QUEUE);
-    let hurry = Arc::new(AtomicBool::new(true));
-    let addresses = addresses::local(&setup.interfaces);
-    if addresses.is_empty() {
+    let early = matches!(role, Role::Early(_));
+    let hurry = Arc::new(AtomicBool::new(!early));
+    let addresses = addresses::local(&setup.interfaces, setup.relay_only);
+    let Some(home) = addresses.first() else {
         tracing::warn!("none of the network interfaces of the configuration has an address");
         fail(key, MediaFault::Media, orders, &events).await;
         return;
+    };
+    let servers = Servers::choose(&setup.ice_servers, home.ip(), setup.relay_only);
+    let by_turn = servers.relay();
+    if setup.relay_only && !by_turn {
+        tracing::warn!("a path by TURN alone was asked for, and no TURN server is known");
+        fail(key, MediaFault::NoTurn, orders, &events).await;
+        return;
     }
-    let by_turn = setup.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
-    let ssrc = number();
-    let listener = Listener::new(ssrc, heard_in.clone());
-    let handler = Arc::new(Handler { heard: heard_in });
-    let connection = match connection::build(addresses, &setup, ssrc, hurry.clone(), handler, listener).await
-    {
+    let ((found, found_out), mut streams) = (watch::channel(None), JoinSet::new());
+    let (ssrc, hurry_out) = (number(), hurry.clone());
+    let parts =
+        Parts { addresses, servers, ssrc, early, hurry: hurry_out, found: found_out, heard: heard_in };
+    let connection = match connection::build(parts, &setup, &mut streams).await {
         Ok(connection) => connection,
         Err(error) => {
             tracing::warn!(%error, "cannot build a path");
@@ -79,6 +87,9 @@ pub(super) async fn run(
         readers: JoinSet::new(),
         hurry,
         by_turn,
+        found,
+        relay_only: setup.relay_only,
+        has_candidates: false,
     };
     path.work(role, orders, heard).await;
     path.readers.abort_all();
@@ -125,6 +136,11 @@ struct PeerPath {
     readers: JoinSet<()>,
     hurry: Arc<AtomicBool>,
     by_turn: bool,
+    /// The cheapest way that was found.
+    found: watch::Sender<Option<Carrier>>,
+    relay_only: bool,
+    /// We were given an address to be reached at.
+    has_candidates: bool,
 }
 
 impl PeerPath {
@@ -167,16 +183,20 @@ impl PeerPath {
 
     async fn describe(&mut self, role: Role) -> Result<(), Unusable> {
         let (link, mut takes) = (&self.connection.link, None);
+        let early = matches!(role, Role::Early(_));
         let (kind, ours) = match role {
             Role::Offerer => (SdpKind::Offer, link.create_offer(None).await?),
-            Role::Answerer(offer) => {
+            Role::Answerer(offer) | Role::Early(offer) => {
                 let checked = guard::description(SdpKind::Offer, &connection::SECTIONS, &offer)?;
                 self.sending.payload_types = checked.payload_types;
                 takes = Some(checked.takes);
                 link.set_remote_description(RTCSessionDescription::offer(checked.text)?).await?;
                 let answer = link.create_answer(None).await?;
                 self.described = true;
-                self.early = checked.candidates;
+                if !early {
+                    // To try one now would show our address before anybody answers.
+                    self.early = checked.candidates;
+                }
                 (SdpKind::Answer, answer)
             }
         };
@@ -282,6 +302,11 @@ impl PeerPath {
         for heard in batch {
             match heard {
                 Heard::Candidate(candidate) => list.push(candidate),
+                Heard::Relayed(candidate, carrier) => {
+                    self.found
+                        .send_modify(|found| *found = Some(found.map_or(carrier, |it| it.min(carrier))));
+                    list.push(candidate);
+                }
                 Heard::GatheringComplete => complete = true,
                 Heard::Searching
                 | Heard::IceUp
@@ -291,11 +316,17 @@ impl PeerPath {
                 | Heard::Track(_)
                 | Heard::Reception(_)
                 | Heard::Asked(_)
+                | Heard::StreamEnded(_)
                 | Heard::Feedback(_) => rest.push(heard),
             }
         }
         if self.state == State::Dead {
             return;
+        }
+        self.has_candidates |= !list.is_empty();
+        if complete && self.relay_only && !self.has_candidates {
+            tracing::debug!("no TURN server serves us");
+            return self.fail(MediaFault::NoTurn).await;
         }
         if complete || !list.is_empty() {
             self.gathered(list, complete).await;
@@ -329,7 +360,14 @@ impl PeerPath {
                     }
                 }
                 Heard::Feedback(feedback) => self.tell(PathEvent::Feedback(feedback)).await,
-                Heard::Candidate(_) | Heard::GatheringComplete => {}
+                Heard::StreamEnded(number) => {
+                    // Nothing comes that way any more, and nobody need wait to notice.
+                    let by = pair::stream(&*self.connection.link).await;
+                    if by == Some(number) && self.state.lost() {
+                        self.lost().await;
+                    }
+                }
+                Heard::Candidate(_) | Heard::Relayed(..) | Heard::GatheringComplete => {}
             }
         }
     }
@@ -345,18 +383,21 @@ impl PeerPath {
         let news = self.state.up();
         self.calm();
         if news {
+            self.found.send_replace(Some(Carrier::Udp));
             self.tell(PathEvent::Up).await;
             if let Some(ciphers) = pair::ciphers(&*self.connection.link).await {
                 self.tell(PathEvent::Ciphers(ciphers)).await;
             }
             self.look_at_pair().await;
+            self.calm();
         }
     }
 
     fn calm(&self) {
         if self.state.is_up() {
             // By TURN each packet would wait for the driver's next turn.
-            self.hurry.store(self.by_turn, Ordering::Relaxed);
+            let direct = self.pair.is_some_and(|pair| pair.local.kind != CandidateKind::Relay);
+            self.hurry.store(self.by_turn && !direct, Ordering::Relaxed);
         }
     }
 

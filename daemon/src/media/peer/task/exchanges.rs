@@ -3,6 +3,8 @@
 //! Lives here: which of the two it is, and what an exchange changes of the path.
 //! Must not: know what stands in a description.
 
+use std::sync::atomic::Ordering;
+
 use ahoy_call::{Description, MediaFault, Moment, Opaque, Role};
 
 use super::PeerPath;
@@ -16,7 +18,7 @@ impl PeerPath {
         let link = &*self.connection.link;
         let outcomes = match role {
             Role::Offerer => foreign.renew(link, None, Renewal::Describe).await,
-            Role::Answerer(offer) => foreign.came(clock::now(), link, offer).await,
+            Role::Answerer(offer) | Role::Early(offer) => foreign.came(clock::now(), link, offer).await,
         }?;
         self.exchanged(outcomes).await;
         Ok(())
@@ -41,7 +43,12 @@ impl PeerPath {
     pub(super) async fn candidates_came(&mut self, list: Vec<Opaque>) {
         match &mut self.foreign {
             Some(foreign) => foreign.add_candidates(&*self.connection.link, &list).await,
-            None => self.add_candidates(list).await,
+            None => {
+                if !self.state.is_up() {
+                    self.hurry.store(true, Ordering::Relaxed);
+                }
+                self.add_candidates(list).await;
+            }
         }
     }
 

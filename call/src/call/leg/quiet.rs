@@ -1,0 +1,102 @@
+//! An answer to their offer that is made while our phone rings, and that nobody hears of before the person answers.
+//!
+//! Lives here: what is kept back of ours and of theirs, and when it goes.
+//! Must not: let anything of ours leave; decide when that ends.
+
+use alloc::vec::Vec;
+
+use super::{Leg, MOVES_A_MINUTE, Path, within_a_minute};
+use crate::call::Out;
+use crate::effect::{MediaOrder, Role};
+use crate::id::Epoch;
+use crate::message::{Description, Message, Opaque};
+
+/// What would be said, if it might.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    offer: Description,
+    answer: Option<Description>,
+    candidates: Vec<Opaque>,
+    complete: bool,
+}
+
+impl Leg {
+    /// Our phone rings, and nothing of ours may leave before the answer: our candidates are gathered meanwhile.
+    pub(crate) fn gather(&mut self, out: &mut Out) {
+        self.quiet = true;
+        if let Some((epoch, offer)) = self.waiting.take() {
+            self.gather_for(out, epoch, offer);
+        }
+    }
+
+    /// The newest offer of theirs, while nothing of ours may leave.
+    pub(super) fn gather_for(&mut self, out: &mut Out, epoch: Epoch, offer: Description) {
+        self.answered.push(out.now);
+        self.kept =
+            Some(Kept { offer: offer.clone(), answer: None, candidates: Vec::new(), complete: false });
+        self.current = Some(epoch);
+        self.offerer = false;
+        self.prepare(out, epoch, Role::Early(offer));
+        self.sweep(out);
+    }
+
+    /// Whether something is kept back.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    pub(super) fn keep_answer(&mut self, answer: Description) {
+        if let Some(kept) = &mut self.kept {
+            kept.answer = Some(answer);
+        }
+    }
+
+    pub(super) fn keep_candidates(&mut self, list: &[Opaque], complete: bool) {
+        if let Some(kept) = &mut self.kept {
+            kept.candidates.extend_from_slice(list);
+            kept.complete |= complete;
+        }
+    }
+
+    /// The person answered: it goes, and what they said meanwhile is tried.
+    pub(super) fn speak(&mut self, out: &mut Out) {
+        self.quiet = false;
+        let (Some(kept), Some(epoch)) = (self.kept.take(), self.current) else { return };
+        if self.path == Path::None {
+            self.path = Path::Building;
+        }
+        if let Some(description) = kept.answer {
+            self.send(out, Message::Description { epoch, description });
+        }
+        self.candidates_here(out, epoch, &kept.candidates, kept.complete);
+        self.pass_early(out, epoch);
+    }
+
+    /// What was gathered is of no use any more: the answer is made when it may go.
+    pub(crate) fn unkeep(&mut self, out: &mut Out) {
+        if let (Some(kept), Some(epoch)) = (self.kept.take(), self.current.take()) {
+            self.path = Path::None;
+            self.waiting = Some((epoch, kept.offer));
+            self.sweep(out);
+        }
+    }
+
+    /// Our network changed: other candidates are gathered.
+    pub(crate) fn gather_anew(&mut self, out: &mut Out) {
+        if within_a_minute(&mut self.moved, out.now) < MOVES_A_MINUTE {
+            self.moved.push(out.now);
+            self.unkeep(out);
+            self.gather(out);
+        }
+    }
+
+    /// Their candidates that came before the path could try them.
+    pub(super) fn pass_early(&mut self, out: &mut Out, epoch: Epoch) {
+        let list: Vec<Opaque> =
+            self.early.extract_if(.., |(of, _)| *of == epoch).map(|(_, candidate)| candidate).collect();
+        let complete = self.early_complete == Some(epoch);
+        if complete || !list.is_empty() {
+            self.media(out, epoch, MediaOrder::Candidates { list, complete });
+        }
+    }
+}
