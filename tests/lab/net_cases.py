@@ -196,6 +196,8 @@ class Lab:
         if event:
             found.update(getattr(self, event)())
         self.pair.hang_up()
+        if self.case.hidden and any(udp and link in ("a>b", "b>a") for link, udp in self.net.carried(since, now())):
+            raise RuntimeError("a datagram went between the two")
         self.clear()
         # What is still in buffers must not be heard in the next call.
         time.sleep(0.3)

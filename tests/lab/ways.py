@@ -36,6 +36,8 @@ class Case:
     # What happens in the call, by its name in net_cases.py; of the calls of a case, the first so many.
     event: str = "cut"
     events: int = 3
+    # No datagram goes between the two, before the answer or after it.
+    hidden: bool = False
     # Set-ups, if another number than is asked for.
     tries: int | None = None
     rtt: int = RTT
@@ -52,13 +54,21 @@ def relayed(name, path, *transports, **more):
     return Case(name, path, turn=transports, addresses=WITH_TURN, **more)
 
 
+def without_udp(*hosts):
+    return {link: NO_UDP for host in hosts for link in (f"{host}>*", f"*>{host}")}
+
+
 BOTH = ("a>b", "b>a")
 CASES = [
     Case("direct"),
     Case("nat-both", routers={"a": "restricted", "b": "restricted"}, turn=(), addresses=WITH_TURN),
     relayed("nat-symmetric", "relay-udp", "udp", routers={"a": "symmetric", "b": "symmetric"}),
     relayed("relay-udp", "relay-udp", "udp", line={link: "down" for link in BOTH}),
+    relayed("relay-tcp", "relay-tcp", "tcp", line=without_udp("a", "b")),
+    relayed("relay-tls", "relay-tls", "tls", line=without_udp("a", "b")),
     Case("ipv6", addresses=IPV6),
+    relayed("one-side-no-udp", "relay-tcp", "udp", "tcp", "tls", line=without_udp("a")),
+    relayed("relay-only", "relay-udp", "udp", "tcp", "tls", media={"Ana": "relay-only = true\n"}, hidden=True),
     lossy(2),
     lossy(5),
     lossy(10),
