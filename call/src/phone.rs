@@ -35,7 +35,7 @@ const OF_A_CONTACT: usize = 2;
 /// Rings whose caller has not proved to live now, all and of one contact. The oldest gives way.
 const KNOCKS: usize = 16;
 const KNOCKS_OF_A_CONTACT: usize = 2;
-/// Paths that are set up at once for phones that may ring: a further call rings without one.
+/// Paths that are set up or gathered for at once before anybody answers: a further call rings without one.
 const EARLY_PATHS: usize = 2;
 
 /// What a person decides about all calls.

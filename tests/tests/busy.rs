@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ahoy_call::{EndReason, EndedBy, Event, Fact, Outcome, Refusal, RingPolicy, Settings, State};
+use ahoy_call::{
+    Command, EndReason, EndedBy, Event, Fact, Others, Outcome, Refusal, RingPolicy, Settings, State,
+};
 use ahoy_tests::world::scenes::{talking, waiting};
 use ahoy_tests::world::{MINUTE, SECOND, World};
 
@@ -168,15 +170,18 @@ fn of_several_that_ring_the_first_one_rings_and_the_next_one_when_it_is_over() {
 }
 
 #[test]
-fn only_two_paths_are_set_up_for_phones_that_may_ring() {
-    let mut w = World::new(3, &["ada", "bob", "eve", "dan"]);
-    for caller in ["bob", "eve", "dan"] {
-        w.dial(caller, "ada").unwrap();
+fn only_two_paths_are_set_up_or_gathered_for_before_an_answer() {
+    for (preconnect, answered) in [(true, 0), (true, 2), (false, 0), (false, 1), (false, 2)] {
+        let mut w = World::new(3, &["ada", "bob", "eve", "dan"]);
+        w.preconnect = preconnect;
+        let calls = ["bob", "eve", "dan"].map(|caller| w.dial(caller, "ada").unwrap());
+        w.pass(2 * SECOND);
+        assert_eq!(w.people[0].phone.views().len(), 3, "all three ring or wait");
+        let with_path: BTreeSet<_> = w.people[0].media.paths.keys().map(|key| key.0).collect();
+        assert_eq!(with_path.len(), 2, "preconnect {preconnect}");
+        let call = calls[answered];
+        w.command(0, Command::Answer { call, others: Others::Hold }).unwrap();
+        w.pass(2 * SECOND);
+        assert_eq!(w.state_of("ada", call), Some(State::Active), "preconnect {preconnect}, {answered}");
     }
-    w.pass(2 * SECOND);
-    assert_eq!(w.people[0].phone.views().len(), 3, "all three ring or wait");
-    let with_path: BTreeSet<_> = w.people[0].media.paths.keys().map(|key| key.0).collect();
-    assert_eq!(with_path.len(), 2);
-    w.pick_up("ada");
-    assert_eq!(w.people[0].phone.views().iter().filter(|view| view.state == State::Active).count(), 1);
 }

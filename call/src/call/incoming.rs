@@ -39,7 +39,7 @@ pub(crate) struct Knock {
 pub(crate) struct Around {
     /// There is another call, and this person takes no second one.
     pub(crate) busy: bool,
-    /// One more path may be set up before it rings.
+    /// One more path may be set up, or its candidates gathered, before anybody answers.
     pub(crate) path: bool,
 }
 
@@ -50,11 +50,21 @@ pub(crate) struct Incoming {
     pub(super) give_up: Moment,
     /// The longest it may ring here.
     limit: Duration,
-    /// The path may be set up before our phone rings.
-    pub(super) preconnect: bool,
+    pub(super) early: Early,
     policy: RingPolicy,
     /// Another call is there: what rings waits.
     pub(super) beside: bool,
+}
+
+/// What may be made of a path before anybody has answered here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Early {
+    /// Nothing: too many others are being made.
+    Nothing,
+    /// Our candidates are gathered while it rings, and nothing of ours leaves.
+    Gathered,
+    /// It is set up, before our phone rings if it can be.
+    Whole,
 }
 
 /// How far their ring has come.
@@ -92,7 +102,7 @@ impl Call {
             stage: Arrival::Knocking,
             give_up: out.now + knock.limit.min(PROVE_WITHIN),
             limit: knock.limit,
-            preconnect: knock.preconnect,
+            early: if knock.preconnect { Early::Whole } else { Early::Gathered },
             policy: knock.policy,
             beside: false,
         });
@@ -183,13 +193,19 @@ impl Call {
         }
         self.record(out, Fact::Offered);
         let Phase::Incoming(it) = &mut self.phase else { return None };
-        it.preconnect &= around.path;
-        if it.preconnect {
-            it.stage = Arrival::Arriving { ring_at: out.now + PATH_FIRST };
-            self.legs_mut().for_each(|leg| leg.admit(out));
-        } else {
-            self.ring(out);
-            self.legs_mut().for_each(|leg| leg.gather(out));
+        if !around.path {
+            it.early = Early::Nothing;
+        }
+        match it.early {
+            Early::Nothing => self.ring(out),
+            Early::Gathered => {
+                self.ring(out);
+                self.legs_mut().for_each(|leg| leg.gather(out));
+            }
+            Early::Whole => {
+                it.stage = Arrival::Arriving { ring_at: out.now + PATH_FIRST };
+                self.legs_mut().for_each(|leg| leg.admit(out));
+            }
         }
         None
     }

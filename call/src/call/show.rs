@@ -6,7 +6,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::call::incoming::Arrival;
+use crate::call::incoming::{Arrival, Early};
 use crate::call::live::Sound;
 use crate::call::{Call, Member, Phase, Stage};
 use crate::id::{CallId, Epoch, LegId, MemberId, PeerId};
@@ -141,8 +141,19 @@ impl Call {
 
     /// Whether a path is set up for it before anybody has answered here.
     pub(crate) fn has_early_path(&self) -> bool {
-        let wanted = matches!(&self.phase, Phase::Incoming(it) if it.preconnect);
-        wanted && (self.is_arriving() || self.rings_here())
+        self.early() == Early::Whole
+    }
+
+    /// Whether a path is set up, or its candidates gathered, before anybody has answered here.
+    pub(crate) fn takes_early_path(&self) -> bool {
+        self.early() != Early::Nothing
+    }
+
+    fn early(&self) -> Early {
+        match &self.phase {
+            Phase::Incoming(it) if self.is_arriving() || self.rings_here() => it.early,
+            Phase::Incoming(_) | Phase::Outgoing(_) | Phase::Live(_) => Early::Nothing,
+        }
     }
 
     /// Whether we called and nobody has answered.

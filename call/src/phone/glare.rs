@@ -38,7 +38,7 @@ impl Phone {
 
     /// It may ring, wait, or hear that we are busy.
     fn let_in(&mut self, out: &mut Out, id: CallId) {
-        let early = self.calls.values().filter(|call| call.id() != id && call.has_early_path()).count();
+        let early = self.calls.values().filter(|call| call.id() != id && call.takes_early_path()).count();
         let around = Around {
             busy: !self.settings.call_waiting && self.occupied_beside(Some(id)),
             path: early < EARLY_PATHS,

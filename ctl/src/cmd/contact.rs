@@ -115,10 +115,10 @@ struct SetArgs {
     /// May learn your address before you answer: default, always, trusted, never
     #[arg(long, value_name = "WHEN", value_parser = ["default", "always", "trusted", "never"], hide_possible_values = true)]
     preconnect: Option<String>,
-    /// Calls go by your TURN server alone: they never learn your address
+    /// They see your TURN server's address and never yours
     #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
     relay_only: Option<bool>,
-    /// A file, or a name of the sound theme; '' for the usual
+    /// A file, or a sound of the theme; '' for the usual
     #[arg(long, value_name = "TONE")]
     ring_tone: Option<String>,
     /// A file, or a name of the icon theme; '' for none

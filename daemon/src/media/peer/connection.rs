@@ -55,6 +55,10 @@ const GIVE_UP_EARLY_AFTER: Duration = Duration::from_secs(200);
 const NAMES_WITHIN: Duration = Duration::from_millis(100);
 /// The same where our own addresses are told to nobody.
 const NAMES_ALONE_WITHIN: Duration = Duration::from_secs(3);
+/// So often an allocation is renewed, if its lifetime asks for it no sooner. The library tries a renewal that was refused for a nonce
+/// of yesterday no sooner than the next one is due: by itself, after half a lifetime, that is too late. And before the answer nothing
+/// else goes there, while some routers forget who is silent for thirty seconds.
+const RENEWED_EVERY: Duration = Duration::from_secs(21);
 /// The data channel's queue; frames beyond it are dropped and go by the relay.
 const UNSENT_FRAMES: usize = 256 * 1024;
 
@@ -176,6 +180,7 @@ fn settings(relay_only: bool, early: bool) -> SettingEngine {
         .with_srflx_acceptance_min_wait(now)
         .with_prflx_acceptance_min_wait(now)
         .with_relay_acceptance_min_wait(Some(detour))
+        .with_turn_allocation_refresh_interval_cap(RENEWED_EVERY)
         .with_ice_timeouts(Some(SILENT_FOR), Some(give_up_after), Some(Duration::from_millis(500)))
         // Its other modes bind port 5353 for each connection.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)

@@ -9,6 +9,7 @@ mod exchanges;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use ahoy_call::{Description, MediaFault, Moment, Opaque, Role, SdpKind};
 use tokio::sync::{mpsc, watch};
@@ -30,6 +31,8 @@ use crate::media::wanted::Key;
 use crate::system::clock;
 use crate::values::line::{CandidateKind, Pair};
 
+/// Where only a TURN server may carry the sound, one must have served by then. Of one that never answers the library may tell nothing.
+const SERVED_WITHIN: Duration = Duration::from_secs(10);
 /// Candidates of the other side that are tried. Each makes us send checks to an address it chose.
 const MOST_CANDIDATES: usize = 32;
 
@@ -90,6 +93,7 @@ pub(super) async fn run(
         found,
         relay_only: setup.relay_only,
         has_candidates: false,
+        served_by: setup.relay_only.then(|| clock::now() + SERVED_WITHIN),
     };
     path.work(role, orders, heard).await;
     path.readers.abort_all();
@@ -141,6 +145,8 @@ struct PeerPath {
     relay_only: bool,
     /// We were given an address to be reached at.
     has_candidates: bool,
+    /// When that is too late.
+    served_by: Option<Moment>,
 }
 
 impl PeerPath {
@@ -173,6 +179,7 @@ impl PeerPath {
                 }
                 Some(frame) = frames.recv() => self.frame(frame).await,
                 () = at(self.waits_until()) => self.waited().await,
+                () = at(self.served_by) => self.no_turn().await,
                 () = at(self.state.due()) => match self.state.is_stuck() {
                     true => self.stuck().await,
                     false => self.down().await,
@@ -323,10 +330,11 @@ impl PeerPath {
         if self.state == State::Dead {
             return;
         }
-        self.has_candidates |= !list.is_empty();
+        if !list.is_empty() {
+            (self.has_candidates, self.served_by) = (true, None);
+        }
         if complete && self.relay_only && !self.has_candidates {
-            tracing::debug!("no TURN server serves us");
-            return self.fail(MediaFault::NoTurn).await;
+            return self.no_turn().await;
         }
         if complete || !list.is_empty() {
             self.gathered(list, complete).await;
@@ -424,6 +432,12 @@ impl PeerPath {
             self.state = State::Dead;
             self.tell(PathEvent::Failed(fault)).await;
         }
+    }
+
+    async fn no_turn(&mut self) {
+        tracing::debug!("no TURN server serves us");
+        self.served_by = None;
+        self.fail(MediaFault::NoTurn).await;
     }
 
     async fn frame(&mut self, told: PathEvent) {

@@ -122,16 +122,18 @@ pub(super) async fn run(number: usize, server: StreamServer, library: Pair, arou
         }
         Err(error) => tracing::debug!(%error, "a TURN server by TCP or TLS is not used"),
     }
-    loop {
-        while let Some(unanswered) = backlog.next(clock::now()) {
-            // Who does not read it repeats its request.
-            let _unread = refusal(&unanswered).map(|answer| socket::put(&library, &answer));
-        }
-        match library.recv(&mut datagram).await {
-            Ok(count) => put(&mut backlog, &datagram[..count]),
-            Err(_) => return,
-        }
+    while let Some(unanswered) = backlog.next(clock::now()) {
+        refuse(&library, &unanswered);
     }
+    // Those that a stream took with it come again.
+    while let Ok(count) = library.recv(&mut datagram).await {
+        refuse(&library, &datagram[..count]);
+    }
+}
+
+fn refuse(library: &UnixDatagram, datagram: &[u8]) {
+    // Who does not read it repeats its request.
+    let _unread = refusal(datagram).map(|answer| socket::put(library, &answer));
 }
 
 fn put(backlog: &mut Backlog, datagram: &[u8]) {
