@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ahoy_call::{Epoch, MediaFault, MediaOrder, MediaReport, Role};
 use ahoyd::system::clock;
+use ahoyd::values::line::PathKind;
 use tokio::net::TcpListener;
 
 use crate::between::{Between, COMPANY, FIRST, SECOND};
@@ -34,7 +35,7 @@ async fn both_hear(w: &mut Between) {
 async fn over_udp_tcp_and_tls_a_turn_server_carries_a_call_in_which_nobody_shows_an_address() {
     let _shared = COMPANY.read().await;
     let turn = Turn::start(&[]).await;
-    for by in ["udp", "tcp", "tls"] {
+    for (by, way) in [("udp", PathKind::RelayUdp), ("tcp", PathKind::RelayTcp), ("tls", PathKind::RelayTls)] {
         let mut w = by_turn_alone(&turn, by, HOUR);
         let took = w.connect(FIRST).await;
         println!("Prepare to Up on both sides, by TURN over {by}: {} ms", took.as_millis());
@@ -43,6 +44,8 @@ async fn over_udp_tcp_and_tls_a_turn_server_carries_a_call_in_which_nobody_shows
         w.until("a sealed frame of full size", |w| !w.ben.frames.is_empty()).await;
         w.open(FIRST, false);
         both_hear(&mut w).await;
+        let named = |side: &Side| side.line.path == Some(way);
+        w.until("the way by its name", |w| named(&w.ana) && named(&w.ben)).await;
         let relayed = w.told.iter().filter(|text| text.contains("typ relay")).count();
         assert!(relayed >= 2, "each told of an address at the server: {:?}", w.told);
         for text in &w.told {

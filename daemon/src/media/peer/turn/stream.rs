@@ -257,5 +257,4 @@ async fn write(
 }
 
 #[cfg(test)]
-#[path = "stream_tests.rs"]
 mod tests;
