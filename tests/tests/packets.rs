@@ -129,13 +129,14 @@ fn turn(hub: &mut Net) -> anyhow::Result<Running> {
         "--realm=town",
         "--log-file=stdout",
         "--simple-log",
+        "--verbose",
     ]);
     command.args([format!("--listening-ip={TURN}"), format!("--relay-ip={TURN}")]);
     command.args(["--use-auth-secret", "--static-auth-secret=the secret of the town", "--pidfile=/dev/null"]);
     let mut turn = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::null()))?;
     let says = turn.child().stdout.take().ok_or_else(|| anyhow::anyhow!("coturn's words"))?;
     let mut says = BufReader::new(says).lines();
-    let listens = says.by_ref().map_while(Result::ok).any(|line| line.contains("listener opened on"));
+    let listens = says.by_ref().map_while(Result::ok).any(|line| line.contains("UDP listener opened on"));
     anyhow::ensure!(listens, "coturn does not listen");
     // It goes on talking.
     std::thread::Builder::new().name("coturn".to_owned()).spawn(move || says.for_each(drop))?;
