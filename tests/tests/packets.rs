@@ -12,6 +12,7 @@ use std::io::{BufRead as _, BufReader, Lines};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{ChildStderr, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ahoy_dbus::Dict;
@@ -101,7 +102,7 @@ struct Town {
     ana: (Net, Desk),
     ben: (Net, Desk),
     _relays: [Running; 2],
-    _turn: Option<Running>,
+    turn: Option<(Running, Receiver<()>)>,
     _secret: NamedTempFile,
     _authority: Authority,
     _hub: Net,
@@ -117,8 +118,8 @@ fn machine(hub: &mut Net, name: &str, own: Ipv4Addr) -> anyhow::Result<Net> {
     Ok(net)
 }
 
-/// coturn, in the town's middle.
-fn turn(hub: &mut Net) -> anyhow::Result<Running> {
+/// coturn, in the town's middle; and a word for each allocation of its.
+fn turn(hub: &mut Net) -> anyhow::Result<(Running, Receiver<()>)> {
     hub.change(&format!("ip addr add {TURN}/24 dev hub"))?;
     let mut command = hub.command(Path::new("turnserver"));
     command.args([
@@ -139,8 +140,16 @@ fn turn(hub: &mut Net) -> anyhow::Result<Running> {
     let listens = says.by_ref().map_while(Result::ok).any(|line| line.contains("UDP listener opened on"));
     anyhow::ensure!(listens, "coturn does not listen");
     // It goes on talking.
-    std::thread::Builder::new().name("coturn".to_owned()).spawn(move || says.for_each(drop))?;
-    Ok(turn)
+    let (served_in, served) = sync_channel(16);
+    let hear = move || {
+        let served = says.map_while(Result::ok).filter(|line| line.contains("ALLOCATE processed, success"));
+        for _ in served {
+            // Who does not ask misses nothing.
+            let _full = served_in.try_send(());
+        }
+    };
+    std::thread::Builder::new().name("coturn".to_owned()).spawn(hear)?;
+    Ok((turn, served))
 }
 
 impl Town {
@@ -185,7 +194,7 @@ impl Town {
         let [ana, ben] = <[_; 2]>::try_from(people).map_err(|_more| anyhow::anyhow!("two people"))?;
         introduce(&ana.1, &ben.1)?;
         let _relays = [first, second];
-        Ok(Self { ana, ben, _relays, _turn: turn, _secret: secret, _authority: authority, _hub: hub })
+        Ok(Self { ana, ben, _relays, turn, _secret: secret, _authority: authority, _hub: hub })
     }
 
     /// Ana calls until Ben's phone rings.
@@ -314,6 +323,10 @@ async fn while_it_rings_candidates_are_gathered_at_ones_own_turn_server_and_nobo
     let town = Town::with(&["udp"], "never").await?;
     let at_ben = Capture::start(&town.ben.0)?;
     town.ring().await?;
+    // Ana's, who calls, and Ben's.
+    for _ in 0..2 {
+        town.turn.as_ref().map(|(_, served)| served.recv_timeout(SOON)).transpose()?;
+    }
     let rings = now();
     town.ben.1.ctl_says(&["decline"])?;
     town.over()?;
