@@ -16,7 +16,7 @@ import tempfile
 import threading
 import tomllib
 
-# A program that hangs is ended, and has failed; the longest takes one minute where nothing runs beside it.
+# A program that hangs is ended, and has failed; the longest takes two minutes where nothing runs beside it.
 PATIENCE_S = 900
 # Those that start daemons, and most of them a sound server. The other lane takes from this end when its own are done.
 WITH_DAEMONS = "ahoy-tests"
