@@ -27,6 +27,8 @@ pub enum Event {
         lifetime: Duration,
         /// The path may be set up before the phone rings: the caller may learn our network address.
         preconnect: bool,
+        /// The caller takes our offer of the first path with message 2. Older programs make one themselves, with message 3.
+        callee_offers: bool,
         /// What our phone does about it.
         policy: RingPolicy,
     },

@@ -163,7 +163,7 @@ impl From<&Event> for Input {
             Event::Rung { .. } => Self::Rung,
             Event::MissedNote { .. } => Self::MissedNote,
             Event::Received { message, .. } => match message {
-                Message::Ready => Self::Ready,
+                Message::Ready { .. } => Self::Ready,
                 Message::Offer { .. } => Self::Offer,
                 Message::Description { .. } => Self::Description,
                 Message::Candidates { .. } => Self::Candidates,

@@ -78,7 +78,10 @@ crate::words! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Handshake message 2: the callee's device lives and may ring.
-    Ready,
+    Ready {
+        /// Its offer of the first path follows at once: the caller makes none.
+        offers: bool,
+    },
     /// Handshake message 3: proves that the caller lives now; only then does the callee ring.
     Offer {
         /// How much of the ring's lifetime is left when this was sent, by the caller's clock.

@@ -247,11 +247,12 @@ impl Phone {
         let mut out = Out::new(now);
         match event {
             Event::Tick => self.tick(&mut out),
-            Event::Rung { call, leg, peer, lifetime, preconnect, policy } => {
+            Event::Rung { call, leg, peer, lifetime, preconnect, callee_offers, policy } => {
                 if !self.knows(call) && leg != self.own {
                     self.make_room_for_knock(&mut out, peer);
                     let limit = lifetime.min(self.settings.ring_at_most);
-                    let knock = Knock { call, own: self.own, leg, peer, limit, preconnect, policy };
+                    let offers = callee_offers && preconnect && self.has_room_for_early_path(call);
+                    let knock = Knock { call, own: self.own, leg, peer, limit, preconnect, offers, policy };
                     let made = Call::knock(&mut out, &knock, self.settings.reconnect_window, self.muted);
                     self.calls.insert(call, made);
                 }
@@ -283,7 +284,7 @@ impl Phone {
             }
             Event::MediaGone { call } => {
                 for id in self.ids(|live| live.wire() == call) {
-                    self.change(&mut out, id, |call, _| call.media_gone());
+                    self.change(&mut out, id, Call::media_gone);
                 }
             }
             Event::NetworkChanged => {
@@ -337,7 +338,7 @@ impl Phone {
 
     fn received(&mut self, out: &mut Out, call: CallId, leg: LegId, message: Message) {
         let Some(id) = self.route(call, leg) else {
-            if message == Message::Ready {
+            if matches!(message, Message::Ready { .. }) {
                 self.late_ready(out, call, leg);
             }
             return;
@@ -382,7 +383,7 @@ impl Phone {
             // It may never have been: who replays an old message 1 must not leave a missed call.
             self.drop_knock(out, id);
         } else if self.is_shadowed(id, &end) {
-            self.drop_shadowed(id);
+            self.drop_shadowed(out, id);
         } else {
             self.bury(out, id, end);
         }

@@ -144,8 +144,8 @@ async fn ring(ana: &mut Phone, ben: &mut Phone, call: CallId) {
     let lifetime = Duration::from_secs(60);
     ana.order(call, to_ben, SignalOrder::Ring { peer: ben.own.peer_id(), lifetime }).await;
     while !matches!(ben.event().await, Event::Rung { call: rung, .. } if rung == call) {}
-    ben.send(call, to_ana, Message::Ready).await;
-    ana.until_heard(&Message::Ready).await;
+    ben.send(call, to_ana, Message::Ready { offers: false }).await;
+    ana.until_heard(&Message::Ready { offers: false }).await;
     ana.send(call, to_ben, offer()).await;
     ben.until_heard(&offer()).await;
     ben.send(call, to_ana, Message::Ringing).await;

@@ -133,7 +133,7 @@ fn check(message: &Message) -> Result<(), CodecError> {
                 return Err(CodecError::OutOfRange("text"));
             }
         }
-        Message::Ready
+        Message::Ready { .. }
         | Message::Ringing
         | Message::Accept
         | Message::Cancel { .. }
@@ -145,7 +145,7 @@ fn check(message: &Message) -> Result<(), CodecError> {
 
 fn to_wire(message: &Message) -> Wire {
     match message {
-        Message::Ready => Wire::Ready,
+        Message::Ready { .. } => Wire::Ready,
         Message::Offer { remaining, text } => Wire::Offer {
             remaining_ms: u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX),
             text: text.clone(),
@@ -182,7 +182,7 @@ fn to_wire(message: &Message) -> Wire {
 /// A word of a later version becomes the nearest that this one knows: the verb itself must not be lost.
 fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
     Ok(Some(match wire {
-        Wire::Ready => Message::Ready,
+        Wire::Ready => Message::Ready { offers: false },
         Wire::Offer { remaining_ms, text } => {
             Message::Offer { remaining: Duration::from_millis(remaining_ms), text: cleaned(text) }
         }
@@ -238,7 +238,7 @@ mod tests {
             description: Description { kind, body: Opaque(b"v=0\r\n".to_vec()) },
         };
         let mut all = vec![
-            Message::Ready,
+            Message::Ready { offers: false },
             Message::Offer { remaining: Duration::from_millis(59_123), text: None },
             Message::Offer {
                 remaining: Duration::ZERO,

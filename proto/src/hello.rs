@@ -21,6 +21,10 @@ pub const VERSION: u16 = 1;
 /// [`HelloKind::Ping`] of theirs is answered.
 pub const PING: &str = "ping";
 
+/// The word among [`Hello::features`] of a caller that takes the callee's offer of the first path right behind message 2, and among
+/// [`Reply::features`] of a callee whose offer follows. Without it the caller offers, with message 3.
+pub const CALLEE_OFFERS: &str = "callee-offers";
+
 /// The payload of message 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {

@@ -68,7 +68,7 @@ impl Talk {
         let dial =
             Command::Dial { call, peer, devices, lifetime, note: None, hold_others: true, both_tell: false };
         talk.command(dial).expect("nothing is in the way");
-        talk.said(Message::Ready);
+        talk.said(Message::Ready { offers: false });
         talk.said(Message::Accept);
         talk
     }

@@ -52,7 +52,15 @@ fn who_hangs_up_before_it_rang_leaves_a_note_too() {
 fn a_ring_and_its_note_in_one_mailbox_are_one_row_of_the_ring_and_no_ring() {
     let mut w = World::new(7, &["ada", "bob"]);
     let (leg, lifetime, policy) = (device(0), MINUTE, ahoy_call::RingPolicy::Normal);
-    let rung = |call| Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, policy };
+    let rung = |call| Event::Rung {
+        call,
+        leg,
+        peer: peer(0),
+        lifetime,
+        preconnect: true,
+        callee_offers: false,
+        policy,
+    };
     let call = CallId::from_bytes([9; 16]);
     w.event(1, rung(call));
     // Somebody else's word about it does nothing.
@@ -141,7 +149,10 @@ fn a_note_that_comes_twice_is_one_row_and_rings_no_more() {
     assert_eq!(w.people[1].phone.phase(call), PhaseKind::Ended);
     // Its ring, late from some mailbox.
     let (leg, lifetime, policy) = (device(0), MINUTE, ahoy_call::RingPolicy::Normal);
-    w.event(1, Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, policy });
+    w.event(
+        1,
+        Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, callee_offers: false, policy },
+    );
     w.pass(MINUTE);
     assert_eq!(w.rows("bob").len(), 1);
 }
@@ -166,7 +177,10 @@ fn a_ring_that_nobody_proves_leaves_no_trace_and_the_note_of_it_is_taken_all_the
     let mut w = World::new(7, &["ada", "bob"]);
     let call = CallId::from_bytes([9; 16]);
     let (leg, lifetime, policy) = (device(0), MINUTE, ahoy_call::RingPolicy::Normal);
-    w.event(1, Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, policy });
+    w.event(
+        1,
+        Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, callee_offers: false, policy },
+    );
     w.pass(29 * SECOND);
     assert_eq!(w.people[1].phone.standing().len(), 1);
     w.pass(2 * SECOND);
@@ -181,7 +195,10 @@ fn a_ring_that_its_caller_takes_back_before_the_proof_is_a_missed_call() {
     let mut w = World::new(7, &["ada", "bob"]);
     let call = CallId::from_bytes([9; 16]);
     let (leg, lifetime, policy) = (device(0), MINUTE, ahoy_call::RingPolicy::Normal);
-    w.event(1, Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, policy });
+    w.event(
+        1,
+        Event::Rung { call, leg, peer: peer(0), lifetime, preconnect: true, callee_offers: false, policy },
+    );
     let message = Message::Cancel { reason: ahoy_call::CancelReason::Canceled };
     w.event(1, Event::Received { call, leg, message });
     assert_eq!((w.facts("bob"), w.end("bob").2), (vec![Fact::Offered, Fact::Ended], Outcome::Missed));
@@ -239,7 +256,7 @@ fn a_device_that_was_given_up_before_it_rang_gets_a_note_too() {
             };
             let _dialed = phone.command(now, dial).unwrap();
             let said = |leg, message| Event::Received { call, leg, message };
-            let _ready = phone.event(now, said(device(1), Message::Ready));
+            let _ready = phone.event(now, said(device(1), Message::Ready { offers: false }));
             if rang {
                 let _rings = phone.event(now, said(device(1), Message::Ringing));
             }

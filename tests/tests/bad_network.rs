@@ -214,7 +214,7 @@ fn a_call_is_heard_of_by_nobody_who_is_not_part_of_it() {
             said(Message::End { reason: EndReason::Completed }),
             said(Message::Cancel { reason: CancelReason::Canceled }),
             said(Message::Offer { remaining: SECOND, text: None }),
-            said(Message::Ready),
+            said(Message::Ready { offers: false }),
             said(Message::Accept),
             said(Message::State { serial: 99, muted: true, held: true, camera: true, listening: false }),
             Event::Bye { call, leg },

@@ -76,7 +76,15 @@ fn a_repeated_ring_of_the_call_one_is_in_is_no_second_call() {
     let (lifetime, policy) = (MINUTE, RingPolicy::Normal);
     w.event(
         1,
-        Event::Rung { call, leg, peer: ahoy_tests::world::peer(0), lifetime, preconnect: true, policy },
+        Event::Rung {
+            call,
+            leg,
+            peer: ahoy_tests::world::peer(0),
+            lifetime,
+            preconnect: true,
+            callee_offers: false,
+            policy,
+        },
     );
     w.pass(SECOND);
     assert_eq!(w.state_of("bob", call), Some(State::Active));

@@ -31,7 +31,15 @@ fn dial(call: CallId, peer: PeerId, leg: LegId) -> Command {
 fn rung(number: u8) -> Event {
     let from = usize::from(number);
     let (leg, peer, policy) = (device(from), peer(from), RingPolicy::Normal);
-    Event::Rung { call: id(number), leg, peer, lifetime: MINUTE, preconnect: true, policy }
+    Event::Rung {
+        call: id(number),
+        leg,
+        peer,
+        lifetime: MINUTE,
+        preconnect: true,
+        callee_offers: false,
+        policy,
+    }
 }
 
 #[test]
@@ -97,10 +105,11 @@ fn sixteen_contacts_may_ring_at_once_and_we_may_call_all_the_same() {
 fn one_contact_has_two_calls_and_two_that_it_did_not_prove_and_no_more() {
     let mut phone = phone();
     let of_one = |number: u8| {
-        let Event::Rung { call, leg, lifetime, preconnect, policy, .. } = rung(number) else {
+        let Event::Rung { call, leg, lifetime, preconnect, callee_offers: false, policy, .. } = rung(number)
+        else {
             panic!("a ring");
         };
-        Event::Rung { call, leg, peer: peer(9), lifetime, preconnect, policy }
+        Event::Rung { call, leg, peer: peer(9), lifetime, preconnect, callee_offers: false, policy }
     };
     for number in 1..=40 {
         let _ready = phone.event(NOW, of_one(number));
@@ -187,7 +196,7 @@ fn a_device_that_shows_itself_was_reached_whatever_the_relay_says() {
         let mut phone = phone();
         let _dialed = phone.command(NOW, dial(id(1), peer(1), device(1))).unwrap();
         if ready {
-            let message = Message::Ready;
+            let message = Message::Ready { offers: false };
             let _begun = phone.event(NOW + SECOND, Event::Received { call: id(1), leg: device(1), message });
         }
         let due = phone.deadline().unwrap().at;

@@ -44,7 +44,7 @@ fn dialing() -> Talk {
 
 fn rung(t: &mut Talk, call: CallId, leg: LegId) {
     let (peer, lifetime, policy) = (PEER, MINUTE, RingPolicy::Normal);
-    t.event(Event::Rung { call, leg, peer, lifetime, preconnect: true, policy });
+    t.event(Event::Rung { call, leg, peer, lifetime, preconnect: true, callee_offers: false, policy });
 }
 
 fn said(t: &mut Talk, call: CallId, leg: LegId, message: Message) {
@@ -84,10 +84,10 @@ fn the_lower_call_yields_at_once_and_goes_on_as_the_other() {
 fn the_higher_call_waits_two_seconds_for_a_device_that_shows_nothing_of_it() {
     for reached in [false, true] {
         let mut t = dialing();
-        said(&mut t, OURS, OTHER, Message::Ready);
+        said(&mut t, OURS, OTHER, Message::Ready { offers: false });
         called(&mut t, LOSES, HIGH);
         if reached {
-            said(&mut t, OURS, HIGH, Message::Ready);
+            said(&mut t, OURS, HIGH, Message::Ready { offers: false });
         }
         t.pass(2 * SECOND - MS);
         assert_eq!(t.phone.phase(LOSES), PhaseKind::Parked);
@@ -107,7 +107,7 @@ fn when_our_call_is_answered_theirs_goes_without_a_row_if_it_is_of_that_device_a
             rung(&mut t, LOSES, from);
             t.pass(10 * MS);
         }
-        said(&mut t, OURS, HIGH, Message::Ready);
+        said(&mut t, OURS, HIGH, Message::Ready { offers: false });
         said(&mut t, OURS, HIGH, Message::Accept);
         t.pass(10 * MS);
         t.forget();
@@ -138,8 +138,8 @@ fn a_parked_call_goes_or_rings_when_ours_is_decided() {
     ];
     for (message, from, phase) in ends {
         let mut t = dialing();
-        said(&mut t, OURS, HIGH, Message::Ready);
-        said(&mut t, OURS, OTHER, Message::Ready);
+        said(&mut t, OURS, HIGH, Message::Ready { offers: false });
+        said(&mut t, OURS, OTHER, Message::Ready { offers: false });
         called(&mut t, LOSES, HIGH);
         assert_eq!(t.phone.phase(LOSES), PhaseKind::Parked);
         said(&mut t, OURS, from, message.clone());
@@ -171,7 +171,7 @@ fn who_takes_back_a_call_that_waits_for_ours_has_a_row_and_ours_goes_on() {
 fn answered_elsewhere_is_a_part_of_a_conversation_with_that_device_and_else_a_row() {
     for (with, over) in [(HIGH, false), (HIGH, true), (OTHER, false), (OTHER, true)] {
         let mut t = dialing();
-        said(&mut t, OURS, with, Message::Ready);
+        said(&mut t, OURS, with, Message::Ready { offers: false });
         said(&mut t, OURS, with, Message::Accept);
         t.pass(10 * MS);
         rung(&mut t, LOSES, HIGH);
@@ -199,28 +199,28 @@ fn a_device_that_hears_of_a_merged_call_late_is_told_that_it_is_answered() {
     called(&mut t, WINS, HIGH);
     t.forget();
     for leg in [HIGH, OTHER] {
-        said(&mut t, OURS, leg, Message::Ready);
+        said(&mut t, OURS, leg, Message::Ready { offers: false });
         assert_eq!(t.signals, [((OURS, leg), ELSEWHERE)], "it must not wait for the rest of the ring");
         t.forget();
     }
     said(&mut t, OURS, OTHER, Message::Ringing);
-    said(&mut t, OURS, LOW, Message::Ready);
-    said(&mut t, LOSES, HIGH, Message::Ready);
-    said(&mut t, WINS, HIGH, Message::Ready);
+    said(&mut t, OURS, LOW, Message::Ready { offers: false });
+    said(&mut t, LOSES, HIGH, Message::Ready { offers: false });
+    said(&mut t, WINS, HIGH, Message::Ready { offers: false });
     assert_eq!(t.signals, [], "and nobody else");
     t.command(Command::HangUp { call: OURS }).unwrap();
     t.forget();
-    said(&mut t, OURS, OTHER, Message::Ready);
+    said(&mut t, OURS, OTHER, Message::Ready { offers: false });
     assert_eq!(t.signals, [((OURS, OTHER), ELSEWHERE)], "when it is over, too");
     t.forget();
-    said(&mut t, WINS, HIGH, Message::Ready);
+    said(&mut t, WINS, HIGH, Message::Ready { offers: false });
     assert_eq!(t.signals, []);
 }
 
 #[test]
 fn a_call_that_was_not_merged_tells_nobody_that_it_is_answered_elsewhere() {
     let mut t = dialing();
-    said(&mut t, OURS, HIGH, Message::Ready);
+    said(&mut t, OURS, HIGH, Message::Ready { offers: false });
     said(
         &mut t,
         OURS,
@@ -229,11 +229,11 @@ fn a_call_that_was_not_merged_tells_nobody_that_it_is_answered_elsewhere() {
     );
     said(&mut t, OURS, HIGH, Message::Accept);
     t.forget();
-    said(&mut t, OURS, OTHER, Message::Ready);
+    said(&mut t, OURS, OTHER, Message::Ready { offers: false });
     assert_eq!(t.signals, []);
     t.command(Command::HangUp { call: OURS }).unwrap();
     t.forget();
-    said(&mut t, OURS, HIGH, Message::Ready);
+    said(&mut t, OURS, HIGH, Message::Ready { offers: false });
     assert_eq!(t.signals, []);
 }
 
@@ -271,7 +271,7 @@ fn every_session_of_a_merged_call_is_dropped_when_its_last_words_are_over() {
 fn the_session_of_a_call_that_vanished_is_dropped_with_the_one_that_stands_for_it() {
     for over in [false, true] {
         let mut t = dialing();
-        said(&mut t, OURS, HIGH, Message::Ready);
+        said(&mut t, OURS, HIGH, Message::Ready { offers: false });
         called(&mut t, LOSES, HIGH);
         if over {
             said(&mut t, OURS, HIGH, Message::Accept);
@@ -298,7 +298,7 @@ fn a_call_that_vanished_leaves_its_session_with_the_one_it_was_a_part_of_and_wit
     // It vanishes while we dial somebody else, or when the conversation is over and another one, too.
     for over in [false, true] {
         let mut t = dialing();
-        said(&mut t, OURS, HIGH, Message::Ready);
+        said(&mut t, OURS, HIGH, Message::Ready { offers: false });
         rung(&mut t, LOSES, HIGH);
         said(&mut t, OURS, HIGH, Message::Accept);
         let (call, peer, devices) =

@@ -159,7 +159,15 @@ fn of_candidates_that_come_too_early_the_newest_64_are_kept() {
 fn rings_without_leave() -> Talk {
     let mut t = Talk::idle(LOW, HIGH, CallId::from_bytes([7; 16]));
     let (call, leg, policy) = (t.call, t.leg, RingPolicy::Normal);
-    t.event(Event::Rung { call, leg, peer: PEER, lifetime: MINUTE, preconnect: false, policy });
+    t.event(Event::Rung {
+        call,
+        leg,
+        peer: PEER,
+        lifetime: MINUTE,
+        preconnect: false,
+        callee_offers: false,
+        policy,
+    });
     t.said(Message::Offer { remaining: MINUTE, text: None });
     assert_eq!(t.state(), Some(State::Incoming));
     t

@@ -158,8 +158,8 @@ async fn shake_hands(ana: &mut Phone, ben: &mut Phone) {
     ana.ring(ben).await;
     assert_eq!(ana.event().await, Event::Carried { call: CALL, leg: ben.leg() });
     assert!(matches!(ben.event().await, Event::Rung { call: CALL, peer, .. } if peer == ana.peer()));
-    ben.send(ana, Message::Ready).await;
-    assert_eq!(ana.event().await, heard(ben, Message::Ready));
+    ben.send(ana, Message::Ready { offers: false }).await;
+    assert_eq!(ana.event().await, heard(ben, Message::Ready { offers: false }));
     ana.send(ben, offer()).await;
     assert_eq!(ben.event().await, heard(ana, offer()));
 }
@@ -176,7 +176,7 @@ async fn a_ring_is_answered_when_its_mark_is_on_the_disk_and_others_are_heard_me
         let _woken = asleep.recv();
     };
     ben.store.run(Box::new(sleep)).unwrap();
-    ben.send(&ana, Message::Ready).await;
+    ben.send(&ana, Message::Ready { offers: false }).await;
     let other = CallId::from_bytes([8; 16]);
     let order = SignalOrder::Ring { peer: ben.peer(), lifetime: Duration::from_secs(60) };
     ana.orders.send(SignalingOrder::Call { call: other, leg: ben.leg(), order }).await.unwrap();
@@ -185,7 +185,7 @@ async fn a_ring_is_answered_when_its_mark_is_on_the_disk_and_others_are_heard_me
     let marks = ben.state.path().join("replay.log");
     assert!(ana.reports.try_recv().is_err() && !marks.exists(), "a restart would let it be answered again");
     drop(wake);
-    assert_eq!(ana.event().await, heard(&ben, Message::Ready));
+    assert_eq!(ana.event().await, heard(&ben, Message::Ready { offers: false }));
     assert!(marks.exists());
     relay.stop().await;
 }

@@ -161,6 +161,7 @@ fn rung(call: CallId, from: usize) -> Given {
         peer: peer(from),
         lifetime,
         preconnect: true,
+        callee_offers: false,
         policy,
     })
 }
@@ -205,7 +206,7 @@ const ROWS: &[Row] = &[
     ("note of it", |s| {
         Given::Event(Event::MissedNote { call: s.wire, peer: peer(them(s)), at_unix_us: 1, why: None })
     }),
-    ("ready", |s| said(s, Message::Ready)),
+    ("ready", |s| said(s, Message::Ready { offers: false })),
     ("offer", |s| said(s, Message::Offer { remaining: Duration::from_secs(30), text: None })),
     ("their next path", |s| {
         said(s, Message::Description { epoch: their_next(s), description: description(SdpKind::Offer) })

@@ -32,6 +32,8 @@ pub(crate) struct Knock {
     /// The longest it may ring here.
     pub(crate) limit: Duration,
     pub(crate) preconnect: bool,
+    /// The first path begins with our offer, now.
+    pub(crate) offers: bool,
     pub(crate) policy: RingPolicy,
 }
 
@@ -107,8 +109,11 @@ impl Call {
             beside: false,
         });
         let mut member = Member::calling(knock.peer, out.now);
-        let leg = Leg::new(knock.call, knock.own, knock.leg, Stage::Ready);
-        leg.send(out, Message::Ready);
+        let mut leg = Leg::new(knock.call, knock.own, knock.leg, Stage::Ready);
+        leg.send(out, Message::Ready { offers: knock.offers });
+        if knock.offers {
+            leg.offer_quietly(out);
+        }
         member.legs.insert(knock.leg, leg);
         let mut ours = Ours::new(muted_everywhere);
         ours.silenced = knock.policy == RingPolicy::Silent;
@@ -192,8 +197,9 @@ impl Call {
             return Some(End { tell, ..End::quiet(EndReason::Busy, EndedBy::Policy) });
         }
         self.record(out, Fact::Offered);
+        let offered = self.open_paths().next().is_some();
         let Phase::Incoming(it) = &mut self.phase else { return None };
-        if !around.path {
+        if !around.path && !offered {
             it.early = Early::Nothing;
         }
         match it.early {

@@ -88,7 +88,7 @@ pub(crate) struct Leg {
     waiting: Option<(Epoch, Description)>,
     /// It rings here, and nothing of ours may leave.
     quiet: bool,
-    /// What is made of the offer meanwhile.
+    /// What is kept back while nothing, or not all, of ours may leave.
     kept: Option<Kept>,
     /// When it may be answered, if only too many before it keep it waiting.
     turn: Option<Moment>,
@@ -308,6 +308,7 @@ impl Leg {
 
     fn offer(&mut self, out: &mut Out, epoch: Epoch) {
         self.current = Some(epoch);
+        self.kept = self.kept.take().map(|_| Kept::default());
         self.offerer = true;
         self.path = Path::Building;
         self.prepare(out, epoch, Role::Offerer);

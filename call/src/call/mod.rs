@@ -197,8 +197,8 @@ impl Call {
 
     /// A sealed message of one of the devices of this call, other than message 3.
     pub(crate) fn received(&mut self, out: &mut Out, from: LegId, message: Message) -> Flow {
-        // Before message 3 nothing of ours may leave, and nothing for a call that is not to be: their offer waits.
-        let may_answer = !matches!(self.phase, Phase::Incoming(_)) || self.has_early_path();
+        // Before message 3 they may not learn where we are, nor for a call that is not to be: their offer waits.
+        let may_answer = !matches!(self.phase, Phase::Incoming(_)) || self.may_speak_early();
         let (dialed, answered) = (self.is_dialed(), self.is_answered());
         let leg = self.leg_mut(from)?;
         if answered && leg.stage != Stage::Chosen {
@@ -219,7 +219,7 @@ impl Call {
                 leg.said.hear(Said { serial, muted, camera, hears_only, wants_held, ..Said::default() });
                 self.settle_holds_there(out);
             }
-            Message::Ready if dialed => self.ready(out, from),
+            Message::Ready { offers } if dialed => self.ready(out, from, offers),
             Message::Ringing if dialed => self.rings_at(out, from),
             Message::Accept if dialed => self.choose(out, from),
             Message::Decline { reason, scope, text } if dialed => {
@@ -235,7 +235,7 @@ impl Call {
                     }
                 };
             }
-            Message::Ready
+            Message::Ready { .. }
             | Message::Ringing
             | Message::Accept
             | Message::Decline { .. }

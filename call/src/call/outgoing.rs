@@ -113,14 +113,16 @@ impl Call {
         it.further_by().filter(|(by, _)| *by <= out.now).map(|(_, end)| end)
     }
 
-    /// A session stands with this device: it gets message 3 and the first path.
-    pub(super) fn ready(&mut self, out: &mut Out, from: LegId) {
+    /// A session stands with this device: it gets message 3, and the first path unless it begins that one.
+    pub(super) fn ready(&mut self, out: &mut Out, from: LegId, it_offers: bool) {
         let Phase::Outgoing(Outgoing { give_up, .. }) = self.phase else { return };
         let text = self.note.clone();
         if let Some(leg) = self.leg_mut(from).filter(|leg| leg.stage == Stage::Invited) {
             leg.stage = Stage::Ready;
             leg.send(out, Message::Offer { remaining: give_up.since(out.now), text });
-            leg.begin(out);
+            if !it_offers {
+                leg.begin(out);
+            }
         }
         if let Phase::Outgoing(Outgoing { reach, .. }) = &mut self.phase
             && *reach != Reach::Rings

@@ -3,8 +3,11 @@
 //! Lives here: each media report, by phase.
 //! Must not: know how a path is mended (`leg.rs`).
 
+use alloc::vec::Vec;
+
 use crate::call::incoming::Arrival;
 use crate::call::{Call, End, Flow, Out, Path, Phase};
+use crate::effect::Effect;
 use crate::event::{MediaFault, MediaReport};
 use crate::id::{Epoch, LegId};
 use crate::view::{EndReason, EndedBy};
@@ -12,12 +15,12 @@ use crate::view::{EndReason, EndedBy};
 impl Call {
     /// A report about one path.
     pub(crate) fn media(&mut self, out: &mut Out, leg_id: LegId, epoch: Epoch, report: MediaReport) -> Flow {
-        let connected = self.connected.is_some();
+        let (connected, unproved) = (self.connected.is_some(), self.is_unproved_or_parked());
         let leg = self.leg_mut(leg_id)?;
-        let quiet = leg.is_quiet() && leg.is_current(epoch);
+        let gathering = leg.is_gathering() && leg.is_current(epoch);
         match report {
             // Nobody waits for it yet. What is wrong with it is told when it is needed, if it is still wrong.
-            MediaReport::Lost | MediaReport::Stuck | MediaReport::Failed(_) if quiet => leg.unkeep(out),
+            MediaReport::Lost | MediaReport::Stuck | MediaReport::Failed(_) if gathering => leg.unkeep(out),
             MediaReport::Described(description) => leg.described_here(out, epoch, description),
             MediaReport::Candidates { list, complete } => leg.candidates_here(out, epoch, &list, complete),
             MediaReport::Up => {
@@ -44,7 +47,7 @@ impl Call {
                 }
             }
             MediaReport::Failed(fault) => {
-                if connected {
+                if connected || unproved {
                     self.path_broke(out, leg_id, epoch);
                 } else if leg.is_current(epoch) {
                     let reason = match fault {
@@ -80,9 +83,23 @@ impl Call {
         }
     }
 
-    /// Nothing of its media is left.
-    pub(crate) fn media_gone(&self) -> Flow {
-        (!self.is_unproved_or_parked()).then(|| End::told(EndReason::MediaFailed, EndedBy::Local))
+    /// Nothing of its media is left. A ring that nobody has heard of tries again.
+    pub(crate) fn media_gone(&mut self, out: &mut Out) -> Flow {
+        if !self.is_unproved_or_parked() {
+            return Some(End::told(EndReason::MediaFailed, EndedBy::Local));
+        }
+        for (_, leg, epoch) in self.open_paths().collect::<Vec<_>>() {
+            self.path_broke(out, leg, epoch);
+        }
+        None
+    }
+
+    /// A ring that nobody has heard of goes, and the path that was begun for it.
+    pub(crate) fn close_early_path(&mut self, out: &mut Out) {
+        if self.open_paths().next().is_some() {
+            self.legs_mut().for_each(|leg| leg.close(out));
+            out.order(Effect::EndMedia(self.wire));
+        }
     }
 
     fn path_up(&mut self, out: &mut Out, leg: LegId) {
@@ -104,7 +121,7 @@ impl Call {
     pub(crate) fn network_changed(&mut self, out: &mut Out) -> Flow {
         let talks = self.is_answered();
         for leg in self.legs_mut() {
-            if leg.is_quiet() {
+            if leg.is_gathering() {
                 leg.gather_anew(out);
             } else if leg.path != Path::None {
                 leg.moved(out, talks);

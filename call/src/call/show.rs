@@ -139,14 +139,15 @@ impl Call {
         }
     }
 
-    /// Whether a path is set up for it before anybody has answered here.
-    pub(crate) fn has_early_path(&self) -> bool {
+    /// Whether they may learn where we are before anybody has answered here.
+    pub(crate) fn may_speak_early(&self) -> bool {
         self.early() == Early::Whole
     }
 
-    /// Whether a path is set up, or its candidates gathered, before anybody has answered here.
+    /// Whether a path is set up for it, or will be, or its candidates gathered, before anybody has answered here.
     pub(crate) fn takes_early_path(&self) -> bool {
-        self.early() != Early::Nothing
+        let begun = matches!(self.phase, Phase::Incoming(_)) && self.open_paths().next().is_some();
+        begun || self.early() != Early::Nothing
     }
 
     fn early(&self) -> Early {

@@ -29,7 +29,7 @@ impl Phone {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.prove(out.now, remaining, note);
         match self.rival(id).map(|own| (own.id(), own.wire() > id)) {
-            None if self.was_answered_for(id) => self.drop_shadowed(id),
+            None if self.was_answered_for(id) => self.drop_shadowed(out, id),
             None => self.let_in(out, id),
             Some((_, true)) => self.change(out, id, Call::park),
             Some((own, false)) => self.merge(out, own, id),
@@ -38,12 +38,17 @@ impl Phone {
 
     /// It may ring, wait, or hear that we are busy.
     fn let_in(&mut self, out: &mut Out, id: CallId) {
-        let early = self.calls.values().filter(|call| call.id() != id && call.takes_early_path()).count();
         let around = Around {
             busy: !self.settings.call_waiting && self.occupied_beside(Some(id)),
-            path: early < EARLY_PATHS,
+            path: self.has_room_for_early_path(id),
         };
         self.change(out, id, |call, out| call.let_in(out, &around));
+    }
+
+    /// Whether one more path may be set up for a call that nobody has answered.
+    pub(super) fn has_room_for_early_path(&self, of: CallId) -> bool {
+        let early = |call: &&Call| call.id() != of && call.takes_early_path();
+        self.calls.values().filter(early).count() < EARLY_PATHS
     }
 
     /// Our own call to the contact that this call comes from, not answered yet.
@@ -72,7 +77,7 @@ impl Phone {
                     self.change(out, id, |call, _| call.wait_on());
                 }
             } else if self.was_answered_for(id) {
-                self.drop_shadowed(id);
+                self.drop_shadowed(out, id);
             } else {
                 self.let_in(out, id);
             }
@@ -104,10 +109,10 @@ impl Phone {
         }
     }
 
-    /// It leaves no row; the call that stands for it remembers that it was. Nothing of ours has left for it: there is no
-    /// path to take down and no word to take back.
-    pub(super) fn drop_shadowed(&mut self, id: CallId) {
-        let Some(call) = self.calls.remove(&id) else { return };
+    /// It leaves no row; the call that stands for it remembers that it was. There is no word to take back.
+    pub(super) fn drop_shadowed(&mut self, out: &mut Out, id: CallId) {
+        let Some(mut call) = self.calls.remove(&id) else { return };
+        call.close_early_path(out);
         let (leg, peer, sessions) = (call.first_leg(), call.peer(), call.sessions());
         let of = |own: &&mut Call| own.chosen() == leg || (own.is_dialed() && own.peer() == peer);
         if let Some(own) = self.calls.values_mut().find(of) {

@@ -23,7 +23,8 @@ impl Phone {
 
     /// A ring that nobody heard of goes without a trace.
     pub(super) fn drop_knock(&mut self, out: &mut Out, call: CallId) {
-        if let Some(knock) = self.calls.remove(&call) {
+        if let Some(mut knock) = self.calls.remove(&call) {
+            knock.close_early_path(out);
             Call::forget(out, &knock.sessions());
         }
     }

@@ -30,7 +30,7 @@ pub fn of(message: &Message, name: &str) -> Option<Outward> {
     let (direction, words) = match message {
         Message::Offer { text, .. } => (Direction::Incoming, text.as_deref()?),
         Message::Decline { text, .. } => (Direction::Outgoing, text.as_deref()?),
-        Message::Ready
+        Message::Ready { .. }
         | Message::Description { .. }
         | Message::Candidates { .. }
         | Message::Ringing

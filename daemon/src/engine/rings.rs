@@ -13,9 +13,10 @@ use crate::system::clock;
 impl Engine {
     /// Something came in. A note of a contact that was blocked meanwhile is dropped.
     pub(super) fn on_news(&mut self, event: Event) {
-        if let Event::Rung { call, leg, peer, lifetime, preconnect, policy: _ } = event {
+        if let Event::Rung { call, leg, peer, lifetime, preconnect, callee_offers, policy: _ } = event {
             let now = self.judged_at();
-            return self.on_ring(now, Ring { call, leg, peer, preconnect, until: now.moment + lifetime });
+            let until = now.moment + lifetime;
+            return self.on_ring(now, Ring { call, leg, peer, preconnect, callee_offers, until });
         }
         let blocked = |peer| self.contacts.manner(peer).is_none_or(|(_, blocked)| blocked);
         if !matches!(event, Event::MissedNote { peer, .. } if blocked(peer)) {

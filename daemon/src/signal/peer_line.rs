@@ -134,7 +134,7 @@ impl PeerLine {
             }
             // What belongs to the paths before it means nothing any more.
             Message::Description { epoch, .. } => self.reliable.supersede(epoch.0),
-            Message::Ready
+            Message::Ready { .. }
             | Message::Offer { .. }
             | Message::Ringing
             | Message::Accept
@@ -285,7 +285,7 @@ fn manner(message: &Message) -> Manner {
         Message::Description { epoch, .. } | Message::Candidates { epoch, .. } => {
             Manner { everywhere: false, epoch: Some(epoch.0) }
         }
-        Message::Ready | Message::Offer { .. } | Message::Ringing | Message::State { .. } => {
+        Message::Ready { .. } | Message::Offer { .. } | Message::Ringing | Message::State { .. } => {
             Manner::default()
         }
     }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId, SignalOrder};
 use ahoy_proto::envelope::{EnvelopeId, TokenHash};
+use ahoy_proto::hello::CALLEE_OFFERS;
 use ahoy_proto::session::{FrameKind, Header, SessionId};
 use handshake::Knocker;
 use pings::Pings;
@@ -314,7 +315,8 @@ impl Sessions {
         line.flush(now, &mut self.out);
         self.out.push(Out::Report(Report::Mutual(peer)));
         self.hear_features(peer, &said.features);
-        self.report(Event::Received { call, leg, message: Message::Ready });
+        let offers = said.features.iter().any(|feature| feature == CALLEE_OFFERS);
+        self.report(Event::Received { call, leg, message: Message::Ready { offers } });
         Ok(())
     }
 

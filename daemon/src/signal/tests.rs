@@ -42,6 +42,7 @@ fn a_ring_is_opened_answered_and_followed_by_message_3() {
         peer: ana.peer(),
         lifetime: Duration::from_secs(60),
         preconnect: true,
+        callee_offers: false,
         policy: ahoy_call::RingPolicy::Normal,
     };
     assert_eq!(events(&out), [rung]);
@@ -50,10 +51,10 @@ fn a_ring_is_opened_answered_and_followed_by_message_3() {
             if *token == Token::from_bytes([22; 16]).hash().bytes() && *peer == ana.peer())
     });
     assert!(bound, "the token is bound to its first user");
-    let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready)).remove(0);
+    let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready { offers: false })).remove(0);
     let out = ana.take(30, &message_2);
     assert!(out.iter().any(|it| matches!(it, Out::Report(Report::Mutual(peer)) if *peer == ben.peer())));
-    assert_eq!(events(&out), [heard(&ben, Message::Ready)]);
+    assert_eq!(events(&out), [heard(&ben, Message::Ready { offers: false })]);
     let out = ana.send(40, ben.leg(), offer());
     let out = ben.take(50, &posts(&out)[0]);
     assert!(
@@ -87,7 +88,7 @@ fn a_repeated_message_1_gets_the_same_message_2_again() {
     let message_1 = posts(&ana.ring(0, ben.peer(), ben.leg())).remove(0);
     ben.take(10, &message_1);
     assert!(ben.take(11, &message_1).is_empty(), "not answered yet");
-    let first = posts(&ben.send(20, ana.leg(), Message::Ready)).remove(0);
+    let first = posts(&ben.send(20, ana.leg(), Message::Ready { offers: false })).remove(0);
     ben.drops(Cause::TooMany, |ben| ben.take(419, &message_1));
     let again = ben.take(420, &message_1);
     assert_eq!(posts(&again)[0].body, first.body);
@@ -343,5 +344,5 @@ fn an_unanswered_ring_is_dropped_when_its_lifetime_ends() {
     assert_eq!(ben.table.deadline(), Some(at(60_010).now));
     assert!(ben.table.tick(at(60_010).now).is_empty());
     assert_eq!(ben.table.deadline(), None);
-    assert!(ben.send(60_020, ana.leg(), Message::Ready).is_empty());
+    assert!(ben.send(60_020, ana.leg(), Message::Ready { offers: false }).is_empty());
 }

@@ -53,7 +53,7 @@ pub(crate) fn messages() -> Vec<Message> {
         description: Description { kind, body: Opaque(body.as_bytes().to_vec()) },
     };
     vec![
-        Message::Ready,
+        Message::Ready { offers: false },
         Message::Offer { remaining: Duration::from_millis(59_500), text: Some("about tonight".to_owned()) },
         description(SdpKind::Offer, "v=0\r\n"),
         description(SdpKind::Answer, "v=0\r\n"),

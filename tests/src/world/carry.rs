@@ -252,7 +252,9 @@ impl World {
                 // A ring is given twice when it comes twice: the rules must not mind.
                 person.sessions.insert((call, leg), from);
                 let (preconnect, policy) = (self.preconnect, person.policy);
-                self.event(to, Event::Rung { call, leg, peer, lifetime, preconnect, policy });
+                // Every other caller is an older program.
+                let callee_offers = call.bytes().iter().fold(0, |all, byte| all ^ byte) & 1 == 0;
+                self.event(to, Event::Rung { call, leg, peer, lifetime, preconnect, callee_offers, policy });
             }
             What::Say(message) => {
                 person.calling.remove(&(call, leg));

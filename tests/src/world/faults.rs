@@ -134,10 +134,11 @@ impl World {
                 peer,
                 lifetime: offered,
                 preconnect: yes,
+                callee_offers: false,
                 policy: RingPolicy::Normal,
             }),
             Input::MissedNote => Some(Event::MissedNote { call, peer, at_unix_us: 1, why: None }),
-            Input::Ready => said(Message::Ready),
+            Input::Ready => said(Message::Ready { offers: false }),
             Input::Offer => said(Message::Offer { remaining: offered, text: None }),
             Input::Description => said(Message::Description {
                 epoch: Epoch(epoch.0.saturating_add(u16::try_from(chance).unwrap_or(0))),

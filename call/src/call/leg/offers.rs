@@ -101,7 +101,7 @@ impl Leg {
 
     /// Our description of the current generation is ready.
     pub(crate) fn described_here(&mut self, out: &mut Out, epoch: Epoch, description: Description) {
-        if self.is_quiet() && self.is_current(epoch) {
+        if self.is_gathering() && self.is_current(epoch) {
             self.keep_answer(description);
         } else if self.is_current(epoch) {
             self.send(out, Message::Description { epoch, description });

@@ -1,20 +1,22 @@
-//! An answer to their offer that is made while our phone rings, and that nobody hears of before the person answers.
+//! A path that is begun before they may learn where we are: our answer to their offer while our phone rings, of which nobody hears
+//! before the person answers; our own offer before they have proved that they live, which goes without a candidate.
 //!
 //! Lives here: what is kept back of ours and of theirs, and when it goes.
 //! Must not: let anything of ours leave; decide when that ends.
 
 use alloc::vec::Vec;
 
-use super::{Leg, MOVES_A_MINUTE, Path, within_a_minute};
+use super::{EARLY, Leg, MOVES_A_MINUTE, Path, within_a_minute};
 use crate::call::Out;
 use crate::effect::{MediaOrder, Role};
 use crate::id::Epoch;
 use crate::message::{Description, Message, Opaque};
 
 /// What would be said, if it might.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
-    offer: Description,
+    /// Their offer; none if ours went.
+    offer: Option<Description>,
     answer: Option<Description>,
     candidates: Vec<Opaque>,
     complete: bool,
@@ -32,17 +34,27 @@ impl Leg {
     /// The newest offer of theirs, while nothing of ours may leave.
     pub(super) fn gather_for(&mut self, out: &mut Out, epoch: Epoch, offer: Description) {
         self.answered.push(out.now);
-        self.kept =
-            Some(Kept { offer: offer.clone(), answer: None, candidates: Vec::new(), complete: false });
+        self.kept = Some(Kept { offer: Some(offer.clone()), ..Kept::default() });
         self.current = Some(epoch);
         self.offerer = false;
         self.prepare(out, epoch, Role::Early(offer));
         self.sweep(out);
     }
 
+    /// Begins the first path with our offer. Our candidates wait, and no check leaves: theirs wait, too.
+    pub(crate) fn offer_quietly(&mut self, out: &mut Out) {
+        self.begin(out);
+        self.kept = Some(Kept::default());
+    }
+
     /// Whether something is kept back.
     pub(crate) fn is_quiet(&self) -> bool {
         self.kept.is_some()
+    }
+
+    /// Whether that is all: our answer to an offer of theirs.
+    pub(crate) fn is_gathering(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.offer.is_some())
     }
 
     pub(super) fn keep_answer(&mut self, answer: Description) {
@@ -54,11 +66,12 @@ impl Leg {
     pub(super) fn keep_candidates(&mut self, list: &[Opaque], complete: bool) {
         if let Some(kept) = &mut self.kept {
             kept.candidates.extend_from_slice(list);
+            kept.candidates.truncate(EARLY);
             kept.complete |= complete;
         }
     }
 
-    /// The person answered: it goes, and what they said meanwhile is tried.
+    /// It may go, and what they said meanwhile is tried.
     pub(super) fn speak(&mut self, out: &mut Out) {
         self.quiet = false;
         let (Some(kept), Some(epoch)) = (self.kept.take(), self.current) else { return };
@@ -76,7 +89,7 @@ impl Leg {
     pub(crate) fn unkeep(&mut self, out: &mut Out) {
         if let (Some(kept), Some(epoch)) = (self.kept.take(), self.current.take()) {
             self.path = Path::None;
-            self.waiting = Some((epoch, kept.offer));
+            self.waiting = kept.offer.map(|offer| (epoch, offer));
             self.sweep(out);
         }
     }

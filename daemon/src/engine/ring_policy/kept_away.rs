@@ -48,7 +48,14 @@ mod tests {
 
     fn kept(number: u8, peer: u8, until: Moment) -> Ring {
         let (call, leg) = (CallId::from_bytes([number; 16]), LegId::from_bytes([number; 16]));
-        Ring { call, leg, peer: PeerId::from_bytes([peer; 16]), preconnect: false, until }
+        Ring {
+            call,
+            leg,
+            peer: PeerId::from_bytes([peer; 16]),
+            preconnect: false,
+            callee_offers: false,
+            until,
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(super) struct Ring {
     pub leg: LegId,
     pub peer: PeerId,
     pub preconnect: bool,
+    pub callee_offers: bool,
     /// When its caller gives up.
     pub until: Moment,
 }
@@ -38,8 +39,8 @@ pub(super) struct Ring {
 impl Ring {
     /// What the rules hear of it.
     pub(super) fn event(self, now: Moment, policy: Rings) -> Event {
-        let Self { call, leg, peer, preconnect, until } = self;
-        Event::Rung { call, leg, peer, lifetime: until.since(now), preconnect, policy }
+        let Self { call, leg, peer, preconnect, callee_offers, until } = self;
+        Event::Rung { call, leg, peer, lifetime: until.since(now), preconnect, callee_offers, policy }
     }
 }
 

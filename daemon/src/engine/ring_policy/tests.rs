@@ -25,7 +25,7 @@ fn judged(
     dialed: bool,
 ) -> Option<Rings> {
     let (call, leg) = (CallId::from_bytes([7; 16]), LegId::from_bytes([7; 16]));
-    let ring = Ring { call, leg, peer, preconnect: false, until: at(second + 60) };
+    let ring = Ring { call, leg, peer, preconnect: false, callee_offers: false, until: at(second + 60) };
     let now = Now { moment: at(second), unix_us: 1 };
     policy.judge(now, ring, Some(&(rules.clone(), false)), dialed).ok()
 }

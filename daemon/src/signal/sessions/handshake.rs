@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Event, Moment, PeerId, RingPolicy};
-use ahoy_proto::hello::{Hello, HelloKind};
+use ahoy_proto::hello::{CALLEE_OFFERS, Hello, HelloKind};
 use ahoy_proto::limits;
 use ahoy_proto::session::{Called, Ephemeral, SessionId};
 
@@ -144,7 +144,9 @@ impl Sessions {
         let stage = Stage::Called { called: Some(called), until: time.now + hello.lifetime, handshake };
         self.lines.insert(key, PeerLine::new(key, peer, route, stage, time.now));
         let (lifetime, preconnect, policy) = (hello.lifetime, sender.preconnect, RingPolicy::Normal);
-        self.report(Event::Rung { call: hello.call, leg: sender.leg, peer, lifetime, preconnect, policy });
+        let (call, leg) = (hello.call, sender.leg);
+        let callee_offers = hello.features.iter().any(|feature| feature == CALLEE_OFFERS);
+        self.report(Event::Rung { call, leg, peer, lifetime, preconnect, callee_offers, policy });
         Ok(())
     }
 

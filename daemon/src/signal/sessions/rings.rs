@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ahoy_call::{CallId, LegId, Message, Moment, PeerId};
 use ahoy_proto::envelope::Inbox;
-use ahoy_proto::hello::{Hello, HelloKind, ReplyTo, VERSION};
+use ahoy_proto::hello::{CALLEE_OFFERS, Hello, HelloKind, ReplyTo, VERSION};
 use ahoy_proto::session::{Calling, Ephemeral, SessionId};
 use ed25519_dalek::SigningKey;
 
@@ -59,13 +59,17 @@ impl Sessions {
             HelloKind::Ring | HelloKind::Ping => Some(reply_inbox(own, &ways)?),
             HelloKind::Bye | HelloKind::Missed | HelloKind::Card(_) => None,
         };
+        let mut features = self.features(about.peer);
+        if about.kind == HelloKind::Ring {
+            features.push(CALLEE_OFFERS.to_owned());
+        }
         let hello = Hello {
             certificate: own.certificate.clone(),
             revision: own.revision,
             call: about.call,
             lifetime: about.lifetime,
             versions: vec![VERSION],
-            features: self.features(about.peer),
+            features,
             reply: reply.as_ref().map(|it| it.to),
             sent_s: Some(time.unix_s),
             token: Some(token),
@@ -79,15 +83,16 @@ impl Sessions {
     /// The rules say something in a call.
     pub(super) fn send(&mut self, now: Moment, key: Key, message: &Message) {
         let revision = self.peers.own().map_or(0, |own| own.revision);
-        let features = self.lines.get(&key).map(|line| self.features(line.peer)).unwrap_or_default();
+        let mut features = self.lines.get(&key).map(|line| self.features(line.peer)).unwrap_or_default();
         let Some(line) = self.lines.get_mut(&key) else { return };
         match &mut line.stage {
             Stage::Open(_) => line.send(now, message, &mut self.out),
             // The ring is taken back before anybody answered it: there is no session that could say so.
             Stage::Calling { repeat, .. } => repeat.stop(),
             Stage::Called { called, handshake, .. } => {
-                if !matches!(message, Message::Ready) {
-                    return;
+                let Message::Ready { offers } = message else { return };
+                if *offers {
+                    features.push(CALLEE_OFFERS.to_owned());
                 }
                 let Some(called) = called.take() else { return };
                 let (peer, handshake) = (line.peer, *handshake);

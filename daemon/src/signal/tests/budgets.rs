@@ -74,7 +74,7 @@ fn one_contacts_flood_costs_the_others_and_our_own_calls_nothing() {
     let session = call(1_000_000);
     let first = eve.ring_as(0, session, &ben);
     ben.take(0, &first);
-    let message_2 = posts(&ben.say(0, session, &eve, Message::Ready)).remove(0);
+    let message_2 = posts(&ben.say(0, session, &eve, Message::Ready { offers: false })).remove(0);
     eve.take(0, &message_2);
 
     let (mut for_eve, mut rung_by_eve, mut noted) = (0, 0, 0_usize);
@@ -100,7 +100,7 @@ fn one_contacts_flood_costs_the_others_and_our_own_calls_nothing() {
                 // The worst case: each of them is let in.
                 if let Event::Rung { call, .. } = event {
                     rung_by_eve += 1;
-                    for_eve += posts(&ben.say(ms, call, &eve, Message::Ready)).len();
+                    for_eve += posts(&ben.say(ms, call, &eve, Message::Ready { offers: false })).len();
                     ben.forget(ms, call, &eve);
                 }
             }
@@ -118,7 +118,8 @@ fn one_contacts_flood_costs_the_others_and_our_own_calls_nothing() {
         if step % 20 == 4 {
             let ring = ana.ring_as(ms, call(step + 2_000_000), &ben);
             heard_ana += events(&ben.take(ms, &ring)).len();
-            let message_2 = posts(&ben.say(ms, call(step + 2_000_000), &ana, Message::Ready));
+            let message_2 =
+                posts(&ben.say(ms, call(step + 2_000_000), &ana, Message::Ready { offers: false }));
             answered_ana += message_2.iter().map(|it| events(&ana.take(ms, it)).len()).sum::<usize>();
             let end = Message::End { reason: EndReason::Completed };
             assert_eq!(posts(&ben.say(ms, call(step + 2_000_000), &ana, end)).len(), 1);

@@ -102,7 +102,7 @@ fn an_older_callers_ring_is_answered_at_the_relay_that_both_use_whatever_preconn
         assert!(matches!(events(&out)[..], [Event::Rung { call: CALL, .. }]));
         let bound = out.iter().filter(|it| matches!(it, Out::Report(Report::Bound { .. }))).count();
         assert_eq!(bound, 1, "who does not name the token is bound to it like everybody else");
-        let message_2 = posts(&ben.send(10, ana.leg(), Message::Ready)).remove(0);
+        let message_2 = posts(&ben.send(10, ana.leg(), Message::Ready { offers: false })).remove(0);
         assert_eq!((message_2.inbox, message_2.token), (ana.inbox(), Token::from_bytes([11; 16])));
         let (mut session, _) = calling.finish(message_2.body.bytes()).unwrap();
         let mut reliable = Reliable::default();
@@ -122,7 +122,7 @@ fn an_older_caller_at_another_relay_is_answered_there_where_preconnect_allows() 
     let (ana, mut ben) = older_ana(ELSEWHERE, true);
     let message_1 = envelope(ben.inbox(), 22, frozen("message_1"));
     assert_eq!(events(&ben.take(0, &message_1)).len(), 1);
-    assert_eq!(relays(&ben.send(10, ana.leg(), Message::Ready)), [ELSEWHERE]);
+    assert_eq!(relays(&ben.send(10, ana.leg(), Message::Ready { offers: false })), [ELSEWHERE]);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn an_older_callee_answers_at_the_inbox_on_our_card() {
     as_the_first_release_reads_it(&hello.encode().unwrap());
     let (mut session, message_2) = called.reply(1, &[]).unwrap();
     let came = envelope(ana.inbox(), 22, message_2);
-    assert_eq!(events(&ana.take(10, &came)), [heard(&ben, Message::Ready)]);
+    assert_eq!(events(&ana.take(10, &came)), [heard(&ben, Message::Ready { offers: false })]);
     let message_3 = posted(&ana.send(20, ben.leg(), offer())).remove(0).1;
     let packet = session.open(message_3.body.bytes()).unwrap();
     let mut reliable = Reliable::default();

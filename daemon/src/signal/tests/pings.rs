@@ -124,7 +124,7 @@ fn a_ring_says_whether_its_sender_lets_the_other_see_and_so_does_its_answer() {
     let message_1 = posts(&ana.ring(0, ben.peer(), ben.leg())).remove(0);
     let rung = ben.take(10, &message_1);
     assert!(reports(&rung).iter().any(|it| matches!(it, Report::PingThere(_, true))), "{rung:?}");
-    let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready)).remove(0);
+    let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready { offers: false })).remove(0);
     let ready = ana.take(30, &message_2);
     assert!(reports(&ready).iter().any(|it| matches!(it, Report::PingThere(_, false))), "{ready:?}");
 }

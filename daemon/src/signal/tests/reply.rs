@@ -27,7 +27,7 @@ fn ring(ana: &mut Phone, ben: &mut Phone) -> (Envelope, Vec<Out>) {
     assert_eq!(relays(&out), [OF_BEN], "a ring goes where its owner wants it");
     let message_1 = posted(&out).remove(0).1;
     assert_eq!(events(&ben.take_by(10, OF_BEN, true, &message_1)).len(), 1);
-    let out = ben.send(20, ana.leg(), Message::Ready);
+    let out = ben.send(20, ana.leg(), Message::Ready { offers: false });
     (message_1, out)
 }
 
@@ -41,7 +41,10 @@ fn two_people_on_two_relays_ring_each_other_and_the_callee_speaks_to_its_own_rel
     assert_eq!((made.to.inbox, made.to.token), (message_2.inbox, message_2.token));
     assert_eq!((made.relays, made.key.is_some()), (vec![OF_BEN.to_owned()], true), "claimed at Ben's relay");
     assert_ne!(message_2.inbox, ana.inbox(), "made for this call");
-    assert_eq!(events(&ana.take_by(30, OF_BEN, false, &message_2)), [heard(&ben, Message::Ready)]);
+    assert_eq!(
+        events(&ana.take_by(30, OF_BEN, false, &message_2)),
+        [heard(&ben, Message::Ready { offers: false })]
+    );
 
     // Message 3, ringing, and every repeat until the answer.
     let out = ana.send(40, ben.leg(), offer());
@@ -112,7 +115,7 @@ fn the_inbox_that_is_there_serves_if_both_use_one_relay() {
     assert!(ana.table.tokens().contains(&reply.to.token.hash()), "the relay lets the answer in");
     assert!(ana.table.replies_changed());
     ben.take(10, &message_1);
-    let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready)).remove(0);
+    let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready { offers: false })).remove(0);
     assert_eq!((message_2.inbox, message_2.token), (reply.to.inbox, reply.to.token));
     ana.take(30, &message_2);
     ana.table.order(at(40), SignalingOrder::Call { call: CALL, leg: ben.leg(), order: SignalOrder::Forget });

@@ -199,8 +199,8 @@ pub(crate) fn heard(from: &Phone, message: Message) -> Event {
 pub(crate) fn shake_hands(ana: &mut Phone, ben: &mut Phone) -> Envelope {
     let message_1 = posts(&ana.ring(0, ben.peer(), ben.leg())).remove(0);
     assert!(matches!(events(&ben.take(10, &message_1))[..], [Event::Rung { .. }]));
-    let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready)).remove(0);
-    assert_eq!(events(&ana.take(30, &message_2)), [heard(ben, Message::Ready)]);
+    let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready { offers: false })).remove(0);
+    assert_eq!(events(&ana.take(30, &message_2)), [heard(ben, Message::Ready { offers: false })]);
     message_1
 }
 
