@@ -43,11 +43,11 @@ mute all          | path       | own       | +            +            +        
 time passes       | path state | state     | .            Ended        Ended        gone         +            Ringing      Ended        Ended        Ended        .            .            +            +
 rings again       |            |           | Knocking     .            .            .            .            .            .            .            .            .            .            .            .
 another rings     |            |           | Knocking     +            +            +            +            +            +            +            +            +            +            +            +
-note of it        |            |           | Ended        .            .            Ended        .            .            .            .            .            .            .            .            .
+note of it        | path       |           | Ended        .            .            Ended        .            .            .            .            .            .            .            .            .
 ready             | path       |           | .            +            .            .            .            .            .            .            .            .            .            .            .
 offer             |            |           | .            .            .            Arriving     .            .            .            .            .            .            .            .            .
-their next path   | path       |           | .            +            +            +            .            +            +            +            +            +            +            +            .
-answer to ours    | path       |           | .            .            +            .            .            .            .            .            .            .            .            .            .
+their next path   | path       |           | .            +            +            +            +            +            +            +            +            +            +            +            .
+answer to ours    | path       |           | .            .            .            +            +            +            +            .            +            +            +            +            .
 candidates        | path       |           | .            +            +            +            +            +            +            +            +            +            +            +            .
 rings there       | state      | state     | .            Alerting     .            .            .            .            .            .            .            .            .            .            .
 accept            | path state | state     | .            Connecting   Talking      .            .            .            .            .            .            .            .            .            .
@@ -63,15 +63,15 @@ flags             | path said  |           | .            +            +        
 carried           |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .
 undeliverable     | path       | state     | .            Ended        Ended        gone         gone         Ended        .            .            .            .            .            .            .
 bye               | path state | state     | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-described         |            |           | .            .            +            .            .            +            +            +            +            +            +            +            .
-gathered          |            |           | .            .            +            .            .            +            +            +            +            +            +            +            .
+described         |            |           | .            .            +            +            +            +            +            +            +            +            +            +            .
+gathered          |            |           | .            .            +            +            +            +            +            +            +            +            +            +            .
 path up           | path state | state     | +            +            .            +            +            Ringing      .            .            Talking      +            +            Talking      +
-path lost         | path state | state     | .            .            +            .            .            +            +            +            +            Reconnecting Reconnecting +            .
-path stuck        | path       |           | .            .            .            .            .            +            .            .            +            .            .            +            .
-path failed       | path state | state     | .            .            Ended        .            .            Ended        Ended        Ended        Ended        Reconnecting Reconnecting +            .
-media gone        | path state | state     | .            Ended        Ended        .            .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+path lost         | path state | state     | .            .            +            +            +            +            +            +            +            Reconnecting Reconnecting +            .
+path stuck        | path       |           | .            .            .            +            +            +            .            .            +            .            .            +            .
+path failed       | path state | state     | .            .            Ended        +            +            Ended        Ended        Ended        Ended        Reconnecting Reconnecting +            .
+media gone        | path state | state     | .            Ended        Ended        +            +            Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 no microphone     |            | own       | .            +            +            +            +            +            +            +            +            +            +            +            .
-network changed   | path       |           | .            .            +            .            +            +            +            +            +            +            +            +            .
+network changed   | path       |           | .            .            +            +            +            +            +            +            +            +            +            +            .
 stopping          | path state | state     | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 ";
 
