@@ -42,7 +42,7 @@ fn a_ring_is_opened_answered_and_followed_by_message_3() {
         peer: ana.peer(),
         lifetime: Duration::from_secs(60),
         preconnect: true,
-        callee_offers: false,
+        callee_offers: true,
         policy: ahoy_call::RingPolicy::Normal,
     };
     assert_eq!(events(&out), [rung]);
@@ -51,10 +51,10 @@ fn a_ring_is_opened_answered_and_followed_by_message_3() {
             if *token == Token::from_bytes([22; 16]).hash().bytes() && *peer == ana.peer())
     });
     assert!(bound, "the token is bound to its first user");
-    let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready { offers: false })).remove(0);
+    let message_2 = posts(&ben.send(20, ana.leg(), Message::Ready { offers: true })).remove(0);
     let out = ana.take(30, &message_2);
     assert!(out.iter().any(|it| matches!(it, Out::Report(Report::Mutual(peer)) if *peer == ben.peer())));
-    assert_eq!(events(&out), [heard(&ben, Message::Ready { offers: false })]);
+    assert_eq!(events(&out), [heard(&ben, Message::Ready { offers: true })], "and an offer follows");
     let out = ana.send(40, ben.leg(), offer());
     let out = ben.take(50, &posts(&out)[0]);
     assert!(

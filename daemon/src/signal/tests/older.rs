@@ -99,7 +99,7 @@ fn an_older_callers_ring_is_answered_at_the_relay_that_both_use_whatever_preconn
         let mut calling = older_calling(&ana, &ben);
         let message_1 = envelope(ben.inbox(), 22, frozen("message_1"));
         let out = ben.take(0, &message_1);
-        assert!(matches!(events(&out)[..], [Event::Rung { call: CALL, .. }]));
+        assert!(matches!(events(&out)[..], [Event::Rung { call: CALL, callee_offers: false, .. }]));
         let bound = out.iter().filter(|it| matches!(it, Out::Report(Report::Bound { .. }))).count();
         assert_eq!(bound, 1, "who does not name the token is bound to it like everybody else");
         let message_2 = posts(&ben.send(10, ana.leg(), Message::Ready { offers: false })).remove(0);
