@@ -6,7 +6,7 @@
 use ahoy_call::CallId;
 use ahoy_proto::codec;
 use ahoy_proto::envelope::{Body, EnvelopeId, Inbox, Ttl};
-use ahoy_proto::hello::{Hello, HelloKind};
+use ahoy_proto::hello::{CALLEE_OFFERS, Hello, HelloKind};
 use ahoy_proto::reliable::{Manner, Reliable};
 use ahoy_proto::session::{Called, Calling, Ephemeral, Session, SessionId};
 use x25519_dalek::StaticSecret;
@@ -193,7 +193,7 @@ fn as_the_first_release_reads_it(payload: &[u8]) {
     }
     let it: Older = serde_json::from_slice(payload).unwrap();
     assert_eq!((it.kind.as_str(), it.revision, it.lifetime_ms, it.versions), ("ring", 1, 60_000, vec![1]));
-    assert!(it.features.is_empty() && it.card.is_none() && !it.call.is_empty());
+    assert!(it.features == [CALLEE_OFFERS] && it.card.is_none() && !it.call.is_empty());
     assert_eq!(it.certificate.name(), "desk");
     assert!(payload.len() <= 1_022, "it is padded no further than theirs: {}", payload.len());
 }
