@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixDatagram;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ahoy_call::Moment;
@@ -22,39 +22,17 @@ use webrtc::runtime::{
 use super::known::{self, Known};
 use super::turn::PathSocket;
 
-/// How long the library's driver may sleep. It sends what it has just produced only when its loop wakes the next time: up to 200 ms
-/// late in a set-up, and 20 ms for each packet by TURN.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Naps(Arc<AtomicU8>);
+/// The library sends what it has just produced only when its loop wakes the next time: up to 200 ms late in a
+/// set-up, and 20 ms for each packet by TURN.
+const CAP: Duration = Duration::from_millis(5);
 
-impl Naps {
-    /// While a path is set up, which takes a dozen such steps.
-    pub(super) fn building(&self) {
-        self.0.store(1, Ordering::Relaxed);
-    }
-
-    /// While each packet goes by TURN: for as long as the call, and so not as often.
-    pub(super) fn relayed(&self) {
-        self.0.store(5, Ordering::Relaxed);
-    }
-
-    /// As long as it likes.
-    pub(super) fn free(&self) {
-        self.0.store(0, Ordering::Relaxed);
-    }
-
-    fn longest(&self) -> Option<Duration> {
-        let ms = self.0.load(Ordering::Relaxed);
-        (ms > 0).then(|| Duration::from_millis(ms.into()))
-    }
-}
-
-/// The library's own runtime, except that names are answered from what is known, that it sleeps no longer than it may, and that TURN servers by TCP and TLS are behind its sockets. The library asks for names one after the
+/// The library's own runtime, except that names are answered from what is known, that no sleep lasts longer than [`CAP`]
+/// while `hurry` is set, and that TURN servers by TCP and TLS are behind its sockets. The library asks for names one after the
 /// other, on the very loop that also carries ICE.
 #[derive(Debug)]
 pub(super) struct Capped {
     pub(super) inner: TokioRuntime,
-    pub(super) naps: Naps,
+    pub(super) hurry: Arc<AtomicBool>,
     /// What is known of names.
     pub(super) names: Option<watch::Receiver<Known>>,
     /// Until when one that is being looked up is waited for.
@@ -106,7 +84,10 @@ impl Runtime for Capped {
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        self.inner.sleep(self.naps.longest().map_or(duration, |longest| longest.min(duration)))
+        match self.hurry.load(Ordering::Relaxed) {
+            true => self.inner.sleep(duration.min(CAP)),
+            false => self.inner.sleep(duration),
+        }
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
@@ -140,9 +121,9 @@ mod tests {
         let known = HashMap::from([("a.example:3478".to_owned(), vec![address])]);
         let (_keeps, names) = watch::channel(known);
         let began = clock::now();
-        let (naps, streams) = Default::default();
+        let (hurry, streams) = Default::default();
         let (names, until, home) = (Some(names), began + MOMENT, address.ip());
-        let runtime = Capped { inner: TokioRuntime, naps, names, until, home, streams, only: None };
+        let runtime = Capped { inner: TokioRuntime, hurry, names, until, home, streams, only: None };
         // As the library asks: one after the other.
         for dead in 0..8 {
             let found = runtime.resolve_host(&format!("dead{dead}.example:3478")).await;

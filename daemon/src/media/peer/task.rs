@@ -8,7 +8,7 @@ mod exchanges;
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ahoy_call::{Description, MediaFault, Moment, Opaque, Role, SdpKind};
@@ -21,7 +21,6 @@ use super::connection::{self, Connection, Parts};
 use super::foreign::{Foreign, Unusable};
 use super::handler::{self, Heard};
 use super::readers::{read_channel, read_track};
-use super::runtime::Naps;
 use super::sending::{PayloadTypes, Sending};
 use super::servers::Servers;
 use super::state::State;
@@ -47,10 +46,7 @@ pub(super) async fn run(
 ) {
     let (heard_in, heard) = mpsc::channel(handler::QUEUE);
     let early = matches!(role, Role::Early(_));
-    let naps = Naps::default();
-    if !early {
-        naps.building();
-    }
+    let hurry = Arc::new(AtomicBool::new(!early));
     let addresses = addresses::local(&setup.interfaces, setup.relay_only);
     let Some(home) = addresses.first() else {
         tracing::warn!("none of the network interfaces of the configuration has an address");
@@ -65,8 +61,9 @@ pub(super) async fn run(
         return;
     }
     let ((found, found_out), mut streams) = (watch::channel(None), JoinSet::new());
-    let (ssrc, naps_out) = (number(), naps.clone());
-    let parts = Parts { addresses, servers, ssrc, early, naps: naps_out, found: found_out, heard: heard_in };
+    let (ssrc, hurry_out) = (number(), hurry.clone());
+    let parts =
+        Parts { addresses, servers, ssrc, early, hurry: hurry_out, found: found_out, heard: heard_in };
     let connection = match connection::build(parts, &setup, &mut streams).await {
         Ok(connection) => connection,
         Err(error) => {
@@ -91,7 +88,7 @@ pub(super) async fn run(
         pair: None,
         channel: false,
         readers: JoinSet::new(),
-        naps,
+        hurry,
         by_turn,
         found,
         relay_only: setup.relay_only,
@@ -141,7 +138,7 @@ struct PeerPath {
     pair: Option<Pair>,
     channel: bool,
     readers: JoinSet<()>,
-    naps: Naps,
+    hurry: Arc<AtomicBool>,
     by_turn: bool,
     /// The cheapest way that was found.
     found: watch::Sender<Option<Carrier>>,
@@ -344,7 +341,7 @@ impl PeerPath {
         }
         for heard in rest {
             match heard {
-                Heard::Searching => self.naps.building(),
+                Heard::Searching => self.hurry.store(true, Ordering::Relaxed),
                 Heard::IceUp => {
                     self.state.found_way(clock::now());
                     self.calm();
@@ -408,7 +405,7 @@ impl PeerPath {
         if self.state.is_up() {
             // By TURN each packet would wait for the driver's next turn.
             let direct = self.pair.is_some_and(|pair| pair.local.kind != CandidateKind::Relay);
-            if self.by_turn && !direct { self.naps.relayed() } else { self.naps.free() }
+            self.hurry.store(self.by_turn && !direct, Ordering::Relaxed);
         }
     }
 
@@ -421,7 +418,7 @@ impl PeerPath {
     }
 
     async fn lost(&mut self) {
-        self.naps.building();
+        self.hurry.store(true, Ordering::Relaxed);
         self.tell(PathEvent::Lost).await;
     }
 
