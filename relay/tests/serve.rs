@@ -66,7 +66,7 @@ async fn what_is_no_frame_is_ignored() {
 #[tokio::test]
 async fn who_does_not_read_is_cut_off_and_finds_the_mail_later() {
     // A busy machine reads late: the close frame may take its time.
-    let timing = Timing { goodbye: AT_MOST, ..Timing::default() };
+    let timing = Timing { goodbye: AT_MOST / 2, ..Timing::default() };
     let relay = Relay::start(Settings { timing, ..settings() });
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 * 1024).unwrap();

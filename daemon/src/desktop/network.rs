@@ -16,7 +16,8 @@ use super::Report;
 use crate::system::clock;
 use crate::system::netlink::{self, Network, Route};
 
-/// A change is many messages: what comes together is one.
+/// A change is many messages: what comes together is one. Whose address has gone waits no longer than it takes for all of them to go.
+const GONE_TOGETHER: Duration = Duration::from_millis(20);
 const TOGETHER: Duration = Duration::from_millis(150);
 /// A machine that changes all the time is looked at so often, at the most.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -37,9 +38,16 @@ pub(super) async fn follow(reports: mpsc::Sender<Report>) {
             Ok(mut ready) => ready.clear_ready(),
             Err(error) => return tracing::warn!(%error, "changes of the network are not seen any more"),
         }
-        clock::sleep(TOGETHER).await;
-        netlink::drain(socket.get_ref());
-        let now = Matters::of(&Network::look());
+        clock::sleep(GONE_TOGETHER).await;
+        let first = look(&socket);
+        if first.has_lost(&known) {
+            known = first;
+            if reports.send(Report::NetworkChanged).await.is_err() {
+                return;
+            }
+        }
+        clock::sleep(TOGETHER - GONE_TOGETHER).await;
+        let now = look(&socket);
         let changed = now.is_change_from(&known);
         known = now;
         if changed && reports.send(Report::NetworkChanged).await.is_err() {
@@ -47,6 +55,12 @@ pub(super) async fn follow(reports: mpsc::Sender<Report>) {
         }
         clock::sleep(PAUSE).await;
     }
+}
+
+/// What matters as it is now, whatever the news were.
+fn look(socket: &AsyncFd<NlSocket>) -> Matters {
+    netlink::drain(socket.get_ref());
+    Matters::of(&Network::look())
 }
 
 fn watched(socket: NlSocket) -> std::io::Result<AsyncFd<NlSocket>> {
@@ -85,9 +99,12 @@ impl Matters {
     }
 
     fn is_change_from(&self, before: &Self) -> bool {
-        self.routes != before.routes
-            || self.networks != before.networks
-            || !before.addresses.is_subset(&self.addresses)
+        self.routes != before.routes || self.networks != before.networks || self.has_lost(before)
+    }
+
+    /// Whether an address is gone.
+    fn has_lost(&self, before: &Self) -> bool {
+        !before.addresses.is_subset(&self.addresses)
     }
 }
 
