@@ -28,7 +28,7 @@ async fn pressed_keys_are_heard_at_the_other_side_muted_or_not_and_leave_no_trac
 
     pair.ana.ctl_says(&["mute", "on"])?;
     pair.ben_hears.until_silence(SOON)?;
-    pair.ana.ctl_says(&["dtmf", "ben", ",6,2"])?;
+    pair.ana.ctl_says(&["dtmf", "ben", ",666,222"])?;
     anyhow::ensure!(pair.ben_hears.digits(2, SOON)? == "62", "muted is the microphone");
     pair.ben_hears.until_silence(SOON)?;
     pair.ana.ctl_says(&["mute", "off"])?;
@@ -53,7 +53,7 @@ async fn pressed_keys_are_heard_at_the_other_side_muted_or_not_and_leave_no_trac
     anyhow::ensure!(refused(&pair.ben, "1")? == Some(5), "held by the other");
     pair.ana.ctl_says(&["resume"])?;
     pair.ben_hears("what waited is gone", ANA)?;
-    pair.ana.ctl_says(&["dtmf", ",3"])?;
+    pair.ana.ctl_says(&["dtmf", ",333"])?;
     anyhow::ensure!(pair.ben_hears.digits(1, SOON)? == "3", "and new ones go at once");
     pair.ana.ctl_says(&["hangup"])?;
     anyhow::ensure!(refused(&pair.ana, "1")? == Some(5), "over");
