@@ -102,14 +102,16 @@ class Baresips:
         self.controls[who].sendall(str(len(text)).encode() + b":" + text + b",")
 
     def until(self, who, kind, seconds=15):
+        """When it came."""
         end = now() + seconds
         with self.changed:
             while not self.seen(who, kind):
                 if not self.changed.wait(end - now()):
                     raise RuntimeError(f"baresip of {self.desks[who].name}: no {kind} within {seconds} s")
+            return self.seen(who, kind)
 
     def seen(self, who, kind):
-        return any(at >= self.since and who == whom and kind == what for at, whom, what in self.said)
+        return next((at for at, whom, what in self.said if at >= self.since and who == whom and kind == what), None)
 
     def close(self):
         for each in reversed(self.running):

@@ -127,6 +127,8 @@ def measured(case, programs, emulator, tries, out):
 class Lab:
     """Two people who hum and listen, in the networks of a case."""
 
+    called = ""
+
     def __init__(self, case, programs, emulator, scratch):
         self.case, self.turn, self.pair, self.net, self.undo = case, None, None, None, []
         try:
@@ -137,7 +139,7 @@ class Lab:
             ice = self.turn.ice(*case.turn) if self.turn else ""
             if case.event == "arrive":
                 self.net.ip("a", "link set link1 down")
-            self.pair = Pair(self.net, "pulse", programs, scratch, interfaces='["auto"]', ice=ice, media=case.media)
+            self.pair = Pair(self.net, case.server, programs, scratch, interfaces='["auto"]', ice=ice, media=case.media)
             for desk, tone in zip(self.pair.desks, TONES):
                 desk.hum(tone)
                 desk.ears = desk.recorder("speaker.monitor")

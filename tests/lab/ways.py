@@ -41,6 +41,7 @@ class Case:
     # Set-ups, if another number than is asked for.
     tries: int | None = None
     rtt: int = RTT
+    server: str = "pulse"
     # Seconds within which a set-up must be done, by the 90th percentile, and of silence that `event` may cost.
     setup_s: float | None = None
     gap_s: float | None = None

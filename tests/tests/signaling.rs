@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Event, LegId, Message, PeerId, SignalOrder};
+use ahoy_call::{CallId, Description, Epoch, Event, LegId, Message, Opaque, PeerId, SdpKind, SignalOrder};
 use ahoy_proto::card::Card;
 use ahoy_proto::envelope::Token;
+use ahoy_proto::session::{FrameKind, Header};
 use ahoyd::identity;
 use ahoyd::signal::{self, LinkState, Report, Setup, SignalingOrder, Standing};
 use ahoyd::system::clock;
@@ -153,6 +154,13 @@ async fn friends(relay: &Relay) -> (Phone, Phone) {
     (ana, ben)
 }
 
+/// What is sealed in these frames.
+fn bodies(frames: &str) -> Vec<Vec<u8>> {
+    let bodies = frames.split("\"body\":\"").skip(1);
+    let sealed = |rest: &str| data_encoding::BASE64URL_NOPAD.decode(rest.split('"').next()?.as_bytes()).ok();
+    bodies.filter_map(sealed).collect()
+}
+
 /// From Dial to the opened message 3.
 async fn shake_hands(ana: &mut Phone, ben: &mut Phone) {
     ana.ring(ben).await;
@@ -166,7 +174,7 @@ async fn shake_hands(ana: &mut Phone, ben: &mut Phone) {
 
 #[tokio::test]
 async fn a_ring_is_answered_when_its_mark_is_on_the_disk_and_others_are_heard_meanwhile() {
-    let relay = Relay::start().await;
+    let mut relay = Relay::start().await;
     let (mut ana, mut ben) = friends(&relay).await;
     ana.ring(&ben).await;
     assert_eq!(ana.event().await, Event::Carried { call: CALL, leg: ben.leg() });
@@ -176,7 +184,10 @@ async fn a_ring_is_answered_when_its_mark_is_on_the_disk_and_others_are_heard_me
         let _woken = asleep.recv();
     };
     ben.store.run(Box::new(sleep)).unwrap();
-    ben.send(&ana, Message::Ready { offers: false }).await;
+    let description = Description { kind: SdpKind::Offer, body: Opaque(b"the first path".to_vec()) };
+    let path = Message::Description { epoch: Epoch(1), description };
+    ben.send(&ana, Message::Ready { offers: true }).await;
+    ben.send(&ana, path.clone()).await;
     let other = CallId::from_bytes([8; 16]);
     let order = SignalOrder::Ring { peer: ben.peer(), lifetime: Duration::from_secs(60) };
     ana.orders.send(SignalingOrder::Call { call: other, leg: ben.leg(), order }).await.unwrap();
@@ -185,8 +196,19 @@ async fn a_ring_is_answered_when_its_mark_is_on_the_disk_and_others_are_heard_me
     let marks = ben.state.path().join("replay.log");
     assert!(ana.reports.try_recv().is_err() && !marks.exists(), "a restart would let it be answered again");
     drop(wake);
-    assert_eq!(ana.event().await, heard(&ben, Message::Ready { offers: false }));
+    assert_eq!(ana.event().await, heard(&ben, Message::Ready { offers: true }));
     assert!(marks.exists());
+    assert_eq!(ana.event().await, heard(&ben, path));
+    let mut kinds = Vec::new();
+    while let Ok(frame) = relay.heard.try_recv() {
+        kinds.extend(bodies(&frame).iter().map(|body| Header::read(body).unwrap().kind));
+    }
+    kinds.retain(|kind| *kind != FrameKind::Hello);
+    assert_eq!(
+        kinds[..2],
+        [FrameKind::Reply, FrameKind::Sealed],
+        "what follows an answer does not overtake it"
+    );
     relay.stop().await;
 }
 
@@ -201,12 +223,7 @@ async fn the_relay_never_sees_who_talks_or_what_is_said() {
     }
     assert!(frames.contains("\"kind\":\"send\""), "the record holds frames");
     // Bodies travel as base64: what is searched is searched in what they decode to as well.
-    let bodies: Vec<u8> = frames
-        .split("\"body\":\"")
-        .skip(1)
-        .filter_map(|rest| data_encoding::BASE64URL_NOPAD.decode(rest.split('"').next()?.as_bytes()).ok())
-        .flatten()
-        .collect();
+    let bodies: Vec<u8> = bodies(&frames).into_iter().flatten().collect();
     assert!(bodies.len() > 1_500, "three messages were decoded: {} bytes", bodies.len());
     let holds = |needle: &[u8]| {
         frames.as_bytes().windows(needle.len()).any(|it| it == needle)

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ahoy_call::{Moment, Opaque};
-use ahoy_proto::envelope::EnvelopeId;
+use ahoy_proto::envelope::{EnvelopeId, Inbox};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -96,6 +96,20 @@ struct Held {
     out: Vec<Out>,
     /// An envelope that the relay may then forget.
     ack: Option<(LinkId, EnvelopeId)>,
+}
+
+impl Held {
+    /// Whether both send something to the same inbox.
+    fn shares_inbox(&self, other: &Self) -> bool {
+        let inboxes = |held: &Self| -> BTreeSet<Inbox> {
+            let posts = held.out.iter().filter_map(|it| match it {
+                Out::Post { envelope, .. } => Some(envelope.inbox),
+                Out::Report(_) => None,
+            });
+            posts.collect()
+        };
+        !inboxes(self).is_disjoint(&inboxes(other))
+    }
 }
 
 /// The engine is gone.
@@ -236,7 +250,7 @@ impl Task {
         ack: Option<(LinkId, EnvelopeId)>,
     ) -> Result<(), Gone> {
         let marks = self.sessions.marks();
-        let now = Held { marks: if marks.made() > before { marks.made() } else { 0 }, out, ack };
+        let mut now = Held { marks: if marks.made() > before { marks.made() } else { 0 }, out, ack };
         if let Some(write) = marks.begin_write() {
             self.writing_since = Some(clock::now());
             let (not_run, told) = (write.not_run(), self.wrote_in.clone());
@@ -256,6 +270,9 @@ impl Task {
             let held = self.held.pop_front().unwrap_or_default();
             self.perform(held).await?;
         }
+        // What follows a held answer in its session may not overtake it.
+        let before = self.held.iter().filter(|held| held.shares_inbox(&now)).map(|held| held.marks);
+        now.marks = before.chain([now.marks]).max().unwrap_or_default();
         if now.marks > over && !hangs {
             self.held.push_back(now);
             return Ok(());
