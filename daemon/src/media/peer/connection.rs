@@ -5,7 +5,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rtc::ice::mdns::MulticastDnsMode;
@@ -31,7 +30,7 @@ use super::Setup;
 use super::guard::Section;
 use super::handler::{Handler, Heard};
 use super::reception::{self, Listener};
-use super::runtime::Capped;
+use super::runtime::{Capped, Naps};
 use super::sending;
 use super::servers::Servers;
 use super::turn::{self, Around, Carrier};
@@ -78,7 +77,7 @@ pub(super) struct Parts {
     /// Candidates of the other side come late, but they come.
     pub(super) early: bool,
     /// As in [`Capped`].
-    pub(super) hurry: Arc<AtomicBool>,
+    pub(super) naps: Naps,
     /// As in [`Around`].
     pub(super) found: watch::Receiver<Option<Carrier>>,
     pub(super) heard: mpsc::Sender<Heard>,
@@ -87,7 +86,7 @@ pub(super) struct Parts {
 /// Binds the sockets and begins nothing else. The caller must close `link`: dropping it leaks the sockets. What carries its packets
 /// to TURN servers by TCP and TLS runs in `streams`.
 pub(super) async fn build(parts: Parts, setup: &Setup, streams: &mut JoinSet<()>) -> Result<Connection> {
-    let Parts { addresses, servers, ssrc, early, hurry, found, heard } = parts;
+    let Parts { addresses, servers, ssrc, early, naps, found, heard } = parts;
     let listener = Listener::new(ssrc, heard.clone());
     let handler = Arc::new(Handler { heard: heard.clone(), relay_only: setup.relay_only });
     let home = addresses.first().copied().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
@@ -119,7 +118,7 @@ pub(super) async fn build(parts: Parts, setup: &Setup, streams: &mut JoinSet<()>
         .with_setting_engine(settings(setup.relay_only, early))
         .with_runtime(Arc::new(Capped {
             inner: TokioRuntime,
-            hurry,
+            naps,
             names: setup.names.clone(),
             until: clock::now() + if setup.relay_only { NAMES_ALONE_WITHIN } else { NAMES_WITHIN },
             home: home.ip(),

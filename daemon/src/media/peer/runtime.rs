@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixDatagram;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ahoy_call::Moment;
@@ -21,18 +21,53 @@ use webrtc::runtime::{
 
 use super::known::{self, Known};
 use super::turn::PathSocket;
+use crate::system::clock;
 
-/// The library sends what it has just produced only when its loop wakes the next time: up to 200 ms late in a
-/// set-up, and 20 ms for each packet by TURN.
-const CAP: Duration = Duration::from_millis(5);
+/// The library sends what it has just produced only when its loop wakes the next time: up to 200 ms late in a set-up, and 20 ms for
+/// each packet by TURN.
+const LONGEST: Duration = Duration::from_millis(5);
+/// A set-up takes a dozen such steps, one after the other, and most are done within this time.
+const IN_A_SET_UP: Duration = Duration::from_millis(2);
+const A_SET_UP: Duration = Duration::from_secs(2);
 
-/// The library's own runtime, except that names are answered from what is known, that no sleep lasts longer than [`CAP`]
-/// while `hurry` is set, and that TURN servers by TCP and TLS are behind its sockets. The library asks for names one after the
+/// How long the library's driver may sleep.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Naps(Arc<Bounds>);
+
+#[derive(Debug, Default)]
+struct Bounds {
+    bounded: AtomicBool,
+    /// Until then as in a set-up; in microseconds, 0 before one began.
+    set_up_until: AtomicU64,
+}
+
+impl Naps {
+    /// A path is set up, or searched again.
+    pub(super) fn searching(&self) {
+        let until = (clock::now() + A_SET_UP).micros();
+        let _begun_before =
+            self.0.set_up_until.compare_exchange(0, until, Ordering::Relaxed, Ordering::Relaxed);
+        self.carrying(true);
+    }
+
+    /// A path is up. `relayed`: each packet would wait for the driver.
+    pub(super) fn carrying(&self, relayed: bool) {
+        self.0.bounded.store(relayed, Ordering::Relaxed);
+    }
+
+    fn longest(&self) -> Option<Duration> {
+        let sets_up = || clock::now().micros() < self.0.set_up_until.load(Ordering::Relaxed);
+        let bounded = self.0.bounded.load(Ordering::Relaxed);
+        bounded.then(|| if sets_up() { IN_A_SET_UP } else { LONGEST })
+    }
+}
+
+/// The library's own runtime, except that names are answered from what is known, that it sleeps no longer than it may, and that TURN servers by TCP and TLS are behind its sockets. The library asks for names one after the
 /// other, on the very loop that also carries ICE.
 #[derive(Debug)]
 pub(super) struct Capped {
     pub(super) inner: TokioRuntime,
-    pub(super) hurry: Arc<AtomicBool>,
+    pub(super) naps: Naps,
     /// What is known of names.
     pub(super) names: Option<watch::Receiver<Known>>,
     /// Until when one that is being looked up is waited for.
@@ -84,10 +119,7 @@ impl Runtime for Capped {
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        match self.hurry.load(Ordering::Relaxed) {
-            true => self.inner.sleep(duration.min(CAP)),
-            false => self.inner.sleep(duration),
-        }
+        self.inner.sleep(self.naps.longest().map_or(duration, |longest| longest.min(duration)))
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
@@ -112,7 +144,6 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::system::clock;
 
     #[tokio::test]
     async fn all_names_of_a_path_wait_for_one_moment_together_and_what_is_known_serves_at_once() {
@@ -121,9 +152,9 @@ mod tests {
         let known = HashMap::from([("a.example:3478".to_owned(), vec![address])]);
         let (_keeps, names) = watch::channel(known);
         let began = clock::now();
-        let (hurry, streams) = Default::default();
+        let (naps, streams) = Default::default();
         let (names, until, home) = (Some(names), began + MOMENT, address.ip());
-        let runtime = Capped { inner: TokioRuntime, hurry, names, until, home, streams, only: None };
+        let runtime = Capped { inner: TokioRuntime, naps, names, until, home, streams, only: None };
         // As the library asks: one after the other.
         for dead in 0..8 {
             let found = runtime.resolve_host(&format!("dead{dead}.example:3478")).await;

@@ -8,7 +8,7 @@ mod exchanges;
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ahoy_call::{Description, MediaFault, Moment, Opaque, Role, SdpKind};
@@ -21,6 +21,7 @@ use super::connection::{self, Connection, Parts};
 use super::foreign::{Foreign, Unusable};
 use super::handler::{self, Heard};
 use super::readers::{read_channel, read_track};
+use super::runtime::Naps;
 use super::sending::{PayloadTypes, Sending};
 use super::servers::Servers;
 use super::state::State;
@@ -46,7 +47,10 @@ pub(super) async fn run(
 ) {
     let (heard_in, heard) = mpsc::channel(handler::QUEUE);
     let early = matches!(role, Role::Early(_));
-    let hurry = Arc::new(AtomicBool::new(!early));
+    let naps = Naps::default();
+    if !early {
+        naps.searching();
+    }
     let addresses = addresses::local(&setup.interfaces, setup.relay_only);
     let Some(home) = addresses.first() else {
         tracing::warn!("none of the network interfaces of the configuration has an address");
@@ -61,9 +65,8 @@ pub(super) async fn run(
         return;
     }
     let ((found, found_out), mut streams) = (watch::channel(None), JoinSet::new());
-    let (ssrc, hurry_out) = (number(), hurry.clone());
-    let parts =
-        Parts { addresses, servers, ssrc, early, hurry: hurry_out, found: found_out, heard: heard_in };
+    let (ssrc, naps_out) = (number(), naps.clone());
+    let parts = Parts { addresses, servers, ssrc, early, naps: naps_out, found: found_out, heard: heard_in };
     let connection = match connection::build(parts, &setup, &mut streams).await {
         Ok(connection) => connection,
         Err(error) => {
@@ -88,7 +91,7 @@ pub(super) async fn run(
         pair: None,
         channel: false,
         readers: JoinSet::new(),
-        hurry,
+        naps,
         by_turn,
         found,
         relay_only: setup.relay_only,
@@ -138,7 +141,7 @@ struct PeerPath {
     pair: Option<Pair>,
     channel: bool,
     readers: JoinSet<()>,
-    hurry: Arc<AtomicBool>,
+    naps: Naps,
     by_turn: bool,
     /// The cheapest way that was found.
     found: watch::Sender<Option<Carrier>>,
@@ -341,7 +344,7 @@ impl PeerPath {
         }
         for heard in rest {
             match heard {
-                Heard::Searching => self.hurry.store(true, Ordering::Relaxed),
+                Heard::Searching => self.naps.searching(),
                 Heard::IceUp => {
                     self.state.found_way(clock::now());
                     self.calm();
@@ -405,7 +408,7 @@ impl PeerPath {
         if self.state.is_up() {
             // By TURN each packet would wait for the driver's next turn.
             let direct = self.pair.is_some_and(|pair| pair.local.kind != CandidateKind::Relay);
-            self.hurry.store(self.by_turn && !direct, Ordering::Relaxed);
+            self.naps.carrying(self.by_turn && !direct);
         }
     }
 
@@ -418,7 +421,7 @@ impl PeerPath {
     }
 
     async fn lost(&mut self) {
-        self.hurry.store(true, Ordering::Relaxed);
+        self.naps.searching();
         self.tell(PathEvent::Lost).await;
     }
 

@@ -3,8 +3,6 @@
 //! Lives here: which of the two it is, and what an exchange changes of the path.
 //! Must not: know what stands in a description.
 
-use std::sync::atomic::Ordering;
-
 use ahoy_call::{Description, MediaFault, Moment, Opaque, Role};
 
 use super::PeerPath;
@@ -45,7 +43,7 @@ impl PeerPath {
             Some(foreign) => foreign.add_candidates(&*self.connection.link, &list).await,
             None => {
                 if !self.state.is_up() {
-                    self.hurry.store(true, Ordering::Relaxed);
+                    self.naps.searching();
                 }
                 self.add_candidates(list).await;
             }
