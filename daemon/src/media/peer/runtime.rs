@@ -27,8 +27,8 @@ use crate::system::clock;
 /// each packet by TURN.
 const LONGEST: Duration = Duration::from_millis(5);
 /// A set-up takes a dozen such steps, one after the other, and most are done within this time.
-const IN_A_SET_UP: Duration = Duration::from_millis(2);
-const A_SET_UP: Duration = Duration::from_secs(2);
+const IN_A_SET_UP: Duration = Duration::from_millis(1);
+const A_SET_UP: Duration = Duration::from_secs(1);
 
 /// How long the library's driver may sleep.
 #[derive(Clone, Debug, Default)]
