@@ -35,7 +35,7 @@
 //! assert_eq!(shown(phone.command(now, dial).unwrap()), Some(State::Dialing));
 //!
 //! // Ben's desk has opened our ring, and rings.
-//! for message in [Message::Ready, Message::Ringing] {
+//! for message in [Message::Ready { offers: false }, Message::Ringing] {
 //!     phone.event(now, Event::Received { call, leg: desk, message });
 //! }
 //! assert_eq!(phone.views()[0].state, State::Alerting);

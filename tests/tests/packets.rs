@@ -55,7 +55,9 @@ impl Capture {
     fn start(net: &Net) -> anyhow::Result<Self> {
         let seen = NamedTempFile::new()?;
         let mut command = net.command(Path::new("tcpdump"));
-        command.args(["-Z", "root", "-i", "lan", "-nn", "-tt", "-q", "--immediate-mode", "ip or ip6"]);
+        // What the kernel itself says of the groups that an interface listens to is no program's.
+        let all = "(ip and not igmp) or ip6";
+        command.args(["-Z", "root", "-i", "lan", "-nn", "-tt", "-q", "--immediate-mode", all]);
         let mut dump = Running::start(command.stdout(seen.reopen()?).stderr(Stdio::piped()))?;
         let says = dump.child().stderr.take().ok_or_else(|| anyhow::anyhow!("tcpdump's words"))?;
         let mut says = BufReader::new(says).lines();

@@ -2,7 +2,7 @@
 //! before the person answers; our own offer before they have proved that they live, which goes without a candidate.
 //!
 //! Lives here: what is kept back of ours and of theirs, and when it goes.
-//! Must not: let anything of ours leave; decide when that ends.
+//! Must not: let anything leave that is kept; decide when that ends.
 
 use alloc::vec::Vec;
 
@@ -52,7 +52,7 @@ impl Leg {
         self.kept.is_some()
     }
 
-    /// Whether that is all: our answer to an offer of theirs.
+    /// Whether it is our answer to an offer of theirs.
     pub(crate) fn is_gathering(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| kept.offer.is_some())
     }
