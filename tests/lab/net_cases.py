@@ -188,7 +188,7 @@ class Lab:
         # Answered at once: who was not active by that had no path yet.
         found = {"setup_ms": 1000 * ((active if "connecting" in self.pair.states(ben) else rang) - dialed)}
         for key, listener, tone in (("heard_a", ana, TONES[1]), ("heard_b", ben, TONES[0])):
-            heard = self.first_heard(listener, tone, answered)
+            heard = first_heard(listener, tone, answered)
             before = sound.tone_begins(listener.ears.between(dialed, answered), tone)
             if heard is None or before is not None:
                 raise RuntimeError(f"{listener.name} heard the other {'never' if heard is None else 'before the answer'}\n{listener.words()}")
@@ -204,15 +204,6 @@ class Lab:
         # What is still in buffers must not be heard in the next call.
         time.sleep(0.3)
         return found
-
-    def first_heard(self, desk, tone, since):
-        """After how many seconds a tone is at a speaker."""
-        while now() < since + PATIENCE:
-            time.sleep(0.5)
-            begins = sound.tone_begins(desk.ears.between(since, now()), tone)
-            if begins is not None:
-                return begins
-        return None
 
     def path(self, since):
         """Which way the voices go, as Ana's daemon tells it, if the packets of the hosts tell the same."""
@@ -280,6 +271,16 @@ class Lab:
                 silences = [sound.longest_without(desk.ears.between(since, now() - 0.1), tone) for desk, tone in sides]
                 return {"restart_gap_ms": 1000 * max(silences)}
         raise RuntimeError(f"not heard again {WINDOW} s after a break\n" + "\n".join(desk.words() for desk in self.pair.desks))
+
+
+def first_heard(desk, tone, since):
+    """After how many seconds a tone is at a speaker; None if it never is."""
+    while now() < since + PATIENCE:
+        time.sleep(0.5)
+        begins = sound.tone_begins(desk.ears.between(since, now()), tone)
+        if begins is not None:
+            return begins
+    return None
 
 
 def line(row):

@@ -26,10 +26,9 @@ import time
 
 import machine
 import network
-import sound
 from baresip import Baresips
 from desk import now
-from net_cases import BATCH, PATIENCE, TONES, Lab
+from net_cases import BATCH, TONES, Lab, first_heard
 from sound_cases import emulator
 from ways import Case
 
@@ -126,18 +125,13 @@ class BaresipLab:
         self.pair.tell(1, "accept")
         found = {"setup_ms": 1000 * (rang - dialed)}
         for key, listener, tone in (("heard_a", 0, TONES[1]), ("heard_b", 1, TONES[0])):
-            found[key] = 1000 * self.first_heard(self.pair.desks[listener], tone, answered)
+            heard = first_heard(self.pair.desks[listener], tone, answered)
+            if heard is None:
+                raise RuntimeError(f"{self.pair.desks[listener].name} never heard the other")
+            found[key] = 1000 * heard
         self.pair.hang_up()
         time.sleep(0.3)
         return found
-
-    def first_heard(self, desk, tone, since):
-        while now() < since + PATIENCE:
-            time.sleep(0.5)
-            begins = sound.tone_begins(desk.ears.between(since, now()), tone)
-            if begins is not None:
-                return begins
-        raise RuntimeError(f"{desk.name} never heard the other")
 
     def close(self, out):
         self.pair.close()
