@@ -67,8 +67,13 @@ read -r passed broken ignored < <(awk '
 if [ $status = 0 ]; then printf '%-44s ok    %4d s\n' tests $((SECONDS - from))
 else
   printf '%-44s FAILED %3d s\n' tests $((SECONDS - from))
-  # What broke, and its words; all of it is in the log.
-  grep -E '^error|panicked at|^---- .* stdout|--- FAILED|could not compile' "$log" | head -n 60
+  # What broke, and its words; all of it is in the log. `cargo test` lists what failed between "failures:" and a second "failures:".
+  awk '
+    /^failures:/ { within = !within; next }
+    /^(successes:|test result:|error)/ { within = 0 }
+    /^error|could not compile/ { print; next }
+    within && /^---- / { lines = 0 }
+    within && NF && lines++ < 8 { print substr($0, 1, 400) }' "$log" | head -n 60
   [ "$broken" -gt 0 ] || { tail -n 30 "$log"; failed=$((failed + 1)); }
   echo "The whole output: $log"
 fi
