@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ahoy_dbus::Dict;
 use ahoy_dbus::proxy::{AccountProxy, CallProxy, ManagerProxy};
-use ahoy_tests::lab::{Desk, dial, text, two_without_sound};
+use ahoy_tests::lab::{Desk, dial, dial_in_vain, text, two_without_sound};
 
 /// Long enough for a machine that has much to do.
 const SOON: Duration = Duration::from_secs(30);
@@ -36,7 +36,7 @@ async fn an_account_that_is_switched_off_is_offline_and_its_relays_can_be_set() 
     anyhow::ensure!(account.relays().await? == [place.relay.url.clone()], "what is configured stays");
     let refused = manager.dial("Ana", &Dict::new()).await;
     anyhow::ensure!(refused.is_err_and(|error| error.to_string().contains("switched off")));
-    let call = dial(&ana, "Ben").await?;
+    let call = dial_in_vain(&ana, "Ben").await?;
     ana.until_call(&call, SOON, |row| text(row, "StateReason") == "unavailable").await?;
 
     account.set_enabled(true).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
 use ahoy_tests::lab::{
-    ANA, BEN, Desk, Ears, Mouth, Place, dial, flag, introduce, number, put_through, text, two,
+    ANA, BEN, Desk, Ears, Mouth, Place, dial, dial_in_vain, flag, introduce, number, put_through, text, two,
 };
 
 const CLEO: f64 = 1_450.0;
@@ -100,7 +100,7 @@ async fn who_may_not_disturb_hears_what_the_offline_would_say_and_a_favourite_ri
     anyhow::ensure!(ben.ctl_says(&["dnd"])?.contains("except favourites"));
 
     let watch = cleo.watch().await?;
-    dial(&cleo, "Ben").await?;
+    dial_in_vain(&cleo, "Ben").await?;
     dial(&ana, "Ben").await?;
     ben.until_state("incoming", SOON).await?;
     ben.ctl_says(&["decline", "--message", "in an hour"])?;
@@ -115,7 +115,7 @@ async fn who_may_not_disturb_hears_what_the_offline_would_say_and_a_favourite_ri
     // The same call to somebody who is away looks the same to her.
     ben.kill_daemon();
     let watch = cleo.watch().await?;
-    dial(&cleo, "Ben").await?;
+    dial_in_vain(&cleo, "Ben").await?;
     let offline = watch.until_end(Duration::from_secs(20)).await?;
     anyhow::ensure!(disturbed == offline, "{disturbed}\n{offline}");
     Ok(())
@@ -124,7 +124,7 @@ async fn who_may_not_disturb_hears_what_the_offline_would_say_and_a_favourite_ri
 #[tokio::test]
 async fn who_is_blocked_while_it_rings_is_told_no_more_than_that_it_is_over() -> Outcome {
     let (_place, ana, ben) = two().await?;
-    let call = dial(&ana, "Ben").await?;
+    let call = dial_in_vain(&ana, "Ben").await?;
     let theirs = ben.until_state("incoming", SOON).await?;
     ben.ctl_says(&["contact", "block", "ana"])?;
     anyhow::ensure!(text(&ben.call(&theirs).await?, "State") == "disconnected", "it rings no more");
@@ -155,7 +155,7 @@ async fn an_intercom_answers_by_itself_and_says_so_and_who_never_rings_is_not_he
     ben.until_state("disconnected", SOON).await?;
 
     ben.ctl_says(&["contact", "set", "ana", "--ring", "never"])?;
-    let call = dial(&ana, "Ben").await?;
+    let call = dial_in_vain(&ana, "Ben").await?;
     ana.until_call(&call, Duration::from_secs(20), |row| text(row, "StateReason") == "unavailable").await?;
     // Only the note tells of it.
     let row = ben.until_row(SOON, |row| text(row, "outcome") == "missed").await?;

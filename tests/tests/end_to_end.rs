@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy};
 use ahoy_tests::lab::{
-    ANA, BEN, Desk, Net, Place, Relay, Running, Talkers, dial, introduce, text, two, two_without_sound,
+    ANA, BEN, Desk, Net, Place, Relay, Running, Talkers, dial, dial_in_vain, introduce, text, two,
+    two_without_sound,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use zbus::Variant;
@@ -62,9 +63,7 @@ async fn what_is_said_is_heard_and_mute_is_silent_and_both_histories_have_the_ca
     pair.both_hear("in the call")?;
 
     pair.ana.steer(&call).await?.set_muted(true, &Dict::new()).await?;
-    let quiet_after = pair.ben_hears.until_silence(Duration::from_secs(3))?;
-    let level = pair.ben_hears.loudest(Duration::from_secs(1))?;
-    anyhow::ensure!(level <= -70.0, "Ben hears {level} dBFS (silent after {quiet_after:?})");
+    pair.ben_hears.until_silent_for(Duration::from_secs(2), SOON)?;
     pair.ana_hears.until_tone(BEN, SOON)?;
     pair.ana.ctl_says(&["mute", "off"])?;
     pair.ben_hears.until_tone(ANA, SOON)?;
@@ -312,7 +311,7 @@ async fn a_blocked_caller_a_stranger_and_an_offline_inbox_look_the_same_to_the_c
 /// All that Ana's bus says of one call to Ben that never rings, apart from ids and times.
 async fn seen_by_a_caller(pair: &Talkers) -> anyhow::Result<String> {
     let watch = pair.ana.watch().await?;
-    dial(&pair.ana, "Ben").await?;
+    dial_in_vain(&pair.ana, "Ben").await?;
     watch.until_end(Duration::from_secs(20)).await
 }
 

@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ahoy_dbus::Dict;
-use ahoy_tests::lab::{Desk, Net, Running, dial, introduce, text};
+use ahoy_tests::lab::{Desk, Net, Running, dial, dial_in_vain, introduce, text};
 use place::{Authority, Etc, not_root};
 use tempfile::NamedTempFile;
 
@@ -243,7 +243,7 @@ impl Town {
             Away::Stranger => drop(town.ben.1.ctl_says(&["contact", "rm", "ana"])?),
         }
         let capture = Capture::start(&town.ana.0)?;
-        let call = dial(&town.ana.1, "Ben").await?;
+        let call = dial_in_vain(&town.ana.1, "Ben").await?;
         let over = |row: &Dict| text(row, "State") == "disconnected";
         town.ana.1.until_call(&call, SOON, over).await?;
         Ok((declined, Self::heard(capture)?))

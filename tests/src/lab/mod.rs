@@ -20,7 +20,9 @@ use std::sync::Once;
 pub use awake::{Awake, Mark};
 pub use desk::{Desk, flag, number, text};
 pub use net::Net;
-pub use people::{ANA, BEN, Place, Talkers, dial, introduce, put_through, two, two_on, two_without_sound};
+pub use people::{
+    ANA, BEN, Place, Talkers, dial, dial_in_vain, introduce, put_through, two, two_on, two_without_sound,
+};
 pub use screen::Screen;
 pub use sound::{Ears, Mouth};
 pub use watch::{Watch, changed_calls};

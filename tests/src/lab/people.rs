@@ -169,10 +169,19 @@ pub async fn put_through(from: &Desk, to: &Desk) -> anyhow::Result<(String, Stri
     Ok((from.until_state("active", SOON).await?, theirs))
 }
 
-/// Dials with the shortest lifetime; the path of the call.
+/// Dials; the path of the call. It rings for longer than a busy machine needs to answer.
 pub async fn dial(from: &Desk, whom: &str) -> anyhow::Result<String> {
+    dial_for(from, whom, 120).await
+}
+
+/// The same with the shortest lifetime, for a call that nobody will answer.
+pub async fn dial_in_vain(from: &Desk, whom: &str) -> anyhow::Result<String> {
+    dial_for(from, whom, 10).await
+}
+
+async fn dial_for(from: &Desk, whom: &str, seconds: u32) -> anyhow::Result<String> {
     let manager = proxy::ManagerProxy::new(&from.bus().await?).await?;
-    let lifetime = Variant::from(10_u32).try_into()?;
+    let lifetime = Variant::from(seconds).try_into()?;
     let options = Dict::from([("lifetime".to_owned(), lifetime)]);
     Ok(manager.dial(whom, &options).await?.to_string())
 }

@@ -132,7 +132,12 @@ impl Ears {
 
     /// Listens until nothing is heard for 200 ms.
     pub fn until_silence(&mut self, within: Duration) -> io::Result<Duration> {
-        self.until(10, within, |step| level(step) < SILENT)
+        self.until_silent_for(Duration::from_millis(200), within)
+    }
+
+    /// The same for so long: a machine that starves is silent for a moment by itself.
+    pub fn until_silent_for(&mut self, lasting: Duration, within: Duration) -> io::Result<Duration> {
+        self.until(steps(lasting), within, |step| level(step) < SILENT)
     }
 
     /// The loudest 20 ms of what comes next, in dBFS.
