@@ -39,7 +39,7 @@ const NEARLY: Duration = Duration::from_millis(5);
 const FULL: Duration = Duration::from_millis(35);
 /// A word about our voice counts for so long.
 const WORD_LASTS: Duration = Duration::from_secs(3);
-/// Words come some times a second. Without any for so long, ours or theirs do not come through.
+/// Words come some times a second. Without any for so long beside their voice, ours or theirs do not come through.
 const UNHEARD: Duration = Duration::from_millis(1_500);
 /// What came and went is counted over so long: a line that changes must show it.
 const COUNTED_FOR: Duration = Duration::from_millis(600);
@@ -67,6 +67,8 @@ pub(super) struct Adaptation {
     told: Option<(Moment, Protection)>,
     /// When packets came and how long they were.
     arrived: VecDeque<(Moment, usize)>,
+    /// When they began to come, or came again.
+    arrives_since: Moment,
     /// What one packet of theirs lasts.
     packet: Duration,
     last_timestamp: Option<(u16, u32)>,
@@ -97,6 +99,7 @@ impl Adaptation {
             looked: None,
             told: None,
             arrived: VecDeque::new(),
+            arrives_since: Moment::default(),
             packet: Duration::from_millis(20),
             last_timestamp: None,
             choice: Choice::default(),
@@ -115,6 +118,9 @@ impl Adaptation {
 
     /// A packet of its voice came.
     pub(super) fn came(&mut self, now: Moment, packet: &Packet) {
+        if self.arrived.is_empty() || self.is_silent(now) {
+            self.arrives_since = now;
+        }
         count(&mut self.arrived, now, packet.payload.len(), &packet.copies);
         if packet.event.is_some() {
             // Its timestamp is that of the beginning.
@@ -198,7 +204,7 @@ impl Adaptation {
     /// Looks how its voice comes, and protects it. Returns what it is to be told, if it is time for that.
     pub(super) fn look(&mut self, now: Moment, voice: &mut Playback, takes: Takes) -> Option<Feedback> {
         self.looked = Some(now);
-        if self.takes.feedback && self.word.is_some_and(|(at, _)| now.since(at) > UNHEARD) {
+        if self.takes.feedback && self.is_unheard(now) {
             self.rate.unheard(now, self.round_trip());
         }
         let (heard, numbers) = (voice.heard(now), voice.statistics());
@@ -271,6 +277,13 @@ impl Adaptation {
     /// Its voice came before, and nothing of it in the last second.
     pub(super) fn is_silent(&self, now: Moment) -> bool {
         self.arrived.back().is_some_and(|(at, _)| now.since(*at) >= SECOND)
+    }
+
+    /// Its words do not come any more, though its voice does. Where nothing comes at all the path is lost, and the next one may
+    /// carry as much as that did.
+    fn is_unheard(&self, now: Moment) -> bool {
+        let since = self.word.map(|(at, _)| at.max(self.arrives_since));
+        !self.is_silent(now) && since.is_some_and(|since| now.since(since) > UNHEARD)
     }
 
     /// Adds what is known of the line.

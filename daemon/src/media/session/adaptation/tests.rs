@@ -84,3 +84,34 @@ fn losses_that_fall_together_by_chance_are_not_waited_for_as_a_row_of_them() {
         assert!(ear.floor < Duration::from_millis(80), "{seed}: {:?} {:?}", ear.floor, ear.adaptation.choice);
     }
 }
+
+#[test]
+fn a_path_that_is_lost_and_replaced_leaves_the_rate_as_it_was_and_words_that_do_not_come_lower_it() {
+    let at = |ms: u64| Moment::from_micros(1_000_000 + ms * 1_000);
+    // Their voice comes while `voice` says so, and their words while `words` does.
+    let lowest = |voice: fn(u64) -> bool, words: fn(u64) -> bool| {
+        let (mut capture, mut playback) = (Capture::new(32_000, 0).unwrap(), Playback::new().unwrap());
+        let mut line = Adaptation::new(32_000);
+        line.takes(ALL);
+        let mut lowest = u32::MAX;
+        for ms in (0..20_000).step_by(20) {
+            capture.feed(&[0.1; FRAME], |packet| {
+                if voice(ms) {
+                    line.came(at(ms), &packet);
+                }
+            });
+            if ms % 200 == 0 && words(ms) {
+                line.heard(at(ms), &Feedback { bytes: 5_000, packets: 50, ..Feedback::default() });
+            }
+            if line.is_due(at(ms)) {
+                let _told = line.look(at(ms), &mut playback, ALL);
+            }
+            lowest = lowest.min(line.encoding(at(ms)).bitrate);
+        }
+        lowest
+    };
+    // The first word on the new path comes later than the voice.
+    let (cut, told) = (|ms| !(3_000..7_000).contains(&ms), |ms| !(3_000..7_800).contains(&ms));
+    assert_eq!(lowest(cut, told), 32_000);
+    assert!(lowest(|_| true, told) < 32_000);
+}
