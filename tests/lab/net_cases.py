@@ -174,13 +174,14 @@ class Lab:
         for link, condition in self.case.line.items():
             self.net.set(f"{delay} {condition}", link=link)
 
-    def call(self, event):
-        """A call from Dial to its end; what was measured."""
+    def call(self, event, rings=0.0):
+        """A call from Dial to its end, answered after it rang for so many seconds; what was measured."""
         ana, ben = self.pair.desks
         since = now()
         ours, dialed, _ = ana.call(ROOT, "Manager", "Dial", "sa{sv}", "Ben", {})
         rang, theirs = ben.until("incoming", since=since, seconds=PATIENCE)
         self.pair.since, self.pair.paths = since, [ours, theirs]
+        time.sleep(rings)
         answered = now()
         ben.call(theirs, "Call", "Answer", "a{sv}", {})
         active, _ = ben.until("active", since=since, seconds=PATIENCE)

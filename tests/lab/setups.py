@@ -7,7 +7,8 @@
     tries=N             calls of each case, 20 by itself
     beside=baresip      the same of that program, right after ours in each case: it rings at once and makes its path after the answer
 
-Caller, callee and relay are on hosts of their own; at `rtt50` every two of them are 25 ms apart each way. The cores are kept awake.
+Caller, callee and relay are on hosts of their own; at `rtt50` every two of them are 25 ms apart each way. The cores are kept awake. It
+rings for half a second.
 target/bench/setups.jsonl has a line a figure, as `make bench` writes them: from Dial to the ring with the path up, and from Answer until
 the other's tone is at the speaker of the caller and of the callee. Ends with 0 only if none falls short.
 
@@ -40,6 +41,10 @@ CASES = {
     "direct-pulse": (Case("direct-pulse", rtt=0), (60, 80, 80)),
     "rtt50-pulse": (Case("rtt50-pulse", rtt=50), (380, 115, 140)),
 }
+
+
+# Nobody answers sooner. The answers of a case fall on all of a sound server's period.
+RINGS_S, STEP_S = 0.5, 0.0017
 
 
 def main(words):
@@ -88,7 +93,7 @@ def measured(lab_of, case, programs, emulator, tries):
             for n in range(tries):
                 if n % BATCH == 0 and n:
                     lab.renew()
-                calls.append(lab.call(None))
+                calls.append(lab.call(None, RINGS_S + n * STEP_S))
         finally:
             lab.close(None)
     finally:
@@ -116,11 +121,12 @@ class BaresipLab:
     def renew(self):
         """It may ring as often as it likes."""
 
-    def call(self, event):
+    def call(self, event, rings):
         dialed = now()
         self.pair.since = dialed
         self.pair.tell(0, "dial", f"sip:b@{network.ADDRESS['b']}")
         rang = self.pair.until(1, "CALL_INCOMING")
+        time.sleep(rings)
         answered = now()
         self.pair.tell(1, "accept")
         found = {"setup_ms": 1000 * (rang - dialed)}
