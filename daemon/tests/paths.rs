@@ -1,8 +1,8 @@
 //! Do two sessions of media, joined by hand over loopback, hear each other, and nobody else?
 //!
 //! Lives here: the story of each behaviour on a line that carries everything, from people who mean well. What gets lost is in
-//! `paths/lost.rs`, what is shown of a line in `paths/line.rs`, what goes by a TURN server in `paths/relayed.rs`, who means harm in
-//! `paths/hostile.rs`; the two sides and the network between them are beside those.
+//! `paths/lost.rs` and `paths/handshake.rs`, what is shown of a line in `paths/line.rs`, what goes by a TURN server in
+//! `paths/relayed.rs`, who means harm in `paths/hostile.rs`; the two sides and the network between them are beside those.
 //! Must not: use a sound device, a relay or the rules.
 
 #[cfg(test)]
@@ -11,6 +11,9 @@ mod between;
 #[cfg(test)]
 #[path = "paths/digits.rs"]
 mod digits;
+#[cfg(test)]
+#[path = "paths/handshake.rs"]
+mod handshake;
 #[cfg(test)]
 #[path = "paths/hostile.rs"]
 mod hostile;

@@ -68,6 +68,14 @@ pub async fn sleep_until(moment: Moment) {
     wait(TimerfdClockId::Boottime, moment.micros(), TimerfdTimerFlags::ABSTIME, moment - now()).await;
 }
 
+/// Waits until then, as [`sleep_until`] does; for ever if there is no such moment.
+pub async fn at(moment: Option<Moment>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Waits until the calendar says so, microseconds since the Unix epoch, also if it is set meanwhile; at once if it has passed.
 /// Needs a tokio runtime with its I/O driver.
 pub async fn sleep_until_unix(unix_us: i64) {

@@ -4,7 +4,7 @@
 //! each packet can be counted, and the path cut; the names of epochs, and who may run beside whom.
 //! Must not: know what a packet says beyond its kind.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -46,6 +46,8 @@ pub(crate) struct Between {
     pub(crate) lossy: Option<usize>,
     /// Paths that begin now lose the first packet of each digit of Ana's.
     pub(crate) loses_first_of_digit: bool,
+    /// Paths that begin now lose every datagram of a DTLS flight when it comes first, however often the library makes another one.
+    pub(crate) loses_first_of_flight: bool,
     /// Ben is of a time before telephone events: his descriptions do not name them.
     pub(crate) ben_is_old: bool,
     /// The longest time that the machine kept this process from running, since it was last set to zero: whatever is timed here may
@@ -73,6 +75,8 @@ struct End {
     voices: Arc<AtomicUsize>,
     /// The same as they went, where the path is lossy: by source and number.
     went: Arc<watch::Sender<Went>>,
+    /// Datagrams of their DTLS flights that were lost.
+    unseen: Arc<AtomicUsize>,
 }
 
 /// The second byte of a packet of a digit: the payload type that we offer, and the marker.
@@ -97,6 +101,7 @@ impl Between {
             only_ice: false,
             lossy: None,
             loses_first_of_digit: false,
+            loses_first_of_flight: false,
             ben_is_old: false,
             starved: Duration::ZERO,
             wires: HashMap::new(),
@@ -181,6 +186,12 @@ impl Between {
             .collect();
         all.sort_unstable();
         all
+    }
+
+    /// How many datagrams of Ana's DTLS flights were lost, and of Ben's.
+    pub(crate) fn unseen(&self, epoch: Epoch) -> [usize; 2] {
+        let wire = &self.wires[&epoch];
+        [&wire.ana, &wire.ben].map(|end| end.unseen.load(Ordering::Relaxed))
     }
 
     pub(crate) fn voices_in(&self, who: Voice, epoch: Epoch) -> usize {
@@ -304,13 +315,20 @@ impl Between {
             seen_at: at.local_addr().unwrap(),
             voices: Arc::default(),
             went: Arc::new(watch::Sender::new(Went::new())),
+            unseen: Arc::default(),
         };
         let wire = Wire { ana: end(&at_ben), ben: end(&at_ana), cut, unchecked };
         let only_ice = self.only_ice;
-        let lossy = Lossy { one_of: self.lossy, first_of_digit: self.loses_first_of_digit };
+        let of_flight = self.loses_first_of_flight;
+        let of_bens = Lossy { first_of_flight: of_flight, ..Lossy::default() };
+        let lossy = Lossy {
+            one_of: self.lossy,
+            first_of_digit: self.loses_first_of_digit,
+            first_of_flight: of_flight,
+        };
         // What Ben sends to "Ana" leaves from "Ben" to where Ana is, and the other way round.
         self.tasks.spawn(forward(
-            (only_ice, Lossy::default(), [&wire.cut, &wire.unchecked]),
+            (only_ice, of_bens, [&wire.cut, &wire.unchecked]),
             at_ben.clone(),
             at_ana.clone(),
             &wire.ana,
@@ -332,6 +350,7 @@ impl Between {
 struct Lossy {
     one_of: Option<usize>,
     first_of_digit: bool,
+    first_of_flight: bool,
 }
 
 /// The same description as an ahoy wrote it that did not know telephone events.
@@ -360,6 +379,7 @@ fn forward(
 ) -> impl Future<Output = ()> + use<> {
     let unchecked = unchecked.clone();
     let (cut, to, voices, went) = (cut.clone(), to.real.subscribe(), of.voices.clone(), of.went.clone());
+    let (unseen, mut seen) = (of.unseen.clone(), HashSet::new());
     async move {
         let mut packet = [0; 2048];
         while let Ok(length) = from.recv(&mut packet).await {
@@ -377,6 +397,11 @@ fn forward(
                 {
                     continue;
                 }
+            }
+            // RFC 6347 §4.1: ChangeCipherSpec, and the messages of the handshake.
+            if lossy.first_of_flight && [20, 22].contains(&packet[0]) && seen.insert(packet.to_vec()) {
+                unseen.fetch_add(1, Ordering::Relaxed);
+                continue;
             }
             // STUN begins with 0 to 3.
             let check = packet[0] <= 3;

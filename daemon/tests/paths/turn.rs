@@ -4,7 +4,7 @@
 //! Must not: know who uses it.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -88,6 +88,11 @@ impl Turn {
     /// How many connections by TCP or TLS it has had.
     pub(crate) fn streams(&self) -> usize {
         self.log().matches("tcp or tls connected").count()
+    }
+
+    /// Where it is reached by UDP.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.plain))
     }
 
     fn urls(&self, by: &str) -> Vec<String> {

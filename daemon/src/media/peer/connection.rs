@@ -27,6 +27,7 @@ use webrtc::peer_connection::{
 use webrtc::runtime::TokioRuntime;
 
 use super::Setup;
+use super::flights::Flights;
 use super::guard::Section;
 use super::handler::{Handler, Heard};
 use super::reception::{self, Listener};
@@ -84,7 +85,7 @@ pub(super) struct Parts {
 }
 
 /// Binds the sockets and begins nothing else. The caller must close `link`: dropping it leaks the sockets. What carries its packets
-/// to TURN servers by TCP and TLS runs in `streams`.
+/// to TURN servers by TCP and TLS, and sends some again, runs in `streams`.
 pub(super) async fn build(parts: Parts, setup: &Setup, streams: &mut JoinSet<()>) -> Result<Connection> {
     let Parts { addresses, servers, ssrc, early, naps, found, heard } = parts;
     let listener = Listener::new(ssrc, heard.clone());
@@ -124,6 +125,7 @@ pub(super) async fn build(parts: Parts, setup: &Setup, streams: &mut JoinSet<()>
             home: home.ip(),
             streams: ways,
             only: setup.relay_only.then(watch::Sender::default),
+            flights: Flights::begin(streams),
         }))
         .with_handler(handler)
         .with_udp_addrs(addresses)

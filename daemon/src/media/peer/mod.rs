@@ -6,6 +6,7 @@
 
 mod addresses;
 mod connection;
+mod flights;
 mod foreign;
 mod gathering;
 mod guard;

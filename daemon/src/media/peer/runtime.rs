@@ -19,6 +19,7 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
+use super::flights::Flights;
 use super::known::{self, Known};
 use super::turn::PathSocket;
 use crate::system::clock;
@@ -78,6 +79,8 @@ pub(super) struct Capped {
     pub(super) streams: Vec<(SocketAddr, UnixDatagram)>,
     /// If told: nobody else may learn our addresses. Those of TURN servers, as far as the library asked for them.
     pub(super) only: Option<watch::Sender<HashSet<SocketAddr>>>,
+    /// Hears what passes through the sockets.
+    pub(super) flights: Flights,
 }
 
 impl Runtime for Capped {
@@ -90,7 +93,7 @@ impl Runtime for Capped {
         let each = self.streams.iter().filter(|_| serves);
         let streams = each.map(|(at, way)| Ok((*at, way.try_clone()?))).collect::<io::Result<_>>()?;
         let only = self.only.as_ref().map(watch::Sender::subscribe);
-        Ok(Arc::new(PathSocket::new(socket, streams, only)?))
+        Ok(Arc::new(PathSocket::new(socket, streams, only, self.flights.clone())?))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -143,6 +146,8 @@ impl Runtime for Capped {
 mod tests {
     use std::collections::HashMap;
 
+    use tokio::task::JoinSet;
+
     use super::*;
 
     #[tokio::test]
@@ -154,7 +159,9 @@ mod tests {
         let began = clock::now();
         let (naps, streams) = Default::default();
         let (names, until, home) = (Some(names), began + MOMENT, address.ip());
-        let runtime = Capped { inner: TokioRuntime, naps, names, until, home, streams, only: None };
+        let flights = Flights::begin(&mut JoinSet::new());
+        let (inner, only) = (TokioRuntime, None);
+        let runtime = Capped { inner, naps, names, until, home, streams, only, flights };
         // As the library asks: one after the other.
         for dead in 0..8 {
             let found = runtime.resolve_host(&format!("dead{dead}.example:3478")).await;

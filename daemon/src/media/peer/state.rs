@@ -8,7 +8,8 @@ use std::time::Duration;
 use ahoy_call::Moment;
 
 /// The library can lose a DTLS flight for good, both sides then wait forever (its timer is not set again after a
-/// repeated message). From ICE up to DTLS up; one lost flight that does heal takes 1 s.
+/// repeated message). From ICE up to DTLS up; a flight that is lost each time that
+/// we send it takes the library's second.
 const DTLS_WITHIN: Duration = Duration::from_millis(2500);
 
 /// See the head of this file.

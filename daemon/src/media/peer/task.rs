@@ -6,7 +6,6 @@
 
 mod exchanges;
 
-use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -181,9 +180,9 @@ impl PeerPath {
                     self.hear(batch.drain(..)).await;
                 }
                 Some(frame) = frames.recv() => self.frame(frame).await,
-                () = at(self.waits_until()) => self.waited().await,
-                () = at(self.served_by) => self.no_turn().await,
-                () = at(self.state.due()) => match self.state.is_stuck() {
+                () = clock::at(self.waits_until()) => self.waited().await,
+                () = clock::at(self.served_by) => self.no_turn().await,
+                () = clock::at(self.state.due()) => match self.state.is_stuck() {
                     true => self.stuck().await,
                     false => self.down().await,
                 },
@@ -453,13 +452,5 @@ impl PeerPath {
     async fn tell(&self, event: PathEvent) {
         // A session that is gone needs no word: its handle is dropped too, and the path ends.
         let _unheard = self.events.send((self.key, event)).await;
-    }
-}
-
-/// Ends then; never if there is no such moment.
-async fn at(moment: Option<Moment>) {
-    match moment {
-        Some(moment) => clock::sleep_until(moment).await,
-        None => pending().await,
     }
 }

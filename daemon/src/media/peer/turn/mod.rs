@@ -18,7 +18,7 @@ use std::os::unix::net::UnixDatagram;
 use tokio::task::JoinSet;
 
 pub(super) use self::carrier::Carrier;
-pub(super) use self::socket::PathSocket;
+pub(super) use self::socket::{PathSocket, Ways};
 pub(super) use self::stand_in::{is_stand_in, server_of, stand_in};
 pub(super) use self::stream::{Around, StreamServer};
 

@@ -7,8 +7,9 @@ use std::collections::HashSet;
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixDatagram as Pair;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
 use tokio::io::ReadBuf;
@@ -19,6 +20,7 @@ use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 use super::framing::LONGEST;
 use super::refusal::refusal;
 use super::stand_in::is_stand_in;
+use crate::media::peer::flights::Flights;
 
 /// What waits between the library and a stream, in bytes.
 const ROOM: usize = 32 * LONGEST;
@@ -37,6 +39,15 @@ pub(super) fn expedite<S: std::os::fd::AsFd>(socket: &S, is_v4: bool) {
 /// See the head of this file.
 #[derive(Debug)]
 pub(in super::super) struct PathSocket {
+    ways: Arc<Ways>,
+    flights: Flights,
+    /// Who is asked first for what came: all in turn.
+    turn: AtomicUsize,
+}
+
+/// Where the datagrams of a socket go, and come from.
+#[derive(Debug)]
+pub(in super::super) struct Ways {
     udp: UdpSocket,
     /// TURN servers by TCP and TLS, with the address that stands in for each.
     streams: Vec<(SocketAddr, UnixDatagram)>,
@@ -44,8 +55,16 @@ pub(in super::super) struct PathSocket {
     refused: Option<(UnixDatagram, UnixDatagram)>,
     /// If there are any: nothing goes to another address, and nothing comes from one.
     only: Option<watch::Receiver<HashSet<SocketAddr>>>,
-    /// Who is asked first for what came: all in turn.
-    turn: AtomicUsize,
+}
+
+/// Where one of them goes.
+enum Way<'a> {
+    Udp,
+    Stream(&'a UnixDatagram),
+    /// To a TURN server that this socket does not serve.
+    Refused,
+    /// Where our address is not to be seen.
+    Nowhere,
 }
 
 impl PathSocket {
@@ -54,13 +73,38 @@ impl PathSocket {
         socket: std::net::UdpSocket,
         streams: Vec<(SocketAddr, Pair)>,
         only: Option<watch::Receiver<HashSet<SocketAddr>>>,
+        flights: Flights,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         expedite(&socket, socket.local_addr()?.is_ipv4());
         let streams = streams.into_iter().map(|(at, pair)| Ok((at, UnixDatagram::from_std(pair)?)));
         let streams: Vec<_> = streams.collect::<io::Result<_>>()?;
         let refused = if streams.is_empty() { Some(UnixDatagram::pair()?) } else { None };
-        Ok(Self { udp: UdpSocket::from_std(socket)?, streams, refused, only, turn: AtomicUsize::new(0) })
+        let ways = Arc::new(Ways { udp: UdpSocket::from_std(socket)?, streams, refused, only });
+        Ok(Self { ways, flights, turn: AtomicUsize::new(0) })
+    }
+}
+
+impl Ways {
+    /// One more datagram, which is lost if there is no room for it.
+    pub(in super::super) fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        let sent = match self.way(to) {
+            Way::Udp => SockRef::from(&self.udp).send_to(bytes, &to.into()).is_ok(),
+            Way::Stream(stream) => put(stream, bytes),
+            Way::Refused | Way::Nowhere => false,
+        };
+        if !sent {
+            tracing::debug!("a datagram found no room a second time");
+        }
+    }
+
+    fn way(&self, to: SocketAddr) -> Way<'_> {
+        match self.streams.iter().find(|(at, _)| *at == to) {
+            Some((_, stream)) => Way::Stream(stream),
+            None if is_stand_in(to.ip()) => Way::Refused,
+            None if self.may_know(to) => Way::Udp,
+            None => Way::Nowhere,
+        }
     }
 
     fn may_know(&self, address: SocketAddr) -> bool {
@@ -99,26 +143,34 @@ impl PathSocket {
 
 impl AsyncUdpSocket for PathSocket {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.udp.local_addr()
+        self.ways.udp.local_addr()
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let (to, bytes) = (transmit.destination, transmit.contents);
-        if let Some((_, stream)) = self.streams.iter().find(|(at, _)| *at == to) {
-            if !put(stream, bytes) {
-                tracing::debug!("a datagram found no room before a TURN server");
+        let sent = match self.ways.way(to) {
+            Way::Udp => ready!(self.ways.udp.poll_send_to(cx, bytes, to)),
+            Way::Stream(stream) => {
+                if !put(stream, bytes) {
+                    tracing::debug!("a datagram found no room before a TURN server");
+                }
+                Ok(bytes.len())
             }
-        } else if is_stand_in(to.ip()) {
-            let answer = self.refused.as_ref().and_then(|(into, _)| Some((into, refusal(bytes)?)));
-            if answer.is_some_and(|(into, answer)| !put(into, &answer)) {
-                tracing::debug!("a request to a TURN server was not refused in time");
+            Way::Refused => {
+                let refused = self.ways.refused.as_ref();
+                let answer = refused.and_then(|(into, _)| Some((into, refusal(bytes)?)));
+                if answer.is_some_and(|(into, answer)| !put(into, &answer)) {
+                    tracing::debug!("a request to a TURN server was not refused in time");
+                }
+                return Poll::Ready(Ok(bytes.len()));
             }
-        } else if self.may_know(to) {
-            return self.udp.poll_send_to(cx, bytes, to);
-        } else {
-            tracing::debug!("a datagram that would have shown our address was dropped");
-        }
-        Poll::Ready(Ok(bytes.len()))
+            Way::Nowhere => {
+                tracing::debug!("a datagram that would have shown our address was dropped");
+                return Poll::Ready(Ok(bytes.len()));
+            }
+        };
+        self.flights.went(|| Arc::downgrade(&self.ways), to, bytes);
+        Poll::Ready(sent)
     }
 
     fn poll_recv(
@@ -128,15 +180,15 @@ impl AsyncUdpSocket for PathSocket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let (Some(buf), Some(meta)) = (bufs.first_mut(), meta.first_mut()) else { return Poll::Ready(Ok(0)) };
-        let sources = self.streams.len() + 1 + usize::from(self.refused.is_some());
+        let sources = self.ways.streams.len() + 1 + usize::from(self.ways.refused.is_some());
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
         for n in 0..sources {
-            if let Poll::Ready(came) = self.receive(first.wrapping_add(n) % sources, cx, buf) {
-                return Poll::Ready(came.map(|(len, addr)| {
-                    *meta = RecvMeta::default();
-                    (meta.addr, meta.len, meta.stride) = (addr, len, len.max(1));
-                    1
-                }));
+            if let Poll::Ready(came) = self.ways.receive(first.wrapping_add(n) % sources, cx, buf) {
+                let (len, addr) = came?;
+                self.flights.came(&buf[..len]);
+                *meta = RecvMeta::default();
+                (meta.addr, meta.len, meta.stride) = (addr, len, len.max(1));
+                return Poll::Ready(Ok(1));
             }
         }
         Poll::Pending
@@ -164,15 +216,21 @@ mod tests {
     use std::future::poll_fn;
     use std::net::{IpAddr, Ipv6Addr};
 
+    use tokio::task::JoinSet;
+
     use super::super::carrier::Carrier;
     use super::super::stand_in::stand_in;
     use super::*;
 
     const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+    fn flights() -> Flights {
+        Flights::begin(&mut JoinSet::new())
+    }
+
     fn socket(streams: Vec<(SocketAddr, Pair)>, only: Option<HashSet<SocketAddr>>) -> PathSocket {
         let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        PathSocket::new(udp, streams, only.map(|only| watch::channel(only).1)).unwrap()
+        PathSocket::new(udp, streams, only.map(|only| watch::channel(only).1), flights()).unwrap()
     }
 
     async fn received(socket: &PathSocket) -> (Vec<u8>, SocketAddr) {
@@ -230,11 +288,12 @@ mod tests {
 
     #[tokio::test]
     async fn packets_are_marked_as_voice() {
-        let v6 = std::net::UdpSocket::bind("[::1]:0").map(|udp| PathSocket::new(udp, Vec::new(), None));
-        assert_eq!(SockRef::from(&socket(Vec::new(), None).udp).tos_v4().unwrap(), EXPEDITED);
+        let v6 =
+            std::net::UdpSocket::bind("[::1]:0").map(|udp| PathSocket::new(udp, Vec::new(), None, flights()));
+        assert_eq!(SockRef::from(&socket(Vec::new(), None).ways.udp).tos_v4().unwrap(), EXPEDITED);
         // A machine without IPv6 has nothing to mark.
         if let Ok(v6) = v6 {
-            assert_eq!(SockRef::from(&v6.unwrap().udp).tclass_v6().unwrap(), EXPEDITED);
+            assert_eq!(SockRef::from(&v6.unwrap().ways.udp).tclass_v6().unwrap(), EXPEDITED);
         }
     }
 }
