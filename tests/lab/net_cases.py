@@ -44,6 +44,8 @@ BATCH = 4
 # Whoever has not heard the other after so many seconds never does.
 PATIENCE = 12
 OUTAGE, LATER = 10, 1
+# After five minutes the WebRTC library renews the channels by which a TURN server carries packets.
+RENEWED = 300
 # Links, and whether datagrams go there, by how a path is called.
 RELAYED = {"relay-udp": True, "relay-tcp": False, "relay-tls": False}
 WAYS = {"direct": {("a>b", True), ("b>a", True)}, **{way: {("a>turn", udp)} for way, udp in RELAYED.items()}}
@@ -135,7 +137,7 @@ class Lab:
             self.net = network.Network(emulator, scratch, 1, case.addresses, case.routers)
             self.clear()
             if "turn" in case.addresses:
-                self.turn = Turn(self.net, scratch)
+                self.turn = Turn(self.net, scratch, case.nonce_s)
             ice = self.turn.ice(*case.turn) if self.turn else ""
             if case.event == "arrive":
                 self.net.ip("a", "link set link1 down")
@@ -152,6 +154,8 @@ class Lab:
             if out:
                 self.pair.keep_logs(out)
             self.pair.close()
+        if self.turn and out:
+            shutil.copy(self.turn.log, out)
         for each in (self.turn, self.net):
             if each:
                 each.close()
@@ -263,10 +267,23 @@ class Lab:
             raise RuntimeError(f"the call ended {reasons}")
         return {}
 
+    def outlast(self):
+        """Nothing happens, until the TURN server has refused to renew a channel."""
+        since = now()
+        time.sleep(RENEWED)
+        while not self.turn.bound_anew():
+            if now() > since + RENEWED + WINDOW:
+                raise RuntimeError("no channel was renewed under a nonce that had ended")
+            time.sleep(0.5)
+        # A channel that the library gave up for it is missed by then.
+        time.sleep(3 * LATER)
+        return self.gap(since)
+
     def gap(self, since):
         """The longest silence at either speaker from then on, once both hear each other again."""
         sides = list(zip(self.pair.desks, reversed(TONES)))
-        while now() < since + WINDOW:
+        until = now() + WINDOW
+        while now() < until:
             time.sleep(0.5)
             if now() > since + 2 and all(sound.longest_without(desk.ears.between(now() - 0.6, now() - 0.1), tone) < 0.1 for desk, tone in sides):
                 silences = [sound.longest_without(desk.ears.between(since, now() - 0.1), tone) for desk, tone in sides]

@@ -4,6 +4,7 @@ Lives here: its command line, what a relay must be told of it, and its end.
 Must not: know who uses it, or what for.
 """
 
+import re
 import shutil
 import subprocess
 import time
@@ -16,17 +17,18 @@ SECRET = "the secret of the lab"
 
 
 class Turn:
-    """It runs on the host `turn` until `close`."""
+    """It runs on the host `turn` until `close`. A nonce of its is good for so many seconds."""
 
-    def __init__(self, net, folder):
-        self.address, self.folder = net.addresses["turn"], folder
+    def __init__(self, net, folder, nonce_s=None):
+        self.address, self.folder, self.log = net.addresses["turn"], folder, folder / "turn.log"
         certificate(folder, self.address, "turn")
         (folder / "turn-secret").write_text(SECRET)
         words = [shutil.which("turnserver") or "/usr/bin/turnserver", "-n", "--no-cli", "--no-software-attribute", "--simple-log"]
         words += [f"--listening-ip={self.address}", f"--relay-ip={self.address}", f"--listening-port={PLAIN}", f"--tls-listening-port={TLS}"]
         words += [f"--cert={folder / 'turn.pem'}", f"--pkey={folder / 'turn.key'}", "--realm=lab", "--fingerprint"]
         words += ["--use-auth-secret", f"--static-auth-secret={SECRET}", f"--userdb={folder / 'turndb'}", f"--pidfile={folder / 'turn.pid'}"]
-        words += [f"--log-file={folder / 'turn.log'}", "--verbose"]
+        words += [f"--log-file={self.log}", "--verbose"]
+        words += [f"--stale-nonce={nonce_s}"] if nonce_s else []
         self.process = subprocess.Popen([*net.within("turn"), *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             for port in (PLAIN, TLS):
@@ -52,6 +54,14 @@ class Turn:
         given = [urls[transport] for transport in transports]
         secret = f'turn-secret-file = "{self.folder / "turn-secret"}"\n' if given else ""
         return f'[ice]\nstun = ["stun:{host}:{PLAIN}"]\nturn = {str(given).replace(chr(39), chr(34))}\n{secret}'
+
+    def bound_anew(self):
+        """How often a channel was asked for right after the same client was refused something for an old nonce."""
+        refused, count = {}, 0
+        for session, request, outcome in re.findall(r"session (\d+): .*incoming packet (\w+) processed, (.*)", self.log.read_text()):
+            count += request == "CHANNEL_BIND" and refused.get(session, False)
+            refused[session] = "438" in outcome
+        return count
 
     def close(self):
         self.process.terminate()

@@ -125,6 +125,7 @@ pub(super) async fn build(parts: Parts, setup: &Setup, streams: &mut JoinSet<()>
             home: home.ip(),
             streams: ways,
             only: setup.relay_only.then(watch::Sender::default),
+            servers: setup.ice_servers.clone(),
             flights: Flights::begin(streams),
         }))
         .with_handler(handler)

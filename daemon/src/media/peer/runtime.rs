@@ -21,8 +21,9 @@ use webrtc::runtime::{
 
 use super::flights::Flights;
 use super::known::{self, Known};
-use super::turn::PathSocket;
+use super::turn::{PathSocket, Requests};
 use crate::system::clock;
+use crate::values::ice::IceServer;
 
 /// The library sends what it has just produced only when its loop wakes the next time: up to 200 ms late in a set-up, and 20 ms for
 /// each packet by TURN.
@@ -79,6 +80,8 @@ pub(super) struct Capped {
     pub(super) streams: Vec<(SocketAddr, UnixDatagram)>,
     /// If told: nobody else may learn our addresses. Those of TURN servers, as far as the library asked for them.
     pub(super) only: Option<watch::Sender<HashSet<SocketAddr>>>,
+    /// With whose credentials requests to TURN servers are signed.
+    pub(super) servers: Vec<IceServer>,
     /// Hears what passes through the sockets.
     pub(super) flights: Flights,
 }
@@ -93,7 +96,8 @@ impl Runtime for Capped {
         let each = self.streams.iter().filter(|_| serves);
         let streams = each.map(|(at, way)| Ok((*at, way.try_clone()?))).collect::<io::Result<_>>()?;
         let only = self.only.as_ref().map(watch::Sender::subscribe);
-        Ok(Arc::new(PathSocket::new(socket, streams, only, self.flights.clone())?))
+        let requests = Requests::new(&self.servers);
+        Ok(Arc::new(PathSocket::new(socket, streams, only, requests, self.flights.clone())?))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -157,11 +161,11 @@ mod tests {
         let known = HashMap::from([("a.example:3478".to_owned(), vec![address])]);
         let (_keeps, names) = watch::channel(known);
         let began = clock::now();
-        let (naps, streams) = Default::default();
+        let (naps, streams, servers) = Default::default();
         let (names, until, home) = (Some(names), began + MOMENT, address.ip());
         let flights = Flights::begin(&mut JoinSet::new());
         let (inner, only) = (TokioRuntime, None);
-        let runtime = Capped { inner, naps, names, until, home, streams, only, flights };
+        let runtime = Capped { inner, naps, names, until, home, streams, only, servers, flights };
         // As the library asks: one after the other.
         for dead in 0..8 {
             let found = runtime.resolve_host(&format!("dead{dead}.example:3478")).await;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use ahoy_call::Moment;
 
+use super::framing::STUN_HEADER;
+
 /// What a person says this long before it is heard is of no use: a stream that stalls loses it, as a datagram would be lost.
 const STALE: Duration = Duration::from_millis(200);
 /// Data that waits at once: more than [`STALE`] of a voice with its copies and checks.
@@ -17,39 +19,36 @@ const MOST_REQUESTS: usize = 32;
 /// Requests that went lately, so that a repetition is known as one.
 const REMEMBERED: usize = 32;
 
-/// Of a STUN message, which its repetition shares.
-type Transaction = [u8; 12];
-
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     requests: VecDeque<Vec<u8>>,
     data: VecDeque<(Moment, Vec<u8>)>,
-    lately: VecDeque<Transaction>,
+    lately: VecDeque<Vec<u8>>,
 }
 
-/// None for data: ChannelData and indications, which nobody answers (RFC 8489 §5: the class bits).
-fn request(message: &[u8]) -> Option<Transaction> {
-    let stun = message.first()? >> 6 == 0;
-    let class = (message.first()? & 1) << 1 | (message.get(1)? & 0x10) >> 4;
-    (stun && class == 0).then(|| message.get(8..20)?.try_into().ok())?
+/// Not so data: ChannelData and indications, which nobody answers (RFC 8489 §5: the class bits).
+fn is_request(message: &[u8]) -> bool {
+    let [high, low, ..] = *message else { return false };
+    high >> 6 == 0 && high & 1 == 0 && low & 0x10 == 0 && message.len() >= STUN_HEADER
 }
 
 impl Backlog {
-    /// One more, as it goes on the stream. A request that went or waits already does not go again: a stream repeats by itself.
+    /// One more, as it goes on the stream. A request that went or waits already does not go again: a stream repeats by itself. Under
+    /// another nonce it is another one, in the same transaction.
     pub(super) fn put(&mut self, now: Moment, message: Vec<u8>) {
-        match request(&message) {
-            Some(transaction) => {
-                if self.lately.contains(&transaction) || self.requests.len() == MOST_REQUESTS {
+        match is_request(&message) {
+            true => {
+                if self.lately.contains(&message) || self.requests.len() == MOST_REQUESTS {
                     return;
                 }
                 if self.lately.len() == REMEMBERED {
                     self.lately.pop_front();
                 }
-                self.lately.push_back(transaction);
+                self.lately.push_back(message.clone());
                 self.requests.push_back(message);
             }
-            None => {
+            false => {
                 if self.data.len() == MOST_DATA {
                     self.data.pop_front();
                 }
@@ -115,6 +114,9 @@ mod tests {
         assert_eq!(backlog.next(at(9_000)), Some(stun(0x0003, 1)));
         backlog.put(at(9_000), stun(0x0003, 1));
         assert_eq!(backlog.next(at(9_000)), None, "it went");
+        let signed_anew = [stun(0x0003, 1), vec![0, 0x15, 0, 0]].concat();
+        backlog.put(at(9_000), signed_anew.clone());
+        assert_eq!(backlog.next(at(9_000)), Some(signed_anew), "under another nonce it did not");
         // An indication is data, whatever its transaction.
         for _ in 0..2 {
             backlog.put(at(9_000), stun(0x0016, 1));

@@ -6,7 +6,7 @@
 /// The longest message that is taken: the library's own room for one. Longer ones are passed over.
 pub(super) const LONGEST: usize = 2000;
 /// Of a STUN message, without what it holds.
-const STUN_HEADER: usize = 20;
+pub(super) const STUN_HEADER: usize = 20;
 /// Of ChannelData: its number and its length.
 const CHANNEL_HEADER: usize = 4;
 /// What every STUN message has after its length (RFC 8489 §5).

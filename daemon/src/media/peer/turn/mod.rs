@@ -1,11 +1,12 @@
 //! TURN servers by TCP and TLS, which the WebRTC library does not know: to it each looks like one by UDP.
 //!
-//! Lives here: the socket that carries the library's datagrams, and the streams behind it.
-//! Must not: make or answer a request of TURN for itself.
+//! Lives here: the socket that carries the library's datagrams, the streams behind it, and requests whose nonce has ended.
+//! Must not: make a request of TURN for itself, or answer one that a server could.
 
 mod backlog;
 mod carrier;
 mod framing;
+mod nonce;
 mod refusal;
 mod socket;
 mod stand_in;
@@ -18,6 +19,7 @@ use std::os::unix::net::UnixDatagram;
 use tokio::task::JoinSet;
 
 pub(super) use self::carrier::Carrier;
+pub(super) use self::nonce::Requests;
 pub(super) use self::socket::{PathSocket, Ways};
 pub(super) use self::stand_in::{is_stand_in, server_of, stand_in};
 pub(super) use self::stream::{Around, StreamServer};

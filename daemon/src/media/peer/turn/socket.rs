@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
 use super::framing::LONGEST;
+use super::nonce::{self, Requests};
 use super::refusal::refusal;
 use super::stand_in::is_stand_in;
 use crate::media::peer::flights::Flights;
@@ -55,6 +56,8 @@ pub(in super::super) struct Ways {
     refused: Option<(UnixDatagram, UnixDatagram)>,
     /// If there are any: nothing goes to another address, and nothing comes from one.
     only: Option<watch::Receiver<HashSet<SocketAddr>>>,
+    /// To TURN servers, that are not answered yet. Nobody waits for it to change.
+    requests: watch::Sender<Requests>,
 }
 
 /// Where one of them goes.
@@ -73,6 +76,7 @@ impl PathSocket {
         socket: std::net::UdpSocket,
         streams: Vec<(SocketAddr, Pair)>,
         only: Option<watch::Receiver<HashSet<SocketAddr>>>,
+        requests: Requests,
         flights: Flights,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
@@ -80,7 +84,8 @@ impl PathSocket {
         let streams = streams.into_iter().map(|(at, pair)| Ok((at, UnixDatagram::from_std(pair)?)));
         let streams: Vec<_> = streams.collect::<io::Result<_>>()?;
         let refused = if streams.is_empty() { Some(UnixDatagram::pair()?) } else { None };
-        let ways = Arc::new(Ways { udp: UdpSocket::from_std(socket)?, streams, refused, only });
+        let (udp, requests) = (UdpSocket::from_std(socket)?, watch::Sender::new(requests));
+        let ways = Arc::new(Ways { udp, streams, refused, only, requests });
         Ok(Self { ways, flights, turn: AtomicUsize::new(0) })
     }
 }
@@ -96,6 +101,28 @@ impl Ways {
         if !sent {
             tracing::debug!("a datagram found no room a second time");
         }
+    }
+
+    fn note<T>(&self, news: impl FnOnce(&mut Requests) -> T) -> Option<T> {
+        let mut done = None;
+        self.requests.send_if_modified(|requests| {
+            done = Some(news(requests));
+            false
+        });
+        done
+    }
+
+    /// Whether what came is not for the library, which is told of the answer after it.
+    fn keeps_back(&self, from: SocketAddr, bytes: &[u8]) -> bool {
+        if !nonce::concerns(bytes) {
+            return false;
+        }
+        let came = self.note(|requests| requests.came(from, bytes)).unwrap_or_default();
+        if let Some(again) = came.again {
+            tracing::debug!("a request to a TURN server goes again under its new nonce");
+            self.send(from, &again);
+        }
+        came.kept_back
     }
 
     fn way(&self, to: SocketAddr) -> Way<'_> {
@@ -170,6 +197,9 @@ impl AsyncUdpSocket for PathSocket {
             }
         };
         self.flights.went(|| Arc::downgrade(&self.ways), to, bytes);
+        if nonce::concerns(bytes) {
+            self.ways.note(|requests| requests.went(to, bytes));
+        }
         Poll::Ready(sent)
     }
 
@@ -183,8 +213,12 @@ impl AsyncUdpSocket for PathSocket {
         let sources = self.ways.streams.len() + 1 + usize::from(self.ways.refused.is_some());
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
         for n in 0..sources {
-            if let Poll::Ready(came) = self.ways.receive(first.wrapping_add(n) % sources, cx, buf) {
+            let source = first.wrapping_add(n) % sources;
+            while let Poll::Ready(came) = self.ways.receive(source, cx, buf) {
                 let (len, addr) = came?;
+                if self.ways.keeps_back(addr, &buf[..len]) {
+                    continue;
+                }
                 self.flights.came(&buf[..len]);
                 *meta = RecvMeta::default();
                 (meta.addr, meta.len, meta.stride) = (addr, len, len.max(1));
@@ -219,6 +253,7 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::super::carrier::Carrier;
+    use super::super::nonce::tests as stale;
     use super::super::stand_in::stand_in;
     use super::*;
 
@@ -228,9 +263,13 @@ mod tests {
         Flights::begin(&mut JoinSet::new())
     }
 
+    fn requests() -> Requests {
+        Requests::new(&[])
+    }
+
     fn socket(streams: Vec<(SocketAddr, Pair)>, only: Option<HashSet<SocketAddr>>) -> PathSocket {
         let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        PathSocket::new(udp, streams, only.map(|only| watch::channel(only).1), flights()).unwrap()
+        PathSocket::new(udp, streams, only.map(|only| watch::channel(only).1), requests(), flights()).unwrap()
     }
 
     async fn received(socket: &PathSocket) -> (Vec<u8>, SocketAddr) {
@@ -287,9 +326,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_request_under_an_old_nonce_goes_again_and_the_library_hears_the_last_answer_alone() {
+        const BIND: u8 = 9;
+        let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (at, udp) = (server.local_addr().unwrap(), std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+        let known = Requests::new(&stale::credentials(&[("ana", "secret")]));
+        let socket = PathSocket::new(udp, Vec::new(), None, known, flights()).unwrap();
+        let own = socket.local_addr().unwrap();
+        let request = stale::request(BIND, 5, "ana", "secret");
+        socket.send_to(&request, at).await.unwrap();
+        let mut bytes = [0; LONGEST];
+        assert_eq!(server.recv(&mut bytes).unwrap(), request.len());
+        let granted = [&[1, BIND, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[5; 12]].concat();
+        server.send_to(&stale::refusal(BIND, 5, 38, stale::REALM, b"second"), own).unwrap();
+        server.send_to(&granted, own).unwrap();
+        assert_eq!(received(&socket).await, (granted, at));
+        let length = server.recv(&mut bytes).unwrap();
+        assert!(bytes[..length].windows(6).any(|part| part == b"second"), "it went again");
+    }
+
+    #[tokio::test]
     async fn packets_are_marked_as_voice() {
-        let v6 =
-            std::net::UdpSocket::bind("[::1]:0").map(|udp| PathSocket::new(udp, Vec::new(), None, flights()));
+        let v6 = std::net::UdpSocket::bind("[::1]:0")
+            .map(|udp| PathSocket::new(udp, Vec::new(), None, requests(), flights()));
         assert_eq!(SockRef::from(&socket(Vec::new(), None).ways.udp).tos_v4().unwrap(), EXPEDITED);
         // A machine without IPv6 has nothing to mark.
         if let Ok(v6) = v6 {
