@@ -1,21 +1,22 @@
 //! The task of one path, from its first description to its closed sockets.
 //!
-//! Lives here: the one exchange with another ahoy, and what is told when; with others: `task/exchanges.rs`. What the library's
-//! states mean is `state.rs`.
+//! Lives here: the one exchange with another ahoy, and what is told when; with others: `task/exchanges.rs`; candidates:
+//! `task/candidates.rs`. What the library's states mean is `state.rs`.
 //! Must not: decide what to do about a path that is lost or stuck.
 
+mod candidates;
 mod exchanges;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use ahoy_call::{Description, MediaFault, Moment, Opaque, Role, SdpKind};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use webrtc::media_stream::track_local::TrackLocal;
-use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
+use webrtc::peer_connection::RTCSessionDescription;
 
+use self::candidates::SERVED_WITHIN;
 use super::connection::{self, Connection, Parts};
 use super::foreign::{Foreign, Unusable};
 use super::handler::{self, Heard};
@@ -30,11 +31,6 @@ use crate::media::transport::{Events, PathEvent, PathOrder, Renewal, Track};
 use crate::media::wanted::Key;
 use crate::system::clock;
 use crate::values::line::{CandidateKind, Pair};
-
-/// Where only a TURN server may carry the sound, one must have served by then. Of one that never answers the library may tell nothing.
-const SERVED_WITHIN: Duration = Duration::from_secs(10);
-/// Candidates of the other side that are tried. Each makes us send checks to an address it chose.
-const MOST_CANDIDATES: usize = 32;
 
 /// Runs a path until `orders` ends, then closes it. Nothing but `Failed` is told after a failure.
 pub(super) async fn run(
@@ -268,31 +264,6 @@ impl PeerPath {
         Ok(())
     }
 
-    /// The library refuses candidates before the description, so those wait here.
-    async fn add_candidates(&mut self, list: Vec<Opaque>) {
-        let room = MOST_CANDIDATES.saturating_sub(self.tried + self.early.len());
-        self.early.extend(list.into_iter().take(room));
-        if !self.described {
-            return;
-        }
-        for one in std::mem::take(&mut self.early) {
-            self.tried += 1;
-            let Some(candidate) = guard::candidate(&one) else {
-                tracing::debug!("a candidate that no ahoy writes was ignored");
-                continue;
-            };
-            let candidate = RTCIceCandidateInit {
-                candidate,
-                sdp_mid: Some("0".to_owned()),
-                sdp_mline_index: Some(0),
-                ..Default::default()
-            };
-            if self.connection.link.add_ice_candidate(candidate).await.is_err() {
-                tracing::debug!("a candidate was refused");
-            }
-        }
-    }
-
     async fn send(&mut self, packet: rtc::rtp::Packet) {
         if self.connection.track.write_rtp(packet).await.is_err() {
             self.fail(MediaFault::Media).await;
@@ -434,12 +405,6 @@ impl PeerPath {
             self.state = State::Dead;
             self.tell(PathEvent::Failed(fault)).await;
         }
-    }
-
-    async fn no_turn(&mut self) {
-        tracing::debug!("no TURN server serves us");
-        self.served_by = None;
-        self.fail(MediaFault::NoTurn).await;
     }
 
     async fn frame(&mut self, told: PathEvent) {

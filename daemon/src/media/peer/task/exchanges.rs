@@ -1,9 +1,9 @@
-//! Descriptions and candidates of a path: to another ahoy once, to others as often as either side wants.
+//! Descriptions of a path: to another ahoy once, to others as often as either side wants.
 //!
 //! Lives here: which of the two it is, and what an exchange changes of the path.
 //! Must not: know what stands in a description.
 
-use ahoy_call::{Description, MediaFault, Moment, Opaque, Role};
+use ahoy_call::{Description, MediaFault, Moment, Role};
 
 use super::PeerPath;
 use crate::media::peer::foreign::{Foreign, Outcome, Unusable};
@@ -36,29 +36,6 @@ impl PeerPath {
         };
         let done = foreign.renew(&*self.connection.link, flow, renewal).await;
         self.exchanged_or_failed(done).await;
-    }
-
-    pub(super) async fn candidates_came(&mut self, list: Vec<Opaque>) {
-        match &mut self.foreign {
-            Some(foreign) => foreign.add_candidates(&*self.connection.link, &list).await,
-            None => {
-                if !self.state.is_up() {
-                    self.naps.searching();
-                }
-                self.add_candidates(list).await;
-            }
-        }
-    }
-
-    /// Candidates of ours, the last ones if `complete`.
-    pub(super) async fn gathered(&mut self, list: Vec<Opaque>, complete: bool) {
-        let event = match &mut self.foreign {
-            Some(foreign) => foreign.gathered(list, complete),
-            None => Some(PathEvent::Candidates { list, complete }),
-        };
-        if let Some(event) = event {
-            self.tell(event).await;
-        }
     }
 
     /// Until when a description waits for candidates.
