@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::RTCSessionDescription;
 
-use self::candidates::SERVED_WITHIN;
+use self::candidates::Candidates;
 use super::connection::{self, Connection, Parts};
 use super::foreign::{Foreign, Unusable};
 use super::handler::{self, Heard};
@@ -80,8 +80,7 @@ pub(super) async fn run(
         described: false,
         foreign: setup.foreign.map(|manners| Foreign::new(manners, setup.whole)),
         interfaces: setup.interfaces,
-        early: Vec::new(),
-        tried: 0,
+        candidates: Candidates::new(clock::now(), setup.relay_only),
         state: State::Building { dtls_until: None },
         pair: None,
         channel: false,
@@ -89,9 +88,6 @@ pub(super) async fn run(
         naps,
         by_turn,
         found,
-        relay_only: setup.relay_only,
-        has_candidates: false,
-        served_by: setup.relay_only.then(|| clock::now() + SERVED_WITHIN),
     };
     path.work(role, orders, heard).await;
     path.readers.abort_all();
@@ -129,8 +125,7 @@ struct PeerPath {
     foreign: Option<Foreign>,
     /// Those that the person allows.
     interfaces: Vec<String>,
-    early: Vec<Opaque>,
-    tried: usize,
+    candidates: Candidates,
     state: State,
     /// The ends that were told last.
     pair: Option<Pair>,
@@ -140,11 +135,6 @@ struct PeerPath {
     by_turn: bool,
     /// The cheapest way that was found.
     found: watch::Sender<Option<Carrier>>,
-    relay_only: bool,
-    /// We were given an address to be reached at.
-    has_candidates: bool,
-    /// When that is too late.
-    served_by: Option<Moment>,
 }
 
 impl PeerPath {
@@ -177,7 +167,7 @@ impl PeerPath {
                 }
                 Some(frame) = frames.recv() => self.frame(frame).await,
                 () = clock::at(self.waits_until()) => self.waited().await,
-                () = clock::at(self.served_by) => self.no_turn().await,
+                () = clock::at(self.candidates.due()) => self.no_turn().await,
                 () = clock::at(self.state.due()) => match self.state.is_stuck() {
                     true => self.stuck().await,
                     false => self.down().await,
@@ -200,7 +190,7 @@ impl PeerPath {
                 self.described = true;
                 if !early {
                     // To try one now would show our address before anybody answers.
-                    self.early = checked.candidates;
+                    self.candidates.put(checked.candidates);
                 }
                 (SdpKind::Answer, answer)
             }
@@ -278,41 +268,7 @@ impl PeerPath {
     }
 
     async fn hear(&mut self, batch: impl Iterator<Item = Heard> + Send) {
-        let (mut list, mut complete, mut rest) = (Vec::new(), false, Vec::new());
-        for heard in batch {
-            match heard {
-                Heard::Candidate(candidate) => list.push(candidate),
-                Heard::Relayed(candidate, carrier) => {
-                    self.found
-                        .send_modify(|found| *found = Some(found.map_or(carrier, |it| it.min(carrier))));
-                    list.push(candidate);
-                }
-                Heard::GatheringComplete => complete = true,
-                Heard::Searching
-                | Heard::IceUp
-                | Heard::Up
-                | Heard::Down
-                | Heard::Broken
-                | Heard::Track(_)
-                | Heard::Reception(_)
-                | Heard::Asked(_)
-                | Heard::StreamEnded(_)
-                | Heard::Feedback(_) => rest.push(heard),
-            }
-        }
-        if self.state == State::Dead {
-            return;
-        }
-        if !list.is_empty() {
-            (self.has_candidates, self.served_by) = (true, None);
-        }
-        if complete && self.relay_only && !self.has_candidates {
-            return self.no_turn().await;
-        }
-        if complete || !list.is_empty() {
-            self.gathered(list, complete).await;
-        }
-        for heard in rest {
+        for heard in self.candidates_found(batch).await {
             match heard {
                 Heard::Searching => self.naps.searching(),
                 Heard::IceUp => {
