@@ -9,7 +9,7 @@ mod place;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::process::{ChildStderr, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -23,6 +23,8 @@ use tempfile::NamedTempFile;
 const SOON: Duration = Duration::from_secs(60);
 const ANA: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 11);
 const BEN: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 12);
+const ANA6: Ipv6Addr = Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, 0x11);
+const BEN6: Ipv6Addr = Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, 0x12);
 const ANAS_RELAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const BENS_RELAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
 /// Of both relays, where they have one.
@@ -53,17 +55,27 @@ struct Capture {
 
 impl Capture {
     fn start(net: &Net) -> anyhow::Result<Self> {
+        // What the kernel itself says of the groups that an interface listens to is no program's.
+        Self::of(net, &["(ip and not igmp) or ip6"])
+    }
+
+    /// With more words for tcpdump.
+    fn of(net: &Net, more: &[&str]) -> anyhow::Result<Self> {
         let seen = NamedTempFile::new()?;
         let mut command = net.command(Path::new("tcpdump"));
-        // What the kernel itself says of the groups that an interface listens to is no program's.
-        let all = "(ip and not igmp) or ip6";
-        command.args(["-Z", "root", "-i", "lan", "-nn", "-tt", "-q", "--immediate-mode", all]);
+        command.args(["-Z", "root", "-i", "lan", "-nn", "-tt", "-q", "--immediate-mode"]).args(more);
         let mut dump = Running::start(command.stdout(seen.reopen()?).stderr(Stdio::piped()))?;
         let says = dump.child().stderr.take().ok_or_else(|| anyhow::anyhow!("tcpdump's words"))?;
         let mut says = BufReader::new(says).lines();
-        let heard = says.by_ref().map_while(Result::ok).any(|line| line.starts_with("listening"));
+        let heard = says.by_ref().map_while(Result::ok).any(|line| line.contains("listening on"));
         anyhow::ensure!(heard, "tcpdump does not listen");
         Ok(Self { dump, says, seen })
+    }
+
+    /// What it wrote, if it ends by itself.
+    fn full(mut self) -> anyhow::Result<String> {
+        self.dump.child().wait()?;
+        Ok(fs::read_to_string(self.seen.path())?)
     }
 
     fn end(mut self) -> anyhow::Result<Vec<Packet>> {
@@ -204,6 +216,16 @@ impl Town {
         dial(&self.ana.1, "Ben").await?;
         self.ben.1.until_state("incoming", SOON).await?;
         self.ana.1.until_state("alerting", SOON).await.map(drop)
+    }
+
+    /// From now on the two reach each other by IPv6 alone.
+    fn over_ipv6(&mut self) -> Outcome {
+        let away = [(ANA6, BEN), (BEN6, ANA)];
+        for ((net, _), (own, other)) in [&mut self.ana, &mut self.ben].into_iter().zip(away) {
+            net.change("sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.lan.disable_ipv6=0")?;
+            net.change(&format!("ip addr add {own}/64 dev lan nodad && ip route add blackhole {other}"))?;
+        }
+        Ok(())
     }
 
     /// Ana's call ends, on both sides.
@@ -381,5 +403,38 @@ async fn a_contact_that_is_called_by_turn_alone_never_gets_a_packet_from_our_add
     let row = town.ana.1.until_call(&call, SOON, over).await?;
     assert_eq!(text(&row, "StateReason"), "no-turn");
     assert!(!spoke_with(&capture.end()?, ANA, f64::MAX).contains(&BEN));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_goes_from_one_to_the_other_is_marked_as_voice_in_the_header_of_each_packet() -> Outcome {
+    /// RFC 3246: 46, before the two bits of congestion; as tcpdump calls that byte.
+    const MARKS: [&str; 2] = ["(tos 0xb8,", "(class 0xb8,"];
+    /// Two seconds of a voice, behind what a path begins with.
+    const PACKETS: &str = "120";
+    if not_root() {
+        return Ok(());
+    }
+    let mut town = Town::new().await?;
+    let families = [(IpAddr::V4(ANA), IpAddr::V4(BEN)), (IpAddr::V6(ANA6), IpAddr::V6(BEN6))];
+    for ((ana, ben), mark) in families.into_iter().zip(MARKS) {
+        if ana.is_ipv6() {
+            town.over_ipv6()?;
+        }
+        let way = |from, to| format!("udp and src host {from} and dst host {to}");
+        let captures = [(ana, ben), (ben, ana)]
+            .map(|(from, to)| Capture::of(&town.ana.0, &["-v", "-c", PACKETS, &way(from, to)]));
+        town.ring().await?;
+        town.ben.1.ctl_says(&["answer"])?;
+        town.ana.1.until_state("active", SOON).await?;
+        for capture in captures {
+            let all = capture?.full()?;
+            let heads: Vec<&str> = all.lines().filter(|line| !line.starts_with(' ')).collect();
+            assert_eq!(heads.len().to_string(), PACKETS, "{all}");
+            assert!(heads.iter().all(|head| head.contains(mark)), "{all}");
+        }
+        town.ana.1.ctl_says(&["hangup"])?;
+        town.over()?;
+    }
     Ok(())
 }
