@@ -269,12 +269,13 @@ class Lab:
 
     def outlast(self):
         """Nothing happens, until the TURN server has refused to renew a channel."""
-        since = now()
+        patience = now() + RENEWED + WINDOW
         time.sleep(RENEWED)
         while not self.turn.bound_anew():
-            if now() > since + RENEWED + WINDOW:
+            if now() > patience:
                 raise RuntimeError("no channel was renewed under a nonce that had ended")
             time.sleep(0.5)
+        since = now() - LATER
         # A channel that the library gave up for it is missed by then.
         time.sleep(3 * LATER)
         return self.gap(since)
