@@ -3,6 +3,7 @@
 //! Lives here: the story of that, between the two and on the way to a TURN server.
 //! Must not: wait for the library to repeat a flight: what it makes anew is lost once, too.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -61,7 +62,8 @@ async fn by_a_turn_server_too() {
 
 /// A door to a server, which loses each datagram with a part of a flight once.
 async fn pass_on(door: Arc<UdpSocket>, server: SocketAddr, lost: Arc<AtomicUsize>) {
-    let (mut clients, mut tasks, mut seen) = (HashMap::new(), JoinSet::new(), HashSet::new());
+    let (mut clients, mut tasks, mut seen) =
+        (HashMap::<SocketAddr, Arc<UdpSocket>>::new(), JoinSet::new(), HashSet::new());
     let mut bytes = [0; 2048];
     while let Ok((length, client)) = door.recv_from(&mut bytes).await {
         let datagram = &bytes[..length];
@@ -71,10 +73,10 @@ async fn pass_on(door: Arc<UdpSocket>, server: SocketAddr, lost: Arc<AtomicUsize
             lost.fetch_add(1, Ordering::Relaxed);
             continue;
         }
-        if !clients.contains_key(&client) {
+        if let Entry::Vacant(first) = clients.entry(client) {
             let out = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
             out.connect(server).await.unwrap();
-            clients.insert(client, out.clone());
+            first.insert(out.clone());
             let door = door.clone();
             tasks.spawn(async move {
                 let mut bytes = [0; 2048];

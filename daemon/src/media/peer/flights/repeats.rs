@@ -105,6 +105,9 @@ mod tests {
 
     use Then::{Answered, Went};
 
+    /// Its name, what happens, and what goes again.
+    type Case = (&'static str, &'static [Then], &'static [(u64, u8)]);
+
     /// What goes again, by when it does, of datagrams of one byte; and when it is over.
     fn again(story: &[Then]) -> Vec<(u64, u8)> {
         let (mut repeats, mut all, mut story) = (Repeats::default(), Vec::new(), story.iter().peekable());
@@ -131,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_goes_again_and_when() {
-        let cases: [(&str, &[Then], &[(u64, u8)]); 6] = [
+        let cases: [Case; 6] = [
             ("nothing is answered", &[Went(0, 1)], &[(60, 1), (180, 1), (420, 1)]),
             (
                 "a line of fifty milliseconds without loss, to the flight that nothing answers but keys",
