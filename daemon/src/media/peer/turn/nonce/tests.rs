@@ -1,3 +1,8 @@
+//! A TURN server that takes its nonce back, and the library's own client before it.
+//!
+//! Lives here: both in virtual time, with ours between them or not, and answers of every kind.
+//! Must not: use a socket.
+
 use std::time::Duration;
 
 use rtc::sansio::Protocol as _;
@@ -71,14 +76,14 @@ impl Server {
 }
 
 /// The library's own client, with us below it or not, and that server.
-struct Line {
+struct Dialogue {
     client: Client,
     ours: Option<Requests>,
     server: Server,
     now: std::time::Instant,
 }
 
-impl Line {
+impl Dialogue {
     fn new(mended: bool) -> Self {
         let config = ClientConfig {
             turn_serv_addr: address(1).to_string(),
@@ -151,7 +156,7 @@ impl Line {
 #[test]
 fn a_channel_that_is_renewed_under_a_nonce_of_yesterday_stands() {
     for mended in [true, false] {
-        let mut line = Line::new(mended);
+        let mut line = Dialogue::new(mended);
         let relayed = line.begin();
         (line.now, line.server.nonce) = (line.now + Duration::from_secs(301), "second");
         assert_eq!(line.say(relayed), [[0x40, 0x00]], "this word goes before the answer");
@@ -170,7 +175,7 @@ fn a_channel_that_is_renewed_under_a_nonce_of_yesterday_stands() {
 
 #[test]
 fn a_permission_and_an_allocation_are_renewed_too_and_the_library_learns_the_nonce_from_the_last() {
-    let mut line = Line::new(true);
+    let mut line = Dialogue::new(true);
     line.begin();
     let before = line.server.granted.len();
     (line.now, line.server.nonce) = (line.now + Duration::from_secs(299), "second");
