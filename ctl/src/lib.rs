@@ -39,7 +39,7 @@ use crate::print::{FormArgs, Printer};
     after_help = "Calls      call answer decline silence hangup hold resume swap mute dtmf
            list show wait test-call
 To watch   status doctor stats watch events history logs version
-People     contact ping account
+People     pair contact ping account
 Settings   dnd device config hook completions
 
 Each tells more with --help, and gives an example. A call need not be named if
@@ -91,6 +91,7 @@ enum Command {
     Wait(cmd::wait::Args),
     History(cmd::history::Args),
     Contact(cmd::contact::Args),
+    Pair(cmd::pair::Args),
     Ping(cmd::ping::Args),
     Device(cmd::device::Args),
     Account(cmd::account::Args),
@@ -174,6 +175,7 @@ async fn run(command: Command, out: Printer) -> Result<Exit, Fault> {
         Command::Wait(args) => cmd::wait::run(&desk, args).await,
         Command::History(args) => cmd::history::run(&desk, args).await,
         Command::Contact(args) => cmd::contact::run(&desk, args).await,
+        Command::Pair(args) => cmd::pair::run(&desk, args).await,
         Command::Ping(args) => cmd::ping::run(&desk, args).await,
         Command::Device(args) => cmd::device::run(&desk, args).await,
         Command::Account(args) => cmd::account::run(&desk, args).await,

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod history;
 pub mod identity;
 pub mod media;
+pub mod pair;
 pub mod signal;
 pub mod system;
 pub mod values;

@@ -66,8 +66,11 @@ interface! {
         set_setting(key: &str, value: &Variant<'_>) -> ();
         reset_setting(key: &str) -> ();
         test_call() -> OwnedFd;
+        start_pairing() -> String;
+        join_pairing(code: &str) -> ();
     }
     running {
+        cancel_pairing() -> ();
         swap_calls() -> ();
         hold_and_answer() -> ();
         release_and_answer() -> ();
@@ -94,6 +97,7 @@ interface! {
         Vec<String>: capabilities problems ring_devices;
         OwnedObjectPath: active_call;
         u32: incoming_count missed_count;
+        Dict: pairing;
     }
 }
 

@@ -10,6 +10,9 @@ use ahoy_proto::codec;
 use ahoy_proto::frame::{ToClient, ToRelay};
 use ahoy_proto::hello::{Hello, HelloKind, Reply, VERSION};
 use ahoy_proto::identity::DeviceCertificate;
+use ahoy_proto::pair::code::{Code, relay_name};
+use ahoy_proto::pair::meeting::{Chance, Meeting, Next};
+use ahoy_proto::relay_url::RelayUrl;
 use ahoy_proto::reliable::{Manner, Reliable};
 use ahoy_proto::session::{Called, Calling, Ephemeral, Header, Session, SessionId, unpad};
 use ed25519_dalek::SigningKey;
@@ -19,7 +22,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 11] = [
     ("card", card),
     ("frame", frame),
     ("header", header),
@@ -29,6 +32,8 @@ pub const TARGETS: [Target; 9] = [
     ("hello", hello),
     ("message", message),
     ("packets", packets),
+    ("pairing", pairing),
+    ("pairing_code", pairing_code),
 ];
 
 /// A device with keys made of one number.
@@ -184,4 +189,62 @@ pub fn packets(data: &[u8]) -> bool {
     }
     assert!(bodies <= data.len());
     good
+}
+
+/// The code of the known meeting.
+pub fn known_code() -> Code {
+    let relay = RelayUrl::parse("wss://relay.example").expect("a relay's address");
+    Code::draw(4711, &relay, [0, 0, 0, 1]).expect("a fair draw")
+}
+
+/// One side of a meeting with known chance, and what it says first, if it begins.
+pub fn meeting(started: bool) -> (Meeting, Vec<u8>) {
+    let (code, relay) = (known_code(), "relay.example");
+    let chance = |seed| Chance { secret: [seed; 64].into(), session: [43; 16] };
+    if started {
+        Meeting::start(&code, relay, chance(41))
+    } else {
+        (Meeting::join(&code, relay, chance(42)), Vec::new())
+    }
+}
+
+/// What two say who pair, each message with two bytes of length before it: to who began and to who joined, as it fits.
+pub fn pairing(data: &[u8]) -> bool {
+    let mut sides = [meeting(true).0, meeting(false).0];
+    let (mut rest, mut good) = (data, false);
+    while let Some((length, after)) = rest.split_first_chunk::<2>() {
+        let (message, after) = after.split_at(usize::from(u16::from_be_bytes(*length)).min(after.len()));
+        rest = after;
+        // What a side has said goes to the other: of the kinds of messages only the second and a card are for who began.
+        for (n, side) in sides.iter_mut().enumerate() {
+            if (n == 0) != (message.first() == Some(&2)) {
+                continue;
+            }
+            let Ok(next) = side.hear(message) else { continue };
+            good = true;
+            for it in next {
+                assert!(
+                    !matches!(it, Next::Keep(_)) || side.is_confirmed() || n == 1,
+                    "a card without a key"
+                );
+                if it == Next::WantsCard {
+                    let given = side.give("ahoy:1".to_owned());
+                    assert!(given.is_ok(), "it is wanted");
+                }
+            }
+        }
+    }
+    good
+}
+
+/// A code as somebody typed it.
+pub fn pairing_code(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else { return false };
+    let Ok(code) = Code::parse(text) else { return false };
+    assert_eq!(Code::parse(&code.say()).as_ref(), Ok(&code), "what is said is read alike");
+    if let Some(relay) = &code.relay {
+        let url = RelayUrl::parse(&format!("wss://{relay}")).expect("the name of a relay is one");
+        assert_eq!(relay_name(&url), *relay);
+    }
+    true
 }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Body, Envelope, EnvelopeId, Inbox, TokenHash};
+use crate::plate::PlateOver;
 use crate::{armor, limits};
 
 /// The WebSocket subprotocol.
@@ -55,6 +56,21 @@ pub enum ToRelay {
     },
     /// Asks for fresh TURN credentials.
     Credentials,
+    /// Asks for a number under which another finds us, to pair. Answered by `plate-claimed` or `plate-over`; a relay that does not
+    /// know the word says nothing.
+    PlateClaim,
+    /// Asks for who holds this number. Answered by `plate-met`, to both, or by `plate-over`.
+    PlateJoin {
+        /// Which.
+        number: u32,
+    },
+    /// Carries a message to the other. Before `plate-met` it is dropped.
+    PlateSay {
+        /// At most `limits::PLATE_BYTES` in all.
+        body: Body,
+    },
+    /// The pairing is over; the other hears `plate-over`.
+    PlateLeave,
     /// A kind that this version does not know; ignored.
     #[serde(other)]
     Unknown,
@@ -89,6 +105,25 @@ pub enum ToClient {
         /// STUN and TURN servers.
         #[serde(default)]
         ice_servers: Vec<IceServer>,
+    },
+    /// A number is ours.
+    PlateClaimed {
+        /// Within `limits::PLATES`.
+        number: u32,
+        /// How long it waits for the other, in seconds.
+        lives_s: u32,
+    },
+    /// The other is there.
+    PlateMet,
+    /// A message of the other.
+    PlateSaid {
+        /// What is said.
+        body: Body,
+    },
+    /// Nothing comes of a number any more.
+    PlateOver {
+        /// Why.
+        why: PlateOver,
     },
     /// A frame was not obeyed, for a reason that lies with its sender alone.
     Refused {
@@ -275,7 +310,18 @@ impl ToRelay {
             Self::Claim(Claim { tokens, .. }) | Self::Allow { tokens, .. } | Self::Revoke { tokens } => {
                 tokens.len()
             }
-            Self::Hello { .. } | Self::Send(_) | Self::Ack { .. } | Self::Credentials | Self::Unknown => 0,
+            Self::PlateSay { body } if body.bytes().len() > limits::PLATE_BYTES => {
+                return Err(FrameError::TooLong(body.bytes().len()));
+            }
+            Self::Hello { .. }
+            | Self::Send(_)
+            | Self::Ack { .. }
+            | Self::Credentials
+            | Self::PlateClaim
+            | Self::PlateJoin { .. }
+            | Self::PlateSay { .. }
+            | Self::PlateLeave
+            | Self::Unknown => 0,
         };
         if tokens > limits::TOKENS_IN_FRAME { Err(FrameError::TooMany(tokens)) } else { Ok(frame) }
     }
@@ -295,6 +341,11 @@ impl ToClient {
             if most > limits::ICE_SERVERS {
                 return Err(FrameError::TooMany(most));
             }
+        }
+        if let Self::PlateSaid { body } = &frame
+            && body.bytes().len() > limits::PLATE_BYTES
+        {
+            return Err(FrameError::TooLong(body.bytes().len()));
         }
         Ok(frame)
     }
@@ -345,6 +396,10 @@ mod tests {
             ToRelay::Send(envelope(100)),
             ToRelay::Ack { id: EnvelopeId::from_bytes([3; 16]) },
             ToRelay::Credentials,
+            ToRelay::PlateClaim,
+            ToRelay::PlateJoin { number: 4711 },
+            ToRelay::PlateSay { body: Body::try_from(vec![1, 2, 3]).unwrap() },
+            ToRelay::PlateLeave,
         ] {
             assert_eq!(ToRelay::parse(&frame.to_text()).unwrap(), frame);
         }
@@ -361,6 +416,10 @@ mod tests {
                 body: Body::try_from(vec![1, 2, 3]).unwrap(),
             }),
             ToClient::Credentials { ice_servers: vec![server] },
+            ToClient::PlateClaimed { number: 4711, lives_s: 600 },
+            ToClient::PlateMet,
+            ToClient::PlateSaid { body: Body::try_from(vec![1, 2, 3]).unwrap() },
+            ToClient::PlateOver { why: PlateOver::NoSuch },
             ToClient::Refused { id: None, why: Why::Rate },
         ] {
             assert_eq!(ToClient::parse(&frame.to_text()).unwrap(), frame);
@@ -376,6 +435,8 @@ mod tests {
         assert_eq!(ToClient::parse(r#"{"kind":"knock"}"#).unwrap(), ToClient::Unknown);
         let refused = ToClient::parse(r#"{"kind":"refused","why":"weather"}"#).unwrap();
         assert_eq!(refused, ToClient::Refused { id: None, why: Why::Unknown });
+        let over = ToClient::parse(r#"{"kind":"plate-over","why":"weather"}"#).unwrap();
+        assert_eq!(over, ToClient::PlateOver { why: PlateOver::Unknown });
     }
 
     #[test]
@@ -385,6 +446,11 @@ mod tests {
         let tokens = vec![TokenHash::from_bytes([0; 16]); limits::TOKENS_IN_FRAME + 1];
         let text = ToRelay::Allow { tokens, more: false }.to_text();
         assert!(matches!(ToRelay::parse(&text), Err(FrameError::TooMany(1_025))));
+        let body = Body::try_from(vec![0; limits::PLATE_BYTES + 1]).unwrap();
+        let up = ToRelay::PlateSay { body: body.clone() }.to_text();
+        assert!(matches!(ToRelay::parse(&up), Err(FrameError::TooLong(_))));
+        let down = ToClient::PlateSaid { body }.to_text();
+        assert!(matches!(ToClient::parse(&down), Err(FrameError::TooLong(_))));
         let largest = ToRelay::Send(envelope(limits::BODY_BYTES)).to_text();
         assert!(ToRelay::parse(&largest).is_ok(), "the largest body fits: {} bytes", largest.len());
     }

@@ -1,7 +1,7 @@
 //! What travels between two phones and past the relay.
 //!
-//! Lives here: the list of parts. Without the feature `sealed` only what a relay may see is built: `envelope`, `frame`
-//! and `limits`. Unknown fields and kinds are ignored everywhere, so that newer programs can say more to older ones.
+//! Lives here: the list of parts. Without the feature `sealed` only what a relay may see is built: `envelope`, `frame`,
+//! `limits` and `plate`. Unknown fields and kinds are ignored everywhere, so that newer programs can say more to older ones.
 //! Must not: do I/O, read a clock, make randomness.
 //!
 //! # The model
@@ -11,7 +11,7 @@
 //! claim, send, deliver. *Inside the body* (feature `sealed`) is a frame of one [`session`]: message 1, in which the caller
 //! says who rings ([`hello`]), message 2 that answers it, and then sealed packets. A packet is numbered, acknowledged and repeated by
 //! [`reliable`], and carries one message of a call ([`codec`]). Whom one may ring stands on a [`card`]; who speaks proves it by a
-//! certificate ([`identity`]). What people wrote is [`words`].
+//! certificate ([`identity`]). What people wrote is [`words`]. Two who do not have each other's card get it by a code ([`pair`]).
 //!
 //! ```
 //! # #[cfg(feature = "sealed")] {
@@ -35,6 +35,8 @@ pub mod hello;
 #[cfg(feature = "sealed")]
 pub mod identity;
 #[cfg(feature = "sealed")]
+pub mod pair;
+#[cfg(feature = "sealed")]
 pub mod relay_url;
 #[cfg(feature = "sealed")]
 pub mod reliable;
@@ -48,3 +50,4 @@ pub mod words;
 pub mod envelope;
 pub mod frame;
 pub mod limits;
+pub mod plate;

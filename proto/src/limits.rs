@@ -3,6 +3,7 @@
 //! Lives here: the numbers, each with its reason.
 //! Must not: hold anything that is not a bound.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Bytes of one WebSocket message between a client and a relay. Enough for the largest body in base64 with its frame.
@@ -116,6 +117,25 @@ pub const TEXT_CHARS: usize = 280;
 /// How long a ring may live. Longer, and it would be found by who does not expect it any more.
 pub const RING_LIFETIME: Duration = Duration::from_secs(180);
 
+/// Numbers under which two who pair find each other: four digits are easily said; a busy relay gives out five.
+pub const PLATES: RangeInclusive<u32> = 1_000..=99_999;
+
+/// How long a number waits for the other: as long as somebody needs to be found and told.
+pub const PLATE_LIVES: Duration = Duration::from_secs(600);
+
+/// How long two who have met may take: six trips, two writes to a disk.
+pub const PLATE_TALKS: Duration = Duration::from_secs(60);
+
+/// Messages from one to the other of two who pair: they need three, and a later version may need more.
+pub const PLATE_MESSAGES: u32 = 8;
+
+/// Bytes from one to the other of two who pair: a card with its seal and the messages before it.
+pub const PLATE_BYTES: usize = 20 * 1024;
+
+const _: () = assert!(
+    BACKLOG_BYTES / 3 * 4 + BODY_BYTES / 3 * 4 + PLATE_BYTES / 3 * 4 < QUEUE_BYTES,
+    "who pairs while mail comes is not cut off"
+);
 const _: () = assert!(BODY_BYTES / 3 * 4 + 1_024 < MESSAGE_BYTES, "the largest body fits one message");
 const _: () = assert!(BACKLOG_BYTES / 3 * 4 + BODY_BYTES / 3 * 4 < QUEUE_BYTES, "a backlog fits the queue");
 const _: () = assert!(TOKENS_IN_FRAME * 25 + 1_024 < MESSAGE_BYTES, "a full list of tokens fits one message");

@@ -71,3 +71,16 @@ pub const SAME_CREDENTIALS: Duration = Duration::from_secs(600);
 
 /// Addresses whose TURN credentials are remembered; past it the oldest are made anew.
 pub const ADDRESSES: usize = 100_000;
+
+/// Numbers that an address may ask for in a minute, its own and others', to pair: in the ten minutes that one waits a stranger
+/// tries a hundred of nine thousand.
+pub const PLATES_PER_MINUTE: u32 = 10;
+
+/// Numbers that wait at one address: of two hundred people in an office few pair at once.
+pub const PLATES_OF_ADDRESS: usize = 10;
+
+/// So many numbers of four digits are held; more get five, so that a guess hits one in ten at most.
+pub const SHORT_PLATES: usize = 900;
+
+/// Numbers that are held in all.
+pub const PLATES: usize = 9_000;

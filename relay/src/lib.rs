@@ -29,6 +29,7 @@ mod client_id;
 pub mod crowd;
 mod mailbag;
 mod output;
+mod plates;
 mod quota;
 mod shares;
 pub mod single;

@@ -35,7 +35,7 @@ impl Window {
         self.count <= most
     }
 
-    const fn is_over(self, now: Moment) -> bool {
+    pub(crate) const fn is_over(self, now: Moment) -> bool {
         now.since(self.since).as_micros() >= WINDOW.as_micros()
     }
 }

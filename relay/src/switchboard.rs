@@ -5,6 +5,8 @@
 //! looked up; the look-up follows in `tick`, which is due at once.
 //! Must not: open a body, tell a sender anything about an inbox, or carry out what it orders.
 
+mod pairing;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use ahoy_proto::envelope::{Envelope, EnvelopeId, Inbox};
 use ahoy_proto::frame::{Claim, CloseCode, IceServer, Limits, Nonce, ToClient, ToRelay, Why};
 use ahoy_proto::limits;
+use ahoy_proto::plate::PlateAsk;
 use blake2::{Blake2s256, Digest as _};
 
 use crate::address::Address;
@@ -20,6 +23,7 @@ pub use crate::client_id::ClientId;
 use crate::crowd::{Crowd, Room, Standing};
 use crate::mailbag::Mailbag;
 pub use crate::output::{Delivery, Output, What};
+use crate::plates::Plates;
 use crate::quota::{Quota, Window};
 use crate::store::{Mail, Store, Stored};
 use crate::time::Moment;
@@ -42,6 +46,7 @@ pub struct Switchboard {
     /// The calendar, in seconds, when `Moment` was zero: TURN's credentials end by it.
     unix_s_at_zero: u64,
     crowd: Crowd,
+    plates: Plates,
     clients: BTreeMap<ClientId, Client>,
     /// Who has to claim or to send again, or has settled, and when.
     due: BTreeSet<(Moment, ClientId)>,
@@ -72,6 +77,7 @@ impl Switchboard {
             drawn: 0,
             unix_s_at_zero: 0,
             crowd: Crowd::default(),
+            plates: Plates::default(),
             clients: BTreeMap::new(),
             due: BTreeSet::new(),
             pending: VecDeque::new(),
@@ -191,6 +197,10 @@ impl Switchboard {
                     say(&mut out, client, ToClient::Credentials { ice_servers });
                 }
             }
+            ToRelay::PlateClaim => self.pair(now, client, PlateAsk::Claim, &mut out),
+            ToRelay::PlateJoin { number } => self.pair(now, client, PlateAsk::Join(number), &mut out),
+            ToRelay::PlateSay { body } => self.pair(now, client, PlateAsk::Say(body), &mut out),
+            ToRelay::PlateLeave => self.pair(now, client, PlateAsk::Leave, &mut out),
             ToRelay::Unknown => {}
         }
         out
@@ -246,7 +256,7 @@ impl Switchboard {
     pub fn deadline(&self) -> Option<Moment> {
         let pending = self.pending.front().map(|(mail, _)| mail.came);
         let due = self.due.first().map(|(due, _)| *due);
-        pending.into_iter().chain(due).min()
+        pending.into_iter().chain(due).chain(self.plates.deadline()).min()
     }
 
     /// Does what is due: looks up where envelopes go, closes who stayed silent.
@@ -270,6 +280,7 @@ impl Switchboard {
                 None => self.close(client, CloseCode::Policy, &mut out),
             }
         }
+        self.pairs_over(now, &mut out);
         out
     }
 
@@ -368,6 +379,7 @@ impl Switchboard {
 
     fn remove(&mut self, client: ClientId, out: &mut Vec<Output>) {
         self.crowd.leave(client);
+        self.plates.gone(client);
         let Some(gone) = self.clients.remove(&client) else { return };
         if let Some(due) = gone.due {
             self.due.remove(&(due, client));

@@ -5,6 +5,8 @@
 
 #[path = "switchboard/floods.rs"]
 mod floods;
+#[path = "switchboard/pairing.rs"]
+mod pairing;
 #[path = "switchboard/rig.rs"]
 mod rig;
 

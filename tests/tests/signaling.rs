@@ -117,6 +117,8 @@ impl Phone {
                 Report::Frame { .. }
                 | Report::Bound { .. }
                 | Report::Looped { .. }
+                | Report::Plate(..)
+                | Report::Anew(_)
                 | Report::PingThere(..)
                 | Report::Pinged { .. }
                 | Report::PingOver { .. } => {}
@@ -279,11 +281,13 @@ async fn without_a_relay_the_ring_is_not_carried_and_the_links_say_why() {
     while errors.last().is_none_or(String::is_empty) {
         match ana.report().await {
             Report::Links(links) => errors.push(links.error),
+            Report::Anew(_) => {}
             other @ (Report::Event(_)
             | Report::Frame { .. }
             | Report::Mutual(_)
             | Report::Bound { .. }
             | Report::Looped { .. }
+            | Report::Plate(..)
             | Report::PingThere(..)
             | Report::Pinged { .. }
             | Report::PingOver { .. }) => panic!("nothing else can be known: {other:?}"),

@@ -21,6 +21,7 @@ pub(crate) mod hook;
 pub(crate) mod logs;
 mod meter;
 pub(crate) mod mute;
+pub(crate) mod pair;
 pub(crate) mod ping;
 pub(crate) mod show;
 pub(crate) mod stats;

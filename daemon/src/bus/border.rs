@@ -74,6 +74,11 @@ fn cleaned(board: &Board) -> Board {
     for text in manager.problems.iter_mut().chain([&mut manager.cannot_dial]) {
         *text = sentence(text);
     }
+    let pairing = &mut manager.pairing;
+    pairing.sentence = sentence(&pairing.sentence);
+    if pairing.contact.is_some() {
+        pairing.name = shown_name(&pairing.name);
+    }
     let ids = [&mut manager.input_device, &mut manager.output_device, &mut manager.config_file];
     for text in ids.into_iter().chain(&mut manager.ring_devices) {
         *text = plain(std::mem::take(text));

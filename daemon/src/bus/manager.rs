@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ahoy_call::Others;
+use ahoy_proto::pair::code::Code;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::wire::OwnedObjectPath;
@@ -21,6 +22,7 @@ use super::options::{Dictionary, Options};
 use super::{findings, names, settings, shown};
 use crate::system::log;
 use crate::values::dnd::{Dnd, DndMode};
+use crate::values::pairing::PairingRequest;
 use crate::values::request::{
     Answer, CallRequest, DaemonRequest, Denied, DeniedKind, DeviceRequest, HistoryRequest, Lease,
 };
@@ -111,6 +113,22 @@ impl ManagerObject {
         Options::none(options)?;
         let role = parse_role(&role)?;
         self.0.done(DeviceRequest::Choose { role, ids }).await
+    }
+
+    #[zbus(out_args("code"))]
+    async fn start_pairing(&self, options: Dictionary) -> Result<String, Fault> {
+        Options::none(options)?;
+        self.0.text(PairingRequest::Start).await
+    }
+
+    async fn join_pairing(&self, code: String, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        let code = Code::parse(&code).map_err(|error| Fault::option(format!("{error}.")))?;
+        self.0.done(PairingRequest::Join(code)).await
+    }
+
+    async fn cancel_pairing(&self, options: Dictionary) -> Result<(), Fault> {
+        self.0.plain(options, PairingRequest::Cancel).await
     }
 
     async fn reload(&self, options: Dictionary) -> Result<(), Fault> {

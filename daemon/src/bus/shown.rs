@@ -14,6 +14,7 @@ use super::names;
 use super::object::Properties;
 use crate::values::board::{AccountRow, Board, CallRow, DeviceRow, MemberRow};
 use crate::values::line::{Line, PathKind, Quality};
+use crate::values::pairing::PairingRow;
 
 /// Manager, but for what never changes.
 pub(super) fn manager(board: &Board) -> Properties {
@@ -35,6 +36,7 @@ pub(super) fn manager(board: &Board) -> Properties {
         ("Capabilities", vec!["audio"].into()),
         ("CanDial", manager.cannot_dial.is_empty().into()),
         ("CannotDialReason", manager.cannot_dial.clone().into()),
+        ("Pairing", pairing(&manager.pairing).into()),
         ("Muted", manager.muted.into()),
         ("Deafened", manager.deafened.into()),
         ("Dnd", manager.dnd.mode.word().into()),
@@ -45,6 +47,27 @@ pub(super) fn manager(board: &Board) -> Properties {
         ("RingerMuted", manager.ringer_muted.into()),
         ("RingVolume", manager.ring_volume.into()),
     ])
+}
+
+/// The last pairing, if there was one. Never a code.
+fn pairing(row: &PairingRow) -> BTreeMap<String, Variant<'static>> {
+    let mut shown: BTreeMap<&str, Variant<'static>> = BTreeMap::new();
+    let Some(state) = row.state else { return BTreeMap::new() };
+    shown.insert("serial", row.serial.into());
+    shown.insert("state", state.word().into());
+    shown.insert("joined", row.joined.into());
+    shown.insert("deadline-monotonic", row.deadline_boot.into());
+    shown.insert("ends-soon", row.ends_soon.into());
+    if let Some(reason) = row.reason {
+        shown.insert("reason", reason.word().into());
+        shown.insert("sentence", row.sentence.clone().into());
+    }
+    if let Some(contact) = row.contact {
+        shown.insert("contact", names::contact(contact).into());
+        shown.insert("name", row.name.clone().into());
+        shown.insert("safety-number", row.safety_number.clone().into());
+    }
+    shown.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// Focus.

@@ -4,7 +4,7 @@
 //! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
 //! `credentials.rs`, `diagnoses.rs`, `lines.rs`, `pings.rs`; `step.rs` says what an input comes to. The engine's hands:
 //! `perform.rs` (steps and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no
-//! call), `test_call.rs`.
+//! call), `test_call.rs`, `pairing.rs`.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
 mod credentials;
@@ -17,6 +17,7 @@ mod numbers;
 mod outages;
 #[cfg(any(test, feature = "sample"))]
 pub mod outward;
+mod pairing;
 mod perform;
 mod pings;
 mod problems;
@@ -45,6 +46,7 @@ use self::in_force::InForce;
 use self::lines::Lines;
 use self::numbers::Numbers;
 use self::outages::Outages;
+use self::pairing::Pairings;
 use self::pings::Pings;
 use self::problems::{Problems, Source};
 pub use self::refresh::account_row;
@@ -141,6 +143,7 @@ pub struct Engine {
     diagnoses: Diagnoses,
     lines: Lines,
     pings: Pings,
+    pairing: Pairings,
     upkeep: Upkeep,
     outages: Outages,
     /// The service manager knows that we are there.
@@ -193,6 +196,7 @@ impl Engine {
             diagnoses: Diagnoses::default(),
             lines: Lines::default(),
             pings: Pings::default(),
+            pairing: Pairings::default(),
             outages: Outages::default(),
             announced: false,
             tone: None,
@@ -236,6 +240,7 @@ impl Engine {
                 }
                 Some(report) = inbox.history.recv() => self.on_history(report),
                 Some(stored) = self.stored.recv() => self.on_stored(stored),
+                done = self.pairing.done() => self.on_pairing_done(done),
                 Some(report) = inbox.bus.recv() => match report {
                     bus::Report::NameTaken => return Ended::NameTaken,
                     bus::Report::Up => self.on_bus(String::new()),
@@ -268,6 +273,7 @@ impl Engine {
             self.in_force.deadline(),
             self.outages.deadline(),
             self.waits.deadline(),
+            self.pairing.deadline(),
             Some(self.upkeep.deadline()),
         ];
         all.into_iter().flatten().min().unwrap_or_default()
@@ -280,6 +286,7 @@ impl Engine {
         self.begin_paths(now);
         self.write_chosen(now);
         self.follow_outages(now);
+        self.tick_pairing(now);
         for due in self.upkeep.due(now) {
             match due {
                 Due::Alive => ready::watchdog(),

@@ -82,6 +82,7 @@ impl Engine {
                 Ok(Answer::Call(job))
             }
             Ok(Act::Diagnose) => return self.diagnose(reply),
+            Ok(Act::Pair(request)) => return self.on_pairing_request(reply, request),
             Ok(Act::Adjust(adjust)) => {
                 match self.ports.media.device(media::DeviceOrder::Adjust(adjust.clone())) {
                     Ok(()) => {

@@ -55,6 +55,7 @@ impl Engine {
         manager.connection = connection;
         manager.dnd = self.ring_policy.dnd();
         manager.deafened = self.deafened;
+        manager.pairing = self.pairing.row().clone();
         manager.ringer_muted = config.ring.muted;
         manager.ring_volume = config.ring.volume.share();
         manager.config_file = self.paths.config.display().to_string();

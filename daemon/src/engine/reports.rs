@@ -32,6 +32,8 @@ impl Engine {
                 self.begin_paths(now);
                 self.refresh();
             }
+            signal::Report::Plate(relay, news) => self.on_plate(&relay, news),
+            signal::Report::Anew(relay) => self.on_relay_anew(&relay),
             signal::Report::Looped { bytes, relays } => self.on_looped(media::Carried { bytes, relays }),
             signal::Report::Mutual(peer) => self.contacts.set_mutual(peer),
             signal::Report::Pinged { call, leg, peer } => self.on_ping(call, leg, peer),

@@ -14,6 +14,7 @@ use ahoy_call::Moment;
 use ahoy_proto::envelope::{Envelope, EnvelopeId, TokenHash};
 use ahoy_proto::frame::Deliver;
 use ahoy_proto::limits;
+use ahoy_proto::plate::{PlateAsk, PlateNews};
 use ed25519_dalek::SigningKey;
 use futures_util::{SinkExt as _, StreamExt as _};
 use looks::{Look, Looks};
@@ -71,6 +72,8 @@ pub enum FromLink {
         /// Which.
         id: EnvelopeId,
     },
+    /// The relay says something about a number, by which two pair.
+    Plate(PlateNews),
     /// The relay refuses for now: too much goes that way.
     TooMuch,
     /// An envelope for us. Comes again after each reconnection until `ack`.
@@ -141,6 +144,11 @@ impl LinkHandle {
         self.order(LinkOrder::Look(Look { relay, ear }))
     }
 
+    /// Asks the relay something about a number. A link that is not connected asks nothing.
+    pub fn ask(&self, ask: PlateAsk) -> Result<(), LinkFull> {
+        self.order(LinkOrder::Plate(ask))
+    }
+
     fn order(&self, order: LinkOrder) -> Result<(), LinkFull> {
         self.orders.try_send(order).map_err(|_| LinkFull)
     }
@@ -157,6 +165,7 @@ enum LinkOrder {
     Send(Envelope),
     Ack(EnvelopeId),
     Look(Look),
+    Plate(PlateAsk),
 }
 
 /// What the owner wants of the link until it says otherwise.
@@ -300,11 +309,12 @@ impl Link {
         }
     }
 
-    /// Takes an order while not connected. An `ack` is moot: the relay delivers again. There is nothing to look at.
+    /// Takes an order while not connected. An `ack` is moot: the relay delivers again. There is nothing to look at, and nobody to
+    /// be asked.
     fn take(&mut self, order: LinkOrder) {
         match order {
             LinkOrder::Send(envelope) => self.outbox.put(envelope, clock::now()),
-            LinkOrder::Ack(_) | LinkOrder::Look(_) => {}
+            LinkOrder::Ack(_) | LinkOrder::Look(_) | LinkOrder::Plate(_) => {}
         }
     }
 

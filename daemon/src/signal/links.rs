@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ahoy_proto::envelope::{Envelope, EnvelopeId, TokenHash};
 use ahoy_proto::frame::Deliver;
+use ahoy_proto::plate::{PlateAsk, PlateNews};
 use tokio::sync::mpsc;
 
 use crate::signal;
@@ -27,6 +28,10 @@ pub(super) enum News {
     TooMuch,
     /// Mail.
     Deliver(Deliver),
+    /// Something about a number.
+    Plate(PlateNews),
+    /// The connection is another, or none: what the relay held for the last one is gone.
+    Anew,
 }
 
 struct One {
@@ -125,6 +130,15 @@ impl Links {
         }
     }
 
+    /// Asks the relay at this address something about a number, where our standing inbox is.
+    pub(super) fn ask(&self, relay: &str, ask: PlateAsk) {
+        let standing = |one: &&One| matches!(one.serves, Serves::Standing(_)) && one.relay == relay;
+        let asked = self.links.values().find(standing).map(|one| one.handle.ask(ask));
+        if !matches!(asked, Some(Ok(()))) {
+            tracing::debug!("a relay is not asked for a number: it is not there, or its queue is full");
+        }
+    }
+
     /// An envelope was dealt with, and what must survive is on disk.
     pub(super) fn ack(&self, link: LinkId, envelope: EnvelopeId) {
         if let Some(Err(error)) = self.links.get(&link).map(|one| one.handle.ack(envelope)) {
@@ -174,12 +188,18 @@ impl Links {
         match report {
             FromLink::Up { ice_servers } => {
                 (one.up, one.why, one.ice_servers) = (true, String::new(), ice_servers);
+                return News::Anew;
             }
             FromLink::Fresh { ice_servers } => one.ice_servers = ice_servers,
-            FromLink::Down { why } => (one.up, one.why) = (false, why),
+            FromLink::Down { why } => {
+                (one.up, one.why) = (false, why);
+                return News::Anew;
+            }
             FromLink::Displaced => {
                 (one.up, one.why) = (false, "another daemon took our place at the relay".to_owned());
+                return News::Anew;
             }
+            FromLink::Plate(news) => return News::Plate(news),
             FromLink::Accepted { id } => return News::Accepted(id),
             FromLink::TooMuch => return News::TooMuch,
             // A relay that we only speak to has no mail for us.
@@ -206,6 +226,7 @@ impl Links {
         let error = own().map(|one| &one.why).find(|why| !why.is_empty()).unwrap_or(&self.unusable);
         signal::LinkState {
             online: own().any(|one| one.up),
+            up: own().filter(|one| one.up).map(|one| one.relay.clone()).collect(),
             error: error.clone(),
             ice_servers: own().fold(IceServers::default(), |all, one| all.and(&one.ice_servers)),
         }

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Event, LegId, Opaque, PeerId, SignalOrder};
+use ahoy_proto::plate::{PlateAsk, PlateNews};
 
 use crate::values::diagnosis::LinkEar;
 use crate::values::ice::IceServers;
@@ -104,6 +105,8 @@ pub enum SignalingOrder {
     Mirror(Opaque),
     /// It is over.
     EndMirror,
+    /// Ask the relay at this address something about a number, by which two pair.
+    Plate(String, PlateAsk),
     /// Send what is queued, for at most one second, and end.
     Stop,
 }
@@ -129,6 +132,10 @@ pub enum Report {
         /// So many relays have carried something for this test by now.
         relays: usize,
     },
+    /// The relay at this address says something about a number.
+    Plate(String, PlateNews),
+    /// The connection to the relay at this address is another, or none.
+    Anew(String),
     /// The links changed.
     Links(LinkState),
     /// A handshake with this contact was completed: they have our card.
@@ -167,6 +174,8 @@ pub enum Report {
 pub struct LinkState {
     /// At least one inbox of ours is claimed.
     pub online: bool,
+    /// The relays, by their addresses, where one is.
+    pub up: Vec<String>,
     /// The last reason why a link failed; empty when all is well.
     pub error: String,
     /// STUN and TURN servers of our relays.

@@ -164,6 +164,7 @@ impl Sessions {
             | SignalingOrder::BeginMirror
             | SignalingOrder::Mirror(_)
             | SignalingOrder::EndMirror
+            | SignalingOrder::Plate(..)
             | SignalingOrder::Stop => {}
         }
         self.within_budget(time.now)

@@ -174,6 +174,9 @@ impl Task {
             let own = self.sessions.peers().own();
             self.links.look(own.map(|own| &own.inboxes[..]).unwrap_or_default(), ear);
         }
+        if let SignalingOrder::Plate(relay, ask) = &order {
+            self.links.ask(relay, ask.clone());
+        }
         self.mirror(&order);
         self.sessions.order(time(), order)
     }
@@ -221,6 +224,15 @@ impl Task {
     fn hear(&mut self, link: LinkId, report: FromLink) -> (Vec<Out>, Option<(LinkId, EnvelopeId)>) {
         let out = match self.links.hear(link, report) {
             News::Nothing => self.sessions.set_claimed(self.links.state().online),
+            News::Anew => {
+                let mut out = self.sessions.set_claimed(self.links.state().online);
+                out.extend(self.standing_relay(link).map(|relay| Out::Report(Report::Anew(relay))));
+                out
+            }
+            News::Plate(news) => {
+                let relay = self.standing_relay(link);
+                relay.map(|relay| Out::Report(Report::Plate(relay, news))).into_iter().collect()
+            }
             News::Accepted(id) => {
                 let (relay, _) = self.links.place(link).unwrap_or_default();
                 self.sessions.accepted(relay, id)
@@ -239,6 +251,12 @@ impl Task {
             }
         };
         (out, None)
+    }
+
+    /// The relay behind a link that serves the inbox on our card.
+    fn standing_relay(&self, link: LinkId) -> Option<String> {
+        let (relay, standing) = self.links.place(link)?;
+        standing.then(|| relay.to_owned())
     }
 
     /// Does what an input brought, at once or when the marks that it made are on the disk: nothing is answered that a restart

@@ -10,6 +10,7 @@ use ahoy_call::{CallId, CallView, MemberId, MemberView, State};
 use crate::values::devices::Device;
 use crate::values::dnd::Dnd;
 use crate::values::line::Line;
+use crate::values::pairing::PairingRow;
 
 /// Everything that the bus shows at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -83,6 +84,8 @@ pub struct ManagerRow {
     pub ring_volume: f64,
     /// Why Dial would be refused now; empty when it would not.
     pub cannot_dial: String,
+    /// The last pairing.
+    pub pairing: PairingRow,
 }
 
 /// One call, its times in microseconds: `…_at` since the Unix epoch (0: not yet), `…_boot` of CLOCK_BOOTTIME (0: never).

@@ -14,6 +14,7 @@ pub mod ice;
 pub mod line;
 pub mod media;
 pub mod own;
+pub mod pairing;
 pub mod preconnect;
 pub mod request;
 pub mod roster;

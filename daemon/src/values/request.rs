@@ -15,6 +15,7 @@ use tracing::Level;
 use crate::values::devices::{Adjust, Flow};
 use crate::values::diagnosis::Finding;
 use crate::values::dnd::Dnd;
+use crate::values::pairing::PairingRequest;
 use crate::values::rows::{
     ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Stats,
 };
@@ -48,6 +49,8 @@ pub enum Request {
     Device(DeviceRequest),
     /// The daemon itself.
     Daemon(DaemonRequest),
+    /// Becoming somebody's contact by a code.
+    Pairing(PairingRequest),
 }
 
 /// What is asked about calls.
@@ -202,7 +205,8 @@ requests!(
     Contact(ContactRequest),
     History(HistoryRequest),
     Device(DeviceRequest),
-    Daemon(DaemonRequest)
+    Daemon(DaemonRequest),
+    Pairing(PairingRequest)
 );
 
 /// An open file of a client's, closed when it is dropped.

@@ -19,9 +19,11 @@ use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, Ttl};
 use ahoy_proto::frame::{Claim, Nonce, ToClient, ToRelay};
 use ahoy_proto::hello::{Hello, HelloKind, Reply, ReplyTo};
 use ahoy_proto::identity::{address, leg_id, peer_id, safety_number};
+use ahoy_proto::pair::meeting::{Meeting, Next};
+use ahoy_proto::plate::PlateOver;
 use ahoy_proto::reliable::{Manner, Reliable};
 use data_encoding::HEXLOWER;
-use decoders::{handshake_of, known, ring};
+use decoders::{handshake_of, known, known_code, meeting, ring};
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 
@@ -80,6 +82,63 @@ pub(crate) fn packets() -> (Vec<Vec<u8>>, Vec<u8>) {
     (packets, acknowledgement)
 }
 
+/// All that two say who pair: device 1 shows the code, device 2 types it.
+pub(crate) fn pairing() -> Vec<Vec<u8>> {
+    let cards = [1, 2].map(|seed| {
+        let of = known(seed);
+        let device = CardDevice { certificate: of.certificate, inboxes: Vec::new() };
+        Card::sign(&of.account, "Ana", 1, &[device], [seed; 16]).unwrap().to_text()
+    });
+    let (mut started, first) = meeting(true);
+    let (mut joined, _) = meeting(false);
+    let mut said = vec![first];
+    let mut at = 0;
+    while let Some(message) = said.get(at).cloned() {
+        let sides: [(&mut Meeting, &String); 2] = [(&mut started, &cards[0]), (&mut joined, &cards[1])];
+        // Who started says the first, third, fourth and sixth.
+        let (side, card) = sides.into_iter().nth(usize::from([0, 2, 3, 5].contains(&at))).unwrap();
+        let mut next: std::collections::VecDeque<Next> = side.hear(&message).unwrap().into();
+        while let Some(it) = next.pop_front() {
+            match it {
+                Next::Say(message) => said.push(message),
+                Next::WantsCard => next.extend(side.give(card.clone()).unwrap()),
+                Next::Keep(_) => said.extend(side.kept().ok()),
+            }
+        }
+        at += 1;
+    }
+    said
+}
+
+/// Every frame about numbers.
+fn plates() -> Value {
+    let body = || Body::try_from(vec![1, 2, 3]).unwrap();
+    let up = [
+        ToRelay::PlateClaim,
+        ToRelay::PlateJoin { number: 4711 },
+        ToRelay::PlateSay { body: body() },
+        ToRelay::PlateLeave,
+    ];
+    let over = [
+        PlateOver::NoSuch,
+        PlateOver::Expired,
+        PlateOver::Left,
+        PlateOver::Rate,
+        PlateOver::Full,
+        PlateOver::TooMuch,
+    ];
+    let mut down = vec![
+        ToClient::PlateClaimed { number: 4711, lives_s: 600 },
+        ToClient::PlateMet,
+        ToClient::PlateSaid { body: body() },
+    ];
+    down.extend(over.map(|why| ToClient::PlateOver { why }));
+    json!({
+        "to_relay": up.map(|frame| frame.to_text()).to_vec(),
+        "to_client": down.iter().map(ToClient::to_text).collect::<Vec<_>>(),
+    })
+}
+
 /// The files in `vectors/`, by name.
 pub(crate) fn vectors() -> BTreeMap<&'static str, Value> {
     let (ana, ben) = (known(1), known(2));
@@ -119,12 +178,20 @@ pub(crate) fn vectors() -> BTreeMap<&'static str, Value> {
         "packets": packets.iter().map(|it| hex(it)).collect::<Vec<_>>(),
         "acknowledgement_of_1_and_3": hex(&acknowledgement),
     });
+    let pairing = json!({
+        "code": known_code().say(),
+        "secret": [hex(&[41; 64]), hex(&[42; 64])],
+        "session": hex(&[43; 16]),
+        "messages": pairing().iter().map(|it| hex(it)).collect::<Vec<_>>(),
+    });
     BTreeMap::from([
         ("identity", identity),
         ("card", card),
         ("session", session),
         ("messages", json!(messages)),
         ("packets", packets),
+        ("pairing", pairing),
+        ("plates", plates()),
     ])
 }
 
@@ -195,6 +262,29 @@ pub(crate) fn corpora() -> BTreeMap<(&'static str, String), Vec<u8>> {
             .collect::<Vec<_>>()
     };
     let (packets, acknowledgement) = packets();
+    let framed_2 = |messages: &[Vec<u8>]| {
+        let of = |it: &Vec<u8>| [&u16::try_from(it.len()).unwrap().to_be_bytes()[..], it].concat();
+        messages.iter().flat_map(of).collect::<Vec<u8>>()
+    };
+    let said = pairing();
+    for (n, message) in said.iter().enumerate() {
+        put("pairing", &format!("{n}"), framed_2(&said[..=n]));
+        put(
+            "pairing",
+            &format!("{n}_twice"),
+            framed_2(&[&said[..=n], std::slice::from_ref(message)].concat()),
+        );
+    }
+    put("pairing", "nothing", Vec::new());
+    put("pairing_code", "whole", known_code().say().into_bytes());
+    put("pairing_code", "blanks", b" 4711 Abandon\xe2\x80\x93ABILITY ".to_vec());
+    put("pairing_code", "slip", b"4711-abandom-ability".to_vec());
+    put("pairing_code", "short", b"471-abandon-ability".to_vec());
+    put("pairing_code", "no_relay", b"4711-abandon-ability@a b".to_vec());
+    for (n, frame) in [ToRelay::PlateClaim, ToRelay::PlateJoin { number: 4711 }].iter().enumerate() {
+        put("frame", &format!("plate_{n}"), frame.to_text().into_bytes());
+    }
+    put("frame", "plate_over", ToClient::PlateOver { why: PlateOver::NoSuch }.to_text().into_bytes());
     put("packets", "three", framed(&packets));
     put("packets", "acknowledgement", framed(&[acknowledgement]));
     put("packets", "short", framed(&[vec![0; 7]]));

@@ -37,6 +37,7 @@ use crate::values::board::Board;
 use crate::values::devices::Adjust;
 use crate::values::dnd::Dnd;
 use crate::values::own::Own;
+use crate::values::pairing::PairingRequest;
 use crate::values::request::{Answer, Denied, DeniedKind, HistoryRequest, Lease, Request};
 
 /// What requests look at, and the little that asking alone changes.
@@ -87,6 +88,8 @@ pub(super) enum Act {
     Ping(CallId, PeerId),
     /// It is looked whether all that calls need is there.
     Diagnose,
+    /// A code is wanted, typed, or given up.
+    Pair(PairingRequest),
     /// Something was picked in passing. `lasting`: the answer waits until it would outlive the daemon.
     Chosen { lasting: bool },
 }
@@ -131,6 +134,7 @@ impl Components<'_> {
             Request::History(request) => Ok(Act::History(request)),
             Request::Device(request) => devices::on_request(request, self),
             Request::Daemon(request) => daemon::on_request(request, self),
+            Request::Pairing(request) => Ok(Act::Pair(request)),
         }
     }
 }

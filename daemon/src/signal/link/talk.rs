@@ -8,6 +8,7 @@ use std::time::Duration;
 use ahoy_proto::envelope::TokenHash;
 use ahoy_proto::frame::{Claim, Nonce, ToClient, ToRelay, VERSION, Why};
 use ahoy_proto::limits;
+use ahoy_proto::plate::PlateNews;
 use ed25519_dalek::SigningKey;
 use futures_util::StreamExt as _;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -143,12 +144,31 @@ impl Link {
                 self.report(FromLink::Fresh { ice_servers }).await;
                 Ok(())
             }
-            ToClient::Challenge { .. }
+            // Numbers are for who claimed an inbox.
+            ToClient::PlateClaimed { number, lives_s } if *welcome => {
+                let lives = Duration::from_secs(lives_s.into());
+                self.plate(PlateNews::Claimed(number, lives)).await
+            }
+            ToClient::PlateMet if *welcome => self.plate(PlateNews::Met).await,
+            ToClient::PlateSaid { body } if *welcome => self.plate(PlateNews::Said(body)).await,
+            ToClient::PlateOver { why } if *welcome => self.plate(PlateNews::Over(why)).await,
+            ToClient::PlateClaimed { .. }
+            | ToClient::PlateMet
+            | ToClient::PlateSaid { .. }
+            | ToClient::PlateOver { .. }
+            | ToClient::Challenge { .. }
             | ToClient::Welcome { .. }
             | ToClient::Credentials { .. }
             | ToClient::Deliver(_)
             | ToClient::Unknown => Ok(()),
         }
+    }
+
+    async fn plate(&mut self, news: PlateNews) -> Result<(), Ended> {
+        if self.claim.is_some() {
+            self.report(FromLink::Plate(news)).await;
+        }
+        Ok(())
     }
 
     /// What a relay gives, from now on.
@@ -210,6 +230,7 @@ impl Link {
                 self.flush(sink).await
             }
             LinkOrder::Ack(id) => say(sink, &ToRelay::Ack { id }).await,
+            LinkOrder::Plate(ask) => say(sink, &ToRelay::from(ask)).await,
             LinkOrder::Look(look) => {
                 let ping = self.looks.ping(clock::now(), look);
                 write(sink, Message::Ping(ping)).await

@@ -1,0 +1,126 @@
+//! `ahoyctl pair`.
+//!
+//! Lives here: showing a code or typing one, and following what comes of it.
+//! Must not: judge a code; keep one longer than it is shown.
+
+use std::time::Duration;
+
+use ahoy_dbus::Dict;
+use serde_json::{Value, json};
+
+use super::Desk;
+use crate::bus::ask;
+use crate::complain::complain;
+use crate::fault::{Exit, Fault};
+use crate::print::Form;
+use crate::wait::{Follower, Next};
+use crate::world::Props;
+
+/// How long a code may take to be made: five seconds for each relay.
+const PATIENCE: Duration = Duration::from_secs(24);
+
+/// Become somebody's contact, and they yours, by a short code
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Without CODE it shows one: say it to the other, who types it there. It is good for\none try and for ten minutes; Ctrl-C takes it back. A relay that both use brings\nyou together and learns neither the words nor who you are. In the end both see\nthe other's name and one safety number. Who may type more than once: with blanks\nfor dashes, without the @RELAY where that relay is yours too.\nExit codes: 1 the words did not fit, 3 nobody came, 4 no relay, 9 they went away,\n10 nobody waits under this code.\nExample: ahoyctl pair 4711-lemon-tunnel@relay.example"
+)]
+pub(crate) struct Args {
+    /// What the other shows
+    code: Vec<String>,
+}
+
+/// Runs it.
+pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
+    desk.bus.wake().await?;
+    let mut follower = Follower::subscribe(&desk.bus).await?;
+    let manager = desk.bus.manager().await?;
+    let mut code = None;
+    if args.code.is_empty() {
+        let made = tokio::time::timeout(PATIENCE, manager.start_pairing(&Dict::new())).await;
+        let made = made.map_err(|_late| Fault::timed_out())??;
+        show_code(desk, &made)?;
+        code = Some(made);
+    } else {
+        ask(manager.join_pairing(&args.code.join(" "), &Dict::new())).await?;
+    }
+    let begun = Props::from(ask(manager.pairing()).await?);
+    let serial = begun.number("serial");
+    let (mut row, mut warned, mut canceled) = (begun, false, false);
+    loop {
+        if row.number("serial") != serial {
+            return Err(Fault::new(Exit::Handled, "Another pairing has taken the place of this one."));
+        }
+        match row.text("state") {
+            "paired" => return shown(desk, &row, code.as_deref()),
+            "failed" if canceled => {
+                return Err(Fault::new(Exit::Error, "Canceled: nobody can use the code any more."));
+            }
+            "failed" => return Err(Fault::new(exit(row.text("reason")), row.text("sentence"))),
+            _ if row.flag("ends-soon") && !warned => {
+                warned = true;
+                complain("The code ends in half a minute.");
+            }
+            _ => {}
+        }
+        tokio::select! {
+            next = follower.next() => match next? {
+                Next::Gone => return Err(Fault::not_running()),
+                Next::Change(_) | Next::Here => {}
+            },
+            pressed = tokio::signal::ctrl_c(), if !canceled => {
+                pressed.map_err(|error| Fault::new(Exit::Error, format!("Ctrl-C cannot be heard: {error}.")))?;
+                canceled = true;
+                ask(manager.cancel_pairing(&Dict::new())).await?;
+            }
+        }
+        row = Props::from(ask(manager.pairing()).await?);
+    }
+}
+
+/// The code as soon as it is there: with `--json`, which prints one object at the end, beside it.
+fn show_code(desk: &Desk, code: &str) -> Result<(), Fault> {
+    match desk.out.form {
+        Form::Table => {
+            desk.out.text("Say this to the other, who types it behind `ahoyctl pair`:")?;
+            desk.out.text("")?;
+            desk.out.text(&format!("    {code}"))?;
+            desk.out.text("")?;
+            desk.out.text("It is good for one try and for 10 minutes. Ctrl-C takes it back.")
+        }
+        Form::Tabs => desk.out.text(code),
+        Form::JsonLines => desk.out.object(json!({"state": "waiting", "code": code, "lives_s": 600})),
+        Form::Json | Form::Template(_) => {
+            complain(code);
+            Ok(())
+        }
+    }
+}
+
+/// Who is a contact now.
+fn shown(desk: &Desk, row: &Props, code: Option<&str>) -> Result<Exit, Fault> {
+    let (name, number) = (row.text("name"), row.text("safety-number"));
+    if desk.out.is_json() {
+        let mut told = json!({
+            "state": "paired", "contact": row.text("contact"), "name": name, "safety_number": number,
+        });
+        if let (Some(code), Value::Object(map)) = (code, &mut told) {
+            map.insert("code".into(), code.into());
+        }
+        desk.out.object(told)?;
+        return Ok(Exit::Ok);
+    }
+    desk.out.pairs(&[("contact", name.to_owned()), ("safety number", number.to_owned())])?;
+    desk.out.hint("Both see the same safety number. Once you have compared it: ahoyctl contact verify NAME");
+    Ok(Exit::Ok)
+}
+
+fn exit(reason: &str) -> Exit {
+    match reason {
+        "expired" => Exit::Timeout,
+        "old-relay" | "lost" => Exit::NotRegistered,
+        "left" | "silent" => Exit::Unreachable,
+        "no-such-code" => Exit::NoSuch,
+        "replaced" => Exit::Handled,
+        _ => Exit::Error,
+    }
+}

@@ -1,0 +1,208 @@
+//! Pairing by a code: the machine decides, signaling carries, the contacts keep.
+//!
+//! Lives here: what passes between them, and who waits for a code.
+//! Must not: decide anything that `pair/` can decide without the engine; log a code.
+
+use ahoy_call::Moment;
+use ahoy_proto::card::Card;
+use ahoy_proto::envelope::Token;
+use ahoy_proto::pair::meeting::Chance;
+use ahoy_proto::plate::PlateNews;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use crate::bus;
+use crate::engine::Engine;
+use crate::engine::requests::{failed, hex};
+use crate::pair::{Do, Draw, Friend, Pairing};
+use crate::signal::SignalingOrder;
+use crate::values::pairing::{PairingRequest, PairingRow};
+use crate::values::request::{Answer, Asked, ContactRequest, Denied, Reply};
+
+/// Relays that a code is looked up at, at most: as many as a card may name.
+const MEETINGS: usize = ahoy_proto::limits::DEVICE_INBOXES;
+
+/// The machine, who waits for a code, and what the contacts were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Pairings {
+    machine: Pairing,
+    reply: Option<Reply>,
+    asked: Option<(Wanted, Waiting)>,
+}
+
+type Waiting = oneshot::Receiver<Result<Answer, Denied>>;
+
+/// What the contacts were asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    /// A card of ours.
+    Card,
+    /// To keep theirs.
+    Contact,
+}
+
+/// What came of it.
+pub(super) type Done = (Wanted, Option<Answer>);
+
+impl Pairings {
+    /// What is shown.
+    pub(super) fn row(&self) -> &PairingRow {
+        self.machine.row()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.machine.deadline()
+    }
+
+    /// When the contacts have done what they were asked for; never if they were asked for nothing.
+    pub(super) async fn done(&mut self) -> Done {
+        let Some((wanted, waiting)) = &mut self.asked else { return std::future::pending().await };
+        let (wanted, answer) = (*wanted, waiting.await);
+        self.asked = None;
+        (wanted, answer.ok().and_then(Result::ok))
+    }
+}
+
+impl Engine {
+    /// A client wants a code, typed one, or gives it up.
+    pub(super) fn on_pairing_request(&mut self, reply: Reply, request: PairingRequest) {
+        let (now, own) = (self.now(), self.own.peer_id());
+        let up = self.links.up.clone();
+        let to_do = match request {
+            PairingRequest::Cancel => Ok((self.pairing.machine.cancel(now), Some(reply))),
+            PairingRequest::Start => {
+                let begun = draw().and_then(|draw| self.pairing.machine.start(now, own, &up, draw));
+                match begun {
+                    Ok(to_do) => {
+                        // Who waited for the last code hears first that there is none.
+                        let (before, after): (Vec<Do>, Vec<Do>) =
+                            to_do.into_iter().partition(|it| matches!(it, Do::Refuse(_)));
+                        self.carry_out(before);
+                        self.pairing.reply = Some(reply);
+                        Ok((after, None))
+                    }
+                    Err(denied) => Err((denied, reply)),
+                }
+            }
+            PairingRequest::Join(code) => {
+                match draw().and_then(|draw| self.pairing.machine.join(now, own, &up, draw, code)) {
+                    Ok(to_do) => Ok((to_do, Some(reply))),
+                    Err(denied) => Err((denied, reply)),
+                }
+            }
+        };
+        match to_do {
+            Ok((to_do, reply)) => {
+                self.carry_out(to_do);
+                if let Some(reply) = reply {
+                    self.answer(reply, Ok(Answer::Done));
+                }
+            }
+            Err((denied, reply)) => self.answer(reply, Err(denied)),
+        }
+    }
+
+    /// The relay at this address says something about a number.
+    pub(super) fn on_plate(&mut self, relay: &str, news: PlateNews) {
+        let now = self.now();
+        let to_do = self.pairing.machine.hear(now, relay, news);
+        self.carry_out(to_do);
+    }
+
+    /// The connection to it is another, or none.
+    pub(super) fn on_relay_anew(&mut self, relay: &str) {
+        let now = self.now();
+        let to_do = self.pairing.machine.lost(now, relay);
+        self.carry_out(to_do);
+    }
+
+    pub(super) fn tick_pairing(&mut self, now: Moment) {
+        if self.pairing.machine.deadline().is_some_and(|due| due <= now) {
+            let to_do = self.pairing.machine.tick(now);
+            self.carry_out(to_do);
+        }
+    }
+
+    /// The contacts have done what they were asked for.
+    pub(super) fn on_pairing_done(&mut self, (wanted, answer): Done) {
+        let now = self.now();
+        let to_do = match (wanted, answer) {
+            (Wanted::Card, Some(Answer::Text(card))) => self.pairing.machine.card_made(now, Some(card)),
+            (Wanted::Card, _) => self.pairing.machine.card_made(now, None),
+            (Wanted::Contact, Some(Answer::Text(id))) => {
+                let peer = self.contacts.resolve(&id).ok();
+                let friend = peer.and_then(|peer| {
+                    let row = self.contacts.get(peer)?;
+                    Some(Friend { peer, name: row.name, safety_number: row.safety_number })
+                });
+                self.pairing.machine.kept(now, friend)
+            }
+            (Wanted::Contact, _) => self.pairing.machine.kept(now, None),
+        };
+        self.carry_out(to_do);
+    }
+
+    fn carry_out(&mut self, to_do: Vec<Do>) {
+        for it in to_do {
+            match it {
+                Do::Ask(relay, ask) => self.order_signal(SignalingOrder::Plate(relay, ask)),
+                Do::Show(code) => self.show_code(Ok(Answer::Text(code.say()))),
+                Do::Refuse(denied) => self.show_code(Err(denied)),
+                Do::MakeCard => self.ask_contacts(Wanted::Card, ContactRequest::ExportCard(String::new())),
+                Do::Keep(card) => self.ask_contacts(Wanted::Contact, ContactRequest::Add(card.to_text())),
+                Do::TakeBack(card) => {
+                    if let Some(hash) = token_hash(&card) {
+                        let id = data_encoding::HEXLOWER.encode(&hash);
+                        self.ask_of_contacts(ContactRequest::RevokeCard(id));
+                    }
+                }
+                Do::Bind(peer, card) => {
+                    if token_hash(&card).is_some_and(|hash| self.contacts.bind(hash, peer)) {
+                        self.send_roster();
+                    }
+                    self.contacts.set_mutual(peer);
+                    self.shown.publish(bus::Publication::ContactChanged(hex(peer)));
+                }
+            }
+        }
+        self.refresh();
+    }
+
+    /// Who waits for a code has one, or hears why not.
+    fn show_code(&mut self, outcome: Result<Answer, Denied>) {
+        if let Some(reply) = self.pairing.reply.take() {
+            self.answer(reply, outcome);
+        }
+    }
+
+    fn ask_contacts(&mut self, wanted: Wanted, request: ContactRequest) {
+        self.pairing.asked = Some((wanted, self.ask_of_contacts(request)));
+    }
+
+    /// Asks as a client would, by the same way.
+    fn ask_of_contacts(&mut self, request: ContactRequest) -> Waiting {
+        let (reply, waiting) = oneshot::channel();
+        self.on_request(Asked { what: request.into(), reply });
+        waiting
+    }
+}
+
+/// Of a card of ours.
+fn token_hash(card: &str) -> Option<[u8; 16]> {
+    let card = Card::parse(card).ok()?;
+    Some(Token::from_bytes(card.token).hash().bytes())
+}
+
+fn draw() -> Result<Draw, Denied> {
+    let none = |_| failed("the system has no random numbers");
+    let mut words = [0; 64];
+    getrandom::fill(&mut words).map_err(none)?;
+    let mut meetings = Vec::new();
+    for _ in 0..MEETINGS {
+        let mut chance = Chance { secret: Zeroizing::new([0; 64]), session: [0; 16] };
+        getrandom::fill(&mut chance.secret[..]).map_err(none)?;
+        getrandom::fill(&mut chance.session).map_err(none)?;
+        meetings.push(chance);
+    }
+    Ok(Draw { words, meetings })
+}

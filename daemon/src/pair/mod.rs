@@ -1,0 +1,493 @@
+//! Pairing by a code, as a machine: one at a time, what is asked of relays, what is shown, when it ends.
+//!
+//! Lives here: the phases of a pairing and what each input does in them.
+//! Must not: do anything: it returns what is to be done; read a clock, make randomness, know a link or a file.
+
+mod failures;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ahoy_call::{Moment, PeerId};
+use ahoy_proto::card::Card;
+use ahoy_proto::envelope::Body;
+use ahoy_proto::pair::code::{Code, relay_name};
+use ahoy_proto::pair::meeting::{Chance, Meeting, MeetingError, Next};
+use ahoy_proto::plate::{PlateAsk, PlateNews, PlateOver};
+use ahoy_proto::relay_url::RelayUrl;
+
+use self::failures::Failures;
+use crate::values::pairing::{PairingEnd, PairingRow, PairingState};
+use crate::values::request::{Denied, DeniedKind};
+
+/// How long a relay may take to answer; one that is too old never does.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// How long the other may be silent once both are there.
+const SPEAKS_WITHIN: Duration = Duration::from_secs(30);
+/// How long before its end a code is said to end.
+const SOON: Duration = Duration::from_secs(30);
+
+/// What is to be done, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Do {
+    /// Ask this of the relay at this address.
+    Ask(String, PlateAsk),
+    /// The code, for who asked for one.
+    Show(Code),
+    /// There is none, for who asked for one.
+    Refuse(Denied),
+    /// A card of ours is wanted: [`Pairing::card_made`].
+    MakeCard,
+    /// Keep this contact: [`Pairing::kept`].
+    Keep(Box<Card>),
+    /// Nobody uses the card that was made.
+    TakeBack(String),
+    /// Both have the other's card: who they are, and the card of ours that they have.
+    Bind(PeerId, String),
+}
+
+/// Fresh random bytes for one pairing.
+pub struct Draw {
+    /// For the words: four bytes for each try.
+    pub words: [u8; 64],
+    /// For a meeting each: as many as there may be relays.
+    pub meetings: Vec<Chance>,
+}
+
+/// What is known of who is a contact now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Friend {
+    /// Who.
+    pub peer: PeerId,
+    /// As they are called here.
+    pub name: String,
+    /// To be compared.
+    pub safety_number: String,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub struct Pairing {
+    run: Option<Run>,
+    row: PairingRow,
+    failures: Failures,
+}
+
+/// The one that runs.
+struct Run {
+    own: PeerId,
+    /// The relays that are still to be asked, the present one first.
+    relays: VecDeque<RelayUrl>,
+    draw: Draw,
+    code: Option<Code>,
+    phase: Phase,
+    /// When the phase ends by itself.
+    until: Moment,
+    /// The card of ours that was made for it.
+    card: Option<String>,
+    /// The words did not fit at a relay before.
+    wrong: bool,
+}
+
+enum Phase {
+    /// The relay is asked for a number.
+    Claiming,
+    /// The code is out.
+    Waiting,
+    /// The relay is asked for who holds the number.
+    Joining,
+    /// Both are there.
+    Meeting(Box<Meeting>),
+    /// Their card is being written; of who started, what is said then.
+    Keeping(PeerId, Option<Box<Meeting>>),
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let phase = match self.phase {
+            Phase::Claiming => "claiming",
+            Phase::Waiting => "waiting",
+            Phase::Joining => "joining",
+            Phase::Meeting(_) => "meeting",
+            Phase::Keeping(..) => "keeping",
+        };
+        write!(f, "Run({phase})")
+    }
+}
+
+impl Pairing {
+    /// What is shown of it.
+    pub fn row(&self) -> &PairingRow {
+        &self.row
+    }
+
+    /// A code is wanted. `up`: the relays that are connected.
+    pub fn start(&mut self, now: Moment, own: PeerId, up: &[String], draw: Draw) -> Result<Vec<Do>, Denied> {
+        self.failures.look(now)?;
+        let relays = reachable(up)?;
+        let mut to_do = self.end(now, PairingEnd::Replaced);
+        self.begin(now, false, Run::new(own, relays, draw, None, Phase::Claiming));
+        to_do.extend(self.ask());
+        Ok(to_do)
+    }
+
+    /// A code was typed.
+    pub fn join(
+        &mut self,
+        now: Moment,
+        own: PeerId,
+        up: &[String],
+        draw: Draw,
+        code: Code,
+    ) -> Result<Vec<Do>, Denied> {
+        self.failures.look(now)?;
+        let ours = self.run.as_ref().filter(|run| matches!(run.phase, Phase::Waiting));
+        let ours = ours.and_then(|run| run.code.as_ref());
+        if ours.is_some_and(|ours| ours.fits(&code)) {
+            let sentence = "This is your own code: say it to somebody else, who types it there.";
+            return Err(Denied::new(DeniedKind::InvalidOption, sentence));
+        }
+        let mut relays = reachable(up)?;
+        if let Some(name) = &code.relay {
+            relays.retain(|relay| relay_name(relay) == *name);
+        }
+        if relays.is_empty() {
+            let sentence = "The relay of this code is not connected here: `ahoyctl config set relay.urls` with it, or let them use one of yours.";
+            return Err(Denied::new(DeniedKind::NotConnected, sentence));
+        }
+        let mut to_do = self.end(now, PairingEnd::Replaced);
+        self.begin(now, true, Run::new(own, relays, draw, Some(code), Phase::Joining));
+        to_do.extend(self.ask());
+        Ok(to_do)
+    }
+
+    /// What runs is not wanted any more. Nothing runs: nothing.
+    pub fn cancel(&mut self, now: Moment) -> Vec<Do> {
+        self.end(now, PairingEnd::Canceled)
+    }
+
+    /// The relay at this address says something.
+    pub fn hear(&mut self, now: Moment, relay: &str, news: PlateNews) -> Vec<Do> {
+        if !self.is_at(relay) {
+            return Vec::new();
+        }
+        let Some(run) = &mut self.run else { return Vec::new() };
+        match (news, &mut run.phase) {
+            (PlateNews::Claimed(number, lives), Phase::Claiming) => self.claimed(now, number, lives),
+            (PlateNews::Met, Phase::Waiting) => {
+                let Some((code, name, chance)) = run.take_meeting() else {
+                    return self.end(now, PairingEnd::Altered);
+                };
+                let (meeting, first) = Meeting::start(&code, &name, chance);
+                self.meet(now, meeting);
+                self.say(first)
+            }
+            (PlateNews::Met, Phase::Joining) => {
+                let Some((code, name, chance)) = run.take_meeting() else {
+                    return self.end(now, PairingEnd::Altered);
+                };
+                self.meet(now, Meeting::join(&code, &name, chance));
+                Vec::new()
+            }
+            (PlateNews::Said(body), Phase::Meeting(meeting)) => {
+                let heard = meeting.hear(body.bytes());
+                run.until = now + SPEAKS_WITHIN;
+                self.follow(now, heard)
+            }
+            (PlateNews::Over(why), _) => self.over(now, why),
+            // What a lying relay says out of turn; a number that it gives late is not used.
+            (PlateNews::Claimed(..) | PlateNews::Met | PlateNews::Said(_), _) => Vec::new(),
+        }
+    }
+
+    /// The connection to this relay ended, and what it held for us there.
+    pub fn lost(&mut self, now: Moment, relay: &str) -> Vec<Do> {
+        let keeping = self.run.as_ref().is_some_and(|run| matches!(run.phase, Phase::Keeping(..)));
+        if !self.is_at(relay) || keeping {
+            return Vec::new();
+        }
+        self.end(now, PairingEnd::Lost)
+    }
+
+    /// The card that was wanted; none if the disk did not take it.
+    pub fn card_made(&mut self, now: Moment, card: Option<String>) -> Vec<Do> {
+        let Some(run) = &mut self.run else { return card.map(Do::TakeBack).into_iter().collect() };
+        let (Phase::Meeting(meeting), None) = (&mut run.phase, &run.card) else {
+            return card.map(Do::TakeBack).into_iter().collect();
+        };
+        let Some(card) = card else { return self.end(now, PairingEnd::NotKept) };
+        run.card = Some(card.clone());
+        let given = meeting.give(card);
+        self.follow(now, given)
+    }
+
+    /// Their card is kept; nobody if the disk did not take it.
+    pub fn kept(&mut self, now: Moment, friend: Option<Friend>) -> Vec<Do> {
+        let Some(Run { phase: Phase::Keeping(peer, meeting), card, .. }) = &mut self.run else {
+            return Vec::new();
+        };
+        let (peer, card) = (*peer, card.take());
+        let Some(friend) = friend.filter(|friend| friend.peer == peer) else {
+            return self.end(now, PairingEnd::NotKept);
+        };
+        let last = meeting.take().and_then(|mut meeting| meeting.kept().ok());
+        let mut to_do = last.map_or_else(Vec::new, |last| self.say(last));
+        to_do.extend(self.ask_of_present(PlateAsk::Leave));
+        to_do.extend(card.map(|card| Do::Bind(peer, card)));
+        self.run = None;
+        self.failures.forget();
+        let Friend { peer, name, safety_number } = friend;
+        self.row = PairingRow {
+            state: Some(PairingState::Paired),
+            deadline_boot: 0,
+            ends_soon: false,
+            contact: Some(peer),
+            name,
+            safety_number,
+            ..std::mem::take(&mut self.row)
+        };
+        to_do
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Moment> {
+        let run = self.run.as_ref()?;
+        match run.phase {
+            Phase::Waiting if !self.row.ends_soon => Some(soon(run.until)),
+            // The disk has an end of its own.
+            Phase::Keeping(..) => None,
+            Phase::Claiming | Phase::Waiting | Phase::Joining | Phase::Meeting(_) => Some(run.until),
+        }
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Moment) -> Vec<Do> {
+        if self.deadline().is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        let Some(run) = &self.run else { return Vec::new() };
+        match run.phase {
+            Phase::Waiting if now < run.until => {
+                self.row.ends_soon = true;
+                Vec::new()
+            }
+            Phase::Waiting => self.end(now, PairingEnd::Expired),
+            Phase::Claiming | Phase::Joining => self.next_relay(now, PairingEnd::OldRelay),
+            Phase::Meeting(_) => self.end(now, PairingEnd::Silent),
+            Phase::Keeping(..) => Vec::new(),
+        }
+    }
+
+    fn begin(&mut self, now: Moment, joined: bool, run: Run) {
+        let until = now + ANSWERS_WITHIN;
+        self.row = PairingRow {
+            serial: self.row.serial + 1,
+            state: Some(PairingState::Asking),
+            joined,
+            deadline_boot: until.micros(),
+            ..PairingRow::default()
+        };
+        self.run = Some(Run { until, ..run });
+    }
+
+    /// Asks the present relay for what the phase wants.
+    fn ask(&mut self) -> Option<Do> {
+        let run = self.run.as_ref()?;
+        let ask = match (&run.phase, &run.code) {
+            (Phase::Joining, Some(code)) => PlateAsk::Join(code.number),
+            _ => PlateAsk::Claim,
+        };
+        self.ask_of_present(ask)
+    }
+
+    fn ask_of_present(&self, ask: PlateAsk) -> Option<Do> {
+        let relay = self.run.as_ref()?.relays.front()?;
+        Some(Do::Ask(relay.as_str().to_owned(), ask))
+    }
+
+    fn is_at(&self, relay: &str) -> bool {
+        self.run.as_ref().and_then(|run| run.relays.front()).is_some_and(|at| at.as_str() == relay)
+    }
+
+    fn claimed(&mut self, now: Moment, number: u32, lives: Duration) -> Vec<Do> {
+        let Some(run) = &mut self.run else { return Vec::new() };
+        let words = run.draw.words;
+        let relay = run.relays.front();
+        let code = relay.and_then(|relay| {
+            words.chunks_exact(4).find_map(|four| Code::draw(number, relay, four.try_into().ok()?))
+        });
+        // A number that nobody could type is none.
+        let code = code.filter(|code| Code::parse(&code.say()).as_ref() == Ok(code));
+        let Some(code) = code else { return self.end(now, PairingEnd::Altered) };
+        run.code = Some(code.clone());
+        run.phase = Phase::Waiting;
+        run.until = now + lives.min(ahoy_proto::limits::PLATE_LIVES);
+        self.row.state = Some(PairingState::Waiting);
+        self.row.deadline_boot = run.until.micros();
+        vec![Do::Show(code)]
+    }
+
+    fn meet(&mut self, now: Moment, meeting: Meeting) {
+        let Some(run) = &mut self.run else { return };
+        run.phase = Phase::Meeting(Box::new(meeting));
+        run.until = now + SPEAKS_WITHIN;
+        self.row.state = Some(PairingState::Meeting);
+        self.row.deadline_boot = run.until.micros();
+        self.row.ends_soon = false;
+    }
+
+    fn follow(&mut self, now: Moment, heard: Result<Vec<Next>, MeetingError>) -> Vec<Do> {
+        let next = match heard {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::debug!(%error, "a pairing fails");
+                return match error {
+                    MeetingError::WrongCode => self.next_or(now, PairingEnd::WrongCode),
+                    MeetingError::Misplaced | MeetingError::Seal | MeetingError::NoCard => {
+                        self.end(now, PairingEnd::Altered)
+                    }
+                    MeetingError::TooLong => self.end(now, PairingEnd::NotKept),
+                };
+            }
+        };
+        let mut to_do = Vec::new();
+        for it in next {
+            match it {
+                Next::Say(message) => to_do.extend(self.say(message)),
+                Next::WantsCard => to_do.push(Do::MakeCard),
+                Next::Keep(card) => to_do.extend(self.keep(now, card)),
+            }
+        }
+        to_do
+    }
+
+    fn keep(&mut self, now: Moment, card: Box<Card>) -> Vec<Do> {
+        let peer = card.peer_id();
+        let Some(run) = self.run.as_mut() else { return Vec::new() };
+        if peer == run.own {
+            return self.end(now, PairingEnd::Own);
+        }
+        let Phase::Meeting(meeting) = std::mem::replace(&mut run.phase, Phase::Joining) else {
+            return Vec::new();
+        };
+        run.phase = Phase::Keeping(peer, (!self.row.joined).then_some(meeting));
+        vec![Do::Keep(card)]
+    }
+
+    fn say(&self, message: Vec<u8>) -> Vec<Do> {
+        let body = Body::try_from(message).ok();
+        body.and_then(|body| self.ask_of_present(PlateAsk::Say(body))).into_iter().collect()
+    }
+
+    fn over(&mut self, now: Moment, why: PlateOver) -> Vec<Do> {
+        let Some(run) = &self.run else { return Vec::new() };
+        let end = match why {
+            PlateOver::NoSuch => PairingEnd::NoSuchCode,
+            PlateOver::Expired => PairingEnd::Expired,
+            PlateOver::Left | PlateOver::Unknown => PairingEnd::Left,
+            PlateOver::Rate => PairingEnd::Rate,
+            PlateOver::Full => PairingEnd::Full,
+            PlateOver::TooMuch => PairingEnd::Altered,
+        };
+        match &run.phase {
+            // What comes now comes behind the last word.
+            Phase::Keeping(..) => Vec::new(),
+            Phase::Claiming | Phase::Joining => self.next_relay(now, end),
+            Phase::Waiting => self.end(now, end),
+            // They leave at once if our words do not fit, and say no more than that.
+            Phase::Meeting(meeting) if end == PairingEnd::Left && meeting.has_answered() => {
+                self.next_or(now, PairingEnd::WrongCode)
+            }
+            Phase::Meeting(_) if end == PairingEnd::Expired => self.end(now, PairingEnd::Silent),
+            Phase::Meeting(_) => self.end(now, end),
+        }
+    }
+
+    /// Goes on with the next relay, or ends.
+    fn next_relay(&mut self, now: Moment, otherwise: PairingEnd) -> Vec<Do> {
+        let Some(run) = self.run.as_mut().filter(|run| run.relays.len() > 1) else {
+            return self.end(now, otherwise);
+        };
+        run.relays.pop_front();
+        run.until = now + ANSWERS_WITHIN;
+        self.row.deadline_boot = run.until.micros();
+        self.ask().into_iter().collect()
+    }
+
+    /// Words that do not fit at one relay may be a stranger's number there: who typed them goes on with the next.
+    fn next_or(&mut self, now: Moment, end: PairingEnd) -> Vec<Do> {
+        let more = self.row.joined && self.run.as_ref().is_some_and(|run| run.relays.len() > 1);
+        let (Some(run), true) = (&mut self.run, more) else { return self.end(now, end) };
+        (run.phase, run.wrong) = (Phase::Joining, true);
+        self.row.state = Some(PairingState::Asking);
+        let leave = self.ask_of_present(PlateAsk::Leave);
+        leave.into_iter().chain(self.next_relay(now, end)).collect()
+    }
+
+    /// Nothing comes of what runs.
+    fn end(&mut self, now: Moment, why: PairingEnd) -> Vec<Do> {
+        if self.run.is_none() {
+            return Vec::new();
+        }
+        let mut to_do: Vec<Do> = self.ask_of_present(PlateAsk::Leave).into_iter().collect();
+        let Some(run) = self.run.take() else { return to_do };
+        let nobody = matches!(why, PairingEnd::NoSuchCode | PairingEnd::OldRelay);
+        let why = if run.wrong && nobody { PairingEnd::WrongCode } else { why };
+        if matches!(run.phase, Phase::Claiming) {
+            let kind = match why {
+                PairingEnd::Rate | PairingEnd::Full => DeniedKind::RateLimited,
+                PairingEnd::OldRelay => DeniedKind::NotSupported,
+                PairingEnd::Lost => DeniedKind::NotConnected,
+                PairingEnd::WrongCode
+                | PairingEnd::NoSuchCode
+                | PairingEnd::Expired
+                | PairingEnd::Canceled
+                | PairingEnd::Replaced
+                | PairingEnd::Left
+                | PairingEnd::Silent
+                | PairingEnd::Altered
+                | PairingEnd::Own
+                | PairingEnd::NotKept => DeniedKind::Failed,
+            };
+            to_do.push(Do::Refuse(Denied::new(kind, why.sentence())));
+        }
+        to_do.extend(run.card.map(Do::TakeBack));
+        if why == PairingEnd::WrongCode {
+            self.failures.note(now);
+        }
+        self.row.state = Some(PairingState::Failed);
+        self.row.reason = Some(why);
+        self.row.sentence = why.sentence().to_owned();
+        (self.row.deadline_boot, self.row.ends_soon) = (0, false);
+        tracing::info!(why = why.word(), "a pairing ended without a contact");
+        to_do
+    }
+}
+
+impl Run {
+    fn new(own: PeerId, relays: VecDeque<RelayUrl>, draw: Draw, code: Option<Code>, phase: Phase) -> Self {
+        Self { own, relays, draw, code, phase, until: Moment::default(), card: None, wrong: false }
+    }
+
+    /// The code, the relay's name and the chance for a meeting. A chance is used once.
+    fn take_meeting(&mut self) -> Option<(Code, String, Chance)> {
+        let name = relay_name(self.relays.front()?);
+        Some((self.code.clone()?, name, self.draw.meetings.pop()?))
+    }
+}
+
+fn soon(until: Moment) -> Moment {
+    let before = u64::try_from(SOON.as_micros()).unwrap_or(0);
+    Moment::from_micros(until.micros().saturating_sub(before))
+}
+
+fn reachable(up: &[String]) -> Result<VecDeque<RelayUrl>, Denied> {
+    let relays: VecDeque<RelayUrl> = up.iter().filter_map(|url| RelayUrl::parse(url).ok()).collect();
+    if relays.is_empty() {
+        let sentence = "No relay is connected, and two who pair meet at one: `ahoyctl doctor` tells why.";
+        return Err(Denied::new(DeniedKind::NotConnected, sentence));
+    }
+    Ok(relays)
+}
