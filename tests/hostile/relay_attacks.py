@@ -391,9 +391,32 @@ def one_target(scene):
     return f"{refused} of 900 refused, another inbox is written to"
 
 
+def numbers(scene):
+    """T-Z07: the numbers of people who pair, tried one after the other by many who share an address."""
+    _, _, host = claimant(scene)
+    host.say(kind="plate-claim")
+    number = host.hear("plate-claimed")["number"]
+    eves = [claimant(scene, EVE)[2] for _ in range(8)]
+    answers = []
+    for tried in range(400):
+        eve = eves[tried % len(eves)]
+        eve.say(kind="plate-join", number=1000 + (number - 1000 + 1 + tried) % 9000)
+        answers.append(eve.hear("plate-over", "plate-met")["why"])
+    through = len(answers) - answers.count("rate")
+    assert through <= 10, f"{through} numbers of 400 were looked up"
+    _, _, guest = claimant(scene)
+    guest.say(kind="plate-join", number=number)
+    for side in (guest, host):
+        side.hear("plate-met")
+    for client in (host, guest, *eves):
+        client.close()
+    return f"{through} of 400 looked up, and who is meant still meets"
+
+
 ATTACKS = [
     ("S-01", sockets_that_close), ("S-01", handshakes_that_fail), ("S-01", handshakes_that_wait), ("S-06", held_sockets),
     ("S-03", mail_of_one), ("S-04", quota_table), ("S-05", token_lists), ("S-12", eviction), ("S-07", costly_frames), ("S-20", pings),
     ("S-17", turn_credentials), ("R-189", unclaimed_credentials), ("S-23-origin", a_web_page), ("T-Z10", large_frames),
     ("R-054", nonsense), ("T-Z10", a_slow_reader), ("R-053", foreign_claims), ("X-03", who_is_there), ("S-10", one_target),
+    ("T-Z07", numbers),
 ]

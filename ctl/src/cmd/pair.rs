@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(24);
 /// Become somebody's contact, and they yours, by a short code
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Without CODE it shows one: say it to the other, who types it there. It is good for\none try and for ten minutes; Ctrl-C takes it back. A relay that both use brings\nyou together and learns neither the words nor who you are. In the end both see\nthe other's name and one safety number. Who may type more than once: with blanks\nfor dashes, without the @RELAY where that relay is yours too.\nExit codes: 1 the words did not fit, 3 nobody came, 4 no relay, 9 they went away,\n10 nobody waits under this code.\nExample: ahoyctl pair 4711-lemon-tunnel@relay.example"
+    after_help = "Without CODE it shows one: say it to the other, who types it there. It is good\nfor one try and ten minutes; Ctrl-C takes it back. A relay that both use brings\nyou together, and learns neither the words nor who you are. Both end with the\nother's name and one safety number. Exit codes: 1 the words did not fit, 3 nobody\ncame, 4 no relay, 9 they went away, 10 nobody waits under this code.\nExample: ahoyctl pair 4711-lemon-tunnel@relay.example"
 )]
 pub(crate) struct Args {
     /// What the other shows
@@ -33,6 +33,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     desk.bus.wake().await?;
     let mut follower = Follower::subscribe(&desk.bus).await?;
+    follower.refresh().await?;
     let manager = desk.bus.manager().await?;
     let mut code = None;
     if args.code.is_empty() {
