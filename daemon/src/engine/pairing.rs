@@ -3,6 +3,8 @@
 //! Lives here: what passes between them, and who waits for a code.
 //! Must not: decide anything that `pair/` can decide without the engine; log a code.
 
+use std::collections::VecDeque;
+
 use ahoy_call::Moment;
 use ahoy_proto::card::Card;
 use ahoy_proto::envelope::Token;
@@ -22,12 +24,12 @@ use crate::values::request::{Answer, Asked, ContactRequest, Denied, Reply};
 /// Relays that a code is looked up at, at most: as many as a card may name.
 const MEETINGS: usize = ahoy_proto::limits::DEVICE_INBOXES;
 
-/// The machine, who waits for a code, and what the contacts were asked for.
+/// The machine, who waits for a code, and what the contacts were asked for, in order.
 #[derive(Debug, Default)]
 pub(super) struct Pairings {
     machine: Pairing,
     reply: Option<Reply>,
-    asked: Option<(Wanted, Waiting)>,
+    asked: VecDeque<(Wanted, Waiting)>,
 }
 
 type Waiting = oneshot::Receiver<Result<Answer, Denied>>;
@@ -56,9 +58,9 @@ impl Pairings {
 
     /// When the contacts have done what they were asked for; never if they were asked for nothing.
     pub(super) async fn done(&mut self) -> Done {
-        let Some((wanted, waiting)) = &mut self.asked else { return std::future::pending().await };
+        let Some((wanted, waiting)) = self.asked.front_mut() else { return std::future::pending().await };
         let (wanted, answer) = (*wanted, waiting.await);
-        self.asked = None;
+        self.asked.pop_front();
         (wanted, answer.ok().and_then(Result::ok))
     }
 }
@@ -176,7 +178,8 @@ impl Engine {
     }
 
     fn ask_contacts(&mut self, wanted: Wanted, request: ContactRequest) {
-        self.pairing.asked = Some((wanted, self.ask_of_contacts(request)));
+        let waiting = self.ask_of_contacts(request);
+        self.pairing.asked.push_back((wanted, waiting));
     }
 
     /// Asks as a client would, by the same way.

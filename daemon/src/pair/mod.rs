@@ -4,21 +4,22 @@
 //! Must not: do anything: it returns what is to be done; read a clock, make randomness, know a link or a file.
 
 mod failures;
+mod run;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use ahoy_call::{Moment, PeerId};
 use ahoy_proto::card::Card;
 use ahoy_proto::envelope::Body;
 use ahoy_proto::pair::code::{Code, relay_name};
-use ahoy_proto::pair::meeting::{Chance, Meeting, MeetingError, Next};
+use ahoy_proto::pair::meeting::{Meeting, MeetingError, Next};
 use ahoy_proto::plate::{PlateAsk, PlateNews, PlateOver};
-use ahoy_proto::relay_url::RelayUrl;
 
 use self::failures::Failures;
+pub use self::run::Draw;
+use self::run::{Phase, Run, reachable};
 use crate::values::pairing::{PairingEnd, PairingRow, PairingState};
 use crate::values::request::{Denied, DeniedKind};
 
@@ -48,14 +49,6 @@ pub enum Do {
     Bind(PeerId, String),
 }
 
-/// Fresh random bytes for one pairing.
-pub struct Draw {
-    /// For the words: four bytes for each try.
-    pub words: [u8; 64],
-    /// For a meeting each: as many as there may be relays.
-    pub meetings: Vec<Chance>,
-}
-
 /// What is known of who is a contact now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Friend {
@@ -75,48 +68,6 @@ pub struct Pairing {
     failures: Failures,
 }
 
-/// The one that runs.
-struct Run {
-    own: PeerId,
-    /// The relays that are still to be asked, the present one first.
-    relays: VecDeque<RelayUrl>,
-    draw: Draw,
-    code: Option<Code>,
-    phase: Phase,
-    /// When the phase ends by itself.
-    until: Moment,
-    /// The card of ours that was made for it.
-    card: Option<String>,
-    /// The words did not fit at a relay before.
-    wrong: bool,
-}
-
-enum Phase {
-    /// The relay is asked for a number.
-    Claiming,
-    /// The code is out.
-    Waiting,
-    /// The relay is asked for who holds the number.
-    Joining,
-    /// Both are there.
-    Meeting(Box<Meeting>),
-    /// Their card is being written; of who started, what is said then.
-    Keeping(PeerId, Option<Box<Meeting>>),
-}
-
-impl std::fmt::Debug for Run {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let phase = match self.phase {
-            Phase::Claiming => "claiming",
-            Phase::Waiting => "waiting",
-            Phase::Joining => "joining",
-            Phase::Meeting(_) => "meeting",
-            Phase::Keeping(..) => "keeping",
-        };
-        write!(f, "Run({phase})")
-    }
-}
-
 impl Pairing {
     /// What is shown of it.
     pub fn row(&self) -> &PairingRow {
@@ -125,7 +76,7 @@ impl Pairing {
 
     /// A code is wanted. `up`: the relays that are connected.
     pub fn start(&mut self, now: Moment, own: PeerId, up: &[String], draw: Draw) -> Result<Vec<Do>, Denied> {
-        self.failures.look(now)?;
+        self.look(now)?;
         let relays = reachable(up)?;
         let mut to_do = self.end(now, PairingEnd::Replaced);
         self.begin(now, false, Run::new(own, relays, draw, None, Phase::Claiming));
@@ -142,7 +93,7 @@ impl Pairing {
         draw: Draw,
         code: Code,
     ) -> Result<Vec<Do>, Denied> {
-        self.failures.look(now)?;
+        self.look(now)?;
         let ours = self.run.as_ref().filter(|run| matches!(run.phase, Phase::Waiting));
         let ours = ours.and_then(|run| run.code.as_ref());
         if ours.is_some_and(|ours| ours.fits(&code)) {
@@ -163,9 +114,9 @@ impl Pairing {
         Ok(to_do)
     }
 
-    /// What runs is not wanted any more. Nothing runs: nothing.
+    /// What runs is not wanted any more. Nothing runs, or their card is being written: nothing.
     pub fn cancel(&mut self, now: Moment) -> Vec<Do> {
-        self.end(now, PairingEnd::Canceled)
+        if self.is_keeping() { Vec::new() } else { self.end(now, PairingEnd::Canceled) }
     }
 
     /// The relay at this address says something.
@@ -204,8 +155,7 @@ impl Pairing {
 
     /// The connection to this relay ended, and what it held for us there.
     pub fn lost(&mut self, now: Moment, relay: &str) -> Vec<Do> {
-        let keeping = self.run.as_ref().is_some_and(|run| matches!(run.phase, Phase::Keeping(..)));
-        if !self.is_at(relay) || keeping {
+        if !self.is_at(relay) || self.is_keeping() {
             return Vec::new();
         }
         self.end(now, PairingEnd::Lost)
@@ -228,10 +178,11 @@ impl Pairing {
         let Some(Run { phase: Phase::Keeping(peer, meeting), card, .. }) = &mut self.run else {
             return Vec::new();
         };
-        let (peer, card) = (*peer, card.take());
+        let peer = *peer;
         let Some(friend) = friend.filter(|friend| friend.peer == peer) else {
             return self.end(now, PairingEnd::NotKept);
         };
+        let card = card.take();
         let last = meeting.take().and_then(|mut meeting| meeting.kept().ok());
         let mut to_do = last.map_or_else(Vec::new, |last| self.say(last));
         to_do.extend(self.ask_of_present(PlateAsk::Leave));
@@ -305,6 +256,19 @@ impl Pairing {
     fn ask_of_present(&self, ask: PlateAsk) -> Option<Do> {
         let relay = self.run.as_ref()?.relays.front()?;
         Some(Do::Ask(relay.as_str().to_owned(), ask))
+    }
+
+    fn is_keeping(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| matches!(run.phase, Phase::Keeping(..)))
+    }
+
+    /// Whether another may begin.
+    fn look(&mut self, now: Moment) -> Result<(), Denied> {
+        if self.is_keeping() {
+            let sentence = "Another pairing is about to succeed: try again in a moment.";
+            return Err(Denied::new(DeniedKind::Busy, sentence));
+        }
+        self.failures.look(now)
     }
 
     fn is_at(&self, relay: &str) -> bool {
@@ -466,28 +430,7 @@ impl Pairing {
     }
 }
 
-impl Run {
-    fn new(own: PeerId, relays: VecDeque<RelayUrl>, draw: Draw, code: Option<Code>, phase: Phase) -> Self {
-        Self { own, relays, draw, code, phase, until: Moment::default(), card: None, wrong: false }
-    }
-
-    /// The code, the relay's name and the chance for a meeting. A chance is used once.
-    fn take_meeting(&mut self) -> Option<(Code, String, Chance)> {
-        let name = relay_name(self.relays.front()?);
-        Some((self.code.clone()?, name, self.draw.meetings.pop()?))
-    }
-}
-
 fn soon(until: Moment) -> Moment {
     let before = u64::try_from(SOON.as_micros()).unwrap_or(0);
     Moment::from_micros(until.micros().saturating_sub(before))
-}
-
-fn reachable(up: &[String]) -> Result<VecDeque<RelayUrl>, Denied> {
-    let relays: VecDeque<RelayUrl> = up.iter().filter_map(|url| RelayUrl::parse(url).ok()).collect();
-    if relays.is_empty() {
-        let sentence = "No relay is connected, and two who pair meet at one: `ahoyctl doctor` tells why.";
-        return Err(Denied::new(DeniedKind::NotConnected, sentence));
-    }
-    Ok(relays)
 }

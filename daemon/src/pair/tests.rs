@@ -5,6 +5,8 @@
 
 use ahoy_proto::card::CardDevice;
 use ahoy_proto::identity::DeviceCertificate;
+use ahoy_proto::pair::meeting::Chance;
+use ahoy_proto::relay_url::RelayUrl;
 use ed25519_dalek::SigningKey;
 
 use super::*;
@@ -40,6 +42,8 @@ struct Rig {
     passes: usize,
     /// The disk of Ben takes nothing.
     full_disk: bool,
+    /// No disk has taken anything yet.
+    slow_disk: bool,
 }
 
 impl Rig {
@@ -58,6 +62,7 @@ impl Rig {
             made: [0; 2],
             passes: usize::MAX,
             full_disk: false,
+            slow_disk: false,
         }
     }
 
@@ -98,6 +103,7 @@ impl Rig {
                     let to_do = self.sides[who].card_made(self.now, Some(card));
                     self.carry_out(who, to_do);
                 }
+                Do::Keep(_) if self.slow_disk => {}
                 Do::Keep(card) => {
                     let peer = card.peer_id();
                     let fits = !(self.full_disk && who == BEN);
@@ -406,6 +412,28 @@ fn a_full_disk_makes_no_contact_and_takes_the_card_back() {
     r.failed(BEN, PairingEnd::NotKept);
     r.failed(ANA, PairingEnd::Left);
     r.nobody();
+}
+
+#[test]
+fn what_is_about_to_succeed_is_not_cut_off() {
+    let mut r = Rig::new();
+    r.slow_disk = true;
+    r.start(ANA).unwrap();
+    r.join(BEN, r.code()).unwrap();
+    // Ana's disk has their card in hand.
+    assert_eq!(r.sides[ANA].cancel(r.now), []);
+    assert_eq!(r.sides[ANA].lost(r.now, RELAYS[0]), []);
+    assert_eq!(r.start(ANA).unwrap_err().kind, DeniedKind::Busy);
+    let code = r.code();
+    assert_eq!(r.join(ANA, code).unwrap_err().kind, DeniedKind::Busy);
+    r.hear(ANA, PlateNews::Over(PlateOver::Expired));
+    r.slow_disk = false;
+    let friend = Friend { peer: r.cards[BEN].peer_id(), name: "Ben".into(), safety_number: "1".into() };
+    let to_do = r.sides[ANA].kept(r.now, Some(friend));
+    r.carry_out(ANA, to_do);
+    for who in [ANA, BEN] {
+        assert_eq!(r.state(who), Some(PairingState::Paired));
+    }
 }
 
 #[test]
