@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ahoy_dbus::Dict;
 use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Desk;
 use crate::bus::ask;
@@ -32,12 +33,21 @@ pub(crate) struct Args {
 /// Runs it.
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     desk.bus.wake().await?;
+    // Before a code is there: from then on it can be taken back.
+    let mut stop = Stop::new()?;
     let mut follower = Follower::subscribe(&desk.bus).await?;
     follower.refresh().await?;
     let manager = desk.bus.manager().await?;
     let mut code = None;
     if args.code.is_empty() {
-        let made = tokio::time::timeout(PATIENCE, manager.start_pairing(&Dict::new())).await;
+        let none = Dict::new();
+        let made = tokio::select! {
+            made = tokio::time::timeout(PATIENCE, manager.start_pairing(&none)) => made,
+            () = stop.asked() => {
+                ask(manager.cancel_pairing(&none)).await?;
+                return Err(Fault::new(Exit::Error, "Canceled: there is no code."));
+            }
+        };
         let made = made.map_err(|_late| Fault::timed_out())??;
         show_code(desk, &made)?;
         code = Some(made);
@@ -68,13 +78,33 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
                 Next::Gone => return Err(Fault::not_running()),
                 Next::Change(_) | Next::Here => {}
             },
-            pressed = tokio::signal::ctrl_c(), if !canceled => {
-                pressed.map_err(|error| Fault::new(Exit::Error, format!("Ctrl-C cannot be heard: {error}.")))?;
+            () = stop.asked(), if !canceled => {
                 canceled = true;
                 ask(manager.cancel_pairing(&Dict::new())).await?;
             }
         }
         row = Props::from(ask(manager.pairing()).await?);
+    }
+}
+
+/// Ctrl-C, and the end of the terminal.
+struct Stop([Signal; 3]);
+
+impl Stop {
+    fn new() -> Result<Self, Fault> {
+        let deaf =
+            |error: std::io::Error| Fault::new(Exit::Error, format!("Ctrl-C cannot be heard: {error}."));
+        let [int, term, hup] = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        Ok(Self([signal(int).map_err(deaf)?, signal(term).map_err(deaf)?, signal(hup).map_err(deaf)?]))
+    }
+
+    async fn asked(&mut self) {
+        let Self([int, term, hup]) = self;
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+            _ = hup.recv() => {}
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Lives here: whole pairings in virtual time, with links that break, people who give up, and strangers.
 //! Must not: know what the messages between the two hold; proto's tests alter each.
 
+use std::collections::VecDeque;
+
 use ahoy_proto::card::CardDevice;
 use ahoy_proto::identity::DeviceCertificate;
 use ahoy_proto::pair::meeting::Chance;
@@ -44,6 +46,8 @@ struct Rig {
     full_disk: bool,
     /// No disk has taken anything yet.
     slow_disk: bool,
+    /// What the relay says, on its way.
+    way: VecDeque<(usize, PlateNews)>,
 }
 
 impl Rig {
@@ -63,6 +67,7 @@ impl Rig {
             passes: usize::MAX,
             full_disk: false,
             slow_disk: false,
+            way: VecDeque::new(),
         }
     }
 
@@ -87,11 +92,23 @@ impl Rig {
     }
 
     fn hear(&mut self, who: usize, news: PlateNews) {
-        let to_do = self.sides[who].hear(self.now, RELAYS[0], news);
-        self.carry_out(who, to_do);
+        self.way.push_back((who, news));
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        while let Some((who, news)) = self.way.pop_front() {
+            let to_do = self.sides[who].hear(self.now, RELAYS[0], news);
+            self.perform(who, to_do);
+        }
     }
 
     fn carry_out(&mut self, who: usize, to_do: Vec<Do>) {
+        self.perform(who, to_do);
+        self.settle();
+    }
+
+    fn perform(&mut self, who: usize, to_do: Vec<Do>) {
         for it in to_do {
             match it {
                 Do::Ask(_, ask) => self.relay(who, ask),
@@ -101,7 +118,7 @@ impl Rig {
                     self.made[who] += 1;
                     let card = self.cards[who].to_text();
                     let to_do = self.sides[who].card_made(self.now, Some(card));
-                    self.carry_out(who, to_do);
+                    self.perform(who, to_do);
                 }
                 Do::Keep(_) if self.slow_disk => {}
                 Do::Keep(card) => {
@@ -112,7 +129,7 @@ impl Rig {
                         self.kept[who].push(peer);
                     }
                     let to_do = self.sides[who].kept(self.now, fits.then_some(friend));
-                    self.carry_out(who, to_do);
+                    self.perform(who, to_do);
                 }
                 Do::TakeBack(_) => self.taken_back[who] += 1,
                 Do::Bind(..) => self.bound[who] += 1,
@@ -129,18 +146,18 @@ impl Rig {
         match ask {
             PlateAsk::Claim => {
                 self.plate = [Some(who), None];
-                self.hear(who, PlateNews::Claimed(4_711, Duration::from_secs(600)));
+                self.tell(who, PlateNews::Claimed(4_711, Duration::from_secs(600)));
             }
             PlateAsk::Join(4_711) if self.plate[0].is_some() && self.plate[1].is_none() => {
                 self.plate[1] = Some(who);
                 for who in self.plate.into_iter().flatten() {
-                    self.hear(who, PlateNews::Met);
+                    self.tell(who, PlateNews::Met);
                 }
             }
-            PlateAsk::Join(_) => self.hear(who, PlateNews::Over(PlateOver::NoSuch)),
+            PlateAsk::Join(_) => self.tell(who, PlateNews::Over(PlateOver::NoSuch)),
             PlateAsk::Say(body) => {
                 if let Some(other) = self.other(who) {
-                    self.hear(other, PlateNews::Said(body));
+                    self.tell(other, PlateNews::Said(body));
                 }
             }
             PlateAsk::Leave => {
@@ -149,10 +166,14 @@ impl Rig {
                     self.plate = [None; 2];
                 }
                 if let Some(other) = other {
-                    self.hear(other, PlateNews::Over(PlateOver::Left));
+                    self.tell(other, PlateNews::Over(PlateOver::Left));
                 }
             }
         }
+    }
+
+    fn tell(&mut self, who: usize, news: PlateNews) {
+        self.way.push_back((who, news));
     }
 
     fn other(&self, who: usize) -> Option<usize> {

@@ -14,7 +14,7 @@
 //! No card, key or name leaves before the other has shown that it knows the words. The key is bound to the number, the relay's
 //! name and the roles. Each message has one place: any that is altered, left out, doubled or of another run ends the meeting.
 //! Who joined keeps the card when it hears that its own was kept: without the very last message one has a contact that the other
-//! lacks, which no order of messages can avoid; whoever lacks it is told.
+//! lacks, which no order of messages can avoid; whoever lacks it is told. So it is where who joined ends it after its card went.
 
 use blake2::{Blake2s256, Digest as _};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};

@@ -232,7 +232,8 @@ fn each_message_doubled_or_sent_back_ends_it_for_who_gets_it() {
             let broke = ana.error.is_some() || ben.error.is_some();
             assert!(broke, "{at}, {back}");
             assert_eq!(ben.kept.is_some(), last, "{at}, {back}");
-            assert!(ana.kept.is_none() || at >= count - 2, "{at}, {back}");
+            // A double behind her card ends it at Ben's when his is out already: as if the last one were lost.
+            assert!(ana.kept.is_none() || at >= count - 2 || at == count - 3 && !back, "{at}, {back}");
         }
     }
 }
