@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Body, Envelope, EnvelopeId, Inbox, TokenHash};
-use crate::plate::PlateOver;
+use crate::plate::{PlateAsk, PlateNews, PlateOver};
 use crate::{armor, limits};
 
 /// The WebSocket subprotocol.
@@ -353,6 +353,31 @@ impl ToClient {
     /// As one text frame.
     pub fn to_text(&self) -> String {
         to_text(self)
+    }
+}
+
+impl From<PlateAsk> for ToRelay {
+    fn from(ask: PlateAsk) -> Self {
+        match ask {
+            PlateAsk::Claim => Self::PlateClaim,
+            PlateAsk::Join(number) => Self::PlateJoin { number },
+            PlateAsk::Say(body) => Self::PlateSay { body },
+            PlateAsk::Leave => Self::PlateLeave,
+        }
+    }
+}
+
+impl From<PlateNews> for ToClient {
+    fn from(news: PlateNews) -> Self {
+        match news {
+            PlateNews::Claimed(number, lives) => {
+                let lives_s = u32::try_from(lives.as_secs()).unwrap_or(u32::MAX);
+                Self::PlateClaimed { number, lives_s }
+            }
+            PlateNews::Met => Self::PlateMet,
+            PlateNews::Said(body) => Self::PlateSaid { body },
+            PlateNews::Over(why) => Self::PlateOver { why },
+        }
     }
 }
 

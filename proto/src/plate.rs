@@ -1,6 +1,6 @@
 //! How two who pair find each other at a relay: a number that one holds and the other asks for.
 //!
-//! Lives here: what is asked of a relay about numbers and what it says, as values; the frames are in [`frame`](crate::frame).
+//! Lives here: what is asked of a relay about numbers and what it says, as values; the frames are in `frame.rs`.
 //! Must not: know what the two say to each other: it is opaque here.
 
 use std::time::Duration;
@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Body;
-use crate::frame::{ToClient, ToRelay};
 
 /// What a client asks. A connection is at one number at most: whatever it asks anew ends what was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,29 +54,4 @@ pub enum PlateOver {
     /// A reason that this version does not know.
     #[serde(other)]
     Unknown,
-}
-
-impl From<PlateAsk> for ToRelay {
-    fn from(ask: PlateAsk) -> Self {
-        match ask {
-            PlateAsk::Claim => Self::PlateClaim,
-            PlateAsk::Join(number) => Self::PlateJoin { number },
-            PlateAsk::Say(body) => Self::PlateSay { body },
-            PlateAsk::Leave => Self::PlateLeave,
-        }
-    }
-}
-
-impl From<PlateNews> for ToClient {
-    fn from(news: PlateNews) -> Self {
-        match news {
-            PlateNews::Claimed(number, lives) => {
-                let lives_s = u32::try_from(lives.as_secs()).unwrap_or(u32::MAX);
-                Self::PlateClaimed { number, lives_s }
-            }
-            PlateNews::Met => Self::PlateMet,
-            PlateNews::Said(body) => Self::PlateSaid { body },
-            PlateNews::Over(why) => Self::PlateOver { why },
-        }
-    }
 }

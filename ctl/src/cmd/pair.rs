@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(24);
 /// Become somebody's contact, and they yours, by a short code
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Without CODE it shows one: say it to the other, who types it there. It is good\nfor one try and ten minutes; Ctrl-C takes it back. A relay that both use brings\nyou together, and learns neither the words nor who you are. Both end with the\nother's name and one safety number. Exit codes: 1 the words did not fit, 3 nobody\ncame, 4 no relay, 9 they went away, 10 nobody waits under this code.\nExample: ahoyctl pair 4711-lemon-tunnel@relay.example"
+    after_help = "Without CODE it shows one: say it to the other, who types it there. It is good\nfor one try and ten minutes; Ctrl-C takes it back. A relay that both use brings\nyou together, and learns neither the words nor who you are. Both end with the\nother's name and one safety number.\nExit codes: 1 the words did not fit, 3 nobody came, 4 no relay, 9 they went\naway, 10 nobody waits under this code.\nExample: ahoyctl pair 4711-lemon-tunnel@relay.example"
 )]
 pub(crate) struct Args {
     /// What the other shows
