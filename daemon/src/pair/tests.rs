@@ -223,7 +223,7 @@ impl Rig {
 
 /// Words that are not the right ones.
 fn wrong(code: &Code) -> Code {
-    let other = Code::draw(code.number, &RelayUrl::parse(RELAYS[0]).unwrap(), [9, 9, 9, 9]).unwrap();
+    let other = Code::draw(code.number, &RelayUrl::parse(RELAYS[0]).unwrap(), [200, 7, 200, 7]).unwrap();
     assert_ne!(other, *code);
     other
 }
