@@ -35,6 +35,8 @@ class Case:
     media: dict = field(default_factory=dict)
     # For so many seconds a nonce of the TURN server is good; coturn's own time by itself.
     nonce_s: int | None = None
+    # It takes minutes: measured where figures are judged, and if it is asked for.
+    long: bool = False
     # What happens in the call, by its name in net_cases.py; of the calls of a case, the first so many.
     event: str = "cut"
     events: int = 3
@@ -73,7 +75,7 @@ CASES = [
     relayed("one-side-no-udp", "relay-tcp", "udp", "tcp", "tls", line=without_udp("a")),
     relayed("relay-only", "relay-udp", "udp", "tcp", "tls", media={"Ana": "relay-only = true\n"}, hidden=True),
     # The library renews the channel of its packets after five minutes, under a nonce that has ended since it last heard of one.
-    relayed("relay-nonce", "relay-udp", "udp", line={link: "down" for link in BOTH}, event="outlast", tries=1, nonce_s=5, gap_s=0.2),
+    relayed("relay-nonce", "relay-udp", "udp", line={link: "down" for link in BOTH}, event="outlast", tries=1, nonce_s=5, gap_s=0.2, long=True),
     lossy(2),
     lossy(5),
     lossy(10),
