@@ -118,6 +118,7 @@ async fn it_rings_on_all_bells_until_it_is_answered_declined_silenced_or_muted_a
     room.bells_stop("answered")?;
     room.ana.until_state("active", SOON).await?;
     room.ana_hears.until_silence(SOON)?;
+    room.ana_hears.attend();
     call.hangup(&none).await?;
     // Who was hung up on hears two short falling tones.
     room.ana_hears.until_beep(400.0, SOON)?;

@@ -15,6 +15,8 @@ use super::Running;
 const RATE: u32 = 48_000;
 /// Samples in one listening step, 20 ms.
 const STEP: usize = 960;
+/// Steps that wait for who listens and is late, 4 s.
+const KEPT: usize = 200;
 /// A tone counts as heard from here on, in dBFS.
 const AUDIBLE: f64 = -40.0;
 /// Each pitch of a digit has at least so much; in 20 ms its neighbour seems to have a fifth of it.
@@ -86,8 +88,8 @@ impl Ears {
         let mut running = Running::start(recorder.stdout(Stdio::piped()))?;
         let mut output =
             running.child().stdout.take().ok_or_else(|| io::Error::other("the recorder's output"))?;
-        let (ready, steps) = sync_channel(4);
-        // Reads always, so that nothing old waits in the recorder; what nobody listens to is lost.
+        let (ready, steps) = sync_channel(KEPT);
+        // Reads always, so that nothing old waits in the recorder; what nobody listens to for longer is lost.
         let listen = move || {
             let mut bytes = vec![0; STEP * 2 * channels];
             while output.read_exact(&mut bytes).is_ok() {
@@ -107,9 +109,10 @@ impl Ears {
         self.until(10, within, |step| is_tone(step, frequency))
     }
 
-    /// The same for a tone that lasts no longer than 200 ms: 120 ms of it, for the steps of listening fall anywhere.
+    /// The same for a tone that comes once and lasts no longer than 200 ms: 60 ms of it, for the steps of listening fall anywhere,
+    /// and a machine that starves breaks it. What was played since [`Self::attend`] counts: a test may be late, too.
     pub fn until_beep(&mut self, frequency: f64, within: Duration) -> io::Result<Duration> {
-        self.until(6, within, |step| is_tone(step, frequency))
+        self.until_next(3, within, |step| is_tone(step, frequency))
     }
 
     /// Listens until so many digits of a keypad were heard, each alone and for 40 ms at least; which. Two alike after each other count
@@ -166,6 +169,15 @@ impl Ears {
         fits: impl Fn(&[f64]) -> bool,
     ) -> io::Result<Duration> {
         self.attend();
+        self.until_next(wanted, within, fits)
+    }
+
+    fn until_next(
+        &mut self,
+        wanted: u32,
+        within: Duration,
+        fits: impl Fn(&[f64]) -> bool,
+    ) -> io::Result<Duration> {
         let mut together = 0;
         let mut last = Vec::new();
         for n in 0..steps(within) {
@@ -183,7 +195,7 @@ impl Ears {
     }
 
     /// Forgets what was heard before.
-    fn attend(&mut self) {
+    pub fn attend(&mut self) {
         while self.steps.try_recv().is_ok() {}
     }
 
