@@ -55,7 +55,9 @@ class Lanes:
             # No pipe: what a program leaves behind ends when that program is gone, and would hold the pipe open until then.
             with tempfile.TemporaryFile() as said:
                 try:
-                    command = [path, "--show-output"]
+                    # Two desks with their sound at a time are enough for two cores: a third starves all of them.
+                    alone = ["--test-threads=1"] if package == WITH_DAEMONS else []
+                    command = [path, "--show-output", *alone]
                     status = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=said,
                                             stderr=subprocess.STDOUT, timeout=PATIENCE_S).returncode
                 except subprocess.TimeoutExpired:

@@ -11,7 +11,7 @@ use ahoy_dbus::{Dict, proxy};
 use ahoy_tests::lab::{Desk, Ears, Place, dial, introduce, text};
 use zbus::Variant;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 /// The theme's ring and Ana's own, as the test writes them.
 const THEME: u32 = 700;
 const OWN: u32 = 1300;
