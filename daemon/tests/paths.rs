@@ -38,6 +38,9 @@ mod sound;
 #[cfg(test)]
 #[path = "paths/turn.rs"]
 mod turn;
+#[cfg(test)]
+#[path = "paths/wire.rs"]
+mod wire;
 
 use std::net::UdpSocket;
 use std::task::Poll;

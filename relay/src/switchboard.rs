@@ -5,13 +5,14 @@
 //! looked up; the look-up follows in `tick`, which is due at once.
 //! Must not: open a body, tell a sender anything about an inbox, or carry out what it orders.
 
+mod mail;
 mod pairing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ahoy_proto::envelope::{Envelope, EnvelopeId, Inbox};
+use ahoy_proto::envelope::{EnvelopeId, Inbox};
 use ahoy_proto::frame::{Claim, CloseCode, IceServer, Limits, Nonce, ToClient, ToRelay, Why};
 use ahoy_proto::limits;
 use ahoy_proto::plate::PlateAsk;
@@ -313,43 +314,6 @@ impl Switchboard {
         self.look_again(client, now + budgets::SETTLED_AFTER);
         let Claim { tokens, more, .. } = claim;
         out.push(Output::Store(Store::Claim { client, inbox, from, tokens, more }));
-    }
-
-    /// Nothing here depends on the inbox.
-    fn send(&mut self, now: Moment, client: ClientId, envelope: Envelope, out: &mut Vec<Output>) {
-        let Some(known) = self.clients.get_mut(&client) else { return };
-        let Envelope { inbox, token, id, ttl, body } = envelope;
-        if known.nonce.is_none() {
-            return refuse(out, client, Some(id), Why::HelloFirst);
-        }
-        known.sent_at = Some(now);
-        self.crowd.busy(now, client);
-        let most =
-            if known.inbox.is_some() { limits::CLAIMED_PER_MINUTE } else { limits::UNCLAIMED_PER_MINUTE };
-        if !known.quota.allows(now, most, inbox) {
-            return refuse(out, client, Some(id), Why::Rate);
-        }
-        say(out, client, ToClient::Accepted { id });
-        let (token, from, until) = (token.hash(), known.address, now + ttl.duration());
-        self.pending.push_back((Mail { id, token, body, from, came: now, until }, inbox));
-    }
-
-    fn look_up(&mut self, now: Moment, out: &mut Vec<Output>) {
-        for (mail, inbox) in self.pending.drain(..) {
-            if mail.until > now {
-                out.push(Output::Store(Store::Put { inbox, mail }));
-            }
-        }
-    }
-
-    /// Asks for what waits, as far as a client has acknowledged what it got.
-    fn read(&mut self, now: Moment, client: ClientId, out: &mut Vec<Output>) {
-        if let Some(known) = self.clients.get_mut(&client)
-            && let Some(inbox) = known.inbox
-            && let Some((after, entries, bytes)) = known.bag.wants(now)
-        {
-            out.push(Output::Store(Store::Read { client, inbox, after, entries, bytes }));
-        }
     }
 
     /// The inbox of a client, or a refusal.

@@ -8,15 +8,15 @@ mod place;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Lines};
+use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
-use std::process::{ChildStderr, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ahoy_dbus::Dict;
-use ahoy_tests::lab::{Desk, Net, Running, dial, dial_in_vain, introduce, text};
+use ahoy_tests::lab::{Capture, Desk, Net, Packet, Running, dial, dial_in_vain, introduce, text};
 use place::{Authority, Etc, not_root};
 use tempfile::NamedTempFile;
 
@@ -33,72 +33,6 @@ const TURN: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 3);
 const ENVELOPE: usize = 512;
 
 type Outcome = anyhow::Result<()>;
-
-/// One packet of IP.
-#[derive(Clone, Copy, Debug)]
-struct Packet {
-    /// Seconds since 1970.
-    at: f64,
-    from: Ipv4Addr,
-    to: Ipv4Addr,
-    /// What it carries, without headers.
-    bytes: usize,
-}
-
-/// All that passes one machine's network, from its start on.
-struct Capture {
-    dump: Running,
-    /// Kept open: it says something at its end, too.
-    says: Lines<BufReader<ChildStderr>>,
-    seen: NamedTempFile,
-}
-
-impl Capture {
-    fn start(net: &Net) -> anyhow::Result<Self> {
-        // What the kernel itself says of the groups that an interface listens to is no program's.
-        Self::of(net, &["(ip and not igmp) or ip6"])
-    }
-
-    /// With more words for tcpdump.
-    fn of(net: &Net, more: &[&str]) -> anyhow::Result<Self> {
-        let seen = NamedTempFile::new()?;
-        let mut command = net.command(Path::new("tcpdump"));
-        command.args(["-Z", "root", "-i", "lan", "-nn", "-tt", "-q", "--immediate-mode"]).args(more);
-        let mut dump = Running::start(command.stdout(seen.reopen()?).stderr(Stdio::piped()))?;
-        let says = dump.child().stderr.take().ok_or_else(|| anyhow::anyhow!("tcpdump's words"))?;
-        let mut says = BufReader::new(says).lines();
-        let heard = says.by_ref().map_while(Result::ok).any(|line| line.contains("listening on"));
-        anyhow::ensure!(heard, "tcpdump does not listen");
-        Ok(Self { dump, says, seen })
-    }
-
-    /// What it wrote, if it ends by itself.
-    fn full(mut self) -> anyhow::Result<String> {
-        self.dump.child().wait()?;
-        Ok(fs::read_to_string(self.seen.path())?)
-    }
-
-    fn end(mut self) -> anyhow::Result<Vec<Packet>> {
-        let pid = rustix::process::Pid::from_child(self.dump.child());
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
-        self.dump.child().wait()?;
-        drop(self.says);
-        let all = fs::read_to_string(self.seen.path())?;
-        let lines = all.lines().filter(|line| !line.is_empty());
-        lines.map(|line| packet(line).ok_or_else(|| anyhow::anyhow!("a packet like {line:?}"))).collect()
-    }
-}
-
-/// `1764512345.678901 IP 10.9.0.11.40000 > 10.9.0.1.8790: tcp 39`, or `…: UDP, length 39`; without ports where there are none.
-fn packet(line: &str) -> Option<Packet> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let [at, "IP", from, ">", to, .., bytes] = words[..] else { return None };
-    let address = |text: &str| {
-        let parts: Vec<&str> = text.trim_end_matches(':').splitn(5, '.').take(4).collect();
-        parts.join(".").parse().ok()
-    };
-    Some(Packet { at: at.parse().ok()?, from: address(from)?, to: address(to)?, bytes: bytes.parse().ok()? })
-}
 
 #[expect(clippy::disallowed_methods, reason = "packets carry the calendar's time")]
 fn now() -> f64 {

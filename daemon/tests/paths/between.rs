@@ -1,23 +1,21 @@
 //! Two sides and the network between them.
 //!
-//! Lives here: who passes descriptions on, and two UDP sockets an epoch that stand for one side at the other, so that
-//! each packet can be counted, and the path cut; the names of epochs, and who may run beside whom.
-//! Must not: know what a packet says beyond its kind.
+//! Lives here: who passes descriptions on; the names of epochs, and who may run beside whom. Packets pass `wire.rs`.
+//! Must not: touch a packet.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ahoy_call::{Epoch, MediaOrder, MediaReport, Opaque, Role, SdpKind};
+use ahoy_call::{Epoch, MediaOrder, MediaReport, Role, SdpKind};
 use ahoyd::system::clock;
-use tokio::net::UdpSocket;
-use tokio::sync::{RwLock, watch};
+use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 
 use crate::side::{self, Side};
 use crate::sound::{ANA, BEN, Voice};
+use crate::wire::{Lossy, Wire};
 
 /// Held by all but the test that counts the files of this process.
 pub(crate) static COMPANY: RwLock<()> = RwLock::const_new(());
@@ -57,35 +55,6 @@ pub(crate) struct Between {
     tasks: JoinSet<()>,
 }
 
-/// One epoch's path: a socket that stands for Ana at Ben's, and one that stands for Ben at Ana's.
-struct Wire {
-    cut: Arc<AtomicBool>,
-    /// No check of the path comes through.
-    unchecked: Arc<AtomicBool>,
-    ana: End,
-    ben: End,
-}
-
-struct End {
-    /// Where this person really is.
-    real: watch::Sender<Option<SocketAddr>>,
-    /// Where the other side believes them to be.
-    seen_at: SocketAddr,
-    /// RTP packets that they sent.
-    voices: Arc<AtomicUsize>,
-    /// The same as they went, where the path is lossy: by source and number.
-    went: Arc<watch::Sender<Went>>,
-    /// Datagrams of their DTLS flights that were lost.
-    unseen: Arc<AtomicUsize>,
-}
-
-/// The second byte of a packet of a digit: the payload type that we offer, and the marker.
-const EVENT: u8 = 110;
-const MARKER: u8 = 0x80;
-
-/// Whole datagrams, of one source and number each.
-type Went = HashMap<[u8; 6], Vec<Vec<u8>>>;
-
 impl Between {
     pub(crate) fn new() -> Self {
         let (ana, ben) = (Side::new(ANA), Side::new(BEN));
@@ -120,7 +89,13 @@ impl Between {
 
     /// Ana makes the offer.
     pub(crate) fn begin(&mut self, epoch: Epoch) {
-        let wire = self.wire();
+        let of_bens = Lossy {
+            all_but_ice: self.only_ice,
+            first_of_flight: self.loses_first_of_flight,
+            ..Lossy::default()
+        };
+        let of_anas = Lossy { one_of: self.lossy, first_of_digit: self.loses_first_of_digit, ..of_bens };
+        let wire = Wire::new(of_anas, of_bens, &mut self.tasks);
         self.wires.insert(epoch, wire);
         self.ana.order(epoch, MediaOrder::Prepare(Role::Offerer));
     }
@@ -166,26 +141,12 @@ impl Between {
 
     /// What of Ana's voice went more than once over a lossy path, and how often it was not the same to the last bit.
     pub(crate) fn repeats(&self, epoch: Epoch) -> (usize, usize) {
-        let went = self.wires[&epoch].ana.went.borrow();
-        let again = went.values().filter(|same| same.len() > 1);
-        let others = |same: &&Vec<Vec<u8>>| same.iter().any(|one| one != &same[0]);
-        (again.clone().count(), again.filter(others).count())
+        self.wires[&epoch].ana.repeats()
     }
 
     /// The packets of Ana's digits that went over a lossy path, in order: sequence number, timestamp, marker.
     pub(crate) fn digits(&self, epoch: Epoch) -> Vec<(u16, u32, bool)> {
-        let went = self.wires[&epoch].ana.went.borrow();
-        let word = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
-        let mut all: Vec<_> = went
-            .values()
-            .map(|same| &same[0])
-            .filter(|packet| packet[1] & 0x7f == EVENT)
-            .map(|packet| {
-                (u16::from_be_bytes([packet[2], packet[3]]), word(&packet[4..8]), packet[1] & MARKER != 0)
-            })
-            .collect();
-        all.sort_unstable();
-        all
+        self.wires[&epoch].ana.digits()
     }
 
     /// How many datagrams of Ana's DTLS flights were lost, and of Ben's.
@@ -295,7 +256,7 @@ impl Between {
                 self.told.extend(list.iter().map(|one| String::from_utf8(one.0.clone()).unwrap()));
                 let list = match self.direct {
                     true => list,
-                    false => list.iter().filter_map(|one| redirect(one, end)).collect(),
+                    false => list.iter().filter_map(|one| end.redirect(one)).collect(),
                 };
                 to.order(epoch, MediaOrder::Candidates { list, complete });
             }
@@ -306,51 +267,6 @@ impl Between {
             | MediaReport::Voice(_) => {}
         }
     }
-
-    fn wire(&mut self) -> Wire {
-        let (cut, unchecked, at_ben, at_ana): (Arc<AtomicBool>, Arc<AtomicBool>, _, _) =
-            (Arc::default(), Arc::default(), socket(), socket());
-        let end = |at: &UdpSocket| End {
-            real: watch::Sender::new(None),
-            seen_at: at.local_addr().unwrap(),
-            voices: Arc::default(),
-            went: Arc::new(watch::Sender::new(Went::new())),
-            unseen: Arc::default(),
-        };
-        let wire = Wire { ana: end(&at_ben), ben: end(&at_ana), cut, unchecked };
-        let only_ice = self.only_ice;
-        let of_flight = self.loses_first_of_flight;
-        let of_bens = Lossy { first_of_flight: of_flight, ..Lossy::default() };
-        let lossy = Lossy {
-            one_of: self.lossy,
-            first_of_digit: self.loses_first_of_digit,
-            first_of_flight: of_flight,
-        };
-        // What Ben sends to "Ana" leaves from "Ben" to where Ana is, and the other way round.
-        self.tasks.spawn(forward(
-            (only_ice, of_bens, [&wire.cut, &wire.unchecked]),
-            at_ben.clone(),
-            at_ana.clone(),
-            &wire.ana,
-            &wire.ben,
-        ));
-        self.tasks.spawn(forward(
-            (only_ice, lossy, [&wire.cut, &wire.unchecked]),
-            at_ana,
-            at_ben,
-            &wire.ben,
-            &wire.ana,
-        ));
-        wire
-    }
-}
-
-/// What a path loses.
-#[derive(Clone, Copy, Default)]
-struct Lossy {
-    one_of: Option<usize>,
-    first_of_digit: bool,
-    first_of_flight: bool,
 }
 
 /// The same description as an ahoy wrote it that did not know telephone events.
@@ -362,69 +278,6 @@ fn without_events(text: &str) -> String {
     };
     assert!(text.contains("a=rtpmap:110 telephone-event/48000"), "it names them");
     text.lines().filter(keeps).map(line).collect()
-}
-
-fn socket() -> Arc<UdpSocket> {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_nonblocking(true).unwrap();
-    Arc::new(UdpSocket::from_std(socket).unwrap())
-}
-
-fn forward(
-    (only_ice, lossy, [cut, unchecked]): (bool, Lossy, [&Arc<AtomicBool>; 2]),
-    from: Arc<UdpSocket>,
-    out: Arc<UdpSocket>,
-    to: &End,
-    of: &End,
-) -> impl Future<Output = ()> + use<> {
-    let unchecked = unchecked.clone();
-    let (cut, to, voices, went) = (cut.clone(), to.real.subscribe(), of.voices.clone(), of.went.clone());
-    let (unseen, mut seen) = (of.unseen.clone(), HashSet::new());
-    async move {
-        let mut packet = [0; 2048];
-        while let Ok(length) = from.recv(&mut packet).await {
-            let packet = &packet[..length];
-            // RFC 7983: 128 to 191 is RTP or RTCP; RFC 5761: RTCP has 192 to 223 in its second byte.
-            if (128..192).contains(&packet[0]) && !(192..224).contains(&packet[1]) {
-                let number = voices.fetch_add(1, Ordering::Relaxed);
-                if lossy.one_of.is_some() {
-                    let name = [&packet[8..12], &packet[2..4]].concat().try_into().unwrap();
-                    went.send_modify(|went| went.entry(name).or_default().push(packet.to_vec()));
-                }
-                let first = packet[1] == EVENT | MARKER;
-                if lossy.one_of.is_some_and(|one_of| number % one_of == one_of - 1)
-                    || lossy.first_of_digit && first
-                {
-                    continue;
-                }
-            }
-            // RFC 6347 §4.1: ChangeCipherSpec, and the messages of the handshake.
-            if lossy.first_of_flight && [20, 22].contains(&packet[0]) && seen.insert(packet.to_vec()) {
-                unseen.fetch_add(1, Ordering::Relaxed);
-                continue;
-            }
-            // STUN begins with 0 to 3.
-            let check = packet[0] <= 3;
-            if only_ice && !check || check && unchecked.load(Ordering::Relaxed) {
-                continue;
-            }
-            let target = *to.borrow();
-            if let Some(target) = target.filter(|_| !cut.load(Ordering::Relaxed)) {
-                out.send_to(packet, target).await.ok();
-            }
-        }
-    }
-}
-
-/// The candidate with the address where `end` is seen. Only IPv4 is used.
-fn redirect(candidate: &Opaque, end: &End) -> Option<Opaque> {
-    let text = std::str::from_utf8(&candidate.0).unwrap();
-    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-    let real: SocketAddr = format!("{}:{}", words[4], words[5]).parse().ok().filter(SocketAddr::is_ipv4)?;
-    end.real.send_replace(Some(real));
-    words[4] = end.seen_at.ip().to_string();
-    words[5] = end.seen_at.port().to_string();
-    Some(Opaque(words.join(" ").into_bytes()))
 }
 
 /// The same description with the first byte of its fingerprint changed.

@@ -4,6 +4,7 @@
 //! Must not: judge a call, or reach into a daemon otherwise than a user can.
 
 mod awake;
+mod capture;
 mod desk;
 mod net;
 mod people;
@@ -18,6 +19,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 
 pub use awake::{Awake, Mark};
+pub use capture::{Capture, Packet};
 pub use desk::{Desk, flag, number, text};
 pub use net::Net;
 pub use people::{
