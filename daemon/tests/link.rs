@@ -279,6 +279,36 @@ async fn a_link_that_hangs_in_its_dialing_dials_anew_when_our_network_changes() 
 }
 
 #[tokio::test]
+async fn while_somebody_waits_a_dead_connection_is_left_and_a_hanging_try_is_followed_by_others() {
+    let (mut ana, listener, mut old) = standing().await;
+    let ToRelay::Send(sent) = said(&mut old).await else { panic!("nothing sent") };
+    say(&mut old, ToClient::Accepted { id: sent.id }).await;
+    assert_eq!(ana.accepted().await, 1);
+    ana.link.hurry();
+    assert!(matches!(old.next().await, Some(Ok(Message::Ping(_)))), "it is asked for a sign of life");
+    old.flush().await.unwrap();
+    // It answers, so nobody dials; from now on nothing is answered, as by a network that has gone.
+    ana.link.send(envelope(&key(2), 2, OPEN)).unwrap();
+    let ToRelay::Send(sent) = said(&mut old).await else { panic!("nothing sent") };
+    say(&mut old, ToClient::Accepted { id: sent.id }).await;
+    assert_eq!(ana.accepted().await, 2);
+    let dialed = clock::timeout(Duration::ZERO, listener.accept()).await;
+    assert!(dialed.is_err(), "a connection that answers is enough");
+    ana.link.send(envelope(&key(2), 3, OPEN)).unwrap();
+    ana.link.hurry();
+    let tries = async {
+        let (first, _) = listener.accept().await.unwrap();
+        let (second, _) = listener.accept().await.unwrap();
+        let (third, _) = listener.accept().await.unwrap();
+        (first, second, third)
+    };
+    let (_first, _second, third) = clock::timeout(AT_MOST, tries).await.expect("one try after the other");
+    assert_eq!(ana.down().await, "the relay fell silent");
+    let _new = greet(third).await;
+    ana.up().await;
+}
+
+#[tokio::test]
 async fn a_list_of_tokens_is_not_lost_when_the_link_has_no_room_for_orders() {
     let late = Token::from_bytes([6; 16]).hash();
     let (ana, listener) = played(LinkRole::Claimed { key: key(1), tokens: vec![OPEN.hash()] }).await;

@@ -114,6 +114,10 @@ impl<'a> Step<'a> {
             };
             self.stepped.release.events.push((kind, data));
         }
+        if record.fact == Fact::PathLost {
+            // The next path is agreed on by the relays, which may have gone with the last one.
+            self.stepped.orders.push(Order::Signal(signal::SignalingOrder::Hurry));
+        }
         if record.fact == Fact::Ended {
             self.stepped.ended.push((view.peer, at_unix_us));
         }

@@ -3,6 +3,7 @@
 //! Lives here: its handle, and when it connects. What is said on a connection: `link/talk.rs`; the socket: `link/socket.rs`.
 //! Must not: open an envelope, know a call, or know other links.
 
+mod hurry;
 mod looks;
 mod socket;
 mod talk;
@@ -17,6 +18,7 @@ use ahoy_proto::limits;
 use ahoy_proto::plate::{PlateAsk, PlateNews};
 use ed25519_dalek::SigningKey;
 use futures_util::{SinkExt as _, StreamExt as _};
+use hurry::Hurry;
 use looks::{Look, Looks};
 use socket::{Ended, Socket, Tries, attempt};
 use tokio::sync::{mpsc, watch};
@@ -119,6 +121,12 @@ impl LinkHandle {
         self.wanted.send_modify(|wanted| wanted.networks += 1);
     }
 
+    /// Somebody waits for this link: a connection that is dead is noticed now, and one that does not come is tried again every
+    /// half second, for half a minute.
+    pub fn hurry(&self) {
+        self.wanted.send_modify(|wanted| wanted.hurries += 1);
+    }
+
     /// Asks the relay for fresh credentials.
     pub fn refresh(&self) {
         self.wanted.send_modify(|wanted| wanted.refreshes += 1);
@@ -177,6 +185,8 @@ struct Wanted {
     tokens: BTreeSet<TokenHash>,
     /// How often our network, or whom we believe, has changed.
     networks: u64,
+    /// How often somebody began to wait for this link.
+    hurries: u64,
     /// How often fresh credentials were asked for.
     refreshes: u64,
 }
@@ -189,6 +199,9 @@ pub struct Link {
     wanted: watch::Receiver<Wanted>,
     /// Of the changes of our network, those that were heeded.
     networks: u64,
+    /// Of those who wait for this link, how many were heeded; and when the next try begins for them.
+    hurries: u64,
+    hurry: Hurry,
     /// Of the wishes for fresh credentials, those that were heeded.
     refreshes: u64,
     renewal: Renewal,
@@ -224,13 +237,15 @@ impl Link {
         };
         let (sender, orders) = mpsc::channel(QUEUE);
         let (wanted_in, wanted) =
-            watch::channel(Wanted { trust, tokens: bounded(tokens), networks: 0, refreshes: 0 });
+            watch::channel(Wanted { trust, tokens: bounded(tokens), networks: 0, hurries: 0, refreshes: 0 });
         let link = Self {
             id,
             url,
             claim,
             wanted,
             networks: 0,
+            hurries: 0,
+            hurry: Hurry::default(),
             refreshes: 0,
             renewal: Renewal::default(),
             outbox: Outbox::default(),
@@ -275,6 +290,7 @@ impl Link {
                 Ended::Failed(why) => {
                     tracing::debug!(link = self.id.0, why, "a relay link is down");
                     let again = if self.tries.any() { now } else { backoff.next(began, now, jitter()) };
+                    let again = self.hurry.due().map_or(again, |due| due.min(again));
                     self.down(why, up_since.is_some()).await;
                     again
                 }
@@ -291,7 +307,7 @@ impl Link {
             if self.ends.is_some_and(|ends| idle || ends <= now) {
                 return false;
             }
-            if self.new_network() && !displaced {
+            if (self.new_network() | self.new_hurry()) && !displaced {
                 not_before = now;
             }
             if !idle && now >= not_before && self.orders.is_empty() {
@@ -322,6 +338,16 @@ impl Link {
     fn new_network(&mut self) -> bool {
         let networks = self.wanted.borrow_and_update().networks;
         std::mem::replace(&mut self.networks, networks) != networks
+    }
+
+    /// Whether somebody began to wait for this link since this was last asked.
+    fn new_hurry(&mut self) -> bool {
+        let hurries = self.wanted.borrow_and_update().hurries;
+        let new = std::mem::replace(&mut self.hurries, hurries) != hurries;
+        if new {
+            self.hurry.begin(clock::now());
+        }
+        new
     }
 
     /// Whether somebody waits for fresh credentials since this was last asked.
@@ -369,7 +395,7 @@ impl Link {
             self.try_again();
         }
         loop {
-            let ends = self.ends;
+            let (ends, hurry) = (self.ends, self.hurry.due());
             tokio::select! {
                 (known, opened) = self.tries.opened() => {
                     self.known = known;
@@ -380,7 +406,10 @@ impl Link {
                     Some(order) => self.take(order),
                     None => self.ends = Some(clock::now() + FINISH_WITHIN),
                 },
-                Ok(()) = self.wanted.changed() => if self.new_network() {
+                Ok(()) = self.wanted.changed() => if self.new_network() | self.new_hurry() {
+                    self.try_again();
+                },
+                () = clock::sleep_until(hurry.unwrap_or_default()), if hurry.is_some() => if self.hurry.is_time(clock::now()) {
                     self.try_again();
                 },
                 () = clock::sleep_until(ends.unwrap_or_default()), if ends.is_some() => return Err(Ended::Over),

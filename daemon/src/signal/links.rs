@@ -151,6 +151,11 @@ impl Links {
         self.links.values().for_each(|one| one.handle.network_changed());
     }
 
+    /// A call waits for a path: every link looks whether it still stands, and does not wait long for its next try.
+    pub(super) fn hurry(&self) {
+        self.links.values().for_each(|one| one.handle.hurry());
+    }
+
     /// Credentials are about to end and a path waits for fresh ones.
     pub(super) fn refresh(&self) {
         self.links.values().filter(|one| one.ice_servers.end.is_some()).for_each(|one| one.handle.refresh());

@@ -95,6 +95,8 @@ pub enum SignalingOrder {
     },
     /// Our own network has changed: look whether the relays are still there.
     NetworkChanged,
+    /// A call has lost its path and waits: look whether the relays are still there, and try again at once and often.
+    Hurry,
     /// A path is about to begin and its credentials are about to end: ask for fresh ones.
     Refresh,
     /// Tell how each relay of ours stands, and how long a trip there takes.

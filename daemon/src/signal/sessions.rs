@@ -159,6 +159,7 @@ impl Sessions {
             SignalingOrder::Pong { call, leg } => self.pong((call, leg)),
             SignalingOrder::Bye { call, peer, unanswered } => self.bye(time, call, peer, unanswered),
             SignalingOrder::NetworkChanged
+            | SignalingOrder::Hurry
             | SignalingOrder::Refresh
             | SignalingOrder::Look(_)
             | SignalingOrder::BeginMirror

@@ -167,6 +167,9 @@ impl Task {
         if matches!(order, SignalingOrder::NetworkChanged) {
             self.links.network_changed();
         }
+        if matches!(order, SignalingOrder::Hurry) {
+            self.links.hurry();
+        }
         if matches!(order, SignalingOrder::Refresh) {
             self.links.refresh();
         }

@@ -23,8 +23,11 @@ pub enum ConnectError {
     /// No such host, nothing listens, no network.
     #[error("the relay cannot be reached: {0}")]
     Unreachable(#[source] io::Error),
-    /// The certificate is not believed, or TLS failed.
+    /// The certificate is not believed.
     #[error("the relay's certificate is refused: {0}")]
+    Certificate(#[source] io::Error),
+    /// TLS failed before a certificate could be judged, or after it.
+    #[error("no TLS with the relay: {0}")]
     Tls(#[source] io::Error),
     /// No certificate can be judged.
     #[error(transparent)]
@@ -44,9 +47,17 @@ pub(super) async fn seal(url: &RelayUrl, trust: &Trust, tcp: TcpStream) -> Resul
     let name = ServerName::try_from(url.host().to_owned()).map_err(bad_name)?;
     let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(|error| {
         trust.failed(&error);
-        ConnectError::Tls(error)
+        match refuses_certificate(&error) {
+            true => ConnectError::Certificate(error),
+            false => ConnectError::Tls(error),
+        }
     })?;
     Ok(Stream::Sealed(Box::new(tls)))
+}
+
+fn refuses_certificate(error: &io::Error) -> bool {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// Bytes to and from a relay.

@@ -3,6 +3,8 @@
 //! Lives here: the tries to open it, frames to messages and back, and why a connection ended.
 //! Must not: know what a frame means to the link.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use ahoy_proto::frame::{CloseCode, SUBPROTOCOL, ToClient, ToRelay};
@@ -94,49 +96,50 @@ fn at(date: &str) -> Option<i64> {
     read.ok().map(jiff::Timestamp::as_second)
 }
 
-/// The tries that are under way. When our network changes a new one begins at once; the one that began before goes on
+/// So many tries go on beside each other.
+const TRIES: usize = 4;
+
+/// The tries that are under way. When our network changes, or somebody waits, a new one begins at once; those that began before go on
 /// beside it, so that a network that changes all the time starves none. The first that opens wins.
 #[derive(Default)]
-pub(super) struct Tries {
-    first: Option<Attempt>,
-    again: Option<Attempt>,
-}
+pub(super) struct Tries(Vec<Attempt>);
 
 impl Tries {
-    /// One more; the newest of two gives way to it.
+    /// One more. Where there are too many the first goes on, and the next gives way.
     pub(super) fn begin(&mut self, attempt: Attempt) {
-        if self.first.is_none() { self.first = Some(attempt) } else { self.again = Some(attempt) }
+        if self.0.len() == TRIES {
+            drop(self.0.remove(1));
+        }
+        self.0.push(attempt);
     }
 
     /// Whether any is under way.
     pub(super) fn any(&self) -> bool {
-        self.first.is_some() || self.again.is_some()
+        !self.0.is_empty()
     }
 
     /// Drops them.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        self.0.clear();
     }
 
     /// The first that opens, or why the last of them failed. Without any: never. Dropping it loses nothing.
     pub(super) async fn opened(&mut self) -> (Known, Result<Socket, String>) {
-        loop {
-            let Self { first, again } = self;
-            let done = tokio::select! {
-                done = ended(first) => { *first = None; done }
-                done = ended(again) => { *again = None; done }
-            };
-            if done.1.is_ok() || !self.any() {
-                return done;
+        poll_fn(|cx| {
+            let mut nth = 0;
+            while let Some(attempt) = self.0.get_mut(nth) {
+                let Poll::Ready(done) = attempt.as_mut().poll(cx) else {
+                    nth += 1;
+                    continue;
+                };
+                drop(self.0.remove(nth));
+                if done.1.is_ok() || self.0.is_empty() {
+                    return Poll::Ready(done);
+                }
             }
-        }
-    }
-}
-
-async fn ended(attempt: &mut Option<Attempt>) -> (Known, Result<Socket, String>) {
-    match attempt {
-        Some(attempt) => attempt.await,
-        None => std::future::pending().await,
+            Poll::Pending
+        })
+        .await
     }
 }
 

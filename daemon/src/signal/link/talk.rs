@@ -39,7 +39,14 @@ impl Link {
                 return Ok(Ended::Over);
             }
             let renew = self.renewal.due().filter(|_| welcome);
-            let due = [Some(ping_at), Some(heard + limits::DEAD_AFTER), sign_by, self.ends, renew];
+            let due = [
+                Some(ping_at),
+                Some(heard + limits::DEAD_AFTER),
+                sign_by,
+                self.hurry.due(),
+                self.ends,
+                renew,
+            ];
             let due = due.into_iter().flatten().min().unwrap_or(ping_at);
             tokio::select! {
                 order = self.orders.recv(), if self.ends.is_none() => match order {
@@ -54,9 +61,12 @@ impl Link {
                     Some(order) => self.take(order),
                 },
                 Ok(()) = self.wanted.changed() => {
-                    if self.new_network() {
+                    let changed = self.new_network();
+                    if changed {
                         // The next connection begins beside this one: what answers first stays.
                         self.try_again();
+                    }
+                    if changed | self.new_hurry() {
                         sign_by.get_or_insert(clock::now() + SIGN_WITHIN);
                         write(sink, Message::Ping(self.question())).await?;
                     }
@@ -72,6 +82,7 @@ impl Link {
                         // What the relay says by itself tells nothing of the way to it.
                         if *repeated == self.question() {
                             sign_by = None;
+                            self.hurry.end();
                             self.tries.clear();
                         }
                     }
@@ -92,6 +103,9 @@ impl Link {
                     if now >= heard + limits::DEAD_AFTER || sign_by.is_some_and(|by| by <= now) {
                         return Err(Ended::Failed("the relay fell silent".to_owned()));
                     }
+                    if self.hurry.is_time(now) {
+                        self.try_again();
+                    }
                     if renew.is_some_and(|at| at <= now) {
                         self.renew(sink).await?;
                     }
@@ -104,9 +118,9 @@ impl Link {
         }
     }
 
-    /// What is asked of the relay after this change of our network.
+    /// What is asked of the relay after this change of our network, or since somebody waits for it.
     fn question(&self) -> Bytes {
-        Bytes::from(format!("network {}", self.networks))
+        Bytes::from(format!("network {}", self.networks + self.hurries))
     }
 
     /// What the relay says.
@@ -216,6 +230,7 @@ impl Link {
     ) -> Result<(), Ended> {
         *welcome = true;
         self.up_since.get_or_insert(clock::now());
+        self.hurry.end();
         self.last_why = None;
         tracing::debug!(link = self.id.0, "a relay link is up");
         self.report(FromLink::Up { ice_servers }).await;
