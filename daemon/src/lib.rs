@@ -3,6 +3,7 @@
 //! Lives here: the list of rooms. What each owns is told in its head comment and in ARCHITECTURE.md.
 //! Must not: hold code of its own.
 
+pub mod account;
 pub mod bus;
 pub mod config;
 pub mod contacts;

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use ahoyd::system::lock::{LockError, StateLock};
 use ahoyd::system::paths::Paths;
 use ahoyd::system::store::Store;
 use ahoyd::system::{census, clock, log, memory, ready};
-use ahoyd::{bus, desktop, diagnosis, history, identity, media, signal};
+use ahoyd::{account, bus, contacts, desktop, diagnosis, history, identity, media, signal};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
@@ -55,12 +56,33 @@ pub(crate) fn main() -> ExitCode {
         outcome
     });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Last::Over) => ExitCode::SUCCESS,
+        Ok(Last::Anew) => {
+            eprintln!("ahoyd: cannot begin anew: {}", begin_anew());
+            ExitCode::FAILURE
+        }
         Err(error) => {
             eprintln!("ahoyd: {error:#}");
             if error.is::<ConfigError>() { ExitCode::from(WRONG_CONFIGURATION) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    /// With the process.
+    Over,
+    /// With another one in the same process: nothing in memory is left of an account that is no longer ours.
+    Anew,
+}
+
+/// Runs this program once more, in the place of this one. Returns only if that fails.
+fn begin_anew() -> std::io::Error {
+    let program = std::env::current_exe().ok().filter(|program| program.exists());
+    // The file may have been replaced by an update: the kernel still knows the one that runs.
+    let program = program.unwrap_or_else(|| "/proc/self/exe".into());
+    std::process::Command::new(program).args(std::env::args_os().skip(1)).exec()
 }
 
 /// Whether a file would be taken as the configuration, by the parser that takes it.
@@ -79,7 +101,7 @@ fn check(file: &Path) -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
+async fn run(arguments: Arguments) -> anyhow::Result<Last> {
     let paths = Paths::find(arguments.config)?;
     let config = Config::load(&paths.config)?;
     log::begin(config.log.level);
@@ -95,6 +117,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Err(LockError::Taken) => return second(),
         Err(error) => return Err(error).context("locking the state directory"),
     };
+    let settled = account::settle(&paths).context("settling what was decided about the account")?;
+    if let Some(aside) = &settled.came {
+        tracing::info!(kept = %aside.display(), "an imported account is in use; what was here before is kept aside");
+    }
+    if settled.left {
+        tracing::info!("the account was taken off this machine");
+    }
+    // An imported account brings its settings.
+    let config = if settled.came.is_some() { Config::load(&paths.config)? } else { config };
     let own = identity::open(&paths.identity(), config.account.name.as_deref(), &config.relay.urls)
         .context("loading the identity")?;
     let own = Arc::new(own);
@@ -113,6 +144,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
     let (desktop_out, desktop_reports) = mpsc::channel(4);
     let (diagnosis_out, findings) = mpsc::channel(1);
+    let (account_out, account_reports) = mpsc::channel(1);
 
     let shown = Shown::new(bus_orders, engine::account_row(&own, "offline", String::new()));
     let (keep, kept) = watch::channel(config.history);
@@ -135,7 +167,18 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         server: |server, wire, trust| Box::pin(media::peer::probe(server, wire, trust)),
     };
     let diagnosis = diagnosis::Diagnosis::new(probes, diagnosis_out);
-    let ports = Ports { signal: signal_orders, standing, media, history: history_orders, keep, diagnosis };
+    let judges = account::Judges {
+        whole: |dir| identity::whole(dir).map_err(|error| error.to_string()),
+        keys: identity::judge,
+        contact: contacts::is_contact,
+        token: contacts::is_token,
+        settings: |text| {
+            Config::parse(text, Path::new("config.toml")).map(drop).map_err(|error| error.to_string())
+        },
+    };
+    let account = account::Accounts::new(judges, account_out);
+    let history = history_orders;
+    let ports = Ports { signal: signal_orders, standing, media, history, keep, diagnosis, account };
     let inbox = Inbox {
         commands,
         bus: bus_reports,
@@ -144,6 +187,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         history: history_reports,
         desktop: desktop_reports,
         diagnosis: findings,
+        account: account_reports,
     };
     let chosen = Chosen::read(&std::fs::read(paths.chosen()).unwrap_or_default());
     let files = Files { paths, store, chosen };
@@ -160,16 +204,17 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     store_thread.end();
     match ended {
-        Ended::Stopped => Ok(()),
+        Ended::Stopped => Ok(Last::Over),
+        Ended::Anew => Ok(Last::Anew),
         Ended::NameTaken => second(),
     }
 }
 
 /// The first daemon goes on; for the service manager this start was a success.
-fn second() -> anyhow::Result<()> {
+fn second() -> anyhow::Result<Last> {
     ready::ready(SECOND);
     eprintln!("ahoyd: {SECOND}");
-    Ok(())
+    Ok(Last::Over)
 }
 
 /// No core file of ours: keys, names and calls would lie in it, where others keep files for a long time. A debugger of the same

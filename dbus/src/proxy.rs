@@ -230,6 +230,9 @@ interface! {
         export_card() -> String;
         cards() -> Vec<Dict>;
         revoke_card(id: &str) -> ();
+        export(into: zbus::Fd<'_>) -> ();
+        import(from: zbus::Fd<'_>) -> String;
+        remove() -> (u32, u32);
     }
     constant {
         String: id address;

@@ -25,6 +25,10 @@ pub const PING: &str = "ping";
 /// [`Reply::features`] of a callee whose offer follows. Without it the caller offers, with message 3.
 pub const CALLEE_OFFERS: &str = "callee-offers";
 
+/// What a [`HelloKind::Bye`] names whose sender's account has ended: it is about no call. Older programs know no such call, and do
+/// nothing.
+pub const NO_CALL: CallId = CallId::from_bytes([0; 16]);
+
 /// The payload of message 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
@@ -65,7 +69,7 @@ pub struct ReplyTo {
 pub enum HelloKind {
     /// To call.
     Ring,
-    /// The sender was killed in that call and no longer knows it.
+    /// The sender was killed in that call and no longer knows it; about [`NO_CALL`]: its account has ended.
     Bye,
     /// The sender called in vain.
     Missed,

@@ -1,7 +1,9 @@
 //! `ahoyctl account …`.
 //!
-//! Lives here: who we are, our card for somebody, our name.
+//! Lives here: who we are, our card for somebody, our name; the account as a whole: `account/whole.rs`.
 //! Must not: hold a key.
+
+mod whole;
 
 use ahoy_dbus::Dict;
 use serde_json::json;
@@ -47,6 +49,24 @@ Example: ahoyctl account cards")]
         /// Its id, or a unique beginning of it: see `account cards`
         card: String,
     },
+    /// Write the whole account into a file, sealed by a passphrase
+    #[command(
+        after_help = "Keys, contacts, cards given out, settings: to move to another machine, or to keep.
+The file is age's (age-encryption.org), and `age -d` opens it, too.
+Example: ahoyctl account export ~/ahoy.age"
+    )]
+    Export(whole::Export),
+    /// Bring an exported account to this machine
+    #[command(after_help = "ahoyd begins anew with it. The same address, the same safety numbers: contacts
+notice nothing. Where it came from: ahoyctl account remove --moved, for two
+machines must not be one account at once.
+Example: ahoyctl account import ~/ahoy.age")]
+    Import(whole::Import),
+    /// End this account for good
+    #[command(after_help = "Contacts are told, and see it in their list. Nobody can be you again without an
+exported file. ahoyd begins anew, as on its first day; settings stay.
+Example: ahoyctl account remove --yes")]
+    Remove(whole::Remove),
     /// Set your name as others see it
     #[command(after_help = "Example: ahoyctl account name 'Ana B.'")]
     Name {
@@ -66,6 +86,9 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
             let card = ask(desk.bus.account(&path).await?.export_card(&options)).await?;
             desk.out.either(json!({"card": card}), &[&card])?;
         }
+        Some(What::Export(args)) => whole::export(desk, &path, args).await?,
+        Some(What::Import(args)) => whole::import(desk, &path, args).await?,
+        Some(What::Remove(args)) => whole::remove(desk, &path, args).await?,
         Some(What::Cards) => show_cards(desk, &path).await?,
         Some(What::Revoke { card, .. }) => {
             ask(desk.bus.account(&path).await?.revoke_card(&card, &Dict::new())).await?;

@@ -295,6 +295,9 @@ async fn show_all(desk: &Desk, id: &str) -> Result<(), Fault> {
     let yes_or_no = |name: &str| if row.flag(name) { "yes" } else { "no" }.to_owned();
     let mut pairs: Vec<(&str, String)> =
         ["name", "id", "address", "safety-number"].map(|key| (key, row.text(key).to_owned())).to_vec();
+    if row.flag("ended") {
+        pairs.push(("account", "ended: they said so".to_owned()));
+    }
     pairs.extend(["verified", "mutual", "favorite", "blocked"].map(|key| (key, yes_or_no(key))));
     pairs.extend(["ring-policy", "preconnect"].map(|key| (key, row.text(key).to_owned())));
     pairs.push(("relay-only", yes_or_no("relay-only")));
@@ -317,7 +320,7 @@ fn show_rows(desk: &Desk, rows: Vec<Dict>) -> Result<(), Fault> {
 
 fn line(row: &Props) -> Vec<String> {
     let policy = row.text("ring-policy");
-    let mut remarks: Vec<String> = ["blocked", "favorite", "verified"].map(str::to_owned).to_vec();
+    let mut remarks: Vec<String> = ["ended", "blocked", "favorite", "verified"].map(str::to_owned).to_vec();
     remarks.retain(|remark| row.flag(remark));
     if !["", "normal"].contains(&policy) {
         remarks.push(format!("rings: {policy}"));

@@ -44,7 +44,12 @@ pub(super) fn answer(answer: Answer) -> Answer {
         Answer::Findings(found) => Answer::Findings(
             found.into_iter().map(|it| Finding { sentence: sentence(&it.sentence), ..it }).collect(),
         ),
-        Answer::Done | Answer::Call(_) | Answer::Flag(_) | Answer::Stats(_) | Answer::Count(_) => answer,
+        Answer::Done
+        | Answer::Call(_)
+        | Answer::Flag(_)
+        | Answer::Stats(_)
+        | Answer::Count(_)
+        | Answer::Told(..) => answer,
     }
 }
 

@@ -154,6 +154,7 @@ fn row(contact: ContactRow) -> Row {
         ("volume", manner.volume.into()),
         ("ping", manner.ping.into()),
         ("ping-there", contact.ping_there.into()),
+        ("ended", contact.ended.into()),
         ("safety-number", contact.safety_number.into()),
         ("added-at", contact.added_at.into()),
         ("last-call-at", contact.last_call_at.into()),

@@ -161,7 +161,7 @@ fn leaves_the_engine(interface: &str, member: &str, message: &Message) -> bool {
             "SetDnd" | "SetRinger" | "SetDevice" | "SetSetting" | "ResetSetting" | "Reload" | "Diagnose",
         )
         | ("Contacts", "Add" | "Set" | "Verify" | "Block" | "Unblock" | "Remove")
-        | ("Account", "ExportCard" | "Cards" | "RevokeCard")
+        | ("Account", "ExportCard" | "Cards" | "RevokeCard" | "Export" | "Import" | "Remove")
         | ("AudioDevice", "Use")
         | (callers::PROPERTIES, "Set") => true,
         ("Manager", "Dial") => {

@@ -4,6 +4,7 @@
 //! Must not: know what a key means.
 
 use std::collections::{BTreeMap, HashMap};
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use ahoy_call::Others;
 use ahoy_proto::words::{NOTE, Words};
@@ -84,6 +85,14 @@ impl Options {
         let words = Words::own(typed.trim(), NOTE);
         let words = words.map_err(|unfit| Fault::option(format!("Option '{key}' is not taken: {unfit}.")))?;
         Ok(Some(words).filter(|words| !words.is_empty()).map(String::from))
+    }
+
+    /// An open file, `h`.
+    pub(super) fn descriptor(&mut self, key: &'static str) -> Result<Option<OwnedFd>, Fault> {
+        self.typed(key, "h", |value| {
+            let Variant::Fd(fd) = value else { return None };
+            fd.as_fd().try_clone_to_owned().ok()
+        })
     }
 
     /// A boolean, `b`.

@@ -103,6 +103,16 @@ pub(super) fn understand<F: DeserializeOwned, T>(
     read(stem, file).ok_or(Fault::Damaged)
 }
 
+/// Whether a contact's file of that name (without its ending) holds one.
+pub fn is_contact(stem: &str, bytes: &[u8]) -> bool {
+    serde_json::from_slice(bytes).is_ok_and(|file| contact(stem, file).is_some())
+}
+
+/// The same of the note of a card that was given out.
+pub fn is_token(stem: &str, bytes: &[u8]) -> bool {
+    serde_json::from_slice(bytes).is_ok_and(|file| token(stem, file).is_some())
+}
+
 fn contact(stem: &str, file: ContactFile) -> Option<(PeerId, Row)> {
     let account = Card::peek(&file.card)?;
     let peer = account.peer_id();
@@ -161,13 +171,13 @@ pub(super) fn put(path: &Path, content: Content, gate: &Gate) -> io::Result<()> 
         Content::Contact(file) => serde_json::to_vec(&file)?,
         Content::Row(row) => {
             let now: ContactFile = serde_json::from_slice(&std::fs::read(path)?)?;
-            let (mutual, last_call_at) = (now.mutual, now.last_call_at);
-            serde_json::to_vec(&ContactFile { mutual, last_call_at, ..row.file(now.card) })?
+            let (mutual, ended, last_call_at) = (now.mutual, now.ended, now.last_call_at);
+            serde_json::to_vec(&ContactFile { mutual, ended, last_call_at, ..row.file(now.card) })?
         }
         Content::Noted(row) => {
             let now: ContactFile = serde_json::from_slice(&std::fs::read(path)?)?;
-            let (mutual, last_call_at) = (row.mutual, row.last_call_at);
-            serde_json::to_vec(&ContactFile { mutual, last_call_at, ..now })?
+            let (mutual, ended, last_call_at) = (row.mutual, row.ended, row.last_call_at);
+            serde_json::to_vec(&ContactFile { mutual, ended, last_call_at, ..now })?
         }
         Content::Token(file) => serde_json::to_vec(&file)?,
         Content::Bound(peer) => {

@@ -22,6 +22,9 @@ pub(super) struct ContactFile {
     /// Files of before do not say.
     #[serde(default)]
     pub(super) ping_there: bool,
+    /// They said that their account has ended. Files of before do not say.
+    #[serde(default)]
+    pub(super) ended: bool,
     pub(super) added_at: i64,
     pub(super) last_call_at: i64,
     #[serde(flatten)]

@@ -16,4 +16,5 @@ mod tests;
 pub use crate::values::roster::{Known, Roster, Token};
 pub use crate::values::rows::{ContactChange, ContactFilter, ContactRow};
 pub use change::Change;
+pub use disk::{is_contact, is_token};
 pub use store::{Added, Contacts};

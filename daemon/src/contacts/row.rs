@@ -21,6 +21,8 @@ pub(super) struct Row {
     pub(super) mutual: bool,
     /// They answer our pings, as they said last.
     pub(super) ping_there: bool,
+    /// They said that their account has ended.
+    pub(super) ended: bool,
     pub(super) added_at: i64,
     pub(super) last_call_at: i64,
     /// What a person decided, if it is not the usual: most contacts pay nothing for it.
@@ -37,6 +39,7 @@ impl Row {
             blocked,
             mutual,
             ping_there,
+            ended: false,
             added_at,
             last_call_at: 0,
             manner: None,
@@ -52,6 +55,7 @@ impl Row {
             blocked,
             mutual,
             ping_there,
+            ended,
             added_at,
             last_call_at,
             manner,
@@ -59,7 +63,8 @@ impl Row {
         let manner = boxed(manner);
         // A version before took names as they came.
         let name = words::name(&name, "Somebody");
-        Self { account, name: name.into(), blocked, mutual, ping_there, added_at, last_call_at, manner }
+        let name = name.into();
+        Self { account, name, blocked, mutual, ping_there, ended, added_at, last_call_at, manner }
     }
 
     /// As its file, with the text of the card.
@@ -71,6 +76,7 @@ impl Row {
             blocked: self.blocked,
             mutual: self.mutual,
             ping_there: self.ping_there,
+            ended: self.ended,
             added_at: self.added_at,
             last_call_at: self.last_call_at,
             manner: self.manner(),
@@ -87,6 +93,7 @@ impl Row {
             blocked: self.blocked,
             mutual: self.mutual,
             ping_there: self.ping_there,
+            ended: self.ended,
             ping: None,
             manner: self.manner(),
             safety_number: own.safety_number(self.account),

@@ -330,10 +330,10 @@ impl Contacts {
             match then {
                 Then::Row(peer, row) => {
                     // What was noted while it was being written stays.
-                    let of = |row: &Row| (row.mutual, row.ping_there, row.last_call_at);
+                    let of = |row: &Row| (row.mutual, row.ping_there, row.ended, row.last_call_at);
                     let noted = self.rows.get(&peer).map(of);
-                    let (mutual, ping_there, last_call_at) = noted.unwrap_or(of(&row));
-                    self.rows.insert(peer, Row { mutual, ping_there, last_call_at, ..row });
+                    let (mutual, ping_there, ended, last_call_at) = noted.unwrap_or(of(&row));
+                    self.rows.insert(peer, Row { mutual, ping_there, ended, last_call_at, ..row });
                 }
                 Then::Gone(peer) => drop(self.rows.remove(&peer)),
                 Then::Listed(hash, at) => {
@@ -366,7 +366,28 @@ impl Contacts {
 
     /// A handshake with this contact was completed: they hold our card.
     pub fn set_mutual(&mut self, peer: PeerId) {
-        self.note(peer, |row| !std::mem::replace(&mut row.mutual, true));
+        self.note(peer, |row| {
+            // Who speaks has an account, whatever was said before.
+            let ended = std::mem::replace(&mut row.ended, false);
+            !std::mem::replace(&mut row.mutual, true) || ended
+        });
+    }
+
+    /// They said that their account has ended. True if that is new.
+    pub fn set_ended(&mut self, peer: PeerId) -> bool {
+        let new = self.rows.get(&peer).is_some_and(|row| !row.ended);
+        self.note(peer, |row| !std::mem::replace(&mut row.ended, true));
+        new
+    }
+
+    /// Whom a farewell goes to: everybody but the blocked.
+    pub fn to_be_told(&self) -> Vec<PeerId> {
+        self.rows.iter().filter(|(_, row)| !row.blocked).map(|(&peer, _)| peer).collect()
+    }
+
+    /// Nobody was added and no card is out: an account that nobody knows.
+    pub fn is_untouched(&self) -> bool {
+        self.rows.is_empty() && self.tokens.is_empty()
     }
 
     /// Whether we let this contact see that we can be reached, and they us, as they said last.

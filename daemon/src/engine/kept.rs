@@ -90,6 +90,10 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Done::Answer(answer) => Ok(answer),
+            Done::Account(result, answer) => {
+                result.map_err(|error| not_kept(&error))?;
+                Ok(self.account_is(answer))
+            }
         }
     }
 

@@ -4,9 +4,10 @@
 //! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
 //! `credentials.rs`, `diagnoses.rs`, `lines.rs`, `pings.rs`; `step.rs` says what an input comes to. The engine's hands:
 //! `perform.rs` (steps and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no
-//! call), `test_call.rs`, `pairing.rs`.
+//! call), `test_call.rs`, `pairing.rs`, `accounts.rs`.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
+mod accounts;
 mod credentials;
 mod devices;
 mod diagnoses;
@@ -39,6 +40,7 @@ use std::time::Duration;
 use ahoy_call::{Event, Moment, Phone};
 use tokio::sync::{mpsc, watch};
 
+use self::accounts::Accounts;
 use self::credentials::Waits;
 use self::devices::Devices;
 use self::diagnoses::Diagnoses;
@@ -63,7 +65,7 @@ use crate::values::diagnosis::Finding;
 use crate::values::own::Own;
 use crate::values::request::Asked;
 use crate::values::tone::Tone;
-use crate::{bus, desktop, diagnosis, history, media, signal};
+use crate::{account, bus, desktop, diagnosis, history, media, signal};
 
 /// Where orders go. Every queue is bounded; a full one is a failed port.
 #[derive(Debug)]
@@ -80,6 +82,8 @@ pub struct Ports {
     pub keep: watch::Sender<history::Retention>,
     /// Whoever looks around.
     pub diagnosis: diagnosis::Diagnosis,
+    /// Whoever seals the account, and opens such a file.
+    pub account: account::Accounts,
 }
 
 /// Where inputs come from. Commands are read first, so that a person is never queued behind the network.
@@ -99,6 +103,8 @@ pub struct Inbox {
     pub desktop: mpsc::Receiver<desktop::Report>,
     /// Of whoever looks around.
     pub diagnosis: mpsc::Receiver<Vec<Finding>>,
+    /// Of whoever seals the account.
+    pub account: mpsc::Receiver<account::Report>,
 }
 
 /// The daemon's own files while it runs.
@@ -119,6 +125,8 @@ pub enum Ended {
     Stopped,
     /// Another daemon holds the name on the bus.
     NameTaken,
+    /// The account is another, or none: all begins anew.
+    Anew,
 }
 
 /// The owner of all call state.
@@ -144,6 +152,7 @@ pub struct Engine {
     lines: Lines,
     pings: Pings,
     pairing: Pairings,
+    accounts: Accounts,
     upkeep: Upkeep,
     outages: Outages,
     /// The service manager knows that we are there.
@@ -197,6 +206,7 @@ impl Engine {
             lines: Lines::default(),
             pings: Pings::default(),
             pairing: Pairings::default(),
+            accounts: Accounts::default(),
             outages: Outages::default(),
             announced: false,
             tone: None,
@@ -220,11 +230,17 @@ impl Engine {
             if self.upkeep.calendar_was_set() {
                 self.look_at_calendar();
             }
+            if self.accounts.begins_anew() {
+                self.on_event(Event::Stopping);
+                self.wind_down(inbox).await;
+                return Ended::Anew;
+            }
             let (due, dnd_until) = (self.due(), self.ring_policy.dnd().until);
             tokio::select! {
                 biased;
                 () = &mut stop => {
                     self.on_event(Event::Stopping);
+                    ready::stopping();
                     self.wind_down(inbox).await;
                     return Ended::Stopped;
                 }
@@ -250,6 +266,7 @@ impl Engine {
                 Some(report) = inbox.signal.recv() => self.on_signal(report),
                 Some(report) = inbox.media.recv() => self.on_media(report),
                 Some(findings) = inbox.diagnosis.recv() => self.on_findings(findings),
+                Some(report) = inbox.account.recv() => self.on_account(report),
                 Some(desktop::Report::NetworkChanged) = inbox.desktop.recv() => self.on_network(),
                 Ok(()) = disk.changed() => {
                     let sentence = disk.borrow_and_update().clone();
@@ -274,6 +291,7 @@ impl Engine {
             self.outages.deadline(),
             self.waits.deadline(),
             self.pairing.deadline(),
+            self.accounts.deadline(),
             Some(self.upkeep.deadline()),
         ];
         all.into_iter().flatten().min().unwrap_or_default()
@@ -287,6 +305,7 @@ impl Engine {
         self.write_chosen(now);
         self.follow_outages(now);
         self.tick_pairing(now);
+        self.go_on_with_farewell(now);
         for due in self.upkeep.due(now) {
             match due {
                 Due::Alive => ready::watchdog(),
@@ -304,7 +323,6 @@ impl Engine {
 
     /// Gives the ports at most two seconds to say goodbye and to commit.
     async fn wind_down(mut self, mut inbox: Inbox) {
-        ready::stopping();
         self.write_chosen(Moment::from_micros(u64::MAX));
         let written = self.shown.newest();
         self.order_signal(signal::SignalingOrder::Stop);

@@ -83,6 +83,7 @@ impl Engine {
             }
             Ok(Act::Diagnose) => return self.diagnose(reply),
             Ok(Act::Pair(request)) => return self.on_pairing_request(reply, request),
+            Ok(Act::Account(request)) => return self.on_account_request(reply, request),
             Ok(Act::Adjust(adjust)) => {
                 match self.ports.media.device(media::DeviceOrder::Adjust(adjust.clone())) {
                     Ok(()) => {

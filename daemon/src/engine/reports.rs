@@ -36,6 +36,12 @@ impl Engine {
             signal::Report::Anew(relay) => self.on_relay_anew(&relay),
             signal::Report::Looped { bytes, relays } => self.on_looped(media::Carried { bytes, relays }),
             signal::Report::Mutual(peer) => self.contacts.set_mutual(peer),
+            signal::Report::Farewell { peer, told } => self.on_farewell(peer, told),
+            signal::Report::Ended(peer) => {
+                if self.contacts.set_ended(peer) {
+                    self.shown.publish(bus::Publication::ContactChanged(hex(peer)));
+                }
+            }
             signal::Report::Pinged { call, leg, peer } => self.on_ping(call, leg, peer),
             signal::Report::PingOver { job, peer, took } => {
                 if self.pings.over(peer, job, took) {

@@ -3,7 +3,9 @@
 //! Lives here: JSON, CSV (RFC 4180) and a calendar (RFC 5545), page by page into a file descriptor that may be a pipe.
 //! Must not: hold all rows at once, or wait for a reader that does not read.
 
+use std::fs::OpenOptions;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -51,6 +53,27 @@ pub(super) fn write(
     }
     put(into, tail(format), PATIENCE)?;
     Ok(Answer::Count(count))
+}
+
+/// The whole database, in a new file that only this user can read.
+pub(super) fn copy(path: &Path, to: &Path) -> Result<Answer, Denied> {
+    let unwritten = |error: &dyn std::fmt::Display| {
+        let sentence = format!("The history cannot be copied: {error}.");
+        Denied::new(DeniedKind::Failed, sentence)
+    };
+    // SQLite fills an empty file that is there, and leaves its mode.
+    OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(|error| unwritten(&error))?;
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let db = db.map_err(|error| query::unreadable(&error))?;
+    let into = to.to_str().ok_or_else(|| unwritten(&"the folder's name is no text"))?;
+    db.execute("VACUUM INTO ?1", [into]).map_err(|error| unwritten(&error))?;
+    Ok(Answer::Done)
 }
 
 /// All of a file at once.

@@ -5,8 +5,7 @@
 
 mod disk;
 
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,12 +15,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
 use super::believed::Calendar;
-use super::{
-    Entry, HeldAnswer, HistoryFilter, HistoryOrder, Report, Retention, Unfinished, export, prune, query,
-};
+use super::{Entry, HeldAnswer, HistoryOrder, Report, Retention, Unfinished, export, prune, query};
 use crate::system::{clock, failpoint, memory};
 use crate::values::request::{Answer, Denied, DeniedKind, HistoryRequest, Reply};
-use crate::values::rows::ExportFormat;
 
 /// Exports that may run at once.
 const EXPORTS: usize = 2;
@@ -203,7 +199,15 @@ impl Keeper {
                 return Some(self.changed(changed, reply));
             }
             HistoryRequest::Export { format, filter, into } => {
-                self.export(format, filter, into.0, reply);
+                self.export(reply, move |path| {
+                    let outcome = export::write(path, format, filter, &into.0);
+                    drop(into);
+                    outcome
+                });
+                return None;
+            }
+            HistoryRequest::Copy(to) => {
+                self.export(reply, move |path| export::copy(path, &to));
                 return None;
             }
         };
@@ -292,7 +296,7 @@ impl Keeper {
     }
 
     /// A reader may be slow, so that nobody else waits for it here.
-    fn export(&mut self, format: ExportFormat, filter: HistoryFilter, into: OwnedFd, reply: Reply) {
+    fn export(&mut self, reply: Reply, write: impl FnOnce(&Path) -> Result<Answer, Denied> + Send + 'static) {
         let running = Arc::clone(&self.exports);
         if running.load(Ordering::Relaxed) >= EXPORTS {
             let sentence = "Two exports run already: wait for one to end.";
@@ -304,8 +308,7 @@ impl Keeper {
         running.fetch_add(1, Ordering::Relaxed);
         let path = self.path.clone();
         let work = move || {
-            let outcome = export::write(&path, format, filter, &into);
-            drop(into);
+            let outcome = write(&path);
             running.fetch_sub(1, Ordering::Relaxed);
             drop(reply.send(outcome));
         };

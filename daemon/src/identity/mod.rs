@@ -91,6 +91,12 @@ struct Stored {
     shown_relays: Vec<String>,
 }
 
+/// What every version of it says.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 impl Drop for Stored {
     fn drop(&mut self) {
         let secrets = [&mut self.device, &mut self.noise].into_iter().chain(&mut self.account);
@@ -167,6 +173,28 @@ fn open_at(dir: &Path, name: Option<&str>, relays: &[String], now_s: i64) -> Res
         save(&path, &stored)?;
     }
     Ok(own)
+}
+
+/// The whole file, for a sealed copy of the account.
+pub fn whole(dir: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    let path = dir.join("own.json");
+    let stored = read(&path)?.ok_or_else(|| damaged(&path, "it is gone"))?;
+    serde_json::to_vec_pretty(&stored)
+        .map(Zeroizing::new)
+        .map_err(|error| IdentityError::Unusable { path, source: error.into() })
+}
+
+/// The address of the account whose keys are in such a file, whoever wrote it; a sentence if they are none.
+pub fn judge(file: &[u8]) -> Result<String, String> {
+    let none = || "The keys in the file are damaged.".to_owned();
+    let Versioned { version } = serde_json::from_slice(file).map_err(|_| none())?;
+    if version > VERSION {
+        return Err("The keys in the file were written by a newer ahoyd.".to_owned());
+    }
+    let stored: Stored = serde_json::from_slice(file).map_err(|_| none())?;
+    let own = revive(&stored, Path::new("")).map_err(|_| none())?;
+    let inboxes = stored.inboxes.values().all(|text| signing_key(text).is_some());
+    if inboxes { Ok(own.address()) } else { Err(none()) }
 }
 
 /// Changes our name as others see it, for this and later starts. `configured` says that the configuration holds a name,
@@ -254,10 +282,6 @@ fn revive(stored: &Stored, path: &Path) -> Result<Own, IdentityError> {
 }
 
 fn read(path: &Path) -> Result<Option<Stored>, IdentityError> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
     let unusable = |source| IdentityError::Unusable { path: path.to_owned(), source };
     let text = match std::fs::read(path) {
         Ok(text) => Zeroizing::new(text),
@@ -273,7 +297,7 @@ fn read(path: &Path) -> Result<Option<Stored>, IdentityError> {
     let broken = |error: serde_json::Error| {
         damaged(path, &format!("line {}, column {}", error.line(), error.column()))
     };
-    let Version { version } = serde_json::from_slice(&text).map_err(broken)?;
+    let Versioned { version } = serde_json::from_slice(&text).map_err(broken)?;
     if version > VERSION {
         return Err(IdentityError::Newer { path: path.to_owned() });
     }

@@ -79,6 +79,8 @@ pub enum SignalingOrder {
         /// They had called and we had not answered.
         unanswered: bool,
     },
+    /// Tell every device of a contact that this account ends.
+    Farewell(PeerId),
     /// Ask every device of a contact for a sign of life.
     Ping {
         /// For the report.
@@ -142,6 +144,15 @@ pub enum Report {
     Links(LinkState),
     /// A handshake with this contact was completed: they have our card.
     Mutual(PeerId),
+    /// Whether a relay has taken a farewell for each device of this contact.
+    Farewell {
+        /// The contact.
+        peer: PeerId,
+        /// One has; else there was no way to tell it.
+        told: bool,
+    },
+    /// This contact says that its account has ended.
+    Ended(PeerId),
     /// A contact that may see whether we can be reached wants to know.
     Pinged {
         /// For the answer.

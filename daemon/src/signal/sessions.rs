@@ -59,6 +59,7 @@ pub(super) struct Sessions {
     lines: BTreeMap<Key, PeerLine>,
     by_session: BTreeMap<SessionId, Key>,
     one_shot: Vec<Repeat>,
+    farewells: Vec<(EnvelopeId, PeerId)>,
     pings: Pings,
     claimed: bool,
     dropped: Dropped,
@@ -84,6 +85,7 @@ impl Sessions {
             lines: BTreeMap::new(),
             by_session: BTreeMap::new(),
             one_shot: Vec::new(),
+            farewells: Vec::new(),
             pings: Pings::default(),
             claimed: false,
             dropped: Dropped::default(),
@@ -158,6 +160,7 @@ impl Sessions {
             SignalingOrder::Ping { job, peer } => self.ping(time, job, peer),
             SignalingOrder::Pong { call, leg } => self.pong((call, leg)),
             SignalingOrder::Bye { call, peer, unanswered } => self.bye(time, call, peer, unanswered),
+            SignalingOrder::Farewell(peer) => self.farewell(time, peer),
             SignalingOrder::NetworkChanged
             | SignalingOrder::Hurry
             | SignalingOrder::Refresh
@@ -197,6 +200,7 @@ impl Sessions {
             }
         }
         self.one_shot.retain_mut(|errand| errand.id != envelope || !errand.route.taken(relay));
+        self.farewell_taken(envelope);
         self.carried()
     }
 

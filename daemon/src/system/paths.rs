@@ -66,6 +66,26 @@ impl Paths {
         self.state.join("chosen.json")
     }
 
+    /// An account that was imported, while it is written; nothing looks there.
+    pub fn coming(&self) -> PathBuf {
+        self.state.join("coming")
+    }
+
+    /// An account that was imported and takes its place at the next start.
+    pub fn come(&self) -> PathBuf {
+        self.state.join("come")
+    }
+
+    /// The decision that the account goes at the next start.
+    pub fn leaving(&self) -> PathBuf {
+        self.state.join("leaving")
+    }
+
+    /// A copy of the past calls, while it is being sealed.
+    pub fn copy_of_history(&self) -> PathBuf {
+        self.state.join("history.copy")
+    }
+
     /// What signaling has seen and must not take twice.
     pub fn replay(&self) -> PathBuf {
         self.state.join("replay")

@@ -3,6 +3,7 @@
 //! Lives here: plain values, one file a subject.
 //! Must not: do anything: no I/O, no clock; know the engine or a port.
 
+pub mod account;
 pub mod board;
 pub mod budget;
 pub mod contact_rules;
@@ -11,6 +12,7 @@ pub mod diagnosis;
 pub mod dnd;
 pub mod happening;
 pub mod ice;
+pub mod lease;
 pub mod line;
 pub mod media;
 pub mod own;

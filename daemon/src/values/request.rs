@@ -3,7 +3,7 @@
 //! Lives here: requests, guards, answers and denials, as values.
 //! Must not: know D-Bus, but for the names of its errors: `bus/` spells the rest.
 
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ahoy_call::{CallId, DeclineReason, Digits, Others, Scope};
@@ -12,9 +12,11 @@ pub use ahoy_dbus::ErrorName as DeniedKind;
 use tokio::sync::oneshot;
 use tracing::Level;
 
+use crate::values::account::AccountRequest;
 use crate::values::devices::{Adjust, Flow};
 use crate::values::diagnosis::Finding;
 use crate::values::dnd::Dnd;
+pub use crate::values::lease::Lease;
 use crate::values::pairing::PairingRequest;
 use crate::values::rows::{
     ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Stats,
@@ -51,6 +53,8 @@ pub enum Request {
     Daemon(DaemonRequest),
     /// Becoming somebody's contact by a code.
     Pairing(PairingRequest),
+    /// The account as a whole.
+    Account(AccountRequest),
 }
 
 /// What is asked about calls.
@@ -141,6 +145,8 @@ pub enum HistoryRequest {
         /// Where to; closed when all is written.
         into: Lease,
     },
+    /// The whole database, into a new file at this path. The daemon's own wish.
+    Copy(PathBuf),
 }
 
 /// What is asked of sound devices.
@@ -206,19 +212,9 @@ requests!(
     History(HistoryRequest),
     Device(DeviceRequest),
     Daemon(DaemonRequest),
-    Pairing(PairingRequest)
+    Pairing(PairingRequest),
+    Account(AccountRequest)
 );
-
-/// An open file of a client's, closed when it is dropped.
-#[derive(Debug)]
-pub struct Lease(pub OwnedFd);
-
-impl PartialEq for Lease {
-    /// The same descriptor.
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_raw_fd() == other.0.as_raw_fd()
-    }
-}
 
 ahoy_call::words! {
     /// What a sound device is chosen for.
@@ -313,6 +309,8 @@ pub enum Answer {
     Cards(Vec<(String, String, i64)>),
     /// How many.
     Count(u32),
+    /// How many were told, of so many.
+    Told(u32, u32),
     /// What a look around found.
     Findings(Vec<Finding>),
 }

@@ -82,6 +82,16 @@ impl Roster {
         }
     }
 
+    /// The same, without a right that was given to anybody.
+    pub fn without_tokens(&self) -> Self {
+        Self {
+            own: Arc::clone(&self.own),
+            contacts: self.contacts.clone(),
+            cards: Arc::clone(&self.cards),
+            tokens: Arc::default(),
+        }
+    }
+
     /// A contact of ours.
     pub fn contact(&self, peer: PeerId) -> Option<&Known> {
         let at = self.contacts.binary_search_by_key(&peer, |it| it.peer).ok()?;

@@ -111,6 +111,8 @@ pub struct ContactRow {
     pub mutual: bool,
     /// They answer our pings, as they said last.
     pub ping_there: bool,
+    /// They said that their account has ended.
+    pub ended: bool,
     /// Our last ping since the daemon began; filled where one contact is asked for.
     pub ping: Option<Ping>,
     /// What a person decided about them.

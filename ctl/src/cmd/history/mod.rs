@@ -3,7 +3,6 @@
 //! Lives here: lists and searches, the story of one call, exporting, marking as seen, removing.
 //! Must not: read the database; the daemon does.
 
-mod draft;
 mod story;
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,9 +12,9 @@ use ahoy_dbus::{Dict, types};
 use serde_json::json;
 use zbus::Variant;
 
-use self::draft::Draft;
 use super::Desk;
 use crate::bus::ask;
+use crate::draft::Draft;
 use crate::fault::{Exit, Fault};
 use crate::pick;
 use crate::print;

@@ -33,6 +33,7 @@ use crate::engine::shown::Focus;
 use crate::media;
 use crate::system::paths::Paths;
 use crate::system::store::{Gate, Store};
+use crate::values::account::AccountRequest;
 use crate::values::board::Board;
 use crate::values::devices::Adjust;
 use crate::values::dnd::Dnd;
@@ -90,6 +91,8 @@ pub(super) enum Act {
     Diagnose,
     /// A code is wanted, typed, or given up.
     Pair(PairingRequest),
+    /// Something is to become of the account as a whole.
+    Account(AccountRequest),
     /// Something was picked in passing. `lasting`: the answer waits until it would outlive the daemon.
     Chosen { lasting: bool },
 }
@@ -123,6 +126,8 @@ pub(super) enum Done {
     Own(Result<Box<Own>, Denied>),
     /// Something was looked up.
     Answer(Answer),
+    /// What the next run begins with.
+    Account(io::Result<()>, Answer),
 }
 
 impl Components<'_> {
@@ -135,6 +140,7 @@ impl Components<'_> {
             Request::Device(request) => devices::on_request(request, self),
             Request::Daemon(request) => daemon::on_request(request, self),
             Request::Pairing(request) => Ok(Act::Pair(request)),
+            Request::Account(request) => Ok(Act::Account(request)),
         }
     }
 }

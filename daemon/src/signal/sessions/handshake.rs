@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Event, Moment, PeerId, RingPolicy};
-use ahoy_proto::hello::{CALLEE_OFFERS, Hello, HelloKind};
+use ahoy_proto::hello::{CALLEE_OFFERS, Hello, HelloKind, NO_CALL};
 use ahoy_proto::limits;
 use ahoy_proto::session::{Called, Ephemeral, SessionId};
 
@@ -92,6 +92,10 @@ impl Sessions {
                     return Err(Cause::Replayed);
                 }
                 self.rung(time, came, called, &hello, sender, handshake)?;
+            }
+            HelloKind::Bye if hello.call == NO_CALL => {
+                self.replay.insert(peer, handshake);
+                self.out.push(Out::Report(Report::Ended(peer)));
             }
             HelloKind::Bye => {
                 let (call, leg) = (hello.call, sender.leg);
@@ -223,6 +227,7 @@ fn let_in_mark(call: CallId) -> Mark {
 fn is_kept_for_too_long(unix_s: i64, hello: &Hello) -> bool {
     let lives = match hello.kind {
         HelloKind::Missed => limits::TTL,
+        HelloKind::Bye if hello.call == NO_CALL => limits::TTL,
         HelloKind::Ring | HelloKind::Bye | HelloKind::Ping | HelloKind::Card(_) => hello.lifetime,
     };
     let most = i64::try_from((lives + CLOCK_SLACK).as_secs()).unwrap_or(i64::MAX);

@@ -1,4 +1,4 @@
-//! What is sent without a session: a `bye`, and the note of a call that nobody there heard.
+//! What is sent without a session: a `bye`, the farewell of an account, and the note of a call that nobody there heard.
 //!
 //! Lives here: how long each is offered, and how many at once.
 //! Must not: wait for an answer: there is none.
@@ -6,17 +6,21 @@
 use std::time::Duration;
 
 use ahoy_call::{CallId, Moment, PeerId};
-use ahoy_proto::hello::HelloKind;
+use ahoy_proto::envelope::EnvelopeId;
+use ahoy_proto::hello::{HelloKind, NO_CALL};
 use ahoy_proto::limits;
 
 use super::rings::About;
 use super::{Key, Sessions, Time};
-use crate::signal::peer_line::Repeat;
+use crate::signal::Report;
+use crate::signal::peer_line::{Out, Repeat};
 
 /// How long a `bye` is of use: the other's own window is over by then.
 const BYE_LIVES: Duration = Duration::from_secs(60);
 /// How long a note of a missed call is offered to a relay that does not take it.
 const NOTE_TRIED: Duration = Duration::from_secs(600);
+/// How long a farewell is offered: its owner waits for it.
+const FAREWELL_TRIED: Duration = Duration::from_secs(20);
 /// Errands on their way at once.
 const MOST_ERRANDS: usize = 64;
 
@@ -36,6 +40,45 @@ impl Sessions {
                 left.then(|| Repeat::new(route, calling.message_1().to_vec(), time.now, BYE_LIVES))?
             });
             self.run_errand(time.now, errand);
+        }
+    }
+
+    /// Tells each device of a contact that this account ends: into its mailbox, for who is away now. Reported when a relay has
+    /// each, or at once if there is no way.
+    pub(super) fn farewell(&mut self, time: Time, peer: PeerId) {
+        let mut sent = false;
+        for (device, _) in self.peers.devices(time.unix_s, peer) {
+            if self.one_shot.len() >= MOST_ERRANDS {
+                break;
+            }
+            let about = About {
+                call: NO_CALL,
+                peer,
+                leg: device.leg_id(),
+                lifetime: BYE_LIVES,
+                kind: HelloKind::Bye,
+            };
+            let errand = self.begin(time, &about).and_then(|(calling, route)| {
+                let errand = Repeat::new(route, calling.message_1().to_vec(), time.now, FAREWELL_TRIED)?;
+                Some(errand.kept(limits::TTL))
+            });
+            if let Some(errand) = &errand {
+                self.farewells.push((errand.id, peer));
+                sent = true;
+            }
+            self.run_errand(time.now, errand);
+        }
+        if !sent {
+            self.out.push(Out::Report(Report::Farewell { peer, told: false }));
+        }
+    }
+
+    /// A relay has taken this envelope.
+    pub(super) fn farewell_taken(&mut self, envelope: EnvelopeId) {
+        let Some(at) = self.farewells.iter().position(|(id, _)| *id == envelope) else { return };
+        let (_, peer) = self.farewells.swap_remove(at);
+        if self.farewells.iter().all(|(_, other)| *other != peer) {
+            self.out.push(Out::Report(Report::Farewell { peer, told: true }));
         }
     }
 
