@@ -1,6 +1,7 @@
 //! Do two machines and a relay between them make two contacts, and in every other case none and a sentence?
 //!
-//! Lives here: whole pairings in virtual time, with links that break, people who give up, and strangers.
+//! Lives here: the rig, whole pairings in virtual time, people who give up, disks, strangers. Codes: `tests/codes.rs`; relays:
+//! `tests/relays.rs`.
 //! Must not: know what the messages between the two hold; proto's tests alter each.
 
 use std::collections::VecDeque;
@@ -8,10 +9,14 @@ use std::collections::VecDeque;
 use ahoy_proto::card::CardDevice;
 use ahoy_proto::identity::DeviceCertificate;
 use ahoy_proto::pair::meeting::Chance;
+use ahoy_proto::plate::{PlateNews, PlateOver};
 use ahoy_proto::relay_url::RelayUrl;
 use ed25519_dalek::SigningKey;
 
 use super::*;
+
+mod codes;
+mod relays;
 
 const ANA: usize = 0;
 const BEN: usize = 1;
@@ -254,71 +259,6 @@ fn a_code_said_and_typed_makes_two_contacts() {
 }
 
 #[test]
-fn a_code_ends_after_ten_minutes_and_says_so_half_a_minute_before() {
-    let mut r = Rig::new();
-    r.start(ANA).unwrap();
-    r.after(Duration::from_secs(569));
-    assert!(!r.sides[ANA].row().ends_soon);
-    r.after(Duration::from_secs(1));
-    assert!(r.sides[ANA].row().ends_soon && r.state(ANA) == Some(PairingState::Waiting));
-    r.after(Duration::from_secs(30));
-    r.failed(ANA, PairingEnd::Expired);
-    // And who types it then hears so.
-    r.join(BEN, r.code()).unwrap();
-    r.failed(BEN, PairingEnd::NoSuchCode);
-    r.nobody();
-}
-
-#[test]
-fn wrong_words_spend_the_code_and_the_third_makes_both_wait() {
-    let mut r = Rig::new();
-    for _ in 0..3 {
-        r.start(ANA).unwrap();
-        r.join(BEN, wrong(&r.code())).unwrap();
-        r.failed(ANA, PairingEnd::WrongCode);
-        r.failed(BEN, PairingEnd::WrongCode);
-        assert_eq!(r.made, [0, 0], "no card is even made");
-    }
-    let code = r.code();
-    for who in [ANA, BEN] {
-        assert_eq!(r.start(who).unwrap_err().kind, DeniedKind::RateLimited);
-        let denied = r.join(who, code.clone()).unwrap_err();
-        assert!(denied.sentence.contains("10 min"), "{denied:?}");
-    }
-    r.after(Duration::from_secs(599));
-    assert!(r.start(ANA).is_err());
-    r.after(Duration::from_secs(1));
-    r.start(ANA).unwrap();
-    r.join(BEN, r.code()).unwrap();
-    assert_eq!(r.state(BEN), Some(PairingState::Paired));
-}
-
-#[test]
-fn a_success_forgives_what_failed_before() {
-    let mut r = Rig::new();
-    for _ in 0..3 {
-        for _ in 0..2 {
-            r.start(ANA).unwrap();
-            r.join(BEN, wrong(&r.code())).unwrap();
-        }
-        r.start(ANA).unwrap();
-        r.join(BEN, r.code()).unwrap();
-        assert_eq!(r.state(ANA), Some(PairingState::Paired));
-    }
-}
-
-#[test]
-fn a_spent_code_brings_nobody() {
-    let mut r = Rig::new();
-    r.start(ANA).unwrap();
-    let code = r.code();
-    r.join(BEN, wrong(&code)).unwrap();
-    r.join(BEN, code).unwrap();
-    r.failed(BEN, PairingEnd::NoSuchCode);
-    r.nobody();
-}
-
-#[test]
 fn who_gives_up_ends_it_for_both_at_any_moment() {
     for passes in 1..12 {
         for gives_up in [ANA, BEN] {
@@ -338,79 +278,6 @@ fn who_gives_up_ends_it_for_both_at_any_moment() {
             }
         }
     }
-}
-
-#[test]
-fn a_link_that_breaks_at_any_moment_ends_it_with_a_sentence() {
-    for passes in 1..12 {
-        for breaks in [ANA, BEN] {
-            let mut r = Rig::new();
-            r.passes = passes;
-            r.start(ANA).unwrap();
-            r.join(BEN, r.code()).unwrap();
-            r.passes = 0;
-            let to_do = r.sides[breaks].lost(r.now, RELAYS[0]);
-            r.carry_out(breaks, to_do);
-            let row = r.sides[breaks].row();
-            assert!(
-                row.state == Some(PairingState::Paired) || row.reason == Some(PairingEnd::Lost),
-                "{row:?}"
-            );
-            // The other is told by the relay, or hears nothing.
-            r.after(Duration::from_secs(700));
-            for who in [ANA, BEN] {
-                let row = r.sides[who].row();
-                match row.state {
-                    Some(PairingState::Paired) => assert_eq!(r.kept[who].len(), 1),
-                    Some(PairingState::Failed) => {
-                        assert!(!row.sentence.is_empty());
-                        assert_eq!((r.kept[who].len(), r.made[who] - r.taken_back[who]), (0, 0));
-                    }
-                    other => panic!("{passes}: {other:?}"),
-                }
-            }
-            assert!(r.kept[BEN].is_empty() || !r.kept[ANA].is_empty(), "who joined keeps last");
-        }
-    }
-}
-
-#[test]
-fn a_link_of_another_relay_and_late_words_change_nothing() {
-    let mut r = Rig::new();
-    r.start(ANA).unwrap();
-    assert_eq!(r.sides[ANA].lost(r.now, RELAYS[1]), []);
-    assert_eq!(r.sides[ANA].hear(r.now, RELAYS[1], PlateNews::Over(PlateOver::Expired)), []);
-    r.hear(ANA, PlateNews::Claimed(4_712, Duration::from_secs(600)));
-    assert_eq!((r.code().number, r.state(ANA)), (4_711, Some(PairingState::Waiting)));
-    r.hear(ANA, PlateNews::Said(Body::try_from(vec![1]).unwrap()));
-    assert_eq!(r.state(ANA), Some(PairingState::Waiting), "before anybody is there");
-}
-
-#[test]
-fn both_may_start_and_either_may_join_the_other() {
-    let mut r = Rig::new();
-    r.start(BEN).unwrap();
-    let of_ben = r.code();
-    r.start(ANA).unwrap();
-    r.plate = [Some(BEN), None];
-    assert_ne!(r.code(), of_ben);
-    r.join(ANA, of_ben).unwrap();
-    for who in [ANA, BEN] {
-        assert_eq!(r.state(who), Some(PairingState::Paired));
-    }
-    assert_eq!(r.sides[ANA].row().serial, 2, "the code that Ana showed is another pairing");
-}
-
-#[test]
-fn ones_own_code_is_refused_and_stays_good() {
-    let mut r = Rig::new();
-    r.start(ANA).unwrap();
-    for code in [r.code(), r.code().anywhere()] {
-        let denied = r.join(ANA, code).unwrap_err();
-        assert_eq!(denied.kind, DeniedKind::InvalidOption);
-    }
-    r.join(BEN, r.code()).unwrap();
-    assert_eq!(r.state(ANA), Some(PairingState::Paired));
 }
 
 #[test]
@@ -455,66 +322,6 @@ fn what_is_about_to_succeed_is_not_cut_off() {
     for who in [ANA, BEN] {
         assert_eq!(r.state(who), Some(PairingState::Paired));
     }
-}
-
-#[test]
-fn a_relay_that_does_not_answer_is_too_old_and_the_next_one_is_asked() {
-    let mut r = Rig::new();
-    r.passes = 0;
-    r.start(ANA).unwrap();
-    r.after(ANSWERS_WITHIN);
-    r.failed(ANA, PairingEnd::OldRelay);
-    assert_eq!(r.refused.pop().unwrap().kind, DeniedKind::NotSupported);
-
-    let (draw, own) = (r.draw(), r.cards[ANA].peer_id());
-    let up = RELAYS.map(str::to_owned);
-    let ask = |to_do: &[Do]| match to_do {
-        [Do::Ask(relay, PlateAsk::Claim)] => relay.clone(),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(ask(&r.sides[ANA].start(r.now, own, &up, draw).unwrap()), RELAYS[0]);
-    assert_eq!(ask(&r.sides[ANA].tick(r.now + ANSWERS_WITHIN)), RELAYS[1]);
-    let full = r.sides[ANA].hear(r.now, RELAYS[1], PlateNews::Over(PlateOver::Full));
-    assert!(full.iter().any(|it| matches!(it, Do::Refuse(denied) if denied.kind == DeniedKind::RateLimited)));
-}
-
-#[test]
-fn a_code_is_looked_up_at_every_relay_and_a_named_one_there_alone() {
-    let mut r = Rig::new();
-    let up = RELAYS.map(str::to_owned);
-    let two = RelayUrl::parse(RELAYS[1]).unwrap();
-    let code = Code::draw(4_711, &two, [1, 2, 3, 4]).unwrap();
-    let asked = |to_do: &[Do]| -> Vec<String> {
-        let joins = to_do.iter().filter_map(|it| {
-            if let Do::Ask(relay, PlateAsk::Join(4_711)) = it { Some(relay.clone()) } else { None }
-        });
-        joins.collect()
-    };
-    let (draw, own) = (r.draw(), r.cards[BEN].peer_id());
-    let bare = code.clone().anywhere();
-    assert_eq!(asked(&r.sides[BEN].join(r.now, own, &up, draw, bare.clone()).unwrap()), [RELAYS[0]]);
-    let none = PlateNews::Over(PlateOver::NoSuch);
-    assert_eq!(asked(&r.sides[BEN].hear(r.now, RELAYS[0], none.clone())), [RELAYS[1]]);
-    r.sides[BEN].hear(r.now, RELAYS[1], none);
-    r.failed(BEN, PairingEnd::NoSuchCode);
-
-    // A stranger holds that number at the first relay: the words do not fit there, and it goes on.
-    let draw = r.draw();
-    r.sides[BEN].join(r.now, own, &up, draw, bare).unwrap();
-    let chance = Chance { secret: [7; 64].into(), session: [7; 16] };
-    let (_, first) = Meeting::start(&wrong(&code), "one.example", chance);
-    r.sides[BEN].hear(r.now, RELAYS[0], PlateNews::Met);
-    r.sides[BEN].hear(r.now, RELAYS[0], PlateNews::Said(Body::try_from(first).unwrap()));
-    let left = r.sides[BEN].hear(r.now, RELAYS[0], PlateNews::Over(PlateOver::Left));
-    assert_eq!(asked(&left), [RELAYS[1]]);
-
-    let draw = r.draw();
-    assert_eq!(asked(&r.sides[BEN].join(r.now, own, &up, draw, code.clone()).unwrap()), [RELAYS[1]]);
-    let draw = r.draw();
-    let denied = r.sides[BEN].join(r.now, own, &up[..1], draw, code).unwrap_err();
-    assert_eq!(denied.kind, DeniedKind::NotConnected);
-    let draw = r.draw();
-    assert_eq!(r.sides[BEN].start(r.now, own, &[], draw).unwrap_err().kind, DeniedKind::NotConnected);
 }
 
 #[test]
