@@ -11,6 +11,7 @@ use ahoy_proto::frame::{ToClient, ToRelay};
 use ahoy_proto::hello::{Hello, HelloKind, Reply, VERSION};
 use ahoy_proto::identity::DeviceCertificate;
 use ahoy_proto::pair::code::{Code, relay_name};
+use ahoy_proto::pair::link::{self, Link};
 use ahoy_proto::pair::meeting::{Chance, Meeting, Next};
 use ahoy_proto::relay_url::RelayUrl;
 use ahoy_proto::reliable::{Manner, Reliable};
@@ -240,6 +241,10 @@ pub fn pairing(data: &[u8]) -> bool {
 /// A code as somebody typed it.
 pub fn pairing_code(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else { return false };
+    if let Ok(Link::Pair(code)) = link::parse(text) {
+        assert_eq!(link::parse(&link::of(&code)), Ok(Link::Pair(code)), "one form, read alike");
+        return true;
+    }
     let Ok(code) = Code::parse(text) else { return false };
     assert_eq!(Code::parse(&code.say()).as_ref(), Ok(&code), "what is said is read alike");
     if let Some(relay) = &code.relay {
