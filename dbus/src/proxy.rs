@@ -67,6 +67,7 @@ interface! {
         reset_setting(key: &str) -> ();
         test_call() -> OwnedFd;
         start_pairing() -> String;
+        open_link(link: &str) -> Dict;
         join_pairing(code: &str) -> ();
     }
     running {
@@ -214,12 +215,15 @@ interface! {
         unblock(id: &str) -> ();
         ping(id: &str) -> String;
         remove(id: &str) -> ();
+        requests() -> Vec<Dict>;
+        accept(request: &str) -> String;
+        dismiss(request: &str) -> ();
     }
     signals {
         changed(id: &str);
     }
     changing {
-        u32: count;
+        u32: count request_count;
     }
 }
 

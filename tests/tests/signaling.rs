@@ -118,6 +118,10 @@ impl Phone {
                 | Report::Bound { .. }
                 | Report::Looped { .. }
                 | Report::Plate(..)
+                | Report::CardTaken(..)
+                | Report::CardNotTaken(_)
+                | Report::Card(..)
+                | Report::Asked { .. }
                 | Report::Anew(_)
                 | Report::PingThere(..)
                 | Report::Pinged { .. }
@@ -288,6 +292,10 @@ async fn without_a_relay_the_ring_is_not_carried_and_the_links_say_why() {
             | Report::Bound { .. }
             | Report::Looped { .. }
             | Report::Plate(..)
+            | Report::CardTaken(..)
+            | Report::CardNotTaken(_)
+            | Report::Card(..)
+            | Report::Asked { .. }
             | Report::PingThere(..)
             | Report::Pinged { .. }
             | Report::PingOver { .. }) => panic!("nothing else can be known: {other:?}"),

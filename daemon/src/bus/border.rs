@@ -11,8 +11,9 @@ use ahoy_proto::words::{self, Form, NOTE, SENTENCE, Words, without_nul};
 use crate::values::board::{Board, CallRow, DeviceRow};
 use crate::values::diagnosis::Finding;
 use crate::values::happening::EventData;
+use crate::values::link::LinkRow;
 use crate::values::request::{Answer, Denied};
-use crate::values::rows::{ContactRow, HistoryEvent, HistoryRow, Told};
+use crate::values::rows::{ContactRow, HistoryEvent, HistoryRow, RequestRow, Told};
 use crate::values::setting::Setting;
 
 /// What a sound server may call a device.
@@ -41,6 +42,8 @@ pub(super) fn answer(answer: Answer) -> Answer {
         Answer::Cards(given) => Answer::Cards(
             given.into_iter().map(|(id, name, at)| (plain(id), shown_name(&name), at)).collect(),
         ),
+        Answer::Requests(asking) => Answer::Requests(asking.into_iter().map(request).collect()),
+        Answer::Link(row) => Answer::Link(Box::new(link(*row))),
         Answer::Findings(found) => Answer::Findings(
             found.into_iter().map(|it| Finding { sentence: sentence(&it.sentence), ..it }).collect(),
         ),
@@ -51,6 +54,14 @@ pub(super) fn answer(answer: Answer) -> Answer {
         | Answer::Count(_)
         | Answer::Told(..) => answer,
     }
+}
+
+fn link(row: LinkRow) -> LinkRow {
+    LinkRow { code: plain(row.code), relay: plain(row.relay), name: shown_name(&row.name), ..row }
+}
+
+fn request(row: RequestRow) -> RequestRow {
+    RequestRow { name: words::name(&row.name, "Somebody"), given_to: shown_name(&row.given_to), ..row }
 }
 
 /// Rows of history as they are sent.

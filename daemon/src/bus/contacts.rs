@@ -16,7 +16,7 @@ use super::options::{Dictionary, Options};
 use super::{names, shown};
 use crate::values::contact_rules::{MannerChange, Preconnect, RingPolicy};
 use crate::values::request::{Answer, ContactRequest};
-use crate::values::rows::{ContactChange, ContactFilter, ContactRow};
+use crate::values::rows::{ContactChange, ContactFilter, ContactRow, RequestRow};
 
 /// A row as it is sent, `a{sv}`.
 type Row = BTreeMap<&'static str, Variant<'static>>;
@@ -99,7 +99,26 @@ impl ContactsObject {
         self.0.plain(options, ContactRequest::Remove(id)).await
     }
 
-    /// A contact came, went or changed.
+    #[zbus(out_args("rows"))]
+    async fn requests(&self, options: Dictionary) -> Result<Vec<Row>, Fault> {
+        Options::none(options)?;
+        let Answer::Requests(asking) = self.0.ask(ContactRequest::Requests).await? else {
+            return Err(surprised());
+        };
+        Ok(asking.into_iter().map(request).collect())
+    }
+
+    #[zbus(out_args("id"))]
+    async fn accept(&self, request: String, options: Dictionary) -> Result<String, Fault> {
+        Options::none(options)?;
+        self.0.text(ContactRequest::Accept(request)).await
+    }
+
+    async fn dismiss(&self, request: String, options: Dictionary) -> Result<(), Fault> {
+        self.0.plain(options, ContactRequest::Dismiss(request)).await
+    }
+
+    /// A contact came, went or changed, or somebody asks to be one.
     #[zbus(signal)]
     pub(super) async fn changed(emitter: &SignalEmitter<'_>, id: &str) -> zbus::Result<()>;
 }
@@ -133,6 +152,18 @@ fn read_filter(filter: Dictionary) -> Result<ContactFilter, Fault> {
     };
     filter.finish()?;
     Ok(read)
+}
+
+fn request(asking: RequestRow) -> Row {
+    BTreeMap::from([
+        ("id", asking.id.into()),
+        ("address", asking.address.into()),
+        ("name", asking.name.into()),
+        ("looks-like", asking.twins.into()),
+        ("safety-number", asking.safety_number.into()),
+        ("given-to", asking.given_to.into()),
+        ("asked-at", asking.asked_at.into()),
+    ])
 }
 
 fn row(contact: ContactRow) -> Row {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ahoy_call::Others;
 use ahoy_proto::pair::code::Code;
+use ahoy_proto::pair::link::{self, Link};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::wire::OwnedObjectPath;
@@ -22,6 +23,7 @@ use super::options::{Dictionary, Options};
 use super::{findings, names, settings, shown};
 use crate::system::log;
 use crate::values::dnd::{Dnd, DndMode};
+use crate::values::link::LinkRow;
 use crate::values::pairing::PairingRequest;
 use crate::values::request::{
     Answer, CallRequest, DaemonRequest, Denied, DeniedKind, DeviceRequest, HistoryRequest, Lease,
@@ -123,12 +125,39 @@ impl ManagerObject {
 
     async fn join_pairing(&self, code: String, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
-        let code = Code::parse(&code).map_err(|error| Fault::option(format!("{error}.")))?;
+        // What was copied instead of read out may be the link.
+        let code = if link::is_one(&code) {
+            match read_link(code.trim())? {
+                Link::Pair(code) => code,
+                Link::Card(_) => {
+                    return Err(Fault::option("This is a card and no code: ahoyctl contact add."));
+                }
+            }
+        } else {
+            Code::parse(&code).map_err(|error| Fault::option(format!("{error}.")))?
+        };
         self.0.done(PairingRequest::Join(code)).await
     }
 
     async fn cancel_pairing(&self, options: Dictionary) -> Result<(), Fault> {
         self.0.plain(options, PairingRequest::Cancel).await
+    }
+
+    #[zbus(out_args("holds"))]
+    async fn open_link(&self, link: String, options: Dictionary) -> Result<Held, Fault> {
+        let mut options = Options::from(options);
+        let asks = options.flag("ask")?.unwrap_or(true);
+        options.finish()?;
+        let link = Box::new(read_link(&link)?);
+        let Answer::Link(row) = self.0.ask(DaemonRequest::OpenLink(link, asks)).await? else {
+            return Err(surprised());
+        };
+        let LinkRow { kind, code, relay, name, address, safety_number } = *row;
+        let mut held = Held::from([("kind", kind.into())]);
+        let texts = [("code", code), ("relay", relay), ("name", name), ("address", address)];
+        let told = texts.into_iter().chain([("safety-number", safety_number)]);
+        held.extend(told.filter(|(_, text)| !text.is_empty()).map(|(key, text)| (key, text.into())));
+        Ok(held)
     }
 
     async fn reload(&self, options: Dictionary) -> Result<(), Fault> {
@@ -197,6 +226,14 @@ impl ManagerObject {
         serial: u64,
         data: BTreeMap<&str, Variant<'_>>,
     ) -> zbus::Result<()>;
+}
+
+/// What a link holds, as it is sent.
+type Held = BTreeMap<&'static str, Variant<'static>>;
+
+/// A link that anybody may have made.
+fn read_link(text: &str) -> Result<Link, Fault> {
+    link::parse(text).map_err(|error| Fault::option(format!("{error}.")))
 }
 
 impl Object for ManagerObject {

@@ -230,7 +230,7 @@ pub(super) fn device(row: &DeviceRow) -> Properties {
 
 /// Contacts.
 pub(super) fn contacts(board: &Board) -> Properties {
-    Properties::from([("Count", board.contacts.into())])
+    Properties::from([("Count", board.contacts.into()), ("RequestCount", count(board.asking.iter()).into())])
 }
 
 /// History.

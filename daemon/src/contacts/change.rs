@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use ahoy_call::PeerId;
 
+use super::asker::Asking;
 use super::disk::{self, Content};
 use super::row::Row;
 use crate::system::store::{Gate, Store};
@@ -38,6 +39,14 @@ pub(super) enum Then {
     Listed([u8; 16], i64),
     /// It is not.
     Revoked([u8; 16]),
+    /// This token is listed, and this contact's from the beginning.
+    Theirs([u8; 16], PeerId),
+    /// A token that is listed is this contact's.
+    Bound([u8; 16], PeerId),
+    /// Somebody asks to be a contact.
+    Asks(PeerId, Asking),
+    /// They do not, any more.
+    AsksNot(PeerId),
 }
 
 impl Change {

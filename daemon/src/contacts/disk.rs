@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Token;
-use super::format::{ContactFile, TokenFile, VERSION, hex, peer, unhex};
+use super::asker::{self, Asking};
+use super::format::{AskingFile, ContactFile, TokenFile, VERSION, hex, peer, unhex};
 use super::row::Row;
 use crate::system::file::Access;
 use crate::system::store::Gate;
@@ -29,6 +30,7 @@ pub(super) struct Loaded {
     pub(super) tokens: Vec<Token>,
     /// When each token that nobody uses yet was given out.
     pub(super) unused: BTreeMap<[u8; 16], i64>,
+    pub(super) asking: BTreeMap<PeerId, Asking>,
     pub(super) problems: Vec<String>,
 }
 
@@ -37,9 +39,10 @@ pub(super) struct Loaded {
 pub(super) fn load(dir: &Path) -> io::Result<Loaded> {
     let mut problems = Vec::new();
     file::make_dir(&dir.join("tokens"))?;
+    file::make_dir(&asker::place(dir))?;
     // In one piece: a map that is built at once has no half-empty nodes.
     let rows = read_all(dir, contact, |path, fault| problems.push(contact_aside(path, fault)))?;
-    let rows = rows.into_iter().collect();
+    let rows: BTreeMap<PeerId, Row> = rows.into_iter().collect();
     let tokens = read_all(&dir.join("tokens"), token, |path, fault| {
         problems.push(aside(path, fault, "the note of a card that was given out", "give out a new one"));
     })?;
@@ -48,8 +51,14 @@ pub(super) fn load(dir: &Path) -> io::Result<Loaded> {
     let mut tokens: Vec<Token> = tokens.into_iter().map(|(token, _)| token).collect();
     tokens.sort_unstable_by_key(|token| token.hash);
     tokens.shrink_to_fit();
+    let asking = read_all(&asker::place(dir), asker::read, |path, fault| {
+        problems.push(aside(path, fault, "a request to be a contact", "let them add your card again"));
+    })?;
+    let mut asking: BTreeMap<PeerId, Asking> = asking.into_iter().collect();
+    // Accepted, but not taken away before the program ended.
+    asking.retain(|peer, _| !rows.contains_key(peer));
     problems.sort();
-    Ok(Loaded { rows, tokens, unused, problems })
+    Ok(Loaded { rows, tokens, unused, asking, problems })
 }
 
 fn read_all<F: DeserializeOwned, T>(
@@ -159,6 +168,8 @@ pub(super) enum Content {
     Noted(Box<Row>),
     /// A new token.
     Token(TokenFile),
+    /// Somebody who asks to be a contact.
+    Asking(Box<AskingFile>),
     /// The token belongs to this contact from now on.
     Bound(PeerId),
     /// Removed.
@@ -171,15 +182,16 @@ pub(super) fn put(path: &Path, content: Content, gate: &Gate) -> io::Result<()> 
         Content::Contact(file) => serde_json::to_vec(&file)?,
         Content::Row(row) => {
             let now: ContactFile = serde_json::from_slice(&std::fs::read(path)?)?;
-            let (mutual, ended, last_call_at) = (now.mutual, now.ended, now.last_call_at);
-            serde_json::to_vec(&ContactFile { mutual, ended, last_call_at, ..row.file(now.card) })?
+            let (mutual, ended, told, last_call_at) = (now.mutual, now.ended, now.told, now.last_call_at);
+            serde_json::to_vec(&ContactFile { mutual, ended, told, last_call_at, ..row.file(now.card) })?
         }
         Content::Noted(row) => {
             let now: ContactFile = serde_json::from_slice(&std::fs::read(path)?)?;
-            let (mutual, ended, last_call_at) = (row.mutual, row.ended, row.last_call_at);
-            serde_json::to_vec(&ContactFile { mutual, ended, last_call_at, ..now })?
+            let Row { mutual, ping_there, ended, told, last_call_at, .. } = *row;
+            serde_json::to_vec(&ContactFile { mutual, ping_there, ended, told, last_call_at, ..now })?
         }
         Content::Token(file) => serde_json::to_vec(&file)?,
+        Content::Asking(file) => serde_json::to_vec(&file)?,
         Content::Bound(peer) => {
             let now: TokenFile = serde_json::from_slice(&std::fs::read(path)?)?;
             serde_json::to_vec(&TokenFile { bound: Some(hex(peer.bytes())), ..now })?

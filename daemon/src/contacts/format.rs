@@ -25,6 +25,8 @@ pub(super) struct ContactFile {
     /// They said that their account has ended. Files of before do not say.
     #[serde(default)]
     pub(super) ended: bool,
+    #[serde(default)]
+    pub(super) told: u64,
     pub(super) added_at: i64,
     pub(super) last_call_at: i64,
     #[serde(flatten)]
@@ -40,6 +42,16 @@ pub(super) struct TokenFile {
     /// The id of the contact that it binds to.
     pub(super) bound: Option<String>,
     pub(super) issued_at: i64,
+}
+
+/// The file of somebody who asks to be a contact, `asking/<id>.json`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct AskingFile {
+    pub(super) version: u32,
+    pub(super) card: String,
+    /// The hash of the token by which they asked.
+    pub(super) token: String,
+    pub(super) asked_at: i64,
 }
 
 pub(super) fn hex(id: [u8; 16]) -> String {

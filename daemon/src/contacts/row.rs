@@ -23,6 +23,8 @@ pub(super) struct Row {
     pub(super) ping_there: bool,
     /// They said that their account has ended.
     pub(super) ended: bool,
+    /// The revision of our card that they were sent last, or got when we paired; 0: none that we know of.
+    pub(super) told: u64,
     pub(super) added_at: i64,
     pub(super) last_call_at: i64,
     /// What a person decided, if it is not the usual: most contacts pay nothing for it.
@@ -32,7 +34,7 @@ pub(super) struct Row {
 impl Row {
     /// Somebody who was added just now.
     pub(super) fn new(account: AccountBytes, name: &str, added_at: i64) -> Self {
-        let (blocked, mutual, ping_there) = (false, false, false);
+        let (blocked, mutual, ping_there, told) = (false, false, false, 0);
         Self {
             account,
             name: name.into(),
@@ -40,6 +42,7 @@ impl Row {
             mutual,
             ping_there,
             ended: false,
+            told,
             added_at,
             last_call_at: 0,
             manner: None,
@@ -56,6 +59,7 @@ impl Row {
             mutual,
             ping_there,
             ended,
+            told,
             added_at,
             last_call_at,
             manner,
@@ -64,7 +68,7 @@ impl Row {
         // A version before took names as they came.
         let name = words::name(&name, "Somebody");
         let name = name.into();
-        Self { account, name, blocked, mutual, ping_there, ended, added_at, last_call_at, manner }
+        Self { account, name, blocked, mutual, ping_there, ended, told, added_at, last_call_at, manner }
     }
 
     /// As its file, with the text of the card.
@@ -77,6 +81,7 @@ impl Row {
             mutual: self.mutual,
             ping_there: self.ping_there,
             ended: self.ended,
+            told: self.told,
             added_at: self.added_at,
             last_call_at: self.last_call_at,
             manner: self.manner(),

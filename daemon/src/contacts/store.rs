@@ -1,6 +1,6 @@
 //! The store: what the engine may ask of contacts and of tokens.
 //!
-//! Lives here: adding, changing, removing; tokens, from giving out to revoking; the roster.
+//! Lives here: adding, changing, removing; the roster. Tokens: `tokens.rs`; who asks to be one: `asking.rs`.
 //! Must not: touch a file itself, or know who asks.
 
 use std::collections::BTreeMap;
@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
-use ahoy_proto::envelope;
 use ahoy_proto::identity::AccountBytes;
 use ahoy_proto::words::{NAME, Words, skeleton};
 use tokio::sync::watch;
 
+use super::asker::Asking;
 use super::card_files::Shelf;
 use super::change::{Change, Then};
 use super::disk::{self, Content};
-use super::format::{TokenFile, VERSION, hex};
+use super::format::hex;
 use super::row::{Row, boxed};
 use super::{ContactChange, ContactRow, Known, Roster, Token};
 use crate::system::store::{Gate, Store};
@@ -28,27 +28,23 @@ use crate::values::preconnect::Preconnect;
 use crate::values::request::{Denied, DeniedKind};
 use crate::values::roster::Cards;
 
-/// As many tokens as a relay lists for one inbox.
-const MAX_TOKENS: usize = 16_384;
-
-/// A card that was given out and never used is revoked after so long: 30 days, in microseconds.
-const UNUSED_FOR: i64 = 30 * 86_400 * 1_000_000;
-
 /// Rows of contacts and tokens in memory, their cards in files. Owned by the engine.
 /// What a person asks for is a [`Change`]: decided here, written on the store's thread, and so when it comes back to
 /// [`Self::commit`]. What the daemon notes by itself is so at once and written soon.
 pub struct Contacts {
-    dir: PathBuf,
-    own: Arc<Own>,
+    pub(super) dir: PathBuf,
+    pub(super) own: Arc<Own>,
     preconnect: Preconnect,
     pub(super) rows: BTreeMap<PeerId, Row>,
-    card_files: Arc<Shelf>,
+    pub(super) card_files: Arc<Shelf>,
     /// By hash; the roster holds the same.
-    tokens: Arc<Vec<Token>>,
+    pub(super) tokens: Arc<Vec<Token>>,
     /// When each token that nobody has used yet was given out.
-    unused: BTreeMap<[u8; 16], i64>,
+    pub(super) unused: BTreeMap<[u8; 16], i64>,
+    /// Who asks to be a contact.
+    pub(super) asking: BTreeMap<PeerId, Asking>,
     /// Made anew after a change, at the next question.
-    roster: Option<Arc<Roster>>,
+    pub(super) roster: Option<Arc<Roster>>,
     store: Store,
 }
 
@@ -84,6 +80,7 @@ impl Contacts {
             card_files: Arc::new(Shelf::new(dir, loaded.problems, store.clone())),
             tokens: Arc::new(loaded.tokens),
             unused: loaded.unused,
+            asking: loaded.asking,
             roster: None,
             store,
         })
@@ -222,8 +219,7 @@ impl Contacts {
                 (Row::new(account, &card.name, at), Added::New(peer))
             }
         };
-        let file = Content::Contact(Box::new(row.file(card.to_text())));
-        Ok((added, Change::default().and(self.card_files.path(peer), file, Then::Row(peer, row))))
+        Ok((added, self.taken_in(peer, row, card.to_text())))
     }
 
     /// To rename, block, unblock, decide how they ring. What is not named stays.
@@ -258,71 +254,6 @@ impl Contacts {
         Ok(tokens.and(self.card_files.path(peer), Content::Nothing, Then::Gone(peer)))
     }
 
-    /// A card of ours with a token of its own. `name` is a reminder for whom; `at`: now.
-    pub fn export(&self, name: &str, at: i64) -> Result<(String, Change), Denied> {
-        if !name.is_empty()
-            && let Err(unfit) = Words::own(name, NAME)
-        {
-            return Err(Denied::new(
-                DeniedKind::InvalidOption,
-                format!("the name has at most 64 characters on one line; {unfit}"),
-            ));
-        }
-        if self.tokens.len() >= MAX_TOKENS {
-            let sentence = "too many cards were given out: `ahoyctl account cards` shows those that nobody uses,                             `ahoyctl account revoke` takes them back";
-            return Err(Denied::new(DeniedKind::Failed, sentence));
-        }
-        let failed = |what: String| Denied::new(DeniedKind::Failed, what);
-        let mut token = [0; 16];
-        getrandom::fill(&mut token).map_err(|_| failed("the system has no random numbers".into()))?;
-        let card = self.own.card(token).map_err(|error| failed(format!("no card can be made: {error}")))?;
-        let hash = envelope::Token::from_bytes(token).hash().bytes();
-        let file = TokenFile { version: VERSION, name: name.to_owned(), bound: None, issued_at: at };
-        let then = Then::Listed(hash, at);
-        Ok((card.to_text(), Change::default().and(self.token_path(hash), Content::Token(file), then)))
-    }
-
-    /// Cards that were given out and not used yet, oldest first: a part of the token's hash, and when. For whom stands
-    /// in the file: [`Self::given_to`].
-    pub fn unused_cards(&self) -> Vec<([u8; 16], i64)> {
-        let mut unused: Vec<_> = self.unused.iter().map(|(&hash, &at)| (hash, at)).collect();
-        unused.sort_unstable_by_key(|(hash, at)| (*at, *hash));
-        unused
-    }
-
-    /// For whom a card was given out, as the person said: read from its file, by whoever may wait.
-    pub fn given_to(dir: &Path, hash: [u8; 16]) -> String {
-        let read = |_: &str, file: TokenFile| Some(file.name);
-        disk::understand(&token_path(dir, hash), read).unwrap_or_default()
-    }
-
-    /// To take back a card that nobody has used: `id` is as it is listed, or a unique beginning of it.
-    pub fn revoke(&self, id: &str) -> Result<Change, Denied> {
-        let id = id.trim().to_lowercase();
-        let mut fitting = self.unused.keys().filter(|hash| !id.is_empty() && hex(**hash).starts_with(&id));
-        match (fitting.next(), fitting.next()) {
-            (Some(&hash), None) => Ok(self.without(Change::default(), hash)),
-            (None, _) => Err(Denied::new(
-                DeniedKind::NoSuchRecord,
-                "No unused card has this id: `ahoyctl account cards` shows them. A card that is in use goes with                  its contact: `ahoyctl contact remove`.",
-            )),
-            (Some(_), Some(_)) => {
-                let sentence = "Several cards begin so: name more of the id.";
-                Err(Denied::new(DeniedKind::Ambiguous, sentence))
-            }
-        }
-    }
-
-    /// To revoke the cards that nobody has used within 30 days. `now`: by the calendar.
-    pub fn expire(&self, now: i64) -> Change {
-        let old = self.unused.iter().filter(|(_, at)| now.saturating_sub(**at) > UNUSED_FOR);
-        old.fold(Change::default(), |change, (&hash, _)| self.without(change, hash))
-    }
-
-    fn without(&self, change: Change, hash: [u8; 16]) -> Change {
-        change.and(self.token_path(hash), Content::Nothing, Then::Revoked(hash))
-    }
-
     /// What of a change is on the disk is so from now on.
     pub fn commit(&mut self, change: Change) {
         self.roster = None;
@@ -330,10 +261,10 @@ impl Contacts {
             match then {
                 Then::Row(peer, row) => {
                     // What was noted while it was being written stays.
-                    let of = |row: &Row| (row.mutual, row.ping_there, row.ended, row.last_call_at);
+                    let of = |row: &Row| (row.mutual, row.ping_there, row.ended, row.told, row.last_call_at);
                     let noted = self.rows.get(&peer).map(of);
-                    let (mutual, ping_there, ended, last_call_at) = noted.unwrap_or(of(&row));
-                    self.rows.insert(peer, Row { mutual, ping_there, ended, last_call_at, ..row });
+                    let (mutual, ping_there, ended, told, last_call_at) = noted.unwrap_or(of(&row));
+                    self.rows.insert(peer, Row { mutual, ping_there, ended, told, last_call_at, ..row });
                 }
                 Then::Gone(peer) => drop(self.rows.remove(&peer)),
                 Then::Listed(hash, at) => {
@@ -345,32 +276,31 @@ impl Contacts {
                     Arc::make_mut(&mut self.tokens).retain(|token| token.hash != hash);
                     self.unused.remove(&hash);
                 }
+                Then::Theirs(hash, peer) => {
+                    let place = self.tokens.partition_point(|token| token.hash < hash);
+                    Arc::make_mut(&mut self.tokens).insert(place, Token { hash, bound: Some(peer) });
+                }
+                Then::Bound(hash, peer) => {
+                    if let Ok(place) = self.tokens.binary_search_by_key(&hash, |token| token.hash) {
+                        Arc::make_mut(&mut self.tokens)[place].bound = Some(peer);
+                        self.unused.remove(&hash);
+                    }
+                }
+                Then::Asks(peer, asking) => drop(self.asking.insert(peer, asking)),
+                Then::AsksNot(peer) => drop(self.asking.remove(&peer)),
             }
         }
     }
 
-    /// A sealed message of `peer` came with this token: from now on it is theirs alone. False if it was another's already,
-    /// or is none of ours.
-    pub fn bind(&mut self, hash: [u8; 16], peer: PeerId) -> bool {
-        let Ok(place) = self.tokens.binary_search_by_key(&hash, |token| token.hash) else { return false };
-        if let Some(owner) = self.tokens[place].bound {
-            return owner == peer;
-        }
-        // The roster that shares them is made anew.
-        self.roster = None;
-        Arc::make_mut(&mut self.tokens)[place].bound = Some(peer);
-        self.unused.remove(&hash);
-        self.write_soon(self.token_path(hash), Content::Bound(peer));
-        true
-    }
-
-    /// A handshake with this contact was completed: they hold our card.
-    pub fn set_mutual(&mut self, peer: PeerId) {
+    /// A handshake with this contact was completed: they hold our card. True if that is new.
+    pub fn set_mutual(&mut self, peer: PeerId) -> bool {
+        let new = self.rows.get(&peer).is_some_and(|row| !row.mutual);
         self.note(peer, |row| {
             // Who speaks has an account, whatever was said before.
             let ended = std::mem::replace(&mut row.ended, false);
             !std::mem::replace(&mut row.mutual, true) || ended
         });
+        new
     }
 
     /// They said that their account has ended. True if that is new.
@@ -388,6 +318,11 @@ impl Contacts {
     /// Nobody was added and no card is out: an account that nobody knows.
     pub fn is_untouched(&self) -> bool {
         self.rows.is_empty() && self.tokens.is_empty()
+    }
+
+    /// They have our card of this revision.
+    pub fn set_told(&mut self, peer: PeerId, revision: u64) {
+        self.note(peer, |row| std::mem::replace(&mut row.told, revision) != revision);
     }
 
     /// Whether we let this contact see that we can be reached, and they us, as they said last.
@@ -420,21 +355,13 @@ impl Contacts {
         }
     }
 
-    fn write_soon(&self, path: PathBuf, content: Content) {
+    pub(super) fn write_soon(&self, path: PathBuf, content: Content) {
         let store = self.store.clone();
         let job = move || store.note(&path, &disk::put(&path, content, &Gate::default()));
         if self.store.run(Box::new(job)).is_err() {
             tracing::warn!("a note about a contact is not kept over a restart: the disk does not answer");
         }
     }
-
-    fn token_path(&self, hash: [u8; 16]) -> PathBuf {
-        token_path(&self.dir, hash)
-    }
-}
-
-fn token_path(dir: &Path, hash: [u8; 16]) -> PathBuf {
-    dir.join("tokens").join(hex(hash)).with_extension("json")
 }
 
 impl std::fmt::Debug for Contacts {

@@ -17,6 +17,7 @@ use crate::values::own::Own;
 use crate::values::preconnect::Preconnect;
 use crate::values::request::{Denied, DeniedKind};
 
+mod asking;
 mod cards;
 mod files;
 mod names;
@@ -120,6 +121,43 @@ impl Now {
     fn revoke(&mut self, id: &str) -> Result<(), Denied> {
         let planned = self.contacts.revoke(id).map(|change| ((), change));
         self.make(planned)
+    }
+
+    /// Somebody asks with this card of ours. Whether that is new.
+    fn ask(&mut self, given: &Card, card: &str, at: i64) -> bool {
+        let (new, change) = match self.contacts.ask(token_of(given), &Card::parse(card).unwrap(), at) {
+            Asked::New(_, _, change) => (true, change),
+            Asked::Again(_, change) => (false, change),
+            Asked::Nothing => return false,
+        };
+        self.make(Ok(((), change))).unwrap();
+        new
+    }
+
+    fn accept(&mut self, who: &str) -> Result<PeerId, Denied> {
+        let planned = self.contacts.accept(who, 9);
+        self.make(planned)
+    }
+
+    fn dismiss(&mut self, who: &str) -> Result<PeerId, Denied> {
+        let planned = self.contacts.dismiss(who);
+        self.make(planned)
+    }
+
+    /// A card of ours for somebody, as it is handed to them.
+    fn given(&mut self, name: &str) -> Card {
+        Card::parse(&self.export(name, 5).unwrap()).unwrap()
+    }
+
+    /// A card for this contact, its token kept.
+    fn card_for(&mut self, peer: PeerId) -> Option<Card> {
+        let (card, change) = self.contacts.card_for(peer, 5).unwrap()?;
+        self.make(Ok((card, change))).ok()
+    }
+
+    /// Names of those who ask.
+    fn asking(&self) -> Vec<String> {
+        self.contacts.requests().into_iter().map(|(row, _)| row.name).collect()
     }
 
     /// What was written soon is written.

@@ -22,6 +22,7 @@ fn pixels(icon: Sign) -> Vec<u8> {
     let disc = match icon {
         Sign::Ringing => [0x1f, 0x9d, 0x55],
         Sign::Missed => [0xc8, 0x3a, 0x2e],
+        Sign::Asks => [0x2b, 0x6c, 0xb0],
     };
     let mut pixels = Vec::with_capacity(usize::from(SIDE) * usize::from(SIDE) * 4);
     for y in 0..SIDE {
@@ -55,7 +56,7 @@ fn mixed(colour: u8, white: u16, all: u16) -> u8 {
 fn handset(x: f32, y: f32, icon: Sign) -> bool {
     let turn: f32 = match icon {
         Sign::Ringing => -2.356,
-        Sign::Missed => 0.0,
+        Sign::Missed | Sign::Asks => 0.0,
     };
     let (sin, cos) = turn.sin_cos();
     receiver(x * cos - y * sin, x * sin + y * cos)

@@ -3,6 +3,7 @@
 //! Lives here: the wiring of its parts, each small and replaceable; none knows another.
 //! Must not: decide anything about a call: it looks at the boards that are shown and asks like any other client.
 
+mod asking;
 mod broken;
 mod hooks;
 mod icon;
@@ -11,6 +12,7 @@ mod keys;
 mod network;
 mod note;
 mod notice;
+mod offers;
 mod players;
 mod popup;
 mod popup_content;
@@ -22,10 +24,12 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use self::asking::Asking;
 use self::broken::Broken;
 pub use self::hooks::Hooks;
 use self::note::{Done, Key, Note};
 use self::notice::Missed;
+use self::offers::Offers;
 use self::popup_content::{InCall, Scene};
 use crate::system::level;
 use crate::values::board::Board;
@@ -120,6 +124,7 @@ struct Parts {
 /// Looks at the boards and at what happens, and shows each part its own side of it.
 async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, ask: Asks) {
     let (mut missed, mut broken) = (Missed::default(), Broken::default());
+    let (mut asking, mut offers) = (Asking::default(), Offers::default());
     let mut happens = true;
     loop {
         let board = Arc::clone(&sight.boards.borrow_and_update());
@@ -132,6 +137,10 @@ async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, as
             broken.seen(row.view.peer);
         }
         notes.extend(broken.notes());
+        asking.wait(&board.asking);
+        notes.extend(asking.notes());
+        offers.look(&board);
+        notes.extend(offers.notes());
         level::set(&shown.popups, notes);
         level::set(&shown.quiet, scene.wants_quiet());
         level::set(&shown.calls, scene.calls.clone());
@@ -146,6 +155,7 @@ async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, as
                     let words = row.and_then(|row| row.view.note.as_deref());
                     missed.heard(&happening, words);
                     broken.heard(&happening);
+                    asking.heard(&happening);
                 }
                 Err(broadcast::error::RecvError::Lagged(lost)) => tracing::warn!(lost, "missed calls may have no notice"),
                 Err(broadcast::error::RecvError::Closed) => happens = false,
@@ -169,6 +179,16 @@ async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, as
                         missed.seen(peer);
                         None
                     }
+                    Done::Pressed(Key::Asks(peer), button) => {
+                        asking.seen(peer);
+                        asking::pressed(peer, button)
+                    }
+                    Done::Closed(Key::Asks(peer)) => {
+                        asking.seen(peer);
+                        None
+                    }
+                    Done::Pressed(Key::Link, button) => offers.answered(Some(button)),
+                    Done::Closed(Key::Link) => offers.answered(None),
                     Done::Closed(Key::Ring(_) | Key::SelfAnswered(_)) => None,
                 };
                 if let Some(request) = request && ask.try_send(request).is_err() {

@@ -17,6 +17,10 @@ pub(super) enum Key {
     Broken(PeerId),
     /// A call that was answered by itself.
     SelfAnswered(CallId),
+    /// Who asks to be a contact.
+    Asks(PeerId),
+    /// A link that was opened.
+    Link,
 }
 
 /// A note that should be on the screen.
@@ -51,6 +55,8 @@ pub(super) enum Sign {
     Ringing,
     /// A call that was missed.
     Missed,
+    /// Somebody asks to be a contact.
+    Asks,
 }
 
 /// What a person did with a note.

@@ -89,6 +89,10 @@ impl Engine {
                 self.become_own(*own?);
                 Ok(Answer::Done)
             }
+            Done::Card(done) => {
+                self.on_card_made(*done);
+                Ok(Answer::Done)
+            }
             Done::Answer(answer) => Ok(answer),
             Done::Account(result, answer) => {
                 result.map_err(|error| not_kept(&error))?;
@@ -98,7 +102,7 @@ impl Engine {
     }
 
     fn contact_is(&mut self, done: ContactDone) -> Answer {
-        let ContactDone { peer, out, louder, answer } = done;
+        let ContactDone { peer, out, louder, greets, asks, answer } = done;
         if let Some(peer) = peer {
             if out {
                 // Whoever is blocked or removed learns no more than that it is over.
@@ -107,7 +111,13 @@ impl Engine {
             if louder {
                 self.set_volumes(Some(peer));
             }
+            if greets {
+                self.greetings.want(&[peer]);
+            }
             self.shown.publish(bus::Publication::ContactChanged(hex(peer)));
+        }
+        if let Some((peer, name)) = asks {
+            self.tell_of_request(peer, name);
         }
         self.policy_changed();
         answer
@@ -137,9 +147,13 @@ impl Engine {
     }
 
     fn become_own(&mut self, own: Own) {
+        let newer = own.revision != self.own.revision;
         self.own = Arc::new(own);
         self.contacts.set_own(Arc::clone(&self.own), self.in_force.config().call.preconnect);
         self.send_roster();
+        if newer {
+            self.greet_all();
+        }
         // The calendar may have been put right while this was made by a wrong one.
         self.look_at_calendar();
     }

@@ -2,15 +2,17 @@
 //!
 //! Lives here: the loop, and the list of components, each of which owns its fields and knows no other: `shown/` (the board and
 //! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
-//! `credentials.rs`, `diagnoses.rs`, `lines.rs`, `pings.rs`; `step.rs` says what an input comes to. The engine's hands:
+//! `credentials.rs`, `diagnoses.rs`, `lines.rs`, `pings.rs`, `greetings.rs`; `step.rs` says what an input comes to. The engine's hands:
 //! `perform.rs` (steps and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no
-//! call), `test_call.rs`, `pairing.rs`, `accounts.rs`.
+//! call), `test_call.rs`, `pairing.rs`, `accounts.rs`, `cards.rs`.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
 mod accounts;
+mod cards;
 mod credentials;
 mod devices;
 mod diagnoses;
+mod greetings;
 mod in_force;
 mod kept;
 mod lines;
@@ -44,6 +46,7 @@ use self::accounts::Accounts;
 use self::credentials::Waits;
 use self::devices::Devices;
 use self::diagnoses::Diagnoses;
+use self::greetings::Greetings;
 use self::in_force::InForce;
 use self::lines::Lines;
 use self::numbers::Numbers;
@@ -62,6 +65,7 @@ use crate::system::paths::Paths;
 use crate::system::store::Store;
 use crate::system::{clock, ready};
 use crate::values::diagnosis::Finding;
+use crate::values::link::Offer;
 use crate::values::own::Own;
 use crate::values::request::Asked;
 use crate::values::tone::Tone;
@@ -153,6 +157,7 @@ pub struct Engine {
     pings: Pings,
     pairing: Pairings,
     accounts: Accounts,
+    greetings: Greetings,
     upkeep: Upkeep,
     outages: Outages,
     /// The service manager knows that we are there.
@@ -161,6 +166,8 @@ pub struct Engine {
     tone: Option<Tone>,
     /// The others are silenced in all calls.
     deafened: bool,
+    /// The last link that was opened, for the screen.
+    offer: Option<Arc<Offer>>,
     /// A test call runs.
     test_call: bool,
     /// Clients that show the ring themselves, by their unique names on the bus.
@@ -207,10 +214,12 @@ impl Engine {
             pings: Pings::default(),
             pairing: Pairings::default(),
             accounts: Accounts::default(),
+            greetings: Greetings::default(),
             outages: Outages::default(),
             announced: false,
             tone: None,
             deafened: false,
+            offer: None,
             test_call: false,
             agents: BTreeSet::new(),
             stored,
@@ -220,6 +229,7 @@ impl Engine {
     /// Runs until `stop` resolves or the bus name belongs to another daemon.
     pub async fn run(mut self, mut inbox: Inbox, stop: impl Future<Output = ()>) -> Ended {
         self.send_roster();
+        self.greet_all();
         self.send_media_settings();
         self.release(clock::now(), "start", Default::default(), None);
         let calendar = clock::until_set_or_an_hour();
@@ -292,6 +302,7 @@ impl Engine {
             self.waits.deadline(),
             self.pairing.deadline(),
             self.accounts.deadline(),
+            self.greetings.deadline(),
             Some(self.upkeep.deadline()),
         ];
         all.into_iter().flatten().min().unwrap_or_default()
@@ -306,6 +317,7 @@ impl Engine {
         self.follow_outages(now);
         self.tick_pairing(now);
         self.go_on_with_farewell(now);
+        self.greet(now);
         for due in self.upkeep.due(now) {
             match due {
                 Due::Alive => ready::watchdog(),

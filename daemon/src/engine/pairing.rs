@@ -151,7 +151,9 @@ impl Engine {
                 Do::Show(code) => self.show_code(Ok(Answer::Text(code.say()))),
                 Do::Refuse(denied) => self.show_code(Err(denied)),
                 Do::MakeCard => self.ask_contacts(Wanted::Card, ContactRequest::ExportCard(String::new())),
-                Do::Keep(card) => self.ask_contacts(Wanted::Contact, ContactRequest::Add(card.to_text())),
+                Do::Keep(card) => {
+                    self.ask_contacts(Wanted::Contact, ContactRequest::AddPaired(card.to_text()));
+                }
                 Do::TakeBack(card) => {
                     if let Some(hash) = token_hash(&card) {
                         let id = data_encoding::HEXLOWER.encode(&hash);
@@ -163,6 +165,7 @@ impl Engine {
                         self.send_roster();
                     }
                     self.contacts.set_mutual(peer);
+                    self.contacts.set_told(peer, self.own.revision);
                     self.shown.publish(bus::Publication::ContactChanged(hex(peer)));
                 }
             }

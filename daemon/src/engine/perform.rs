@@ -165,6 +165,7 @@ impl Engine {
             agents: &mut self.agents,
             paths: &self.paths,
             store: &self.store,
+            offer: &mut self.offer,
             test_call: self.test_call,
         }
     }
@@ -176,8 +177,14 @@ impl Engine {
         if command == Command::HangUpAll {
             self.ports.media.end_test_call();
         }
+        let dialed = if let Command::Dial { peer, .. } = &command { Some(*peer) } else { None };
         match self.phone.command(now, command) {
-            Ok(effects) => self.perform(now, "command", effects, Some((reply, Ok(answer)))),
+            Ok(effects) => {
+                self.perform(now, "command", effects, Some((reply, Ok(answer))));
+                if let Some(peer) = dialed {
+                    self.greet_with_call(now, peer);
+                }
+            }
             Err(refusal) => {
                 let denied = requests::denied(&self.phone.views(), refusal, of);
                 self.answer(reply, Err(denied));

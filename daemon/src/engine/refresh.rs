@@ -47,6 +47,8 @@ impl Engine {
         board.account = account_row(&self.own, connection, error.clone());
         board.account.enabled = config.account.enabled;
         board.contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
+        board.asking = self.contacts.who_asks();
+        board.offer.clone_from(&self.offer);
         board.alerts = self.problems.alerts(engaged);
         board.agents = u32::try_from(self.agents.len()).unwrap_or(u32::MAX);
         let manager = &mut board.manager;

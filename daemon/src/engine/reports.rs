@@ -27,6 +27,7 @@ impl Engine {
                 if links.ice_servers.list != self.links.ice_servers.list {
                     self.ports.media.use_servers(links.ice_servers.list.clone());
                 }
+                self.greetings.set_online(links.online);
                 self.links = links;
                 let now = self.now();
                 self.begin_paths(now);
@@ -35,13 +36,21 @@ impl Engine {
             signal::Report::Plate(relay, news) => self.on_plate(&relay, news),
             signal::Report::Anew(relay) => self.on_relay_anew(&relay),
             signal::Report::Looped { bytes, relays } => self.on_looped(media::Carried { bytes, relays }),
-            signal::Report::Mutual(peer) => self.contacts.set_mutual(peer),
+            signal::Report::Mutual(peer) => {
+                if self.contacts.set_mutual(peer) {
+                    self.shown.publish(bus::Publication::ContactChanged(hex(peer)));
+                }
+            }
             signal::Report::Farewell { peer, told } => self.on_farewell(peer, told),
             signal::Report::Ended(peer) => {
                 if self.contacts.set_ended(peer) {
                     self.shown.publish(bus::Publication::ContactChanged(hex(peer)));
                 }
             }
+            signal::Report::CardTaken(peer, revision) => self.on_card_over(peer, Some(revision)),
+            signal::Report::CardNotTaken(peer) => self.on_card_over(peer, None),
+            signal::Report::Card(peer, card) => self.on_card(peer, *card),
+            signal::Report::Asked { token, card } => self.on_asked(token, *card),
             signal::Report::Pinged { call, leg, peer } => self.on_ping(call, leg, peer),
             signal::Report::PingOver { job, peer, took } => {
                 if self.pings.over(peer, job, took) {

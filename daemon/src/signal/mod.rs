@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{CallId, Event, LegId, Opaque, PeerId, SignalOrder};
+use ahoy_proto::card::Card;
 use ahoy_proto::plate::{PlateAsk, PlateNews};
 
 use crate::values::diagnosis::LinkEar;
@@ -94,6 +95,15 @@ pub enum SignalingOrder {
         call: CallId,
         /// The device.
         leg: LegId,
+    },
+    /// Send this card of ours to every device of a contact, until their relays have it.
+    GiveCard {
+        /// The contact.
+        peer: PeerId,
+        /// Ours, with a token for them.
+        card: Box<Card>,
+        /// They have an earlier one, and nobody has asked for this now.
+        news: bool,
     },
     /// Our own network has changed: look whether the relays are still there.
     NetworkChanged,
@@ -173,6 +183,19 @@ pub enum Report {
     },
     /// A contact said whether it answers our pings.
     PingThere(PeerId, bool),
+    /// A card of ours of this revision is at the relays of all devices of this contact.
+    CardTaken(PeerId, u64),
+    /// No relay took it, or not for all of them.
+    CardNotTaken(PeerId),
+    /// A contact sent its card, which may be a newer one: they have ours.
+    Card(PeerId, Box<Card>),
+    /// Somebody who is no contact sent a card, by a token of ours: they have a card that we gave out, and ask to be one.
+    Asked {
+        /// The token's hash.
+        token: [u8; 16],
+        /// Theirs, signed; its sender is a device on it.
+        card: Box<Card>,
+    },
     /// This token (its hash) came with a sealed message of this contact for the first time: keep the binding.
     Bound {
         /// The token's hash.

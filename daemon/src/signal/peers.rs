@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ahoy_call::{LegId, PeerId};
-use ahoy_proto::card::{CardDevice, InboxAt};
+use ahoy_proto::card::{Card, CardDevice, InboxAt};
 use ahoy_proto::envelope::{Inbox, Token, TokenHash};
-use ahoy_proto::hello::Hello;
+use ahoy_proto::hello::{Hello, HelloKind};
 use ahoy_proto::identity::DeviceCertificate;
 use ahoy_proto::relay_url::RelayUrl;
 
@@ -71,6 +71,11 @@ impl Peers {
     /// Whether a contact may learn our network address before we answer.
     pub(super) fn may_preconnect(&self, peer: PeerId) -> bool {
         self.roster.as_ref().and_then(|it| it.contact(peer)).is_some_and(|known| known.preconnect)
+    }
+
+    /// Whether this is a contact, and not a blocked one.
+    pub(super) fn may_speak(&self, peer: PeerId) -> bool {
+        self.roster.as_ref().and_then(|it| it.contact(peer)).is_some_and(|known| !known.blocked)
     }
 
     /// Whether a contact may see that we can be reached.
@@ -140,15 +145,19 @@ impl Peers {
     pub(super) fn admit(&mut self, known: Known, token: TokenHash, hello: &Hello) -> Result<Admitted, Cause> {
         let roster = self.roster.as_ref().ok_or(Cause::UnknownSender)?;
         let certificate = &hello.certificate;
-        let card = roster.card(known.peer).ok_or(Cause::UnknownSender)?;
-        if card.account != *certificate.account() {
-            return Err(Cause::UnknownSender);
+        // A new device, or a new key of an old one, is on the newest card alone: that is signed by the same account.
+        let card = match &hello.kind {
+            HelloKind::Card(card) => Card::clone(card),
+            HelloKind::Ring | HelloKind::Bye | HelloKind::Missed | HelloKind::Ping => {
+                roster.card(known.peer).ok_or(Cause::UnknownSender)?
+            }
+        };
+        let token_on_card = Token::from_bytes(card.token);
+        let device = sender(card, hello)?;
+        if device.inboxes.is_empty() && !matches!(hello.kind, HelloKind::Card(_)) {
+            return Err(Cause::UnknownDevice);
         }
-        let device = card.devices.into_iter().find(|it| it.certificate.device() == certificate.device());
-        let reachable =
-            |it: &CardDevice| it.certificate.noise() == certificate.noise() && !it.inboxes.is_empty();
-        let device = device.filter(reachable).ok_or(Cause::UnknownDevice)?;
-        let ways = self.ways(Token::from_bytes(card.token), &device.inboxes);
+        let ways = self.ways(token_on_card, &device.inboxes);
         let newly_bound = self.owner(token)?.is_none();
         if newly_bound {
             self.bound.insert(token, known.peer);
@@ -162,10 +171,38 @@ impl Peers {
         })
     }
 
+    /// Whether a stranger may ask to be a contact: with a token of ours that belongs to nobody else, which it names itself,
+    /// and with a card of its own account that has its device.
+    pub(super) fn may_ask(&self, unix_s: i64, token: TokenHash, hello: &Hello) -> Result<(), Cause> {
+        let HelloKind::Card(card) = &hello.kind else { return Err(Cause::UnknownSender) };
+        let peer = hello.certificate.peer_id();
+        if self.own().is_none_or(|own| own.peer_id() == peer) {
+            return Err(Cause::UnknownSender);
+        }
+        if !hello.certificate.is_valid_at(unix_s) {
+            return Err(Cause::Expired);
+        }
+        let foreign = self.owner(token)?.is_some_and(|owner| owner != peer);
+        if foreign || hello.token != Some(token) {
+            return Err(Cause::ForeignToken);
+        }
+        sender(Card::clone(card), hello).map(|_device| ())
+    }
+
     /// To whom a token of ours is bound. An error: it is none of ours.
     pub(super) fn owner(&self, token: TokenHash) -> Result<Option<PeerId>, Cause> {
         let listed =
             self.roster.as_ref().and_then(|it| it.token(token.bytes())).ok_or(Cause::UnknownToken)?;
         Ok(listed.bound.or_else(|| self.bound.get(&token).copied()))
     }
+}
+
+/// The device on a card that sent this: the handshake has proved its Noise key.
+fn sender(card: Card, hello: &Hello) -> Result<CardDevice, Cause> {
+    let certificate = &hello.certificate;
+    if card.account != *certificate.account() {
+        return Err(Cause::UnknownSender);
+    }
+    let device = card.devices.into_iter().find(|it| it.certificate.device() == certificate.device());
+    device.filter(|it| it.certificate.noise() == certificate.noise()).ok_or(Cause::UnknownDevice)
 }

@@ -4,6 +4,7 @@
 //! `sessions/rings.rs`; theirs: `sessions/handshake.rs`; what needs no session: `sessions/one_shot.rs`.
 //! Must not: hold a socket, read a clock, decide whether a phone rings.
 
+mod cards;
 mod handshake;
 mod one_shot;
 mod pings;
@@ -17,6 +18,7 @@ use ahoy_call::{CallId, Event, LegId, Message, Moment, PeerId, SignalOrder};
 use ahoy_proto::envelope::{EnvelopeId, TokenHash};
 use ahoy_proto::hello::CALLEE_OFFERS;
 use ahoy_proto::session::{FrameKind, Header, SessionId};
+use cards::Cards;
 use handshake::Knocker;
 use pings::Pings;
 
@@ -61,6 +63,7 @@ pub(super) struct Sessions {
     one_shot: Vec<Repeat>,
     farewells: Vec<(EnvelopeId, PeerId)>,
     pings: Pings,
+    cards: Cards,
     claimed: bool,
     dropped: Dropped,
     /// What the input comes to that is being handled; empty between two.
@@ -87,6 +90,7 @@ impl Sessions {
             one_shot: Vec::new(),
             farewells: Vec::new(),
             pings: Pings::default(),
+            cards: Cards::default(),
             claimed: false,
             dropped: Dropped::default(),
             out: Vec::new(),
@@ -118,6 +122,7 @@ impl Sessions {
     /// Who we are and who may speak to us.
     pub(super) fn set_roster(&mut self, roster: Arc<Roster>) {
         self.peers.replace(roster);
+        self.keep_cards();
     }
 
     /// What our inboxes list: the tokens of our cards, and those of the rings that are answered there.
@@ -159,6 +164,7 @@ impl Sessions {
             }
             SignalingOrder::Ping { job, peer } => self.ping(time, job, peer),
             SignalingOrder::Pong { call, leg } => self.pong((call, leg)),
+            SignalingOrder::GiveCard { peer, card, news } => self.give_card(time, peer, &card, news),
             SignalingOrder::Bye { call, peer, unanswered } => self.bye(time, call, peer, unanswered),
             SignalingOrder::Farewell(peer) => self.farewell(time, peer),
             SignalingOrder::NetworkChanged
@@ -201,6 +207,7 @@ impl Sessions {
         }
         self.one_shot.retain_mut(|errand| errand.id != envelope || !errand.route.taken(relay));
         self.farewell_taken(envelope);
+        self.card_taken(relay, envelope);
         self.carried()
     }
 
@@ -235,6 +242,7 @@ impl Sessions {
         }
         self.one_shot.retain(|errand| errand.deadline().is_some());
         self.tick_pings(now);
+        self.tick_cards(now);
         self.within_budget(now)
     }
 
@@ -242,10 +250,10 @@ impl Sessions {
     pub(super) fn deadline(&self) -> Option<Moment> {
         let lines = self.lines.values().filter_map(PeerLine::deadline);
         let errands = self.one_shot.iter().filter_map(Repeat::deadline);
-        lines.chain(errands).chain(self.pings.deadline()).min()
+        lines.chain(errands).chain(self.pings.deadline()).chain(self.cards.deadline()).min()
     }
 
-    /// Nothing waits to be sent or acknowledged.
+    /// Nothing waits to be sent or acknowledged. Cards of ours do not count: what was not taken is sent after a restart.
     pub(super) fn is_idle(&self) -> bool {
         self.one_shot.is_empty() && self.lines.values().all(PeerLine::is_idle)
     }
@@ -254,7 +262,7 @@ impl Sessions {
     pub(super) fn relays(&self) -> impl Iterator<Item = &str> {
         let lines = self.lines.values().map(|line| &line.route);
         let errands = self.one_shot.iter().map(|errand| &errand.route);
-        let routes = lines.chain(errands).chain(self.pings.routes());
+        let routes = lines.chain(errands).chain(self.pings.routes()).chain(self.cards.routes());
         routes.flat_map(Route::relays)
     }
 

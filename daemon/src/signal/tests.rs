@@ -4,6 +4,7 @@
 //! Must not: open a socket or read a clock.
 
 mod budgets;
+mod cards;
 mod mirror;
 mod notes;
 mod older;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{DeclineReason, Epoch, Event, LegId, Message, PeerId, Scope, SignalOrder};
+use ahoy_proto::card::Card;
 use ahoy_proto::envelope::{Envelope, Token, TokenHash};
 use ahoy_proto::hello::HelloKind;
 use ahoy_proto::identity::DeviceCertificate;

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use ahoy_call::{CallId, CallView, MemberId, MemberView, State};
+use ahoy_call::{CallId, CallView, MemberId, MemberView, PeerId, State};
 
 use crate::values::devices::Device;
 use crate::values::dnd::Dnd;
 use crate::values::line::Line;
+use crate::values::link::Offer;
 use crate::values::pairing::PairingRow;
 
 /// Everything that the bus shows at one moment.
@@ -31,10 +32,14 @@ pub struct Board {
     pub devices: Vec<Arc<DeviceRow>>,
     /// How many contacts there are.
     pub contacts: u32,
+    /// Who asks to be one. On the bus: how many.
+    pub asking: Vec<PeerId>,
     /// History rows of outcome `missed` that nobody has seen.
     pub missed: u32,
     /// The newest history row; 0 for none.
     pub last_history: u64,
+    /// The last link that was opened, about which a person is to be asked. Not on the bus: it may hold a code.
+    pub offer: Option<Arc<Offer>>,
     /// Clients that show the ring themselves. Not on the bus: the desktop keeps its own pop-up back for them.
     pub agents: u32,
     /// Sentences that a person must read now, wherever they look. Not on the bus: all problems are there.

@@ -10,6 +10,7 @@
 //! | its pings answered | 6 | 12 | `signal/sessions/pings.rs` |
 //! | its pings that wait for an answer | 1, of all 8 | | the same |
 //! | notes of missed calls | 64 | 1 | the same |
+//! | cards | 8 | 1 | `signal/sessions/cards.rs` |
 //! | rings heard | 5 | 5 | `engine/ring_policy/mod.rs` |
 //! | rings that wait for the rules | 4 | | `signal/sessions/handshake.rs` |
 //! | message 2 of one session | 1 in 400 ms | 16 in all | the same |
@@ -21,6 +22,9 @@
 //! | rings whose caller has not proved to live now | 2 | | `KNOCKS_OF_A_CONTACT` in `call/src/phone.rs` |
 //! | its holding and resuming | 1 in a second | 100 a call in the log | `call/src/call/leg.rs`, `call/src/call/flags.rs` |
 //! | its offers of a path | | 8 | `THEIRS_A_MINUTE` in `call/src/call/leg.rs` |
+//!
+//! Of who is no contact: a request with each card that we gave out, 3 at once and 6 an hour (`signal/sessions/cards.rs`); 32
+//! people at once, 2 by one card (`contacts/asking.rs`).
 //!
 //! Of our own user's programs: 6 looks around in a minute, 4 at once; each allocates at every TURN server.
 //!
@@ -50,6 +54,15 @@ pub const HANDSHAKES: Rate = Rate { burst: 64, minute: 30 };
 
 /// Notes of missed calls of one contact: a whole mailbox after a time away, then one a minute. Each is a row on the disk.
 pub const NOTES: Rate = Rate { burst: 64, minute: 1 };
+
+/// Cards of one contact that are looked at. Each may be a file on the disk; a person moves to another relay seldom.
+pub const CARDS: Rate = Rate { burst: 8, minute: 1 };
+
+/// Requests that come with one card of ours, at once. Each is a file on the disk.
+pub const REQUESTS_AT_ONCE: u32 = 3;
+
+/// The same, in an hour. Who asks honestly asks once.
+pub const REQUESTS_AN_HOUR: u32 = 6;
 
 /// Pings of one contact that are answered, of those that may. Each is an exchange of keys and an envelope.
 pub const PINGS: Rate = Rate { burst: 6, minute: 12 };
@@ -103,7 +116,9 @@ const _: () = assert!(HANDSHAKES.burst >= 64 && limits::MAILBOX_ENTRIES == 64, "
 /// Counts by key. What was refused costs nothing.
 #[derive(Clone, Debug)]
 pub struct Budget<K> {
-    rate: Rate,
+    burst: u32,
+    /// How long one takes to be there again.
+    one: Duration,
     /// When each would have been at rest again, had it kept to its rate.
     rests: BTreeMap<K, Moment>,
 }
@@ -114,7 +129,12 @@ const REMEMBERED: usize = 1024;
 impl<K: Ord> Budget<K> {
     /// Nothing was spent.
     pub fn new(rate: Rate) -> Self {
-        Self { rate, rests: BTreeMap::new() }
+        Self { burst: rate.burst, one: MINUTE / rate.minute.max(1), rests: BTreeMap::new() }
+    }
+
+    /// So many at once, and so many an hour in the long run.
+    pub fn hourly(burst: u32, hour: u32) -> Self {
+        Self { burst, one: 60 * MINUTE / hour.max(1), rests: BTreeMap::new() }
     }
 
     /// Spends one; false if there is none left.
@@ -122,12 +142,11 @@ impl<K: Ord> Budget<K> {
         if self.rests.len() >= REMEMBERED && !self.rests.contains_key(&key) {
             self.rests.retain(|_, rest| *rest > now);
         }
-        let one = MINUTE / self.rate.minute.max(1);
         let rest = self.rests.get(&key).copied().unwrap_or(now).max(now);
-        if rest.since(now) > one * self.rate.burst.saturating_sub(1) {
+        if rest.since(now) > self.one * self.burst.saturating_sub(1) {
             return false;
         }
-        self.rests.insert(key, rest + one);
+        self.rests.insert(key, rest + self.one);
         true
     }
 }

@@ -14,6 +14,7 @@ pub mod happening;
 pub mod ice;
 pub mod lease;
 pub mod line;
+pub mod link;
 pub mod media;
 pub mod own;
 pub mod pairing;

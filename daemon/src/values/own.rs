@@ -7,8 +7,14 @@ use ahoy_call::{LegId, PeerId};
 use ahoy_proto::card::{Card, CardDevice, CardError, InboxAt};
 use ahoy_proto::envelope::Inbox;
 use ahoy_proto::identity::{self, DeviceCertificate};
+use blake2::Blake2sMac;
+use blake2::digest::consts::U16;
+use blake2::digest::{KeyInit as _, Mac as _};
 use ed25519_dalek::SigningKey;
 use x25519_dalek::StaticSecret;
+
+/// Keeps the tokens of contacts apart from all else that is made of the account's key.
+const TOKEN_DOMAIN: &[u8] = b"ahoy token of a contact 1\0";
 
 /// Our keys, and what our card says beside them. Prints nothing secret.
 #[derive(Clone)]
@@ -45,6 +51,9 @@ pub enum NoCard {
     /// Cards are signed where the account's key is.
     #[error("cards are made on the device that holds the account")]
     NotHeld,
+    /// No relay lists more tokens.
+    #[error("too many cards were given out")]
+    TooMany,
     /// This value was not made by `identity::open`.
     #[error(transparent)]
     Unfit(#[from] CardError),
@@ -65,6 +74,14 @@ impl Own {
         let inboxes = self.inboxes.iter().map(|own| InboxAt { relay: own.relay.clone(), inbox: own.inbox() });
         let device = CardDevice { certificate: self.certificate.clone(), inboxes: inboxes.collect() };
         Ok(Card::sign(self.holder()?, &self.display_name, self.revision, &[device], token)?)
+    }
+
+    /// The token on every card of ours that is made for this contact. Nobody else can tell it, and it need not be kept.
+    pub fn token_for(&self, peer: PeerId) -> Result<[u8; 16], NoCard> {
+        let key = self.holder()?.to_bytes();
+        let mac = Blake2sMac::<U16>::new_from_slice(&key).expect("a key of 32 bytes fits");
+        let mac = mac.chain_update(TOKEN_DOMAIN).chain_update(peer.bytes());
+        Ok(mac.finalize().into_bytes().into())
     }
 
     /// The account's key, where it is.

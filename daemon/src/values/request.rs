@@ -9,6 +9,7 @@ use std::time::Duration;
 use ahoy_call::{CallId, DeclineReason, Digits, Others, Scope};
 /// The kinds of denial: the one list of error names that the bus has.
 pub use ahoy_dbus::ErrorName as DeniedKind;
+use ahoy_proto::pair::link::Link;
 use tokio::sync::oneshot;
 use tracing::Level;
 
@@ -17,9 +18,11 @@ use crate::values::devices::{Adjust, Flow};
 use crate::values::diagnosis::Finding;
 use crate::values::dnd::Dnd;
 pub use crate::values::lease::Lease;
+use crate::values::link::LinkRow;
 use crate::values::pairing::PairingRequest;
 use crate::values::rows::{
-    ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Stats,
+    ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow,
+    RequestRow, Stats,
 };
 use crate::values::setting::Setting;
 
@@ -109,12 +112,20 @@ pub enum ContactRequest {
     Find(String),
     /// Add a contact by its card's text, `ahoy:1…`.
     Add(String),
+    /// The same of somebody with whom we have just paired: they have our card.
+    AddPaired(String),
     /// Change the contact of this id.
     Change(String, Box<ContactChange>),
     /// Remove a contact and revoke its token.
     Remove(String),
     /// Ask the contact of this id for a sign of life; answered with the job at once.
     Ping(String),
+    /// Who asks to be a contact.
+    Requests,
+    /// Make a contact of who asks, by id or name.
+    Accept(String),
+    /// Send who asks away.
+    Dismiss(String),
     /// A fresh card of ours for somebody; the name is a reminder for whom.
     ExportCard(String),
     /// The cards that were given out and that nobody has used yet.
@@ -193,6 +204,8 @@ pub enum DaemonRequest {
     SetSetting(String, Option<Setting>),
     /// Our name as others see it.
     SetDisplayName(String),
+    /// A link was opened: what it holds. `true`: a person is asked about it on the screen.
+    OpenLink(Box<Link>, bool),
     /// Look whether all that calls need is there.
     Diagnose,
 }
@@ -307,6 +320,10 @@ pub enum Answer {
     Events(Vec<HistoryEvent>),
     /// Cards that nobody has used yet: id, for whom, given out at (microseconds since the Unix epoch).
     Cards(Vec<(String, String, i64)>),
+    /// Who asks to be a contact.
+    Requests(Vec<RequestRow>),
+    /// What a link holds.
+    Link(Box<LinkRow>),
     /// How many.
     Count(u32),
     /// How many were told, of so many.

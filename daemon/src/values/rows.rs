@@ -125,6 +125,25 @@ pub struct ContactRow {
     pub last_call_at: i64,
 }
 
+/// Somebody who asks to be a contact.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestRow {
+    /// 32 hex digits, as of a contact.
+    pub id: String,
+    /// z-base-32 of the account key.
+    pub address: String,
+    /// As they call themselves.
+    pub name: String,
+    /// Contacts, and others who ask, whose names could be taken for this one, by id.
+    pub twins: Vec<String>,
+    /// Sixty digits that both see alike.
+    pub safety_number: String,
+    /// For whom the card was given out that they have used, as the person said then.
+    pub given_to: String,
+    /// When they asked; microseconds since the Unix epoch.
+    pub asked_at: i64,
+}
+
 /// A ping of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ping {

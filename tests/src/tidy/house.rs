@@ -44,8 +44,9 @@ const VERBS_GIVEN_UP: [(&str, &[&str]); 2] = [
 ];
 
 /// The engine and its hands; every other file of its room is a component, which does not know it.
-const HANDS: [&str; 9] = [
+const HANDS: [&str; 10] = [
     "accounts.rs",
+    "cards.rs",
     "mod.rs",
     "kept.rs",
     "pairing.rs",

@@ -6,10 +6,10 @@
 use ahoy_call::PeerId;
 
 use super::{Act, Components, Done, Plan, fresh_id, hex, keep, no_contact};
-use crate::contacts::{Change, Contacts};
+use crate::contacts::{Added, Change, Contacts};
 use crate::values::contact_rules::RingPolicy;
 use crate::values::request::{Answer, ContactRequest, Denied, DeniedKind};
-use crate::values::rows::ContactRow;
+use crate::values::rows::{ContactRow, RequestRow};
 
 /// What is to be done when a change is safe.
 #[derive(Debug)]
@@ -20,13 +20,17 @@ pub(in crate::engine) struct ContactDone {
     pub out: bool,
     /// They are played at another volume.
     pub louder: bool,
+    /// They are to have our card.
+    pub greets: bool,
+    /// Somebody asks to be a contact, who did not before: who, and what they call themselves.
+    pub asks: Option<(PeerId, String)>,
     /// What the client hears.
     pub answer: Answer,
 }
 
 impl ContactDone {
-    fn nobody(answer: Answer) -> Self {
-        Self { peer: None, out: false, louder: false, answer }
+    pub(super) fn nobody(answer: Answer) -> Self {
+        Self { peer: None, out: false, louder: false, greets: false, asks: None, answer }
     }
 }
 
@@ -48,13 +52,46 @@ pub(super) fn on_request(request: ContactRequest, with: &mut Components<'_>) -> 
         ContactRequest::Add(card) => keep(move |with| {
             let (added, change) = with.contacts.add(&card, with.unix_us)?;
             let peer = added.peer();
+            // Whom we have long had we need not ask again.
+            let greets = !matches!(added, Added::Known(_));
+            let done =
+                ContactDone { peer: Some(peer), greets, ..ContactDone::nobody(Answer::Text(hex(peer))) };
+            Ok(written(with, change, done))
+        }),
+        ContactRequest::AddPaired(card) => keep(move |with| {
+            let (added, change) = with.contacts.add(&card, with.unix_us)?;
+            let peer = added.peer();
             let done = ContactDone { peer: Some(peer), ..ContactDone::nobody(Answer::Text(hex(peer))) };
+            Ok(written(with, change, done))
+        }),
+        ContactRequest::Requests => keep(|with| {
+            let (asking, dir) = (with.contacts.requests(), with.paths.contacts());
+            Ok(Plan::Write(Box::new(move |_gate| {
+                let named = |(row, token): (RequestRow, [u8; 16])| RequestRow {
+                    given_to: Contacts::given_to(&dir, token),
+                    ..row
+                };
+                Done::Answer(Answer::Requests(asking.into_iter().map(named).collect()))
+            })))
+        }),
+        ContactRequest::Accept(who) => keep(move |with| {
+            let (peer, change) = with.contacts.accept(&who, with.unix_us)?;
+            let answer = Answer::Text(hex(peer));
+            let done = ContactDone { peer: Some(peer), greets: true, ..ContactDone::nobody(answer) };
+            Ok(written(with, change, done))
+        }),
+        ContactRequest::Dismiss(who) => keep(move |with| {
+            let (peer, change) = with.contacts.dismiss(&who)?;
+            let done = ContactDone { peer: Some(peer), ..ContactDone::nobody(Answer::Done) };
             Ok(written(with, change, done))
         }),
         ContactRequest::Change(id, what) => keep(move |with| {
             let peer = with.contacts.resolve(&id)?;
             let (out, louder) = (what.blocked == Some(true), what.manner.volume.is_some());
-            let done = ContactDone { peer: Some(peer), out, louder, answer: Answer::Done };
+            // Who was blocked was told nothing meanwhile.
+            let greets = what.blocked == Some(false) && with.contacts.lacking().contains(&peer);
+            let done =
+                ContactDone { peer: Some(peer), out, louder, greets, ..ContactDone::nobody(Answer::Done) };
             Ok(written(with, with.contacts.change(peer, &what)?, done))
         }),
         ContactRequest::Remove(id) => keep(move |with| {
@@ -107,7 +144,7 @@ pub(in crate::engine) fn expire(with: &mut Components<'_>) -> Result<Plan, Denie
 }
 
 /// A change is written; one of nothing is answered as it is.
-fn written(with: &Components<'_>, mut change: Change, done: ContactDone) -> Plan {
+pub(super) fn written(with: &Components<'_>, mut change: Change, done: ContactDone) -> Plan {
     if change.is_empty() {
         return Plan::Now(done.answer);
     }

@@ -6,6 +6,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ahoy_proto::identity::AccountBytes;
+use ahoy_proto::pair::link::Link;
+
 use super::{Act, Components, Done, Plan, failed, keep, stuck};
 use crate::config::{self, Chosen, Config, EditError};
 use crate::identity;
@@ -14,6 +17,7 @@ use crate::system::paths::Paths;
 use crate::system::store::{Gate, Store};
 use crate::system::{file, log};
 use crate::values::dnd::{Dnd, DndMode};
+use crate::values::link::{LinkRow, Offer};
 use crate::values::media::Volume;
 use crate::values::own::Own;
 use crate::values::request::{Answer, DaemonRequest, Denied, DeniedKind};
@@ -54,6 +58,7 @@ pub(super) fn on_request(request: DaemonRequest, with: &mut Components<'_>) -> R
             with.agents.remove(&client);
             Act::Answer(Answer::Done)
         }
+        DaemonRequest::OpenLink(link, asks) => Act::Answer(open_link(*link, asks, with)),
         DaemonRequest::Reload => return keep(reload),
         DaemonRequest::SetLogLevel(level) => {
             log::level(level);
@@ -84,6 +89,27 @@ pub(super) fn on_request(request: DaemonRequest, with: &mut Components<'_>) -> R
             });
         }
     })
+}
+
+/// What a link holds. Nothing is done: the screen asks, or who opened it does.
+fn open_link(link: Link, asks: bool, with: &mut Components<'_>) -> Answer {
+    let row = match &link {
+        Link::Pair(code) => {
+            let relay = code.relay.clone().unwrap_or_default();
+            LinkRow { kind: "pair", code: code.clone().anywhere().say(), relay, ..LinkRow::default() }
+        }
+        Link::Card(card) => {
+            let own = AccountBytes(with.own.certificate.account().to_bytes());
+            let theirs = AccountBytes(card.account.to_bytes());
+            let (address, safety_number) = (theirs.address(), own.safety_number(theirs));
+            LinkRow { kind: "card", name: card.name.clone(), address, safety_number, ..LinkRow::default() }
+        }
+    };
+    if asks {
+        let serial = with.offer.as_ref().map_or(0, |before| before.serial) + 1;
+        *with.offer = Some(Arc::new(Offer { serial, link, row: row.clone() }));
+    }
+    Answer::Link(Box::new(row))
 }
 
 fn set_dnd(dnd: Dnd, with: &Components<'_>) -> Result<Plan, Denied> {

@@ -6,6 +6,7 @@
 //! Must not: know the engine or D-Bus; do anything; wait.
 
 mod calls;
+mod contact_cards;
 mod contacts;
 mod daemon;
 mod devices;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use ahoy_call::{CallId, Command, Moment, PeerId, Phone};
 
+pub(super) use self::contact_cards::{CardDone, card_for, newer_card, stranger};
 pub(super) use self::contacts::{ContactDone, expire};
 pub(super) use self::daemon::{Fresh, NotTaken, chosen, reload};
 pub(super) use self::disk_line::{DiskLine, Stored, Waiting};
@@ -37,6 +39,7 @@ use crate::values::account::AccountRequest;
 use crate::values::board::Board;
 use crate::values::devices::Adjust;
 use crate::values::dnd::Dnd;
+use crate::values::link::Offer;
 use crate::values::own::Own;
 use crate::values::pairing::PairingRequest;
 use crate::values::request::{Answer, Denied, DeniedKind, HistoryRequest, Lease, Request};
@@ -57,6 +60,8 @@ pub(super) struct Components<'a> {
     pub agents: &'a mut BTreeSet<String>,
     pub paths: &'a Paths,
     pub store: &'a Store,
+    /// The last link that was opened, for the screen.
+    pub offer: &'a mut Option<Arc<Offer>>,
     /// A test call runs.
     pub test_call: bool,
 }
@@ -124,6 +129,8 @@ pub(super) enum Done {
     Config(Result<Fresh, NotTaken>, Option<ChosenKey>),
     /// Our own name.
     Own(Result<Box<Own>, Denied>),
+    /// A card of ours for a contact.
+    Card(Box<CardDone>),
     /// Something was looked up.
     Answer(Answer),
     /// What the next run begins with.

@@ -1,4 +1,4 @@
-//! Message 1 as it comes in: a ring, a goodbye or a note of who may, and nothing at all for everybody else.
+//! Message 1 as it comes in: a ring, a goodbye, a note or a card of who may, and nothing at all for everybody else.
 //!
 //! Lives here: what must be right before anything of a message 1 is believed, and where its sender may be answered.
 //! Must not: answer; the rules say when.
@@ -69,7 +69,12 @@ impl Sessions {
         self.within_handshakes(time.now, knocker)?;
         let ephemeral = Ephemeral(chance().ok_or(Cause::Unsupported)?);
         let (called, hello) = Called::open(&own.noise, own.certificate.device(), &ephemeral, frame)?;
-        let known = self.peers.known(time.unix_s, came.token, &hello)?;
+        let known = match self.peers.known(time.unix_s, came.token, &hello) {
+            Err(Cause::UnknownSender) if matches!(hello.kind, HelloKind::Card(_)) => {
+                return self.asked(time, came.token, hello);
+            }
+            known => known?,
+        };
         if owner.is_none() {
             self.is_new(known.peer, handshake)?;
             self.within_handshakes(time.now, Knocker::Contact(known.peer))?;
@@ -86,7 +91,7 @@ impl Sessions {
             self.out.push(Out::Report(Report::Bound { token: came.token.bytes(), peer: sender.peer }));
         }
         let peer = sender.peer;
-        match hello.kind {
+        match &hello.kind {
             HelloKind::Ring => {
                 if self.replay.contains(peer, ring_mark(hello.call)) {
                     return Err(Cause::Replayed);
@@ -118,7 +123,7 @@ impl Sessions {
                 self.report(Event::MissedNote { call: hello.call, peer, at_unix_us, why: None });
             }
             HelloKind::Ping => self.pinged(time, came, called, &hello, sender, handshake)?,
-            HelloKind::Card(_) => return Err(Cause::Unsupported),
+            HelloKind::Card(card) => self.card_came(time, peer, &hello, card, handshake)?,
         }
         Ok(())
     }
@@ -224,11 +229,11 @@ fn let_in_mark(call: CallId) -> Mark {
 
 /// Nobody who is honest lets a message 1 wait for that long; who kept it wants to play it once more. Older programs do not
 /// say when it was made.
-fn is_kept_for_too_long(unix_s: i64, hello: &Hello) -> bool {
+pub(super) fn is_kept_for_too_long(unix_s: i64, hello: &Hello) -> bool {
     let lives = match hello.kind {
-        HelloKind::Missed => limits::TTL,
+        HelloKind::Missed | HelloKind::Card(_) => limits::TTL,
         HelloKind::Bye if hello.call == NO_CALL => limits::TTL,
-        HelloKind::Ring | HelloKind::Bye | HelloKind::Ping | HelloKind::Card(_) => hello.lifetime,
+        HelloKind::Ring | HelloKind::Bye | HelloKind::Ping => hello.lifetime,
     };
     let most = i64::try_from((lives + CLOCK_SLACK).as_secs()).unwrap_or(i64::MAX);
     hello.sent_s.is_some_and(|sent| unix_s.saturating_sub(sent) > most)
