@@ -1,7 +1,7 @@
 # make demo       a real call between two people on this machine, measured; recordings and report in target/demo/
 #                 BUSY=2: so many programs that never rest run beside it
 # make busy-day   a day of three people, command by command: waiting, hold, a missed call, do-not-disturb
-# make first-call two newcomers with empty homes: first start, cards, first call, command by command
+# make first-call newcomers with empty homes: first start, a code, a card, first call, command by command
 # make echo       a call from a room with an echo, with and without voice processing; report in target/echo/
 # make sound      calls on bad lines and a busy machine, on PipeWire and PulseAudio: how they sound and what they must reach; 25 minutes
 #                 CASES="loss10 rate48" SERVERS=pulseaudio SEED=1 TRIES=3; PROGRAMS=FOLDER: those there; report in target/sound/

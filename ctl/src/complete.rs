@@ -45,6 +45,16 @@ pub(crate) fn contacts() -> ArgValueCandidates {
     })
 }
 
+/// Names of those who ask to be contacts.
+pub(crate) fn requests() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let rows: Option<Vec<Dict>> =
+            now(async |bus| quietly(bus, CONTACTS, interface::CONTACTS, "Requests", &Dict::new()).await);
+        let rows = rows.unwrap_or_default().into_iter().map(Props::from);
+        rows.map(|row| CompletionCandidate::new(row.text("name").to_owned())).collect()
+    })
+}
+
 /// Who is in a call now.
 pub(crate) fn calls() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {

@@ -13,6 +13,7 @@ mod draft;
 mod fault;
 mod pick;
 mod print;
+mod qr;
 mod secret;
 mod template;
 mod time;
@@ -41,7 +42,7 @@ use crate::print::{FormArgs, Printer};
     after_help = "Calls      call answer decline silence hangup hold resume swap mute dtmf
            list show wait test-call
 To watch   status doctor stats watch events history logs version
-People     pair contact ping account
+People     pair open contact ping account
 Settings   dnd device config hook completions
 
 Each tells more with --help, and gives an example. A call need not be named if
@@ -54,7 +55,7 @@ Example: ahoyctl call ana --wait"
 )]
 struct Args {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -94,6 +95,7 @@ enum Command {
     History(cmd::history::Args),
     Contact(cmd::contact::Args),
     Pair(cmd::pair::Args),
+    Open(cmd::open::Args),
     Ping(cmd::ping::Args),
     Device(cmd::device::Args),
     Account(cmd::account::Args),
@@ -137,7 +139,8 @@ pub async fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-async fn run(command: Command, out: Printer) -> Result<Exit, Fault> {
+async fn run(command: Option<Command>, out: Printer) -> Result<Exit, Fault> {
+    let Some(command) = command else { return cmd::first::run(out).await };
     // These need no bus.
     if let Command::Logs(args) = &command {
         return cmd::logs::run(args, out.is_json());
@@ -178,6 +181,7 @@ async fn run(command: Command, out: Printer) -> Result<Exit, Fault> {
         Command::History(args) => cmd::history::run(&desk, args).await,
         Command::Contact(args) => cmd::contact::run(&desk, args).await,
         Command::Pair(args) => cmd::pair::run(&desk, args).await,
+        Command::Open(args) => cmd::open::run(&desk, args).await,
         Command::Ping(args) => cmd::ping::run(&desk, args).await,
         Command::Device(args) => cmd::device::run(&desk, args).await,
         Command::Account(args) => cmd::account::run(&desk, args).await,

@@ -219,6 +219,11 @@ impl World {
         self.first(interface::CONTACTS).map(|(_, contacts)| contacts.number("Count"))
     }
 
+    /// How many ask to be contacts, if the daemon says.
+    pub(crate) fn request_count(&self) -> Option<u64> {
+        self.first(interface::CONTACTS).map(|(_, contacts)| contacts.number("RequestCount"))
+    }
+
     /// All calls, oldest first, lingering ones too.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let mut calls: Vec<Call> = self.objects.keys().filter_map(|path| self.call(path)).collect();

@@ -325,6 +325,38 @@ def a_stranger(scene):
         return "no answer"
 
 
+def requests_without_end(scene):
+    """A card of Ben's that leaked: forty strangers ask with it, again and again; then Mia asks with her own."""
+    ben = scene.ben
+
+    def ask(link, me, card):
+        said = hello(me, kind="card", card=me.card()[0], token=b64(token_hash(card.token)), lifetime_ms=0)
+        link.send(card.inboxes[0][1], card.token, Session(me, card, said).message_1)
+
+    def asking():
+        return json.loads(ben.says("contact", "requests", "--json"))["requests"]
+
+    leaked, hers = (Card(ben.says("account", "card", "--for", name)) for name in ("Eve", "Mia"))
+    busy = ben.processor()
+    with contextlib.closing(Client(scene.place, scene.fresh_address())) as link:
+        link.claim(Ed25519PrivateKey.generate())
+        for number in range(40):
+            stranger = Person(f"Stranger {number}", [scene.relay.url])
+            for _ in range(5):
+                ask(link, stranger, leaked)
+            quietly(lambda: [link.hear("accepted", "refused", timeout=2) for _ in range(5)])
+        took = scene.probe()
+        crowd = asking()
+        assert len(crowd) <= 2, f"{len(crowd)} ask with one card"
+        assert not ben.in_state("incoming", "waiting"), "a request rang"
+        ask(link, Person("Mia", [scene.relay.url]), hers)
+        ben.until(lambda: any(row["name"] == "Mia" for row in asking()))
+    for row in asking():
+        ben.says("contact", "dismiss", row["id"])
+    assert not asking(), "a dismissed request is still there"
+    return f"{len(crowd)} of 40 heard; an honest dial rings in {took:.0f} ms; {ben.processor() - busy:.1f} s of processor"
+
+
 def candidates_of_everywhere(scene):
     """Candidates by the thousand, names, multicast and other people's ports, in a ring."""
     ben = scene.ben
@@ -347,5 +379,5 @@ ATTACKS = [
     ("S-08", a_card_that_names_a_port), ("S-08", a_relay_of_the_callers_choice), ("S-10", copies_of_message_1), ("S-11", many_calls_of_one),
     ("S-09", notes_without_end), ("S-13", a_kept_ring), ("S-16", mail_of_the_blocked), ("S-21", flags_without_end), ("S-21", offers_without_end),
     ("S-22", a_device_that_ended), ("X-01", letters_that_open_nothing), ("X-05", a_token_of_another), ("X-02", a_stranger),
-    ("R-054", candidates_of_everywhere),
+    ("T-Z07", requests_without_end), ("R-054", candidates_of_everywhere),
 ]

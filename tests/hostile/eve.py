@@ -102,10 +102,13 @@ class Listener:
 
 
 def answer_as_callee(eve, *messages, seconds=6):
-    """Takes a message 1 that comes, answers it, and says these."""
+    """Takes a ring that comes, answers it, and says these."""
     for body in eve.letters(seconds):
         if body[17] == 1:
             callee = Called(eve.me, body)
+            # Whom the victim added is sent its card, too.
+            if callee.hello["kind"] != "ring":
+                continue
             target, token = callee.reply_to(eve.card)
             eve.link.send(target, token, callee.message_2)
             for message in messages:

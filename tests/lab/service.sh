@@ -201,18 +201,20 @@ typed() {
 shows() { grep -q "$1" said || fail "it does not show '$1'"; }
 
 newcomer() {
+  typed ahoyctl; shows 'ahoyctl pair'; [ "$(wc -l <said)" -le 3 ] || fail "more than three lines lead a newcomer"
   typed ahoyctl status; shows 'systemctl --user start ahoyd'
   typed systemctl --user start ahoyd
-  typed ahoyctl status; shows 'ahoyctl config set relay.urls'; shows 'ahoyctl account card'
+  typed ahoyctl; shows 'ahoyctl config set relay.urls'; [ "$(wc -l <said)" -le 3 ] || fail "more than three lines lead a newcomer"
+  typed ahoyctl status; shows 'ahoyctl config set relay.urls'; shows 'ahoyctl pair'
   [ "$(wc -l <said)" -le 24 ] || fail "the first screen has $(wc -l <said) lines"
   two_people
   ahoyctl contact rm Ben >/dev/null; ben ahoyctl contact rm Nora >/dev/null
-  typed ahoyctl status; shows 'ahoyctl contact add'; ! grep -q 'relay.urls' said || fail "the relay is there already"
-  typed "ahoyctl account card --for Ben > for-ben.card"
-  ben ahoyctl contact add for-ben.card >/dev/null || fail "Ben cannot use the card"
-  ben ahoyctl account card --for Nora >from-ben.card
-  typed ahoyctl contact add from-ben.card; shows Ben
-  typed ahoyctl status; ! grep -q 'contact add' said || fail "it still asks for a contact"
+  typed ahoyctl status; shows 'ahoyctl pair'; ! grep -q 'relay.urls' said || fail "the relay is there already"
+  ben ahoyctl pair >code 2>pair.log & local shows=$!
+  within 20 test -s code || fail "Ben gets no code: $(cat pair.log)"
+  typed ahoyctl pair "$(head -n 1 code)"; shows Ben; shows 'safety number'
+  wait $shows || fail "Ben's side of the pairing: $(cat pair.log)"
+  typed ahoyctl status; ! grep -q 'ahoyctl pair' said || fail "it still asks for a contact"
   typed ahoyctl call Ben --note "'our first call'"
   ben ahoyctl wait --state incoming --timeout 20 >/dev/null && ben ahoyctl answer >/dev/null || fail "it does not ring at Ben's"
   ahoyctl wait --state active --timeout 20 >/dev/null || fail "no sound flows"

@@ -1,7 +1,9 @@
 //! `ahoyctl contact …`.
 //!
-//! Lives here: the verbs on contacts, and how their rows are shown.
+//! Lives here: the verbs on contacts, and how their rows are shown. People who ask to be contacts: `contact/requests.rs`.
 //! Must not: parse a card; the daemon does.
+
+mod requests;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,12 @@ use crate::world::{Props, options};
 
 /// The people you know
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: ahoyctl contact add ana.card", args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Example: ahoyctl contact add ana.card",
+    args_conflicts_with_subcommands = true,
+    // Without the options that every command has: it is to fit a screen.
+    help_template = "{about}\n\n{usage-heading} {usage}\n\nCommands:\n{subcommands}{after-help}"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
@@ -82,6 +89,17 @@ enum What {
     /// Take a block back
     #[command(after_help = "Example: ahoyctl contact unblock ana")]
     Unblock(Whom),
+    /// Who asks to be your contact
+    #[command(
+        after_help = "Who adds a card that you gave out asks by that.\nIn a pipe: id, name, address, for whom the card was, when, apart by tabs.\nExample: ahoyctl contact requests"
+    )]
+    Requests,
+    /// Accept who asks: they become your contact, and get your card
+    #[command(after_help = "Example: ahoyctl contact accept ben")]
+    Accept(requests::Who),
+    /// Send who asks away: they hear nothing, and need another card to ask again
+    #[command(after_help = "Example: ahoyctl contact dismiss ben")]
+    Dismiss(requests::Who),
     /// Remove a contact; history keeps its rows
     #[command(after_help = "Example: ahoyctl contact rm ana")]
     Rm(Whom),
@@ -116,7 +134,7 @@ struct SetArgs {
     #[arg(long, value_name = "WHEN", value_parser = ["default", "always", "trusted", "never"], hide_possible_values = true)]
     preconnect: Option<String>,
     /// They see your TURN server's address and never yours
-    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    #[arg(long, value_name = "yes|no", value_parser = super::yes_or_no)]
     relay_only: Option<bool>,
     /// A file, or a sound of the theme; '' for the usual
     #[arg(long, value_name = "TONE")]
@@ -162,15 +180,6 @@ fn switch(word: &str) -> Result<bool, String> {
     }
 }
 
-/// `yes` or `no`.
-fn yes_or_no(word: &str) -> Result<bool, String> {
-    match word {
-        "yes" => Ok(true),
-        "no" => Ok(false),
-        _ => Err("say yes or no".to_owned()),
-    }
-}
-
 /// Runs it.
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     desk.bus.wake().await?;
@@ -194,6 +203,13 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
             return show_rows(desk, rows).map(|()| Exit::Ok);
         }
         What::Show(whom) => return show_all(desk, &whom.id(desk).await?).await.map(|()| Exit::Ok),
+        What::Requests => return requests::list(desk).await.map(|()| Exit::Ok),
+        What::Dismiss(who) => return requests::dismiss(desk, &who).await.map(|()| Exit::Ok),
+        What::Accept(who) => {
+            let id = requests::accept(desk, &who).await?;
+            show_id(desk, &id).await?;
+            return tell_twins(desk, &id).await.map(|()| Exit::Ok);
+        }
         What::Rm(whom) => {
             let row = pick::contact(&desk.bus, &whom.contact).await?;
             let id = row.text("id");
@@ -249,18 +265,14 @@ async fn list(desk: &Desk, blocked: bool, favorites: bool) -> Result<(), Fault> 
         filter.insert("after".to_owned(), Variant::from(next).try_into()?);
     }
     if all.is_empty() {
-        desk.out.hint("Nobody yet. Exchange cards: ahoyctl account card, ahoyctl contact add");
+        desk.out.hint("Nobody yet. Make a code for somebody: ahoyctl pair");
     }
     show_rows(desk, all)
 }
 
 /// A call needs both cards, and only a handshake tells that they have ours.
-fn lacks(name: &str) -> String {
-    format!(
-        "A call needs your card at theirs, too. If they have none yet: ahoyctl account card --for '{}'",
-        name.replace('\'', "'\\''")
-    )
-}
+const LACKS: &str =
+    "A call needs your card at theirs, too: it is sent to them by itself, and they have to accept it.";
 
 async fn show_id(desk: &Desk, id: &str) -> Result<(), Fault> {
     let row = pick::contact(&desk.bus, id).await?;
@@ -269,7 +281,7 @@ async fn show_id(desk: &Desk, id: &str) -> Result<(), Fault> {
     }
     desk.out.words(&line(&row))?;
     if !row.flag("mutual") {
-        desk.out.hint(&lacks(row.text("name")));
+        desk.out.hint(LACKS);
     }
     Ok(())
 }
@@ -308,7 +320,7 @@ async fn show_all(desk: &Desk, id: &str) -> Result<(), Fault> {
     pairs.push(("last call", time::local(row.at("last-call-at"))));
     desk.out.pairs(&pairs)?;
     if !row.flag("mutual") {
-        desk.out.hint(&lacks(row.text("name")));
+        desk.out.hint(LACKS);
     }
     Ok(())
 }

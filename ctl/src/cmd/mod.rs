@@ -14,6 +14,7 @@ pub(crate) mod dnd;
 pub(crate) mod doctor;
 pub(crate) mod dtmf;
 pub(crate) mod events;
+pub(crate) mod first;
 pub(crate) mod hangup;
 pub(crate) mod history;
 pub(crate) mod hold;
@@ -21,11 +22,13 @@ pub(crate) mod hook;
 pub(crate) mod logs;
 mod meter;
 pub(crate) mod mute;
+pub(crate) mod open;
 pub(crate) mod pair;
 pub(crate) mod ping;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
+mod steps;
 pub(crate) mod test_call;
 pub(crate) mod version;
 pub(crate) mod wait;
@@ -114,4 +117,13 @@ fn remark(call: &Call) -> String {
     }
     words.retain(|word| !word.is_empty());
     words.join(", ")
+}
+
+/// `yes` or `no`.
+pub(crate) fn yes_or_no(word: &str) -> Result<bool, String> {
+    match word {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("say yes or no".to_owned()),
+    }
 }

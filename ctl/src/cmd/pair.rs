@@ -14,6 +14,7 @@ use crate::bus::ask;
 use crate::complain::complain;
 use crate::fault::{Exit, Fault};
 use crate::print::Form;
+use crate::qr;
 use crate::wait::{Follower, Next};
 use crate::world::Props;
 
@@ -23,11 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(24);
 /// Become somebody's contact, and they yours, by a short code
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Without CODE it shows one: say it to the other, who types it there. It is good\nfor one try and ten minutes; Ctrl-C takes it back. A relay that both use brings\nyou together, and learns neither the words nor who you are. Both end with the\nother's name and one safety number.\nExit codes: 1 the words did not fit, 3 nobody came, 4 no relay, 9 they went\naway, 10 nobody waits under this code.\nExample: ahoyctl pair 4711-lemon-tunnel@relay.example"
+    after_help = "Without CODE it shows one: say it to the other, who types it there, or let\ntheir camera read it. It is good for one try and ten minutes; Ctrl-C takes it\nback. A relay that both use brings you together, and learns neither the words\nnor who you are. Both end with the other's name and one safety number.\nExit codes: 1 the words did not fit, 3 nobody came, 4 no relay, 9 they went\naway, 10 nobody waits under this code.\nExample: ahoyctl pair 4711-lemon-tunnel@relay.example"
 )]
 pub(crate) struct Args {
-    /// What the other shows
+    /// What the other shows: the code, or its link
     code: Vec<String>,
+    /// Draw the code for a camera, too: what a terminal does by itself
+    #[arg(long, value_name = "yes|no", value_parser = super::yes_or_no)]
+    qr: Option<bool>,
+}
+
+impl Args {
+    /// To type this.
+    pub(super) fn of(code: String) -> Self {
+        Self { code: vec![code], qr: None }
+    }
 }
 
 /// Runs it.
@@ -49,7 +60,7 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
             }
         };
         let made = made.map_err(|_late| Fault::timed_out())??;
-        show_code(desk, &made)?;
+        show_code(desk, &made, args.qr)?;
         code = Some(made);
     } else {
         ask(manager.join_pairing(&args.code.join(" "), &Dict::new())).await?;
@@ -109,7 +120,14 @@ impl Stop {
 }
 
 /// The code as soon as it is there: with `--json`, which prints one object at the end, beside it.
-fn show_code(desk: &Desk, code: &str) -> Result<(), Fault> {
+fn show_code(desk: &Desk, code: &str, drawn: Option<bool>) -> Result<(), Fault> {
+    let people = matches!(desk.out.form, Form::Table | Form::Tabs);
+    let drawn = drawn.unwrap_or_else(|| desk.out.form == Form::Table && qr::is_wanted());
+    if drawn && people {
+        for line in qr::drawn(&link(code)).unwrap_or_default() {
+            desk.out.text(&line)?;
+        }
+    }
     match desk.out.form {
         Form::Table => {
             desk.out.text("Say this to the other, who types it behind `ahoyctl pair`:")?;
@@ -124,6 +142,14 @@ fn show_code(desk: &Desk, code: &str) -> Result<(), Fault> {
             complain(code);
             Ok(())
         }
+    }
+}
+
+/// What a camera reads: the desktop there opens it with `ahoyctl open`.
+fn link(code: &str) -> String {
+    match code.split_once('@') {
+        Some((code, relay)) => format!("ahoy:pair?code={code}&relay={relay}"),
+        None => format!("ahoy:pair?code={code}"),
     }
 }
 

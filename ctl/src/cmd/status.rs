@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::steps::next_steps;
 use super::{Desk, dnd};
 use crate::fault::{Exit, Fault};
 use crate::time;
@@ -37,7 +38,7 @@ pub(crate) async fn run(desk: &Desk) -> Result<Exit, Fault> {
         }
         let steps = next_steps(&world);
         if !steps.is_empty() {
-            desk.out.hint("\nWhat to do next, in this order:");
+            desk.out.hint("\nWhat to do next:");
             desk.out.pairs(&steps)?;
             desk.out.hint("\nA relay of your own: man ahoy-relay. Everything else: man ahoyctl, or --help.");
         }
@@ -52,30 +53,6 @@ pub(crate) fn json(world: &World) -> Value {
     object.insert("focus".into(), world.focus().value());
     object.insert("account".into(), world.account().map_or(Value::Null, |(_, account)| account.value()));
     Value::Object(object)
-}
-
-/// What a newcomer still has to do before a call is possible, each with the command that does it.
-fn next_steps(world: &World) -> Vec<(&'static str, String)> {
-    let Some((_, account)) = world.account() else { return Vec::new() };
-    let relays = account.list("Relays");
-    let lonely = world.contact_count() == Some(0);
-    let mut steps = Vec::new();
-    let mut step = |what: &'static str, how: String| steps.push((what, how));
-    if relays.is_empty() && lonely {
-        step(
-            "your name",
-            format!("ahoyctl account name '{}'", account.text("DisplayName").replace('\'', "'\\''")),
-        );
-    }
-    if relays.is_empty() {
-        step("a relay", "ahoyctl config set relay.urls wss://relay.example".to_owned());
-    }
-    if lonely {
-        step("your card, to give away", "ahoyctl account card --for Ben > for-ben.card".to_owned());
-        step("the card you got", "ahoyctl contact add from-ben.card".to_owned());
-        step("call", "ahoyctl call Ben --wait".to_owned());
-    }
-    steps
 }
 
 fn pairs(world: &World) -> Vec<(&'static str, String)> {
@@ -111,6 +88,9 @@ fn pairs(world: &World) -> Vec<(&'static str, String)> {
         pairs.push(("all calls", "muted".to_owned()));
     }
     pairs.push(("missed", manager.number("MissedCount").to_string()));
+    if let Some(count) = world.request_count().filter(|count| *count > 0) {
+        pairs.push(("requests", format!("{count}: ahoyctl contact requests")));
+    }
     pairs.extend(manager.list("Problems").into_iter().map(|problem| ("problem", problem)));
     pairs
 }

@@ -1,0 +1,36 @@
+//! What a newcomer still has to do before a call is possible.
+//!
+//! Lives here: each step, and the command that does it.
+//! Must not: print; ask the bus.
+
+use crate::world::World;
+
+/// A line that explains, and the command that it leads to.
+pub(super) type Step = (&'static str, String);
+
+/// What a newcomer still has to do before a call is possible, each with the command that does it. Nobody to call yet: three
+/// at most.
+pub(super) fn next_steps(world: &World) -> Vec<Step> {
+    let relays = world.account().map_or(0, |(_, account)| account.list("Relays").len());
+    let lonely = world.contact_count() == Some(0);
+    let mut steps = Vec::new();
+    if relays == 0 {
+        // A relay's address comes from whoever runs one.
+        steps.push((
+            "a relay, its address from who runs it",
+            "ahoyctl config set relay.urls wss://…".to_owned(),
+        ));
+    }
+    if lonely {
+        steps.extend(meet());
+    }
+    steps
+}
+
+/// How two become each other's contacts.
+pub(super) fn meet() -> Vec<Step> {
+    vec![
+        ("to meet somebody, show them a code", "ahoyctl pair".to_owned()),
+        ("or type the code that they show", "ahoyctl pair CODE".to_owned()),
+    ]
+}
