@@ -13,6 +13,7 @@ pub mod engine;
 pub mod history;
 pub mod identity;
 pub mod media;
+pub mod neighbours;
 pub mod pair;
 pub mod signal;
 pub mod system;

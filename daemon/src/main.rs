@@ -20,7 +20,8 @@ use ahoyd::system::lock::{LockError, StateLock};
 use ahoyd::system::paths::Paths;
 use ahoyd::system::store::Store;
 use ahoyd::system::{census, clock, log, memory, ready};
-use ahoyd::{account, bus, contacts, desktop, diagnosis, history, identity, media, signal};
+use ahoyd::values::near::NearEnd;
+use ahoyd::{account, bus, contacts, desktop, diagnosis, history, identity, media, neighbours, signal};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
@@ -150,8 +151,23 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
     let (keep, kept) = watch::channel(config.history);
     history::spawn(paths.history(), kept, history_in, history_out).context("starting history")?;
     let (standing, standing_in) = watch::channel(signal::Standing::default());
-    let setup = signal::Setup { state: paths.state.clone(), store: store.clone(), standing: standing_in };
+    let (posts, near_posts) = mpsc::channel(64);
+    let (near_news, news) = mpsc::channel(64);
+    let near = NearEnd { posts, news };
+    let setup =
+        signal::Setup { state: paths.state.clone(), store: store.clone(), standing: standing_in, near };
     let signaling = signal::spawn(setup, signal_in, signal_out);
+    let (places, places_in) = watch::channel(neighbours::Standing::default());
+    let (neighbour_orders, neighbours_in) = mpsc::channel(16);
+    let (neighbours_out, neighbours_reports) = mpsc::channel(64);
+    let setup = neighbours::Setup {
+        standing: places_in,
+        orders: neighbours_in,
+        reports: neighbours_out,
+        posts: near_posts,
+        news: near_news,
+    };
+    let neighbouring = neighbours::spawn(setup);
     let media = media::Media::spawn(config.media_settings(), media_out);
     let bus_sees = shown.boards();
     let (boards, happened) = shown.follow();
@@ -177,12 +193,22 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
         },
     };
     let account = account::Accounts::new(judges, account_out);
-    let history = history_orders;
-    let ports = Ports { signal: signal_orders, standing, media, history, keep, diagnosis, account };
+    let ports = Ports {
+        signal: signal_orders,
+        standing,
+        neighbours: neighbour_orders,
+        places,
+        media,
+        history: history_orders,
+        keep,
+        diagnosis,
+        account,
+    };
     let inbox = Inbox {
         commands,
         bus: bus_reports,
         signal: signal_reports,
+        neighbours: neighbours_reports,
         media: media_reports,
         history: history_reports,
         desktop: desktop_reports,
@@ -197,6 +223,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
         // Both end by themselves once the engine has told them to.
         let _ = serving.await;
         let _ = signaling.await;
+        let _ = neighbouring.await;
         let _ = desktop.await;
     };
     if clock::timeout(Duration::from_secs(1), goodbye).await.is_err() {

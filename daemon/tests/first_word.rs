@@ -66,7 +66,8 @@ impl Phone {
         let (to_engine, reports) = mpsc::channel(64);
         let (standing, standing_in) = watch::channel(Standing { roster: None, ca_file: Some(ca_file) });
         let (store, _thread) = Store::spawn().unwrap();
-        let setup = Setup { state: state.path().to_owned(), store, standing: standing_in };
+        let setup =
+            Setup { state: state.path().to_owned(), store, standing: standing_in, near: NearEnd::nowhere() };
         drop(signal::spawn(setup, from_engine, to_engine));
         let (contacts, cards) = (Vec::new(), BTreeMap::new());
         Self {
@@ -92,7 +93,7 @@ impl Phone {
 
     fn tell_roster(&self) {
         let hash = Token::from_bytes(self.token).hash().bytes();
-        let tokens = Arc::new(vec![roster::Token { hash, bound: None }]);
+        let tokens = Arc::new(vec![roster::Token { hash, bound: None, near: None }]);
         let (contacts, cards) = (self.contacts.as_slice().into(), Arc::new(self.cards.clone()));
         let roster = Roster::new(Arc::clone(&self.own), contacts, cards, tokens);
         self.standing.send_modify(|it| it.roster = Some(Arc::new(roster)));

@@ -66,6 +66,7 @@ interface! {
         set_setting(key: &str, value: &Variant<'_>) -> ();
         reset_setting(key: &str) -> ();
         test_call() -> OwnedFd;
+        trust_network(interface: &str, trusted: bool) -> ();
         start_pairing() -> String;
         open_link(link: &str) -> Dict;
         join_pairing(code: &str) -> ();
@@ -97,8 +98,9 @@ interface! {
         f64: ring_volume;
         Vec<String>: capabilities problems ring_devices;
         OwnedObjectPath: active_call;
-        u32: incoming_count missed_count;
+        u32: incoming_count missed_count neighbours;
         Dict: pairing;
+        Vec<Dict>: networks;
     }
 }
 

@@ -7,9 +7,14 @@
 use ahoy_call::{CallId, Moment};
 use ahoy_proto::card::Card;
 use ahoy_proto::codec;
+use ahoy_proto::envelope::Token;
 use ahoy_proto::frame::{ToClient, ToRelay};
 use ahoy_proto::hello::{Hello, HelloKind, Reply, VERSION};
 use ahoy_proto::identity::DeviceCertificate;
+use ahoy_proto::neighbour::knock::{ANSWER, Knock, OPENING};
+use ahoy_proto::neighbour::link::{self, Dialing, Link};
+use ahoy_proto::neighbour::said::Said;
+use ahoy_proto::neighbour::tag::{Hour, NeighbourKey};
 use ahoy_proto::pair::code::{Code, relay_name};
 use ahoy_proto::pair::link::{self, Link};
 use ahoy_proto::pair::meeting::{Chance, Meeting, Next};
@@ -23,7 +28,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     ("card", card),
     ("frame", frame),
     ("header", header),
@@ -35,6 +40,8 @@ pub const TARGETS: [Target; 11] = [
     ("packets", packets),
     ("pairing", pairing),
     ("pairing_code", pairing_code),
+    ("neighbour", neighbour),
+    ("neighbour_said", neighbour_said),
 ];
 
 /// A device with keys made of one number.
@@ -250,6 +257,53 @@ pub fn pairing_code(data: &[u8]) -> bool {
     if let Some(relay) = &code.relay {
         let url = RelayUrl::parse(&format!("wss://{relay}")).expect("the name of a relay is one");
         assert_eq!(relay_name(&url), *relay);
+    }
+    true
+}
+
+/// The key of the known token, and an hour.
+pub fn neighbour_key() -> (NeighbourKey, Hour) {
+    (NeighbourKey::of(&Token::from_bytes([9; 16])), Hour(490_000))
+}
+
+/// A connection of neighbours with known chance: who dials, who answers, and the two messages of the handshake.
+pub fn neighbours() -> (Link, Link, [u8; OPENING], [u8; ANSWER]) {
+    let (key, hour) = neighbour_key();
+    let (dialing, opening) = Dialing::begin(&key, hour, &Ephemeral([51; 32])).expect("the key is good");
+    let (there, answer) =
+        link::answer(&key, hour, &Ephemeral([52; 32]), &opening).expect("it is for this key");
+    (dialing.finish(&answer).expect("it is the answer"), there, opening, answer)
+}
+
+/// All that somebody says who connects: how it begins, and then frames, each with its length before it.
+pub fn neighbour(data: &[u8]) -> bool {
+    let Some(length) = data.first().and_then(|first| Knock::length_behind(*first)) else { return false };
+    let Some((knock, mut rest)) = data.split_at_checked(1 + length) else { return false };
+    let Some(knock) = Knock::decode(knock) else { return false };
+    assert_eq!(knock.encode(), data[..=length], "one spelling");
+    let Knock::Contact { tag, opening } = knock else { return true };
+    let (key, hour) = neighbour_key();
+    if tag != key.tag(hour) {
+        return false;
+    }
+    let Ok((mut there, _)) = link::answer(&key, hour, &Ephemeral([52; 32]), &opening) else { return false };
+    while let Some((length, after)) = rest.split_first_chunk::<2>() {
+        let Some((frame, after)) = after.split_at_checked(usize::from(u16::from_be_bytes(*length))) else {
+            return false;
+        };
+        rest = after;
+        if there.open(frame).is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// What neighbours say, behind the seal.
+pub fn neighbour_said(data: &[u8]) -> bool {
+    let Ok(read) = Said::decode(data) else { return false };
+    if let Some(said) = read {
+        assert_eq!(Said::decode(&said.encode()), Ok(Some(said)));
     }
     true
 }

@@ -12,6 +12,7 @@
 //! says who rings ([`hello`]), message 2 that answers it, and then sealed packets. A packet is numbered, acknowledged and repeated by
 //! [`reliable`], and carries one message of a call ([`codec`]). Whom one may ring stands on a [`card`]; who speaks proves it by a
 //! certificate ([`identity`]). What people wrote is [`words`]. Two who do not have each other's card get it by a code ([`pair`]).
+//! On one local network two who have it need no relay ([`neighbour`]).
 //!
 //! ```
 //! # #[cfg(feature = "sealed")] {
@@ -34,6 +35,8 @@ pub mod codec;
 pub mod hello;
 #[cfg(feature = "sealed")]
 pub mod identity;
+#[cfg(feature = "sealed")]
+pub mod neighbour;
 #[cfg(feature = "sealed")]
 pub mod pair;
 #[cfg(feature = "sealed")]

@@ -132,6 +132,9 @@ pub const PLATE_MESSAGES: u32 = 8;
 /// Bytes from one to the other of two who pair: a card with its seal and the messages before it.
 pub const PLATE_BYTES: usize = 20 * 1024;
 
+/// Contacts that a daemon announces itself to on a local network: one packet, and more than ring in a week.
+pub const NEIGHBOUR_TAGS: usize = 64;
+
 const _: () = assert!(
     BACKLOG_BYTES / 3 * 4 + BODY_BYTES / 3 * 4 + PLATE_BYTES / 3 * 4 < QUEUE_BYTES,
     "who pairs while mail comes is not cut off"

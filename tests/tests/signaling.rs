@@ -83,7 +83,7 @@ impl Phone {
 
     fn tell_roster(&self) {
         let hash = Token::from_bytes(self.token).hash().bytes();
-        let tokens = Arc::new(vec![roster::Token { hash, bound: None }]);
+        let tokens = Arc::new(vec![roster::Token { hash, bound: None, near: None }]);
         let (contacts, cards) = (self.contacts.as_slice().into(), Arc::new(self.cards.clone()));
         let roster = Roster::new(Arc::clone(&self.own), contacts, cards, tokens);
         self.standing.send_replace(Standing { roster: Some(Arc::new(roster)), ca_file: None });

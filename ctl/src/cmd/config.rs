@@ -12,7 +12,7 @@ use serde_json::json;
 use zbus::Variant;
 
 use self::alone::Checked;
-use super::Desk;
+use super::{Desk, network};
 use crate::bus::{Bus, ask};
 use crate::clean;
 use crate::fault::{Exit, Fault};
@@ -64,6 +64,20 @@ enum What {
         after_help = "Takes $VISUAL, else $EDITOR, else what is there.\nExample: EDITOR=nano ahoyctl config edit"
     )]
     Edit,
+    /// Show the local networks, or say whether one is yours
+    #[command(
+        after_help = "On a network that is yours contacts find you, and you them, without a relay. On\nall others nothing is sent.\nExample: ahoyctl config network --trust"
+    )]
+    Network {
+        /// It is: contacts may find you there
+        #[arg(long, conflicts_with = "distrust")]
+        trust: bool,
+        /// It is not, or not any more
+        #[arg(long)]
+        distrust: bool,
+        /// Which, where there are several
+        interface: Option<String>,
+    },
     /// Say where the file is
     #[command(after_help = "Example: cat \"$(ahoyctl config path)\"")]
     Path,
@@ -97,7 +111,7 @@ pub(crate) async fn run(out: Printer, args: Args) -> Result<Exit, Fault> {
             Checked::Wrong(sentence) => return Err(Fault::new(Exit::Usage, sentence)),
             Checked::Nobody => return Err(fault),
         },
-        (Err(fault), What::Set { .. } | What::Reset { .. }) => return Err(fault),
+        (Err(fault), What::Set { .. } | What::Reset { .. } | What::Network { .. }) => return Err(fault),
     }
     Ok(Exit::Ok)
 }
@@ -137,6 +151,12 @@ async fn with_daemon(desk: &Desk, what: What) -> Result<(), Fault> {
             Ok(())
         }
         What::Path => say_path(desk.out, Path::new(&path(desk).await?)),
+        What::Network { trust, distrust, interface } => {
+            if trust || distrust {
+                network::trust(desk, interface.as_deref().unwrap_or_default(), trust).await?;
+            }
+            network::show(desk).await
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) mod hook;
 pub(crate) mod logs;
 mod meter;
 pub(crate) mod mute;
+mod network;
 pub(crate) mod open;
 pub(crate) mod pair;
 pub(crate) mod ping;

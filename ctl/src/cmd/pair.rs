@@ -9,7 +9,7 @@ use ahoy_dbus::Dict;
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Desk;
+use super::{Desk, network};
 use crate::bus::ask;
 use crate::complain::complain;
 use crate::fault::{Exit, Fault};
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(24);
 /// Become somebody's contact, and they yours, by a short code
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Without CODE it shows one: say it to the other, who types it there, or let\ntheir camera read it. It is good for one try and ten minutes; Ctrl-C takes it\nback. A relay that both use brings you together, and learns neither the words\nnor who you are. Both end with the other's name and one safety number.\nExit codes: 1 the words did not fit, 3 nobody came, 4 no relay, 9 they went\naway, 10 nobody waits under this code.\nExample: ahoyctl pair 4711-lemon-tunnel@relay.example"
+    after_help = "Without CODE it shows one: say it to the other, who types it there, or let\ntheir camera read it. It is good for one try and ten minutes; Ctrl-C takes it\nback. A relay that both use brings you together, and learns neither the words\nnor who you are. Both end with the other's name and one safety number.\nExit codes: 1 the words did not fit, 3 nobody came, 4 no relay, 9 they went\naway, 10 nobody waits under this code.\nOn a network that is yours (--here, or the question says so) no relay is needed.\nExample: ahoyctl pair 4711-lemon-tunnel@relay.example"
 )]
 pub(crate) struct Args {
     /// What the other shows: the code, or its link
@@ -32,18 +32,22 @@ pub(crate) struct Args {
     /// Draw the code for a camera, too: what a terminal does by itself
     #[arg(long, value_name = "yes|no", value_parser = super::yes_or_no)]
     qr: Option<bool>,
+    /// This network is yours: contacts may find you here
+    #[arg(long)]
+    here: bool,
 }
 
 impl Args {
     /// To type this.
     pub(super) fn of(code: String) -> Self {
-        Self { code: vec![code], qr: None }
+        Self { code: vec![code], qr: None, here: false }
     }
 }
 
 /// Runs it.
 pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     desk.bus.wake().await?;
+    network::ask_whether_home(desk, args.here).await?;
     // Before a code is there: from then on it can be taken back.
     let mut stop = Stop::new()?;
     let mut follower = Follower::subscribe(&desk.bus).await?;

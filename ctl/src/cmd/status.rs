@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::steps::next_steps;
-use super::{Desk, dnd};
+use super::{Desk, dnd, network};
 use crate::fault::{Exit, Fault};
 use crate::time;
 use crate::world::World;
@@ -87,6 +87,7 @@ fn pairs(world: &World) -> Vec<(&'static str, String)> {
     if manager.flag("Muted") {
         pairs.push(("all calls", "muted".to_owned()));
     }
+    pairs.extend(network::lines(&manager));
     pairs.push(("missed", manager.number("MissedCount").to_string()));
     if let Some(count) = world.request_count().filter(|count| *count > 0) {
         pairs.push(("requests", format!("{count}: ahoyctl contact requests")));

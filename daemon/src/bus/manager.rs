@@ -160,6 +160,15 @@ impl ManagerObject {
         Ok(held)
     }
 
+    async fn trust_network(
+        &self,
+        interface: String,
+        trusted: bool,
+        options: Dictionary,
+    ) -> Result<(), Fault> {
+        self.0.plain(options, DaemonRequest::TrustNetwork(interface, trusted)).await
+    }
+
     async fn reload(&self, options: Dictionary) -> Result<(), Fault> {
         self.0.plain(options, DaemonRequest::Reload).await
     }

@@ -14,6 +14,7 @@ use super::names;
 use super::object::Properties;
 use crate::values::board::{AccountRow, Board, CallRow, DeviceRow, MemberRow};
 use crate::values::line::{Line, PathKind, Quality};
+use crate::values::near::{NearView, NetworkRow};
 use crate::values::pairing::PairingRow;
 
 /// Manager, but for what never changes.
@@ -37,6 +38,8 @@ pub(super) fn manager(board: &Board) -> Properties {
         ("CanDial", manager.cannot_dial.is_empty().into()),
         ("CannotDialReason", manager.cannot_dial.clone().into()),
         ("Pairing", pairing(&manager.pairing).into()),
+        ("Networks", networks(&manager.near).into()),
+        ("Neighbours", count(manager.near.seen.iter()).into()),
         ("Muted", manager.muted.into()),
         ("Deafened", manager.deafened.into()),
         ("Dnd", manager.dnd.mode.word().into()),
@@ -47,6 +50,19 @@ pub(super) fn manager(board: &Board) -> Properties {
         ("RingerMuted", manager.ringer_muted.into()),
         ("RingVolume", manager.ring_volume.into()),
     ])
+}
+
+/// The local networks that this machine is in.
+fn networks(near: &NearView) -> Vec<BTreeMap<String, Variant<'static>>> {
+    let row = |row: &NetworkRow| -> BTreeMap<String, Variant<'static>> {
+        let shown: [(&str, Variant<'static>); 3] = [
+            ("interface", row.interface.clone().into()),
+            ("prefix", row.prefix.clone().into()),
+            ("trusted", row.trusted.into()),
+        ];
+        shown.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    };
+    near.networks.iter().map(row).collect()
 }
 
 /// The last pairing, if there was one. Never a code.

@@ -31,6 +31,8 @@ pub struct Config {
     pub account: Account,
     /// `[relay]`.
     pub relay: Relay,
+    /// `[lan]`.
+    pub lan: Lan,
     /// `[call]`.
     pub call: Call,
     /// `[media]`.
@@ -70,6 +72,15 @@ pub struct Relay {
     /// One more certificate authority (PEM) besides the system's.
     #[serde(deserialize_with = "file::ca_file")]
     pub ca_file: Option<PathBuf>,
+}
+
+/// Neighbours on local networks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lan {
+    /// Contacts find us, and we them, without a relay, where a person trusts the network.
+    #[serde(deserialize_with = "file::flag")]
+    pub enabled: bool,
 }
 
 /// How calls behave.
@@ -155,6 +166,12 @@ pub enum ConfigError {
 impl Default for Account {
     fn default() -> Self {
         Self { name: None, enabled: true }
+    }
+}
+
+impl Default for Lan {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

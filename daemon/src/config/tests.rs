@@ -21,7 +21,7 @@ fn an_empty_and_a_missing_file_are_all_defaults() {
 #[test]
 fn every_key_is_taken() {
     let config = parse(
-        "[account]\nname = \"Ana\"\n[relay]\nurls = [\"ws://127.0.0.1:1234\", \"wss://relay.example/x\"]\nca-file = \"/ca.pem\"\n\
+        "[account]\nname = \"Ana\"\n[relay]\nurls = [\"ws://127.0.0.1:1234\", \"wss://relay.example/x\"]\nca-file = \"/ca.pem\"\n[lan]\nenabled = false\n\
          [call]\nlifetime = 180\nreconnect-window = 5\nring-at-most = \"short\"\ncall-waiting = false\npreconnect = \"never\"\n\
          [media]\ninput = \"mic\"\noutput = \"out\"\nring = [\"a\", \"b\"]\ninterfaces = [\"lo\"]\nrelay-only = true\nbitrate = 64000\n[voice]\necho = \"off\"\nnoise = \"on\"\ngain = \"auto\"\n[ring]\ntone = \"/a.oga\"\ntheme = \"ocean\"\nvolume = 0.5\nmuted = true\ntones = false\n[log]\nlevel = \"debug\"\n",
     )
@@ -29,6 +29,7 @@ fn every_key_is_taken() {
     assert_eq!(config.account.name.as_deref(), Some("Ana"));
     assert_eq!(config.relay.urls, ["ws://127.0.0.1:1234", "wss://relay.example/x"]);
     assert_eq!(config.relay.ca_file.as_deref(), Some(Path::new("/ca.pem")));
+    assert!(!config.lan.enabled && Config::default().lan.enabled);
     assert_eq!(config.call.lifetime, Duration::from_secs(180));
     assert_eq!(config.call.reconnect_window, Duration::from_secs(5));
     assert_eq!((config.call.ring_at_most, config.call.call_waiting), (Duration::from_secs(30), false));
@@ -62,6 +63,7 @@ fn a_wrong_key_or_value_is_named_with_line_and_column_and_what_would_be_right() 
         ("[ring]\nvolume = 1.5\n", "config.toml:2:10: ", ["`volume`", "0 to 1"]),
         ("[ring]\nmuted = 1\n", "config.toml:2:9: ", ["`muted`", "false"]),
         ("[log]\nlevel = \"loud\"\n", "config.toml:2:9: ", ["`level`", "\"debug\""]),
+        ("[lan]\nenabled = 1\n", "config.toml:2:11: ", ["`enabled`", "true or false"]),
         ("[account]\nname = \"\"\n", "config.toml:2:8: ", ["`name`", "64"]),
         ("[relay]\nca-file = \"ca.pem\"\n", "config.toml:2:11: ", ["`ca-file`", "absolute"]),
         ("[call]\n\"lifetime\" = 9\n", "config.toml:2:14: ", ["`lifetime`", "10 to 180"]),

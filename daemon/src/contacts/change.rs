@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use ahoy_call::PeerId;
 
+use super::Token;
 use super::asker::Asking;
 use super::disk::{self, Content};
 use super::row::Row;
@@ -36,11 +37,11 @@ pub(super) enum Then {
     /// There is no such contact.
     Gone(PeerId),
     /// This token is listed, given out at that time.
-    Listed([u8; 16], i64),
+    Listed(Token, i64),
     /// It is not.
     Revoked([u8; 16]),
     /// This token is listed, and this contact's from the beginning.
-    Theirs([u8; 16], PeerId),
+    Theirs(Token),
     /// A token that is listed is this contact's.
     Bound([u8; 16], PeerId),
     /// Somebody asks to be a contact.

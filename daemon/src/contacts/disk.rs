@@ -133,7 +133,8 @@ fn token(stem: &str, file: TokenFile) -> Option<(Token, i64)> {
         Some(bound) => Some(peer(&bound)?),
         None => None,
     };
-    Some((Token { hash: unhex(stem)?, bound }, file.issued_at))
+    let near = file.near.as_deref().and_then(unhex);
+    Some((Token { hash: unhex(stem)?, bound, near }, file.issued_at))
 }
 
 /// The sentence about a contact's file that was not taken.

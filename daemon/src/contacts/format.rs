@@ -42,6 +42,9 @@ pub(super) struct TokenFile {
     /// The id of the contact that it binds to.
     pub(super) bound: Option<String>,
     pub(super) issued_at: i64,
+    /// What its holder finds us by on a local network; files of before do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) near: Option<String>,
 }
 
 /// The file of somebody who asks to be a contact, `asking/<id>.json`.

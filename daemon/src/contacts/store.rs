@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ahoy_call::PeerId;
-use ahoy_proto::card::Card;
+use ahoy_proto::card::{Card, CardDevice};
 use ahoy_proto::identity::AccountBytes;
+use ahoy_proto::neighbour::tag::NeighbourKey;
 use ahoy_proto::words::{NAME, Words, skeleton};
 use tokio::sync::watch;
 
@@ -175,12 +176,20 @@ impl Contacts {
         self.rows.get(&peer).and_then(|_| self.card_files.card(peer))
     }
 
+    /// Contacts, those first that were called or added last.
+    pub fn recent(&self) -> Arc<[PeerId]> {
+        let mut all: Vec<(i64, PeerId)> =
+            self.rows.iter().map(|(peer, row)| (row.last_call_at.max(row.added_at), *peer)).collect();
+        all.sort_unstable_by(|one, other| other.cmp(one));
+        all.into_iter().map(|(_, peer)| peer).collect()
+    }
+
     /// The devices that a call to this contact rings: those with an inbox whose certificates have not ended. Empty when
-    /// its card has none.
-    pub fn legs(&self, peer: PeerId, unix_s: i64) -> Vec<ahoy_call::LegId> {
+    /// its card has none. `near`: they are seen on a local network, where every device has one.
+    pub fn legs(&self, peer: PeerId, unix_s: i64, near: bool) -> Vec<ahoy_call::LegId> {
         let devices = self.card(peer).map_or_else(Vec::new, |card| card.devices);
-        let reachable =
-            devices.iter().filter(|it| !it.inboxes.is_empty() && !it.certificate.has_ended_at(unix_s));
+        let has_inbox = |it: &CardDevice| near || !it.inboxes.is_empty();
+        let reachable = devices.iter().filter(|it| has_inbox(it) && !it.certificate.has_ended_at(unix_s));
         reachable.map(|device| device.certificate.leg_id()).collect()
     }
 
@@ -267,18 +276,18 @@ impl Contacts {
                     self.rows.insert(peer, Row { mutual, ping_there, ended, told, last_call_at, ..row });
                 }
                 Then::Gone(peer) => drop(self.rows.remove(&peer)),
-                Then::Listed(hash, at) => {
-                    let place = self.tokens.partition_point(|token| token.hash < hash);
-                    Arc::make_mut(&mut self.tokens).insert(place, Token { hash, bound: None });
-                    self.unused.insert(hash, at);
+                Then::Listed(token, at) => {
+                    let place = self.tokens.partition_point(|other| other.hash < token.hash);
+                    Arc::make_mut(&mut self.tokens).insert(place, token);
+                    self.unused.insert(token.hash, at);
                 }
                 Then::Revoked(hash) => {
                     Arc::make_mut(&mut self.tokens).retain(|token| token.hash != hash);
                     self.unused.remove(&hash);
                 }
-                Then::Theirs(hash, peer) => {
-                    let place = self.tokens.partition_point(|token| token.hash < hash);
-                    Arc::make_mut(&mut self.tokens).insert(place, Token { hash, bound: Some(peer) });
+                Then::Theirs(token) => {
+                    let place = self.tokens.partition_point(|other| other.hash < token.hash);
+                    Arc::make_mut(&mut self.tokens).insert(place, token);
                 }
                 Then::Bound(hash, peer) => {
                     if let Ok(place) = self.tokens.binary_search_by_key(&hash, |token| token.hash) {

@@ -389,8 +389,8 @@ fn now_s() -> i64 {
 fn a_device_whose_certificate_has_ended_is_not_called_and_that_is_known() {
     let (_ana, ben, contacts, peer) = acquainted();
     let end = ben.own.certificate.expires_s();
-    assert_eq!(contacts.legs(peer, end - 1), [ben.own.leg_id()]);
+    assert_eq!(contacts.legs(peer, end - 1, false), [ben.own.leg_id()]);
     assert!(!contacts.has_ended(peer, end - 1));
-    assert_eq!(contacts.legs(peer, end), []);
+    assert_eq!(contacts.legs(peer, end, false), []);
     assert!(contacts.has_ended(peer, end));
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ahoy_call::PeerId;
 use ahoy_proto::card::Card;
 use ahoy_proto::envelope;
+use ahoy_proto::neighbour::tag::NeighbourKey;
 use ahoy_proto::words::{NAME, Words};
 
 use super::change::{Change, Then};
@@ -18,6 +19,7 @@ use super::row::Row;
 use super::store::Contacts;
 use crate::values::own::NoCard;
 use crate::values::request::{Denied, DeniedKind};
+use crate::values::roster::Token;
 
 /// As many tokens as a relay lists for one inbox.
 const MAX_TOKENS: usize = 16_384;
@@ -44,9 +46,9 @@ impl Contacts {
         let mut token = [0; 16];
         getrandom::fill(&mut token).map_err(|_| failed("the system has no random numbers".into()))?;
         let card = self.own.card(token).map_err(|error| failed(format!("no card can be made: {error}")))?;
-        let hash = envelope::Token::from_bytes(token).hash().bytes();
-        let file = TokenFile { version: VERSION, name: name.to_owned(), bound: None, issued_at: at };
-        let then = Then::Listed(hash, at);
+        let given = listed(token, None);
+        let (hash, file) = (given.hash, file(&given, name, at));
+        let then = Then::Listed(given, at);
         Ok((card.to_text(), Change::default().and(self.token_path(hash), Content::Token(file), then)))
     }
 
@@ -58,16 +60,16 @@ impl Contacts {
         }
         let token = self.own.token_for(peer)?;
         let card = self.own.card(token)?;
-        let hash = envelope::Token::from_bytes(token).hash().bytes();
+        let given = listed(token, Some(peer));
+        let hash = given.hash;
         if self.tokens.binary_search_by_key(&hash, |token| token.hash).is_ok() {
             return Ok(Some((card, Change::default())));
         }
         if self.tokens.len() >= MAX_TOKENS {
             return Err(NoCard::TooMany);
         }
-        let (bound, name) = (Some(hex(peer.bytes())), String::new());
-        let file = Content::Token(TokenFile { version: VERSION, name, bound, issued_at: at });
-        let change = Change::default().and(self.token_path(hash), file, Then::Theirs(hash, peer));
+        let file = Content::Token(file(&given, "", at));
+        let change = Change::default().and(self.token_path(hash), file, Then::Theirs(given));
         Ok(Some((card, change)))
     }
 
@@ -141,6 +143,17 @@ impl Contacts {
     pub(super) fn token_path(&self, hash: [u8; 16]) -> PathBuf {
         token_path(&self.dir, hash)
     }
+}
+
+/// What is kept of a token: who holds it, and what of it finds us on a local network.
+fn listed(token: [u8; 16], bound: Option<PeerId>) -> Token {
+    let token = envelope::Token::from_bytes(token);
+    Token { hash: token.hash().bytes(), bound, near: Some(NeighbourKey::of(&token).bytes()) }
+}
+
+fn file(token: &Token, name: &str, at: i64) -> TokenFile {
+    let bound = token.bound.map(|peer| hex(peer.bytes()));
+    TokenFile { version: VERSION, name: name.to_owned(), bound, issued_at: at, near: token.near.map(hex) }
 }
 
 fn token_path(dir: &Path, hash: [u8; 16]) -> PathBuf {

@@ -127,6 +127,7 @@ mod tests {
             interface: *interface,
             ip: ip.parse().unwrap(),
             global: true,
+            prefix: 24,
         };
         Network {
             interfaces: vec![
@@ -135,7 +136,7 @@ mod tests {
                 interface(4, "tun0", false),
             ],
             addresses: addresses.iter().map(address).collect(),
-            routes: vec![Route { interface: Some(2), said: vec![1] }],
+            routes: vec![Route { interface: Some(2), gateway: None, said: vec![1] }],
         }
     }
 

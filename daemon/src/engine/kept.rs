@@ -93,6 +93,12 @@ impl Engine {
                 self.on_card_made(*done);
                 Ok(Answer::Done)
             }
+            Done::Networks(result, trusted) => {
+                result.map_err(|error| not_kept(&error))?;
+                self.networks.set_trusted(trusted);
+                self.send_near();
+                Ok(Answer::Done)
+            }
             Done::Answer(answer) => Ok(answer),
             Done::Account(result, answer) => {
                 result.map_err(|error| not_kept(&error))?;
@@ -190,6 +196,7 @@ impl Engine {
         }
         let ca_file = config.relay.ca_file.clone();
         self.ports.standing.send_replace(signal::Standing { roster: Some(roster), ca_file });
+        self.send_near();
     }
 
     /// Hands what a person decided about sound and paths to media.

@@ -2,9 +2,9 @@
 //!
 //! Lives here: the loop, and the list of components, each of which owns its fields and knows no other: `shown/` (the board and
 //! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
-//! `credentials.rs`, `diagnoses.rs`, `lines.rs`, `pings.rs`, `greetings.rs`; `step.rs` says what an input comes to. The engine's hands:
-//! `perform.rs` (steps and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs` (what is shown of no
-//! call), `test_call.rs`, `pairing.rs`, `accounts.rs`, `cards.rs`.
+//! `credentials.rs`, `diagnoses.rs`, `lines.rs`, `networks.rs`, `pings.rs`, `greetings.rs`; `step.rs` says what an input comes to.
+//! The engine's hands: `perform.rs` (steps and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs`
+//! (what is shown of no call), `test_call.rs`, `pairing.rs`, `accounts.rs`, `cards.rs`, `near.rs`.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
 mod accounts;
@@ -16,6 +16,8 @@ mod greetings;
 mod in_force;
 mod kept;
 mod lines;
+mod near;
+mod networks;
 mod numbers;
 mod outages;
 #[cfg(any(test, feature = "sample"))]
@@ -49,6 +51,7 @@ use self::diagnoses::Diagnoses;
 use self::greetings::Greetings;
 use self::in_force::InForce;
 use self::lines::Lines;
+use self::networks::Networks;
 use self::numbers::Numbers;
 use self::outages::Outages;
 use self::pairing::Pairings;
@@ -69,7 +72,7 @@ use crate::values::link::Offer;
 use crate::values::own::Own;
 use crate::values::request::Asked;
 use crate::values::tone::Tone;
-use crate::{account, bus, desktop, diagnosis, history, media, signal};
+use crate::{account, bus, desktop, diagnosis, history, media, neighbours, signal};
 
 /// Where orders go. Every queue is bounded; a full one is a failed port.
 #[derive(Debug)]
@@ -78,6 +81,10 @@ pub struct Ports {
     pub signal: mpsc::Sender<signal::SignalingOrder>,
     /// What signaling goes by.
     pub standing: watch::Sender<signal::Standing>,
+    /// To neighbours on local networks.
+    pub neighbours: mpsc::Sender<neighbours::Order>,
+    /// What they are found by.
+    pub places: watch::Sender<neighbours::Standing>,
     /// To paths and sound.
     pub media: media::Media,
     /// To the database.
@@ -99,6 +106,8 @@ pub struct Inbox {
     pub bus: mpsc::Receiver<bus::Report>,
     /// Of the signaling port.
     pub signal: mpsc::Receiver<signal::Report>,
+    /// Of neighbours.
+    pub neighbours: mpsc::Receiver<neighbours::Report>,
     /// Of the media port.
     pub media: mpsc::Receiver<media::Report>,
     /// Of the history port.
@@ -150,6 +159,7 @@ pub struct Engine {
     devices: Devices,
     ring_policy: RingPolicy,
     links: signal::LinkState,
+    networks: Networks,
     waits: Waits,
     numbers: Numbers,
     diagnoses: Diagnoses,
@@ -195,6 +205,7 @@ impl Engine {
             phone: Phone::new(own.leg_id(), in_force.rules()),
             ring_policy: RingPolicy::open(&paths.dnd()),
             upkeep: Upkeep::new(clock::now()),
+            networks: Networks::open(&paths.networks()),
             shown,
             ports,
             contacts,
@@ -263,6 +274,8 @@ impl Engine {
                 () = &mut calendar => {
                     calendar.set(clock::until_set_or_an_hour());
                     self.look_at_calendar();
+                    // Whom we called in that hour counts first among neighbours.
+                    self.send_near();
                 }
                 Some(report) = inbox.history.recv() => self.on_history(report),
                 Some(stored) = self.stored.recv() => self.on_stored(stored),
@@ -274,6 +287,7 @@ impl Engine {
                 },
                 // What signaling reports is bounded by contact; what one call's data channel brings is not before it is here.
                 Some(report) = inbox.signal.recv() => self.on_signal(report),
+                Some(report) = inbox.neighbours.recv() => self.on_neighbours(report),
                 Some(report) = inbox.media.recv() => self.on_media(report),
                 Some(findings) = inbox.diagnosis.recv() => self.on_findings(findings),
                 Some(report) = inbox.account.recv() => self.on_account(report),

@@ -16,8 +16,10 @@ use zeroize::Zeroizing;
 use crate::bus;
 use crate::engine::Engine;
 use crate::engine::requests::{failed, hex};
+use crate::neighbours::Order;
 use crate::pair::{Do, Draw, Friend, Pairing};
 use crate::signal::SignalingOrder;
+use crate::values::near::PAIRING_PLACE;
 use crate::values::pairing::{PairingRequest, PairingRow};
 use crate::values::request::{Answer, Asked, ContactRequest, Denied, Reply};
 
@@ -69,7 +71,8 @@ impl Engine {
     /// A client wants a code, typed one, or gives it up.
     pub(super) fn on_pairing_request(&mut self, reply: Reply, request: PairingRequest) {
         let (now, own) = (self.now(), self.own.peer_id());
-        let up = self.links.up.clone();
+        let mut up = self.links.up.clone();
+        up.extend(self.networks.is_home().then(|| PAIRING_PLACE.to_owned()));
         let to_do = match request {
             PairingRequest::Cancel => Ok((self.pairing.machine.cancel(now), Some(reply))),
             PairingRequest::Start => {
@@ -147,6 +150,8 @@ impl Engine {
     fn carry_out(&mut self, to_do: Vec<Do>) {
         for it in to_do {
             match it {
+                Do::Ask(place, ask) if place == PAIRING_PLACE => self.order_neighbours(Order::Plate(ask)),
+                Do::Offer(number) => self.order_neighbours(Order::Offer(number)),
                 Do::Ask(relay, ask) => self.order_signal(SignalingOrder::Plate(relay, ask)),
                 Do::Show(code) => self.show_code(Ok(Answer::Text(code.say()))),
                 Do::Refuse(denied) => self.show_code(Err(denied)),

@@ -82,6 +82,7 @@ impl Engine {
                 Ok(Answer::Call(job))
             }
             Ok(Act::Diagnose) => return self.diagnose(reply),
+            Ok(Act::Trust(interface, trust)) => return self.trust_network(reply, &interface, trust),
             Ok(Act::Pair(request)) => return self.on_pairing_request(reply, request),
             Ok(Act::Account(request)) => return self.on_account_request(reply, request),
             Ok(Act::Adjust(adjust)) => {
@@ -161,6 +162,7 @@ impl Engine {
             devices: &self.devices,
             ring_policy: &mut self.ring_policy,
             pings: &mut self.pings,
+            networks: &self.networks,
             board: self.shown.shown(),
             agents: &mut self.agents,
             paths: &self.paths,

@@ -34,6 +34,9 @@ impl Engine {
         let relay = if !config.account.enabled || online && !relays.is_empty() {
             // The person wants it so, or it is.
             String::new()
+        } else if relays.is_empty() && self.networks.is_home() {
+            // Neighbours need none.
+            String::new()
         } else if relays.is_empty() {
             "no relay is configured, so nobody can call: ahoyctl config set relay.urls wss://…".to_owned()
         } else if error.is_empty() {
@@ -58,6 +61,7 @@ impl Engine {
         manager.dnd = self.ring_policy.dnd();
         manager.deafened = self.deafened;
         manager.pairing = self.pairing.row().clone();
+        manager.near = self.networks.view().clone();
         manager.ringer_muted = config.ring.muted;
         manager.ring_volume = config.ring.volume.share();
         manager.config_file = self.paths.config.display().to_string();
@@ -119,7 +123,7 @@ impl Engine {
         self.focus = self.focus.next(&self.phone.views());
         let cannot_dial = if !self.in_force.config().account.enabled {
             "the account is switched off".to_owned()
-        } else if self.own.inboxes.is_empty() {
+        } else if self.own.inboxes.is_empty() && self.networks.view().seen.is_empty() {
             "no relay is configured".to_owned()
         } else if self.phone.cannot_dial().is_some() {
             "a call is being dialed already".to_owned()

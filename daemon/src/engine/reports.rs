@@ -136,6 +136,8 @@ impl Engine {
     pub(super) fn on_network(&mut self) {
         tracing::info!("the network has changed");
         self.order_signal(signal::SignalingOrder::NetworkChanged);
+        self.networks.changed();
+        self.send_near();
         self.on_event(Event::NetworkChanged);
     }
 

@@ -10,8 +10,9 @@ use ahoy_proto::pair::code::Code;
 use ahoy_proto::pair::meeting::Meeting;
 use ahoy_proto::plate::{PlateAsk, PlateNews, PlateOver};
 
-use super::run::Phase;
+use super::run::{Phase, Spot};
 use super::{ANSWERS_WITHIN, Do, Pairing};
+use crate::values::near::PAIRING_PLACE;
 use crate::values::pairing::{PairingEnd, PairingState};
 
 /// How long the other may be silent once both are there.
@@ -23,6 +24,35 @@ impl Pairing {
         if !self.is_at(relay) {
             return Vec::new();
         }
+        let before = match self.near(relay, &news) {
+            Some(before) => before,
+            // Nobody has come there, so nothing is over.
+            None if self.run.as_ref().is_some_and(|run| run.also_near) && relay == PAIRING_PLACE => {
+                return Vec::new();
+            }
+            None => Vec::new(),
+        };
+        before.into_iter().chain(self.go_on(now, news)).collect()
+    }
+
+    /// Where a number is offered at a relay and among neighbours, the first who comes decides. None: it is not.
+    fn near(&mut self, from: &str, news: &PlateNews) -> Option<Vec<Do>> {
+        let run = self.run.as_mut().filter(|run| run.also_near)?;
+        let relay = run.relays.front()?.address().to_owned();
+        match news {
+            PlateNews::Met if from == PAIRING_PLACE => {
+                (run.relays, run.also_near) = ([Spot::Neighbours].into(), false);
+                Some(vec![Do::Ask(relay, PlateAsk::Leave)])
+            }
+            PlateNews::Met => {
+                run.also_near = false;
+                Some(vec![Do::Ask(PAIRING_PLACE.to_owned(), PlateAsk::Leave)])
+            }
+            PlateNews::Claimed(..) | PlateNews::Said(_) | PlateNews::Over(_) => None,
+        }
+    }
+
+    fn go_on(&mut self, now: Moment, news: PlateNews) -> Vec<Do> {
         let Some(run) = &mut self.run else { return Vec::new() };
         match (news, &mut run.phase) {
             (PlateNews::Claimed(number, lives), Phase::Claiming) => self.claimed(now, number, lives),
@@ -55,10 +85,9 @@ impl Pairing {
     fn claimed(&mut self, now: Moment, number: u32, lives: Duration) -> Vec<Do> {
         let Some(run) = &mut self.run else { return Vec::new() };
         let words = run.draw.words;
-        let relay = run.relays.front();
-        let code = relay.and_then(|relay| {
-            words.chunks_exact(4).find_map(|four| Code::draw(number, relay, four.try_into().ok()?))
-        });
+        let spot = run.relays.front();
+        let code = spot
+            .and_then(|spot| words.chunks_exact(4).find_map(|four| spot.draw(number, four.try_into().ok()?)));
         // A number that nobody could type is none.
         let code = code.filter(|code| Code::parse(&code.say()).as_ref() == Ok(code));
         let Some(code) = code else { return self.end(now, PairingEnd::Altered) };
@@ -67,7 +96,10 @@ impl Pairing {
         run.until = now + lives.min(ahoy_proto::limits::PLATE_LIVES);
         self.row.state = Some(PairingState::Waiting);
         self.row.deadline_boot = run.until.micros();
-        vec![Do::Show(code)]
+        run.also_near =
+            run.relays.front() != Some(&Spot::Neighbours) && run.relays.contains(&Spot::Neighbours);
+        let near = run.also_near.then_some(Do::Offer(number));
+        near.into_iter().chain([Do::Show(code)]).collect()
     }
 
     fn meet(&mut self, now: Moment, meeting: Meeting) {

@@ -15,13 +15,14 @@ use std::time::Duration;
 use ahoy_call::{Moment, PeerId};
 use ahoy_proto::card::Card;
 use ahoy_proto::envelope::Body;
-use ahoy_proto::pair::code::{Code, relay_name};
+use ahoy_proto::pair::code::Code;
 use ahoy_proto::pair::meeting::{MeetingError, Next};
 use ahoy_proto::plate::PlateAsk;
 
 use self::failures::Failures;
 pub use self::run::Draw;
-use self::run::{Phase, Run, reachable};
+use self::run::{Phase, Run, Spot, reachable};
+use crate::values::near::PAIRING_PLACE;
 use crate::values::pairing::{PairingEnd, PairingRow, PairingState};
 use crate::values::request::{Denied, DeniedKind};
 
@@ -33,8 +34,10 @@ const SOON: Duration = Duration::from_secs(30);
 /// What is to be done, in this order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Do {
-    /// Ask this of the relay at this address.
+    /// Ask this of the relay at this address, or of neighbours.
     Ask(String, PlateAsk),
+    /// Offer this number among neighbours too.
+    Offer(u32),
     /// The code, for who asked for one.
     Show(Code),
     /// There is none, for who asked for one.
@@ -74,7 +77,7 @@ impl Pairing {
         &self.row
     }
 
-    /// A code is wanted. `up`: the relays that are connected.
+    /// A code is wanted. `up`: the relays that are connected, and where we have neighbours [`PAIRING_PLACE`], the last.
     pub fn start(&mut self, now: Moment, own: PeerId, up: &[String], draw: Draw) -> Result<Vec<Do>, Denied> {
         self.look(now)?;
         let relays = reachable(up)?;
@@ -84,7 +87,7 @@ impl Pairing {
         Ok(to_do)
     }
 
-    /// A code was typed.
+    /// A code was typed. `up`: the same.
     pub fn join(
         &mut self,
         now: Moment,
@@ -101,9 +104,7 @@ impl Pairing {
             return Err(Denied::new(DeniedKind::InvalidOption, sentence));
         }
         let mut relays = reachable(up)?;
-        if let Some(name) = &code.relay {
-            relays.retain(|relay| relay_name(relay) == *name);
-        }
+        relays.retain(|spot| spot.fits(code.relay.as_deref()));
         if relays.is_empty() {
             let sentence = "The relay of this code is not connected here: `ahoyctl config set relay.urls` with it, or let them use one of yours.";
             return Err(Denied::new(DeniedKind::NotConnected, sentence));
@@ -122,6 +123,11 @@ impl Pairing {
     /// The connection to this relay ended, and what it held for us there.
     pub fn lost(&mut self, now: Moment, relay: &str) -> Vec<Do> {
         if !self.is_at(relay) || self.is_keeping() {
+            return Vec::new();
+        }
+        if let Some(run) = self.run.as_mut().filter(|run| run.also_near) {
+            // Neighbours find it still.
+            (run.relays, run.also_near) = ([Spot::Neighbours].into(), false);
             return Vec::new();
         }
         self.end(now, PairingEnd::Lost)
@@ -220,8 +226,8 @@ impl Pairing {
     }
 
     fn ask_of_present(&self, ask: PlateAsk) -> Option<Do> {
-        let relay = self.run.as_ref()?.relays.front()?;
-        Some(Do::Ask(relay.as_str().to_owned(), ask))
+        let spot = self.run.as_ref()?.relays.front()?;
+        Some(Do::Ask(spot.address().to_owned(), ask))
     }
 
     fn is_keeping(&self) -> bool {
@@ -238,7 +244,9 @@ impl Pairing {
     }
 
     fn is_at(&self, relay: &str) -> bool {
-        self.run.as_ref().and_then(|run| run.relays.front()).is_some_and(|at| at.as_str() == relay)
+        let Some(run) = &self.run else { return false };
+        let near = relay == PAIRING_PLACE && run.also_near;
+        near || run.relays.front().is_some_and(|at| at.address() == relay)
     }
 
     fn follow(&mut self, now: Moment, heard: Result<Vec<Next>, MeetingError>) -> Vec<Do> {
@@ -291,6 +299,9 @@ impl Pairing {
         }
         let mut to_do: Vec<Do> = self.ask_of_present(PlateAsk::Leave).into_iter().collect();
         let Some(run) = self.run.take() else { return to_do };
+        if run.also_near {
+            to_do.push(Do::Ask(PAIRING_PLACE.to_owned(), PlateAsk::Leave));
+        }
         let nobody = matches!(why, PairingEnd::NoSuchCode | PairingEnd::OldRelay);
         let why = if run.wrong && nobody { PairingEnd::WrongCode } else { why };
         if matches!(run.phase, Phase::Claiming) {

@@ -1,6 +1,6 @@
 //! The pairing that runs: its phase, and what it was begun with.
 //!
-//! Lives here: the phases with what each holds, the relays that are still to be asked.
+//! Lives here: the phases with what each holds, where is still to be asked.
 //! Must not: decide what an input does.
 
 use std::collections::VecDeque;
@@ -10,6 +10,7 @@ use ahoy_proto::pair::code::{Code, relay_name};
 use ahoy_proto::pair::meeting::{Chance, Meeting};
 use ahoy_proto::relay_url::RelayUrl;
 
+use crate::values::near::PAIRING_PLACE;
 use crate::values::request::{Denied, DeniedKind};
 
 /// Fresh random bytes for one pairing.
@@ -20,11 +21,64 @@ pub struct Draw {
     pub meetings: Vec<Chance>,
 }
 
+/// Where two may meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Spot {
+    /// At a relay.
+    Relay(RelayUrl),
+    /// Among neighbours on a local network.
+    Neighbours,
+}
+
+impl Spot {
+    fn at(address: &str) -> Option<Self> {
+        match address {
+            PAIRING_PLACE => Some(Self::Neighbours),
+            url => RelayUrl::parse(url).ok().map(Self::Relay),
+        }
+    }
+
+    /// As it is asked.
+    pub(super) fn address(&self) -> &str {
+        match self {
+            Self::Relay(relay) => relay.as_str(),
+            Self::Neighbours => PAIRING_PLACE,
+        }
+    }
+
+    /// What the key of a meeting there is bound to.
+    fn name(&self) -> String {
+        match self {
+            Self::Relay(relay) => relay_name(relay),
+            Self::Neighbours => PAIRING_PLACE.to_owned(),
+        }
+    }
+
+    /// The code for a number that was given there.
+    pub(super) fn draw(&self, number: u32, chance: [u8; 4]) -> Option<Code> {
+        match self {
+            Self::Relay(relay) => Code::draw(number, relay, chance),
+            Self::Neighbours => Code::draw_here(number, chance),
+        }
+    }
+
+    /// Whether a code that names a relay, or none, may be good there.
+    pub(super) fn fits(&self, named: Option<&str>) -> bool {
+        match self {
+            Self::Relay(relay) => named.is_none_or(|named| relay_name(relay) == named),
+            // Who shows it may offer it among neighbours too.
+            Self::Neighbours => true,
+        }
+    }
+}
+
 /// The one that runs.
 pub(super) struct Run {
     pub(super) own: PeerId,
-    /// The relays that are still to be asked, the present one first.
-    pub(super) relays: VecDeque<RelayUrl>,
+    /// Where is still to be asked, the present one first.
+    pub(super) relays: VecDeque<Spot>,
+    /// The number of a relay is offered among neighbours too.
+    pub(super) also_near: bool,
     pub(super) draw: Draw,
     pub(super) code: Option<Code>,
     pub(super) phase: Phase,
@@ -65,26 +119,36 @@ impl std::fmt::Debug for Run {
 impl Run {
     pub(super) fn new(
         own: PeerId,
-        relays: VecDeque<RelayUrl>,
+        relays: VecDeque<Spot>,
         draw: Draw,
         code: Option<Code>,
         phase: Phase,
     ) -> Self {
-        Self { own, relays, draw, code, phase, until: Moment::default(), card: None, wrong: false }
+        Self {
+            own,
+            relays,
+            also_near: false,
+            draw,
+            code,
+            phase,
+            until: Moment::default(),
+            card: None,
+            wrong: false,
+        }
     }
 
     /// The code, the relay's name and the chance for a meeting. A chance is used once.
     pub(super) fn take_meeting(&mut self) -> Option<(Code, String, Chance)> {
-        let name = relay_name(self.relays.front()?);
+        let name = self.relays.front()?.name();
         Some((self.code.clone()?, name, self.draw.meetings.pop()?))
     }
 }
 
 /// Those of these addresses that can be asked, or why nothing can begin.
-pub(super) fn reachable(up: &[String]) -> Result<VecDeque<RelayUrl>, Denied> {
-    let relays: VecDeque<RelayUrl> = up.iter().filter_map(|url| RelayUrl::parse(url).ok()).collect();
+pub(super) fn reachable(up: &[String]) -> Result<VecDeque<Spot>, Denied> {
+    let relays: VecDeque<Spot> = up.iter().filter_map(|url| Spot::at(url)).collect();
     if relays.is_empty() {
-        let sentence = "No relay is connected, and two who pair meet at one: `ahoyctl doctor` tells why.";
+        let sentence = "No relay is connected, and two who pair meet at one, or at home: `ahoyctl doctor` tells why; `ahoyctl pair --here` says that this network is yours.";
         return Err(Denied::new(DeniedKind::NotConnected, sentence));
     }
     Ok(relays)

@@ -4,6 +4,8 @@
 //! `tests/relays.rs`.
 //! Must not: know what the messages between the two hold; proto's tests alter each.
 
+mod near;
+
 use std::collections::VecDeque;
 
 use ahoy_proto::card::CardDevice;
@@ -117,6 +119,7 @@ impl Rig {
         for it in to_do {
             match it {
                 Do::Ask(_, ask) => self.relay(who, ask),
+                Do::Offer(_) => {}
                 Do::Show(code) => self.code = Some(code),
                 Do::Refuse(denied) => self.refused.push(denied),
                 Do::MakeCard => {

@@ -3,7 +3,7 @@
 //! Lives here: the judgement of an opened message 1: contact, device, validity, token.
 //! Must not: open or send anything; keep a card that the roster does not hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ahoy_call::{LegId, PeerId};
@@ -11,10 +11,12 @@ use ahoy_proto::card::{Card, CardDevice, InboxAt};
 use ahoy_proto::envelope::{Inbox, Token, TokenHash};
 use ahoy_proto::hello::{Hello, HelloKind};
 use ahoy_proto::identity::DeviceCertificate;
+use ahoy_proto::neighbour::tag::inbox_of;
 use ahoy_proto::relay_url::RelayUrl;
 
 use crate::signal::dropped::Cause;
 use crate::values::budget;
+use crate::values::near::NearPlace;
 use crate::values::own::Own;
 use crate::values::roster::{Known, Roster};
 
@@ -48,6 +50,8 @@ pub(super) struct Admitted {
 pub(super) struct Peers {
     roster: Option<Arc<Roster>>,
     bound: BTreeMap<TokenHash, PeerId>,
+    /// Contacts that are seen on a local network.
+    near: BTreeSet<PeerId>,
 }
 
 impl Peers {
@@ -100,11 +104,25 @@ impl Peers {
                 }
                 known || relays.contains(&way.relay)
             });
+            ways.extend(self.near_way(peer, token, &device.certificate));
             if !ways.is_empty() {
                 devices.push((device.certificate, ways));
             }
         }
         devices
+    }
+
+    /// Contacts that are seen on a local network from now on. True for one that was not seen before.
+    pub(super) fn set_near(&mut self, near: BTreeSet<PeerId>) -> impl Fn(PeerId) -> bool + use<> {
+        let new: BTreeSet<PeerId> = near.difference(&self.near).copied().collect();
+        self.near = near;
+        move |peer| new.contains(&peer)
+    }
+
+    /// The way to a device on a local network, if its owner is seen there.
+    fn near_way(&self, peer: PeerId, token: Token, device: &DeviceCertificate) -> Option<Way> {
+        let relay = self.near.contains(&peer).then(|| NearPlace::Contact(peer).name())?;
+        Some(Way { relay, inbox: inbox_of(device.device()), token, ours: true })
     }
 
     /// The inboxes of a card, less those at relays that only its owner knows to be on this machine: a card must not make
@@ -142,7 +160,14 @@ impl Peers {
     /// The same with its card, and where it takes mail. A free token is bound to it: a sender that names another token than
     /// the relay does was dropped before. One that names none, as the first release did, is bound all the same, or leaving
     /// the name out would keep a token that no block and no removal takes away.
-    pub(super) fn admit(&mut self, known: Known, token: TokenHash, hello: &Hello) -> Result<Admitted, Cause> {
+    /// `near`: it came on a local network, where nobody needs an inbox at a relay.
+    pub(super) fn admit(
+        &mut self,
+        known: Known,
+        token: TokenHash,
+        hello: &Hello,
+        near: bool,
+    ) -> Result<Admitted, Cause> {
         let roster = self.roster.as_ref().ok_or(Cause::UnknownSender)?;
         let certificate = &hello.certificate;
         // A new device, or a new key of an old one, is on the newest card alone: that is signed by the same account.
@@ -154,10 +179,14 @@ impl Peers {
         };
         let token_on_card = Token::from_bytes(card.token);
         let device = sender(card, hello)?;
-        if device.inboxes.is_empty() && !matches!(hello.kind, HelloKind::Card(_)) {
+        if !near && device.inboxes.is_empty() && !matches!(hello.kind, HelloKind::Card(_)) {
             return Err(Cause::UnknownDevice);
         }
-        let ways = self.ways(token_on_card, &device.inboxes);
+        let mut ways = self.ways(token_on_card, &device.inboxes);
+        // To connect to them says where we are.
+        ways.extend(
+            self.near_way(known.peer, token_on_card, &device.certificate).filter(|_| known.preconnect),
+        );
         let newly_bound = self.owner(token)?.is_none();
         if newly_bound {
             self.bound.insert(token, known.peer);

@@ -1,11 +1,12 @@
 //! All Noise sessions, and what each order and each delivery does to them. Sans I/O: what to do is returned.
 //!
 //! Lives here: the table of lines, and what each contact may make us open and send. Our own side of a handshake:
-//! `sessions/rings.rs`; theirs: `sessions/handshake.rs`; what needs no session: `sessions/one_shot.rs`.
+//! `sessions/rings.rs`; theirs: `sessions/handshake.rs`; neighbours: `sessions/near.rs`; what needs no session: `sessions/one_shot.rs`.
 //! Must not: hold a socket, read a clock, decide whether a phone rings.
 
 mod cards;
 mod handshake;
+mod near;
 mod one_shot;
 mod pings;
 mod rings;
@@ -28,6 +29,7 @@ use crate::signal::peers::Peers;
 use crate::signal::replay::{Mark, Replay};
 use crate::signal::{Report, SignalingOrder};
 use crate::values::budget::{self, Budget};
+use crate::values::near::NearPlace;
 use crate::values::roster::Roster;
 
 /// When something comes in.
@@ -50,6 +52,13 @@ pub(super) struct Came<'a> {
     pub(super) token: TokenHash,
     /// It waited there for so long, as the relay says.
     pub(super) held: Duration,
+}
+
+impl Came<'_> {
+    /// Not by a relay: on a local network.
+    pub(super) fn is_near(&self) -> bool {
+        NearPlace::named(self.relay).is_some()
+    }
 }
 
 type Key = (CallId, LegId);
@@ -340,7 +349,8 @@ impl Sessions {
         for line in self.lines.values_mut() {
             let (call, leg) = line.key;
             let made = line.route.reply().is_some_and(|it| it.key.is_some());
-            if !self.claimed && !made {
+            // What goes by a neighbour is answered by the same connection.
+            if !self.claimed && !made && !line.route.is_near() {
                 continue;
             }
             if let Stage::Calling { taken: true, carried, .. } = &mut line.stage

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ahoy_call::{Moment, Opaque};
-use ahoy_proto::envelope::{EnvelopeId, Inbox};
+use ahoy_proto::envelope::{Envelope, EnvelopeId, Inbox};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -21,6 +21,7 @@ use crate::signal::tls::Trust;
 use crate::signal::{self, Report, SignalingOrder, Standing, mirror};
 use crate::system::clock;
 use crate::system::store::Store;
+use crate::values::near::{NearEnd, NearNews, NearPlace, NearPost};
 
 /// So long it is waited for the disk before what must be kept first happens all the same: a ring must not be lost with it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 const QUEUE: usize = 256;
 
 /// What the task is given.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Setup {
     /// The directory of everything that must survive a restart.
     pub state: PathBuf,
@@ -38,6 +39,8 @@ pub struct Setup {
     pub store: Store,
     /// What holds, from the beginning and later.
     pub standing: watch::Receiver<Standing>,
+    /// Neighbours on local networks.
+    pub near: NearEnd,
 }
 
 /// Begins the task. It reports its links at once, and does nothing before there is a roster. It ends with
@@ -54,6 +57,7 @@ pub fn spawn(
         sessions: Sessions::new(Replay::open(&setup.state)),
         links: Links::new(Trust::new(None), to_us),
         standing: setup.standing,
+        posts: setup.near.posts,
         ca_file: None,
         shown: None,
         reports,
@@ -65,13 +69,15 @@ pub fn spawn(
         mirror: None,
     };
     #[expect(clippy::disallowed_methods, reason = "the signaling task, ended by its orders")]
-    tokio::spawn(task.run(orders, from_links, wrote))
+    tokio::spawn(task.run(orders, from_links, wrote, setup.near.news))
 }
 
 struct Task {
     sessions: Sessions,
     links: Links,
     standing: watch::Receiver<Standing>,
+    /// Envelopes for neighbours.
+    posts: mpsc::Sender<NearPost>,
     /// The file that the links go by.
     ca_file: Option<PathBuf>,
     /// What was last reported of the links.
@@ -121,6 +127,7 @@ impl Task {
         mut orders: mpsc::Receiver<SignalingOrder>,
         mut from_links: mpsc::Receiver<(LinkId, FromLink)>,
         mut wrote: mpsc::Receiver<Wrote>,
+        mut near: mpsc::Receiver<NearNews>,
     ) {
         self.standing.mark_changed();
         while self.show_links().await.is_ok() {
@@ -143,6 +150,7 @@ impl Task {
                 order = orders.recv(), if self.stop_at.is_none() => {
                     (self.on_order(order.unwrap_or(SignalingOrder::Stop)), None)
                 }
+                Some(news) = near.recv() => (self.hear_near(news), None),
                 Some((link, report)) = from_links.recv() => self.hear(link, report),
                 () = clock::sleep_until(due.unwrap_or_default()), if due.is_some() => {
                     (self.sessions.tick(clock::now()), None)
@@ -256,6 +264,30 @@ impl Task {
         (out, None)
     }
 
+    /// Neighbours say something, or come and go.
+    fn hear_near(&mut self, news: NearNews) -> Vec<Out> {
+        match news {
+            NearNews::Came(place, envelope) => {
+                let Some(standing) = self.sessions.takes(envelope.inbox, envelope.token) else {
+                    tracing::debug!("an envelope of a neighbour is not for us");
+                    return Vec::new();
+                };
+                let (relay, token) = (place.name(), envelope.token.hash());
+                let came = Came { relay: &relay, standing, token, held: Duration::ZERO };
+                self.sessions.delivered(time(), came, envelope.body.bytes())
+            }
+            NearNews::Accepted(place, id) => self.sessions.accepted(&place.name(), id),
+            NearNews::Seen(near) => self.sessions.set_near(time(), near),
+        }
+    }
+
+    fn post(&mut self, relay: &str, from: Option<[u8; 32]>, envelope: Envelope) {
+        let Some(to) = NearPlace::named(relay) else { return self.links.post(relay, from, envelope) };
+        if self.posts.try_send(NearPost { to, envelope }).is_err() {
+            tracing::debug!("an envelope for a neighbour is lost");
+        }
+    }
+
     /// The relay behind a link that serves the inbox on our card.
     fn standing_relay(&self, link: LinkId) -> Option<String> {
         let (relay, standing) = self.links.place(link)?;
@@ -312,7 +344,7 @@ impl Task {
         }
         for it in out {
             match it {
-                Out::Post { relay, from, budget: _, envelope } => self.links.post(&relay, from, envelope),
+                Out::Post { relay, from, budget: _, envelope } => self.post(&relay, from, envelope),
                 // The engine never waits for us, so waiting for it cannot lock up.
                 Out::Report(report) => self.reports.send(report).await.map_err(|_| Gone)?,
             }

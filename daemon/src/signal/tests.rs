@@ -6,6 +6,7 @@
 mod budgets;
 mod cards;
 mod mirror;
+mod near;
 mod notes;
 mod older;
 mod pings;

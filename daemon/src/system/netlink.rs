@@ -1,6 +1,7 @@
 //! What the kernel says of this machine's network (rtnetlink(7)).
 //!
-//! Lives here: the socket, and the interfaces, addresses and default routes as they are now, read from its dumps.
+//! Lives here: the socket, and the interfaces, addresses, default routes and hardware addresses as they are now, read from its
+//! dumps.
 //! Must not: judge what of it matters; log an address.
 
 use std::error::Error;
@@ -10,10 +11,10 @@ use std::net::IpAddr;
 
 use neli::attr::Attribute as _;
 use neli::consts::nl::NlmF;
-use neli::consts::rtnl::{Ifa, Iff, Ifla, IflaInfo, RtAddrFamily, RtScope, RtTable, Rta, Rtm, Rtn};
+use neli::consts::rtnl::{Ifa, Iff, Ifla, IflaInfo, Nda, Nud, RtAddrFamily, RtScope, RtTable, Rta, Rtm, Rtn};
 use neli::consts::socket::{Msg, NlFamily};
 use neli::nl::{NlPayload, NlmsghdrBuilder};
-use neli::rtnl::{Ifaddrmsg, Ifinfomsg, RtgenmsgBuilder, Rtmsg};
+use neli::rtnl::{Ifaddrmsg, Ifinfomsg, Ndmsg, RtgenmsgBuilder, Rtmsg};
 use neli::socket::NlSocket;
 use neli::socket::synchronous::NlSocketHandle;
 use neli::types::Buffer;
@@ -43,6 +44,8 @@ pub(crate) struct Address {
     pub(crate) ip: IpAddr,
     /// Others may be reached from it, by its scope.
     pub(crate) global: bool,
+    /// How many of its bits are the network's.
+    pub(crate) prefix: u8,
 }
 
 /// A way out: a default route of the main table.
@@ -50,6 +53,8 @@ pub(crate) struct Address {
 pub(crate) struct Route {
     /// The interface that it leaves by, if there is one.
     pub(crate) interface: Option<u32>,
+    /// Who takes what goes this way, if it is one machine.
+    pub(crate) gateway: Option<IpAddr>,
     /// Family, gateway, interface, priority, as the kernel writes them.
     pub(crate) said: Vec<u8>,
 }
@@ -70,6 +75,14 @@ impl Network {
             addresses: all(Rtm::Getaddr, address),
             routes: all(Rtm::Getroute, route),
         }
+    }
+
+    /// The address on its wire of a machine at this interface, as far as the kernel knows: nothing is sent for it.
+    pub(crate) fn hardware(interface: u32, ip: IpAddr) -> Option<Vec<u8>> {
+        all(Rtm::Getneigh, hardware)
+            .into_iter()
+            .find(|(at, of, _)| (*at, *of) == (interface, ip))
+            .map(|it| it.2)
     }
 
     /// Whether a default route leaves by this interface.
@@ -158,10 +171,25 @@ fn address(address: &Ifaddrmsg) -> Option<Address> {
     // `Local` is ours where `Address` is the other end's.
     let bytes =
         attributes.get_attribute(Ifa::Local).or(attributes.get_attribute(Ifa::Address))?.payload().as_ref();
-    let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    let ip = four.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()?;
+    let ip = ip(bytes)?;
     let beyond = u8::from(*address.ifa_scope()) < u8::from(RtScope::Link);
-    Some(Address { interface: *address.ifa_index(), ip, global: beyond })
+    Some(Address { interface: *address.ifa_index(), ip, global: beyond, prefix: *address.ifa_prefixlen() })
+}
+
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    four.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+}
+
+/// The address on its wire, by the kernel's table of neighbours, and whether it has been there lately.
+fn hardware(entry: &Ndmsg) -> Option<(u32, IpAddr, Vec<u8>)> {
+    if entry.ndm_state().intersects(Nud::INCOMPLETE | Nud::FAILED | Nud::NOARP) {
+        return None;
+    }
+    let attributes = entry.rtattrs().get_attr_handle();
+    let ip = ip(attributes.get_attribute(Nda::Dst)?.payload().as_ref())?;
+    let wire = attributes.get_attribute(Nda::Lladdr)?.payload().as_ref().to_vec();
+    Some((u32::try_from(*entry.ndm_index()).ok()?, ip, wire))
 }
 
 fn route(route: &Rtmsg) -> Option<Route> {
@@ -180,7 +208,8 @@ fn route(route: &Rtmsg) -> Option<Route> {
     // Of several ways at once (rtnexthop: length, flags, hops, interface) the first one.
     let several = || attributes.get_attribute(Rta::Multipath)?.payload().as_ref().get(4..8)?.try_into().ok();
     let interface = attributes.get_attr_payload_as(Rta::Oif).ok();
-    Some(Route { interface: interface.or_else(|| several().map(u32::from_ne_bytes)), said })
+    let gateway = attributes.get_attribute(Rta::Gateway).and_then(|value| ip(value.payload().as_ref()));
+    Some(Route { interface: interface.or_else(|| several().map(u32::from_ne_bytes)), gateway, said })
 }
 
 #[cfg(test)]
@@ -233,6 +262,25 @@ mod tests {
         assert_eq!(by(0, 254, 1), Some(3));
         assert_eq!((by(24, 254, 1), by(0, 255, 1)), (None, None));
         assert_eq!(by(0, 254, 7), None, "a way that is blocked leads nowhere");
+    }
+
+    #[test]
+    fn a_way_out_names_its_gateway() {
+        let mut body = vec![2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0];
+        body.extend(attribute(5, &[192, 0, 2, 254]));
+        assert_eq!(route(&read(&body)).unwrap().gateway, Some([192, 0, 2, 254].into()));
+    }
+
+    #[test]
+    fn the_hardware_address_of_who_did_not_answer_is_none() {
+        let entry = |state: u8| {
+            let mut body = vec![2, 0, 0, 0, 3, 0, 0, 0, state, 0, 0, 1];
+            body.extend(attribute(1, &[192, 0, 2, 254]));
+            body.extend(attribute(2, &[2, 0, 0, 0, 0, 1]));
+            hardware(&read(&body))
+        };
+        assert_eq!(entry(4), Some((3, [192, 0, 2, 254].into(), vec![2, 0, 0, 0, 0, 1])), "not lately");
+        assert_eq!((entry(1), entry(32)), (None, None));
     }
 
     #[test]

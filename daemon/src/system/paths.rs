@@ -86,6 +86,11 @@ impl Paths {
         self.state.join("history.copy")
     }
 
+    /// The local networks that are trusted.
+    pub fn networks(&self) -> PathBuf {
+        self.state.join("networks.json")
+    }
+
     /// What signaling has seen and must not take twice.
     pub fn replay(&self) -> PathBuf {
         self.state.join("replay")

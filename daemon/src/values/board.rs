@@ -11,6 +11,7 @@ use crate::values::devices::Device;
 use crate::values::dnd::Dnd;
 use crate::values::line::Line;
 use crate::values::link::Offer;
+use crate::values::near::NearView;
 use crate::values::pairing::PairingRow;
 
 /// Everything that the bus shows at one moment.
@@ -91,6 +92,8 @@ pub struct ManagerRow {
     pub cannot_dial: String,
     /// The last pairing.
     pub pairing: PairingRow,
+    /// Local networks, and who is seen there.
+    pub near: NearView,
 }
 
 /// One call, its times in microseconds: `…_at` since the Unix epoch (0: not yet), `…_boot` of CLOCK_BOOTTIME (0: never).

@@ -16,6 +16,7 @@ pub mod lease;
 pub mod line;
 pub mod link;
 pub mod media;
+pub mod near;
 pub mod own;
 pub mod pairing;
 pub mod preconnect;

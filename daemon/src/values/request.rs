@@ -208,6 +208,8 @@ pub enum DaemonRequest {
     OpenLink(Box<Link>, bool),
     /// Look whether all that calls need is there.
     Diagnose,
+    /// The local network at this interface (where there is one alone: none) is the person's own, or not.
+    TrustNetwork(String, bool),
 }
 
 macro_rules! requests {

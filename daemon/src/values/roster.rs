@@ -43,6 +43,8 @@ pub struct Token {
     pub hash: [u8; 16],
     /// The first contact whose sealed message came with it; from others it is dropped.
     pub bound: Option<PeerId>,
+    /// What its holder finds us by on a local network. None: it was given out by an older version.
+    pub near: Option<[u8; 16]>,
 }
 
 /// Where cards are kept.

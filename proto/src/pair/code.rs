@@ -57,6 +57,12 @@ impl Code {
         Some(Self { number, words, relay: Some(relay_name(relay)) })
     }
 
+    /// The same for a number that was drawn here, for neighbours.
+    pub fn draw_here(number: u32, chance: [u8; 4]) -> Option<Self> {
+        let [a, b, c, d] = chance;
+        Some(Self { number, words: [word([a, b])?, word([c, d])?], relay: None })
+    }
+
     /// Reads what somebody typed: in any case, with dashes, blanks or commas between.
     pub fn parse(text: &str) -> Result<Self, CodeError> {
         if text.len() > MOST {

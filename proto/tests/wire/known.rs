@@ -19,11 +19,14 @@ use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, Ttl};
 use ahoy_proto::frame::{Claim, Nonce, ToClient, ToRelay};
 use ahoy_proto::hello::{Hello, HelloKind, Reply, ReplyTo};
 use ahoy_proto::identity::{address, leg_id, peer_id, safety_number};
+use ahoy_proto::neighbour::knock::Knock;
+use ahoy_proto::neighbour::said::Said;
+use ahoy_proto::neighbour::tag::inbox_of;
 use ahoy_proto::pair::meeting::{Meeting, Next};
 use ahoy_proto::plate::PlateOver;
 use ahoy_proto::reliable::{Manner, Reliable};
 use data_encoding::HEXLOWER;
-use decoders::{handshake_of, known, known_code, meeting, ring};
+use decoders::{handshake_of, known, known_code, meeting, neighbour_key, neighbours, ring};
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 
@@ -139,6 +142,34 @@ fn plates() -> Value {
     })
 }
 
+/// What neighbours say to each other: an envelope, and that it came.
+pub(crate) fn neighbours_say() -> [Said; 2] {
+    let id = EnvelopeId::from_bytes([1; 16]);
+    let (inbox, token) = (inbox_of(&known(2).device.verifying_key()), Token::from_bytes([9; 16]));
+    let (ttl, body) = (Ttl::new(Duration::from_secs(60)), Body::try_from(vec![1, 2, 3]).unwrap());
+    [Said::Send(Envelope { inbox, token, id, ttl, body }), Said::Accepted(id)]
+}
+
+/// A connection between two of them, each step in bytes.
+fn neighbour() -> Value {
+    let (key, hour) = neighbour_key();
+    let (mut here, mut there, opening, answer) = neighbours();
+    let [send, accepted] = neighbours_say();
+    json!({
+        "token": hex(&[9; 16]),
+        "key": hex(&key.bytes()),
+        "hour": hour.0,
+        "tag": hex(&key.tag(hour).0),
+        "ephemeral": [hex(&[51; 32]), hex(&[52; 32])],
+        "knock": hex(&Knock::Contact { tag: key.tag(hour), opening }.encode()),
+        "answer": hex(&answer),
+        "device": hex(known(2).device.verifying_key().as_bytes()),
+        "said": [hex(&send.encode()), hex(&accepted.encode())],
+        "sealed": [hex(&here.seal(&send).unwrap()), hex(&there.seal(&accepted).unwrap())],
+        "knock_to_pair": hex(&Knock::Pair(4711).encode()),
+    })
+}
+
 /// The files in `vectors/`, by name.
 pub(crate) fn vectors() -> BTreeMap<&'static str, Value> {
     let (ana, ben) = (known(1), known(2));
@@ -192,6 +223,7 @@ pub(crate) fn vectors() -> BTreeMap<&'static str, Value> {
         ("packets", packets),
         ("pairing", pairing),
         ("plates", plates()),
+        ("neighbour", neighbour()),
     ])
 }
 
@@ -285,6 +317,20 @@ pub(crate) fn corpora() -> BTreeMap<(&'static str, String), Vec<u8>> {
         put("frame", &format!("plate_{n}"), frame.to_text().into_bytes());
     }
     put("frame", "plate_over", ToClient::PlateOver { why: PlateOver::NoSuch }.to_text().into_bytes());
+    let [send, accepted] = neighbours_say();
+    let (mut here, _, opening, _) = neighbours();
+    let (key, hour) = neighbour_key();
+    let knock = Knock::Contact { tag: key.tag(hour), opening }.encode();
+    let frames = [here.seal(&send).unwrap(), here.seal(&accepted).unwrap()].concat();
+    put("neighbour", "link", [&knock[..], &frames].concat());
+    put("neighbour", "cut", [&knock[..], &frames[..frames.len() - 1]].concat());
+    put("neighbour", "other_tag", [&[1, 0][..], &knock[2..], &frames].concat());
+    put("neighbour", "pair", Knock::Pair(4711).encode());
+    put("neighbour", "no_number", Knock::Pair(1).encode());
+    put("neighbour_said", "send", send.encode());
+    put("neighbour_said", "accepted", accepted.encode());
+    put("neighbour_said", "later", vec![9, 9]);
+    put("neighbour_said", "cut", send.encode()[..40].to_vec());
     put("packets", "three", framed(&packets));
     put("packets", "acknowledgement", framed(&[acknowledgement]));
     put("packets", "short", framed(&[vec![0; 7]]));

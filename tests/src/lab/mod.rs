@@ -6,6 +6,7 @@
 mod awake;
 mod capture;
 mod desk;
+mod house;
 mod net;
 mod people;
 mod screen;
@@ -21,6 +22,7 @@ use std::sync::Once;
 pub use awake::{Awake, Mark};
 pub use capture::{Capture, Packet};
 pub use desk::{Desk, flag, number, text};
+pub use house::{Capture, House, has};
 pub use net::Net;
 pub use people::{
     ANA, BEN, Place, Talkers, dial, dial_in_vain, introduce, put_through, two, two_on, two_without_sound,

@@ -6,7 +6,7 @@
 use super::imports;
 
 /// Each beside the others: none may know another.
-const PORTS: [&str; 13] = [
+const PORTS: [&str; 14] = [
     "account",
     "bus",
     "config",
@@ -16,6 +16,7 @@ const PORTS: [&str; 13] = [
     "history",
     "identity",
     "media",
+    "neighbours",
     "pair",
     "room",
     "signal",
@@ -44,11 +45,12 @@ const VERBS_GIVEN_UP: [(&str, &[&str]); 2] = [
 ];
 
 /// The engine and its hands; every other file of its room is a component, which does not know it.
-const HANDS: [&str; 10] = [
+const HANDS: [&str; 11] = [
     "accounts.rs",
     "cards.rs",
     "mod.rs",
     "kept.rs",
+    "near.rs",
     "pairing.rs",
     "perform.rs",
     "refresh.rs",

@@ -44,7 +44,7 @@ fn a_card_that_is_damaged_while_we_run_is_not_believed_but_set_aside_and_mended_
     let (ana, ben, mut contacts, peer) = acquainted();
     let change = renamed("my Ben");
     contacts.change(peer, &change).unwrap();
-    assert_eq!(contacts.legs(peer, now_s()), [ben.own.leg_id()]);
+    assert_eq!(contacts.legs(peer, now_s(), false), [ben.own.leg_id()]);
     let path = ana.file_of(&ben);
     let text = std::fs::read_to_string(&path).unwrap();
     // One letter of the signature: the file is whole, and its card still names the same account.
@@ -56,11 +56,11 @@ fn a_card_that_is_damaged_while_we_run_is_not_believed_but_set_aside_and_mended_
     assert_eq!(roster.card(peer), None);
     contacts.settle();
     assert!(problems.borrow_and_update()[0].contains("was set aside as"), "{:?}", problems.borrow());
-    assert!(contacts.legs(peer, now_s()).is_empty() && !path.exists());
+    assert!(contacts.legs(peer, now_s(), false).is_empty() && !path.exists());
     assert!(!problems.has_changed().unwrap(), "told once");
     assert_eq!(contacts.add(&ben.card(1), 2), Ok(Added::Updated(peer)));
     let name = contacts.get(peer).unwrap().name;
-    assert_eq!((name.as_str(), contacts.legs(peer, now_s()).len()), ("my Ben", 1));
+    assert_eq!((name.as_str(), contacts.legs(peer, now_s(), false).len()), ("my Ben", 1));
     assert!(roster.card(peer).is_some());
 }
 

@@ -73,7 +73,7 @@ fn dial(
     // To dial who rings here is to answer: the call that there is comes back.
     let shown = with.phone.ringing_from(peer).unwrap_or(call);
     let unix_s = with.unix_us.div_euclid(1_000_000);
-    let devices = with.contacts.legs(peer, unix_s);
+    let devices = with.contacts.legs(peer, unix_s, with.networks.sees(peer));
     if devices.is_empty() && with.contacts.has_ended(peer, unix_s) {
         let sentence = "The certificates of the contact's devices have ended, by this machine's date: ask for a new card.";
         return Err(Denied::new(DeniedKind::NoDevice, sentence));
@@ -91,8 +91,12 @@ fn callee(with: &Components<'_>, target: &str) -> Result<PeerId, Denied> {
     if !with.in_force.config().account.enabled {
         return offline("The account is switched off: ahoyctl config set account.enabled true");
     }
-    if with.own.relays().is_empty() {
-        return offline("No relay is configured: ahoyctl config set relay.urls wss://…");
+    if with.own.relays().is_empty() && !with.networks.sees(peer) {
+        return offline(if with.networks.is_home() {
+            "No relay is configured, and the contact is not seen on this network: ahoyctl config set relay.urls wss://…"
+        } else {
+            "No relay is configured: ahoyctl config set relay.urls wss://…"
+        });
     }
     match with.contacts.get(peer) {
         Some(row) if row.blocked => {

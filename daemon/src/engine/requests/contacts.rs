@@ -126,7 +126,7 @@ fn ping(id: &str, with: &mut Components<'_>) -> Result<Act, Denied> {
         let sentence = "To see whether they can be reached, let them see the same of you: ahoyctl contact set NAME --ping yes";
         return Err(Denied::new(DeniedKind::PermissionDenied, sentence));
     }
-    if !with.board.manager.online {
+    if !with.board.manager.online && !with.networks.sees(peer) {
         let sentence = "No relay is connected, so nobody can be asked: `ahoyctl doctor` tells why.";
         return Err(Denied::new(DeniedKind::NotConnected, sentence));
     }

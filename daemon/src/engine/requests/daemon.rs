@@ -76,6 +76,7 @@ pub(super) fn on_request(request: DaemonRequest, with: &mut Components<'_>) -> R
             });
         }
         DaemonRequest::Diagnose => Act::Diagnose,
+        DaemonRequest::TrustNetwork(interface, trust) => Act::Trust(interface, trust),
         DaemonRequest::SetDisplayName(name) => {
             return keep(move |with| {
                 let (dir, own) = (with.paths.identity(), Arc::clone(with.own));

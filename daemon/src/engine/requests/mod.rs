@@ -29,6 +29,7 @@ use crate::config::ChosenKey;
 use crate::contacts::{Change, Contacts};
 use crate::engine::devices::Devices;
 use crate::engine::in_force::InForce;
+use crate::engine::networks::Networks;
 use crate::engine::pings::Pings;
 use crate::engine::ring_policy::RingPolicy;
 use crate::engine::shown::Focus;
@@ -40,6 +41,7 @@ use crate::values::board::Board;
 use crate::values::devices::Adjust;
 use crate::values::dnd::Dnd;
 use crate::values::link::Offer;
+use crate::values::near::Trusted;
 use crate::values::own::Own;
 use crate::values::pairing::PairingRequest;
 use crate::values::request::{Answer, Denied, DeniedKind, HistoryRequest, Lease, Request};
@@ -56,6 +58,7 @@ pub(super) struct Components<'a> {
     pub devices: &'a Devices,
     pub ring_policy: &'a mut RingPolicy,
     pub pings: &'a mut Pings,
+    pub networks: &'a Networks,
     pub board: &'a Board,
     pub agents: &'a mut BTreeSet<String>,
     pub paths: &'a Paths,
@@ -94,6 +97,8 @@ pub(super) enum Act {
     Ping(CallId, PeerId),
     /// It is looked whether all that calls need is there.
     Diagnose,
+    /// The network at this interface is the person's own, or not.
+    Trust(String, bool),
     /// A code is wanted, typed, or given up.
     Pair(PairingRequest),
     /// Something is to become of the account as a whole.
@@ -127,6 +132,8 @@ pub(super) enum Done {
     Chosen(io::Result<()>),
     /// The configuration, and which setting of it was written just now.
     Config(Result<Fresh, NotTaken>, Option<ChosenKey>),
+    /// Which local networks are trusted.
+    Networks(io::Result<()>, Vec<Trusted>),
     /// Our own name.
     Own(Result<Box<Own>, Denied>),
     /// A card of ours for a contact.

@@ -200,11 +200,12 @@ mod tests {
             |index, name: &str, running, bridge| Interface { index, name: name.to_owned(), running, bridge };
         let mut interfaces = vec![interface(1, "lo", true, false), interface(2, "eth0", true, false)];
         interfaces.extend((3..12).map(|n| interface(n, &format!("br{n}"), n == 3, true)));
-        let address = |interface, ip: &str| Address { interface, ip: ip.parse().unwrap(), global: true };
+        let address =
+            |interface, ip: &str| Address { interface, ip: ip.parse().unwrap(), global: true, prefix: 24 };
         let mut addresses = vec![address(1, "127.0.0.1")];
         addresses.extend((3..12).map(|n| address(n, &format!("172.{n}.0.1"))));
         addresses.push(address(2, "192.168.1.5"));
-        let routes = vec![Route { interface: Some(2), said: Vec::new() }];
+        let routes = vec![Route { interface: Some(2), gateway: None, said: Vec::new() }];
         let network = Network { interfaces, addresses, routes };
         assert_eq!(chosen(&all(&network), &[]), ["192.168.1.5", "172.3.0.1"]);
     }

@@ -9,6 +9,7 @@ use ahoy_call::Moment;
 use ahoy_proto::envelope::EnvelopeId;
 
 use super::{Out, Route, chance};
+use crate::signal::peers::Way;
 
 /// Pauses before the repeats of message 1; the last one goes on.
 const PAUSES_MS: [u64; 5] = [500, 1_000, 2_000, 4_000, 8_000];
@@ -51,6 +52,12 @@ impl Repeat {
         self.route.post_first(self.id, &self.frame, lives, out);
         self.next = Some(now + Duration::from_millis(PAUSES_MS[self.tries.min(PAUSES_MS.len() - 1)]));
         self.tries += 1;
+    }
+
+    /// There is one more way: it is sent at once, if it is still sent at all.
+    pub(in crate::signal) fn add(&mut self, now: Moment, way: &Way) {
+        self.route.add(way);
+        self.next = self.next.map(|next| next.min(now));
     }
 
     /// No more of it.

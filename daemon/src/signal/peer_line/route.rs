@@ -13,6 +13,7 @@ use ed25519_dalek::SigningKey;
 
 use super::{Out, chance};
 use crate::signal::peers::Way;
+use crate::values::near::NearPlace;
 
 /// How the other device is reached.
 #[derive(Clone, Debug)]
@@ -66,6 +67,18 @@ impl Route {
     /// Relays through which it goes, now.
     pub(in crate::signal) fn relays(&self) -> impl Iterator<Item = &str> {
         self.ways.iter().map(|way| &way.relay[..])
+    }
+
+    /// Whether one of the ways leads to a neighbour on a local network.
+    pub(in crate::signal) fn is_near(&self) -> bool {
+        self.relays().any(|relay| NearPlace::named(relay).is_some())
+    }
+
+    /// One more way, if it is not among them.
+    pub(in crate::signal) fn add(&mut self, way: &Way) {
+        if !self.ways.contains(way) {
+            self.ways.push(way.clone());
+        }
     }
 
     /// This relay has taken what goes this way. True: no other is left.

@@ -86,7 +86,7 @@ impl Sessions {
         if hello.kind == HelloKind::Ping && !known.ping {
             return Err(Cause::Unsupported);
         }
-        let sender = self.peers.admit(known, came.token, &hello)?;
+        let sender = self.peers.admit(known, came.token, &hello, came.is_near())?;
         if sender.newly_bound {
             self.out.push(Out::Report(Report::Bound { token: came.token.bytes(), peer: sender.peer }));
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ahoy_call::{CallId, LegId, Message, Moment, PeerId};
 use ahoy_proto::envelope::Inbox;
 use ahoy_proto::hello::{CALLEE_OFFERS, Hello, HelloKind, ReplyTo, VERSION};
+use ahoy_proto::neighbour::tag::inbox_of;
 use ahoy_proto::session::{Calling, Ephemeral, SessionId};
 use ed25519_dalek::SigningKey;
 
@@ -15,6 +16,7 @@ use super::{Key, Sessions, Time};
 use crate::signal::peer_line::{PeerLine, Repeat, ReplyInbox, Route, Stage, chance, fresh_token};
 use crate::signal::peers::Way;
 use crate::signal::replay::Mark;
+use crate::values::near::NearPlace;
 use crate::values::own::Own;
 
 /// What a message 1 is about.
@@ -122,11 +124,17 @@ pub(super) fn ring_mark(call: CallId) -> Mark {
 }
 
 /// The inbox that we have at their relay, if they have only that one; otherwise one that is made for this call, at each of
-/// their relays. A token of its own either way.
+/// their relays; where there is no relay, the one that we have among neighbours. A token of its own either way. A neighbour
+/// answers by the connection that brought the ring, whichever inbox it is.
 fn reply_inbox(own: &Own, ways: &[Way]) -> Option<ReplyInbox> {
-    let mut relays: Vec<String> = ways.iter().map(|way| way.relay.clone()).collect();
+    let by_relay = ways.iter().map(|way| &way.relay).filter(|relay| NearPlace::named(relay).is_none());
+    let mut relays: Vec<String> = by_relay.cloned().collect();
     relays.dedup();
     let token = fresh_token()?;
+    if relays.is_empty() {
+        let inbox = inbox_of(own.certificate.device());
+        return Some(ReplyInbox { to: ReplyTo { inbox, token }, key: None, relays });
+    }
     if let [relay] = &relays[..]
         && let Some(standing) = own.inboxes.iter().find(|it| it.relay == *relay)
     {

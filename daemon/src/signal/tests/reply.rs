@@ -172,7 +172,7 @@ fn a_token_that_the_sender_names_otherwise_binds_nothing() {
     ben.add(card_of_eve);
     // A token that Ben made for Eve and that nobody used yet.
     let fresh = Token::from_bytes([44; 16]).hash();
-    ben.tokens.push(crate::values::roster::Token { hash: fresh.bytes(), bound: None });
+    ben.tokens.push(crate::values::roster::Token { hash: fresh.bytes(), bound: None, near: None });
     ben.tell();
     let message_1 = posts(&ana.ring(0, ben.peer(), ben.leg())).remove(0);
     ben.drops(Cause::ForeignToken, |ben| ben.table.delivered(at(1), came(fresh), message_1.body.bytes()));

@@ -79,7 +79,7 @@ impl Phone {
     /// Hands out a card with a fresh token.
     pub(crate) fn card(&mut self, token: u8) -> Card {
         let hash = Token::from_bytes([token; 16]).hash().bytes();
-        self.tokens.push(roster::Token { hash, bound: None });
+        self.tokens.push(roster::Token { hash, bound: None, near: None });
         let at = |own: &OwnInbox| InboxAt { relay: own.relay.clone(), inbox: own.inbox() };
         let inboxes = self.own.inboxes.iter().map(at).collect();
         let device = CardDevice { certificate: self.own.certificate.clone(), inboxes };

@@ -1,0 +1,224 @@
+//! People at home.
+//!
+//! Lives here: a house with machines, desks at them, a relay in it that has a certificate, somebody who lies.
+//! Must not: judge what passes.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use ahoy_dbus::proxy::ManagerProxy;
+use ahoy_tests::lab::{Desk, House, Net, Running, binary, dial, root};
+use tempfile::TempDir;
+
+/// Long enough for a machine that has much to do.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+pub(crate) type Outcome = anyhow::Result<()>;
+
+pub(crate) fn skipped() -> Outcome {
+    println!("SKIPPED: a house of several networks needs root (and an hour that passes libfaketime)");
+    Ok(())
+}
+
+/// Where the library lies, on Debian and what derives from it.
+pub(crate) fn faketime() -> Option<PathBuf> {
+    let triple = format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH);
+    Some(PathBuf::from(triple)).filter(|path| path.exists())
+}
+
+/// A house in which people live.
+pub(crate) struct Home {
+    pub(crate) house: House,
+    machines: Vec<(String, Net)>,
+    /// A library and the file that says the time, for all who come.
+    pub(crate) calendar: Option<(PathBuf, PathBuf)>,
+    pub(crate) relay: Option<Running>,
+    relay_url: Option<String>,
+    folder: TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let (house, folder) = (House::new()?, tempfile::tempdir()?);
+        Ok(Self { house, machines: Vec::new(), calendar: None, relay: None, relay_url: None, folder })
+    }
+
+    /// A relay at the router, with a certificate that those who come later believe.
+    pub(crate) fn begin_relay(&mut self) -> Outcome {
+        let made = rcgen::generate_simple_self_signed(["192.168.77.1".to_owned()])?;
+        let (certificate, key) = (self.folder.path().join("relay.pem"), self.folder.path().join("relay.key"));
+        std::fs::write(&certificate, made.cert.pem())?;
+        std::fs::write(&key, made.signing_key.serialize_pem())?;
+        Command::new("chmod").arg("600").arg(&key).status()?;
+        let mut command = self.house.router().command(&binary("ahoy-relay"));
+        command
+            .args(["--listen", "192.168.77.1:0", "--tls-cert"])
+            .arg(&certificate)
+            .arg("--tls-key")
+            .arg(&key);
+        let mut running = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::null()))?;
+        let printed = running.child().stdout.take().ok_or_else(|| anyhow::anyhow!("the relay's output"))?;
+        let mut line = String::new();
+        BufReader::new(printed).read_line(&mut line)?;
+        let url =
+            line.trim().strip_prefix("listening ").ok_or_else(|| anyhow::anyhow!("no address: {line}"))?;
+        self.relay_url = Some(url.to_owned());
+        self.relay = Some(running);
+        Ok(())
+    }
+
+    /// Somebody at a machine of their own, whose daemon is there.
+    pub(crate) async fn newcomer(&mut self, name: &str) -> anyhow::Result<Desk> {
+        let net = self.house.machine()?;
+        let mut desk = Desk::prepare(name, "")?;
+        let relay = self.relay_url.as_ref().map_or_else(String::new, |url| {
+            let ca = self.folder.path().join("relay.pem");
+            format!("[relay]\nurls = [\"{url}\"]\nca-file = \"{}\"\n", ca.display())
+        });
+        let more = "[log]\nlevel = \"debug\"\n[ring]\nmuted = true\ntones = false\n";
+        desk.configure(&format!("[account]\nname = \"{name}\"\n{relay}{more}"))?;
+        if let Some((library, file)) = &self.calendar {
+            desk.daemon_variable("LD_PRELOAD", Some(&library.to_string_lossy()));
+            desk.daemon_variable("FAKETIME_TIMESTAMP_FILE", Some(&file.to_string_lossy()));
+            desk.daemon_variable("FAKETIME_NO_CACHE", Some("1"));
+            desk.daemon_variable("FAKETIME_DONT_FAKE_MONOTONIC", Some("1"));
+        }
+        desk.begin("bus")?;
+        desk.start_daemon(&net)?;
+        desk.until_so(SOON, async || Ok(manager(&desk).await?.ready().await.unwrap_or(false))).await?;
+        self.machines.push((name.to_owned(), net));
+        Ok(desk)
+    }
+
+    /// The hardware address of somebody's machine.
+    pub(crate) fn wire_of(&self, name: &str) -> anyhow::Result<[u8; 6]> {
+        let (_, net) =
+            self.machines.iter().find(|(of, _)| of == name).ok_or_else(|| anyhow::anyhow!("nobody"))?;
+        let said = net.command(Path::new("cat")).arg("/sys/class/net/eth0/address").output()?;
+        let bytes: Vec<u8> = String::from_utf8(said.stdout)?
+            .trim()
+            .split(':')
+            .map(|byte| u8::from_str_radix(byte, 16))
+            .collect::<Result<_, _>>()?;
+        bytes.try_into().map_err(|_| anyhow::anyhow!("no hardware address"))
+    }
+
+    /// Somebody at the router asks who is there, and waits until this one answers.
+    pub(crate) fn ask_for_neighbours(&mut self, _of: &Desk) -> Outcome {
+        let mut ask = self.house.router().command(Path::new("python3"));
+        let done = ask.arg(root().join("tests/lab/neighbour.py")).arg("ask").output()?;
+        anyhow::ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        Ok(())
+    }
+
+    /// Somebody who says again what was overheard.
+    pub(crate) fn liar(&mut self) -> anyhow::Result<Liar> {
+        let net = self.house.machine()?;
+        let mut command = net.command(Path::new("python3"));
+        command.arg(root().join("tests/lab/neighbour.py")).arg("lie");
+        let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let said = running.child().stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?;
+        let mut liar = Liar { running, said: BufReader::new(said), _net: net };
+        anyhow::ensure!(liar.line()? == "ready");
+        Ok(liar)
+    }
+}
+
+/// A process that lies.
+pub(crate) struct Liar {
+    running: Running,
+    said: BufReader<ChildStdout>,
+    _net: Net,
+}
+
+impl Liar {
+    fn line(&mut self) -> anyhow::Result<String> {
+        let mut line = String::new();
+        self.said.read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    }
+
+    /// Waits until it has said again what it overheard.
+    pub(crate) fn has_lied(&mut self) -> Outcome {
+        anyhow::ensure!(self.line()? == "lied");
+        Ok(())
+    }
+
+    /// How many bytes each who believed it has sent.
+    pub(crate) fn end(mut self) -> anyhow::Result<Vec<usize>> {
+        if let Some(mut input) = self.running.child().stdin.take() {
+            input.write_all(b"end\n")?;
+        }
+        let mut got = String::new();
+        self.said.read_to_string(&mut got)?;
+        let numbers = got.lines().filter_map(|line| line.strip_prefix("got "));
+        Ok(numbers.map(str::parse).collect::<Result<_, _>>()?)
+    }
+}
+
+/// One shows a code, saying that this is home, and the other types it; the code.
+pub(crate) fn pair(shows: &Desk, types: &Desk) -> anyhow::Result<String> {
+    let mut running = Running::start(ctl(shows).args(["pair", "--here"]).stdout(Stdio::piped()))?;
+    let out = running.child().stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?;
+    let mut out = BufReader::new(out);
+    let mut code = String::new();
+    out.read_line(&mut code)?;
+    let code = code.trim().to_owned();
+    anyhow::ensure!(!code.is_empty(), "no code: {}", shows.tail());
+    let typed = types.ctl_says(&["pair", "--here", &code])?;
+    let mut rest = String::new();
+    out.read_to_string(&mut rest)?;
+    anyhow::ensure!(running.child().wait()?.success(), "{rest}");
+    let number =
+        |said: &str| said.lines().find_map(|line| line.strip_prefix("safety number\t").map(str::to_owned));
+    anyhow::ensure!(number(&typed).is_some() && number(&typed) == number(&rest), "{typed}{rest}");
+    Ok(code)
+}
+
+fn ctl(desk: &Desk) -> Command {
+    let mut command = desk.local(&binary("ahoyctl").to_string_lossy());
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Each says that this is home.
+pub(crate) fn trust(desks: &[&Desk]) -> Outcome {
+    desks.iter().try_for_each(|desk| desk.ctl_says(&["config", "network", "--trust"]).map(drop))
+}
+
+/// One calls, the other answers, and it ends.
+pub(crate) async fn talk(from: &Desk, to: &Desk) -> Outcome {
+    dial(from, &to.name).await?;
+    to.until_state("incoming", SOON).await?;
+    to.ctl_says(&["answer"])?;
+    from.until_state("active", SOON).await?;
+    to.until_state("active", SOON).await?;
+    from.ctl_says(&["hangup"])?;
+    for desk in [from, to] {
+        desk.until_so(SOON, async || Ok(desk.ctl_says(&["status"])?.contains("call\tidle"))).await?;
+    }
+    Ok(())
+}
+
+/// The daemon as a whole, its properties as they are when they are read.
+async fn manager(desk: &Desk) -> anyhow::Result<ManagerProxy<'static>> {
+    let bus = desk.bus().await?;
+    Ok(ManagerProxy::builder(&bus).cache_properties(zbus::proxy::CacheProperties::No).build().await?)
+}
+
+/// How many contacts a desk sees.
+pub(crate) async fn neighbours(desk: &Desk) -> anyhow::Result<u32> {
+    Ok(manager(desk).await?.neighbours().await?)
+}
+
+/// Waits until it sees so many.
+pub(crate) async fn until_neighbours(desk: &Desk, count: u32) -> Outcome {
+    desk.until_so(SOON, async || Ok(neighbours(desk).await? == count)).await
+}
+
+/// Rows of history.
+pub(crate) async fn rows(desk: &Desk) -> anyhow::Result<usize> {
+    Ok(desk.history().await?.len())
+}
