@@ -12,6 +12,7 @@ mod figure;
 mod history;
 mod large;
 mod load;
+mod meeting;
 mod pair;
 mod plant;
 mod popup;
@@ -62,8 +63,19 @@ async fn run_all(parts: &[&str]) -> anyhow::Result<()> {
 }
 
 /// In this order: what an undisturbed machine needs comes first.
-const PARTS: [&str; 10] =
-    ["idle", "bus", "calls", "load", "activation", "popup", "devices", "large", "history", "baresip"];
+const PARTS: [&str; 11] = [
+    "idle",
+    "bus",
+    "calls",
+    "load",
+    "activation",
+    "popup",
+    "devices",
+    "large",
+    "history",
+    "meeting",
+    "baresip",
+];
 
 async fn run(part: &str, mut sheet: Sheet) -> anyhow::Result<()> {
     match part {
@@ -76,6 +88,7 @@ async fn run(part: &str, mut sheet: Sheet) -> anyhow::Result<()> {
         "devices" => devices::measure(&mut sheet).await,
         "large" => large::measure(&mut sheet).await,
         "history" => history::measure(&mut sheet).await,
+        "meeting" => meeting::measure(&mut sheet).await,
         "baresip" => baresip::measure(&mut sheet).await,
         other => anyhow::bail!("no part is called {other}: {}", PARTS.join(", ")),
     }

@@ -75,7 +75,7 @@ pub(super) async fn trust(desk: &Desk, interface: &str, trusted: bool) -> Result
         let done = manager.trust_network(interface, trusted, &Dict::new()).await;
         let waits = |error| Error::from_zbus(error).is_some_and(|ours| ours.name == ErrorName::NotReady);
         match done {
-            Err(error) if waits(&error) => tokio::time::sleep(PAUSE).await,
+            Err(error) if waits(&error) => pause().await,
             done => return Ok(done?),
         }
     }
@@ -83,6 +83,11 @@ pub(super) async fn trust(desk: &Desk, interface: &str, trusted: bool) -> Result
         Exit::Timeout,
         "The router of this network does not answer, so that nobody can tell which network it is.",
     ))
+}
+
+#[expect(clippy::disallowed_methods, reason = "no signal tells that a router has answered")]
+async fn pause() {
+    tokio::time::sleep(PAUSE).await;
 }
 
 /// `config network`.
@@ -102,6 +107,13 @@ pub(super) async fn show(desk: &Desk) -> Result<(), Fault> {
     lines.push(("neighbours".to_owned(), seen.to_string()));
     let lines: Vec<(&str, String)> = lines.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
     desk.out.pairs(&lines)
+}
+
+/// Whether contacts find us on a network here.
+pub(super) fn is_home(manager: &Props) -> bool {
+    let shown = manager.json();
+    let rows = shown.get("networks").and_then(Value::as_array);
+    rows.is_some_and(|rows| rows.iter().any(|row| row["trusted"] == true))
 }
 
 /// What `status` says: each network, and how many contacts are seen where any is trusted.

@@ -3,6 +3,7 @@
 //! Lives here: each step, and the command that does it.
 //! Must not: print; ask the bus.
 
+use super::network;
 use crate::world::World;
 
 /// A line that explains, and the command that it leads to.
@@ -14,7 +15,7 @@ pub(super) fn next_steps(world: &World) -> Vec<Step> {
     let relays = world.account().map_or(0, |(_, account)| account.list("Relays").len());
     let lonely = world.contact_count() == Some(0);
     let mut steps = Vec::new();
-    if relays == 0 {
+    if relays == 0 && !network::is_home(&world.manager()) {
         // A relay's address comes from whoever runs one.
         steps.push((
             "a relay, its address from who runs it",

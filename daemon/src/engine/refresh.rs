@@ -47,7 +47,9 @@ impl Engine {
         self.problems.set(Source::Relay, [relay]);
         let engaged = self.phone.views().iter().any(|view| is_engaged(view.state));
         let board = self.shown.board();
-        board.account = account_row(&self.own, connection, error.clone());
+        let at_home = relays.is_empty() && self.networks.is_home();
+        board.account =
+            account_row(&self.own, connection, if at_home { String::new() } else { error.clone() });
         board.account.enabled = config.account.enabled;
         board.contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
         board.asking = self.contacts.who_asks();

@@ -93,9 +93,14 @@ fn packets(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The hardware addresses of all who have sent anything.
+/// The hardware addresses of all whose programs have sent anything: not what a kernel says by itself to have an address.
 pub(crate) fn sources(bytes: &[u8]) -> BTreeSet<[u8; 6]> {
-    packets(bytes).filter_map(|packet| packet.get(6..12)?.try_into().ok()).collect()
+    let program = |packet: &&[u8]| match packet.get(12..14) {
+        Some([8, 0]) => true,
+        Some([0x86, 0xdd]) => matches!(packet.get(20), Some(6 | 17)),
+        Some(_) | None => false,
+    };
+    packets(bytes).filter(program).filter_map(|packet| packet.get(6..12)?.try_into().ok()).collect()
 }
 
 /// Everything in an hour's multicast DNS that could be known again: random names, tags, ports.

@@ -96,17 +96,17 @@ impl Home {
     pub(crate) fn wire_of(&self, name: &str) -> anyhow::Result<[u8; 6]> {
         let (_, net) =
             self.machines.iter().find(|(of, _)| of == name).ok_or_else(|| anyhow::anyhow!("nobody"))?;
-        let said = net.command(Path::new("cat")).arg("/sys/class/net/eth0/address").output()?;
-        let bytes: Vec<u8> = String::from_utf8(said.stdout)?
-            .trim()
-            .split(':')
-            .map(|byte| u8::from_str_radix(byte, 16))
-            .collect::<Result<_, _>>()?;
+        let said = net.command(Path::new("ip")).args(["-o", "link", "show", "eth0"]).output()?;
+        let said = String::from_utf8(said.stdout)?;
+        let wire =
+            said.split_whitespace().skip_while(|word| *word != "link/ether").nth(1).unwrap_or_default();
+        let bytes: Vec<u8> =
+            wire.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>()?;
         bytes.try_into().map_err(|_| anyhow::anyhow!("no hardware address"))
     }
 
-    /// Somebody at the router asks who is there, and waits until this one answers.
-    pub(crate) fn ask_for_neighbours(&mut self, _of: &Desk) -> Outcome {
+    /// Somebody at the router asks who is there, and waits until one answers.
+    pub(crate) fn ask_for_neighbours(&mut self) -> Outcome {
         let mut ask = self.house.router().command(Path::new("python3"));
         let done = ask.arg(root().join("tests/lab/neighbour.py")).arg("ask").output()?;
         anyhow::ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

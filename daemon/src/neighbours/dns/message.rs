@@ -83,6 +83,10 @@ pub(super) fn announcement(offer: &Offer, goodbye: bool) -> Option<Vec<u8>> {
     packet.set_flags(PacketFlag::AUTHORITATIVE_ANSWER);
     let pointer = RData::PTR(PTR(instance.clone()));
     packet.answers.push(ResourceRecord::new(service, CLASS::IN, lives, pointer));
+    if goodbye {
+        // What was told need not be told again.
+        return packet.build_bytes_vec_compressed().ok();
+    }
     packet.additional_records.push(own(&instance, RData::SRV(srv)));
     packet.additional_records.push(own(&instance, RData::TXT(text)));
     for ip in offer.addresses.iter().take(MOST_ADDRESSES) {
