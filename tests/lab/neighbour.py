@@ -1,6 +1,7 @@
 """A stranger on a local network, who shares no code with ahoy.
 
-Lives here: asking by multicast DNS who is there; saying again what was overheard, with a door of one's own.
+Lives here: asking by multicast DNS who is there; saying again what was overheard, with a door of one's own; holding the port as the
+system's own responder does.
 Must not: know a key.
 """
 
@@ -52,6 +53,26 @@ def ask():
                 return
             ready, _, _ = select.select([heard], [], [], 0.5)
     sys.exit("nobody answers")
+
+
+def hold():
+    """Has the port before anybody else, at all addresses, as avahi-daemon does, until it is told to end; then whether it heard an ahoy."""
+    heard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    heard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    heard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    heard.bind(("", PORT))
+    own = own_address()
+    heard.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(GROUP) + socket.inet_aton(own))
+    print("ready", flush=True)
+    sources = set()
+    while True:
+        ready, _, _ = select.select([heard, sys.stdin], [], [])
+        if sys.stdin in ready:
+            break
+        packet, (source, _) = heard.recvfrom(9000)
+        if offers(packet):
+            sources.add("own" if source == own else "other")
+    print("heard", *sorted(sources), flush=True)
 
 
 def lie():
@@ -106,4 +127,4 @@ def altered(packet, port):
 
 
 if __name__ == "__main__":
-    {"ask": ask, "lie": lie}[sys.argv[1]]()
+    {"ask": ask, "lie": lie, "hold": hold}[sys.argv[1]]()

@@ -22,6 +22,7 @@ async fn two_newcomers_at_home_pair_and_call_with_no_server() -> Outcome {
         return skipped();
     }
     let mut home = Home::new()?;
+    home.with_responder = true;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("packets");
     let capture = home.house.capture(&file)?;
@@ -37,6 +38,8 @@ async fn two_newcomers_at_home_pair_and_call_with_no_server() -> Outcome {
         anyhow::ensure!(said.contains("192.168.77.0/24 on eth0, trusted"), "{said}");
         anyhow::ensure!(!said.contains("relay"), "{said}");
     }
+    let heard = home.responders_heard()?;
+    anyhow::ensure!(heard == ["other own", "other own"], "a responder beside ahoyd is deaf: {heard:?}");
     capture.end()?;
     let bytes = std::fs::read(&file)?;
     let secrets = Secrets::of(&[(&ana, "Ben"), (&ben, "Ana")], &code)?;
@@ -170,7 +173,7 @@ async fn a_neighbour_that_says_overheard_tags_gets_a_knock_and_no_envelope() -> 
         return skipped();
     }
     let mut home = Home::new()?;
-    let mut liar = home.liar()?;
+    let (mut liar, _machine) = home.liar()?;
     let (ana, ben) = (home.newcomer("Ana").await?, home.newcomer("Ben").await?);
     introduce(&ana, &ben)?;
     rig::trust(&[&ana, &ben])?;
@@ -181,7 +184,7 @@ async fn a_neighbour_that_says_overheard_tags_gets_a_knock_and_no_envelope() -> 
     ben.until_state("incoming", SOON).await?;
     ben.ctl_says(&["decline"])?;
     ana.until_state("disconnected", SOON).await?;
-    let got = liar.end()?;
+    let got: Vec<usize> = liar.end("got ")?.iter().map(|bytes| bytes.parse()).collect::<Result<_, _>>()?;
     // A knock has 57 bytes. The liar answers with noise, and hears no more.
     anyhow::ensure!(got.iter().all(|bytes| *bytes <= 57), "{got:?}");
     anyhow::ensure!(!got.is_empty(), "nobody has believed the liar for a moment: another test");

@@ -35,6 +35,9 @@ pub(crate) struct Home {
     /// A library and the file that says the time, for all who come.
     pub(crate) calendar: Option<(PathBuf, PathBuf)>,
     pub(crate) relay: Option<Running>,
+    /// Who comes has a responder on the machine already.
+    pub(crate) with_responder: bool,
+    responders: Vec<Stranger>,
     relay_url: Option<String>,
     folder: TempDir,
 }
@@ -42,7 +45,16 @@ pub(crate) struct Home {
 impl Home {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let (house, folder) = (House::new()?, tempfile::tempdir()?);
-        Ok(Self { house, machines: Vec::new(), calendar: None, relay: None, relay_url: None, folder })
+        Ok(Self {
+            house,
+            machines: Vec::new(),
+            calendar: None,
+            relay: None,
+            with_responder: false,
+            responders: Vec::new(),
+            relay_url: None,
+            folder,
+        })
     }
 
     /// A relay at the router, with a certificate that those who come later believe.
@@ -72,6 +84,9 @@ impl Home {
     /// Somebody at a machine of their own, whose daemon is there.
     pub(crate) async fn newcomer(&mut self, name: &str) -> anyhow::Result<Desk> {
         let net = self.house.machine()?;
+        if self.with_responder {
+            self.responders.push(Stranger::begin(&net, "hold")?);
+        }
         let mut desk = Desk::prepare(name, "")?;
         let relay = self.relay_url.as_ref().map_or_else(String::new, |url| {
             let ca = self.folder.path().join("relay.pem");
@@ -113,27 +128,40 @@ impl Home {
         Ok(())
     }
 
+    /// What each machine's own responder has heard of ahoys.
+    pub(crate) fn responders_heard(&mut self) -> anyhow::Result<Vec<String>> {
+        self.responders
+            .drain(..)
+            .map(|responder| {
+                responder.end("heard ")?.into_iter().next().ok_or_else(|| anyhow::anyhow!("nothing"))
+            })
+            .collect()
+    }
+
     /// Somebody who says again what was overheard.
-    pub(crate) fn liar(&mut self) -> anyhow::Result<Liar> {
+    pub(crate) fn liar(&mut self) -> anyhow::Result<(Stranger, Net)> {
         let net = self.house.machine()?;
-        let mut command = net.command(Path::new("python3"));
-        command.arg(root().join("tests/lab/neighbour.py")).arg("lie");
-        let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
-        let said = running.child().stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?;
-        let mut liar = Liar { running, said: BufReader::new(said), _net: net };
-        anyhow::ensure!(liar.line()? == "ready");
-        Ok(liar)
+        Ok((Stranger::begin(&net, "lie")?, net))
     }
 }
 
-/// A process that lies.
-pub(crate) struct Liar {
+/// A process on some machine that is no ahoy.
+pub(crate) struct Stranger {
     running: Running,
     said: BufReader<ChildStdout>,
-    _net: Net,
 }
 
-impl Liar {
+impl Stranger {
+    fn begin(net: &Net, does: &str) -> anyhow::Result<Self> {
+        let mut command = net.command(Path::new("python3"));
+        command.arg(root().join("tests/lab/neighbour.py")).arg(does);
+        let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let said = running.child().stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?;
+        let mut stranger = Self { running, said: BufReader::new(said) };
+        anyhow::ensure!(stranger.line()? == "ready");
+        Ok(stranger)
+    }
+
     fn line(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
         self.said.read_line(&mut line)?;
@@ -146,15 +174,14 @@ impl Liar {
         Ok(())
     }
 
-    /// How many bytes each who believed it has sent.
-    pub(crate) fn end(mut self) -> anyhow::Result<Vec<usize>> {
+    /// Ends it; what it says then behind that word.
+    pub(crate) fn end(mut self, word: &str) -> anyhow::Result<Vec<String>> {
         if let Some(mut input) = self.running.child().stdin.take() {
             input.write_all(b"end\n")?;
         }
-        let mut got = String::new();
-        self.said.read_to_string(&mut got)?;
-        let numbers = got.lines().filter_map(|line| line.strip_prefix("got "));
-        Ok(numbers.map(str::parse).collect::<Result<_, _>>()?)
+        let mut said = String::new();
+        self.said.read_to_string(&mut said)?;
+        Ok(said.lines().filter_map(|line| line.strip_prefix(word)).map(str::to_owned).collect())
     }
 }
 
