@@ -11,7 +11,6 @@ use std::sync::Arc;
 use ahoy_call::PeerId;
 use ahoy_proto::card::{Card, CardDevice};
 use ahoy_proto::identity::AccountBytes;
-use ahoy_proto::neighbour::tag::NeighbourKey;
 use ahoy_proto::words::{NAME, Words, skeleton};
 use tokio::sync::watch;
 

@@ -53,7 +53,7 @@ impl House {
     }
 
     /// Writes everything that passes into a file, from now on.
-    pub fn capture(&self, file: &Path) -> io::Result<Capture> {
+    pub fn capture(&self, file: &Path) -> io::Result<Recording> {
         let mut command = self.router.command(Path::new("tcpdump"));
         command.args(["-i", "br0", "-U", "--immediate-mode", "-Z", "root", "-w"]).arg(file);
         let mut running = Running::start(command.stdin(Stdio::null()).stderr(Stdio::piped()))?;
@@ -66,18 +66,18 @@ impl House {
                 return Err(io::Error::other("tcpdump does not begin"));
             }
         }
-        Ok(Capture { running, said })
+        Ok(Recording { running, said })
     }
 }
 
-/// A capture that runs.
+/// A capture into a file, that runs.
 #[derive(Debug)]
-pub struct Capture {
+pub struct Recording {
     running: Running,
     said: BufReader<ChildStderr>,
 }
 
-impl Capture {
+impl Recording {
     /// Ends it when all is written.
     pub fn end(mut self) -> io::Result<()> {
         let pid = rustix::process::Pid::from_child(self.running.child());
