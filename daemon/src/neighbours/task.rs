@@ -302,7 +302,7 @@ impl Task {
                 if self.connections.len() >= CONNECTIONS || of_them >= OF_ADDRESS {
                     return tracing::debug!("a neighbour has too many connections");
                 }
-                let (number, ends) = self.enter(|number| NearPlace::Connection(number), from, interface);
+                let (number, ends) = self.enter(NearPlace::Connection, from, interface);
                 self.tasks.spawn(connection::accept(stream, ends));
                 tracing::debug!(number, "a neighbour has connected");
             }

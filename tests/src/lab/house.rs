@@ -87,10 +87,3 @@ impl Recording {
         self.running.child().wait().map(drop)
     }
 }
-
-/// Whether a program is installed.
-pub fn has(program: &str) -> bool {
-    let found =
-        Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
-    found.is_ok_and(|status| status.success())
-}

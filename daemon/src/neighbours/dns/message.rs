@@ -144,14 +144,9 @@ fn offers(packet: &Packet<'_>) -> Vec<Found> {
             found.push(Found { instance, port: 0, says: None });
             continue;
         }
-        let port = of(&name).find_map(|it| match &it.rdata {
-            RData::SRV(srv) => Some(srv.port),
-            _ => None,
-        });
-        let says = of(&name).find_map(|it| match &it.rdata {
-            RData::TXT(text) => says(text),
-            _ => None,
-        });
+        let port =
+            of(&name).find_map(|it| if let RData::SRV(srv) = &it.rdata { Some(srv.port) } else { None });
+        let says = of(&name).find_map(|it| if let RData::TXT(text) = &it.rdata { says(text) } else { None });
         if let (Some(port), Some(says)) = (port.filter(|port| *port != 0), says) {
             found.push(Found { instance, port, says: Some(says) });
         }

@@ -200,7 +200,8 @@ impl Told {
         let own = [message::full(&self.offer.instance), format!("{}.local", self.offer.host)];
         let by_service = names.iter().any(|name| name == message::SERVICE);
         let by_name = names.iter().any(|name| own.contains(name));
-        if !by_name && !(by_service && !known.contains(&self.offer.instance)) {
+        let wanted = by_name || by_service && !known.contains(&self.offer.instance);
+        if !wanted {
             return;
         }
         let soonest = self.told.map_or(now, |told| told + PAUSE).max(now + delay);
