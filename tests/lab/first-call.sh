@@ -67,7 +67,7 @@ until_so ana 'contact requests --format {{name}}' Cleo
 type ana ahoyctl status; must 'ahoyctl contact requests'
 type ana ahoyctl contact requests; must Cleo 'ahoyctl contact accept'
 type ana ahoyctl contact accept cleo; must Cleo mutual
-until_so cleo 'contact show ana --format {{contact.mutual}}' true
+until_so cleo 'contact show ana --format {{contact.mutual}}' True
 
 tell "The first call"
 type ana ahoyctl call ben; must Ben
