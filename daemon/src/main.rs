@@ -21,6 +21,7 @@ use ahoyd::system::paths::Paths;
 use ahoyd::system::store::Store;
 use ahoyd::system::{census, clock, log, memory, ready};
 use ahoyd::values::near::NearEnd;
+use ahoyd::values::own::{Account, KeysNews};
 use ahoyd::{account, bus, contacts, desktop, diagnosis, history, identity, media, neighbours, signal};
 use anyhow::Context as _;
 use clap::Parser;
@@ -127,9 +128,22 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
     }
     // An imported account brings its settings.
     let config = if settled.came.is_some() { Config::load(&paths.config)? } else { config };
-    let own = identity::open(&paths.identity(), config.account.name.as_deref(), &config.relay.urls)
-        .context("loading the identity")?;
+    let (name, keys) = (config.account.name.as_deref(), config.account.keys);
+    let begun = identity::begin(&paths.identity(), name, &config.relay.urls, keys, None).await;
+    let identity::Begun { own, trouble } = begun.context("loading the identity")?;
     let own = Arc::new(own);
+    let (keys_out, keys_news) = watch::channel(KeysNews::Nothing);
+    if let Some(trouble) = trouble {
+        keys_out.send_replace(KeysNews::Missing(trouble));
+    }
+    if own.is_away() {
+        let account = (!matches!(own.account, Account::Nobody)).then(|| engine::shown_id(&own));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends when the keys are there, or with the process"
+        )]
+        drop(tokio::spawn(identity::follow(account, keys_out)));
+    }
     let (store, store_thread) = Store::spawn().context("starting the store")?;
     let contacts = Contacts::open(&paths.contacts(), Arc::clone(&own), config.call.preconnect, store.clone())
         .context("opening the contacts")?;
@@ -184,7 +198,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
     };
     let diagnosis = diagnosis::Diagnosis::new(probes, diagnosis_out);
     let judges = account::Judges {
-        whole: |dir| identity::whole(dir).map_err(|error| error.to_string()),
+        whole: |dir, own| identity::whole(dir, own).map_err(|error| error.to_string()),
         keys: identity::judge,
         contact: contacts::is_contact,
         token: contacts::is_token,
@@ -214,6 +228,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
         desktop: desktop_reports,
         diagnosis: findings,
         account: account_reports,
+        keys: keys_news,
     };
     let chosen = Chosen::read(&std::fs::read(paths.chosen()).unwrap_or_default());
     let files = Files { paths, store, chosen };

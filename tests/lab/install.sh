@@ -17,7 +17,7 @@ packages() {
     beside) echo baresip-core libasound2-plugins ;;
     hostile) echo python3 python3-venv openssl dbus-daemon ;;
     bench) echo iproute2 util-linux nftables ;;
-    test) echo coturn pulseaudio rtkit polkitd libasound2-plugins iproute2 util-linux nftables systemd dbus-daemon python3 python3-icalendar man-db zsh fish bsdutils nodejs qt6-declarative-dev-tools libfaketime libnss-extrausers tcpdump strace ;;
+    test) echo coturn pulseaudio rtkit polkitd libasound2-plugins iproute2 util-linux nftables systemd dbus-daemon python3 python3-icalendar man-db zsh fish bsdutils nodejs qt6-declarative-dev-tools libfaketime libnss-extrausers tcpdump strace gnome-keyring libsecret-tools ;;
     net) echo coturn nftables ;;
     deb) echo dpkg-dev ;;
     look) echo sway waybar grim fonts-dejavu-core ;;

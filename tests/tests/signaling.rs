@@ -125,7 +125,9 @@ impl Phone {
                 | Report::Anew(_)
                 | Report::PingThere(..)
                 | Report::Pinged { .. }
-                | Report::PingOver { .. } => {}
+                | Report::PingOver { .. }
+                | Report::Farewell { .. }
+                | Report::Ended(_) => {}
             }
         }
     }
@@ -298,7 +300,9 @@ async fn without_a_relay_the_ring_is_not_carried_and_the_links_say_why() {
             | Report::Asked { .. }
             | Report::PingThere(..)
             | Report::Pinged { .. }
-            | Report::PingOver { .. }) => panic!("nothing else can be known: {other:?}"),
+            | Report::PingOver { .. }
+            | Report::Farewell { .. }
+            | Report::Ended(_)) => panic!("nothing else can be known: {other:?}"),
         }
     }
     assert!(!errors.concat().contains("127.0.0.1"), "no address in what is shown");

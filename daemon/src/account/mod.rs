@@ -13,11 +13,13 @@ mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::system::paths::Paths;
+use crate::values::own::Own;
 use crate::values::request::{Answer, Denied, DeniedKind, Lease};
 pub use settle::{Leaving, Settled, settle};
 pub use stage::come;
@@ -26,7 +28,7 @@ pub use stage::come;
 #[derive(Clone, Copy, Debug)]
 pub struct Judges {
     /// The file of our keys, whole, or why it cannot be had.
-    pub whole: fn(&Path) -> Result<Zeroizing<Vec<u8>>, String>,
+    pub whole: fn(&Path, &Own) -> Result<Zeroizing<Vec<u8>>, String>,
     /// The account's address, if these are its keys; else a sentence.
     pub keys: fn(&[u8]) -> Result<String, String>,
     /// Whether a contact's file of that name (without its ending) holds one.
@@ -49,6 +51,8 @@ pub struct Accounts {
 pub struct Export {
     /// Where the daemon's files lie.
     pub paths: Paths,
+    /// Who we are.
+    pub own: Arc<Own>,
     /// Past calls: where a copy of them will lie when that is said.
     pub history: Option<(PathBuf, oneshot::Receiver<Result<Answer, Denied>>)>,
     /// The file.
@@ -102,7 +106,7 @@ impl Accounts {
 }
 
 fn seal(export: Export, judges: Judges) -> Result<(), Denied> {
-    let Export { paths, history, into, secret } = export;
+    let Export { paths, own, history, into, secret } = export;
     let into = sealed::regular(into)?;
     let secret = sealed::passphrase(&secret)?;
     sealed::is_long_enough(&secret)?;
@@ -117,7 +121,7 @@ fn seal(export: Export, judges: Judges) -> Result<(), Denied> {
             Some(read?)
         }
     };
-    let keys = (judges.whole)(&paths.identity()).map_err(failed)?;
+    let keys = (judges.whole)(&paths.identity(), &own).map_err(failed)?;
     let bundle = gather::all(&paths, &keys, history)?;
     sealed::seal(&bundle.write()?, secret, into)
 }

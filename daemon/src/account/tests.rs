@@ -17,7 +17,7 @@ use super::*;
 use crate::system::store::Gate;
 
 const JUDGES: Judges = Judges {
-    whole: |_| Ok(Zeroizing::new(b"{}".to_vec())),
+    whole: |_, _| Ok(Zeroizing::new(b"{}".to_vec())),
     keys: |bytes| {
         if bytes == b"ours" { Ok("address".to_owned()) } else { Err("The keys are damaged.".to_owned()) }
     },

@@ -155,10 +155,11 @@ pub(super) fn everything(board: &Board) -> Vec<Changed> {
     let single = [
         object(names::fixed(names::ROOT), "Manager", shown::manager(board)),
         object(names::fixed(names::FOCUS), "Focus", shown::focus(board)),
-        object(names::account_path(&board.account.id), "Account", shown::account(board)),
         object(names::fixed(names::CONTACTS), "Contacts", shown::contacts(board)),
         object(names::fixed(names::HISTORY), "History", shown::history(board)),
     ];
+    let account = || object(names::account_path(&board.account.id), "Account", shown::account(board));
+    all.extend((!board.account.id.is_empty()).then(account));
     all.extend(board.devices.iter().map(device).chain(single));
     all
 }

@@ -99,12 +99,15 @@ impl Tree {
     async fn export(&self) -> zbus::Result<()> {
         let (server, engine) = (self.connection.object_server(), || self.engine.clone());
         let board = engine().board();
-        let account = names::account_path(&board.account.id);
         place(server, names::ROOT, ManagerObject::new(engine())).await?;
         place(server, names::FOCUS, FocusObject(engine())).await?;
         place(server, names::HISTORY, HistoryObject(engine())).await?;
         place(server, names::CONTACTS, ContactsObject(engine())).await?;
-        place(server, account.as_str(), AccountObject(engine())).await?;
+        // Who has no account yet shows none.
+        if !board.account.id.is_empty() {
+            let account = names::account_path(&board.account.id);
+            place(server, account.as_str(), AccountObject(engine())).await?;
+        }
         for row in &board.calls {
             add_call(server, &self.engine, Arc::clone(row)).await?;
         }

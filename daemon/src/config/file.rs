@@ -16,6 +16,7 @@ use toml::Value;
 use tracing::Level;
 
 use crate::system::log;
+use crate::values::keys::KeysIn;
 use crate::values::media::{Ringing, Switch, Volume, Wishes};
 use crate::values::preconnect::Preconnect;
 use crate::values::rows::Retention;
@@ -71,6 +72,7 @@ macro_rules! values {
 
 values! {
     flag -> bool: "true or false", Value::as_bool;
+    keys -> KeysIn: "\"file\" or \"secret-service\"", word;
     relay_urls -> Vec<String>: "a list of at most 4 different relays, each \"wss://host\", or \"ws://127.0.0.1:port\" on this machine",
         |v| texts(v).filter(|urls| are_relays(urls));
     ca_file -> Option<PathBuf>: "an absolute path",

@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tracing::Level;
 
+use crate::values::keys::KeysIn;
 use crate::values::media::{MediaSettings, Ringing, Wishes};
 use crate::values::preconnect::Preconnect;
 use crate::values::rows::Retention;
@@ -60,6 +61,9 @@ pub struct Account {
     /// Others can reach us; otherwise we are offline.
     #[serde(deserialize_with = "file::flag")]
     pub enabled: bool,
+    /// Where our keys lie.
+    #[serde(deserialize_with = "file::keys")]
+    pub keys: KeysIn,
 }
 
 /// Where our inboxes are.
@@ -165,7 +169,7 @@ pub enum ConfigError {
 
 impl Default for Account {
     fn default() -> Self {
-        Self { name: None, enabled: true }
+        Self { name: None, enabled: true, keys: KeysIn::File }
     }
 }
 

@@ -4,6 +4,7 @@
 //! Must not: touch a file: `account/` does on a thread of its own, and the next start; wait.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ahoy_call::{Moment, PeerId};
@@ -11,10 +12,13 @@ use tokio::sync::oneshot;
 
 use crate::account::{self, Export, Import, Leaving};
 use crate::engine::Engine;
+use crate::engine::problems::Source;
 use crate::engine::requests::{Done, Plan, Wish, failed};
 use crate::history::HistoryOrder;
+use crate::identity;
 use crate::signal::{SignalingOrder, Standing};
 use crate::values::account::AccountRequest;
+use crate::values::own::KeysNews;
 use crate::values::request::{Answer, Denied, DeniedKind, HistoryRequest, Reply};
 
 /// Contacts that are being told at once: a part of what signaling sends without a session.
@@ -76,7 +80,12 @@ impl Engine {
         let begun = match request {
             AccountRequest::Export { into, secret, history } => {
                 let history = history.then(|| self.copy_history());
-                self.ports.account.export(Export { paths: self.paths.clone(), history, into, secret })
+                if self.own.is_away() {
+                    let sentence = "The keys of this account cannot be read now: ahoyctl status says why.";
+                    return self.answer(reply, Err(Denied::new(DeniedKind::NotReady, sentence)));
+                }
+                let (paths, own) = (self.paths.clone(), Arc::clone(&self.own));
+                self.ports.account.export(Export { paths, own, history, into, secret })
             }
             AccountRequest::Import { from, secret, replace } => {
                 if let Err(denied) = self.may_come(replace) {
@@ -190,9 +199,14 @@ impl Engine {
         }
         tracing::info!(told, of, "the account is taken off this machine");
         let wish: Wish = Box::new(move |with| {
-            let paths = with.paths.clone();
+            let (paths, own) = (with.paths.clone(), Arc::clone(with.own));
             Ok(Plan::Write(Box::new(move |gate| {
-                Done::Account(Leaving { history }.decide(&paths, gate), Answer::Told(told, of))
+                // First: an account without its keys can be removed again; keys without an account would begin one.
+                let forgotten = gate
+                    .pass()
+                    .and_then(|()| identity::forget(&paths.identity(), &own).map_err(std::io::Error::other));
+                let decided = forgotten.and_then(|()| Leaving { history }.decide(&paths, gate));
+                Done::Account(decided, Answer::Told(told, of))
             })))
         });
         self.keep(wish, Some(reply));
@@ -200,9 +214,23 @@ impl Engine {
 
     /// The relays forget who might write to us, and what waits for us.
     fn end_inboxes(&mut self) {
-        let roster = std::sync::Arc::new(self.contacts.roster().without_tokens());
+        let roster = Arc::new(self.contacts.roster().without_tokens());
         let ca_file = self.in_force.config().relay.ca_file.clone();
         self.ports.standing.send_replace(Standing { roster: Some(roster), ca_file });
+    }
+
+    /// Keys that could not be had are another matter now.
+    pub(super) fn on_keys(&mut self, news: KeysNews) {
+        match news {
+            KeysNews::Nothing => {}
+            KeysNews::Missing(why) => self.on_problem(Source::Keys, [why]),
+            KeysNews::Here => self.begin_anew(),
+        }
+    }
+
+    /// All begins anew, as soon as what goes on has ended.
+    pub(super) fn begin_anew(&mut self) {
+        self.accounts.again = true;
     }
 
     /// What was decided is safe: the next run begins with it.

@@ -131,7 +131,7 @@ impl Engine {
 
     /// The configuration was read anew; a wrong one changes nothing but `Problems`. `set`: what was written into it just now.
     fn go_by(&mut self, read: Result<Fresh, NotTaken>, set: Option<ChosenKey>) -> Outcome {
-        let Fresh { config, own } = read.map_err(|NotTaken { denied, file }| {
+        let Fresh { config, own, trouble, of_keys } = read.map_err(|NotTaken { denied, file }| {
             if file {
                 self.problems.set(Source::Config, [denied.sentence.clone()]);
             }
@@ -149,11 +149,18 @@ impl Engine {
         self.become_own(*own);
         self.send_media_settings();
         self.ports.keep.send_replace(self.in_force.config().history);
-        Ok(Answer::Done)
+        self.problems.set(Source::Keys, trouble.clone());
+        match trouble.filter(|_| of_keys) {
+            Some(trouble) => Err(failed(format_args!("It is written, and not so yet: {trouble}"))),
+            None => Ok(Answer::Done),
+        }
     }
 
     fn become_own(&mut self, own: Own) {
         let newer = own.revision != self.own.revision;
+        if self.own.is_away() && !own.is_away() {
+            self.begin_anew();
+        }
         self.own = Arc::new(own);
         self.contacts.set_own(Arc::clone(&self.own), self.in_force.config().call.preconnect);
         self.send_roster();

@@ -57,7 +57,7 @@ use self::outages::Outages;
 use self::pairing::Pairings;
 use self::pings::Pings;
 use self::problems::{Problems, Source};
-pub use self::refresh::account_row;
+pub use self::refresh::{account_row, shown_id};
 use self::requests::{DiskLine, Stored};
 use self::ring_policy::RingPolicy;
 use self::shown::{Focus, Shown};
@@ -69,7 +69,7 @@ use crate::system::store::Store;
 use crate::system::{clock, ready};
 use crate::values::diagnosis::Finding;
 use crate::values::link::Offer;
-use crate::values::own::Own;
+use crate::values::own::{KeysNews, Own};
 use crate::values::request::Asked;
 use crate::values::tone::Tone;
 use crate::{account, bus, desktop, diagnosis, history, media, neighbours, signal};
@@ -118,6 +118,8 @@ pub struct Inbox {
     pub diagnosis: mpsc::Receiver<Vec<Finding>>,
     /// Of whoever seals the account.
     pub account: mpsc::Receiver<account::Report>,
+    /// Of whoever waits for our keys.
+    pub keys: watch::Receiver<KeysNews>,
 }
 
 /// The daemon's own files while it runs.
@@ -292,6 +294,10 @@ impl Engine {
                 Some(findings) = inbox.diagnosis.recv() => self.on_findings(findings),
                 Some(report) = inbox.account.recv() => self.on_account(report),
                 Some(desktop::Report::NetworkChanged) = inbox.desktop.recv() => self.on_network(),
+                Ok(()) = inbox.keys.changed() => {
+                    let news = inbox.keys.borrow_and_update().clone();
+                    self.on_keys(news);
+                }
                 Ok(()) = disk.changed() => {
                     let sentence = disk.borrow_and_update().clone();
                     self.on_problem(Source::Disk, [sentence]);

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
     Config,
+    Keys,
     Relay,
     Bus,
     History,
@@ -36,7 +37,7 @@ impl Problems {
 
     /// What no look at the machine would find: what is wrong with our own files.
     pub(super) fn of_files(&self) -> Vec<String> {
-        let sources = [Source::Config, Source::History, Source::Disk, Source::Contacts];
+        let sources = [Source::Config, Source::Keys, Source::History, Source::Disk, Source::Contacts];
         sources.iter().filter_map(|source| self.0.get(source)).flatten().cloned().collect()
     }
 

@@ -16,7 +16,7 @@ use crate::media;
 use crate::system::clock;
 use crate::values::board::{AccountRow, CallRow, DeviceRow};
 use crate::values::happening::EventData;
-use crate::values::own::Own;
+use crate::values::own::{Account, Own};
 use crate::values::tone::Tone;
 
 impl Engine {
@@ -34,8 +34,8 @@ impl Engine {
         let relay = if !config.account.enabled || online && !relays.is_empty() {
             // The person wants it so, or it is.
             String::new()
-        } else if relays.is_empty() && self.networks.is_home() {
-            // Neighbours need none.
+        } else if self.own.is_away() || relays.is_empty() && self.networks.is_home() {
+            // What is missing is said already; neighbours need none.
             String::new()
         } else if relays.is_empty() {
             "no relay is configured, so nobody can call: ahoyctl config set relay.urls wss://…".to_owned()
@@ -125,6 +125,8 @@ impl Engine {
         self.focus = self.focus.next(&self.phone.views());
         let cannot_dial = if !self.in_force.config().account.enabled {
             "the account is switched off".to_owned()
+        } else if self.own.is_away() {
+            "the keys of this account cannot be read".to_owned()
         } else if self.own.inboxes.is_empty() && self.networks.view().seen.is_empty() {
             "no relay is configured".to_owned()
         } else if self.phone.cannot_dial().is_some() {
@@ -167,8 +169,16 @@ fn is_engaged(state: State) -> bool {
     }
 }
 
+/// The account's id as it is shown.
+pub fn shown_id(own: &Own) -> String {
+    data_encoding::HEXLOWER.encode(&own.peer_id().bytes())
+}
+
 /// What Account shows.
 pub fn account_row(own: &Own, connection: &'static str, error: String) -> AccountRow {
+    if matches!(own.account, Account::Nobody) {
+        return AccountRow { enabled: true, connection, ..AccountRow::default() };
+    }
     let hex = |bytes: [u8; 16]| data_encoding::HEXLOWER.encode(&bytes);
     AccountRow {
         id: hex(own.peer_id().bytes()),

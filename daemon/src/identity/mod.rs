@@ -3,7 +3,10 @@
 //! Lives here: the keys and their file, made at the first start; our name, inboxes and card.
 //! Must not: overwrite a file that it cannot read, show a secret, or know a contact.
 
+mod apart;
 mod user;
+mod vault;
+mod wrapped;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,13 +21,18 @@ use serde::{Deserialize, Serialize};
 use x25519_dalek::StaticSecret;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use self::apart::APART;
+pub use self::apart::follow;
 use crate::system::{clock, file};
+use crate::values::keys::KeysIn;
 use crate::values::own::{Account, Own, OwnInbox};
 
 /// How long a certificate of our own device is good; it is renewed after half of that.
 const CERTIFICATE_LIFE_S: i64 = 4 * 365 * 86_400;
-/// The newest version of the file that this program understands; it is that of a device that does not hold its account.
-const VERSION: u32 = 2;
+/// The newest version of the file that this program understands.
+const VERSION: u32 = APART;
+/// That of a device that does not hold its account.
+const CERTIFIED: u32 = 2;
 /// The version of a file that holds the account's key.
 const HOLDER: u32 = 1;
 
@@ -61,6 +69,9 @@ pub enum IdentityError {
     /// The kernel gave no random bytes.
     #[error("the system has no random numbers to make keys of")]
     NoRandom,
+    /// They lie in the Secret Service.
+    #[error("the keys of this account lie in the Secret Service, and nobody has asked that")]
+    Apart,
     /// No name that others could be shown.
     #[error("a name has 1 to 64 characters on one line; {0}")]
     BadName(#[source] Unfit),
@@ -112,6 +123,60 @@ pub fn open(dir: &Path, name: Option<&str>, relays: &[String]) -> Result<Own, Id
     open_at(dir, name, relays, now_s())
 }
 
+/// Who we are, and what is to be told of our keys.
+#[derive(Debug)]
+pub struct Begun {
+    /// Who we are; [`Own::is_away`] where the keys cannot be read.
+    pub own: Own,
+    /// Why the keys are not where they are to be.
+    pub trouble: Option<String>,
+}
+
+/// The same with keys that may lie in the Secret Service, now or before. Waits for that some seconds, and asks the person nothing.
+pub async fn begin(
+    dir: &Path,
+    name: Option<&str>,
+    relays: &[String],
+    keys: KeysIn,
+    held: Option<&Own>,
+) -> Result<Begun, IdentityError> {
+    let path = dir.join("own.json");
+    if keys == KeysIn::File && !read(&path)?.is_some_and(|stored| stored.is_apart()) {
+        return Ok(Begun { own: open(dir, name, relays)?, trouble: None });
+    }
+    let held = held.and_then(|own| own.apart.as_ref()).map(|secrets| secrets.as_slice());
+    apart::begin(&path, name, relays, keys, held).await
+}
+
+/// [`begin`] where no runtime is: on the store's thread.
+pub fn begin_again(
+    dir: &Path,
+    name: Option<&str>,
+    relays: &[String],
+    keys: KeysIn,
+    own: &Own,
+) -> Result<Begun, IdentityError> {
+    wait(begin(dir, name, relays, keys, Some(own)), dir)?
+}
+
+/// Takes the keys of an account that ends out of the Secret Service, if they lie there.
+pub fn forget(dir: &Path, own: &Own) -> Result<(), IdentityError> {
+    if !read(&dir.join("own.json"))?.is_some_and(|stored| stored.is_apart()) {
+        return Ok(());
+    }
+    let account = data_encoding::HEXLOWER.encode(&own.peer_id().bytes());
+    wait(apart::forget(&account), dir)?.map_err(|trouble| IdentityError::Unusable {
+        path: dir.to_owned(),
+        source: io::Error::other(trouble.to_string()),
+    })
+}
+
+fn wait<T>(what: impl Future<Output = T>, dir: &Path) -> Result<T, IdentityError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| IdentityError::Unusable { path: dir.to_owned(), source })?;
+    Ok(runtime.block_on(what))
+}
+
 /// Whether others would find a certificate not valid now, or soon: [`open`] makes a new one. It may have been made while the
 /// calendar was wrong, in either direction.
 pub fn is_stale(certificate: &DeviceCertificate) -> bool {
@@ -130,10 +195,29 @@ fn now_s() -> i64 {
 fn open_at(dir: &Path, name: Option<&str>, relays: &[String], now_s: i64) -> Result<Own, IdentityError> {
     let path = dir.join("own.json");
     let (mut stored, new) = match read(&path)? {
+        Some(stored) if stored.is_apart() => return Err(IdentityError::Apart),
         Some(stored) => (stored, false),
         None => (make(name, relays, now_s)?, true),
     };
-    let mut own = revive(&stored, &path)?;
+    let (own, changed) = bring_up(&mut stored, &path, name, relays, now_s)?;
+    if new || changed {
+        save(&path, &stored)?;
+    }
+    if new {
+        tracing::info!("made a new account");
+    }
+    Ok(own)
+}
+
+/// The identity in a whole file, with an inbox at each of these relays; whether that changed what is to be kept.
+fn bring_up(
+    stored: &mut Stored,
+    path: &Path,
+    name: Option<&str>,
+    relays: &[String],
+    now_s: i64,
+) -> Result<(Own, bool), IdentityError> {
+    let mut own = revive(stored, path)?;
     let before = (stored.revision, stored.inboxes.len());
     own.display_name = match name {
         Some(name) => name.to_owned(),
@@ -142,7 +226,7 @@ fn open_at(dir: &Path, name: Option<&str>, relays: &[String], now_s: i64) -> Res
     };
     for relay in relays {
         let claim = match stored.inboxes.get(relay) {
-            Some(text) => signing_key(text).ok_or_else(|| damaged(&path, "the key of an inbox"))?,
+            Some(text) => signing_key(text).ok_or_else(|| damaged(path, "the key of an inbox"))?,
             None => fresh_key()?,
         };
         stored.inboxes.insert(relay.clone(), text_of(claim.as_bytes()));
@@ -158,7 +242,7 @@ fn open_at(dir: &Path, name: Option<&str>, relays: &[String], now_s: i64) -> Res
         Account::Certified if old => {
             tracing::warn!("the certificate of this device ends: the one that holds the account renews it");
         }
-        Account::Holder(_) | Account::Certified => {}
+        Account::Holder(_) | Account::Certified | Account::Away | Account::Nobody => {}
     }
     if old && matches!(own.account, Account::Holder(_))
         || stored.shown_name != own.display_name
@@ -169,16 +253,18 @@ fn open_at(dir: &Path, name: Option<&str>, relays: &[String], now_s: i64) -> Res
         stored.shown_relays = relays.to_vec();
     }
     own.revision = stored.revision;
-    if new || before != (stored.revision, stored.inboxes.len()) {
-        save(&path, &stored)?;
-    }
-    Ok(own)
+    Ok((own, before != (stored.revision, stored.inboxes.len())))
 }
 
 /// The whole file, for a sealed copy of the account.
-pub fn whole(dir: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+pub fn whole(dir: &Path, own: &Own) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
     let path = dir.join("own.json");
-    let stored = read(&path)?.ok_or_else(|| damaged(&path, "it is gone"))?;
+    let mut stored = read(&path)?.ok_or_else(|| damaged(&path, "it is gone"))?;
+    if stored.is_apart() {
+        let secrets = own.apart.as_ref().ok_or(IdentityError::Apart)?;
+        stored =
+            stored.with_secrets(secrets).ok_or_else(|| damaged(&path, "what the Secret Service keeps"))?;
+    }
     serde_json::to_vec_pretty(&stored)
         .map(Zeroizing::new)
         .map_err(|error| IdentityError::Unusable { path, source: error.into() })
@@ -192,6 +278,9 @@ pub fn judge(file: &[u8]) -> Result<String, String> {
         return Err("The keys in the file were written by a newer ahoyd.".to_owned());
     }
     let stored: Stored = serde_json::from_slice(file).map_err(|_| none())?;
+    if stored.is_apart() {
+        return Err("The file was written without the account's keys.".to_owned());
+    }
     let own = revive(&stored, Path::new("")).map_err(|_| none())?;
     let inboxes = stored.inboxes.values().all(|text| signing_key(text).is_some());
     if inboxes { Ok(own.address()) } else { Err(none()) }
@@ -217,7 +306,6 @@ fn make(name: Option<&str>, relays: &[String], now_s: i64) -> Result<Stored, Ide
     let (account, device) = (fresh_key()?, fresh_key()?);
     let noise = StaticSecret::from(*random()?);
     let certificate = certify(&account, &device, &noise, &user::device(), now_s)?;
-    tracing::info!("made a new account");
     Ok(Stored {
         version: HOLDER,
         account: Some(text_of(account.as_bytes())),
@@ -262,7 +350,7 @@ fn revive(stored: &Stored, path: &Path) -> Result<Own, IdentityError> {
     let certificate = &stored.certificate;
     let held = match &account {
         Account::Holder(key) => *certificate.account() == key.verifying_key(),
-        Account::Certified => stored.version > HOLDER,
+        Account::Certified | Account::Away | Account::Nobody => stored.version > HOLDER,
     };
     let ours = held
         && *certificate.device() == device.verifying_key()
@@ -278,6 +366,7 @@ fn revive(stored: &Stored, path: &Path) -> Result<Own, IdentityError> {
         inboxes: Vec::new(),
         display_name: String::new(),
         revision: stored.revision,
+        apart: None,
     })
 }
 

@@ -110,7 +110,7 @@ fn a_damaged_identity_is_told_in_a_sentence_and_never_overwritten() {
         assert!(!error.to_string().contains(stored["account"].as_str().unwrap()), "no key in an error");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), bad, "it is left as it is");
     }
-    std::fs::write(&path, good.replace("\"version\": 1", "\"version\": 3")).unwrap();
+    std::fs::write(&path, good.replace("\"version\": 1", "\"version\": 4")).unwrap();
     assert!(matches!(open(dir.path(), None, &[]), Err(IdentityError::Newer { .. })));
 }
 

@@ -331,6 +331,27 @@ fn a_bye_reaches_the_rules_once_and_stops_when_the_relay_took_it() {
 }
 
 #[test]
+fn a_farewell_waits_a_week_for_who_is_away_marks_them_once_and_ends_no_call() {
+    let (mut ana, mut ben) = friends();
+    let word = posts(&ana.table.order(at(0), SignalingOrder::Farewell(ben.peer()))).remove(0);
+    assert_eq!(word.ttl.duration(), Duration::from_secs(7 * 24 * 3_600));
+    let told = ana.table.accepted(RELAY, word.id);
+    assert!(matches!(told[..], [Out::Report(Report::Farewell { peer, told: true })] if peer == ben.peer()));
+    assert!(ana.table.is_idle() && ana.table.accepted(RELAY, word.id).is_empty(), "said once");
+    let out = ben.take_after(10, Duration::from_secs(6 * 24 * 3_600), &word);
+    assert!(
+        matches!(out[..], [Out::Report(Report::Bound { .. }), Out::Report(Report::Ended(peer))] if peer == ana.peer())
+    );
+    ben.drops(Cause::Replayed, |ben| ben.take(11, &word));
+    let nobody = ben.peer();
+    let out = ben.table.order(at(20), SignalingOrder::Farewell(nobody));
+    assert!(
+        matches!(out[..], [Out::Report(Report::Farewell { told: false, .. })]),
+        "who cannot be told is said at once"
+    );
+}
+
+#[test]
 fn a_ring_taken_back_before_an_answer_is_no_longer_repeated() {
     let (mut ana, ben) = friends();
     ana.ring(0, ben.peer(), ben.leg());

@@ -12,6 +12,7 @@ pub mod diagnosis;
 pub mod dnd;
 pub mod happening;
 pub mod ice;
+pub mod keys;
 pub mod lease;
 pub mod line;
 pub mod link;

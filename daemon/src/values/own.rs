@@ -3,6 +3,8 @@
 //! Lives here: our keys, name and inboxes as a value that prints nothing secret; the card made of it.
 //! Must not: read or write a file.
 
+use std::sync::Arc;
+
 use ahoy_call::{LegId, PeerId};
 use ahoy_proto::card::{Card, CardDevice, CardError, InboxAt};
 use ahoy_proto::envelope::Inbox;
@@ -12,6 +14,7 @@ use blake2::digest::consts::U16;
 use blake2::digest::{KeyInit as _, Mac as _};
 use ed25519_dalek::SigningKey;
 use x25519_dalek::StaticSecret;
+use zeroize::Zeroizing;
 
 /// Keeps the tokens of contacts apart from all else that is made of the account's key.
 const TOKEN_DOMAIN: &[u8] = b"ahoy token of a contact 1\0";
@@ -33,6 +36,8 @@ pub struct Own {
     pub display_name: String,
     /// Of our card; rises when name, device or inboxes change.
     pub revision: u64,
+    /// All secrets, where they are not in our file: what it takes to be written anew.
+    pub apart: Option<Arc<Zeroizing<Vec<u8>>>>,
 }
 
 /// What a device has of its account.
@@ -43,6 +48,10 @@ pub enum Account {
     Holder(SigningKey),
     /// No more than its certificate: another device of the account holds the key.
     Certified,
+    /// Nothing now: its keys are where they cannot be read. What stands for the device's is chance.
+    Away,
+    /// There is no account, and none is made until its keys could be kept where they are to be.
+    Nobody,
 }
 
 /// Why there is no card of ours.
@@ -54,9 +63,24 @@ pub enum NoCard {
     /// No relay lists more tokens.
     #[error("too many cards were given out")]
     TooMany,
+    /// Nothing is signed without keys.
+    #[error("the keys of this account cannot be read now: ahoyctl status says why")]
+    Away,
     /// This value was not made by `identity::open`.
     #[error(transparent)]
     Unfit(#[from] CardError),
+}
+
+/// How keys stand that could not be had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum KeysNews {
+    /// Nobody waits for them.
+    #[default]
+    Nothing,
+    /// Why they are not to be had.
+    Missing(String),
+    /// They are there: all begins anew.
+    Here,
 }
 
 /// An inbox of ours.
@@ -89,7 +113,13 @@ impl Own {
         match &self.account {
             Account::Holder(key) => Ok(key),
             Account::Certified => Err(NoCard::NotHeld),
+            Account::Away | Account::Nobody => Err(NoCard::Away),
         }
+    }
+
+    /// The keys are not there: nothing can be signed, nobody reached.
+    pub fn is_away(&self) -> bool {
+        matches!(self.account, Account::Away | Account::Nobody)
     }
 
     /// The id under which contacts know us.

@@ -91,6 +91,10 @@ fn callee(with: &Components<'_>, target: &str) -> Result<PeerId, Denied> {
     if !with.in_force.config().account.enabled {
         return offline("The account is switched off: ahoyctl config set account.enabled true");
     }
+    if with.own.is_away() {
+        let sentence = "The keys of this account cannot be read now: ahoyctl status says why.";
+        return Err(Denied::new(DeniedKind::NotReady, sentence));
+    }
     if with.own.relays().is_empty() && !with.networks.sees(peer) {
         return offline(if with.networks.is_home() {
             "No relay is configured, and the contact is not seen on this network: ahoyctl config set relay.urls wss://…"

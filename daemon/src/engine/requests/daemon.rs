@@ -23,11 +23,18 @@ use crate::values::own::Own;
 use crate::values::request::{Answer, DaemonRequest, Denied, DeniedKind};
 use crate::values::setting::Setting;
 
+/// The setting that says where keys lie.
+const KEYS: &str = "account.keys";
+
 /// The configuration and what it makes of us.
 #[derive(Debug)]
 pub(in crate::engine) struct Fresh {
     pub config: Box<Config>,
     pub own: Box<Own>,
+    /// Why the keys are not where they are to be.
+    pub trouble: Option<String>,
+    /// That is what was asked for.
+    pub of_keys: bool,
 }
 
 /// Why the configuration was not taken.
@@ -68,10 +75,12 @@ pub(super) fn on_request(request: DaemonRequest, with: &mut Components<'_>) -> R
         // Writes one setting and reads the whole anew. A refused one changes nothing.
         DaemonRequest::SetSetting(key, value) => {
             return keep(move |with| {
-                let paths = with.paths.clone();
+                let (paths, own) = (with.paths.clone(), Arc::clone(with.own));
                 Ok(Plan::Write(Box::new(move |gate| {
                     let written = write(&paths, &key, value.as_ref(), gate).map_err(NotTaken::from);
-                    Done::Config(written.and_then(|()| read(&paths, gate)), Chosen::key(&key))
+                    let read = written.and_then(|()| read(&paths, &own, gate));
+                    let of_keys = key == KEYS;
+                    Done::Config(read.map(|fresh| Fresh { of_keys, ..fresh }), Chosen::key(&key))
                 })))
             });
         }
@@ -133,8 +142,8 @@ pub(in crate::engine) fn chosen(with: &mut Components<'_>) -> Result<Plan, Denie
 
 /// The configuration is read again. The daemon's own wish, too.
 pub(in crate::engine) fn reload(with: &mut Components<'_>) -> Result<Plan, Denied> {
-    let paths = with.paths.clone();
-    Ok(Plan::Write(Box::new(move |gate| Done::Config(read(&paths, gate), None))))
+    let (paths, own) = (with.paths.clone(), Arc::clone(with.own));
+    Ok(Plan::Write(Box::new(move |gate| Done::Config(read(&paths, &own, gate), None))))
 }
 
 /// Writes a file of the daemon's own.
@@ -173,10 +182,12 @@ fn write(paths: &Paths, key: &str, value: Option<&Setting>, gate: &Gate) -> Resu
 }
 
 /// On the store's thread: reads the configuration, and makes what it asks for of our identity.
-fn read(paths: &Paths, gate: &Gate) -> Result<Fresh, NotTaken> {
+fn read(paths: &Paths, own: &Own, gate: &Gate) -> Result<Fresh, NotTaken> {
     let config =
         Config::load(&paths.config).map_err(|error| NotTaken { denied: failed(error), file: true })?;
     gate.pass().map_err(|_given_up| stuck())?;
-    let own = identity::open(&paths.identity(), config.account.name.as_deref(), &config.relay.urls);
-    Ok(Fresh { config: Box::new(config), own: Box::new(own.map_err(failed)?) })
+    let (name, relays) = (config.account.name.as_deref(), &config.relay.urls);
+    let begun = identity::begin_again(&paths.identity(), name, relays, config.account.keys, own);
+    let identity::Begun { own, trouble } = begun.map_err(failed)?;
+    Ok(Fresh { config: Box::new(config), own: Box::new(own), trouble, of_keys: false })
 }

@@ -59,6 +59,7 @@ impl Phone {
             inboxes: vec![OwnInbox { relay: relay.to_owned(), claim }],
             display_name: format!("phone {seed}"),
             revision: 1,
+            apart: None,
         };
         let table = Sessions::new(Replay::default());
         Self { own: Arc::new(own), table, contacts: Vec::new(), cards: BTreeMap::new(), tokens: Vec::new() }
