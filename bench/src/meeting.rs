@@ -66,6 +66,9 @@ pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
     for (case, enabled) in [("lan on, one neighbour", true), ("lan off", false)] {
         let lan = &enabled.into();
         manager(&ana).await?.set_setting("lan.enabled", lan, &Dict::new()).await?;
+        // A daemon that had no call yet, either way.
+        ana.stop_daemon()?;
+        start(&mut ana, &at_ana).await?;
         pause(RESTS).await;
         let pid = ana.pid().ok_or_else(|| anyhow::anyhow!("no daemon"))?;
         let spent = watch(pid, watched).await?;
