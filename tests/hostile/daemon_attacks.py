@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eve import Eve, Listener, answer_as_callee
 from people import resident
 from relay_attacks import quietly
-from wire import Client, Person, Session, b64, hello, token_hash
+from wire import Card, Client, Person, Session, b64, hello, token_hash
 
 
 def rest(until):
