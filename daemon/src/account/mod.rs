@@ -24,11 +24,14 @@ use crate::values::request::{Answer, Denied, DeniedKind, Lease};
 pub use settle::{Leaving, Settled, settle};
 pub use stage::come;
 
+/// The file of our keys, or a sentence.
+pub type Whole = Result<Zeroizing<Vec<u8>>, String>;
+
 /// What other rooms know of their files.
 #[derive(Clone, Copy, Debug)]
 pub struct Judges {
     /// The file of our keys, whole, or why it cannot be had.
-    pub whole: fn(&Path, &Own) -> Result<Zeroizing<Vec<u8>>, String>,
+    pub whole: fn(&Path, &Own) -> Whole,
     /// The account's address, if these are its keys; else a sentence.
     pub keys: fn(&[u8]) -> Result<String, String>,
     /// Whether a contact's file of that name (without its ending) holds one.

@@ -144,7 +144,11 @@ pub(super) fn open(bytes: Vec<u8>, secret: SecretString) -> Result<Zeroizing<Vec
             DecryptError::DecryptionFailed
             | DecryptError::KeyDecryptionFailed
             | DecryptError::NoMatchingKeys => failed("The passphrase is wrong: nothing was changed."),
-            _ => other(),
+            DecryptError::InvalidHeader
+            | DecryptError::InvalidMac
+            | DecryptError::Io(_)
+            | DecryptError::UnknownFormat
+            | _ => other(),
         })?;
     let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
     let read = opened.by_ref().take(most + 1).read_to_end(&mut plain);

@@ -177,10 +177,8 @@ pub async fn follow(account: Option<String>, news: watch::Sender<KeysNews>) {
             Err(trouble) => {
                 dismissed |= matches!(trouble, Trouble::Dismissed);
                 // What a person did not want to be asked again is not told as if they never were.
-                let trouble = match trouble {
-                    Trouble::Locked if dismissed => Trouble::Dismissed,
-                    other => other,
-                };
+                let again = dismissed && matches!(trouble, Trouble::Locked);
+                let trouble = if again { Trouble::Dismissed } else { trouble };
                 tracing::info!(%trouble, "waiting for the keys");
                 news.send_replace(KeysNews::Missing(trouble.to_string()));
             }

@@ -187,10 +187,7 @@ impl Vault {
         let messages = zbus::MessageStream::from(bus);
         let daemon = zbus::fdo::DBusProxy::new(bus).await?;
         for rule in &rules {
-            daemon
-                .add_match_rule(rule.as_str().try_into().map_err(zbus::Error::from)?)
-                .await
-                .map_err(zbus::Error::from)?;
+            daemon.add_match_rule(rule.as_str().try_into()?).await.map_err(zbus::Error::from)?;
         }
         Ok(async move {
             // To be on a bus is told by a signal, too.
