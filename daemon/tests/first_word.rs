@@ -25,6 +25,7 @@ use ahoyd::identity;
 use ahoyd::signal::{self, Report, Setup, SignalingOrder, Standing};
 use ahoyd::system::clock;
 use ahoyd::system::store::Store;
+use ahoyd::values::near::NearEnd;
 use ahoyd::values::own::Own;
 use ahoyd::values::roster::{self, Known, Roster};
 use authority::Authority;

@@ -16,7 +16,7 @@ use ahoy_proto::neighbour::link::{self, Dialing, Link};
 use ahoy_proto::neighbour::said::Said;
 use ahoy_proto::neighbour::tag::{Hour, NeighbourKey};
 use ahoy_proto::pair::code::{Code, relay_name};
-use ahoy_proto::pair::link::{self, Link};
+use ahoy_proto::pair::link as code_link;
 use ahoy_proto::pair::meeting::{Chance, Meeting, Next};
 use ahoy_proto::relay_url::RelayUrl;
 use ahoy_proto::reliable::{Manner, Reliable};
@@ -248,8 +248,9 @@ pub fn pairing(data: &[u8]) -> bool {
 /// A code as somebody typed it.
 pub fn pairing_code(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else { return false };
-    if let Ok(Link::Pair(code)) = link::parse(text) {
-        assert_eq!(link::parse(&link::of(&code)), Ok(Link::Pair(code)), "one form, read alike");
+    if let Ok(code_link::Link::Pair(code)) = code_link::parse(text) {
+        let written = code_link::of(&code);
+        assert_eq!(code_link::parse(&written), Ok(code_link::Link::Pair(code)), "one form, read alike");
         return true;
     }
     let Ok(code) = Code::parse(text) else { return false };

@@ -19,6 +19,7 @@ use ahoyd::identity;
 use ahoyd::signal::{self, LinkState, Report, Setup, SignalingOrder, Standing};
 use ahoyd::system::clock;
 use ahoyd::system::store::Store;
+use ahoyd::values::near::NearEnd;
 use ahoyd::values::own::Own;
 use ahoyd::values::roster::{self, Known, Roster};
 use post::Relay;
@@ -50,7 +51,8 @@ impl Phone {
         let (to_engine, reports) = mpsc::channel(64);
         let (standing, standing_in) = watch::channel(Standing::default());
         let (store, _thread) = Store::spawn().unwrap();
-        let setup = Setup { state: state.path().to_owned(), store: store.clone(), standing: standing_in };
+        let (state_dir, near) = (state.path().to_owned(), NearEnd::nowhere());
+        let setup = Setup { state: state_dir, store: store.clone(), standing: standing_in, near };
         drop(signal::spawn(setup, from_engine, to_engine));
         Self {
             own: Arc::new(own),
