@@ -309,6 +309,21 @@ async fn while_somebody_waits_a_dead_connection_is_left_and_a_hanging_try_is_fol
 }
 
 #[tokio::test]
+async fn while_somebody_waits_tries_that_fail_at_once_do_not_follow_each_other_at_once() {
+    let (ana, listener) = played(LinkRole::Sender).await;
+    ana.link.send(envelope(&key(2), 1, OPEN)).unwrap();
+    ana.link.hurry();
+    let began = clock::now();
+    let tries = async {
+        for _ in 0..8 {
+            drop(listener.accept().await.unwrap());
+        }
+    };
+    clock::timeout(AT_MOST, tries).await.expect("it goes on trying");
+    assert!(clock::now().since(began) >= Duration::from_secs(2), "two a second");
+}
+
+#[tokio::test]
 async fn a_list_of_tokens_is_not_lost_when_the_link_has_no_room_for_orders() {
     let late = Token::from_bytes([6; 16]).hash();
     let (ana, listener) = played(LinkRole::Claimed { key: key(1), tokens: vec![OPEN.hash()] }).await;

@@ -357,6 +357,7 @@ impl Link {
     }
 
     fn try_again(&mut self) {
+        self.hurry.tried(clock::now());
         let trust = self.wanted.borrow().trust.clone();
         self.tries.begin(attempt(self.url.clone(), trust, self.known.clone()));
     }
