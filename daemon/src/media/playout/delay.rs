@@ -27,10 +27,6 @@ const HOPELESS_US: i64 = TARGET_MAX_US + 2 * FRAME_US;
 /// So many hopeless arrivals in a row that agree this well are no late ones: the schedule has moved.
 const STRAYS: usize = 5;
 const STRAYS_AGREE_US: i64 = 60_000;
-/// So have so many that are this late and agree better: the way here has become longer. What stood still comes sooner and sooner.
-const LONGER_US: i64 = 30_000;
-const LONGER: usize = 15;
-const LONGER_AGREE_US: i64 = 12_000;
 /// The target lies at least this far above the jitter.
 const ABOVE_US: i64 = 5_000;
 /// And is a multiple of this: a finer one would wander.
@@ -47,7 +43,7 @@ pub(super) struct Delay {
     /// Arrival of the last packets minus the schedule of their last frame, in a ring.
     arrivals: Vec<i64>,
     place: usize,
-    /// The last arrivals, while all of them are that late.
+    /// The last arrivals, while all of them are hopeless.
     strays: Vec<i64>,
     since_update: usize,
     /// The least of them: the fastest packets' schedule.
@@ -67,7 +63,7 @@ impl Delay {
         Self {
             arrivals: Vec::with_capacity(WINDOW),
             place: 0,
-            strays: Vec::with_capacity(LONGER),
+            strays: Vec::with_capacity(STRAYS),
             since_update: 0,
             base: 0,
             jitter: 0,
@@ -94,10 +90,7 @@ impl Delay {
         }
         let arrival = schedule(now, number + span - 1);
         if self.has_moved(arrival) {
-            let mut strays = std::mem::take(&mut self.strays);
-            if spread(&strays) > LONGER_AGREE_US {
-                strays.drain(..strays.len() - STRAYS);
-            }
+            let strays = std::mem::take(&mut self.strays);
             self.clear();
             self.base = strays.iter().copied().min().unwrap_or(arrival);
             self.arrivals.extend(&strays);
@@ -127,20 +120,18 @@ impl Delay {
     }
 
     /// Whether this arrival is the last of enough that fit each other and not the schedule: by another route, or after a
-    /// sender stood still, everything comes that much later, and waiting for the old schedule would chop or delay it for 10 s.
+    /// sender stood still, everything comes that much later, and waiting for the old schedule would chop it for 10 s.
     fn has_moved(&mut self, arrival: i64) -> bool {
-        if self.arrivals.is_empty() || arrival - self.base <= LONGER_US {
+        if self.arrivals.is_empty() || arrival - self.base <= HOPELESS_US {
             self.strays.clear();
             return false;
         }
-        if self.strays.len() == LONGER {
+        if self.strays.len() == STRAYS {
             self.strays.remove(0);
         }
         self.strays.push(arrival);
-        let hopeless = |strays: &[i64]| strays.iter().all(|stray| stray - self.base > HOPELESS_US);
-        let last = self.strays.len().checked_sub(STRAYS).map(|from| &self.strays[from..]);
-        last.is_some_and(|last| hopeless(last) && spread(last) <= STRAYS_AGREE_US)
-            || self.strays.len() == LONGER && spread(&self.strays) <= LONGER_AGREE_US
+        let (least, most) = self.strays.iter().fold((i64::MAX, i64::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
+        self.strays.len() == STRAYS && most - least <= STRAYS_AGREE_US
     }
 
     /// How far off the schedule a frame would be that came now; nothing is off before the first.
@@ -203,12 +194,6 @@ impl Delay {
         let least = if steady { STEADY_MIN_US } else { TARGET_MIN_US };
         self.target = (steps * STEP_US).clamp(least, TARGET_MAX_US);
     }
-}
-
-/// How far apart the earliest and the latest of these are.
-fn spread(times: &[i64]) -> i64 {
-    let (least, most) = times.iter().fold((i64::MAX, i64::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
-    most.saturating_sub(least)
 }
 
 /// A time as it lies to the schedule on which frame 0 is at time 0.
