@@ -234,6 +234,11 @@ mod tests {
         assert_eq!(dialed.entries.iter().map(|entry| entry.record.fact).collect::<Vec<_>>(), [Fact::Dialed]);
         assert!(dialed.release.events.is_empty() && dialed.ended.is_empty() && !dialed.retired);
 
+        let lost = Record { fact: Fact::PathLost, ..dialed.entries[0].record.clone() };
+        let lost = step(Effects(vec![Effect::Record(Box::new(lost))]));
+        let hurries = matches!(lost.orders[..], [Order::Signal(signal::SignalingOrder::Hurry)]);
+        assert!(hurries, "the relays agree on the next path: {:?}", lost.orders);
+
         let over = step(phone.command(now, Command::HangUp { call }).unwrap());
         assert_eq!(rows(&over)[0].0, State::Disconnected);
         let kinds: Vec<_> = over.release.events.iter().map(|(kind, data)| (*kind, data.call)).collect();
