@@ -20,6 +20,9 @@ const GIVEN_UP: Duration = Duration::from_secs(180);
 const AGAIN: Duration = Duration::from_secs(120);
 /// The longest pause.
 const AGAIN_AT_MOST: Duration = Duration::from_secs(6 * 3_600);
+/// The pause after a relay is connected again. It may have been started anew and accepts mail for inboxes of which it does not
+/// know yet: who was connected to it is back within five seconds.
+const SETTLES: Duration = Duration::from_secs(8);
 /// How often a call has our card go along to somebody who may not have it, in an hour.
 const WITH_CALLS: u32 = 1;
 
@@ -33,8 +36,9 @@ pub(super) struct Greetings {
     /// When each that failed is tried again, and how often it has failed.
     failed: BTreeMap<PeerId, (Moment, u32)>,
     next: Moment,
-    /// A relay is connected.
+    /// A relay is connected; or was, once.
     online: bool,
+    was_online: bool,
     with_calls: Budget<PeerId>,
 }
 
@@ -46,6 +50,7 @@ impl Default for Greetings {
             failed: BTreeMap::new(),
             next: Moment::default(),
             online: false,
+            was_online: false,
             with_calls: Budget::hourly(WITH_CALLS, WITH_CALLS),
         }
     }
@@ -76,7 +81,11 @@ impl Greetings {
     }
 
     /// Whether a relay is connected: without one nothing is tried.
-    pub(super) fn set_online(&mut self, online: bool) {
+    pub(super) fn set_online(&mut self, now: Moment, online: bool) {
+        if self.was_online && online && !self.online {
+            self.next = self.next.max(now + SETTLES);
+        }
+        self.was_online |= online;
         self.online = online;
     }
 
@@ -172,7 +181,7 @@ mod tests {
         greetings.want_all((1..=20).map(somebody).collect());
         greetings.want(&[somebody(3), somebody(21)]);
         assert_eq!((greetings.deadline(), greetings.due(at(1))), (None, None));
-        greetings.set_online(true);
+        greetings.set_online(at(0), true);
         let named = played(&mut greetings, 60);
         assert_eq!(named, (1..=8).map(|n| (u64::from(n), somebody(n))).collect::<Vec<_>>());
         greetings.over(at(60), somebody(1), true);
@@ -184,7 +193,7 @@ mod tests {
     #[test]
     fn what_no_relay_took_is_tried_again_with_longer_and_longer_pauses_and_what_is_lost_too() {
         let mut greetings = Greetings::default();
-        greetings.set_online(true);
+        greetings.set_online(at(0), true);
         greetings.want(&[somebody(1)]);
         let mut now = next(&mut greetings).0;
         let mut pauses = Vec::new();
@@ -206,9 +215,23 @@ mod tests {
     }
 
     #[test]
+    fn a_relay_that_was_away_is_given_time_until_everybody_is_back() {
+        let mut greetings = Greetings::default();
+        greetings.set_online(at(1), true);
+        greetings.want(&[somebody(1)]);
+        assert_eq!(next(&mut greetings), (1, somebody(1)), "nobody waits at the start");
+        greetings.want(&[somebody(2)]);
+        greetings.set_online(at(100), false);
+        assert_eq!(greetings.due(at(101)), None);
+        greetings.set_online(at(102), true);
+        greetings.set_online(at(105), true);
+        assert_eq!(next(&mut greetings), (110, somebody(2)));
+    }
+
+    #[test]
     fn calls_take_our_card_along_once_an_hour() {
         let mut greetings = Greetings::default();
-        greetings.set_online(true);
+        greetings.set_online(at(0), true);
         for second in [1, 2, 3_000, 3_700] {
             greetings.called(at(second), somebody(1));
             let named = greetings.due(at(second)).is_some();

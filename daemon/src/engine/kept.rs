@@ -158,12 +158,16 @@ impl Engine {
 
     fn become_own(&mut self, own: Own) {
         let newer = own.revision != self.own.revision;
+        let renewed = own.peer_id() == self.own.peer_id() && own.certificate != self.own.certificate;
         if self.own.is_away() && !own.is_away() {
             self.begin_anew();
         }
         self.own = Arc::new(own);
         self.contacts.set_own(Arc::clone(&self.own), self.in_force.config().call.preconnect);
         self.send_roster();
+        if renewed {
+            tracing::info!("the certificate of this device is renewed");
+        }
         if newer {
             self.greet_all();
         }

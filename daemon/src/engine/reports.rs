@@ -27,9 +27,9 @@ impl Engine {
                 if links.ice_servers.list != self.links.ice_servers.list {
                     self.ports.media.use_servers(links.ice_servers.list.clone());
                 }
-                self.greetings.set_online(links.online);
-                self.links = links;
                 let now = self.now();
+                self.greetings.set_online(now, links.online);
+                self.links = links;
                 self.begin_paths(now);
                 self.refresh();
             }

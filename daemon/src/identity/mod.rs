@@ -235,7 +235,6 @@ fn bring_up(
     let old = is_stale_at(&own.certificate, now_s);
     match &own.account {
         Account::Holder(account) if old => {
-            tracing::info!("the certificate of this device is renewed");
             own.certificate = certify(account, &own.device, &own.noise, own.certificate.name(), now_s)?;
             stored.certificate = own.certificate.clone();
         }

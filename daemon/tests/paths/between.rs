@@ -46,8 +46,8 @@ pub(crate) struct Between {
     pub(crate) loses_first_of_digit: bool,
     /// Paths that begin now lose every datagram of a DTLS flight when it comes first, however often the library makes another one.
     pub(crate) loses_first_of_flight: bool,
-    /// Ben is of a time before telephone events: his descriptions do not name them.
-    pub(crate) ben_is_old: bool,
+    /// Ben's descriptions do not name this payload type, as an ahoy's did before it knew that.
+    pub(crate) ben_lacks: Option<u8>,
     /// The longest time that the machine kept this process from running, since it was last set to zero: whatever is timed here may
     /// take so much longer.
     pub(crate) starved: Duration,
@@ -71,7 +71,7 @@ impl Between {
             lossy: None,
             loses_first_of_digit: false,
             loses_first_of_flight: false,
-            ben_is_old: false,
+            ben_lacks: None,
             starved: Duration::ZERO,
             wires: HashMap::new(),
             tasks: JoinSet::new(),
@@ -227,11 +227,9 @@ impl Between {
         };
         match news {
             MediaReport::Described(mut text) => {
-                if self.ben_is_old && from == BEN {
-                    text = side::description(
-                        text.kind,
-                        &without_events(&String::from_utf8(text.body.0).unwrap()),
-                    );
+                if let Some(lacks) = self.ben_lacks.filter(|_| from == BEN) {
+                    let body = without(&String::from_utf8(text.body.0).unwrap(), lacks);
+                    text = side::description(text.kind, &body);
                 }
                 if let Some(door) = self.door.filter(|_| offer) {
                     let (ip, port) = (door.ip(), door.port());
@@ -269,15 +267,15 @@ impl Between {
     }
 }
 
-/// The same description as an ahoy wrote it that did not know telephone events.
-fn without_events(text: &str) -> String {
-    let keeps = |line: &&str| !line.contains(":110 ");
+/// The same description as an ahoy wrote it that did not know that payload type.
+fn without(text: &str, payload_type: u8) -> String {
+    let attribute = format!(":{payload_type} ");
     let line = |line: &str| match line.starts_with("m=audio") {
-        true => format!("{}\r\n", line.replace(" 110", "")),
+        true => format!("{}\r\n", line.replace(&format!(" {payload_type}"), "")),
         false => format!("{line}\r\n"),
     };
-    assert!(text.contains("a=rtpmap:110 telephone-event/48000"), "it names them");
-    text.lines().filter(keeps).map(line).collect()
+    assert!(text.contains(&format!("a=rtpmap:{payload_type} ")), "it names it");
+    text.lines().filter(|line| !line.contains(&attribute)).map(line).collect()
 }
 
 /// The same description with the first byte of its fingerprint changed.

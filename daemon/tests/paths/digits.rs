@@ -9,6 +9,7 @@ use ahoy_call::{Digits, MediaOrder};
 
 use crate::between::{Between, COMPANY, FIRST, SECOND};
 use crate::sound::{ANA, BEN};
+use crate::wire::EVENT;
 
 /// Nothing is lost, and what goes is kept.
 const KEEPS: Option<usize> = Some(usize::MAX);
@@ -50,7 +51,7 @@ async fn a_digit_is_an_event_on_the_wire_and_a_tone_at_the_other_side() {
 async fn to_a_side_that_takes_no_events_a_digit_is_a_tone_in_the_voice() {
     let _shared = COMPANY.read().await;
     let mut w = Between::new();
-    (w.lossy, w.ben_is_old) = (KEEPS, true);
+    (w.lossy, w.ben_lacks) = (KEEPS, Some(EVENT));
     w.connect(FIRST).await;
     w.open(FIRST, false);
     w.until("both voices", |w| w.ana.ear.hears(BEN) && w.ben.ear.hears(ANA)).await;

@@ -39,7 +39,9 @@ pub(crate) struct End {
 }
 
 /// The second byte of a packet of a digit: the payload type that we offer, and the marker.
-const EVENT: u8 = 110;
+pub(crate) const EVENT: u8 = 110;
+/// That of a packet with copies.
+pub(crate) const RED: u8 = 63;
 const MARKER: u8 = 0x80;
 
 /// Whole datagrams, of one source and number each.
