@@ -1,7 +1,8 @@
 # make demo       a real call between two people on this machine, measured; recordings and report in target/demo/
 #                 BUSY=2: so many programs that never rest run beside it
 # make busy-day   a day of three people, command by command: waiting, hold, a missed call, do-not-disturb
-# make first-call newcomers with empty homes: first start, a code, a card, first call, command by command
+# make first-call newcomers with empty homes, at home with no server and by a relay: first start, a code, a card, first call,
+#                 command by command
 # make echo       a call from a room with an echo, with and without voice processing; report in target/echo/
 # make sound      calls on bad lines and a busy machine, on PipeWire and PulseAudio: how they sound and what they must reach; 25 minutes
 #                 CASES="loss10 rate48" SERVERS=pulseaudio SEED=1 TRIES=3; PROGRAMS=FOLDER: those there; report in target/sound/
@@ -77,6 +78,7 @@ busy-day: build
 first-call: build
 	@tests/lab/install.sh sound
 	@tests/lab/first-call.sh $(TARGET)/release
+	@echo; echo 'And with a relay:'; tests/lab/first-relay.sh $(TARGET)/release
 
 echo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/echo.py $(TARGET)

@@ -2,7 +2,8 @@
 
     demo.py TARGET_FOLDER [debug] [busy=N]      (run by `make demo`, which prepares everything)
 
-Two private desktops with a bus, a sound server and a daemon each, and a relay between them, in a network of their own.
+Two private desktops with a bus, a sound server and a daemon each, and a relay between them, in a network of their own. Then the same
+two anew, at home: on two machines that a router joins, with no server at all.
 Ends with 0 only if all of the story was so; target/demo/ keeps the recordings and report.json.
 
 How a call sounds is judged where the machine was quiet and its sound servers kept their time, and else only printed: a window in
@@ -12,6 +13,7 @@ Lives here: the story, and what must hold.
 Must not: compute with samples (sound.py), run a desktop (desk.py) or count packets (rtp.py).
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -24,9 +26,10 @@ import time
 import numpy
 
 import machine
+import network
 import rtp
 import sound
-from desk import ROOT, Desk, now
+from desk import LAB, ROOT, Desk, now
 
 ANA_SAYS = (
     "Good morning, Ben. I walked along the river before breakfast, and the water was higher than last week. "
@@ -70,15 +73,23 @@ def main(target):
     story = Story()
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="ahoy-"))
     awake = machine.Awake()
-    running = [awake.close]
+    binaries = target / ("debug" if "debug" in sys.argv else "release")
     try:
-        report = call(story, target / ("debug" if "debug" in sys.argv else "release"), out, scratch, running, awake)
+        alone = quiet_network()
+        speech = {"Ana": sound.say("en-gb+f3", ANA_SAYS, out / "ana-says.wav"), "Ben": sound.say("en-us+m3", BEN_SAYS, out / "ben-says.wav")}
+        story.must(min(len(said) for said in speech.values()) >= 20 * sound.RATE, "each says at least 20 s")
+        with contextlib.ExitStack() as running:
+            report = by_relay(story, speech, out, by_relay_desks(story, binaries, scratch, running, alone), alone, awake)
+        if alone:
+            with contextlib.ExitStack() as running:
+                report["at_home"] = at_home(story, speech, out / "at-home", home_desks(story, binaries, scratch, running), awake)
+        else:
+            story.tell("At home, with no server: not shown, networks are root's here")
         (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     except (RuntimeError, subprocess.SubprocessError, OSError) as error:
         story.must(False, str(error))
     finally:
-        for each in reversed(running):
-            each()
+        awake.close()
         for log in scratch.glob("*/log/ahoyd"):
             shutil.copy(log, out / f"{log.parts[-3]}.log")
         shutil.rmtree(scratch, ignore_errors=True)
@@ -88,37 +99,80 @@ def main(target):
     return 1 if story.wrong else 0
 
 
-def call(story, binaries, out, scratch, running, awake):
-    alone = quiet_network()
+def by_relay_desks(story, binaries, scratch, running, alone):
+    """Ana and Ben, who know each other by a relay."""
+    story.tell("Ana and Ben get a desktop each: a bus, a sound server, a microphone, a speaker")
+    relay = subprocess.Popen([str(binaries / "ahoy-relay"), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    running.callback(lambda: (relay.terminate(), relay.wait()))
+    url = relay.stdout.readline().split()[-1]
+    desks = []
+    for name in TONE_OF:
+        desks.append(Desk(name, scratch / name.lower(), binaries, url, '"auto"' if alone else '["lo"]'))
+        running.callback(desks[-1].close)
+    for desk in desks:
+        desk.until_online()
+    story.tell(f"A relay listens on {url}; both daemons are online")
+    ana, ben = desks
+    for one, other in ((ana, ben), (ben, ana)):
+        other.ctl("contact", "add", "-", given=one.ctl("account", "card"))
+    story.tell("They exchange cards: ahoyctl account card | ahoyctl contact add -")
+    return desks
+
+
+def home_desks(story, binaries, scratch, running):
+    """The same two as newcomers at home, who become contacts by a code."""
+    story.tell("At home: Ana and Ben anew, on two machines that a router joins, with no relay and no other server")
+    house = subprocess.Popen([str(LAB / "house.sh"), str(len(TONE_OF))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    running.callback(lambda: (house.stdin.close(), house.wait()))
+    desks = []
+    for name, machine_of in zip(TONE_OF, house.stdout.readline().split()):
+        desks.append(Desk(name, scratch / f"{name.lower()}-at-home", binaries, None, '"auto"', within=network.entering(machine_of)))
+        running.callback(desks[-1].close)
+    ana, ben = desks
+    for desk in desks:
+        desk.until_so("is ready", lambda: desk.get(ROOT, "Manager", "Ready"))
+    shows = ana.start([str(binaries / "ahoyctl"), "pair", "--here"], stdout=subprocess.PIPE)
+    code = shows.stdout.readline().decode().strip()
+    typed = now()
+    ben.ctl("pair", "--here", code)
+    if shows.wait(30) != 0:
+        raise RuntimeError(f"Ana's side of the pairing ended with {shows.returncode}")
+    story.tell(f"Ana says a code, {code}; Ben types it; {1000 * (now() - typed):.0f} ms later they are contacts")
+    for desk in desks:
+        desk.until_so("sees a neighbour", lambda: desk.get(ROOT, "Manager", "Neighbours") == 1)
+    story.must("without a relay" in ana.ctl("status"), "ahoyctl status: at home, without a relay")
+    return desks
+
+
+def prepare(desks, speech):
+    """Ears, and what each is to say."""
+    for desk in desks:
+        desk.record()
+        raw(desk, "says", speech[desk.name])
+        raw(desk, "tone", sound.tone(TONE_OF[desk.name], 90))
+
+
+def at_home(story, speech, out, desks, awake):
+    """A shorter call: that it rings, and how it sounds."""
+    out.mkdir()
+    prepare(desks, speech)
+    ana, ben = desks
+    report = answer(story, ana, ben, None, awake)
+    report.update(busy_loops=0)
+    talk(story, ana, ben, speech, out, report, awake)
+    hang_up(story, ana, ben, report)
+    return report
+
+
+def by_relay(story, speech, out, desks, alone, awake):
     realtime = machine.realtime()
     if realtime:
         story.tell("Sound servers, players and recorders are real-time, the cores are kept awake")
     else:
         story.tell("No right to real-time priority (root has it): the sound servers keep their own, larger blocks")
-    story.tell("Ana and Ben get a desktop each: a bus, a sound server, a microphone, a speaker")
-    relay = subprocess.Popen([str(binaries / "ahoy-relay"), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
-    running.append(lambda: (relay.terminate(), relay.wait()))
-    url = relay.stdout.readline().split()[-1]
-    desks = []
-    for name in ("Ana", "Ben"):
-        desks.append(Desk(name, scratch / name.lower(), binaries, url, '"auto"' if alone else '["lo"]'))
-        running.append(desks[-1].close)
-    ana, ben = desks
-    for desk in desks:
-        desk.until_online()
-    story.tell(f"A relay listens on {url}; both daemons are online")
-    for one, other in ((ana, ben), (ben, ana)):
-        other.ctl("contact", "add", "-", given=one.ctl("account", "card"))
-    story.tell("They exchange cards: ahoyctl account card | ahoyctl contact add -")
-
-    speech = {ana: sound.say("en-gb+f3", ANA_SAYS, out / "ana-says.wav"), ben: sound.say("en-us+m3", BEN_SAYS, out / "ben-says.wav")}
-    story.must(min(len(said) for said in speech.values()) >= 20 * sound.RATE, "each says at least 20 s")
     packets = rtp.Counter() if alone or os.geteuid() == 0 else None
-    for desk in desks:
-        desk.record()
-        raw(desk, "says", speech[desk])
-        raw(desk, "tone", sound.tone(TONE_OF[desk.name], 90))
-
+    prepare(desks, speech)
+    ana, ben = desks
     report = answer(story, ana, ben, packets, awake)
     busy = int(next((word[5:] for word in sys.argv if word.startswith("busy=")), "") or 0)
     report.update(realtime=realtime, busy_loops=busy)
@@ -205,14 +259,14 @@ def talk(story, ana, ben, speech, out, report, awake):
     why = f"the sound servers lost {lost:.1f} ms, the machine had {100 * left:.0f} % of its time left over, its host kept {100 * withheld:.0f} %"
     story.tell(("How it sounded is judged: " if judged else "How it sounded is printed and not judged: ") + why)
     for key, one, other in (("pesq_a_to_b", ana, ben), ("pesq_b_to_a", ben, ana)):
-        whole, worst = sound.score(speech[one], heard[other])
+        whole, worst = sound.score(speech[one.name], heard[other])
         report[key] = rounded(whole, 2)
         text = f"{other.name}'s speaker says what {one.name} said: PESQ {whole:.2f} (at least {least}), worst 6 s {worst:.2f}"
         if judged:
             story.must(whole >= least, text)
         else:
             story.tell(" printed  " + text)
-    crossed = max(sound.likeness(speech[desk], heard[desk]) for desk in (ana, ben))
+    crossed = max(sound.likeness(speech[desk.name], heard[desk]) for desk in (ana, ben))
     report["pesq_crossed"] = rounded(crossed, 2)
     story.must(crossed <= 1.6, f"and not what was said on its own side: PESQ {crossed:.2f} (at most 1.6)")
 

@@ -101,8 +101,8 @@ class Desktop:
 
 
 class Desk(Desktop):
-    """A desktop with a daemon, which the words `within` start; `authority` signed the relay's certificate. `media` are further lines of
-    that part of its configuration, `more` of the rest."""
+    """A desktop with a daemon, which the words `within` start; `relay` may be nobody's, `authority` signed its certificate. `media` are
+    further lines of that part of its configuration, `more` of the rest."""
 
     def __init__(self, name, folder, binaries, relay, interfaces, more="", server="pipewire", authority=None, within=(), media=""):
         super().__init__(name, folder, server)
@@ -110,8 +110,9 @@ class Desk(Desktop):
         config = self.folder / "config" / "ahoy" / "config.toml"
         config.parent.mkdir()
         signed = f'ca-file = "{authority}"\n' if authority else ""
+        by_relay = f'[relay]\nurls = ["{relay}"]\n{signed}' if relay else ""
         config.write_text(
-            f'[account]\nname = "{name}"\n[relay]\nurls = ["{relay}"]\n{signed}[media]\ninterfaces = {interfaces}\n{media}[ring]\nmuted = true\ntones = false\n{more}'
+            f'[account]\nname = "{name}"\n{by_relay}[media]\ninterfaces = {interfaces}\n{media}[ring]\nmuted = true\ntones = false\n{more}'
         )
         self.log = open(self.folder / "log" / "ahoyd", "wb")
         self.within = within
@@ -155,17 +156,21 @@ class Desk(Desktop):
         return self.call(path, "org.freedesktop.DBus.Properties", "Get", "ss", f"{NAME}.{interface}", name)[0][1]
 
     def until_online(self, seconds=15):
+        self.until_so("comes online", lambda: self.get(ROOT, "Manager", "Online") and self.get(ROOT, "Manager", "Ready"), seconds)
+
+    def until_so(self, what, true, seconds=15):
+        """Until the daemon says so, which may not be on the bus yet."""
         end, last = now() + seconds, None
         while now() < end:
             try:
-                if self.get(ROOT, "Manager", "Online") and self.get(ROOT, "Manager", "Ready"):
+                if true():
                     return
             except RuntimeError as error:
                 last = error
             if self.daemon.poll() is not None:
                 break
             time.sleep(0.02)
-        raise RuntimeError(f"{self.name}'s daemon did not come online: {last}\n{self.words()}")
+        raise RuntimeError(f"{self.name}: not within {seconds} s: {what}: {last}\n{self.words()}")
 
     def words(self):
         """The last lines of the daemon's log."""

@@ -9,12 +9,13 @@ programs=$(readlink -f "$1")
 lab=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/soundlab.sh
 scratch=$(mktemp -d)
 # shellcheck disable=SC2034
-wrong=0 said='' relay='' url='' under=()
-declare -A daemon=() programs_of=()
+wrong=0 said='' relay='' url='' under=() house=''
+declare -A daemon=() programs_of=() machine=()
 
 close() {
   local who
   kill "${daemon[@]}" ${relay:+"$relay"} 2>/dev/null
+  [ -z "$house" ] || exec {house}>&-
   for who in $people; do "$lab" down "$scratch/$who"; done
   wait 2>/dev/null
   rm -rf "$scratch"
@@ -33,9 +34,10 @@ must() { # must TEXT...: what was just printed holds each
 }
 
 become() { # become WHO CMD...: this shell goes on as that command, at home on that desktop, with a terminal that is 80 wide
-  local who=$1; shift
+  local who=$1 at=(); shift
+  [ -z "${machine[$who]:-}" ] || at=(nsenter --target "${machine[$who]}" --net --)
   # shellcheck disable=SC2046
-  cd "$scratch/$who/home" && exec env $(tr '\n' ' ' <"$scratch/$who/env") \
+  cd "$scratch/$who/home" && exec "${at[@]}" env $(tr '\n' ' ' <"$scratch/$who/env") \
     PATH="${programs_of[$who]:-$programs}:$PATH" TERM=dumb COLUMNS="${columns:-80}" NO_COLOR=1 "$@"
 }
 
@@ -73,6 +75,15 @@ begin() { # begin WHO: starts the daemon, under the command `under`, and waits u
 introduce() { # introduce ONE OTHER: each gets the other's card
   in_desk "$1" ahoyctl account card --for "$2" | in_desk "$2" ahoyctl contact add - >/dev/null
   in_desk "$2" ahoyctl account card --for "$1" | in_desk "$1" ahoyctl contact add - >/dev/null
+}
+
+move_in() { # move_in WHO...: each has a machine from now on; a router joins them, and nothing else
+  local pids who
+  mkfifo "$scratch/house" "$scratch/machines"
+  "$(dirname "$lab")/house.sh" $# <"$scratch/house" >"$scratch/machines" &
+  exec {house}>"$scratch/house"
+  read -ra pids <"$scratch/machines"
+  for who; do machine[$who]=${pids[0]} pids=("${pids[@]:1}"); done
 }
 
 begin_relay() { # begin_relay PROGRAM: `relay` is its process, `url` where it listens

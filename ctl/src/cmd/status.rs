@@ -57,8 +57,13 @@ pub(crate) fn json(world: &World) -> Value {
 
 fn pairs(world: &World) -> Vec<(&'static str, String)> {
     let (manager, focus) = (world.manager(), world.focus());
-    let mut pairs =
-        vec![("ahoyd", format!("{} {}", manager.text("Version"), manager.text("ConnectionState")))];
+    let relays = world.account().map_or(0, |(_, account)| account.list("Relays").len());
+    let connection = match manager.text("ConnectionState") {
+        // Nothing is wrong: it was never asked to be connected.
+        "offline" if relays == 0 && network::is_home(&manager) => "at home, without a relay",
+        state => state,
+    };
+    let mut pairs = vec![("ahoyd", format!("{} {connection}", manager.text("Version")))];
     if let Some((_, account)) = world.account() {
         pairs.push(("account", format!("{} {}", account.text("DisplayName"), account.text("Address"))));
         let error = account.text("ConnectionError");

@@ -14,16 +14,13 @@ pub(super) type Step = (&'static str, String);
 pub(super) fn next_steps(world: &World) -> Vec<Step> {
     let relays = world.account().map_or(0, |(_, account)| account.list("Relays").len());
     let lonely = world.contact_count() == Some(0);
-    let mut steps = Vec::new();
+    let mut steps = if lonely { meet() } else { Vec::new() };
     if relays == 0 && !network::is_home(&world.manager()) {
         // A relay's address comes from whoever runs one.
         steps.push((
-            "a relay, its address from who runs it",
+            "to be called from elsewhere, a relay",
             "ahoyctl config set relay.urls wss://…".to_owned(),
         ));
-    }
-    if lonely {
-        steps.extend(meet());
     }
     steps
 }
