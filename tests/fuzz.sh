@@ -2,6 +2,7 @@
 # Explores every fuzz target for its share of MINUTES (10), as many at once as there are cores (JOBS).
 #
 #   fuzz.sh TARGET_DIR [MINUTES]      KEEP=1: new inputs that reach new code join fuzz/corpus
+#                                     ONLY="pairing hello": these targets
 #                                     PLANT=1: a panic is planted behind each decoder, and every target must find it
 #
 # Lives here: building with the compiler's own coverage (what cargo-fuzz does, on the stable compiler), running, the report.
@@ -21,7 +22,7 @@ CARGO_TARGET_DIR="$out/build" RUSTFLAGS=$(echo $coverage) \
   cargo build --quiet --release --manifest-path fuzz/Cargo.toml --bins --target "$host"
 bin=$out/build/$host/release
 
-targets=($(cd fuzz/fuzz_targets && ls | sed 's/\.rs$//'))
+targets=(${ONLY:-$(cd fuzz/fuzz_targets && ls | sed 's/\.rs$//')})
 cores=${JOBS:-$(nproc)}
 seconds=$((minutes * 60 * cores / ${#targets[@]}))
 echo "${#targets[@]} targets, $seconds s each, $cores at once"

@@ -8,11 +8,14 @@
 
 mod circle;
 mod connection;
+mod connections;
 mod dns;
+mod gateways;
 mod keys;
 mod pairing;
 mod place;
 mod presence;
+mod seen;
 mod sockets;
 mod task;
 

@@ -1,78 +1,46 @@
-//! The neighbours' task: it owns the networks and the connections.
+//! The neighbours' task: it owns the networks and what is there.
 //!
 //! Lives here: the loop, and what each input does.
-//! Must not: decide what `dns/`, `circle.rs`, `place.rs` or `pairing.rs` can decide without it.
+//! Must not: decide what `dns/`, `circle.rs`, `connections.rs`, `place.rs`, `pairing.rs` or `seen.rs` can decide without it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use ahoy_call::{Moment, PeerId};
-use ahoy_proto::envelope::Envelope;
 use ahoy_proto::neighbour::said::Said;
-use ahoy_proto::neighbour::tag::{Hour, NeighbourKey};
+use ahoy_proto::neighbour::tag::Hour;
 use ahoy_proto::plate::{PlateAsk, PlateNews, PlateOver};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 
 use super::circle::{Circle, Keys};
-use super::connection::{self, Ends, FromConnection};
-use super::dns::Says;
+use super::connection::FromConnection;
+use super::connections::Connections;
+use super::gateways::Gateways;
 use super::pairing::{self, Pairing};
 use super::place::{self, Place};
 use super::presence::{Input, Presence};
-use super::{Order, Report, Setup, Standing, keys, sockets};
+use super::seen::{self, Seen};
+use super::{Order, Report, Setup, Standing, keys};
 use crate::system::clock;
 use crate::system::netlink::Network;
 use crate::values::near::{NearNews, NearPlace, NearPost, NearView, NetworkRow, Trusted};
 
 /// What waits of each kind.
 const QUEUE: usize = 64;
-/// Connections at once, and of one address: a machine with several users that calls and is called.
-const CONNECTIONS: usize = 64;
-const OF_ADDRESS: usize = 8;
-/// Envelopes that wait for one connection.
-const OUTBOX: usize = 32;
-/// How often it is looked for a gateway whose hardware address is not known, and how long between.
-const LOOKS: u8 = 10;
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
-
-/// Somebody who is seen: where, by which interface, and the key for it.
-#[derive(Clone, Debug)]
-struct At {
-    peer: PeerId,
-    interface: u32,
-    at: SocketAddr,
-    key: NeighbourKey,
-    hour: Hour,
-}
-
-/// A connection.
-struct Connection {
-    place: NearPlace,
-    at: SocketAddr,
-    interface: u32,
-    outbox: mpsc::Sender<Said>,
-}
-
 struct Task {
     standing: watch::Receiver<Standing>,
     reports: mpsc::Sender<Report>,
     news: mpsc::Sender<NearNews>,
     inputs: mpsc::Sender<(u32, Input)>,
-    from_connections: mpsc::Sender<(u64, FromConnection)>,
     from_pairing: mpsc::Sender<pairing::Heard>,
     chosen: mpsc::Sender<Keys>,
     places: Vec<Place>,
     presences: BTreeMap<u32, Presence>,
     circle: Circle,
-    seen: Vec<At>,
-    connections: BTreeMap<u64, Connection>,
-    tasks: JoinSet<()>,
-    next: u64,
+    seen: Vec<Seen>,
+    connections: Connections,
     pairing: Pairing,
-    /// The gateway is asked for so often yet, next then.
-    looks: (u8, Moment),
+    gateways: Gateways,
     shown: Option<NearView>,
     told: BTreeSet<PeerId>,
     /// Keys are being chosen; again afterwards.
@@ -92,18 +60,15 @@ pub(super) async fn run(setup: Setup) {
         reports,
         news,
         inputs,
-        from_connections,
         from_pairing,
         chosen,
         places: Vec::new(),
         presences: BTreeMap::new(),
         circle: Circle::default(),
         seen: Vec::new(),
-        connections: BTreeMap::new(),
-        tasks: JoinSet::new(),
-        next: 0,
+        connections: Connections::new(from_connections),
         pairing: Pairing::default(),
-        looks: (0, Moment::default()),
+        gateways: Gateways::default(),
         shown: None,
         told: BTreeSet::new(),
         choosing: None,
@@ -123,7 +88,7 @@ pub(super) async fn run(setup: Setup) {
             Some((number, what)) = said.recv() => task.on_connection(number, what).await,
             Some(heard) = paired.recv() => task.on_pairing(heard),
             Some((interface, input)) = came.recv() => task.on_input(interface, input),
-            Some(_) = task.tasks.join_next(), if !task.tasks.is_empty() => {}
+            Some(()) = task.connections.ended() => {}
             () = clock::at(due), if due.is_some() => task.tick(),
         }
         task.show();
@@ -136,8 +101,7 @@ impl Task {
     fn deadline(&self) -> Option<Moment> {
         let told = self.presences.values().filter_map(|presence| presence.dns.deadline());
         let wanted = self.pairing.wanted.map(|(_, until)| until);
-        let look = (self.looks.0 > 0).then_some(self.looks.1);
-        told.chain(wanted).chain(look).chain(self.hour_ends()).min()
+        told.chain(wanted).chain(self.gateways.deadline()).chain(self.hour_ends()).min()
     }
 
     /// When tags change, while there is anybody to see them. Who sets the calendar wakes us too, by the engine.
@@ -216,38 +180,19 @@ impl Task {
         }
         if changed {
             let here: BTreeSet<u32> = self.presences.keys().copied().collect();
-            self.connections.retain(|_, one| here.contains(&one.interface));
+            self.connections.keep(&here);
             self.turn();
             if self.choosing.is_none() {
                 self.begin_choosing();
             }
         }
-        self.look_for_gateways(now);
+        self.gateways.look_for(now, &self.standing.borrow(), &self.places);
     }
 
     fn is_trusted(&self, place: &Place) -> bool {
         let standing = self.standing.borrow();
         let of = Trusted::of(&row(place, false));
         standing.enabled && of.is_some_and(|of| standing.trusted.contains(&of))
-    }
-
-    /// Where the numbers are those of a trusted network and the kernel does not know the gateway yet, it is asked for. Nowhere else
-    /// is anything sent.
-    fn look_for_gateways(&mut self, now: Moment) {
-        let standing = self.standing.borrow();
-        let like = |place: &&Place| {
-            place.id.is_none() && standing.trusted.iter().any(|of| of.prefix == place.prefix)
-        };
-        let unknown: Vec<&Place> = self.places.iter().filter(like).collect();
-        if !standing.enabled || unknown.is_empty() {
-            self.looks.0 = 0;
-            return;
-        }
-        if self.looks.0 == 0 {
-            self.looks.0 = LOOKS;
-            unknown.into_iter().for_each(sockets::ask_who_is);
-        }
-        self.looks = (self.looks.0 - 1, now + LOOK_AGAIN);
     }
 
     /// Other tags, other names.
@@ -274,7 +219,7 @@ impl Task {
         if changed {
             self.recognize();
         }
-        if self.looks.0 > 0 && self.looks.1 <= now {
+        if self.gateways.deadline().is_some_and(|at| at <= now) {
             self.look();
         }
         if self.pairing.wanted.is_some_and(|(_, until)| until <= now) {
@@ -297,36 +242,19 @@ impl Task {
                     self.recognize();
                 }
             }
-            Input::Connected(stream, from) => {
-                let of_them = self.connections.values().filter(|one| one.at.ip() == from.ip()).count();
-                if self.connections.len() >= CONNECTIONS || of_them >= OF_ADDRESS {
-                    return tracing::debug!("a neighbour has too many connections");
-                }
-                let (number, ends) = self.enter(NearPlace::Connection, from, interface);
-                self.tasks.spawn(connection::accept(stream, ends));
-                tracing::debug!(number, "a neighbour has connected");
-            }
+            Input::Connected(stream, from) => self.connections.accept(stream, from, interface),
         }
     }
 
-    /// A place for a connection.
-    fn enter(&mut self, place: impl FnOnce(u64) -> NearPlace, at: SocketAddr, interface: u32) -> (u64, Ends) {
-        let number = self.next;
-        self.next += 1;
-        let (outbox, queue) = mpsc::channel(OUTBOX);
-        self.connections.insert(number, Connection { place: place(number), at, interface, outbox });
-        (number, Ends { number, reports: self.from_connections.clone(), outbox: queue })
-    }
-
     async fn on_connection(&mut self, number: u64, what: FromConnection) {
-        let Some(connection) = self.connections.get(&number) else { return };
+        let Some(connection) = self.connections.get(number) else { return };
         match what {
             FromConnection::Knocked(tag, reply) => {
                 // Who asked may have given up.
                 let _gone = reply.send(self.circle.named(tag));
             }
             FromConnection::Pairs(plate, stream) => {
-                self.connections.remove(&number);
+                self.connections.remove(number);
                 if self.pairing.meet(plate, stream, self.from_pairing.clone()) {
                     self.offer_number();
                 }
@@ -335,7 +263,7 @@ impl Task {
                 let id = envelope.id;
                 // Signaling waits for no neighbour, so waiting for it cannot lock up; it answers for nobody, as a relay does not.
                 if self.news.send(NearNews::Came(connection.place, envelope)).await.is_ok() {
-                    let _full = connection.outbox.try_send(Said::Accepted(id));
+                    connection.accepted(Said::Accepted(id));
                 }
             }
             FromConnection::Said(Said::Accepted(id)) => {
@@ -343,7 +271,7 @@ impl Task {
             }
             FromConnection::Ended(nobody) => {
                 let (at, interface) = (connection.at, connection.interface);
-                self.connections.remove(&number);
+                self.connections.remove(number);
                 if nobody && let Some(presence) = self.presences.get_mut(&interface) {
                     // It has other names by now, or is gone.
                     if presence.dns.forget(at) {
@@ -358,58 +286,19 @@ impl Task {
     /// Carries an envelope, by a connection that there is or a new one.
     fn post(&mut self, NearPost { to, envelope }: NearPost) {
         match to {
-            NearPlace::Connection(number) => match self.connections.get(&number) {
-                Some(connection) => hand(connection, envelope),
-                None => tracing::debug!("a neighbour's connection has ended: an envelope is lost"),
-            },
+            NearPlace::Connection(number) => self.connections.post(number, envelope),
             NearPlace::Contact(peer) => {
-                let seen: Vec<At> = self.seen.iter().filter(|at| at.peer == peer).cloned().collect();
-                for at in seen {
-                    self.post_at(at, envelope.clone());
+                for at in self.seen.iter().filter(|at| at.peer == peer) {
+                    let name = self.presences.get(&at.interface).map(|presence| presence.place.name.clone());
+                    self.connections.post_to(at, name, envelope.clone());
                 }
             }
         }
-    }
-
-    fn post_at(&mut self, to: At, envelope: Envelope) {
-        let At { peer, interface, at, key, hour } = to;
-        let there = |one: &&Connection| one.place == NearPlace::Contact(peer) && one.at == at;
-        if let Some(connection) = self.connections.values().find(there) {
-            return hand(connection, envelope);
-        }
-        let name = self.presences.get(&interface).map(|presence| presence.place.name.clone());
-        let Some(name) = name.filter(|_| self.connections.len() < CONNECTIONS) else { return };
-        let (number, ends) = self.enter(|_| NearPlace::Contact(peer), at, interface);
-        if let Some(connection) = self.connections.get(&number) {
-            hand(connection, envelope);
-        }
-        self.tasks.spawn(connection::dial(name, at, key, hour, ends));
     }
 
     /// Who is seen now, and who is looked for to pair.
     fn recognize(&mut self) {
-        let mut seen: Vec<At> = Vec::new();
-        let mut numbers = Vec::new();
-        for (interface, presence) in &self.presences {
-            for one in presence.dns.seen() {
-                match &one.says {
-                    Says::Number(number) => numbers.push((*number, *interface, one.at)),
-                    Says::Tags(tags) => {
-                        let Some((key, hour, peer)) = self.circle.recognize(tags) else { continue };
-                        // One way to each machine is enough.
-                        let known = |at: &At| {
-                            at.peer == peer
-                                && at.key == key
-                                && at.at.is_ipv4() != one.at.is_ipv4()
-                                && at.at.port() == one.at.port()
-                        };
-                        if !seen.iter().any(known) {
-                            seen.push(At { peer, interface: *interface, at: one.at, key, hour });
-                        }
-                    }
-                }
-            }
-        }
+        let (seen, numbers) = seen::look(&self.presences, &self.circle);
         self.seen = seen;
         if let Some((wanted, _)) = self.pairing.wanted
             && let Some((_, interface, at)) = numbers.into_iter().find(|(number, _, _)| *number == wanted)
@@ -422,14 +311,7 @@ impl Task {
     fn on_order(&mut self, order: Order) {
         let now = clock::now();
         match order {
-            Order::Look => {
-                let unknown = self.places.iter().filter(|place| place.id.is_none());
-                unknown.for_each(sockets::ask_who_is);
-                // Who asks again does not put off the look that is due.
-                if self.looks.0 == 0 {
-                    self.looks = (LOOKS, now + LOOK_AGAIN);
-                }
-            }
+            Order::Look => self.gateways.ask(now, &self.places),
             Order::Offer(number) => {
                 self.pairing.clear();
                 self.pairing.offered = Some(number);
@@ -494,12 +376,6 @@ impl Task {
         if self.reports.try_send(report).is_err() {
             tracing::debug!("the engine does not hear of a pairing among neighbours");
         }
-    }
-}
-
-fn hand(connection: &Connection, envelope: Envelope) {
-    if connection.outbox.try_send(Said::Send(envelope)).is_err() {
-        tracing::debug!("a neighbour is slow: an envelope is lost, and repeated later");
     }
 }
 
