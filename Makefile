@@ -9,6 +9,7 @@
 #                 BESIDE=baresip: what a call weighs and nine conditions, beside that program in one run
 # make test-net   calls through networks of every kind, and what a break of the path costs: a table, and target/net/report.jsonl
 #                 CASES="nat-both loss5", TRIES=10 (FULL=1: 100), PROGRAMS=FOLDER: those there
+# make pairings   how soon two are contacts once a code is typed, near and far; target/bench/pairings.jsonl
 # make setups     how soon a call rings and is heard, near and far, on both sound servers; target/bench/setups.jsonl
 #                 CASES="rtt50 direct-pulse", TRIES=20, PROGRAMS=FOLDER: those there; BESIDE=baresip: that program's as well
 # make trips      each packet from Dial to the ring, with its time, on a line of RTT=50 ms
@@ -39,7 +40,7 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo sound test-net setups trips echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz hostile interop
+.PHONY: help demo sound test-net setups pairings trips echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz hostile interop
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -64,6 +65,11 @@ setups: $(if $(PROGRAMS),,build) $(TARGET)/lab-python/ready
 	@tests/lab/install.sh build line $(if $(BESIDE),beside) rust
 	@cargo build --quiet --release --package ahoy-tests --bin emulator
 	@$(TARGET)/lab-python/bin/python tests/lab/setups.py $(TARGET) "programs=$(PROGRAMS)" "cases=$(CASES)" "tries=$(TRIES)" "beside=$(BESIDE)"
+
+pairings: $(if $(PROGRAMS),,build) $(TARGET)/lab-python/ready
+	@tests/lab/install.sh build line rust
+	@cargo build --quiet --release --package ahoy-tests --bin emulator
+	@$(TARGET)/lab-python/bin/python tests/lab/pairings.py $(TARGET) "programs=$(PROGRAMS)" "tries=$(TRIES)"
 
 # RTT=50: milliseconds to each other and back.
 trips: build $(TARGET)/lab-python/ready

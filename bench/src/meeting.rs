@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ahoy_dbus::{Dict, proxy::ManagerProxy};
-use ahoy_tests::lab::{Desk, House, Net, dial, introduce};
+use ahoy_tests::lab::{Desk, Family, Floor, House, Net, dial, introduce};
 use zbus::proxy::CacheProperties;
 
 use crate::figure::{Figure, Sheet, tell};
@@ -29,7 +29,8 @@ pub(crate) async fn measure(sheet: &mut Sheet) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut house = House::new()?;
-    let (at_ana, at_ben) = (house.machine()?, house.machine()?);
+    let mut machine = || house.machine(Floor::Ground, Family::Four);
+    let (at_ana, at_ben) = (machine()?, machine()?);
     let (mut ana, mut ben) = (desk("Ana")?, desk("Ben")?);
     start(&mut ana, &at_ana).await?;
     start(&mut ben, &at_ben).await?;

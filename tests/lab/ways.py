@@ -59,6 +59,12 @@ def relayed(name, path, *transports, **more):
     return Case(name, path, turn=transports, addresses=WITH_TURN, **more)
 
 
+def outlasting(name, transport, line):
+    """The library renews the channel of its packets after five minutes, under a nonce that has ended since it last heard of one."""
+    more = dict(event="outlast", tries=1, nonce_s=5, gap_s=0.2, long=True)
+    return relayed(name, f"relay-{transport}", transport, line=line, **more)
+
+
 def without_udp(*hosts):
     return {link: NO_UDP for host in hosts for link in (f"{host}>*", f"*>{host}")}
 
@@ -74,8 +80,9 @@ CASES = [
     Case("ipv6", addresses=IPV6),
     relayed("one-side-no-udp", "relay-tcp", "udp", "tcp", "tls", line=without_udp("a")),
     relayed("relay-only", "relay-udp", "udp", "tcp", "tls", media={"Ana": "relay-only = true\n"}, hidden=True),
-    # The library renews the channel of its packets after five minutes, under a nonce that has ended since it last heard of one.
-    relayed("relay-nonce", "relay-udp", "udp", line={link: "down" for link in BOTH}, event="outlast", tries=1, nonce_s=5, gap_s=0.2, long=True),
+    outlasting("relay-nonce", "udp", {link: "down" for link in BOTH}),
+    outlasting("relay-nonce-tcp", "tcp", without_udp("a", "b")),
+    outlasting("relay-nonce-tls", "tls", without_udp("a", "b")),
     lossy(2),
     lossy(5),
     lossy(10),

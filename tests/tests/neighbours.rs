@@ -10,7 +10,7 @@ mod capture;
 #[path = "neighbours/rig.rs"]
 mod rig;
 
-use ahoy_tests::lab::{House, dial, introduce};
+use ahoy_tests::lab::{Family, Floor, House, dial, introduce};
 
 use capture::{Secrets, marks};
 use rig::{Home, Outcome, SOON, neighbours, rows, skipped, until_neighbours};
@@ -163,6 +163,54 @@ async fn a_network_that_carries_no_multicast_has_no_neighbours_and_relays_serve(
     }
     rig::talk(&ana, &ben).await?;
     anyhow::ensure!(neighbours(&ana).await? == 0 && neighbours(&ben).await? == 0);
+    Ok(())
+}
+
+/// Where only the newer addresses are.
+#[tokio::test]
+async fn two_newcomers_pair_and_call_by_ipv6_alone() -> Outcome {
+    if !House::can_be() {
+        return skipped();
+    }
+    let mut home = Home::new()?;
+    home.family = Family::Six;
+    let (ana, ben) = (home.newcomer("Ana").await?, home.newcomer("Ben").await?);
+    rig::pair(&ana, &ben)?;
+    for desk in [&ana, &ben] {
+        until_neighbours(desk, 1).await?;
+        let said = desk.ctl_says(&["status"])?;
+        anyhow::ensure!(said.contains("fd77::/64 on eth0, trusted"), "{said}");
+    }
+    rig::talk(&ana, &ben).await?;
+    rig::talk(&ben, &ana).await
+}
+
+/// Ana's machine is in two networks, and in each is somebody whom she knows.
+#[tokio::test]
+async fn who_is_in_two_networks_is_found_in_each_that_is_trusted() -> Outcome {
+    if !House::can_be() {
+        return skipped();
+    }
+    let mut home = Home::new()?;
+    let (ana, ben) = (home.newcomer("Ana").await?, home.newcomer("Ben").await?);
+    home.is_also_on("Ana", Floor::Upper)?;
+    home.floor = Floor::Upper;
+    let cleo = home.newcomer("Cleo").await?;
+    for (one, other) in [(&ana, &ben), (&ana, &cleo), (&ben, &cleo)] {
+        introduce(one, other)?;
+    }
+    rig::trust(&[&ben, &cleo])?;
+    ana.until_so(SOON, async || Ok(ana.ctl_says(&["config", "network"])?.contains("eth1"))).await?;
+    ana.ctl_says(&["config", "network", "--trust", "eth0"])?;
+    until_neighbours(&ana, 1).await?;
+    anyhow::ensure!(neighbours(&cleo).await? == 0, "nobody said that it is hers");
+    ana.ctl_says(&["config", "network", "--trust", "eth1"])?;
+    until_neighbours(&ana, 2).await?;
+    for other in [&ben, &cleo] {
+        until_neighbours(other, 1).await?;
+        rig::talk(&ana, other).await?;
+        rig::talk(other, &ana).await?;
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! A house: a router, and machines that are joined by it alone.
+//! A house: a router with two networks, and machines that are joined by it alone.
 //!
 //! Lives here: the networks and what joins them, a capture of everything that passes.
 //! Must not: know what a daemon says there.
@@ -9,10 +9,26 @@ use std::process::{ChildStderr, Stdio};
 
 use super::{Net, Running};
 
-/// The router's hardware address: a network is known by it, and a bridge would change its own with every machine that comes.
-const WIRE: &str = "02:00:00:00:77:01";
+/// Which network of the house. The router has a hardware address in each: a network is known by it, and a bridge would change
+/// its own with every machine that comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Floor {
+    /// 192.168.77.0/24, which captures see.
+    Ground = 0,
+    /// 192.168.78.0/24.
+    Upper = 1,
+}
 
-/// A router with its bridge.
+/// Which addresses a machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Of IPv4, and of IPv6 those of the link.
+    Four,
+    /// Of IPv6 alone: fd77::/64 on the ground floor.
+    Six,
+}
+
+/// A router with its bridges.
 #[derive(Debug)]
 pub struct House {
     router: Net,
@@ -28,8 +44,16 @@ impl House {
     /// Nobody is in yet.
     pub fn new() -> io::Result<Self> {
         let mut router = Net::new()?;
-        router.change(&format!("ip link add br0 address {WIRE} type bridge mcast_snooping 0"))?;
-        router.change("ip addr add 192.168.77.1/24 dev br0 && ip link set br0 up")?;
+        for n in 0..2 {
+            let (bridge, net) = (format!("br{n}"), 77 + n);
+            router.change(&format!(
+                "ip link add {bridge} address 02:00:00:00:{net}:01 type bridge mcast_snooping 0"
+            ))?;
+            router.change(&format!("ip addr add 192.168.{net}.1/24 dev {bridge}"))?;
+            router.change(&format!(
+                "ip addr add fd{net}::1/64 dev {bridge} nodad && ip link set {bridge} up"
+            ))?;
+        }
         Ok(Self { router, machines: 1 })
     }
 
@@ -38,18 +62,28 @@ impl House {
         &mut self.router
     }
 
-    /// One more machine, by `eth0`, at an address of this house.
-    pub fn machine(&mut self) -> io::Result<Net> {
-        self.machines += 1;
-        let (mut net, number) = (Net::new()?, self.machines);
-        let (port, holder) = (format!("port{number}"), net.holder());
-        self.router.change(&format!("ip link add {port} type veth peer name eth0 netns {holder}"))?;
-        self.router.change(&format!("ip link set {port} master br0 up"))?;
-        // No second of waiting for somebody who has the same address.
-        net.change("echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad")?;
-        net.change(&format!("ip addr add 192.168.77.{number}/24 dev eth0 && ip link set eth0 up"))?;
-        net.change("ip route add default via 192.168.77.1")?;
+    /// One more machine, by `eth0`.
+    pub fn machine(&mut self, floor: Floor, family: Family) -> io::Result<Net> {
+        let mut net = Net::new()?;
+        self.join(&mut net, "eth0", floor, family)?;
         Ok(net)
+    }
+
+    /// A machine gets this interface, with an address of that network.
+    pub fn join(&mut self, net: &mut Net, interface: &str, floor: Floor, family: Family) -> io::Result<()> {
+        self.machines += 1;
+        let (number, bridge, of) = (self.machines, floor as u8, 77 + floor as u8);
+        let (port, holder) = (format!("port{number}"), net.holder());
+        self.router.change(&format!("ip link add {port} type veth peer name {interface} netns {holder}"))?;
+        self.router.change(&format!("ip link set {port} master br{bridge} up"))?;
+        // No second of waiting for somebody who has the same address.
+        net.change(&format!("echo 0 >/proc/sys/net/ipv6/conf/{interface}/accept_dad"))?;
+        let (own, gateway) = match family {
+            Family::Four => (format!("192.168.{of}.{number}/24"), format!("192.168.{of}.1")),
+            Family::Six => (format!("fd{of}::{number}/64"), format!("fd{of}::1")),
+        };
+        net.change(&format!("ip addr add {own} dev {interface} && ip link set {interface} up"))?;
+        net.change(&format!("ip route add default via {gateway} dev {interface} metric {number}"))
     }
 
     /// Writes everything that passes into a file, from now on.

@@ -22,7 +22,7 @@ use std::sync::Once;
 pub use awake::{Awake, Mark};
 pub use capture::{Capture, Packet};
 pub use desk::{Desk, flag, number, text};
-pub use house::{House, Recording};
+pub use house::{Family, Floor, House, Recording};
 pub use net::Net;
 pub use people::{
     ANA, BEN, Place, Talkers, dial, dial_in_vain, introduce, put_through, two, two_on, two_without_sound,

@@ -9,7 +9,7 @@ use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use ahoy_dbus::proxy::ManagerProxy;
-use ahoy_tests::lab::{Desk, House, Net, Running, binary, dial, root};
+use ahoy_tests::lab::{Desk, Family, Floor, House, Net, Running, binary, dial, root};
 use tempfile::TempDir;
 
 /// Long enough for a machine that has much to do.
@@ -35,6 +35,9 @@ pub(crate) struct Home {
     /// A library and the file that says the time, for all who come.
     pub(crate) calendar: Option<(PathBuf, PathBuf)>,
     pub(crate) relay: Option<Running>,
+    /// On which floor who comes lives, and by which addresses.
+    pub(crate) floor: Floor,
+    pub(crate) family: Family,
     /// Who comes has a responder on the machine already.
     pub(crate) with_responder: bool,
     responders: Vec<Stranger>,
@@ -50,6 +53,8 @@ impl Home {
             machines: Vec::new(),
             calendar: None,
             relay: None,
+            floor: Floor::Ground,
+            family: Family::Four,
             with_responder: false,
             responders: Vec::new(),
             relay_url: None,
@@ -83,7 +88,7 @@ impl Home {
 
     /// Somebody at a machine of their own, whose daemon is there.
     pub(crate) async fn newcomer(&mut self, name: &str) -> anyhow::Result<Desk> {
-        let net = self.house.machine()?;
+        let net = self.house.machine(self.floor, self.family)?;
         if self.with_responder {
             self.responders.push(Stranger::begin(&net, "hold")?);
         }
@@ -105,6 +110,13 @@ impl Home {
         desk.until_so(SOON, async || Ok(manager(&desk).await?.ready().await.unwrap_or(false))).await?;
         self.machines.push((name.to_owned(), net));
         Ok(desk)
+    }
+
+    /// Somebody's machine is on that floor, too, by `eth1`.
+    pub(crate) fn is_also_on(&mut self, name: &str, floor: Floor) -> Outcome {
+        let machine = self.machines.iter_mut().find(|(of, _)| of == name);
+        let (_, net) = machine.ok_or_else(|| anyhow::anyhow!("nobody"))?;
+        Ok(self.house.join(net, "eth1", floor, self.family)?)
     }
 
     /// The hardware address of somebody's machine.
@@ -140,7 +152,7 @@ impl Home {
 
     /// Somebody who says again what was overheard.
     pub(crate) fn liar(&mut self) -> anyhow::Result<(Stranger, Net)> {
-        let net = self.house.machine()?;
+        let net = self.house.machine(Floor::Ground, Family::Four)?;
         Ok((Stranger::begin(&net, "lie")?, net))
     }
 }
