@@ -52,6 +52,8 @@ class Lanes:
         while taken := self.next(lane):
             package, folder, name, path = taken
             environment = os.environ | {"CARGO_MANIFEST_DIR": str(folder), "CARGO_PKG_NAME": package}
+            # The programs were built with the tests; built by themselves they would be other ones, for their libraries' features differ.
+            environment["AHOY_LAB_PROGRAMS"] = str(pathlib.Path(path).parent.parent)
             # No pipe: what a program leaves behind ends when that program is gone, and would hold the pipe open until then.
             with tempfile.TemporaryFile() as said:
                 try:

@@ -175,6 +175,8 @@ async fn two_newcomers_pair_and_call_by_ipv6_alone() -> Outcome {
     let mut home = Home::new()?;
     home.family = Family::Six;
     let (ana, ben) = (home.newcomer("Ana").await?, home.newcomer("Ben").await?);
+    rig::until_network(&ana, "eth0").await?;
+    rig::until_network(&ben, "eth0").await?;
     rig::pair(&ana, &ben)?;
     for desk in [&ana, &ben] {
         until_neighbours(desk, 1).await?;
@@ -200,7 +202,7 @@ async fn who_is_in_two_networks_is_found_in_each_that_is_trusted() -> Outcome {
         introduce(one, other)?;
     }
     rig::trust(&[&ben, &cleo])?;
-    ana.until_so(SOON, async || Ok(ana.ctl_says(&["config", "network"])?.contains("eth1"))).await?;
+    rig::until_network(&ana, "eth1").await?;
     ana.ctl_says(&["config", "network", "--trust", "eth0"])?;
     until_neighbours(&ana, 1).await?;
     anyhow::ensure!(neighbours(&cleo).await? == 0, "nobody said that it is hers");

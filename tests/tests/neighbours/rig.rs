@@ -222,6 +222,11 @@ fn ctl(desk: &Desk) -> Command {
     command
 }
 
+/// Waits until a machine has that interface with an address: one of IPv6 is tried out first.
+pub(crate) async fn until_network(desk: &Desk, interface: &str) -> Outcome {
+    desk.until_so(SOON, async || Ok(desk.ctl_says(&["config", "network"])?.contains(interface))).await
+}
+
 /// Each says that this is home.
 pub(crate) fn trust(desks: &[&Desk]) -> Outcome {
     desks.iter().try_for_each(|desk| desk.ctl_says(&["config", "network", "--trust"]).map(drop))
