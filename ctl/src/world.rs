@@ -69,6 +69,13 @@ impl Props {
             .collect()
     }
 
+    /// A list of rows; empty if there is none.
+    pub(crate) fn rows(&self, name: &str) -> Vec<Self> {
+        let value = self.0.get(name).cloned();
+        let rows = value.and_then(|value| Vec::<Dict>::try_from(value).ok());
+        rows.unwrap_or_default().into_iter().map(Self).collect()
+    }
+
     /// As a JSON object, names in snake case.
     pub(crate) fn json(&self) -> Map<String, Value> {
         row_json(&self.0)

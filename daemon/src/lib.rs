@@ -9,6 +9,7 @@ pub mod config;
 pub mod contacts;
 pub mod desktop;
 pub mod diagnosis;
+pub mod discovery;
 pub mod engine;
 pub mod history;
 pub mod identity;

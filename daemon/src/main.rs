@@ -22,7 +22,7 @@ use ahoyd::system::store::Store;
 use ahoyd::system::{census, clock, log, memory, ready};
 use ahoyd::values::near::NearEnd;
 use ahoyd::values::own::{Account, KeysNews};
-use ahoyd::{account, bus, contacts, desktop, diagnosis, history, identity, media, neighbours, signal};
+use ahoyd::{account, bus, contacts, desktop, diagnosis, discovery, history, identity, media, neighbours, signal};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
@@ -129,7 +129,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
     // An imported account brings its settings.
     let config = if settled.came.is_some() { Config::load(&paths.config)? } else { config };
     let (name, keys) = (config.account.name.as_deref(), config.account.keys);
-    let begun = identity::begin(&paths.identity(), name, &config.relay.urls, keys, None).await;
+    let memory = discovery::Memory::read(&std::fs::read(paths.relays()).unwrap_or_default());
+    let relays = engine::at_the_start(&config, &memory, clock::unix_us());
+    let begun = identity::begin(&paths.identity(), name, &engine::urls(&relays), keys, None).await;
     let identity::Begun { own, trouble } = begun.context("loading the identity")?;
     let own = Arc::new(own);
     let (keys_out, keys_news) = watch::channel(KeysNews::Nothing);
@@ -182,6 +184,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
         news: near_news,
     };
     let neighbouring = neighbours::spawn(setup);
+    let (questions, asked) = watch::channel(discovery::Standing::default());
+    let (discovery_out, discovered) = mpsc::channel(8);
+    let discovering = discovery::spawn(asked, discovery_out);
     let media = media::Media::spawn(config.media_settings(), media_out);
     let bus_sees = shown.boards();
     let (boards, happened) = shown.follow();
@@ -212,6 +217,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
         standing,
         neighbours: neighbour_orders,
         places,
+        discovery: questions,
         media,
         history: history_orders,
         keep,
@@ -223,6 +229,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
         bus: bus_reports,
         signal: signal_reports,
         neighbours: neighbours_reports,
+        discovery: discovered,
         media: media_reports,
         history: history_reports,
         desktop: desktop_reports,
@@ -231,7 +238,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
         keys: keys_news,
     };
     let chosen = Chosen::read(&std::fs::read(paths.chosen()).unwrap_or_default());
-    let files = Files { paths, store, chosen };
+    let files = Files { paths, store, chosen, relays: (memory, relays) };
     let engine = Engine::new(config, files, own, contacts, shown, ports);
     let ended = engine.run(inbox, asked_to_stop()?).await;
     let goodbye = async {
@@ -239,6 +246,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Last> {
         let _ = serving.await;
         let _ = signaling.await;
         let _ = neighbouring.await;
+        let _ = discovering.await;
         let _ = desktop.await;
     };
     if clock::timeout(Duration::from_secs(1), goodbye).await.is_err() {

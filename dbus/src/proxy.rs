@@ -247,7 +247,7 @@ interface! {
         String: display_name connection_state connection_error;
         bool: enabled;
         Vec<String>: relays;
-        Vec<Dict>: devices;
+        Vec<Dict>: devices serving;
     }
     set {
         set_display_name(name: &str);

@@ -18,17 +18,19 @@ use ahoy_proto::neighbour::tag::{Hour, NeighbourKey};
 use ahoy_proto::pair::code::{Code, relay_name};
 use ahoy_proto::pair::link as code_link;
 use ahoy_proto::pair::meeting::{Chance, Meeting, Next};
+use ahoy_proto::relay_list::{ListKey, Lists, PREFIX};
 use ahoy_proto::relay_url::RelayUrl;
 use ahoy_proto::reliable::{Manner, Reliable};
 use ahoy_proto::session::{Called, Calling, Ephemeral, Header, Session, SessionId, unpad};
-use ed25519_dalek::SigningKey;
+use data_encoding::BASE64URL_NOPAD;
+use ed25519_dalek::{Signer as _, SigningKey};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 /// A target's name, which is its corpus' folder, and its decoder.
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("card", card),
     ("frame", frame),
     ("header", header),
@@ -42,6 +44,7 @@ pub const TARGETS: [Target; 13] = [
     ("pairing_code", pairing_code),
     ("neighbour", neighbour),
     ("neighbour_said", neighbour_said),
+    ("relay_list", relay_list),
 ];
 
 /// A device with keys made of one number.
@@ -258,6 +261,25 @@ pub fn pairing_code(data: &[u8]) -> bool {
     if let Some(relay) = &code.relay {
         let url = RelayUrl::parse(&format!("wss://{relay}")).expect("the name of a relay is one");
         assert_eq!(relay_name(&url), *relay);
+    }
+    true
+}
+
+/// A signed list of relays: the text of one, or the body of one that the key of the first known device has signed.
+pub fn relay_list(data: &[u8]) -> bool {
+    let key = known(1).device;
+    let text = match std::str::from_utf8(data) {
+        Ok(text) if text.starts_with(PREFIX) => text.to_owned(),
+        Ok(_) | Err(_) => {
+            let signature = key.sign(&[b"ahoy relay list 1\0", data].concat()).to_bytes();
+            format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&[&signature[..], data].concat()))
+        }
+    };
+    let Ok(lists) = Lists::parse(&text) else { return false };
+    assert_eq!(Lists::parse(&lists.to_text()).as_ref(), Ok(&lists), "what is written is read alike");
+    if let Ok(Some(list)) = lists.newest(&[ListKey::of(&key)], None, 1_800_000_000) {
+        assert!(list.said.expires_s > 1_800_000_000 && !list.said.keys.is_empty());
+        assert!(list.said.relays.iter().all(|relay| RelayUrl::parse(relay).is_ok()));
     }
     true
 }

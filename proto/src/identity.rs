@@ -9,10 +9,11 @@ mod tests;
 use ahoy_call::{LegId, PeerId};
 use blake2::{Blake2s256, Digest as _};
 use data_encoding::{Encoding, Specification};
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub(crate) use crate::signed::{is_signed, key, sign};
 use crate::words::{self, NAME, Unfit, Words};
 use crate::{armor, limits};
 
@@ -268,23 +269,6 @@ pub fn parse_address(text: &str) -> Option<VerifyingKey> {
 /// Sixty digits in twelve groups that both sides see alike, to be compared over another channel.
 pub fn safety_number(one: &VerifyingKey, other: &VerifyingKey) -> String {
     AccountBytes(one.to_bytes()).safety_number(AccountBytes(other.to_bytes()))
-}
-
-/// Signature over domain and body, then the body.
-pub(crate) fn sign(with: &SigningKey, domain: &[u8], body: &[u8]) -> Vec<u8> {
-    let signature = with.sign(&[domain, body].concat());
-    [&signature.to_bytes()[..], body].concat()
-}
-
-/// Whether `signed` is a signature of `by` over domain and body, then the body. Malleable signatures count as none.
-pub(crate) fn is_signed(by: &VerifyingKey, domain: &[u8], signed: &[u8]) -> bool {
-    let Some((signature, body)) = signed.split_first_chunk::<64>() else { return false };
-    by.verify_strict(&[domain, body].concat(), &Signature::from_bytes(signature)).is_ok()
-}
-
-/// A key that can verify. `None` for what is no point or a weak one.
-pub(crate) fn key(bytes: &[u8; 32]) -> Option<VerifyingKey> {
-    VerifyingKey::from_bytes(bytes).ok().filter(|key| !key.is_weak())
 }
 
 /// A key with which every exchange gives the same secret, known to all: zero, and the other points of low order of the

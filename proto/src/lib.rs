@@ -1,7 +1,7 @@
 //! What travels between two phones and past the relay.
 //!
 //! Lives here: the list of parts. Without the feature `sealed` only what a relay may see is built: `envelope`, `frame`,
-//! `limits` and `plate`. Unknown fields and kinds are ignored everywhere, so that newer programs can say more to older ones.
+//! `limits` and `plate`; with `relays` where relays are, too. Unknown fields and kinds are ignored everywhere, so that newer programs can say more to older ones.
 //! Must not: do I/O, read a clock, make randomness.
 //!
 //! # The model
@@ -12,7 +12,8 @@
 //! says who rings ([`hello`]), message 2 that answers it, and then sealed packets. A packet is numbered, acknowledged and repeated by
 //! [`reliable`], and carries one message of a call ([`codec`]). Whom one may ring stands on a [`card`]; who speaks proves it by a
 //! certificate ([`identity`]). What people wrote is [`words`]. Two who do not have each other's card get it by a code ([`pair`]).
-//! On one local network two who have it need no relay ([`neighbour`]).
+//! On one local network two who have it need no relay ([`neighbour`]). Which relays there are may stand in a signed list
+//! ([`relay_list`]).
 //!
 //! ```
 //! # #[cfg(feature = "sealed")] {
@@ -39,12 +40,16 @@ pub mod identity;
 pub mod neighbour;
 #[cfg(feature = "sealed")]
 pub mod pair;
-#[cfg(feature = "sealed")]
+#[cfg(feature = "relays")]
+pub mod relay_list;
+#[cfg(feature = "relays")]
 pub mod relay_url;
 #[cfg(feature = "sealed")]
 pub mod reliable;
 #[cfg(feature = "sealed")]
 pub mod session;
+#[cfg(feature = "relays")]
+mod signed;
 #[cfg(feature = "sealed")]
 pub mod window;
 #[cfg(feature = "sealed")]

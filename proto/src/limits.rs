@@ -81,6 +81,21 @@ pub const DEVICE_INBOXES: usize = 4;
 /// A relay's address: longer than any that a person types.
 pub const RELAY_URL_BYTES: usize = 256;
 
+/// A signed list of relays as text: some lines of some hundred bytes.
+pub const RELAY_LIST_BYTES: usize = 16 * 1024;
+
+/// Lines of such a list: the newest, and what handed the right to sign over before it.
+pub const RELAY_LIST_LINES: usize = 8;
+
+/// Relays that a list names: twice as many as a device uses, so that one can take another's place.
+pub const RELAY_LIST_RELAYS: usize = 8;
+
+/// Keys that may sign the next list: one in use, one put by for the day when that is lost, and room to change both.
+pub const RELAY_LIST_KEYS: usize = 4;
+
+/// The longest that a list may be good: who plays an old one again has no more time than that.
+pub const RELAY_LIST_LIVES: Duration = Duration::from_secs(400 * 86_400);
+
 /// A device certificate: three keys, a signature, a name, two times.
 pub const CERTIFICATE_BYTES: usize = 1_024;
 

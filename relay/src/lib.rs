@@ -63,4 +63,6 @@ pub mod serve;
 #[cfg(feature = "serve")]
 mod settings;
 #[cfg(feature = "serve")]
+pub mod sign_list;
+#[cfg(feature = "serve")]
 mod sockets;

@@ -6,9 +6,10 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use ahoy_relay::cli::Options;
+use ahoy_relay::cli::{Command, Options};
 use ahoy_relay::config::Config;
 use ahoy_relay::serve::{self, Server, Settings, Timing};
+use ahoy_relay::sign_list;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,6 +33,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<()> {
+    if let Some(Command::SignList(wanted)) = options.command {
+        let printed = sign_list::run(&wanted)?;
+        return write!(std::io::stdout(), "{printed}").context("writing to standard output");
+    }
     let filter = EnvFilter::builder().parse("info").context("setting up the log")?;
     // Colours are for a terminal; in a file or a journal they are letters that nobody wants.
     let ansi = std::io::stderr().is_terminal();

@@ -130,6 +130,31 @@ fn show(desk: &Desk, account: &Props) -> Result<(), Fault> {
     if !account.text("ConnectionError").is_empty() {
         pairs.push(("problem", account.text("ConnectionError").to_owned()));
     }
-    pairs.extend(account.list("Relays").into_iter().map(|relay| ("relay", relay)));
-    desk.out.pairs(&pairs)
+    let relays = account.rows("Serving");
+    pairs.extend(relays.iter().map(|relay| {
+        let serves = if relay.flag("serves") { "serves" } else { "does not serve now" };
+        ("relay", format!("{} ({serves}; {})", relay.text("url"), origin(relay.text("from"))))
+    }));
+    desk.out.pairs(&pairs)?;
+    if !relays.is_empty() {
+        desk.out.hint(SEEN);
+    }
+    Ok(())
+}
+
+/// What others see of a relay's use.
+const SEEN: &str =
+    "Who runs a relay sees your network address, when and how much; no name, no identity, no word.";
+
+/// Where a relay comes from, to a person; a word of a later version as it is.
+fn origin(from: &str) -> &str {
+    match from {
+        "configuration" => "from the configuration",
+        "list" => "from the signed list",
+        "dns" => "from the domain's records",
+        "worked-before" => "it worked before",
+        "contact" => "a contact is reached there",
+        "link" => "from the code of a pairing",
+        other => other,
+    }
 }

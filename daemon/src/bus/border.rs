@@ -102,7 +102,8 @@ fn cleaned(board: &Board) -> Board {
     let account = &mut board.account;
     account.display_name = shown_name(&account.display_name);
     account.connection_error = sentence(&account.connection_error);
-    for relay in &mut account.relays {
+    let serving = account.serving.iter_mut().map(|row| &mut row.url);
+    for relay in account.relays.iter_mut().chain(serving) {
         *relay = plain(std::mem::take(relay));
     }
     for (name, _, _) in &mut account.devices {

@@ -220,7 +220,15 @@ pub(super) fn account(board: &Board) -> Properties {
             ("this".to_owned(), Variant::from(*this)),
         ])
     });
+    let serving = account.serving.iter().map(|row| {
+        BTreeMap::from([
+            ("from".to_owned(), Variant::from(row.from)),
+            ("serves".to_owned(), Variant::from(row.serves)),
+            ("url".to_owned(), Variant::from(row.url.clone())),
+        ])
+    });
     Properties::from([
+        ("Serving", serving.collect::<Vec<_>>().into()),
         ("DisplayName", account.display_name.clone().into()),
         ("ConnectionState", account.connection.to_owned().into()),
         ("ConnectionError", account.connection_error.clone().into()),

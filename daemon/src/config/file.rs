@@ -8,12 +8,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ahoy_proto::limits;
+use ahoy_proto::relay_list::ListKey;
 use ahoy_proto::relay_url::RelayUrl;
 use ahoy_proto::words::{NAME, Words};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Value;
 use tracing::Level;
+use url::{Host, Url};
 
 use crate::system::log;
 use crate::values::keys::KeysIn;
@@ -77,6 +79,10 @@ values! {
         |v| texts(v).filter(|urls| are_relays(urls));
     ca_file -> Option<PathBuf>: "an absolute path",
         |v| text(v).map(PathBuf::from).filter(|path| path.is_absolute()).map(Some);
+    https -> Option<String>: "an address that begins with \"https://\", without user or fragment", |v| text(v).filter(|url| is_https(url)).map(Some);
+    list_keys -> Vec<String>: "a list of at most 4 keys as `ahoy-relay sign-list --new-key` prints them",
+        |v| texts(v).filter(|keys| keys.len() <= limits::RELAY_LIST_KEYS && keys.iter().all(|key| ListKey::parse(key).is_some()));
+    domain -> Option<String>: "the name of a domain, such as \"example.org\"", |v| text(v).filter(|name| is_domain(name)).map(Some);
     lifetime -> Duration: "a number of seconds from 10 to 180, or \"short\" (30), \"normal\" (60) or \"long\" (90)", ringing;
     window -> Duration: "a number of seconds from 5 to 60", |v| whole(v, 5..=60).map(Duration::from_secs);
     preconnect -> Preconnect: "\"always\", \"trusted\" or \"never\"", word;
@@ -134,6 +140,29 @@ fn are_relays(urls: &[String]) -> bool {
     let read: Option<Vec<RelayUrl>> = urls.iter().map(|url| RelayUrl::parse(url).ok()).collect();
     let different = |urls: Vec<RelayUrl>| urls.iter().enumerate().all(|(n, url)| !urls[..n].contains(url));
     read.is_some_and(different) && urls.len() <= limits::DEVICE_INBOXES
+}
+
+/// The longest address of a list or of a resolver.
+const HTTPS_BYTES: usize = 512;
+
+fn is_https(text: &str) -> bool {
+    let plain = text.len() <= HTTPS_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let url = Url::parse(text).ok().filter(|_| plain && text.starts_with("https://"));
+    url.is_some_and(|url| {
+        url.has_host() && url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
+    })
+}
+
+/// Of letters, digits and dashes, two parts at least; with `_ahoy` before it, it fits into a question.
+fn is_domain(name: &str) -> bool {
+    let part = |part: &str| {
+        (1..=63).contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+    };
+    let domain = matches!(Host::parse(name), Ok(Host::Domain(_)));
+    domain && name.len() <= 240 && name.contains('.') && name.split('.').all(part)
 }
 
 pub(super) fn seconds<S: Serializer>(value: &Duration, into: S) -> Result<S::Ok, S::Error> {

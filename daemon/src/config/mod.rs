@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ahoy_proto::relay_list::ListKey;
 use serde::{Deserialize, Serialize};
 use tracing::Level;
 
@@ -76,6 +77,18 @@ pub struct Relay {
     /// One more certificate authority (PEM) besides the system's.
     #[serde(deserialize_with = "file::ca_file")]
     pub ca_file: Option<PathBuf>,
+    /// Where a signed list of relays is, `https://…`. Asked only where `urls` is empty, like all that follow.
+    #[serde(deserialize_with = "file::https")]
+    pub list: Option<String>,
+    /// Keys that may sign that list. Without one it is not asked for.
+    #[serde(deserialize_with = "file::list_keys")]
+    pub list_keys: Vec<String>,
+    /// A domain whose name server tells of relays, in the text records of `_ahoy.DOMAIN`.
+    #[serde(deserialize_with = "file::domain")]
+    pub domain: Option<String>,
+    /// Who is asked about that domain: a resolver of DNS over HTTPS, `https://…`. Without one nobody is.
+    #[serde(deserialize_with = "file::https")]
+    pub resolver: Option<String>,
 }
 
 /// Neighbours on local networks.
@@ -165,6 +178,13 @@ pub enum ConfigError {
         /// What is wrong and what would be right.
         sentence: String,
     },
+}
+
+impl Relay {
+    /// The keys that are believed at first.
+    pub fn roots(&self) -> Vec<ListKey> {
+        self.list_keys.iter().filter_map(|text| ListKey::parse(text)).collect()
+    }
 }
 
 impl Default for Account {

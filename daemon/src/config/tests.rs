@@ -21,7 +21,7 @@ fn an_empty_and_a_missing_file_are_all_defaults() {
 #[test]
 fn every_key_is_taken() {
     let config = parse(
-        "[account]\nname = \"Ana\"\n[relay]\nurls = [\"ws://127.0.0.1:1234\", \"wss://relay.example/x\"]\nca-file = \"/ca.pem\"\n[lan]\nenabled = false\n\
+        "[account]\nname = \"Ana\"\n[relay]\nurls = [\"ws://127.0.0.1:1234\", \"wss://relay.example/x\"]\nca-file = \"/ca.pem\"\nlist = \"https://relays.example/list\"\nlist-keys = [\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"]\ndomain = \"example.org\"\nresolver = \"https://[2001:db8::1]/dns-query\"\n[lan]\nenabled = false\n\
          [call]\nlifetime = 180\nreconnect-window = 5\nring-at-most = \"short\"\ncall-waiting = false\npreconnect = \"never\"\n\
          [media]\ninput = \"mic\"\noutput = \"out\"\nring = [\"a\", \"b\"]\ninterfaces = [\"lo\"]\nrelay-only = true\nbitrate = 64000\n[voice]\necho = \"off\"\nnoise = \"on\"\ngain = \"auto\"\n[ring]\ntone = \"/a.oga\"\ntheme = \"ocean\"\nvolume = 0.5\nmuted = true\ntones = false\n[log]\nlevel = \"debug\"\n",
     )
@@ -29,6 +29,9 @@ fn every_key_is_taken() {
     assert_eq!(config.account.name.as_deref(), Some("Ana"));
     assert_eq!(config.relay.urls, ["ws://127.0.0.1:1234", "wss://relay.example/x"]);
     assert_eq!(config.relay.ca_file.as_deref(), Some(Path::new("/ca.pem")));
+    assert_eq!(config.relay.list.as_deref(), Some("https://relays.example/list"));
+    assert_eq!((config.relay.list_keys.len(), config.relay.domain.as_deref()), (1, Some("example.org")));
+    assert_eq!(config.relay.resolver.as_deref(), Some("https://[2001:db8::1]/dns-query"));
     assert!(!config.lan.enabled && Config::default().lan.enabled);
     assert_eq!(config.call.lifetime, Duration::from_secs(180));
     assert_eq!(config.call.reconnect_window, Duration::from_secs(5));
@@ -66,6 +69,12 @@ fn a_wrong_key_or_value_is_named_with_line_and_column_and_what_would_be_right() 
         ("[lan]\nenabled = 1\n", "config.toml:2:11: ", ["`enabled`", "true or false"]),
         ("[account]\nname = \"\"\n", "config.toml:2:8: ", ["`name`", "64"]),
         ("[relay]\nca-file = \"ca.pem\"\n", "config.toml:2:11: ", ["`ca-file`", "absolute"]),
+        ("[relay]\nlist = \"http://a.example\"\n", "config.toml:2:8: ", ["`list`", "https://"]),
+        ("[relay]\nlist = \"https://u:p@a.example\"\n", "config.toml:2:8: ", ["`list`", "user"]),
+        ("[relay]\nresolver = \"https://\"\n", "config.toml:2:12: ", ["`resolver`", "https://"]),
+        ("[relay]\nlist-keys = [\"x\"]\n", "config.toml:2:13: ", ["`list-keys`", "sign-list"]),
+        ("[relay]\ndomain = \"192.0.2.1\"\n", "config.toml:2:10: ", ["`domain`", "example.org"]),
+        ("[relay]\ndomain = \"a..example\"\n", "config.toml:2:10: ", ["`domain`", "example.org"]),
         ("[call]\n\"lifetime\" = 9\n", "config.toml:2:14: ", ["`lifetime`", "10 to 180"]),
         ("call = { lifetime = 9 }\n", "config.toml:1:21: ", ["`lifetime`", "10 to 180"]),
         ("call.lifetime=9\n", "config.toml:1:15: ", ["`lifetime`", "10 to 180"]),

@@ -85,6 +85,14 @@ impl Engine {
                 failed(format_args!("it holds until ahoyd ends, the disk does not take it: {error}"))
             }),
             Done::Config(read, set) => self.go_by(read, set),
+            Done::Relays { result, memory, others } => {
+                result.map_err(|error| not_kept(&error))?;
+                self.relays.set_memory(memory);
+                if others {
+                    self.keep(Box::new(requests::reload), None);
+                }
+                Ok(Answer::Done)
+            }
             Done::Own(own) => {
                 self.become_own(*own?);
                 Ok(Answer::Done)
@@ -121,6 +129,7 @@ impl Engine {
                 self.greetings.want(&[peer]);
             }
             self.shown.publish(bus::Publication::ContactChanged(hex(peer)));
+            self.look_at_cards();
         }
         if let Some((peer, name)) = asks {
             self.tell_of_request(peer, name);
@@ -131,7 +140,7 @@ impl Engine {
 
     /// The configuration was read anew; a wrong one changes nothing but `Problems`. `set`: what was written into it just now.
     fn go_by(&mut self, read: Result<Fresh, NotTaken>, set: Option<ChosenKey>) -> Outcome {
-        let Fresh { config, own, trouble, of_keys } = read.map_err(|NotTaken { denied, file }| {
+        let Fresh { config, own, relays, trouble, of_keys } = read.map_err(|NotTaken { denied, file }| {
             if file {
                 self.problems.set(Source::Config, [denied.sentence.clone()]);
             }
@@ -146,6 +155,7 @@ impl Engine {
         self.in_force.read(now, *config, set);
         self.phone.configure(self.in_force.rules());
         self.write_chosen(now);
+        self.relays.set_chosen(relays);
         self.become_own(*own);
         self.send_media_settings();
         self.ports.keep.send_replace(self.in_force.config().history);
@@ -168,6 +178,7 @@ impl Engine {
         if renewed {
             tracing::info!("the certificate of this device is renewed");
         }
+        self.ask_for_relays();
         if newer {
             self.greet_all();
         }
@@ -178,8 +189,11 @@ impl Engine {
     /// The calendar was set, or an hour is over: a certificate that others would not believe now is made anew. If the disk did not
     /// take it, the next hour tries again.
     pub(super) fn look_at_calendar(&mut self) {
-        if identity::is_stale(&self.own.certificate) {
+        let stale = identity::is_stale(&self.own.certificate);
+        if stale {
             tracing::info!("the certificate of this device does not fit the calendar");
+        }
+        if stale || self.relays.list_is_over(clock::unix_us()) {
             self.keep(Box::new(requests::reload), None);
         }
     }

@@ -3,8 +3,9 @@
 //! Lives here: the loop, and the list of components, each of which owns its fields and knows no other: `shown/` (the board and
 //! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
 //! `credentials.rs`, `diagnoses.rs`, `lines.rs`, `networks.rs`, `pings.rs`, `greetings.rs`; `step.rs` says what an input comes to.
+//! `relays.rs` says where our inboxes are to be.
 //! The engine's hands: `perform.rs` (steps and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs`
-//! (what is shown of no call), `test_call.rs`, `pairing.rs`, `accounts.rs`, `cards.rs`, `near.rs`.
+//! (what is shown of no call), `test_call.rs`, `pairing.rs`, `accounts.rs`, `cards.rs`, `near.rs`, `found.rs`.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
 mod accounts;
@@ -12,6 +13,7 @@ mod cards;
 mod credentials;
 mod devices;
 mod diagnoses;
+mod found;
 mod greetings;
 mod in_force;
 mod kept;
@@ -27,6 +29,7 @@ mod perform;
 mod pings;
 mod problems;
 mod refresh;
+mod relays;
 mod reports;
 mod requests;
 mod ring_policy;
@@ -58,21 +61,25 @@ use self::pairing::Pairings;
 use self::pings::Pings;
 use self::problems::{Problems, Source};
 pub use self::refresh::{account_row, shown_id};
+use self::relays::Relays;
+pub use self::relays::{at_the_start, urls};
 use self::requests::{DiskLine, Stored};
 use self::ring_policy::RingPolicy;
 use self::shown::{Focus, Shown};
 use self::upkeep::{Due, Upkeep};
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
+use crate::discovery::Memory;
 use crate::system::paths::Paths;
 use crate::system::store::Store;
 use crate::system::{clock, ready};
 use crate::values::diagnosis::Finding;
 use crate::values::link::Offer;
 use crate::values::own::{KeysNews, Own};
+use crate::values::relays::ChosenRelay;
 use crate::values::request::Asked;
 use crate::values::tone::Tone;
-use crate::{account, bus, desktop, diagnosis, history, media, neighbours, signal};
+use crate::{account, bus, desktop, diagnosis, discovery, history, media, neighbours, signal};
 
 /// Where orders go. Every queue is bounded; a full one is a failed port.
 #[derive(Debug)]
@@ -85,6 +92,8 @@ pub struct Ports {
     pub neighbours: mpsc::Sender<neighbours::Order>,
     /// What they are found by.
     pub places: watch::Sender<neighbours::Standing>,
+    /// Who is asked for relays.
+    pub discovery: watch::Sender<discovery::Standing>,
     /// To paths and sound.
     pub media: media::Media,
     /// To the database.
@@ -108,6 +117,8 @@ pub struct Inbox {
     pub signal: mpsc::Receiver<signal::Report>,
     /// Of neighbours.
     pub neighbours: mpsc::Receiver<neighbours::Report>,
+    /// Of whoever looks for relays.
+    pub discovery: mpsc::Receiver<discovery::Report>,
     /// Of the media port.
     pub media: mpsc::Receiver<media::Report>,
     /// Of the history port.
@@ -131,6 +142,8 @@ pub struct Files {
     pub store: Store,
     /// What a person picked in passing.
     pub chosen: Chosen,
+    /// What is remembered of relays, and which are in force.
+    pub relays: (Memory, Vec<ChosenRelay>),
 }
 
 /// Why the engine ended.
@@ -162,6 +175,7 @@ pub struct Engine {
     ring_policy: RingPolicy,
     links: signal::LinkState,
     networks: Networks,
+    relays: Relays,
     waits: Waits,
     numbers: Numbers,
     diagnoses: Diagnoses,
@@ -198,7 +212,7 @@ impl Engine {
         shown: Shown,
         ports: Ports,
     ) -> Self {
-        let Files { paths, store, chosen } = files;
+        let Files { paths, store, chosen, relays: (memory, relays) } = files;
         let in_force = InForce::new(written, chosen);
         let (disk_line, stored) = DiskLine::new(store.clone());
         let mut problems = Problems::default();
@@ -208,6 +222,7 @@ impl Engine {
             ring_policy: RingPolicy::open(&paths.dnd()),
             upkeep: Upkeep::new(clock::now()),
             networks: Networks::open(&paths.networks()),
+            relays: Relays::new(memory, relays),
             shown,
             ports,
             contacts,
@@ -244,6 +259,8 @@ impl Engine {
         self.send_roster();
         self.greet_all();
         self.send_media_settings();
+        self.ask_for_relays();
+        self.look_at_cards();
         self.release(clock::now(), "start", Default::default(), None);
         let calendar = clock::until_set_or_an_hour();
         tokio::pin!(stop, calendar);
@@ -290,6 +307,7 @@ impl Engine {
                 // What signaling reports is bounded by contact; what one call's data channel brings is not before it is here.
                 Some(report) = inbox.signal.recv() => self.on_signal(report),
                 Some(report) = inbox.neighbours.recv() => self.on_neighbours(report),
+                Some(report) = inbox.discovery.recv() => self.on_found(report),
                 Some(report) = inbox.media.recv() => self.on_media(report),
                 Some(findings) = inbox.diagnosis.recv() => self.on_findings(findings),
                 Some(report) = inbox.account.recv() => self.on_account(report),
@@ -321,6 +339,7 @@ impl Engine {
             self.outages.deadline(),
             self.waits.deadline(),
             self.pairing.deadline(),
+            self.relays.deadline(),
             self.accounts.deadline(),
             self.greetings.deadline(),
             Some(self.upkeep.deadline()),
@@ -336,6 +355,7 @@ impl Engine {
         self.write_chosen(now);
         self.follow_outages(now);
         self.tick_pairing(now);
+        self.follow_relays(now);
         self.go_on_with_farewell(now);
         self.greet(now);
         for due in self.upkeep.due(now) {

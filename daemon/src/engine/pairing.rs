@@ -4,10 +4,12 @@
 //! Must not: decide anything that `pair/` can decide without the engine; log a code.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use ahoy_call::Moment;
 use ahoy_proto::card::Card;
 use ahoy_proto::envelope::Token;
+use ahoy_proto::pair::code::Code;
 use ahoy_proto::pair::meeting::Chance;
 use ahoy_proto::plate::PlateNews;
 use tokio::sync::oneshot;
@@ -15,16 +17,19 @@ use zeroize::Zeroizing;
 
 use crate::bus;
 use crate::engine::Engine;
-use crate::engine::requests::{failed, hex};
+use crate::engine::requests::{self, failed, hex};
 use crate::neighbours::Order;
 use crate::pair::{Do, Draw, Friend, Pairing};
 use crate::signal::SignalingOrder;
 use crate::values::near::PAIRING_PLACE;
 use crate::values::pairing::{PairingRequest, PairingRow};
-use crate::values::request::{Answer, Asked, ContactRequest, Denied, Reply};
+use crate::values::request::{Answer, Asked, ContactRequest, Denied, DeniedKind, Reply};
 
 /// Relays that a code is looked up at, at most: as many as a card may name.
 const MEETINGS: usize = ahoy_proto::limits::DEVICE_INBOXES;
+
+/// How long who has no relay waits for that of a code.
+const RELAY_WITHIN: Duration = Duration::from_secs(10);
 
 /// The machine, who waits for a code, and what the contacts were asked for, in order.
 #[derive(Debug, Default)]
@@ -32,6 +37,15 @@ pub(super) struct Pairings {
     machine: Pairing,
     reply: Option<Reply>,
     asked: VecDeque<(Wanted, Waiting)>,
+    held: Option<Held>,
+}
+
+/// A code whose relay is to be ours first, for there is no other.
+#[derive(Debug)]
+struct Held {
+    code: Code,
+    reply: Reply,
+    until: Moment,
 }
 
 type Waiting = oneshot::Receiver<Result<Answer, Denied>>;
@@ -55,7 +69,7 @@ impl Pairings {
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.machine.deadline()
+        self.machine.deadline().into_iter().chain(self.held.as_ref().map(|held| held.until)).min()
     }
 
     /// When the contacts have done what they were asked for; never if they were asked for nothing.
@@ -70,6 +84,40 @@ impl Pairings {
 impl Engine {
     /// A client wants a code, typed one, or gives it up.
     pub(super) fn on_pairing_request(&mut self, reply: Reply, request: PairingRequest) {
+        if let Some(Held { reply, .. }) = self.pairing.held.take() {
+            let sentence = "Another pairing took the place of this one.";
+            self.answer(reply, Err(Denied::new(DeniedKind::Failed, sentence)));
+        }
+        match request {
+            PairingRequest::Join(code) if self.lacks_relay_of(&code) => self.hold(reply, code),
+            request => self.pair(reply, request),
+        }
+    }
+
+    /// A person follows a code to its relay: without any other it is ours, if it takes us in.
+    fn lacks_relay_of(&self, code: &Code) -> bool {
+        let reachable = self.in_force.config().account.enabled && !self.own.is_away();
+        reachable && self.own.inboxes.is_empty() && code.relay.is_some()
+    }
+
+    fn hold(&mut self, reply: Reply, code: Code) {
+        let until = self.now() + RELAY_WITHIN;
+        if let Some(relay) = &code.relay {
+            self.relays.follow_link(format!("wss://{relay}"));
+        }
+        self.pairing.held = Some(Held { code, reply, until });
+        self.keep(Box::new(requests::reload), None);
+    }
+
+    /// The relay of a code took us in, or was waited for long enough.
+    pub(super) fn go_on_pairing(&mut self) {
+        let (now, is_up) = (self.now(), !self.links.up.is_empty());
+        if let Some(held) = self.pairing.held.take_if(|held| is_up || held.until <= now) {
+            self.pair(held.reply, PairingRequest::Join(held.code));
+        }
+    }
+
+    fn pair(&mut self, reply: Reply, request: PairingRequest) {
         let (now, own) = (self.now(), self.own.peer_id());
         let mut up = self.links.up.clone();
         up.extend(self.networks.is_home().then(|| PAIRING_PLACE.to_owned()));
@@ -122,6 +170,7 @@ impl Engine {
     }
 
     pub(super) fn tick_pairing(&mut self, now: Moment) {
+        self.go_on_pairing();
         if self.pairing.machine.deadline().is_some_and(|due| due <= now) {
             let to_do = self.pairing.machine.tick(now);
             self.carry_out(to_do);

@@ -163,6 +163,7 @@ impl Engine {
             ring_policy: &mut self.ring_policy,
             pings: &mut self.pings,
             networks: &self.networks,
+            relays: &self.relays,
             board: self.shown.shown(),
             agents: &mut self.agents,
             paths: &self.paths,

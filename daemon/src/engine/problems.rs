@@ -11,6 +11,7 @@ pub(super) enum Source {
     Config,
     Keys,
     Relay,
+    Discovery,
     Bus,
     History,
     Disk,

@@ -38,19 +38,25 @@ impl Engine {
             // What is missing is said already; neighbours need none.
             String::new()
         } else if relays.is_empty() {
-            "no relay is configured, so nobody can call: ahoyctl config set relay.urls wss://…".to_owned()
+            match self.relays.is_looking(config) {
+                true => "no relay is found yet, so nobody can call".to_owned(),
+                false => "no relay is configured, so nobody can call: ahoyctl config set relay.urls wss://…".to_owned(),
+            }
         } else if error.is_empty() {
             "no relay is connected yet".to_owned()
         } else {
             format!("no relay is connected: {error}")
         };
         self.problems.set(Source::Relay, [relay]);
+        self.problems.set(Source::Discovery, self.relays.problems(config, online));
         let engaged = self.phone.views().iter().any(|view| is_engaged(view.state));
         let board = self.shown.board();
         let at_home = relays.is_empty() && self.networks.is_home();
         board.account =
             account_row(&self.own, connection, if at_home { String::new() } else { error.clone() });
         board.account.enabled = config.account.enabled;
+        let up = if config.account.enabled { &self.links.up[..] } else { &[] };
+        board.account.serving = if self.own.inboxes.is_empty() { Vec::new() } else { self.relays.rows(up) };
         board.contacts = u32::try_from(self.contacts.len()).unwrap_or(u32::MAX);
         board.asking = self.contacts.who_asks();
         board.offer.clone_from(&self.offer);
@@ -185,6 +191,7 @@ pub fn account_row(own: &Own, connection: &'static str, error: String) -> Accoun
         address: own.address(),
         display_name: own.display_name.clone(),
         relays: own.relays(),
+        serving: Vec::new(),
         enabled: true,
         connection,
         connection_error: error,

@@ -30,6 +30,8 @@ impl Engine {
                 let now = self.now();
                 self.greetings.set_online(now, links.online);
                 self.links = links;
+                self.follow_relays(now);
+                self.go_on_pairing();
                 self.begin_paths(now);
                 self.refresh();
             }
@@ -137,6 +139,8 @@ impl Engine {
         tracing::info!("the network has changed");
         self.order_signal(signal::SignalingOrder::NetworkChanged);
         self.networks.changed();
+        self.relays.network_changed();
+        self.ask_for_relays();
         self.send_near();
         self.on_event(Event::NetworkChanged);
     }

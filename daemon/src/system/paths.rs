@@ -91,6 +91,11 @@ impl Paths {
         self.state.join("networks.json")
     }
 
+    /// What is remembered of relays.
+    pub fn relays(&self) -> PathBuf {
+        self.state.join("relays.json")
+    }
+
     /// What signaling has seen and must not take twice.
     pub fn replay(&self) -> PathBuf {
         self.state.join("replay")

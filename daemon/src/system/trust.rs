@@ -120,11 +120,23 @@ fn stamp(path: &Path) -> Stamp {
 
 fn load(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
     let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(authorities(ca_file)?);
+    if roots.is_empty() {
+        return Err(TrustError::NoRoots);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(builder.map_err(TrustError::Library)?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The certificates of all authorities: the system's, which are taken as far as they can be read, and those of the file, which
+/// must all be good. Waits for the disk.
+pub fn authorities(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let system = rustls_native_certs::load_native_certs();
     for error in &system.errors {
         tracing::debug!(%error, "a system certificate cannot be read");
     }
-    roots.add_parsable_certificates(system.certs);
+    let mut found = system.certs;
     if let Some(path) = ca_file {
         let bad = |why: &dyn fmt::Display| TrustError::CaFile(why.to_string());
         let certificates: Vec<_> =
@@ -132,14 +144,11 @@ fn load(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
         if certificates.is_empty() {
             return Err(bad(&"it holds no certificate"));
         }
-        for certificate in certificates {
-            roots.add(certificate).map_err(|e| bad(&e))?;
+        let mut judged = RootCertStore::empty();
+        for certificate in &certificates {
+            judged.add(certificate.clone()).map_err(|e| bad(&e))?;
         }
+        found.extend(certificates);
     }
-    if roots.is_empty() {
-        return Err(TrustError::NoRoots);
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(builder.map_err(TrustError::Library)?.with_root_certificates(roots).with_no_client_auth())
+    if found.is_empty() { Err(TrustError::NoRoots) } else { Ok(found) }
 }

@@ -13,6 +13,7 @@ use crate::values::line::Line;
 use crate::values::link::Offer;
 use crate::values::near::NearView;
 use crate::values::pairing::PairingRow;
+use crate::values::relays::ServingRow;
 
 /// Everything that the bus shows at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -219,6 +220,8 @@ pub struct AccountRow {
     pub enabled: bool,
     /// Relays that are to hold an inbox of ours, by URL.
     pub relays: Vec<String>,
+    /// The same, with whether it serves now, and where we have it from.
+    pub serving: Vec<ServingRow>,
     /// `offline`, `connecting` or `online`.
     pub connection: &'static str,
     /// The last reason why a link failed; empty when all is well.

@@ -21,6 +21,7 @@ pub mod near;
 pub mod own;
 pub mod pairing;
 pub mod preconnect;
+pub mod relays;
 pub mod request;
 pub mod roster;
 pub mod rows;

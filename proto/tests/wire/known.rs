@@ -24,6 +24,7 @@ use ahoy_proto::neighbour::said::Said;
 use ahoy_proto::neighbour::tag::inbox_of;
 use ahoy_proto::pair::meeting::{Meeting, Next};
 use ahoy_proto::plate::PlateOver;
+use ahoy_proto::relay_list::{ListKey, Lists, RelayList, Said as ListSaid};
 use ahoy_proto::reliable::{Manner, Reliable};
 use data_encoding::HEXLOWER;
 use decoders::{handshake_of, known, known_code, meeting, neighbour_key, neighbours, ring};
@@ -42,6 +43,23 @@ pub(crate) fn card() -> Card {
         vec![InboxAt { relay: "wss://relay.example".to_owned(), inbox: Inbox::of(claim.as_bytes()) }];
     let device = CardDevice { certificate: ben.certificate, inboxes };
     Card::sign(&ben.account, "Ben", 4, &[device], [9; 16]).unwrap()
+}
+
+/// A list of relays and the one before it, which handed over to another key.
+fn relay_lists() -> String {
+    let keys = [1, 2].map(|of| known(of).device);
+    let mut lists = Lists::default();
+    for (serial, (by, next)) in (1..).zip([(0, 1), (1, 1)]) {
+        let said = ListSaid {
+            serial,
+            issued_s: 1_790_000_000,
+            expires_s: 1_810_000_000,
+            relays: vec!["wss://relay.example".to_owned(), "ws://127.0.0.1:8790".to_owned()],
+            keys: vec![ListKey::of(&keys[next])],
+        };
+        lists.push(RelayList::sign(&keys[by], &said).unwrap()).unwrap();
+    }
+    lists.to_text()
 }
 
 /// A ring as programs later than the first release make it.
@@ -237,6 +255,18 @@ pub(crate) fn corpora() -> BTreeMap<(&'static str, String), Vec<u8>> {
     put("card", "good", text.clone().into_bytes());
     put("card", "cut", text.as_bytes()[..text.len() - 4].to_vec());
     put("card", "other_version", text.replace("ahoy:1", "ahoy:2").into_bytes());
+    let lists = relay_lists();
+    put("relay_list", "good", lists.clone().into_bytes());
+    put("relay_list", "handed_over", lists.lines().next().unwrap_or_default().as_bytes().to_vec());
+    put("relay_list", "cut", lists.as_bytes()[..lists.len() - 9].to_vec());
+    let body = |more: &str| {
+        let by = ListKey::of(&known(1).device);
+        format!(
+            "{{\"by\":\"{by}\",\"serial\":7,\"issued\":1790000000,\"expires\":1810000000,\"relays\":[\"wss://relay.example\"{more}],\"keys\":[\"{by}\"]}}"
+        )
+    };
+    put("relay_list", "body", body("").into_bytes());
+    put("relay_list", "body_plain_relay", body(",\"ws://relay.example\"").into_bytes());
     let key = SigningKey::from_bytes(&[77; 32]);
     let envelope = Envelope {
         inbox: Inbox::of(key.verifying_key().as_bytes()),

@@ -6,13 +6,14 @@
 use super::imports;
 
 /// Each beside the others: none may know another.
-const PORTS: [&str; 14] = [
+const PORTS: [&str; 15] = [
     "account",
     "bus",
     "config",
     "contacts",
     "desktop",
     "diagnosis",
+    "discovery",
     "history",
     "identity",
     "media",
@@ -45,9 +46,10 @@ const VERBS_GIVEN_UP: [(&str, &[&str]); 2] = [
 ];
 
 /// The engine and its hands; every other file of its room is a component, which does not know it.
-const HANDS: [&str; 11] = [
+const HANDS: [&str; 12] = [
     "accounts.rs",
     "cards.rs",
+    "found.rs",
     "mod.rs",
     "kept.rs",
     "near.rs",

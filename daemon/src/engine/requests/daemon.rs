@@ -9,17 +9,19 @@ use std::sync::Arc;
 use ahoy_proto::identity::AccountBytes;
 use ahoy_proto::pair::link::Link;
 
-use super::{Act, Components, Done, Plan, failed, keep, stuck};
+use super::{Act, Components, Done, Plan, Wish, failed, keep, stuck};
 use crate::config::{self, Chosen, Config, EditError};
+use crate::engine::relays::{Elsewhere, urls};
 use crate::identity;
 use crate::media::ring;
 use crate::system::paths::Paths;
 use crate::system::store::{Gate, Store};
-use crate::system::{file, log};
+use crate::system::{clock, file, log};
 use crate::values::dnd::{Dnd, DndMode};
 use crate::values::link::{LinkRow, Offer};
 use crate::values::media::Volume;
 use crate::values::own::Own;
+use crate::values::relays::{ChosenRelay, Learned};
 use crate::values::request::{Answer, DaemonRequest, Denied, DeniedKind};
 use crate::values::setting::Setting;
 
@@ -31,6 +33,8 @@ const KEYS: &str = "account.keys";
 pub(in crate::engine) struct Fresh {
     pub config: Box<Config>,
     pub own: Box<Own>,
+    /// Where its inboxes are to be, and why there.
+    pub relays: Vec<ChosenRelay>,
     /// Why the keys are not where they are to be.
     pub trouble: Option<String>,
     /// That is what was asked for.
@@ -76,9 +80,10 @@ pub(super) fn on_request(request: DaemonRequest, with: &mut Components<'_>) -> R
         DaemonRequest::SetSetting(key, value) => {
             return keep(move |with| {
                 let (paths, own) = (with.paths.clone(), Arc::clone(with.own));
+                let elsewhere = with.relays.elsewhere(with.contacts);
                 Ok(Plan::Write(Box::new(move |gate| {
                     let written = write(&paths, &key, value.as_ref(), gate).map_err(NotTaken::from);
-                    let read = written.and_then(|()| read(&paths, &own, gate));
+                    let read = written.and_then(|()| read(&paths, &own, &elsewhere, gate));
                     let of_keys = key == KEYS;
                     Done::Config(read.map(|fresh| Fresh { of_keys, ..fresh }), Chosen::key(&key))
                 })))
@@ -143,7 +148,32 @@ pub(in crate::engine) fn chosen(with: &mut Components<'_>) -> Result<Plan, Denie
 /// The configuration is read again. The daemon's own wish, too.
 pub(in crate::engine) fn reload(with: &mut Components<'_>) -> Result<Plan, Denied> {
     let (paths, own) = (with.paths.clone(), Arc::clone(with.own));
-    Ok(Plan::Write(Box::new(move |gate| Done::Config(read(&paths, &own, gate), None))))
+    let elsewhere = with.relays.elsewhere(with.contacts);
+    Ok(Plan::Write(Box::new(move |gate| Done::Config(read(&paths, &own, &elsewhere, gate), None))))
+}
+
+/// Something was learned of relays: it is remembered, and they are chosen anew.
+pub(in crate::engine) fn learn(learned: Learned) -> Wish {
+    Box::new(move |with| {
+        let mut memory = with.relays.memory().clone();
+        if !memory.learn(learned) {
+            return Ok(Plan::Now(Answer::Done));
+        }
+        let write = whole(with.paths.relays(), memory.kept().map_err(failed)?, with.store);
+        Ok(Plan::Write(Box::new(move |gate| Done::Relays { result: write(gate), memory, others: true })))
+    })
+}
+
+/// A relay has taken us in: it is remembered.
+pub(in crate::engine) fn remember(relay: String) -> Wish {
+    Box::new(move |with| {
+        let mut memory = with.relays.memory().clone();
+        if !memory.works(&relay) {
+            return Ok(Plan::Now(Answer::Done));
+        }
+        let write = whole(with.paths.relays(), memory.kept().map_err(failed)?, with.store);
+        Ok(Plan::Write(Box::new(move |gate| Done::Relays { result: write(gate), memory, others: false })))
+    })
 }
 
 /// Writes a file of the daemon's own.
@@ -182,12 +212,13 @@ fn write(paths: &Paths, key: &str, value: Option<&Setting>, gate: &Gate) -> Resu
 }
 
 /// On the store's thread: reads the configuration, and makes what it asks for of our identity.
-fn read(paths: &Paths, own: &Own, gate: &Gate) -> Result<Fresh, NotTaken> {
+fn read(paths: &Paths, own: &Own, elsewhere: &Elsewhere, gate: &Gate) -> Result<Fresh, NotTaken> {
     let config =
         Config::load(&paths.config).map_err(|error| NotTaken { denied: failed(error), file: true })?;
     gate.pass().map_err(|_given_up| stuck())?;
-    let (name, relays) = (config.account.name.as_deref(), &config.relay.urls);
-    let begun = identity::begin_again(&paths.identity(), name, relays, config.account.keys, own);
+    let relays = elsewhere.choose(&config, clock::unix_us());
+    let (name, urls) = (config.account.name.as_deref(), urls(&relays));
+    let begun = identity::begin_again(&paths.identity(), name, &urls, config.account.keys, own);
     let identity::Begun { own, trouble } = begun.map_err(failed)?;
-    Ok(Fresh { config: Box::new(config), own: Box::new(own), trouble, of_keys: false })
+    Ok(Fresh { config: Box::new(config), own: Box::new(own), relays, trouble, of_keys: false })
 }

@@ -22,15 +22,17 @@ use ahoy_call::{CallId, Command, Moment, PeerId, Phone};
 
 pub(super) use self::contact_cards::{CardDone, card_for, newer_card, stranger};
 pub(super) use self::contacts::{ContactDone, expire};
-pub(super) use self::daemon::{Fresh, NotTaken, chosen, reload};
+pub(super) use self::daemon::{Fresh, NotTaken, chosen, learn, reload, remember};
 pub(super) use self::disk_line::{DiskLine, Stored, Waiting};
 pub(super) use self::refused::{about, denied};
 use crate::config::ChosenKey;
 use crate::contacts::{Change, Contacts};
+use crate::discovery::Memory;
 use crate::engine::devices::Devices;
 use crate::engine::in_force::InForce;
 use crate::engine::networks::Networks;
 use crate::engine::pings::Pings;
+use crate::engine::relays::Relays;
 use crate::engine::ring_policy::RingPolicy;
 use crate::engine::shown::Focus;
 use crate::media;
@@ -59,6 +61,7 @@ pub(super) struct Components<'a> {
     pub ring_policy: &'a mut RingPolicy,
     pub pings: &'a mut Pings,
     pub networks: &'a Networks,
+    pub relays: &'a Relays,
     pub board: &'a Board,
     pub agents: &'a mut BTreeSet<String>,
     pub paths: &'a Paths,
@@ -134,6 +137,8 @@ pub(super) enum Done {
     Config(Result<Fresh, NotTaken>, Option<ChosenKey>),
     /// Which local networks are trusted.
     Networks(io::Result<()>, Vec<Trusted>),
+    /// What is remembered of relays; whether others may have to be chosen.
+    Relays { result: io::Result<()>, memory: Memory, others: bool },
     /// Our own name.
     Own(Result<Box<Own>, Denied>),
     /// A card of ours for a contact.
