@@ -22,7 +22,9 @@ use ahoyd::system::store::Store;
 use ahoyd::system::{census, clock, log, memory, ready};
 use ahoyd::values::near::NearEnd;
 use ahoyd::values::own::{Account, KeysNews};
-use ahoyd::{account, bus, contacts, desktop, diagnosis, discovery, history, identity, media, neighbours, signal};
+use ahoyd::{
+    account, bus, contacts, desktop, diagnosis, discovery, history, identity, media, neighbours, signal,
+};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal as unix_signal};

@@ -47,7 +47,8 @@ fn said(wanted: &SignList, key: &SigningKey, before: &Lists, now_s: i64) -> Resu
         None => last.checked_add(1).context("no serial is left after the last one")?,
     };
     let next = wanted.next_keys.iter().map(|text| {
-        ListKey::parse(text).with_context(|| format!("{text} is no public half of a key: --new-key prints one"))
+        ListKey::parse(text)
+            .with_context(|| format!("{text} is no public half of a key: --new-key prints one"))
     });
     let mut keys = next.collect::<Result<Vec<ListKey>>>()?;
     if keys.is_empty() {
@@ -153,6 +154,9 @@ mod tests {
             assert!(sign_list(&[&["--key", &key][..], wrong].concat()).is_err(), "{wrong:?}");
         }
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(sign_list(&["--key", &key, "--relay", "wss://a.example"]).is_err(), "others can read the key");
+        assert!(
+            sign_list(&["--key", &key, "--relay", "wss://a.example"]).is_err(),
+            "others can read the key"
+        );
     }
 }

@@ -6,6 +6,7 @@
 #[path = "relay_sources/rig.rs"]
 mod rig;
 
+use ahoy_dbus::Dict;
 use ahoy_tests::lab::{dial, introduce};
 use rig::{Outcome, SOON, Site, manager, serving, until_serving};
 
@@ -94,9 +95,9 @@ async fn a_contacts_card_and_the_code_of_a_pairing_give_the_relay() -> Outcome {
     until_serving(&ben, &[&url], "contact").await?;
 
     let carl = site.desk("Carl", "").await?;
-    let code = manager(&ana).await?.start_pairing().await?;
+    let code = manager(&ana).await?.start_pairing(&Dict::new()).await?;
     anyhow::ensure!(code.contains("@127.0.0.1:"), "the code names its relay");
-    manager(&carl).await?.join_pairing(&code).await?;
+    manager(&carl).await?.join_pairing(&code, &Dict::new()).await?;
     carl.until_so(SOON, async || Ok(carl.ctl_says(&["contact", "list"])?.contains("Ana"))).await?;
     let shown = serving(&carl)?;
     anyhow::ensure!(shown.len() == 1 && shown[0].0 == url, "{shown:?}");

@@ -146,7 +146,8 @@ fn are_relays(urls: &[String]) -> bool {
 const HTTPS_BYTES: usize = 512;
 
 fn is_https(text: &str) -> bool {
-    let plain = text.len() <= HTTPS_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let plain =
+        text.len() <= HTTPS_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let url = Url::parse(text).ok().filter(|_| plain && text.starts_with("https://"));
     url.is_some_and(|url| {
         url.has_host() && url.username().is_empty() && url.password().is_none() && url.fragment().is_none()

@@ -52,7 +52,8 @@ pub fn choose(sources: Sources<'_>, away: &BTreeSet<String>) -> Vec<ChosenRelay>
     };
     let wanted = taken(*from, urls.iter().filter(is_there).chain(urls.iter().filter(|url| !is_there(url))));
     // In their own order: who comes back to the same relays has the same card.
-    let mut wanted: Vec<_> = wanted.into_iter().map(|it| (urls.iter().position(|url| *url == it.url), it)).collect();
+    let mut wanted: Vec<_> =
+        wanted.into_iter().map(|it| (urls.iter().position(|url| *url == it.url), it)).collect();
     wanted.sort_by_key(|(at, _)| *at);
     wanted.into_iter().map(|(_, it)| it).collect()
 }

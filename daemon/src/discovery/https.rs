@@ -107,7 +107,12 @@ pub(super) fn text(client: &Agent, url: &str) -> Result<String, NoAnswer> {
 }
 
 /// What is answered to these bytes, both of this kind.
-pub(super) fn exchange(client: &Agent, url: &str, kind: &'static str, bytes: &[u8]) -> Result<Vec<u8>, NoAnswer> {
+pub(super) fn exchange(
+    client: &Agent,
+    url: &str,
+    kind: &'static str,
+    bytes: &[u8],
+) -> Result<Vec<u8>, NoAnswer> {
     let answer = client.post(url).header("content-type", kind).header("accept", kind).send(bytes)?;
     let said = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind) {

@@ -175,7 +175,10 @@ mod tests {
         assert_eq!(memory.taken(&roots(1)).unwrap(), Taken { serial: 3, keys: roots(2) });
         assert!(memory.list(&roots(1), 100_000).is_empty(), "expired");
         assert!(memory.taken(&roots(1)).is_some(), "an older one is still refused");
-        assert!(memory.list(&roots(2), 0).is_empty() && memory.taken(&roots(2)).is_none(), "another beginning");
+        assert!(
+            memory.list(&roots(2), 0).is_empty() && memory.taken(&roots(2)).is_none(),
+            "another beginning"
+        );
         assert_eq!((memory.dns("a.example").len(), memory.dns("b.example").len()), (1, 0));
     }
 

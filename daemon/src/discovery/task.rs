@@ -96,9 +96,8 @@ pub(super) async fn look(question: Question, taken: Option<Taken>) -> Found {
     let (tell, told) = oneshot::channel();
     let thread = move || drop(tell.send(ask(&question, taken.as_ref())));
     let begun = std::thread::Builder::new().name("discovery".to_owned()).spawn(thread);
-    let failed = |sentence: &str| {
-        (Vec::new(), Looked { missing: vec![sentence.to_owned()], ..Looked::default() })
-    };
+    let failed =
+        |sentence: &str| (Vec::new(), Looked { missing: vec![sentence.to_owned()], ..Looked::default() });
     if let Err(error) = begun {
         tracing::warn!(%error, "no thread to look for relays");
         return failed("Relays cannot be looked for: the system gives no thread.");

@@ -8,7 +8,9 @@ mod server;
 use ahoy_proto::relay_list::{ListKey, Lists, RelayList, Said, Taken};
 use ed25519_dalek::SigningKey;
 use simple_dns::rdata::{RData, TXT};
-use simple_dns::{CLASS, CharacterString, Name, Packet, PacketFlag, Question as Asked, RCODE, ResourceRecord, TYPE};
+use simple_dns::{
+    CLASS, CharacterString, Name, Packet, PacketFlag, Question as Asked, RCODE, ResourceRecord, TYPE,
+};
 use tokio::sync::{mpsc, watch};
 
 use self::server::{Answer, Server};
@@ -101,7 +103,7 @@ async fn a_list_that_is_signed_is_taken_and_one_that_does_not_count_is_not() {
 
 #[tokio::test]
 async fn a_server_that_is_no_help_costs_no_more_than_its_bounds() {
-    let mut server = Server::start().await;
+    let server = Server::start().await;
     let good = text(list(1, 1, 20));
     server.says("/list", Answer::of("text/plain", good.as_bytes()));
     server.says("/moved", Answer::moved(&format!("{}/list", server.url)));
@@ -167,7 +169,10 @@ const AT: &str = "_ahoy.a.example";
 #[tokio::test]
 async fn the_domain_name_system_is_asked_by_https_and_its_relays_are_taken() {
     let mut server = Server::start().await;
-    let good = answer(RCODE::NoError, &[("_AHOY.a.Example", &[b"relay=wss://one.example", b"relay=wss://two.example:8443/x"])]);
+    let good = answer(
+        RCODE::NoError,
+        &[("_AHOY.a.Example", &[b"relay=wss://one.example", b"relay=wss://two.example:8443/x"])],
+    );
     server.says("/dns-query", Answer::of(dns::KIND, &good));
     let (learned, looked, said) = look(of_dns(&server, "/dns-query"), None).await;
     let relays = ["wss://one.example", "wss://two.example:8443/x"].map(str::to_owned).to_vec();
@@ -183,7 +188,7 @@ async fn the_domain_name_system_is_asked_by_https_and_its_relays_are_taken() {
 
 #[tokio::test]
 async fn an_answer_of_a_resolver_with_nonsense_gives_no_relay() {
-    let mut server = Server::start().await;
+    let server = Server::start().await;
     let good = answer(RCODE::NoError, &[(AT, &[b"relay=wss://one.example"])]);
     let mut many = good.clone();
     many[6..8].copy_from_slice(&[0xff, 0xff]);
@@ -199,16 +204,44 @@ async fn an_answer_of_a_resolver_with_nonsense_gives_no_relay() {
         ("a question", no_reply, Err("malformed")),
         ("it failed", answer(RCODE::ServerFailure, &[]), Err("does not know")),
         ("no such name", answer(RCODE::NameError, &[]), found(&[])),
-        ("of another name", answer(RCODE::NoError, &[("_ahoy.b.example", &[b"relay=wss://b.example"])]), found(&[])),
+        (
+            "of another name",
+            answer(RCODE::NoError, &[("_ahoy.b.example", &[b"relay=wss://b.example"])]),
+            found(&[]),
+        ),
         ("of the parent", answer(RCODE::NoError, &[("a.example", &[b"relay=wss://b.example"])]), found(&[])),
-        ("other words", answer(RCODE::NoError, &[(AT, &[b"v=spf1", b"relay", b"relays=wss://b.example", b"\xff\x00="])]), found(&[])),
-        ("plain, abroad, no address", answer(RCODE::NoError, &[(AT, &[
-            b"relay=ws://127.0.0.1:631", b"relay=ws://b.example", b"relay=https://b.example", b"relay=\xff", b"relay=",
-        ])]), found(&[])),
-        ("one twice", answer(RCODE::NoError, &[(AT, &[b"relay=wss://b.example", b"relay=wss://B.example:443/"])]),
-            found(&["wss://b.example"])),
-        ("five", answer(RCODE::NoError, &[(AT, &five)]),
-            found(&["wss://r0.example", "wss://r1.example", "wss://r2.example", "wss://r3.example"])),
+        (
+            "other words",
+            answer(RCODE::NoError, &[(AT, &[b"v=spf1", b"relay", b"relays=wss://b.example", b"\xff\x00="])]),
+            found(&[]),
+        ),
+        (
+            "plain, abroad, no address",
+            answer(
+                RCODE::NoError,
+                &[(
+                    AT,
+                    &[
+                        b"relay=ws://127.0.0.1:631",
+                        b"relay=ws://b.example",
+                        b"relay=https://b.example",
+                        b"relay=\xff",
+                        b"relay=",
+                    ],
+                )],
+            ),
+            found(&[]),
+        ),
+        (
+            "one twice",
+            answer(RCODE::NoError, &[(AT, &[b"relay=wss://b.example", b"relay=wss://B.example:443/"])]),
+            found(&["wss://b.example"]),
+        ),
+        (
+            "five",
+            answer(RCODE::NoError, &[(AT, &five)]),
+            found(&["wss://r0.example", "wss://r1.example", "wss://r2.example", "wss://r3.example"]),
+        ),
     ] {
         server.says("/dns-query", Answer::of(dns::KIND, &body));
         let (learned, _, said) = look(of_dns(&server, "/dns-query"), None).await;

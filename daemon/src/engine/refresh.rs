@@ -40,7 +40,8 @@ impl Engine {
         } else if relays.is_empty() {
             match self.relays.is_looking(config) {
                 true => "no relay is found yet, so nobody can call".to_owned(),
-                false => "no relay is configured, so nobody can call: ahoyctl config set relay.urls wss://…".to_owned(),
+                false => "no relay is configured, so nobody can call: ahoyctl config set relay.urls wss://…"
+                    .to_owned(),
             }
         } else if error.is_empty() {
             "no relay is connected yet".to_owned()

@@ -49,7 +49,12 @@ fn which_list_counts() {
     let known = taken(2, &[2]);
     for (story, lists, before, outcome) in [
         ("the first one", vec![one.clone()], None, Ok(Some(1))),
-        ("a key that is handed over, to who knows only the first", vec![two.clone(), three.clone()], None, Ok(Some(3))),
+        (
+            "a key that is handed over, to who knows only the first",
+            vec![two.clone(), three.clone()],
+            None,
+            Ok(Some(3)),
+        ),
         ("without what handed it over", vec![three.clone()], None, Err(ForeignKey)),
         ("to who has seen that", vec![three.clone()], Some(&known), Ok(Some(3))),
         ("the same again", vec![two.clone()], Some(&known), Ok(None)),
@@ -61,10 +66,15 @@ fn which_list_counts() {
         ("a stranger's", vec![list(7, 3, &[7])], Some(&known), Err(Replaced)),
         ("a stranger's, at first", vec![list(7, 3, &[7])], None, Err(ForeignKey)),
         ("its time is over", vec![old.clone()], None, Err(Expired)),
-        ("what handed a key over may be over", vec![
-            RelayList::sign(&secret(1), &Said { expires_s: NOW, ..said(2, &[2]) }).unwrap(),
-            three.clone(),
-        ], None, Ok(Some(3))),
+        (
+            "what handed a key over may be over",
+            vec![
+                RelayList::sign(&secret(1), &Said { expires_s: NOW, ..said(2, &[2]) }).unwrap(),
+                three.clone(),
+            ],
+            None,
+            Ok(Some(3)),
+        ),
         ("from the future", vec![early], None, Err(NotYet)),
     ] {
         let lists = text(&lists);
@@ -93,7 +103,11 @@ fn who_signs_keeps_only_the_lines_that_lead_to_the_present_key() {
         let (by, next) = (u8::try_from(serial - 5).unwrap(), u8::try_from(serial - 4).unwrap());
         lists.push(list(by, serial, &[next])).unwrap();
     }
-    assert_eq!(lists.push(list(9, 14, &[10])), Err(ListError::TooLong), "who was away for so long begins anew");
+    assert_eq!(
+        lists.push(list(9, 14, &[10])),
+        Err(ListError::TooLong),
+        "who was away for so long begins anew"
+    );
 }
 
 #[test]
@@ -106,7 +120,11 @@ fn a_list_that_says_too_much_or_too_little_is_none() {
         ("nine relays", Said { relays: many, ..few.clone() }, ListError::BadRelays),
         ("one twice", Said { relays: vec![url(1), url(1) + ":443/"], ..few.clone() }, ListError::BadRelays),
         ("plain abroad", Said { relays: vec!["ws://r.example".into()], ..few.clone() }, ListError::BadRelays),
-        ("no relay's address", Said { relays: vec!["https://r.example".into()], ..few.clone() }, ListError::BadRelays),
+        (
+            "no relay's address",
+            Said { relays: vec!["https://r.example".into()], ..few.clone() },
+            ListError::BadRelays,
+        ),
         ("no key", Said { keys: Vec::new(), ..few.clone() }, ListError::BadKeys),
         ("five keys", said(1, &[1, 2, 3, 4, 5]), ListError::BadKeys),
         ("over at once", Said { expires_s: few.issued_s, ..few.clone() }, ListError::BadTimes),

@@ -80,7 +80,8 @@ impl Server {
         let certificate: CertificateDer<'static> = names.signed_by(&key, &authority).unwrap().into();
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ca_file = folder.path().join("ca.pem");
@@ -152,7 +153,11 @@ async fn serve(
     };
     let place = line.split(' ').nth(1).unwrap_or_default().to_owned();
     let _test_is_over = tell.send((line, body));
-    let gone = Answer { head: "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n".to_owned(), body: Vec::new(), endless: false };
+    let gone = Answer {
+        head: "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n".to_owned(),
+        body: Vec::new(),
+        endless: false,
+    };
     let Answer { head, body, endless } = answers.borrow().get(&place).cloned().unwrap_or(gone);
     let head = format!("{head}connection: close\r\n\r\n");
     if stream.write_all(head.as_bytes()).await.is_err() {
