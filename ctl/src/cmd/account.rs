@@ -131,10 +131,11 @@ fn show(desk: &Desk, account: &Props) -> Result<(), Fault> {
         pairs.push(("problem", account.text("ConnectionError").to_owned()));
     }
     let relays = account.rows("Serving");
-    pairs.extend(relays.iter().map(|relay| {
-        let serves = if relay.flag("serves") { "serves" } else { "does not serve now" };
-        ("relay", format!("{} ({serves}; {})", relay.text("url"), origin(relay.text("from"))))
-    }));
+    for relay in &relays {
+        pairs.push(("relay", relay.text("url").to_owned()));
+        pairs.push(("serves", if relay.flag("serves") { "yes" } else { "not now" }.to_owned()));
+        pairs.push(("from", origin(relay.text("from")).to_owned()));
+    }
     desk.out.pairs(&pairs)?;
     if !relays.is_empty() {
         desk.out.hint(SEEN);
@@ -149,12 +150,12 @@ const SEEN: &str =
 /// Where a relay comes from, to a person; a word of a later version as it is.
 fn origin(from: &str) -> &str {
     match from {
-        "configuration" => "from the configuration",
-        "list" => "from the signed list",
-        "dns" => "from the domain's records",
+        "configuration" => "the configuration",
+        "list" => "the signed list",
+        "dns" => "the records of the domain",
         "worked-before" => "it worked before",
-        "contact" => "a contact is reached there",
-        "link" => "from the code of a pairing",
+        "contact" => "a contact",
+        "link" => "the code of a pairing",
         other => other,
     }
 }

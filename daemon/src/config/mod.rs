@@ -68,7 +68,7 @@ pub struct Account {
 }
 
 /// Where our inboxes are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Relay {
     /// `wss://…`, or `ws://…` on this machine; each once.
@@ -77,7 +77,10 @@ pub struct Relay {
     /// One more certificate authority (PEM) besides the system's.
     #[serde(deserialize_with = "file::ca_file")]
     pub ca_file: Option<PathBuf>,
-    /// Where a signed list of relays is, `https://…`. Asked only where `urls` is empty, like all that follow.
+    /// Where `urls` is empty, relays that are found otherwise serve; all that follows is for that.
+    #[serde(deserialize_with = "file::flag")]
+    pub find: bool,
+    /// Where a signed list of relays is, `https://…`.
     #[serde(deserialize_with = "file::https")]
     pub list: Option<String>,
     /// Keys that may sign that list. Without one it is not asked for.
@@ -190,6 +193,20 @@ impl Relay {
 impl Default for Account {
     fn default() -> Self {
         Self { name: None, enabled: true, keys: KeysIn::File }
+    }
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self {
+            urls: Vec::new(),
+            ca_file: None,
+            find: true,
+            list: None,
+            list_keys: Vec::new(),
+            domain: None,
+            resolver: None,
+        }
     }
 }
 

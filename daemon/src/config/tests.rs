@@ -21,7 +21,7 @@ fn an_empty_and_a_missing_file_are_all_defaults() {
 #[test]
 fn every_key_is_taken() {
     let config = parse(
-        "[account]\nname = \"Ana\"\n[relay]\nurls = [\"ws://127.0.0.1:1234\", \"wss://relay.example/x\"]\nca-file = \"/ca.pem\"\nlist = \"https://relays.example/list\"\nlist-keys = [\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"]\ndomain = \"example.org\"\nresolver = \"https://[2001:db8::1]/dns-query\"\n[lan]\nenabled = false\n\
+        "[account]\nname = \"Ana\"\n[relay]\nurls = [\"ws://127.0.0.1:1234\", \"wss://relay.example/x\"]\nca-file = \"/ca.pem\"\nfind = false\nlist = \"https://relays.example/list\"\nlist-keys = [\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"]\ndomain = \"example.org\"\nresolver = \"https://[2001:db8::1]/dns-query\"\n[lan]\nenabled = false\n\
          [call]\nlifetime = 180\nreconnect-window = 5\nring-at-most = \"short\"\ncall-waiting = false\npreconnect = \"never\"\n\
          [media]\ninput = \"mic\"\noutput = \"out\"\nring = [\"a\", \"b\"]\ninterfaces = [\"lo\"]\nrelay-only = true\nbitrate = 64000\n[voice]\necho = \"off\"\nnoise = \"on\"\ngain = \"auto\"\n[ring]\ntone = \"/a.oga\"\ntheme = \"ocean\"\nvolume = 0.5\nmuted = true\ntones = false\n[log]\nlevel = \"debug\"\n",
     )
@@ -29,6 +29,7 @@ fn every_key_is_taken() {
     assert_eq!(config.account.name.as_deref(), Some("Ana"));
     assert_eq!(config.relay.urls, ["ws://127.0.0.1:1234", "wss://relay.example/x"]);
     assert_eq!(config.relay.ca_file.as_deref(), Some(Path::new("/ca.pem")));
+    assert!(!config.relay.find && Config::default().relay.find);
     assert_eq!(config.relay.list.as_deref(), Some("https://relays.example/list"));
     assert_eq!((config.relay.list_keys.len(), config.relay.domain.as_deref()), (1, Some("example.org")));
     assert_eq!(config.relay.resolver.as_deref(), Some("https://[2001:db8::1]/dns-query"));

@@ -41,7 +41,8 @@ pub(super) fn question(domain: &str) -> Result<Vec<u8>, DnsError> {
     packet.build_bytes_vec().map_err(|_| DnsError::Name)
 }
 
-/// The relays in an answer, at most [`limits::DEVICE_INBOXES`], each once; none if the name does not exist.
+/// The relays in an answer, each once, at most [`limits::DEVICE_INBOXES`]: the first by their letters, for the order of records says
+/// nothing and changes with each answer. None if the name does not exist.
 pub(super) fn relays(domain: &str, answer: &[u8]) -> Result<Vec<String>, DnsError> {
     // Before anything is allocated for them.
     let counts = answer.get(4..12).ok_or(DnsError::Malformed)?;
@@ -68,10 +69,12 @@ pub(super) fn relays(domain: &str, answer: &[u8]) -> Result<Vec<String>, DnsErro
             let Some(value) = value.filter(|_| [key, b"="].concat() == RELAY) else { continue };
             let url = std::str::from_utf8(value).ok().and_then(|url| RelayUrl::parse(url).ok());
             let Some(url) = url.filter(RelayUrl::is_sealed) else { continue };
-            if found.len() < limits::DEVICE_INBOXES && !found.contains(&url) {
+            if !found.contains(&url) {
                 found.push(url);
             }
         }
     }
+    found.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    found.truncate(limits::DEVICE_INBOXES);
     Ok(found.iter().map(|url| url.as_str().to_owned()).collect())
 }

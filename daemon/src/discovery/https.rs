@@ -46,7 +46,7 @@ pub(super) struct Told(Box<Error>);
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Error::Timeout(_) => f.write_str("it does not answer within 10 seconds"),
+            Error::Timeout(_) => f.write_str("it does not answer in time"),
             Error::BodyExceedsLimit(_) => f.write_str("the answer is longer than 16 KiB"),
             Error::RequireHttpsOnly(_) => f.write_str("it leads to an address without TLS"),
             Error::TooManyRedirects => f.write_str("it leads from one address to the next"),
@@ -78,8 +78,8 @@ impl From<Error> for NoAnswer {
     }
 }
 
-/// Who asks, and whose certificates count. Reads the disk.
-pub(super) fn client(ca_file: Option<&Path>) -> Result<Agent, NoAnswer> {
+/// Who asks, for so long at most, and whose certificates count. Reads the disk.
+pub(super) fn client(ca_file: Option<&Path>, within: Duration) -> Result<Agent, NoAnswer> {
     let roots = authorities(ca_file)?;
     let roots: Vec<Certificate<'static>> =
         roots.iter().map(|it| Certificate::from_der(it).to_owned()).collect();
@@ -93,7 +93,7 @@ pub(super) fn client(ca_file: Option<&Path>) -> Result<Agent, NoAnswer> {
         .max_response_header_size(MOST_HEAD)
         .max_idle_connections(0)
         .proxy(None)
-        .timeout_global(Some(WITHIN))
+        .timeout_global(Some(within))
         .user_agent("ahoy")
         .tls_config(tls)
         .build();

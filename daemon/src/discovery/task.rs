@@ -18,7 +18,7 @@ const DAILY: Duration = Duration::from_secs(86_400);
 /// How long after one that failed; twice as long each time, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(2 * 3_600);
-/// Another network asks again at once, but not this soon after a look that went well.
+/// How long after a look that went well there is no other, whatever happens: a server has many clients.
 const LATELY: Duration = Duration::from_secs(600);
 /// A look with its two questions, and what a machine may take that has much to do.
 const LOOK_WITHIN: Duration = Duration::from_secs(30);
@@ -42,22 +42,27 @@ impl Pace {
         now + wait + wait / 4 * u32::from(chance) / 255
     }
 
-    /// Whether another network is a reason to look again.
-    fn may_hurry(&self, now: Moment) -> bool {
-        self.last.is_none_or(|last| now.since(last) >= LATELY)
+    /// When another network, or relays that are away, are a reason to look again.
+    fn soonest(&self, now: Moment) -> Moment {
+        self.last.map_or(now, |last| now.max(last + LATELY))
     }
 }
 
 pub(super) async fn run(mut standing: watch::Receiver<Standing>, reports: mpsc::Sender<Report>) {
-    let (mut pace, mut due, mut asked) = (Pace::default(), Some(clock::now()), Question::default());
+    let (mut pace, mut due, mut asked) = (Pace::default(), clock::now(), Question::default());
     loop {
         let Standing { question, taken, networks, missed } = standing.borrow_and_update().clone();
         if question != asked {
-            (pace, due) = (Pace::default(), Some(clock::now()));
+            (pace, due) = (Pace::default(), clock::now());
             asked = question.clone();
         }
-        if due.is_some_and(|due| due <= clock::now()) && !question.is_empty() {
-            let (learned, looked) = look(question, taken).await;
+        if due <= clock::now() && !question.is_empty() {
+            let mut end = standing.clone();
+            let (learned, looked) = tokio::select! {
+                found = look(question, taken) => found,
+                // Who stops does not wait for a server.
+                () = async { while end.changed().await.is_ok() {} } => return,
+            };
             let well = looked.missing.is_empty() && looked.wrong.is_empty();
             for it in learned.into_iter().map(Report::Learned).chain([Report::Looked(looked)]) {
                 if reports.send(it).await.is_err() {
@@ -67,22 +72,22 @@ pub(super) async fn run(mut standing: watch::Receiver<Standing>, reports: mpsc::
             let mut chance = [0];
             // Without chance all machines ask at once, which is no harm to us.
             let _all_at_once = getrandom::fill(&mut chance);
-            due = Some(pace.over(clock::now(), well, chance[0]));
+            due = pace.over(clock::now(), well, chance[0]);
         }
         // Where nobody is to be asked only another standing is waited for.
-        let next = due.filter(|_| !asked.is_empty());
+        let next = (!asked.is_empty()).then_some(due);
         tokio::select! {
             () = clock::at(next) => {}
             changed = standing.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                let (network, relays) = {
+                let reason = {
                     let now = standing.borrow();
-                    (now.networks != networks, now.missed != missed)
+                    now.networks != networks || now.missed != missed
                 };
-                if relays || network && pace.may_hurry(clock::now()) {
-                    due = Some(clock::now());
+                if reason {
+                    due = due.min(pace.soonest(clock::now()));
                 }
             }
         }
@@ -111,7 +116,7 @@ pub(super) async fn look(question: Question, taken: Option<Taken>) -> Found {
 /// Both questions, one after the other. Blocks.
 fn ask(question: &Question, taken: Option<&Taken>) -> Found {
     let (mut learned, mut looked) = (Vec::new(), Looked::default());
-    let client = match https::client(question.ca_file.as_deref()) {
+    let client = match https::client(question.ca_file.as_deref(), https::WITHIN) {
         Ok(client) => client,
         Err(error) => {
             looked.missing.push(format!("Relays cannot be looked for: {error}."));
@@ -184,13 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn another_network_hurries_unless_all_went_well_just_now() {
+    fn a_reason_hurries_but_not_right_after_a_look_that_went_well() {
         let (mut pace, start) = (Pace::default(), Moment::from_micros(0));
-        assert!(pace.may_hurry(start));
+        assert_eq!(pace.soonest(start), start);
         pace.over(start, true, 0);
-        assert!(!pace.may_hurry(start + Duration::from_secs(599)));
-        assert!(pace.may_hurry(start + LATELY));
+        assert_eq!(pace.soonest(start + Duration::from_secs(1)), start + LATELY);
+        assert_eq!(pace.soonest(start + LATELY * 2), start + LATELY * 2);
         pace.over(start, false, 0);
-        assert!(pace.may_hurry(start), "what failed may go well there");
+        assert_eq!(pace.soonest(start), start, "what failed may go well there");
     }
 }

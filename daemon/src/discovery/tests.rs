@@ -5,6 +5,8 @@
 
 mod server;
 
+use std::time::Duration;
+
 use ahoy_proto::relay_list::{ListKey, Lists, RelayList, Said, Taken};
 use ed25519_dalek::SigningKey;
 use simple_dns::rdata::{RData, TXT};
@@ -14,7 +16,7 @@ use simple_dns::{
 use tokio::sync::{mpsc, watch};
 
 use self::server::{Answer, Server};
-use super::{Looked, Question, Report, Standing, dns, spawn, task};
+use super::{Looked, Question, Report, Standing, dns, https, spawn, task};
 use crate::system::clock;
 use crate::values::relays::Learned;
 
@@ -131,6 +133,18 @@ async fn a_server_that_is_no_help_costs_no_more_than_its_bounds() {
         assert_eq!(learned.len(), usize::from(wrong.is_empty()), "{place}");
     }
     assert_eq!(server.asked_plainly(), 0, "nobody spoke without TLS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_nothing_is_given_up() {
+    let server = Server::start().await;
+    server.says("/silent", Answer::silent());
+    let client = https::client(Some(&server.ca_file), Duration::from_millis(300)).unwrap();
+    let url = format!("{}/silent", server.url);
+    let asked = std::thread::Builder::new().spawn(move || https::text(&client, &url)).unwrap();
+    let error = tokio::task::spawn_blocking(|| asked.join().unwrap()).await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "it does not answer in time");
+    assert!(!error.was_spoken());
 }
 
 #[tokio::test]
@@ -271,19 +285,17 @@ async fn the_room_asks_when_it_is_told_what_and_again_only_for_a_reason() {
     let looked = Report::Looked(Looked { answered: true, ..Looked::default() });
     assert_eq!(next(&mut reports).await, looked);
 
-    // What was taken comes back, and the network changes right after a look that went well: neither is a reason.
+    // What was taken comes back, the network changes, relays are away, right after a look that went well: the server is left alone.
     let taken = Some(Taken { serial: 3, keys: keys(&[1]) });
     let known = Standing { taken, ..standing.borrow().clone() };
     standing.send_replace(known.clone());
     standing.send_replace(Standing { networks: 1, ..known.clone() });
-    // All relays are away: that is one.
     standing.send_replace(Standing { networks: 1, missed: 1, ..known.clone() });
-    assert_eq!(next(&mut reports).await, looked, "nothing new");
     standing.send_replace(Standing { question: of_list(&server, "/other"), ..known });
     let Report::Learned(Learned::List(_, list)) = next(&mut reports).await else { panic!("no list") };
     assert_eq!(list.said.serial, 4);
     assert_eq!(next(&mut reports).await, looked);
-    assert_eq!(server.asked().await, ["GET /list", "GET /list", "GET /other"]);
+    assert_eq!(server.asked().await, ["GET /list", "GET /other"]);
     drop(standing);
     room.await.unwrap();
 }

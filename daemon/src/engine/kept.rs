@@ -178,7 +178,7 @@ impl Engine {
         if renewed {
             tracing::info!("the certificate of this device is renewed");
         }
-        self.ask_for_relays();
+        self.follow_relays(clock::now());
         if newer {
             self.greet_all();
         }

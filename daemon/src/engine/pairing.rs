@@ -96,7 +96,8 @@ impl Engine {
 
     /// A person follows a code to its relay: without any other it is ours, if it takes us in.
     fn lacks_relay_of(&self, code: &Code) -> bool {
-        let reachable = self.in_force.config().account.enabled && !self.own.is_away();
+        let config = self.in_force.config();
+        let reachable = config.account.enabled && config.relay.find && !self.own.is_away();
         reachable && self.own.inboxes.is_empty() && code.relay.is_some()
     }
 

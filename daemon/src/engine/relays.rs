@@ -52,6 +52,9 @@ impl Elsewhere {
     /// The relays of ours by this configuration.
     pub(super) fn choose(&self, config: &Config, unix_us: i64) -> Vec<ChosenRelay> {
         let (relay, memory) = (&config.relay, &self.memory);
+        if !relay.find {
+            return choose(Sources { configured: &relay.urls, ..Sources::default() }, &self.away);
+        }
         let now_s = unix_us.div_euclid(1_000_000);
         let question = question(config);
         let list = question.list.map_or(&[][..], |(_, roots)| memory.list(&roots, now_s));
@@ -81,7 +84,7 @@ pub fn urls(relays: &[ChosenRelay]) -> Vec<String> {
 /// Who is asked for relays by this configuration; nobody where it names relays.
 fn question(config: &Config) -> Question {
     let relay = &config.relay;
-    if !relay.urls.is_empty() {
+    if !relay.urls.is_empty() || !relay.find {
         return Question::default();
     }
     let roots = relay.roots();
@@ -215,7 +218,7 @@ impl Relays {
     /// What is wrong with the search, for a person.
     pub(super) fn problems(&self, config: &Config, online: bool) -> Vec<String> {
         let (relay, question) = (&config.relay, question(config));
-        if !relay.urls.is_empty() {
+        if !relay.urls.is_empty() || !relay.find {
             return Vec::new();
         }
         let half = [
@@ -315,6 +318,18 @@ mod tests {
     }
 
     #[test]
+    fn who_wants_nothing_found_has_what_is_configured_alone() {
+        let mut memory = Memory::default();
+        memory.works("wss://a.example");
+        let mut config = Config::default();
+        assert_eq!(urls(&at_the_start(&config, &memory, 0)), ["wss://a.example"]);
+        config.relay.find = false;
+        assert_eq!(at_the_start(&config, &memory, 0), []);
+        config.relay.urls = vec!["wss://b.example".to_owned()];
+        assert_eq!(urls(&at_the_start(&config, &memory, 0)), ["wss://b.example"]);
+    }
+
+    #[test]
     fn what_a_person_configured_is_never_given_up() {
         let mut it = relays(&["a", "b"], RelayFrom::Configuration);
         it.observe(at(0), &["b".to_owned()]);
@@ -336,6 +351,9 @@ mod tests {
         let question = it.standing(&config, true, 0).question;
         assert!(question.list.is_some() && question.dns.is_some() && it.problems(&config, false).is_empty());
         assert!(it.standing(&config, false, 0).question.is_empty());
+        config.relay.find = false;
+        assert!(it.standing(&config, true, 0).question.is_empty() && it.problems(&config, false).is_empty());
+        config.relay.find = true;
         config.relay.urls = vec!["wss://a.example".to_owned()];
         assert!(it.standing(&config, true, 0).question.is_empty());
     }

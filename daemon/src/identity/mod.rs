@@ -29,6 +29,8 @@ use crate::values::own::{Account, Own, OwnInbox};
 
 /// How long a certificate of our own device is good; it is renewed after half of that.
 const CERTIFICATE_LIFE_S: i64 = 4 * 365 * 86_400;
+/// Claim keys that are kept of relays which are no longer ours. A list that changes every day must not fill the file.
+const FORMER_RELAYS: usize = 32;
 /// The newest version of the file that this program understands.
 const VERSION: u32 = APART;
 /// That of a device that does not hold its account.
@@ -231,6 +233,12 @@ fn bring_up(
         };
         stored.inboxes.insert(relay.clone(), text_of(claim.as_bytes()));
         own.inboxes.push(OwnInbox { relay: relay.clone(), claim });
+    }
+    let former: Vec<String> =
+        stored.inboxes.keys().filter(|relay| !relays.contains(relay)).cloned().collect();
+    for relay in former.iter().skip(FORMER_RELAYS) {
+        // Before it goes the key is wiped.
+        stored.inboxes.remove(relay).unwrap_or_default().zeroize();
     }
     let old = is_stale_at(&own.certificate, now_s);
     match &own.account {

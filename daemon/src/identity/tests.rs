@@ -54,6 +54,16 @@ fn a_new_name_or_relay_raises_the_revision_and_an_old_relay_keeps_its_inbox() {
 }
 
 #[test]
+fn relays_that_change_every_day_do_not_fill_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    for day in 0..FORMER_RELAYS + 20 {
+        open(dir.path(), Some("Ana"), &[format!("wss://relay{day}.example")]).unwrap();
+    }
+    let kept = read(&dir.path().join("own.json")).unwrap().unwrap();
+    assert_eq!(kept.inboxes.len(), 1 + FORMER_RELAYS);
+}
+
+#[test]
 fn a_name_set_over_the_bus_stays_unless_the_configuration_holds_one() {
     let dir = tempfile::tempdir().unwrap();
     let own = open(dir.path(), None, &[]).unwrap();

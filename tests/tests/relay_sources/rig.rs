@@ -3,11 +3,13 @@
 //! Lives here: these processes, what was signed and published, what the web server was asked, desks that know the authority.
 //! Must not: judge what a daemon makes of it.
 
+#![expect(clippy::disallowed_methods, reason = "a thread ends with the process that it reads")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use ahoy_tests::lab::{Desk, Net, Running, binary, root};
@@ -139,7 +141,7 @@ fn listening(mut command: Command) -> anyhow::Result<(Running, String, Receiver<
     let mut line = String::new();
     printed.read_line(&mut line)?;
     let url = line.trim().strip_prefix("listening ").ok_or_else(|| anyhow::anyhow!("it says {line:?}"))?;
-    let (url, (tell, said)) = (url.to_owned(), channel());
+    let (url, (tell, said)) = (url.to_owned(), sync_channel(256));
     std::thread::spawn(move || printed.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
     Ok((running, url, said))
 }

@@ -3,6 +3,8 @@
 //! Lives here: what it answers by place, and what it was asked.
 //! Must not: judge what comes of it.
 
+#![expect(clippy::disallowed_methods, reason = "its tasks end with the runtime of their test")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,6 +46,11 @@ impl Answer {
         Self { head, body: vec![b'x'; 1_024], endless: true }
     }
 
+    /// Nothing at all.
+    pub(super) fn silent() -> Self {
+        Self { head: String::new(), body: Vec::new(), endless: true }
+    }
+
     /// A head that is longer than any.
     pub(super) fn long_head() -> Self {
         let head = format!("HTTP/1.1 200 OK\r\nx: {}\r\n", "x".repeat(20 * 1024));
@@ -65,7 +72,7 @@ pub(super) struct Server {
     pub(super) plain_url: String,
     pub(super) ca_file: PathBuf,
     answers: Arc<Answers>,
-    requests: mpsc::UnboundedReceiver<(String, Vec<u8>)>,
+    requests: mpsc::Receiver<(String, Vec<u8>)>,
     plain: watch::Receiver<u32>,
     _folder: TempDir,
 }
@@ -90,7 +97,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let answers: Arc<Answers> = Arc::new(watch::Sender::new(BTreeMap::new()));
-        let (tell, requests) = mpsc::unbounded_channel();
+        let (tell, requests) = mpsc::channel(64);
         let (acceptor, known) = (TlsAcceptor::from(Arc::new(config)), Arc::clone(&answers));
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
@@ -138,7 +145,7 @@ impl Server {
 async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     answers: &Answers,
-    tell: &mpsc::UnboundedSender<(String, Vec<u8>)>,
+    tell: &mpsc::Sender<(String, Vec<u8>)>,
 ) {
     let (mut read, mut chunk) = (Vec::new(), [0; 1_024]);
     let (line, body) = loop {
@@ -152,13 +159,16 @@ async fn serve(
         }
     };
     let place = line.split(' ').nth(1).unwrap_or_default().to_owned();
-    let _test_is_over = tell.send((line, body));
+    let _test_is_over = tell.try_send((line, body));
     let gone = Answer {
         head: "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n".to_owned(),
         body: Vec::new(),
         endless: false,
     };
     let Answer { head, body, endless } = answers.borrow().get(&place).cloned().unwrap_or(gone);
+    if head.is_empty() {
+        return std::future::pending().await;
+    }
     let head = format!("{head}connection: close\r\n\r\n");
     if stream.write_all(head.as_bytes()).await.is_err() {
         return;
