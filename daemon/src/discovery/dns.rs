@@ -54,9 +54,8 @@ pub(super) fn relays(domain: &str, answer: &[u8]) -> Result<Vec<String>, DnsErro
     if !packet.has_flags(PacketFlag::RESPONSE) || packet.has_flags(PacketFlag::TRUNCATION) {
         return Err(DnsError::Malformed);
     }
-    match packet.rcode() {
-        RCODE::NoError | RCODE::NameError => {}
-        _ => return Err(DnsError::Refused),
+    if !matches!(packet.rcode(), RCODE::NoError | RCODE::NameError) {
+        return Err(DnsError::Refused);
     }
     let name = format!("{PLACE}.{domain}");
     let mut found: Vec<RelayUrl> = Vec::new();

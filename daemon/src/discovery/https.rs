@@ -45,13 +45,17 @@ pub(super) struct Told(Box<Error>);
 
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
-            Error::Timeout(_) => f.write_str("it does not answer in time"),
-            Error::BodyExceedsLimit(_) => f.write_str("the answer is longer than 16 KiB"),
-            Error::RequireHttpsOnly(_) => f.write_str("it leads to an address without TLS"),
-            Error::TooManyRedirects => f.write_str("it leads from one address to the next"),
-            Error::HostNotFound => f.write_str("its name is not found"),
-            other => write!(f, "{other}"),
+        let error = &*self.0;
+        let ours = [
+            (matches!(error, Error::Timeout(_)), "it does not answer in time"),
+            (matches!(error, Error::BodyExceedsLimit(_)), "the answer is longer than 16 KiB"),
+            (matches!(error, Error::RequireHttpsOnly(_)), "it leads to an address without TLS"),
+            (matches!(error, Error::TooManyRedirects), "it leads from one address to the next"),
+            (matches!(error, Error::HostNotFound), "its name is not found"),
+        ];
+        match ours.into_iter().find(|(fits, _)| *fits) {
+            Some((_, sentence)) => f.write_str(sentence),
+            None => write!(f, "{error}"),
         }
     }
 }
@@ -71,10 +75,10 @@ impl NoAnswer {
 
 impl From<Error> for NoAnswer {
     fn from(error: Error) -> Self {
-        match error {
-            Error::StatusCode(status) => Self::Status(status),
-            other => Self::Failed(Told(Box::new(other))),
+        if let Error::StatusCode(status) = error {
+            return Self::Status(status);
         }
+        Self::Failed(Told(Box::new(error)))
     }
 }
 

@@ -90,7 +90,9 @@ impl Engine {
         }
         match request {
             PairingRequest::Join(code) if self.lacks_relay_of(&code) => self.hold(reply, code),
-            request => self.pair(reply, request),
+            request @ (PairingRequest::Start | PairingRequest::Join(_) | PairingRequest::Cancel) => {
+                self.pair(reply, request);
+            }
         }
     }
 
