@@ -1,4 +1,7 @@
-//! Which lists count, as a table; what no text may do.
+//! Which lists count, and which texts are none?
+//!
+//! Lives here: the rules as tables, with keys made of one number.
+//! Must not: read a clock.
 
 use proptest::prelude::*;
 

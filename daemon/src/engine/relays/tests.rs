@@ -1,4 +1,7 @@
-//! When a relay is given up, who is asked, and whose relays count.
+//! When is a relay given up, who is asked for others, and whose count?
+//!
+//! Lives here: the component alone, with times as values.
+//! Must not: link to a relay, or ask anybody.
 
 use std::sync::Arc;
 
