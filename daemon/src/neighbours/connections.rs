@@ -101,7 +101,7 @@ impl Connections {
         let Some(name) = name.filter(|_| self.all.len() < CONNECTIONS) else { return };
         let (number, ends) = self.enter(|_| place, to.at, to.interface);
         self.post(number, envelope);
-        self.tasks.spawn(connection::dial(name, to.at, to.key.clone(), to.hour, ends));
+        self.tasks.spawn(connection::dial(name, to.at, to.key, to.hour, ends));
     }
 
     /// Waits for the end of one. `None`: there is none.
