@@ -112,8 +112,9 @@ impl fmt::Debug for EnvelopeId {
 pub struct Ttl(u32);
 
 impl Ttl {
-    /// Rounded up to whole seconds.
+    /// Rounded up to whole seconds, at most `limits::TTL`.
     pub fn new(lives: Duration) -> Self {
+        let lives = lives.min(limits::TTL);
         let whole = lives.as_secs().saturating_add(u64::from(lives.subsec_nanos() > 0));
         Self(u32::try_from(whole).unwrap_or(u32::MAX))
     }
