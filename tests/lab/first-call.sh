@@ -21,6 +21,8 @@ if [ "${2-}" != inside ]; then
 fi
 # shellcheck source=tests/lab/story.sh
 . "$(dirname "$(readlink -f "$0")")/story.sh"
+# shellcheck source=tests/lab/first-talk.sh
+. "$(dirname "$(readlink -f "$0")")/first-talk.sh"
 
 # shellcheck disable=SC2034
 screen=24
@@ -68,22 +70,6 @@ type ana ahoyctl status; must 'at home, without a relay' 'trusted'
 until_so ana 'status --format {{neighbours}}' 1
 until_so ben 'status --format {{neighbours}}' 1
 
-tell "The first call"
-type ana ahoyctl call ben; must Ben
-until_so ben 'list --format {{state}}' incoming
-type ben ahoyctl status; must 'Ana' 'ahoyctl answer'
-type ben ahoyctl answer; must Ana
-until_so ana 'list --format {{state}}' active
-type ana ahoyctl status; must 'active' 'Ben'
-type ana ahoyctl mute; must muted
-type ben ahoyctl list; must muted
-type ana ahoyctl mute off
-type ben ahoyctl hangup; must completed
-until_so ana 'status --format {{state}}' idle
-type ana ahoyctl hangup
-tell "And afterwards"
-type ana ahoyctl history; must answered Ben
-type ana ahoyctl history show "$(in_desk ana ahoyctl history --limit 1 | cut -f1)"; must Ben
-type ana ahoyctl status
+first_talk
 
 judge

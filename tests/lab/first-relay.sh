@@ -12,6 +12,8 @@
 people='ana ben cleo'
 # shellcheck source=tests/lab/story.sh
 . "$(dirname "$(readlink -f "$0")")/story.sh"
+# shellcheck source=tests/lab/first-talk.sh
+. "$(dirname "$(readlink -f "$0")")/first-talk.sh"
 
 # shellcheck disable=SC2034
 screen=24
@@ -66,23 +68,7 @@ type ana ahoyctl contact requests; must Cleo 'ahoyctl contact accept'
 type ana ahoyctl contact accept cleo; must Cleo mutual
 until_so cleo 'contact show ana --format {{contact.mutual}}' True
 
-tell "The first call"
-type ana ahoyctl call ben; must Ben
-until_so ben 'list --format {{state}}' incoming
-type ben ahoyctl status; must 'Ana' 'ahoyctl answer'
-type ben ahoyctl answer; must Ana
-until_so ana 'list --format {{state}}' active
-type ana ahoyctl status; must 'active' 'Ben'
-type ana ahoyctl mute; must muted
-type ben ahoyctl list; must muted
-type ana ahoyctl mute off
-type ben ahoyctl hangup; must completed
-until_so ana 'status --format {{state}}' idle
-type ana ahoyctl hangup
-tell "And afterwards"
-type ana ahoyctl history; must answered Ben
-type ana ahoyctl history show "$(in_desk ana ahoyctl history --limit 1 | cut -f1)"; must Ben
-type ana ahoyctl status
+first_talk
 type ana ahoyctl call bnn; must 'contact list'
 
 judge
