@@ -4,7 +4,9 @@
 //! Must not: be part of the workspace, which needs no fuzzer.
 
 pub mod decoders;
+pub mod dns;
 pub mod outward;
+pub mod room;
 pub mod voice;
 
 use std::sync::OnceLock;

@@ -7,6 +7,8 @@
 
 #[path = "../tests/wire/known.rs"]
 mod known;
+#[path = "../tests/wire/rooms.rs"]
+mod rooms;
 
 use std::fs;
 use std::path::Path;

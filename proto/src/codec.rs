@@ -6,26 +6,15 @@
 use std::time::Duration;
 
 use ahoy_call::{
-    CancelReason, DeclineReason, Description, EndReason, Epoch, Message, Opaque, Scope, SdpKind,
+    CallId, CancelReason, DeclineReason, Description, EndReason, Epoch, Message, Opaque, RoomWord, Scope,
+    SdpKind,
 };
 use serde::{Deserialize, Serialize};
 
+pub use crate::codec_error::CodecError;
+use crate::group::WireNews;
 use crate::words::{NOTE, Words};
 use crate::{armor, limits};
-
-/// Why bytes are no message, or a message cannot be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CodecError {
-    /// Longer than its bound.
-    #[error("too long")]
-    TooLong,
-    /// No JSON object of the right shape, or something after it.
-    #[error("malformed")]
-    Malformed,
-    /// A field outside its range.
-    #[error("out of range: {0}")]
-    OutOfRange(&'static str),
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
@@ -35,6 +24,17 @@ enum Wire {
         remaining_ms: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
+    },
+    Invite {
+        remaining_ms: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instead_of: Option<String>,
+        news: Box<WireNews>,
+    },
+    Log {
+        news: Box<WireNews>,
     },
     Description {
         epoch: u16,
@@ -46,6 +46,18 @@ enum Wire {
         list: Vec<String>,
         #[serde(default)]
         complete: bool,
+    },
+    /// A way into the call's room.
+    RoomPass {
+        pass: String,
+    },
+    RoomKey {
+        serial: u32,
+        key: String,
+    },
+    RoomHears {
+        serial: u32,
+        heard: bool,
     },
     Ringing,
     Accept,
@@ -80,7 +92,7 @@ enum Wire {
 /// Writes a message. Fails only if it is outside its bounds: those that [`decode`] checks, and those of our own words.
 pub fn encode(message: &Message) -> Result<Vec<u8>, CodecError> {
     check(message)?;
-    let bytes = serde_json::to_vec(&to_wire(message)).map_err(|_| CodecError::Malformed)?;
+    let bytes = serde_json::to_vec(&to_wire(message)?).map_err(|_| CodecError::Malformed)?;
     if bytes.len() > limits::SEALED_MESSAGE_BYTES {
         return Err(CodecError::TooLong);
     }
@@ -110,7 +122,7 @@ fn check(message: &Message) -> Result<(), CodecError> {
     let short =
         |text: &Option<String>| text.as_ref().is_none_or(|it| it.chars().count() <= limits::TEXT_CHARS);
     match message {
-        Message::Offer { remaining, text } => {
+        Message::Offer { remaining, text } | Message::Invite { remaining, text, .. } => {
             if *remaining > limits::RING_LIFETIME {
                 return Err(CodecError::OutOfRange("remaining-ms"));
             }
@@ -133,8 +145,15 @@ fn check(message: &Message) -> Result<(), CodecError> {
                 return Err(CodecError::OutOfRange("text"));
             }
         }
+        Message::Room(RoomWord::Pass(opaque) | RoomWord::Key { key: opaque, .. }) => {
+            if opaque.0.len() > limits::ROOM_WORD_BYTES {
+                return Err(CodecError::OutOfRange("room"));
+            }
+        }
         Message::Ready { .. }
+        | Message::Room(RoomWord::Hears { .. })
         | Message::Ringing
+        | Message::Log(_)
         | Message::Accept
         | Message::Cancel { .. }
         | Message::End { .. }
@@ -143,13 +162,20 @@ fn check(message: &Message) -> Result<(), CodecError> {
     Ok(())
 }
 
-fn to_wire(message: &Message) -> Wire {
-    match message {
+fn to_wire(message: &Message) -> Result<Wire, CodecError> {
+    Ok(match message {
         Message::Ready { .. } => Wire::Ready,
         Message::Offer { remaining, text } => Wire::Offer {
             remaining_ms: u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX),
             text: text.clone(),
         },
+        Message::Invite { remaining, text, instead_of, news } => Wire::Invite {
+            remaining_ms: u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX),
+            text: text.clone(),
+            instead_of: instead_of.map(|call| armor::encode(&call.bytes())),
+            news: Box::new(WireNews::of(news)?),
+        },
+        Message::Log(news) => Wire::Log { news: Box::new(WireNews::of(news)?) },
         Message::Description { epoch, description } => Wire::Description {
             epoch: epoch.0,
             sdp: description.kind.word().to_owned(),
@@ -160,6 +186,13 @@ fn to_wire(message: &Message) -> Wire {
             list: list.iter().map(|it| armor::encode(&it.0)).collect(),
             complete: *complete,
         },
+        Message::Room(RoomWord::Pass(pass)) => Wire::RoomPass { pass: armor::encode(&pass.0) },
+        Message::Room(RoomWord::Key { serial, key }) => {
+            Wire::RoomKey { serial: *serial, key: armor::encode(&key.0) }
+        }
+        Message::Room(RoomWord::Hears { serial, heard }) => {
+            Wire::RoomHears { serial: *serial, heard: *heard }
+        }
         Message::Ringing => Wire::Ringing,
         Message::Accept => Wire::Accept,
         Message::Decline { reason, scope, text } => Wire::Decline {
@@ -176,7 +209,7 @@ fn to_wire(message: &Message) -> Wire {
             camera: *camera,
             listening: *listening,
         },
-    }
+    })
 }
 
 /// A word of a later version becomes the nearest that this one knows: the verb itself must not be lost.
@@ -186,6 +219,15 @@ fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
         Wire::Offer { remaining_ms, text } => {
             Message::Offer { remaining: Duration::from_millis(remaining_ms), text: cleaned(text) }
         }
+        Wire::Invite { remaining_ms, text, instead_of, news } => Message::Invite {
+            remaining: Duration::from_millis(remaining_ms),
+            text: cleaned(text),
+            instead_of: instead_of
+                .and_then(|call| <[u8; 16]>::try_from(armor::decode(&call)?).ok())
+                .map(CallId::from_bytes),
+            news: Box::new(news.read()?),
+        },
+        Wire::Log { news } => Message::Log(Box::new(news.read()?)),
         Wire::Description { epoch, sdp, body } => Message::Description {
             epoch: Epoch(epoch),
             description: Description {
@@ -201,6 +243,9 @@ fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
                 .collect::<Result<_, _>>()?,
             complete,
         },
+        Wire::RoomPass { pass } => Message::Room(RoomWord::Pass(opaque(&pass)?)),
+        Wire::RoomKey { serial, key } => Message::Room(RoomWord::Key { serial, key: opaque(&key)? }),
+        Wire::RoomHears { serial, heard } => Message::Room(RoomWord::Hears { serial, heard }),
         Wire::Ringing => Message::Ringing,
         Wire::Accept => Message::Accept,
         Wire::Decline { reason, scope, text } => Message::Decline {
@@ -219,6 +264,10 @@ fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
         }
         Wire::Unknown => return Ok(None),
     }))
+}
+
+fn opaque(text: &str) -> Result<Opaque, CodecError> {
+    armor::decode(text).map(Opaque).ok_or(CodecError::Malformed)
 }
 
 /// Words of others never cost the verb that brings them: they are cleaned, cut, or not there.
@@ -247,6 +296,9 @@ mod tests {
             description(SdpKind::Offer),
             description(SdpKind::Answer),
             Message::Candidates { epoch: Epoch(9), list: vec![Opaque(vec![0, 255])], complete: true },
+            Message::Room(RoomWord::Pass(Opaque(vec![1; 100]))),
+            Message::Room(RoomWord::Key { serial: 3, key: Opaque(vec![2; 60]) }),
+            Message::Room(RoomWord::Hears { serial: 4, heard: true }),
             Message::Ringing,
             Message::Accept,
             Message::State { serial: 7, muted: true, held: false, camera: false, listening: false },
@@ -278,7 +330,7 @@ mod tests {
         let plain =
             Message::Decline { reason: DeclineReason::Declined, scope: Scope::ThisDevice, text: None };
         assert_eq!(late, plain);
-        let end = decode(br#"{"kind":"end","reason":"superseded"}"#).unwrap().unwrap();
+        let end = decode(br#"{"kind":"end","reason":"translated"}"#).unwrap().unwrap();
         assert_eq!(end, Message::End { reason: EndReason::Internal });
     }
 
@@ -337,6 +389,16 @@ mod tests {
         let many = [list, vec![Opaque(vec![])]].concat();
         let many = Message::Candidates { epoch: Epoch(0), list: many, complete: false };
         assert_eq!(encode(&many), Err(CodecError::OutOfRange("list")));
+        for fits in [limits::ROOM_WORD_BYTES, limits::ROOM_WORD_BYTES + 1] {
+            let opaque = Opaque(vec![0; fits]);
+            let (key, pass) = (opaque.clone(), RoomWord::Pass(opaque));
+            for word in [pass, RoomWord::Key { serial: 1, key }] {
+                let told = encode(&Message::Room(word));
+                assert_eq!(told.is_ok(), fits == limits::ROOM_WORD_BYTES);
+            }
+        }
+        let long = serde_json::json!({"kind": "room-pass", "pass": "A".repeat(1_368)}).to_string();
+        assert_eq!(decode(long.as_bytes()), Err(CodecError::OutOfRange("room")));
         assert_eq!(decode(&vec![b'{'; limits::SEALED_MESSAGE_BYTES + 1]), Err(CodecError::TooLong));
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Body, Envelope, EnvelopeId, Inbox, TokenHash};
 use crate::plate::{PlateAsk, PlateNews, PlateOver};
+use crate::room::{RoomAsk, RoomNews};
 use crate::{armor, limits};
 
 /// The WebSocket subprotocol.
@@ -71,6 +72,8 @@ pub enum ToRelay {
     },
     /// The pairing is over; the other hears `plate-over`.
     PlateLeave,
+    /// Something about a room. A relay that does not know the word says nothing; one without rooms says so in `welcome`.
+    Room(RoomAsk),
     /// A kind that this version does not know; ignored.
     #[serde(other)]
     Unknown,
@@ -124,6 +127,13 @@ pub enum ToClient {
     PlateOver {
         /// Why.
         why: PlateOver,
+    },
+    /// The answer about a room.
+    Room(RoomNews),
+    /// The server of the rooms answers again, or does not any more: what `welcome` said of rooms is no longer so.
+    Rooms {
+        /// How many people a room takes; 0: there are none.
+        passes: u32,
     },
     /// A frame was not obeyed, for a reason that lies with its sender alone.
     Refused {
@@ -207,6 +217,14 @@ pub struct Limits {
     pub ttl_s: u32,
     /// Envelopes sent in a minute.
     pub per_minute: u32,
+    /// People in one room; 0: there are no rooms, or not now.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub room: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A STUN or TURN server (RFC 7064, RFC 7065).
@@ -300,6 +318,9 @@ pub enum FrameError {
     /// A list longer than its limit.
     #[error("a list of {0} entries is too long")]
     TooMany(usize),
+    /// Something about a room that is past a limit.
+    #[error("a word about a room is too long or asks for too much")]
+    TooMuch,
 }
 
 impl ToRelay {
@@ -313,6 +334,7 @@ impl ToRelay {
             Self::PlateSay { body } if body.bytes().len() > limits::PLATE_BYTES => {
                 return Err(FrameError::TooLong(body.bytes().len()));
             }
+            Self::Room(ask) if !ask.fits() => return Err(FrameError::TooMuch),
             Self::Hello { .. }
             | Self::Send(_)
             | Self::Ack { .. }
@@ -321,6 +343,7 @@ impl ToRelay {
             | Self::PlateJoin { .. }
             | Self::PlateSay { .. }
             | Self::PlateLeave
+            | Self::Room(_)
             | Self::Unknown => 0,
         };
         if tokens > limits::TOKENS_IN_FRAME { Err(FrameError::TooMany(tokens)) } else { Ok(frame) }
@@ -346,6 +369,9 @@ impl ToClient {
             && body.bytes().len() > limits::PLATE_BYTES
         {
             return Err(FrameError::TooLong(body.bytes().len()));
+        }
+        if matches!(&frame, Self::Room(news) if !news.fits()) {
+            return Err(FrameError::TooMuch);
         }
         Ok(frame)
     }

@@ -69,6 +69,8 @@ pub struct ReplyTo {
 pub enum HelloKind {
     /// To call.
     Ring,
+    /// To open a session with another member of a group call: it rings nobody. Its token is that of a call card, or of a contact.
+    Meet,
     /// The sender was killed in that call and no longer knows it; about [`NO_CALL`]: its account has ended.
     Bye,
     /// The sender called in vain.
@@ -128,6 +130,7 @@ impl Hello {
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
         let (kind, card) = match &self.kind {
             HelloKind::Ring => ("ring", None),
+            HelloKind::Meet => ("meet", None),
             HelloKind::Bye => ("bye", None),
             HelloKind::Missed => ("missed", None),
             HelloKind::Ping => ("ping", None),
@@ -156,6 +159,7 @@ impl Hello {
         let wire: WireHello = object(bytes, limits::HELLO_BYTES)?;
         let kind = match wire.kind.as_str() {
             "ring" => HelloKind::Ring,
+            "meet" => HelloKind::Meet,
             "bye" => HelloKind::Bye,
             "missed" => HelloKind::Missed,
             "ping" => HelloKind::Ping,

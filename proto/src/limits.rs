@@ -126,6 +126,13 @@ pub const CANDIDATES: usize = 32;
 /// One candidate (RFC 8839): a line of less than 300 characters, with room for extensions.
 pub const CANDIDATE_BYTES: usize = 512;
 
+/// One signed entry of a group's log: a certificate, four inboxes, three lists of 24. One alone fits a sealed message.
+pub const GROUP_ENTRY_BYTES: usize = 12 * 1024;
+
+/// What members of a call tell each other of its room in one message: a pass with the address of the relay that takes it, or a name
+/// with a key.
+pub const ROOM_WORD_BYTES: usize = 1_024;
+
 /// Characters of a note or of a decline's text: what a notification shows.
 pub const TEXT_CHARS: usize = 280;
 
@@ -149,6 +156,27 @@ pub const PLATE_BYTES: usize = 20 * 1024;
 
 /// Contacts that a daemon announces itself to on a local network: one packet, and more than ring in a week.
 pub const NEIGHBOUR_TAGS: usize = 64;
+
+/// People in one room, and passes that are drawn at once: as many as a group call may have.
+pub const ROOM_PASSES: usize = 25;
+
+/// Identities in one answer about who is in a room: those that belong there, and some that do not.
+pub const ROOM_PEOPLE: usize = 256;
+
+/// Addresses of a room's servers that are told.
+pub const ROOM_URLS: usize = 4;
+
+/// A token for a room: three parts of base64, some 400 bytes.
+pub const ROOM_TOKEN_BYTES: usize = 2_048;
+
+/// An identity in a room: relays give 32 letters.
+pub const ROOM_IDENTITY_BYTES: usize = 128;
+
+/// How long a token lets somebody into a room. Who is in is given fresh ones by the room's server.
+pub const ROOM_TOKEN_FOR: Duration = Duration::from_secs(600);
+
+/// How long the tickets of a host and of a seat are good: longer than any call.
+pub const ROOM_LIVES: Duration = Duration::from_secs(86_400);
 
 const _: () = assert!(
     BACKLOG_BYTES / 3 * 4 + BODY_BYTES / 3 * 4 + PLATE_BYTES / 3 * 4 < QUEUE_BYTES,

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::envelope::{Token, Ttl};
+use crate::room::{RoomOver, Ticket};
 
 fn envelope(bytes: usize) -> Envelope {
     Envelope {
@@ -34,6 +35,12 @@ fn every_frame_survives_the_way() {
         ToRelay::PlateJoin { number: 4711 },
         ToRelay::PlateSay { body: Body::try_from(vec![1, 2, 3]).unwrap() },
         ToRelay::PlateLeave,
+        ToRelay::Room(RoomAsk::Open { passes: 4, lives_s: 90 }),
+        ToRelay::Room(RoomAsk::Draw { by: Ticket([8; 73]), passes: 1, lives_s: 90 }),
+        ToRelay::Room(RoomAsk::Enter { pass: Ticket([9; 73]) }),
+        ToRelay::Room(RoomAsk::Remove { host: Ticket([9; 73]), who: "x".to_owned() }),
+        ToRelay::Room(RoomAsk::People { host: Ticket([9; 73]) }),
+        ToRelay::Room(RoomAsk::Close { host: Ticket([9; 73]) }),
     ] {
         assert_eq!(ToRelay::parse(&frame.to_text()).unwrap(), frame);
     }
@@ -54,6 +61,12 @@ fn every_frame_survives_the_way() {
         ToClient::PlateMet,
         ToClient::PlateSaid { body: Body::try_from(vec![1, 2, 3]).unwrap() },
         ToClient::PlateOver { why: PlateOver::NoSuch },
+        ToClient::Room(RoomNews::Passes { host: Some(Ticket([7; 73])), passes: vec![Ticket([8; 73]); 25] }),
+        ToClient::Room(entry(1)),
+        ToClient::Room(RoomNews::Done),
+        ToClient::Room(RoomNews::People { who: vec!["x".to_owned()] }),
+        ToClient::Room(RoomNews::Over { why: RoomOver::Used }),
+        ToClient::Rooms { passes: 25 },
         ToClient::Refused { id: None, why: Why::Rate },
     ] {
         assert_eq!(ToClient::parse(&frame.to_text()).unwrap(), frame);
@@ -71,6 +84,44 @@ fn unknown_fields_and_kinds_are_ignored() {
     assert_eq!(refused, ToClient::Refused { id: None, why: Why::Unknown });
     let over = ToClient::parse(r#"{"kind":"plate-over","why":"weather"}"#).unwrap();
     assert_eq!(over, ToClient::PlateOver { why: PlateOver::Unknown });
+    let asked = ToRelay::parse(r#"{"kind":"room","ask":"paint","x":1}"#).unwrap();
+    assert_eq!(asked, ToRelay::Room(RoomAsk::Unknown));
+    let news = ToClient::parse(r#"{"kind":"room","news":"painted"}"#).unwrap();
+    assert_eq!(news, ToClient::Room(RoomNews::Unknown));
+    let over = ToClient::parse(r#"{"kind":"room","news":"over","why":"weather"}"#).unwrap();
+    assert_eq!(over, ToClient::Room(RoomNews::Over { why: RoomOver::Unknown }));
+}
+
+#[test]
+fn what_is_too_much_about_a_room_is_not_read_and_what_lets_in_is_not_shown() {
+    let ticket = Ticket([1; 73]);
+    for ask in [
+        RoomAsk::Open { passes: 26, lives_s: 90 },
+        RoomAsk::Open { passes: 1, lives_s: 181 },
+        RoomAsk::Draw { by: ticket, passes: 26, lives_s: 90 },
+        RoomAsk::Remove { host: ticket, who: String::new() },
+        RoomAsk::Remove { host: ticket, who: "x".repeat(129) },
+    ] {
+        assert!(matches!(ToRelay::parse(&ToRelay::Room(ask).to_text()), Err(FrameError::TooMuch)));
+    }
+    for news in [
+        RoomNews::Passes { host: None, passes: vec![ticket; 26] },
+        RoomNews::People { who: vec!["x".to_owned(); 257] },
+        entry(0),
+        entry(5),
+    ] {
+        assert!(matches!(ToClient::parse(&ToClient::Room(news).to_text()), Err(FrameError::TooMuch)));
+    }
+    assert_eq!(format!("{:?} {ticket:?}", entry(1)), "Entry(1 urls) <ticket>");
+    assert!(
+        ToRelay::parse(r#"{"kind":"room","ask":"enter","pass":"AAAA"}"#).is_err(),
+        "a ticket has one length"
+    );
+}
+
+fn entry(urls: usize) -> RoomNews {
+    let (token, identity) = ("secret".to_owned(), "x".to_owned());
+    RoomNews::Entry { urls: vec!["wss://x".to_owned(); urls], token, identity, seat: Ticket([2; 73]) }
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn every_corpus_has_a_target_and_every_target_a_program() {
     };
     let mut targets = TARGETS.map(|(name, _)| name.to_owned()).to_vec();
     // Those that know the daemon; their corpora are replayed by the tests of the whole, and of the daemon.
-    targets.extend(["outward", "voice"].map(str::to_owned));
+    targets.extend(["neighbour_dns", "outward", "relay_dns", "room", "voice"].map(str::to_owned));
     targets.sort();
     assert_eq!(names("corpus"), targets);
     assert_eq!(names("fuzz_targets"), targets);

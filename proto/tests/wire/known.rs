@@ -10,13 +10,16 @@ pub(crate) mod decoders;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ahoy_call::group::{Age, Entry, Head, Invited, News, Presence, Start, Statement};
 use ahoy_call::{
-    CancelReason, DeclineReason, Description, EndReason, Epoch, Message, Moment, Opaque, Scope, SdpKind,
+    CallId, CancelReason, DeclineReason, Description, EndReason, Epoch, Message, Moment, Opaque, RoomWord,
+    Scope, SdpKind,
 };
 use ahoy_proto::card::{Card, CardDevice, InboxAt};
 use ahoy_proto::codec;
 use ahoy_proto::envelope::{Body, Envelope, EnvelopeId, Inbox, Token, Ttl};
 use ahoy_proto::frame::{Claim, Nonce, ToClient, ToRelay};
+use ahoy_proto::group::{self, CallCard, Sealer};
 use ahoy_proto::hello::{Hello, HelloKind, Reply, ReplyTo};
 use ahoy_proto::identity::{address, leg_id, peer_id, safety_number};
 use ahoy_proto::neighbour::knock::Knock;
@@ -26,6 +29,7 @@ use ahoy_proto::pair::meeting::{Meeting, Next};
 use ahoy_proto::plate::PlateOver;
 use ahoy_proto::relay_list::{ListKey, Lists, RelayList, Said as ListSaid};
 use ahoy_proto::reliable::{Manner, Reliable};
+use ahoy_proto::words::Words;
 use data_encoding::HEXLOWER;
 use decoders::{handshake_of, known, known_code, meeting, neighbour_key, neighbours, ring};
 use ed25519_dalek::SigningKey;
@@ -87,7 +91,70 @@ pub(crate) fn messages() -> Vec<Message> {
         Message::Cancel { reason: CancelReason::AnsweredElsewhere },
         Message::End { reason: EndReason::Completed },
         Message::State { serial: 2, muted: true, held: false, camera: false, listening: false },
+        Message::Room(RoomWord::Pass(Opaque(b"pass".to_vec()))),
+        Message::Room(RoomWord::Key { serial: 3, key: Opaque(b"key".to_vec()) }),
+        Message::Room(RoomWord::Hears { serial: 4, heard: true }),
     ]
+}
+
+/// What members of a group say: who starts it, and one who joined.
+pub(crate) fn group() -> Vec<Message> {
+    let cards = [1, 2].map(|seed| {
+        let certificate = known(seed).certificate;
+        let inbox = Inbox::from_bytes([seed; 16]);
+        let inboxes = vec![InboxAt { relay: "wss://relay.example".to_owned(), inbox }];
+        CallCard {
+            certificate,
+            inboxes,
+            name: Words::default(),
+            group: Words::default(),
+            token: Token::from_bytes([seed; 16]),
+        }
+    });
+    let ids = [0, 1].map(|at: usize| (cards[at].certificate.leg_id(), cards[at].certificate.peer_id()));
+    let start = Start { call: CallId::from_bytes([7; 16]), leg: ids[0].0, peer: ids[0].1, group: None };
+    let said = |presence, invited: &[Invited], number| Statement {
+        number,
+        presence,
+        invited: invited.to_vec(),
+        removed: vec![],
+        gone: vec![],
+        ended: None,
+        rooms: false,
+    };
+    let (third, joined) = (ahoy_call::PeerId::from_bytes([3; 16]), |at| Presence::Joined { at: Age(at) });
+    let targets = [ids[1].1, third].map(|peer| Invited { peer, devices: 1, at: Age(0) });
+    let mut all = Vec::new();
+    let mut push = |by: usize, statement: Statement, before: &[Entry], invite: bool| {
+        let (author, peer) = ids[by];
+        let own = Entry { author, peer, statement, seal: Opaque(Vec::new()), print: 0 };
+        let entries = [before, std::slice::from_ref(&own)].concat();
+        let head = |it: &Entry| Head {
+            author: it.author,
+            number: it.statement.number,
+            print: it.print,
+            contradicted: false,
+        };
+        let heads = entries.iter().map(head).collect();
+        let news = Box::new(News { start, age: Age(1_500), heads, entries, told: vec![ids[1 - by].0] });
+        let remaining = Duration::from_millis(88_500);
+        let mut message = match invite {
+            true => Message::Invite { remaining, text: Some("the book".to_owned()), instead_of: None, news },
+            false => Message::Log(news),
+        };
+        let device = known(u8::try_from(by).unwrap() + 1).device;
+        group::seal(&mut message, &Sealer { device: &device, card: &cards[by] }).unwrap();
+        let (Message::Invite { news, .. } | Message::Log(news)) = &message else {
+            unreachable!("one of both")
+        };
+        let sealed = news.entries.clone();
+        all.push(message);
+        sealed
+    };
+    let first = push(0, said(joined(0), &targets, 1), &[], true);
+    let second = push(1, said(joined(2_500), &[], 1), &first, false);
+    push(1, said(Presence::Left { joined: Some(Age(2_500)), at: Age(9_000) }, &[], 2), &second[..1], false);
+    all
 }
 
 /// Three packets with a body each, and the acknowledgement of the first and the third.
@@ -222,6 +289,8 @@ pub(crate) fn vectors() -> BTreeMap<&'static str, Value> {
     });
     let messages: Vec<_> =
         messages().iter().map(|it| String::from_utf8(codec::encode(it).unwrap()).unwrap()).collect();
+    let said = |it: &Message| String::from_utf8(codec::encode(it).unwrap()).unwrap();
+    let group_said: Vec<String> = group().iter().map(said).collect();
     let (packets, acknowledgement) = packets();
     let packets = json!({
         "packets": packets.iter().map(|it| hex(it)).collect::<Vec<_>>(),
@@ -238,9 +307,11 @@ pub(crate) fn vectors() -> BTreeMap<&'static str, Value> {
         ("card", card),
         ("session", session),
         ("messages", json!(messages)),
+        ("group", json!(group_said)),
         ("packets", packets),
         ("pairing", pairing),
         ("plates", plates()),
+        ("rooms", crate::rooms::frames()),
         ("neighbour", neighbour()),
     ])
 }
@@ -306,6 +377,7 @@ pub(crate) fn corpora() -> BTreeMap<(&'static str, String), Vec<u8>> {
     let ring = ring();
     put("hello", "ring", ring.encode().unwrap());
     let with_card = Hello { kind: HelloKind::Card(Box::new(card())), ..ring };
+    put("hello", "meet", Hello { kind: HelloKind::Meet, ..ring_with_reply() }.encode().unwrap());
     put("hello", "ring_with_reply", ring_with_reply().encode().unwrap());
     put("hello", "card", with_card.encode().unwrap());
     let reply = Reply { version: 1, revision: 3, features: vec!["dred".to_owned()] };
@@ -314,6 +386,13 @@ pub(crate) fn corpora() -> BTreeMap<(&'static str, String), Vec<u8>> {
     for (n, message) in messages().iter().enumerate() {
         put("message", &format!("{n:02}"), codec::encode(message).unwrap());
     }
+    for (n, message) in group().iter().enumerate() {
+        put("message", &format!("group_{n}"), codec::encode(message).unwrap());
+    }
+    put("message", "group_empty", br#"{"kind":"log","news":{}}"#.to_vec());
+    put("message", "room_key", br#"{"kind":"room-key","serial":-1,"key":""}"#.to_vec());
+    let long = format!(r#"{{"kind":"room-pass","pass":"{}"}}"#, "A".repeat(1_368));
+    put("message", "room_pass", long.into_bytes());
     put("message", "unknown", br#"{"kind":"dance"}"#.to_vec());
     put("message", "trailing", br#"{"kind":"accept"}{}"#.to_vec());
     put("message", "epoch", br#"{"kind":"candidates","epoch":70000,"list":[]}"#.to_vec());

@@ -6,4 +6,5 @@
 
 mod corpus;
 mod known;
+mod rooms;
 mod vectors;

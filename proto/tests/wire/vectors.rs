@@ -7,9 +7,11 @@ use std::path::Path;
 
 use ahoy_proto::card::Card;
 use ahoy_proto::codec;
+use ahoy_proto::frame::{ToClient, ToRelay};
 use ahoy_proto::hello::Hello;
 use ahoy_proto::identity::{DeviceCertificate, parse_address};
 use ahoy_proto::reliable::Reliable;
+use ahoy_proto::room::{RoomAsk, RoomNews};
 use ahoy_proto::session::{Called, Ephemeral};
 use data_encoding::HEXLOWER;
 use serde_json::Value;
@@ -73,6 +75,20 @@ fn a_recorded_session_is_opened_with_the_callee_s_keys_alone() {
 fn recorded_messages_and_packets_are_read() {
     for (text, message) in vector("messages").as_array().unwrap().iter().zip(known::messages()) {
         assert_eq!(codec::decode(text.as_str().unwrap().as_bytes()), Ok(Some(message)));
+    }
+    for (text, message) in vector("group").as_array().unwrap().iter().zip(known::group()) {
+        assert_eq!(codec::decode(text.as_str().unwrap().as_bytes()), Ok(Some(message)));
+    }
+    let rooms = vector("rooms");
+    let lines = |to: &str| rooms[to].as_array().unwrap().clone();
+    for line in lines("to_relay") {
+        let text = line.as_str().unwrap();
+        assert!(matches!(ToRelay::parse(text), Ok(ToRelay::Room(ask)) if ask != RoomAsk::Unknown), "{text}");
+    }
+    for line in lines("to_client") {
+        let text = line.as_str().unwrap();
+        let known = ToClient::parse(text).unwrap();
+        assert!(!matches!(known, ToClient::Unknown | ToClient::Room(RoomNews::Unknown)), "{text}");
     }
     let recorded = vector("packets");
     let mut there = Reliable::default();
