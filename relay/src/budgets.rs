@@ -84,3 +84,9 @@ pub const SHORT_PLATES: usize = 900;
 
 /// Numbers that are held in all.
 pub const PLATES: usize = 9_000;
+
+/// Words about rooms that an address may say in a minute: two hundred people of whom half a dozen calls move into rooms at once.
+pub const ROOM_ASKS_PER_MINUTE: u32 = 200;
+
+/// Used passes that are remembered, none of them longer than a ring: some five hundred a second.
+pub const PASSES: usize = 100_000;

@@ -12,6 +12,10 @@
 //! stun = ["stun:turn.example:3478"]
 //! turn = ["turn:turn.example:3478?transport=udp", "turn:turn.example:3478?transport=tcp", "turns:turn.example:443?transport=tcp"]
 //! turn-secret-file = "/etc/ahoy-relay/turn-secret"
+//! [rooms]
+//! url = "wss://rooms.example"
+//! key-file = "/etc/ahoy-relay/rooms-key"
+//! secret-file = "/etc/ahoy-relay/rooms-secret"
 //! [limits]
 //! connections = 10000
 //! connections-of-address = 1024
@@ -26,10 +30,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ahoy_proto::limits;
+use ahoy_proto::relay_url::RelayUrl;
 use serde::Deserialize;
 
 use crate::crowd::Room;
+use crate::rooms::RoomServer;
 use crate::store::Bounds;
+use crate::token::ApiKey;
 use crate::turn::Ice;
 
 /// What an operator decides.
@@ -42,8 +49,22 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// STUN and TURN servers.
     pub ice: IceTable,
+    /// The server of the rooms.
+    pub rooms: Option<RoomTable>,
     /// How much is kept.
     pub limits: Limits,
+}
+
+/// A LiveKit server, in which calls of many meet.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RoomTable {
+    /// Where phones reach it, and this relay too: `wss://HOST[:PORT]`.
+    pub url: String,
+    /// A file with the name of the secret.
+    pub key_file: PathBuf,
+    /// A file with the secret.
+    pub secret_file: PathBuf,
 }
 
 /// PEM files.
@@ -188,6 +209,12 @@ impl Config {
         if too_many(&config.ice.stun) || too_many(&config.ice.turn) {
             return Err(wrong(text.find("[ice]").unwrap_or(0), "at most 16 servers of each kind"));
         }
+        if let Some(RoomTable { url, .. }) = &config.rooms
+            && RelayUrl::parse(url).is_err()
+        {
+            let sentence = "the server of the rooms is `wss://HOST[:PORT]`, or `ws://` on this machine";
+            return Err(wrong(text.find(url).unwrap_or(0), sentence));
+        }
         Ok(config)
     }
 
@@ -196,6 +223,20 @@ impl Config {
         let secret = self.ice.turn_secret_file.as_deref().map(text).transpose()?;
         let turn_secret = secret.map(|s| s.trim().to_owned()).filter(|s| !s.is_empty());
         Ok(Ice { stun: self.ice.stun.clone(), turn: self.ice.turn.clone(), turn_secret })
+    }
+
+    /// The server of the rooms, with key and secret read from their files.
+    pub fn rooms(&self) -> Result<Option<RoomServer>, ConfigError> {
+        let Some(table) = &self.rooms else { return Ok(None) };
+        let word = |path: &Path| match text(path)?.trim() {
+            "" => {
+                let source = io::Error::new(io::ErrorKind::InvalidData, "it is empty");
+                Err(ConfigError::Unreadable { path: path.to_owned(), source })
+            }
+            word => Ok(word.to_owned()),
+        };
+        let key = ApiKey { key: word(&table.key_file)?, secret: word(&table.secret_file)? };
+        Ok(Some(RoomServer { urls: vec![table.url.clone()], key }))
     }
 }
 
@@ -245,6 +286,8 @@ mod tests {
                 "{wrong}"
             );
         }
+        let wrong = error("[rooms]\nurl = \"ws://rooms.example\"\nkey-file = \"k\"\nsecret-file = \"s\"");
+        assert!(wrong.starts_with("relay.toml: line 2, column 8: the server of the rooms"), "{wrong}");
         assert!(error("[tls]\ncert = \"c\"").contains("missing field `key`"));
         assert!(error("[limits").starts_with("relay.toml: line 1, column 8: "));
     }

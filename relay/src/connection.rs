@@ -28,6 +28,7 @@ use crate::clock;
 use crate::load::{Held, Load, Queue};
 use crate::metered::Metered;
 use crate::pace::Pace;
+use crate::rooms::RoomReport;
 
 /// How long things may take on one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +54,10 @@ impl Default for Timing {
     }
 }
 
-/// What a connection tells the switchboard's owner.
+/// What the switchboard's owner is told, of each connection and of the rooms.
 pub(crate) enum Input {
+    /// The server of the rooms says something.
+    Room(RoomReport),
     /// It says its first word, and waits until its handshake may begin.
     Knocks(ClientId, oneshot::Sender<()>),
     /// The handshake is done.

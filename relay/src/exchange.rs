@@ -25,8 +25,10 @@ use crate::connection::{ClientText, Connection, Input, Said, Timing};
 use crate::crowd::Room;
 use crate::fair::FairQueue;
 use crate::handshakes::Handshakes;
+use crate::livekit;
 use crate::load::{Load, Queue};
 use crate::pace::Paces;
+use crate::rooms::{RoomOrder, RoomReport};
 use crate::settings::Settings;
 use crate::single::Single;
 use crate::sockets::Sockets;
@@ -39,6 +41,7 @@ const INPUTS: usize = 1_024;
 /// The switchboard and all sockets.
 pub(crate) struct Exchange {
     board: Single,
+    rooms: Option<mpsc::Sender<RoomOrder>>,
     tls: Option<TlsAcceptor>,
     timing: Timing,
     queue_bytes: usize,
@@ -49,6 +52,8 @@ pub(crate) struct Exchange {
     goodbyes: BTreeMap<ClientId, AbortHandle>,
     tasks: BTreeMap<Id, ClientId>,
     connections: JoinSet<()>,
+    /// What speaks to the server of the rooms; ends with this.
+    beside: JoinSet<()>,
     inputs: mpsc::Sender<Input>,
     work: FairQueue<Work>,
     paces: Paces,
@@ -82,14 +87,23 @@ enum Work {
 impl Exchange {
     /// With nobody connected, and what its connections will say.
     pub(crate) fn new(seed: [u8; 32], settings: Settings) -> (Self, mpsc::Receiver<Input>) {
-        let Settings { listen: _, tls, ice, limits, timing } = settings;
+        let Settings { listen: _, tls, ice, rooms, limits, timing } = settings;
         let (inputs, receiver) = mpsc::channel(INPUTS);
         let mut board = Single::with_bounds(seed, ice, limits.bounds());
         let sockets = Sockets::for_connections(limits.connections);
         board.set_room(Room { connections: sockets.connections, ..limits.room() });
         board.claim_within(timing.claim_within);
+        board.set_rooms(rooms.clone());
+        let mut beside = JoinSet::new();
+        let rooms = rooms.map(|server| {
+            let (orders, waiting) = mpsc::channel(livekit::ORDERS);
+            beside.spawn(livekit::run(server, waiting, inputs.clone()));
+            orders
+        });
         let exchange = Self {
             board,
+            rooms,
+            beside,
             tls: tls.map(TlsAcceptor::from),
             timing,
             queue_bytes: limits.queue_bytes,
@@ -160,6 +174,10 @@ impl Exchange {
                 let cost = budgets::FRAME + u64::try_from(bytes).unwrap_or(u64::MAX);
                 self.work.push(known.address.wide, client, cost, Work::Hear(said));
                 self.relieve(now);
+            }
+            Input::Room(report) => {
+                let told = self.board.roomed(now, report);
+                self.deliver(now, told);
             }
             Input::Gone(client) => {
                 self.hear_out(now, client);
@@ -241,6 +259,8 @@ impl Exchange {
         for (_, client) in std::mem::take(&mut self.clients) {
             let _gone = client.close.send(CloseCode::GoingAway);
         }
+        // It holds the other end of the inputs, which are waited for.
+        self.beside.abort_all();
         let mut connections = self.connections;
         async move { while connections.join_next().await.is_some() {} }
     }
@@ -269,6 +289,7 @@ impl Exchange {
     }
 
     fn deliver(&mut self, now: Moment, told: Vec<Delivery>) {
+        self.order_rooms(now);
         for Delivery { to, what } in told {
             match what {
                 What::Close(code) => self.close(now, to, code),
@@ -286,6 +307,29 @@ impl Exchange {
             }
         }
         self.relieve(now);
+    }
+
+    /// Passes on what is to be done at the server of the rooms; what finds no place is answered at once.
+    fn order_rooms(&mut self, now: Moment) {
+        for order in self.board.room_orders() {
+            let full = match &self.rooms {
+                Some(rooms) => rooms.try_send(order).err().map(mpsc::error::TrySendError::into_inner),
+                None => Some(order),
+            };
+            let Some(order) = full else { continue };
+            tracing::warn!("the server of the rooms is asked for too much at once");
+            let report = match order {
+                RoomOrder::Create { client, room, passes, lives_s } => {
+                    RoomReport::Created { client, room, passes, lives_s, made: false }
+                }
+                RoomOrder::Delete { client, .. } | RoomOrder::Remove { client, .. } => {
+                    RoomReport::Done { client, done: false }
+                }
+                RoomOrder::People { client, .. } => RoomReport::People { client, who: None },
+            };
+            let told = self.board.roomed(now, report);
+            self.deliver(now, told);
+        }
     }
 
     fn close(&mut self, now: Moment, client: ClientId, code: CloseCode) {

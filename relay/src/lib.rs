@@ -31,11 +31,14 @@ mod mailbag;
 mod output;
 mod plates;
 mod quota;
+pub mod rooms;
 mod shares;
 pub mod single;
 pub mod store;
 pub mod switchboard;
+pub mod tickets;
 pub mod time;
+pub mod token;
 pub mod turn;
 
 #[cfg(feature = "serve")]
@@ -52,6 +55,8 @@ mod exchange;
 mod fair;
 #[cfg(feature = "serve")]
 mod handshakes;
+#[cfg(feature = "serve")]
+mod livekit;
 #[cfg(feature = "serve")]
 mod load;
 #[cfg(feature = "serve")]

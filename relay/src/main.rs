@@ -55,8 +55,14 @@ async fn run(options: Options) -> Result<()> {
         Some(listen) => listen,
         None => USUAL.parse().context("reading the usual address")?,
     };
-    let settings =
-        Settings { listen, tls, ice: config.ice()?, limits: config.limits, timing: Timing::default() };
+    let settings = Settings {
+        listen,
+        tls,
+        ice: config.ice()?,
+        rooms: config.rooms()?,
+        limits: config.limits,
+        timing: Timing::default(),
+    };
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let server = Server::bind(settings)?;

@@ -6,6 +6,7 @@
 use ahoy_proto::frame::{CloseCode, ToClient};
 
 use crate::client_id::ClientId;
+use crate::rooms::RoomOrder;
 use crate::store::Store;
 
 /// What one client gets.
@@ -33,4 +34,6 @@ pub enum Output {
     Client(Delivery),
     /// For the store.
     Store(Store),
+    /// For the server of the rooms.
+    Room(RoomOrder),
 }

@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 
 use crate::config::Limits;
 use crate::connection::Timing;
+use crate::rooms::RoomServer;
 use crate::turn::Ice;
 
 /// How to serve.
@@ -21,6 +22,8 @@ pub struct Settings {
     pub tls: Option<Arc<ServerConfig>>,
     /// STUN and TURN servers.
     pub ice: Ice,
+    /// The server of the rooms, if there is one.
+    pub rooms: Option<RoomServer>,
     /// How much is kept.
     pub limits: Limits,
     /// How long things may take.

@@ -11,6 +11,7 @@ use ahoy_proto::frame::ToRelay;
 
 use crate::client_id::ClientId;
 use crate::crowd::Room;
+use crate::rooms::{RoomOrder, RoomReport, RoomServer};
 use crate::store::{Bounds, Memory};
 use crate::switchboard::{Delivery, Output, Switchboard};
 use crate::time::Moment;
@@ -21,6 +22,7 @@ use crate::turn::Ice;
 pub struct Single {
     board: Switchboard,
     memory: Memory,
+    room_orders: Vec<RoomOrder>,
 }
 
 impl Single {
@@ -31,7 +33,7 @@ impl Single {
 
     /// With less room for lists and mail, or more.
     pub fn with_bounds(seed: [u8; 32], ice: Ice, bounds: Bounds) -> Self {
-        Self { board: Switchboard::new(seed, ice), memory: Memory::new(bounds) }
+        Self { board: Switchboard::new(seed, ice), memory: Memory::new(bounds), room_orders: Vec::new() }
     }
 
     /// How long a new connection may take to claim or send, instead of `limits::CLAIM_WITHIN`.
@@ -42,6 +44,24 @@ impl Single {
     /// How many may be connected.
     pub fn set_room(&mut self, room: Room) {
         self.board.set_room(room);
+    }
+
+    /// Where rooms are.
+    pub fn set_rooms(&mut self, server: Option<RoomServer>) {
+        self.board.set_rooms(server);
+    }
+
+    /// What is to be done at the server of the rooms, since it was asked last.
+    #[must_use]
+    pub fn room_orders(&mut self) -> Vec<RoomOrder> {
+        std::mem::take(&mut self.room_orders)
+    }
+
+    /// That server says something.
+    #[must_use]
+    pub fn roomed(&mut self, now: Moment, report: RoomReport) -> Vec<Delivery> {
+        let out = self.board.roomed(now, report);
+        self.settle(now, out)
     }
 
     /// The calendar, in seconds since the Unix epoch, at `now`.
@@ -113,6 +133,7 @@ impl Single {
         while let Some(output) = open.pop_front() {
             match output {
                 Output::Client(delivery) => told.push(delivery),
+                Output::Room(order) => self.room_orders.push(order),
                 Output::Store(order) => {
                     let reports = self.memory.perform(now, order);
                     let follows: Vec<_> =

@@ -7,6 +7,7 @@
 
 mod mail;
 mod pairing;
+mod rooms;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ use crate::mailbag::Mailbag;
 pub use crate::output::{Delivery, Output, What};
 use crate::plates::Plates;
 use crate::quota::{Quota, Window};
+use crate::rooms::{RoomServer, Rooms};
 use crate::store::{Mail, Store, Stored};
 use crate::time::Moment;
 use crate::turn::{Ice, Minted};
@@ -48,6 +50,7 @@ pub struct Switchboard {
     unix_s_at_zero: u64,
     crowd: Crowd,
     plates: Plates,
+    rooms: Rooms,
     clients: BTreeMap<ClientId, Client>,
     /// Who has to claim or to send again, or has settled, and when.
     due: BTreeSet<(Moment, ClientId)>,
@@ -79,6 +82,7 @@ impl Switchboard {
             unix_s_at_zero: 0,
             crowd: Crowd::default(),
             plates: Plates::default(),
+            rooms: Rooms::default(),
             clients: BTreeMap::new(),
             due: BTreeSet::new(),
             pending: VecDeque::new(),
@@ -93,6 +97,11 @@ impl Switchboard {
     /// How many may be connected.
     pub fn set_room(&mut self, room: Room) {
         self.crowd.set_room(room);
+    }
+
+    /// Where rooms are. Until it is reported that their server answers there are none.
+    pub fn set_rooms(&mut self, server: Option<RoomServer>) {
+        self.rooms.set(server);
     }
 
     /// The calendar, in seconds since the Unix epoch, at `now`.
@@ -202,6 +211,7 @@ impl Switchboard {
             ToRelay::PlateJoin { number } => self.pair(now, client, PlateAsk::Join(number), &mut out),
             ToRelay::PlateSay { body } => self.pair(now, client, PlateAsk::Say(body), &mut out),
             ToRelay::PlateLeave => self.pair(now, client, PlateAsk::Leave, &mut out),
+            ToRelay::Room(ask) => self.room(now, client, ask, &mut out),
             ToRelay::Unknown => {}
         }
         out
@@ -224,8 +234,12 @@ impl Switchboard {
                 }
                 if self.clients.contains_key(&client) {
                     let ice_servers = self.ice_servers(now, client);
-                    say(&mut out, client, ToClient::Welcome { limits: told_limits(), ice_servers });
+                    let limits = told_limits(self.rooms.is_up());
+                    say(&mut out, client, ToClient::Welcome { limits, ice_servers });
                 }
+            }
+            Stored::Redeemed { client, room, outcome } => {
+                self.redeemed(now, client, room, outcome, &mut out);
             }
             Stored::Full { client } => refuse(&mut out, client, None, Why::TooManyTokens),
             Stored::GaveWay { client } => self.close(client, CloseCode::Slow, &mut out),
@@ -356,9 +370,13 @@ impl Switchboard {
     /// One pair of credentials an address and ten minutes, whoever asks and however often.
     fn ice_servers(&mut self, now: Moment, client: ClientId) -> Vec<IceServer> {
         let Some(known) = self.clients.get(&client) else { return Vec::new() };
-        let unix_s = self.unix_s_at_zero.saturating_add(now.micros() / 1_000_000);
+        let unix_s = self.unix_s(now);
         let near = known.address.near;
         self.ice.servers(self.minted.for_address(near, unix_s), near)
+    }
+
+    fn unix_s(&self, now: Moment) -> u64 {
+        self.unix_s_at_zero.saturating_add(now.micros() / 1_000_000)
     }
 
     /// The next unforeseeable bytes of the seed.
@@ -369,7 +387,7 @@ impl Switchboard {
     }
 }
 
-fn told_limits() -> Limits {
+fn told_limits(rooms: bool) -> Limits {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Limits {
         body_bytes: number(limits::BODY_BYTES),
@@ -377,6 +395,7 @@ fn told_limits() -> Limits {
         mailbox: number(limits::MAILBOX_ENTRIES),
         ttl_s: u32::try_from(limits::TTL.as_secs()).unwrap_or(u32::MAX),
         per_minute: limits::CLAIMED_PER_MINUTE,
+        room: if rooms { number(limits::ROOM_PASSES) } else { 0 },
     }
 }
 

@@ -7,6 +7,8 @@
 mod attacks;
 #[path = "serve/rig.rs"]
 mod rig;
+#[path = "serve/rooms.rs"]
+mod rooms;
 
 use std::time::Duration;
 

@@ -9,6 +9,8 @@ mod floods;
 mod pairing;
 #[path = "switchboard/rig.rs"]
 mod rig;
+#[path = "switchboard/rooms.rs"]
+mod rooms;
 
 use std::time::Duration;
 

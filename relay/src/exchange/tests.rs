@@ -37,7 +37,7 @@ async fn what_is_counted_at_accept_is_uncounted_on_every_way_out() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let (listen, limits) = (listener.local_addr().unwrap(), Limits::default());
     let timing = Timing { claim_within: Duration::from_millis(50), ..Timing::default() };
-    let settings = Settings { listen, tls: None, ice: Ice::default(), limits, timing };
+    let settings = Settings { listen, tls: None, ice: Ice::default(), rooms: None, limits, timing };
     let (mut exchange, mut inputs) = Exchange::new([7; 32], settings);
     let get = "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n";
     let keys = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -76,7 +76,8 @@ async fn what_is_counted_at_accept_is_uncounted_on_every_way_out() {
 async fn a_connection_whose_task_is_cut_is_uncounted_too() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let (listen, limits) = (listener.local_addr().unwrap(), Limits::default());
-    let settings = Settings { listen, tls: None, ice: Ice::default(), limits, timing: Timing::default() };
+    let settings =
+        Settings { listen, tls: None, ice: Ice::default(), rooms: None, limits, timing: Timing::default() };
     let (mut exchange, mut inputs) = Exchange::new([7; 32], settings);
     let _socket = TcpStream::connect(listen).await.unwrap();
     let (tcp, from) = listener.accept().await.unwrap();

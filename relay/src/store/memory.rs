@@ -7,6 +7,7 @@ use ahoy_proto::envelope::Inbox;
 
 use super::lists::{Changed, Judged, Lists};
 use super::mail::MailRoom;
+use super::passes::Passes;
 use super::{Mail, Store, Stored};
 use crate::budgets;
 use crate::client_id::ClientId;
@@ -34,6 +35,7 @@ impl Default for Bounds {
 pub struct Memory {
     lists: Lists,
     mail: MailRoom,
+    passes: Passes,
 }
 
 impl Default for Memory {
@@ -46,7 +48,11 @@ impl Memory {
     /// Empty.
     pub fn new(bounds: Bounds) -> Self {
         let Bounds { mail_bytes, inboxes, tokens } = bounds;
-        Self { lists: Lists::new(inboxes, tokens), mail: MailRoom::new(mail_bytes) }
+        Self {
+            lists: Lists::new(inboxes, tokens),
+            mail: MailRoom::new(mail_bytes),
+            passes: Passes::default(),
+        }
     }
 
     /// Carries out one order.
@@ -90,12 +96,16 @@ impl Memory {
                 self.mail.drop_if(inbox, |mail| mail.id == id);
                 Vec::new()
             }
+            Store::Redeem { client, room, number, until } => {
+                vec![Stored::Redeemed { client, room, outcome: self.passes.redeem(number, until) }]
+            }
         }
     }
 
     /// Drops what is over.
     pub fn expire(&mut self, now: Moment) {
         self.mail.expire(now);
+        self.passes.expire(now);
         let mut forgotten = Vec::new();
         self.lists.expire(now, &mut forgotten);
         self.forget(&forgotten);
@@ -103,7 +113,7 @@ impl Memory {
 
     /// When `expire` next has something to do.
     pub fn deadline(&self) -> Option<Moment> {
-        [self.mail.deadline(), self.lists.deadline()].into_iter().flatten().min()
+        [self.mail.deadline(), self.lists.deadline(), self.passes.deadline()].into_iter().flatten().min()
     }
 
     /// Who is here gets it, whether there is room to keep it or not.

@@ -7,11 +7,13 @@
 mod lists;
 mod mail;
 mod memory;
+mod passes;
 
 use ahoy_proto::envelope::{Body, EnvelopeId, Inbox, TokenHash};
 
 use crate::address::Address;
 use crate::client_id::ClientId;
+use crate::tickets::RoomId;
 use crate::time::Moment;
 
 pub use memory::{Bounds, Memory};
@@ -111,6 +113,28 @@ pub enum Store {
         /// Which envelope.
         id: EnvelopeId,
     },
+    /// Somebody comes with a pass, which is good once. Reported by `Redeemed`.
+    Redeem {
+        /// Who.
+        client: ClientId,
+        /// Into which room.
+        room: RoomId,
+        /// Which pass.
+        number: [u8; 16],
+        /// Until when it is good.
+        until: Moment,
+    },
+}
+
+/// What becomes of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redeemed {
+    /// It was not used before.
+    First,
+    /// It was.
+    Again,
+    /// So many are remembered that nobody can tell.
+    NoRoom,
 }
 
 /// What the switchboard is told.
@@ -150,6 +174,15 @@ pub enum Stored {
         mail: Vec<(Place, Mail)>,
         /// There is more than was asked for.
         more: bool,
+    },
+    /// A pass was looked at.
+    Redeemed {
+        /// Whose.
+        client: ClientId,
+        /// Into which room.
+        room: RoomId,
+        /// What becomes of it.
+        outcome: Redeemed,
     },
     /// A list had to give way to others', being the longest of the address that has most: only its beginning is left.
     /// Its owner has to come again.

@@ -43,7 +43,14 @@ pub(crate) struct Relay {
 
 pub(crate) fn settings() -> Settings {
     let limits = Limits::default();
-    Settings { listen: LOOPBACK, tls: None, ice: Ice::default(), limits, timing: Timing::default() }
+    Settings {
+        listen: LOOPBACK,
+        tls: None,
+        ice: Ice::default(),
+        rooms: None,
+        limits,
+        timing: Timing::default(),
+    }
 }
 
 impl Relay {
