@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::digits::Digits;
-use crate::id::{CallId, LegId, PeerId};
+use crate::id::{CallId, GroupId, LegId, MemberId, PeerId};
 use crate::message::{DeclineReason, Scope};
 
 /// A wish of the person, through any client.
@@ -31,6 +31,50 @@ pub enum Command {
         /// Each of the two lets the other see whether they can be reached: there is nothing to hide, and a ring that none of
         /// their devices answers is soon given up.
         both_tell: bool,
+    },
+    /// Call several contacts at once. A group of the same name, or of the same people, that rings or runs already is joined
+    /// instead.
+    StartGroup {
+        /// A fresh random id.
+        call: CallId,
+        /// The named group, if it is one.
+        group: Option<GroupId>,
+        /// Whom: at least one, at most 24, nobody twice.
+        targets: Vec<Callee>,
+        /// How long it rings, 10 to 180 s.
+        lifetime: Duration,
+        /// Shown there while it rings.
+        note: Option<String>,
+        /// Hold the call that has the ear; otherwise a call that is there refuses the start.
+        hold_others: bool,
+    },
+    /// Call one more contact into a conversation: a direct call becomes a group by it. Who is out of it already is called again.
+    Invite {
+        /// Which.
+        call: CallId,
+        /// Whom.
+        whom: Callee,
+        /// How long it rings, 10 to 180 s.
+        lifetime: Duration,
+    },
+    /// Two conversations become one: everybody in `other` is brought into `call`, and `other` ends.
+    Merge {
+        /// The one that stays.
+        call: CallId,
+        /// The one that ends.
+        other: CallId,
+    },
+    /// Enter a group call that runs without us. What has the ear is held.
+    Join {
+        /// Which.
+        call: CallId,
+    },
+    /// Put somebody out of a group call. Who may: [`CallView::host`](crate::CallView::host).
+    Remove {
+        /// Which.
+        call: CallId,
+        /// Whom.
+        member: MemberId,
     },
     /// Take an incoming call.
     Answer {
@@ -67,15 +111,23 @@ pub enum Command {
     },
     /// Hold the conversation that has the ear and take up the one that is held.
     Swap,
-    /// The contact was blocked: every call with it ends, and it learns no more than that.
+    /// The contact was blocked: every direct call with it ends, and it learns no more than that. In a group nothing is heard of
+    /// it, and it hears nothing, now and later.
     Block {
         /// Whom.
         peer: PeerId,
     },
-    /// End a call in whatever state it is.
+    /// The contact is blocked no more. What has ended stays so.
+    Unblock {
+        /// Whom.
+        peer: PeerId,
+    },
+    /// End a call in whatever state it is. Of a group it ends our own part.
     HangUp {
         /// Which.
         call: CallId,
+        /// A group ends for all. Who may: [`CallView::host`](crate::CallView::host).
+        everyone: bool,
     },
     /// End every call. Succeeds with none.
     HangUpAll,
@@ -98,6 +150,15 @@ pub enum Command {
         /// The new value.
         muted: bool,
     },
+}
+
+/// A contact to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callee {
+    /// Who.
+    pub peer: PeerId,
+    /// Their devices, at least one, at most eight.
+    pub devices: Vec<LegId>,
 }
 
 /// What an answer does to the call that has the ear.
@@ -129,4 +190,8 @@ pub enum Refusal {
     OutOfRange,
     /// Too much of what was asked before still waits.
     TooSoon,
+    /// Only who began the group may do that, or who came first once that one has left.
+    NotHost,
+    /// There is no place in the call for one more.
+    RoomFull,
 }

@@ -4,11 +4,12 @@
 //! Must not: do any of it.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::digits::Digits;
-use crate::id::{CallId, Epoch, LegId, PeerId};
+use crate::id::{CallId, Epoch, LegId, MemberId, PeerId};
 use crate::message::{Description, Message, Opaque};
 use crate::time::Moment;
 use crate::view::CallView;
@@ -50,6 +51,13 @@ pub enum Effect {
         /// What to do.
         order: MediaOrder,
     },
+    /// To the port of rooms: where the voices of a group that is no mesh meet.
+    Room {
+        /// The call.
+        call: CallId,
+        /// What to do.
+        order: RoomOrder,
+    },
     /// To the media port: nothing of this call may be open any more, whatever was ordered before. It follows the call's
     /// last `Close`, and does not lean on it.
     EndMedia(CallId),
@@ -68,6 +76,17 @@ pub enum SignalOrder {
     Ring {
         /// The contact that owns the device.
         peer: PeerId,
+        /// Until when it is repeated, from now.
+        lifetime: Duration,
+    },
+    /// Open a session with a member of this group call whom we did not ring: handshake message 1 of kind `meet`, repeated until
+    /// the lifetime ends or message 2 comes. It rings nobody. If one of theirs for the same leg crosses it, that of the higher
+    /// device stands.
+    Meet {
+        /// Who.
+        peer: PeerId,
+        /// What their own entry in the log came with: who they are and where they are reached, for who is no contact.
+        seal: Opaque,
         /// Until when it is repeated, from now.
         lifetime: Duration,
     },
@@ -146,6 +165,49 @@ pub enum MediaOrder {
     Close,
 }
 
+/// An order to the port of rooms. What it makes are opaque to the rules: passes, names and keys.
+///
+/// The sound of a room is ordered as that of a path: of the leg that is this device, in the epoch of [`RoomOrder::Enter`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomOrder {
+    /// Ask our relay for a room. Answered by [`RoomReport::Passes`](crate::RoomReport::Passes) or `NoRoom`, within 10 s.
+    Open {
+        /// So many passes.
+        passes: u8,
+    },
+    /// More passes of the room that we opened, or are in. Answered as [`RoomOrder::Open`].
+    Draw {
+        /// So many.
+        passes: u8,
+    },
+    /// Go in, instead of where we may be. A path of this epoch is prepared, and reports as every path does; our name and key follow
+    /// by [`RoomReport::Key`](crate::RoomReport::Key).
+    Enter {
+        /// Of the stay.
+        epoch: Epoch,
+        /// Good once.
+        pass: Opaque,
+    },
+    /// Who takes part now: nobody else is heard, and of nobody else a voice is asked for but of guests. While it rings here nobody does. Whom nobody knows is put out by who opened the room.
+    Members(BTreeSet<LegId>),
+    /// Who is called, has not answered, and may be in the room already: let be there, its voice asked for, and not heard.
+    Guests(BTreeSet<LegId>),
+    /// What a member or guest has told of its name in the room and of the key of its frames.
+    Key {
+        /// Whose.
+        leg: LegId,
+        /// The same as it was sent.
+        key: Opaque,
+    },
+    /// Seal with another key from now on: somebody came or went. It follows by [`RoomReport::Key`](crate::RoomReport::Key).
+    Renew,
+    /// Go out. It is not reported.
+    Leave {
+        /// The room ends with it, if we opened it.
+        ends: bool,
+    },
+}
+
 /// An entry of a call's event log, with the row as it stands after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -153,6 +215,8 @@ pub struct Record {
     pub at: Moment,
     /// What happened.
     pub fact: Fact,
+    /// To whom of the others in it, where it is about one of them.
+    pub about: Option<MemberId>,
     /// The call after it.
     pub view: CallView,
     /// When it happened by the calendar, where `at` is only when we learned of it. Microseconds since the Unix epoch.
@@ -188,6 +252,20 @@ crate::words! {
         ResumedThere = "resumed-there",
         /// Both called each other: the two calls became this one.
         GlareMerged = "glare-merged",
+        /// It became a group.
+        Grown = "grown",
+        /// Somebody was called into the group.
+        PeerInvited = "peer-invited",
+        /// Somebody takes part.
+        PeerJoined = "peer-joined",
+        /// Somebody said no.
+        PeerDeclined = "peer-declined",
+        /// Somebody takes part no more.
+        PeerLeft = "peer-left",
+        /// Nobody else has been in the group for half a minute.
+        Alone = "alone",
+        /// We entered a group call that we had been out of: the row goes on.
+        Rejoined = "rejoined",
         /// A note told that they had called while we were away.
         Noted = "noted",
         /// The call is over; the view says why.

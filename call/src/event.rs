@@ -32,6 +32,16 @@ pub enum Event {
         /// What our phone does about it.
         policy: RingPolicy,
     },
+    /// Handshake message 1 of kind `meet` was opened: a member of a group call that we know, or knew, opens a session. Dropped by
+    /// [`SignalOrder::Forget`](crate::SignalOrder::Forget) where we do not.
+    Met {
+        /// The call.
+        call: CallId,
+        /// The device.
+        leg: LegId,
+        /// Whose.
+        peer: PeerId,
+    },
     /// A note came in: a contact called while we were away. Ends a knock of that call; does nothing if the call is known
     /// otherwise.
     MissedNote {
@@ -85,6 +95,15 @@ pub enum Event {
         /// What happened.
         report: MediaReport,
     },
+    /// The port of rooms reports of the room of one call.
+    Room {
+        /// The call.
+        call: CallId,
+        /// What happened.
+        report: RoomReport,
+    },
+    /// One of our relays has rooms now, or none has.
+    Rooms(bool),
     /// All that the media port had of a call is gone: it broke, or has ended.
     MediaGone {
         /// The call.
@@ -130,6 +149,26 @@ pub enum MediaReport {
     Failed(MediaFault),
     /// Our microphone gives sound to this call, or there is none that does: we only hear.
     Voice(bool),
+}
+
+/// What happened to a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomReport {
+    /// What was asked for: each lets one device in, once.
+    Passes(Vec<Opaque>),
+    /// None is to be had: what [`RoomOrder::Open`](crate::RoomOrder::Open) or `Draw` asked for, or the way in that a pass leads to.
+    NoRoom,
+    /// Our name in the room and the key of our frames, for the others who take part. Comes again with each new one.
+    Key(Opaque),
+    /// Whether frames of this device's can come by the room: it is in it, we are, and its key is known.
+    Heard {
+        /// Which.
+        leg: LegId,
+        /// Whether they can.
+        heard: bool,
+    },
+    /// The stay is over, and its path with it.
+    Over,
 }
 
 /// Why a path cannot be built.

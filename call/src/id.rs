@@ -40,6 +40,10 @@ id! {
     PeerId, "peer"
 }
 id! {
+    /// A named group: all of its people share the id. 128 random bits, minted by whoever names it.
+    GroupId, "group"
+}
+id! {
     /// One device, ours or a contact's: the digest of a device key. A leg of a call is one remote device.
     /// Of two devices the *lower* yields when both begin a repair (DESIGN: "Repair").
     LegId, "leg"

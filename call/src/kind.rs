@@ -4,7 +4,7 @@
 //! Must not: decide anything; carry what an input says.
 
 use crate::command::Command;
-use crate::event::{Event, MediaReport};
+use crate::event::{Event, MediaReport, RoomReport};
 use crate::message::Message;
 
 macro_rules! kinds {
@@ -47,6 +47,8 @@ kinds! {
         Held,
         /// The path broke and is being mended.
         Reconnecting,
+        /// A group call that runs without us.
+        Outside,
         /// Over, and remembered.
         Ended,
     }
@@ -57,6 +59,16 @@ kinds! {
     Input {
         /// [`Command::Dial`]
         Dial,
+        /// [`Command::StartGroup`]
+        StartGroup,
+        /// [`Command::Invite`]
+        Invite,
+        /// [`Command::Merge`]
+        Merge,
+        /// [`Command::Join`]
+        Join,
+        /// [`Command::Remove`]
+        Remove,
         /// [`Command::Answer`]
         Answer,
         /// [`Command::Decline`]
@@ -71,6 +83,8 @@ kinds! {
         Swap,
         /// [`Command::Block`]
         Block,
+        /// [`Command::Unblock`]
+        Unblock,
         /// [`Command::HangUp`]
         HangUp,
         /// [`Command::HangUpAll`]
@@ -85,12 +99,18 @@ kinds! {
         Tick,
         /// [`Event::Rung`]
         Rung,
+        /// [`Event::Met`]
+        Met,
         /// [`Event::MissedNote`]
         MissedNote,
         /// [`Message::Ready`]
         Ready,
         /// [`Message::Offer`]
         Offer,
+        /// [`Message::Invite`]
+        Invited,
+        /// [`Message::Log`]
+        Log,
         /// [`Message::Description`]
         Description,
         /// [`Message::Candidates`]
@@ -105,6 +125,8 @@ kinds! {
         Cancel,
         /// [`Message::End`]
         End,
+        /// [`Message::Room`]
+        RoomWord,
         /// [`Message::State`]
         State,
         /// [`Event::Carried`]
@@ -127,6 +149,18 @@ kinds! {
         Failed,
         /// [`MediaReport::Voice`]
         Voice,
+        /// [`RoomReport::Passes`]
+        Passes,
+        /// [`RoomReport::NoRoom`]
+        NoRoom,
+        /// [`RoomReport::Key`]
+        RoomKey,
+        /// [`RoomReport::Heard`]
+        HeardByRoom,
+        /// [`RoomReport::Over`]
+        RoomOver,
+        /// [`Event::Rooms`]
+        Rooms,
         /// [`Event::MediaGone`]
         MediaGone,
         /// [`Event::NetworkChanged`]
@@ -140,6 +174,11 @@ impl From<&Command> for Input {
     fn from(command: &Command) -> Self {
         match command {
             Command::Dial { .. } => Self::Dial,
+            Command::StartGroup { .. } => Self::StartGroup,
+            Command::Invite { .. } => Self::Invite,
+            Command::Merge { .. } => Self::Merge,
+            Command::Join { .. } => Self::Join,
+            Command::Remove { .. } => Self::Remove,
             Command::Answer { .. } => Self::Answer,
             Command::Decline { .. } => Self::Decline,
             Command::Silence { .. } => Self::Silence,
@@ -147,6 +186,7 @@ impl From<&Command> for Input {
             Command::Resume { .. } => Self::Resume,
             Command::Swap => Self::Swap,
             Command::Block { .. } => Self::Block,
+            Command::Unblock { .. } => Self::Unblock,
             Command::HangUp { .. } => Self::HangUp,
             Command::HangUpAll => Self::HangUpAll,
             Command::SetMuted { .. } => Self::SetMuted,
@@ -161,10 +201,13 @@ impl From<&Event> for Input {
         match event {
             Event::Tick => Self::Tick,
             Event::Rung { .. } => Self::Rung,
+            Event::Met { .. } => Self::Met,
             Event::MissedNote { .. } => Self::MissedNote,
             Event::Received { message, .. } => match message {
                 Message::Ready { .. } => Self::Ready,
                 Message::Offer { .. } => Self::Offer,
+                Message::Invite { .. } => Self::Invited,
+                Message::Log(_) => Self::Log,
                 Message::Description { .. } => Self::Description,
                 Message::Candidates { .. } => Self::Candidates,
                 Message::Ringing => Self::Rings,
@@ -172,6 +215,7 @@ impl From<&Event> for Input {
                 Message::Decline { .. } => Self::Declined,
                 Message::Cancel { .. } => Self::Cancel,
                 Message::End { .. } => Self::End,
+                Message::Room(_) => Self::RoomWord,
                 Message::State { .. } => Self::State,
             },
             Event::Carried { .. } => Self::Carried,
@@ -186,6 +230,14 @@ impl From<&Event> for Input {
                 MediaReport::Failed(_) => Self::Failed,
                 MediaReport::Voice(_) => Self::Voice,
             },
+            Event::Room { report, .. } => match report {
+                RoomReport::Passes(_) => Self::Passes,
+                RoomReport::NoRoom => Self::NoRoom,
+                RoomReport::Key(_) => Self::RoomKey,
+                RoomReport::Heard { .. } => Self::HeardByRoom,
+                RoomReport::Over => Self::RoomOver,
+            },
+            Event::Rooms(_) => Self::Rooms,
             Event::MediaGone { .. } => Self::MediaGone,
             Event::NetworkChanged => Self::NetworkChanged,
             Event::Stopping => Self::Stopping,

@@ -20,7 +20,7 @@
 //!     effects.into_iter().filter_map(|e| if let Effect::Publish(view) = e { Some(view.state) } else { None }).last()
 //! }
 //!
-//! let mut phone = Phone::new(LegId::from_bytes([1; 16]), Settings::default());
+//! let mut phone = Phone::new(LegId::from_bytes([1; 16]), PeerId::from_bytes([8; 16]), Settings::default());
 //! let (call, ben, desk) = (CallId::from_bytes([7; 16]), PeerId::from_bytes([9; 16]), LegId::from_bytes([2; 16]));
 //! let mut now = Moment::from_micros(1_000_000);
 //! let dial = Command::Dial {
@@ -67,9 +67,11 @@ mod command;
 mod digits;
 mod effect;
 mod event;
+pub mod group;
 mod id;
 mod kind;
 mod message;
+mod parts;
 mod phone;
 #[cfg(any(test, feature = "sample"))]
 mod sample;
@@ -77,13 +79,13 @@ mod time;
 mod view;
 mod words;
 
-pub use command::{Command, Others, Refusal};
+pub use command::{Callee, Command, Others, Refusal};
 pub use digits::{Digit, Digits, GAP, PAUSE, TONE};
-pub use effect::{Effect, Effects, Fact, MediaOrder, Record, Role, SignalOrder, Tracks};
-pub use event::{Event, MediaFault, MediaReport, RingPolicy};
-pub use id::{CallId, Epoch, LegId, MemberId, PeerId};
+pub use effect::{Effect, Effects, Fact, MediaOrder, Record, Role, RoomOrder, SignalOrder, Tracks};
+pub use event::{Event, MediaFault, MediaReport, RingPolicy, RoomReport};
+pub use id::{CallId, Epoch, GroupId, LegId, MemberId, PeerId};
 pub use kind::{Input, PhaseKind};
-pub use message::{CancelReason, DeclineReason, Description, Message, Opaque, Scope, SdpKind};
+pub use message::{CancelReason, DeclineReason, Description, Message, Opaque, RoomWord, Scope, SdpKind};
 pub use phone::{Deadline, Phone, Settings};
 pub use time::Moment;
 pub use view::{

@@ -3,23 +3,15 @@
 //! Lives here: the sealed messages of a call, as values. They may arrive in any order, each at most once.
 //! Must not: know how they are written as bytes, sealed or carried; read a description.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
 
-use crate::id::Epoch;
+use crate::group::News;
+use crate::id::{CallId, Epoch};
+pub use crate::parts::{DeclineReason, Opaque, Scope};
 use crate::view::EndReason;
-
-/// Bytes that the rules carry but never read: a session description or a candidate.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Opaque(pub Vec<u8>);
-
-impl fmt::Debug for Opaque {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{} bytes>", self.0.len())
-    }
-}
 
 crate::words! {
     /// Which half of an offer/answer exchange a description is (RFC 8829).
@@ -41,26 +33,6 @@ pub struct Description {
 }
 
 crate::words! {
-    /// Why a callee does not answer.
-    pub enum DeclineReason {
-        /// The person said no.
-        Declined = "declined",
-        /// Already in a call.
-        Busy = "busy",
-    }
-}
-
-crate::words! {
-    /// For which of the callee's devices a decline speaks.
-    pub enum Scope {
-        /// This one alone: others ring on.
-        ThisDevice = "this-device",
-        /// All of them.
-        Everywhere = "everywhere",
-    }
-}
-
-crate::words! {
     /// Why a caller takes a ring back.
     pub enum CancelReason {
         /// The caller hung up first.
@@ -72,6 +44,27 @@ crate::words! {
         /// Another device of the callee declined for all.
         DeclinedElsewhere = "declined-elsewhere",
     }
+}
+
+/// What members say to each other of the room of their call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomWord {
+    /// A way in, for the receiver alone.
+    Pass(Opaque),
+    /// The sender's name in the room and the key of its frames.
+    Key {
+        /// Rises with each; an older one that comes late is ignored.
+        serial: u32,
+        /// Opaque to the rules.
+        key: Opaque,
+    },
+    /// Whether the sender hears the receiver by the room.
+    Hears {
+        /// Rises with each; an older one that comes late is ignored.
+        serial: u32,
+        /// Whether it does.
+        heard: bool,
+    },
 }
 
 /// One sealed message of a call.
@@ -89,6 +82,19 @@ pub enum Message {
         /// A short note to show while it rings, at most 280 characters.
         text: Option<String>,
     },
+    /// What [`Message::Offer`] is for a direct call, for a group: only then does the callee ring.
+    Invite {
+        /// How much of the ring's lifetime is left when this was sent, by the caller's clock.
+        remaining: Duration,
+        /// A short note to show while it rings, at most 280 characters.
+        text: Option<String>,
+        /// The conversation between the two that goes on in this one: there is nothing to be answered.
+        instead_of: Option<CallId>,
+        /// Who is in it.
+        news: Box<News>,
+    },
+    /// What the sender knows of a group call and the receiver may not.
+    Log(Box<News>),
     /// A session description of one epoch.
     Description {
         /// The path generation it belongs to.
@@ -128,6 +134,8 @@ pub enum Message {
         /// What the sender recorded as the reason.
         reason: EndReason,
     },
+    /// Of the room in which a group call meets.
+    Room(RoomWord),
     /// The sender's flags, whole each time.
     State {
         /// Rises with each such message; an older one that comes late is ignored.

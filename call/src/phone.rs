@@ -1,31 +1,32 @@
 //! The phone: all calls of one person, and what each command and event does to them.
 //!
-//! Lives here: dispatch by call; what a step leaves to be seen.
+//! Lives here: dispatch of events by call; what a step leaves to be seen.
 //! Must not: know what happens inside one call (`call/`).
 
+mod commands;
 mod dial;
 mod ear;
 mod glare;
+mod groups;
 mod notes;
 mod tombs;
 mod verbs;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::call::{Call, Dial, End, Flow, Knock, Out};
-use crate::command::{Command, Refusal};
+use crate::call::{Call, End, Flow, Key, Knock, Out};
+use crate::command::Refusal;
 use crate::effect::{Effect, Effects, MediaOrder};
 use crate::event::{Event, MediaReport};
 use crate::id::{CallId, Epoch, LegId, PeerId};
 use crate::kind::PhaseKind;
 use crate::message::Message;
 use crate::time::Moment;
-use crate::view::{CallView, Direction, EndReason, EndedBy};
-use tombs::{LastVerb, Tombstone};
-use verbs::Found;
+use crate::view::{CallView, EndReason, EndedBy};
+use tombs::Tombstone;
 
 /// Calls of others at most, and conversations at most. A ring beyond is ignored. A dial always has its place: no flood of
 /// rings may keep this person from calling.
@@ -72,11 +73,18 @@ pub struct Deadline {
 #[derive(Clone, Debug)]
 pub struct Phone {
     own: LegId,
+    me: PeerId,
     settings: Settings,
     muted: bool,
     /// By the id under which this person knows them.
     calls: BTreeMap<CallId, Call>,
     tombstones: VecDeque<Tombstone>,
+    /// Whom this person has blocked: nobody of these is heard in a group.
+    blocked: BTreeSet<PeerId>,
+    /// One of our relays has rooms.
+    rooms: bool,
+    /// Groups that we were in and that go on in a call which has not reached us yet; until when that is expected.
+    moving: Vec<(Key, Moment)>,
     /// The latest `now`: time never runs back.
     last: Moment,
 }
@@ -84,24 +92,32 @@ pub struct Phone {
 /// Two phones are equal if they decide alike; when they last decided does not matter.
 impl PartialEq for Phone {
     fn eq(&self, other: &Self) -> bool {
-        let Self { own, settings, muted, calls, tombstones, last: _ } = self;
+        let Self { own, me, settings, muted, calls, tombstones, blocked, rooms, moving, last: _ } = self;
         *own == other.own
+            && *me == other.me
             && *settings == other.settings
             && *muted == other.muted
             && *calls == other.calls
             && *tombstones == other.tombstones
+            && *blocked == other.blocked
+            && *rooms == other.rooms
+            && *moving == other.moving
     }
 }
 
 impl Phone {
-    /// A phone with no calls. `own` is this device as the others see it.
-    pub fn new(own: LegId, settings: Settings) -> Self {
+    /// A phone with no calls. `own` is this device as the others see it, `me` whose it is.
+    pub fn new(own: LegId, me: PeerId, settings: Settings) -> Self {
         Self {
             own,
+            me,
             settings,
             muted: false,
             calls: BTreeMap::new(),
             tombstones: VecDeque::new(),
+            blocked: BTreeSet::new(),
+            rooms: false,
+            moving: Vec::new(),
             last: Moment::default(),
         }
     }
@@ -124,12 +140,12 @@ impl Phone {
 
     /// Whether we are dialing this contact: then it is let through, whatever keeps others away.
     pub fn dials(&self, peer: PeerId) -> bool {
-        self.dialing().is_some_and(|call| call.is_with(peer))
+        self.dialing().is_some_and(|call| call.group().is_none() && call.is_with(peer))
     }
 
     /// The call of this contact that a dial would answer: to dial who rings here is to answer.
     pub fn ringing_from(&self, peer: PeerId) -> Option<CallId> {
-        let mut of = self.calls.values().filter(|call| call.is_with(peer));
+        let mut of = self.calls.values().filter(|call| call.group().is_none() && call.is_with(peer));
         of.find(|call| call.rings_here() || call.is_arriving()).map(Call::id)
     }
 
@@ -165,78 +181,6 @@ impl Phone {
         self.calls.values().flat_map(Call::open_paths).collect()
     }
 
-    /// A person or program asks. May be refused; a refusal changes nothing.
-    pub fn command(&mut self, now: Moment, command: Command) -> Result<Effects, Refusal> {
-        self.pass(now);
-        let before = self.shown();
-        let mut out = Out::new(now);
-        match command {
-            Command::Dial { call, peer, devices, lifetime, note, hold_others, both_tell } => {
-                let dial = Dial { call, own: self.own, peer, devices, lifetime, note, both_tell };
-                self.dial(&mut out, dial, hold_others)?;
-            }
-            Command::Answer { call, others } => self.take(&mut out, call, others)?,
-            Command::Decline { call, reason, scope, text } => match self.find(call)? {
-                Found::Live(live) if live.rings_here() => {
-                    let end = Call::decline(reason, scope, text);
-                    self.change(&mut out, call, |_, _| Some(end));
-                    self.remember(call, LastVerb::Decline);
-                }
-                Found::Live(live) if live.direction() == Direction::Incoming => {
-                    return Err(Refusal::AlreadyHandled);
-                }
-                Found::Live(_) => return Err(Refusal::InvalidState),
-                Found::Ended(tomb) => tomb.late_decline()?,
-            },
-            Command::Silence { call } => match self.find(call)? {
-                Found::Live(live) if live.rings_here() => {
-                    self.change(&mut out, call, |call, _| call.silence());
-                }
-                Found::Live(_) | Found::Ended(_) => return Err(Refusal::InvalidState),
-            },
-            Command::Hold { call } => {
-                self.find_answered(call)?;
-                self.hold(&mut out, call);
-            }
-            Command::Resume { call } => {
-                self.find_answered(call)?;
-                self.resume(&mut out, call)?;
-            }
-            Command::Swap => self.swap(&mut out)?,
-            Command::Block { peer } => self.block(&mut out, peer),
-            Command::HangUp { call } => match self.find(call)? {
-                Found::Live(_) => self.hang_up(&mut out, call),
-                Found::Ended(_) => {}
-            },
-            Command::HangUpAll => {
-                for call in self.ids(Call::is_public) {
-                    self.hang_up(&mut out, call);
-                }
-            }
-            Command::SetMuted { call, muted } => match self.find(call)? {
-                Found::Live(_) => {
-                    let everywhere = self.muted;
-                    self.change(&mut out, call, |call, out| call.mute(out, Some(muted), everywhere));
-                }
-                Found::Ended(_) => return Err(Refusal::InvalidState),
-            },
-            Command::SendTones { call, digits } => match self.find(call)? {
-                Found::Live(live) => {
-                    live.takes_digits(now)?;
-                    self.change(&mut out, call, |call, out| call.send_digits(out, digits));
-                }
-                Found::Ended(_) => return Err(Refusal::InvalidState),
-            },
-            Command::SetAllMuted { muted } => {
-                self.muted = muted;
-                for call in self.ids(|_| true) {
-                    self.change(&mut out, call, |call, out| call.mute(out, None, muted));
-                }
-            }
-        }
-        Ok(self.leave(out, &before))
-    }
-
     /// The world reports. Never fails; a report that no longer applies does nothing.
     pub fn event(&mut self, now: Moment, event: Event) -> Effects {
         if event != Event::Tick {
@@ -248,7 +192,9 @@ impl Phone {
         match event {
             Event::Tick => self.tick(&mut out),
             Event::Rung { call, leg, peer, lifetime, preconnect, callee_offers, policy } => {
-                if !self.knows(call) && leg != self.own {
+                if self.is_group(call) {
+                    self.rung_again(&mut out, call, leg, peer);
+                } else if !self.knows(call) && leg != self.own {
                     self.make_room_for_knock(&mut out, peer);
                     let limit = lifetime.min(self.settings.ring_at_most);
                     let offers = callee_offers && preconnect && self.has_room_for_early_path(call);
@@ -257,6 +203,7 @@ impl Phone {
                     self.calls.insert(call, made);
                 }
             }
+            Event::Met { call, leg, peer } => self.met(&mut out, call, leg, peer),
             Event::MissedNote { call, peer, at_unix_us, why } => {
                 self.give_up_knock(&mut out, call, peer);
                 if !self.knows(call) {
@@ -281,6 +228,17 @@ impl Phone {
             }
             Event::Media { call, leg, epoch, report } => {
                 self.about(&mut out, (call, leg), |call, out| call.media(out, leg, epoch, report));
+            }
+            Event::Room { call, report } => {
+                if let [id] = self.ids(|live| live.wire() == call)[..] {
+                    self.change(&mut out, id, |call, out| call.room_report(out, report));
+                }
+            }
+            Event::Rooms(able) => {
+                self.rooms = able;
+                for call in self.ids(|call| call.group().is_some()) {
+                    self.change(&mut out, call, |call, out| call.set_rooms(out, able));
+                }
             }
             Event::MediaGone { call } => {
                 for id in self.ids(|live| live.wire() == call) {
@@ -346,6 +304,12 @@ impl Phone {
         if let Message::Offer { remaining, text } = message {
             return self.offered(out, id, remaining, text);
         }
+        if matches!(message, Message::Invite { .. }) {
+            return self.invited(out, id, leg, message);
+        }
+        if let Message::Log(news) = &message {
+            self.grow_with(out, id, leg, news);
+        }
         self.change(out, id, |call, out| call.received(out, leg, message));
     }
 
@@ -379,7 +343,19 @@ impl Phone {
     fn change(&mut self, out: &mut Out, id: CallId, input: impl FnOnce(&mut Call, &mut Out) -> Flow) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(end) = input(call, out) else { return };
-        if call.is_knocking() {
+        self.remember_move(out, id, &end);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.outside().is_some() {
+            self.bury_outside(out, id);
+            return;
+        }
+        if call.is_public() {
+            call.say_goodbye(out, &end);
+        }
+        if call.outlives(&end) {
+            call.step_out(out, &end);
+            self.forget_oldest_outside(out);
+        } else if call.is_knocking() {
             // It may never have been: who replays an old message 1 must not leave a missed call.
             self.drop_knock(out, id);
         } else if self.is_shadowed(id, &end) {
@@ -392,6 +368,7 @@ impl Phone {
     /// What a step leaves: every call knows what is beside it, and what is seen of it is published.
     fn leave(&mut self, mut out: Out, before: &[CallView]) -> Effects {
         self.settle_glare(&mut out);
+        self.settle_groups(&mut out);
         self.settle_ear(&mut out);
         for view in self.shown() {
             if !before.contains(&view) {

@@ -6,7 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::id::{CallId, MemberId, PeerId};
+use crate::id::{CallId, GroupId, MemberId, PeerId};
 use crate::time::Moment;
 
 crate::words! {
@@ -62,6 +62,8 @@ crate::words! {
         Canceled = "canceled",
         /// The callee said no.
         Declined = "declined",
+        /// Every target of a group said no.
+        AllDeclined = "all-declined",
         /// The callee was in a call.
         Busy = "busy",
         /// It rang and nobody answered (the caller's word).
@@ -76,6 +78,16 @@ crate::words! {
         Unreachable = "unreachable",
         /// Their phone never rang within the lifetime.
         Unavailable = "unavailable",
+        /// Another call of the same group goes on in its place.
+        Superseded = "superseded",
+        /// Nobody else was left in a group.
+        LastLeft = "last-left",
+        /// There was no place for one more.
+        RoomFull = "room-full",
+        /// The starter of a group put us out.
+        Removed = "removed",
+        /// The starter of a group ended it for all.
+        EndedByHost = "ended-by-host",
         /// No path could be set up in time.
         IceFailed = "ice-failed",
         /// Only a TURN server may carry the sound, and none is known or serves us.
@@ -152,6 +164,10 @@ pub struct Can {
     pub mute: bool,
     /// Hold, or resume if we hold it.
     pub hold: bool,
+    /// Enter it: a group call that runs without us.
+    pub join: bool,
+    /// Call one more person into it.
+    pub invite: bool,
 }
 
 /// How far another person in a call has come.
@@ -171,6 +187,19 @@ pub enum MemberState {
     Left,
 }
 
+impl MemberState {
+    /// The word for it: who rings has been invited, and no more.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Invited | Self::Ringing => "invited",
+            Self::Connecting => "connecting",
+            Self::Joined => "joined",
+            Self::Declined => "declined",
+            Self::Left => "left",
+        }
+    }
+}
+
 /// Another person in a call as outsiders see them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberView {
@@ -182,6 +211,10 @@ pub struct MemberView {
     pub state: MemberState,
     /// They began the call.
     pub starter: bool,
+    /// They may put others out of the group, and end it for all.
+    pub host: bool,
+    /// We blocked them: nothing of theirs is heard, and they hear nothing of ours.
+    pub blocked: bool,
     /// Their microphone is muted.
     pub muted: bool,
     /// They put the call aside.
@@ -200,8 +233,9 @@ impl MemberView {
     /// One who has said nothing yet.
     pub const fn new(id: MemberId, peer: PeerId, state: MemberState) -> Self {
         let (joined, left) = (None, None);
-        let (starter, muted, held, hears_only, camera) = (false, false, false, false, false);
-        Self { id, peer, state, starter, muted, held, hears_only, camera, joined, left }
+        let (starter, host, blocked) = (false, false, false);
+        let (muted, held, hears_only, camera) = (false, false, false, false);
+        Self { id, peer, state, starter, host, blocked, muted, held, hears_only, camera, joined, left }
     }
 }
 
@@ -210,8 +244,14 @@ impl MemberView {
 pub struct CallView {
     /// Which call.
     pub id: CallId,
-    /// How many it is between.
+    /// How many it is between. A direct call may become a group, never the other way.
     pub kind: CallKind,
+    /// The named group that it is of.
+    pub group: Option<GroupId>,
+    /// We may put others out of the group, and end it for all: we began it, or came first of those who are left.
+    pub host: bool,
+    /// Nobody else has been in the group for half a minute. It ends at `deadline`.
+    pub alone: bool,
     /// Whom it began with.
     pub peer: PeerId,
     /// The others in it, in the order of their coming: one in a direct call.

@@ -70,13 +70,13 @@ mod tests {
         let published = [
             "incoming outgoing",
             "dialing alerting incoming waiting connecting active held reconnecting disconnected",
-            "completed canceled declined busy no-answer missed answered-elsewhere declined-elsewhere unreachable unavailable \
-             ice-failed no-turn negotiation-failed media-failed connection-lost signaling-failed security-failed shutdown interrupted \
+            "completed canceled declined all-declined busy no-answer missed answered-elsewhere declined-elsewhere unreachable \
+             unavailable superseded last-left room-full removed ended-by-host ice-failed no-turn negotiation-failed media-failed connection-lost signaling-failed security-failed shutdown interrupted \
              internal",
             "local remote network policy",
             "answered missed declined busy no-answer unavailable canceled failed elsewhere interrupted",
             "dialed offered ringing-there ringing-here answered connected path-lost path-restored held resumed held-there \
-             resumed-there glare-merged noted ended",
+             resumed-there glare-merged grown peer-invited peer-joined peer-declined peer-left alone rejoined noted ended",
             "offer answer",
             "declined busy",
             "this-device everywhere",

@@ -18,6 +18,8 @@ pub(crate) struct End {
     pub(crate) tell: Tell,
     /// Devices that never rang get a note of a call in vain.
     pub(super) note: bool,
+    /// A group ends for everybody.
+    pub(super) for_all: bool,
 }
 
 /// What the other side hears of it.
@@ -33,11 +35,11 @@ pub(crate) enum Tell {
 
 impl End {
     pub(crate) fn quiet(reason: EndReason, by: EndedBy) -> Self {
-        Self { reason, by, tell: Tell::Nothing, note: true }
+        Self { reason, by, tell: Tell::Nothing, note: true, for_all: false }
     }
 
     pub(crate) fn told(reason: EndReason, by: EndedBy) -> Self {
-        Self { reason, by, tell: Tell::Word, note: true }
+        Self { reason, by, tell: Tell::Word, note: true, for_all: false }
     }
 
     /// Their side ended it, or the network between us did and they were the first to see it.
@@ -48,6 +50,11 @@ impl End {
 
     pub(crate) fn without_note(self) -> Self {
         Self { note: false, ..self }
+    }
+
+    pub(crate) fn for_all(self) -> Self {
+        let reason = if self.reason == EndReason::Completed { EndReason::EndedByHost } else { self.reason };
+        Self { for_all: true, reason, ..self }
     }
 }
 
@@ -65,7 +72,8 @@ impl Call {
 
     /// What an answered call ends for when somebody hangs up: without a word heard there was no conversation.
     pub(super) fn hung_up_for(&self) -> EndReason {
-        if self.connected.is_some() { EndReason::Completed } else { EndReason::Canceled }
+        let alone = self.left_for().filter(|_| self.connected.is_some());
+        alone.unwrap_or(if self.connected.is_some() { EndReason::Completed } else { EndReason::Canceled })
     }
 
     /// Ends the call: tells the others, takes the paths down, writes the last record. Returns the final view.
@@ -75,10 +83,12 @@ impl Call {
             self.record(out, Fact::Offered);
         }
         self.leave_notes(out, &end);
-        let (answered, caller) = (self.answered.is_some(), self.is_caller());
+        let (answered, caller, group) = (self.answered.is_some(), self.is_caller(), self.group.is_some());
         for leg in self.legs_mut() {
             let word = match &end.tell {
                 Tell::Nothing => None,
+                // Its log has said so.
+                Tell::Word | Tell::Decline { .. } if group => None,
                 Tell::Decline { reason, scope, text } => {
                     Some(Message::Decline { reason: *reason, scope: *scope, text: text.clone() })
                 }
@@ -94,9 +104,10 @@ impl Call {
             }
             leg.close(out);
         }
+        self.leave_room(out, end.for_all);
         out.order(Effect::EndMedia(self.wire));
         self.serial += 1;
-        let members = self.members.iter().map(|(id, member)| member.last_view(*id, out.now)).collect();
+        let members = self.last_members(out.now);
         let view = CallView {
             members,
             state: State::Disconnected,
@@ -119,7 +130,8 @@ impl Call {
 
     /// Who called in vain leaves a note with each device that is not known to have rung.
     fn leave_notes(&self, out: &mut Out, end: &End) {
-        if !self.is_caller() || !end.note || self.answered.is_some() || end.reason == EndReason::Declined {
+        let declined = matches!(end.reason, EndReason::Declined | EndReason::AllDeclined);
+        if !self.is_caller() || !end.note || self.answered.is_some() || declined {
             return;
         }
         for member in self.members.values() {
@@ -163,8 +175,10 @@ pub(crate) fn outcome(direction: Direction, answered: bool, connected: bool, rea
         return Outcome::Canceled;
     }
     match (direction, reason) {
-        (_, EndReason::AnsweredElsewhere | EndReason::DeclinedElsewhere) => Outcome::Elsewhere,
-        (_, EndReason::Declined) => Outcome::Declined,
+        (_, EndReason::AnsweredElsewhere | EndReason::DeclinedElsewhere | EndReason::Superseded) => {
+            Outcome::Elsewhere
+        }
+        (_, EndReason::Declined | EndReason::AllDeclined) => Outcome::Declined,
         (
             _,
             EndReason::IceFailed | EndReason::NoTurn | EndReason::NegotiationFailed | EndReason::MediaFailed,

@@ -7,10 +7,13 @@ use alloc::vec::Vec;
 
 use crate::call::{Call, Flow, Member, Out, Phase};
 use crate::effect::{Fact, MediaOrder, Tracks};
+use crate::id::LegId;
 use crate::message::Message;
 
 /// So often in a call a member's holding is written down. It is acted on all the same.
 const HOLDS_THERE: u8 = 100;
+/// And so often their coming and going.
+pub(super) const NOTES_OF_A_MEMBER: u8 = 100;
 
 /// What this person says and hears of a call, in every phase.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,7 @@ impl Call {
             for member in self.members.values() {
                 member.tell_media(out, MediaOrder::SetMuted(muted));
             }
+            self.tell_stay(out, MediaOrder::SetMuted(muted));
             self.send_state(out);
         }
         None
@@ -73,6 +77,7 @@ impl Call {
         for member in self.members.values().filter(|member| !member.holds_us()) {
             member.tell_media(out, MediaOrder::SetHeld(held));
         }
+        self.tell_stay(out, MediaOrder::SetHeld(held));
         self.step(out, if held { Fact::Held } else { Fact::Resumed });
         self.send_state(out);
         None
@@ -103,17 +108,35 @@ impl Call {
     }
 
     pub(super) fn send_state(&mut self, out: &mut Out) {
-        let Phase::Live(live) = &mut self.phase else { return };
+        let Some(state) = self.state_message() else { return };
+        for leg in self.members.values().filter_map(Member::chosen) {
+            leg.send(out, state.clone());
+        }
+    }
+
+    /// Our flags, for one who has joined now. Nothing where they are as one expects.
+    pub(super) fn tell_state(&mut self, out: &mut Out, on: LegId) {
+        let held = self.held().is_some();
+        let plain = !self.ours.is_muted() && !held && !self.ours.hears_only;
+        let spoken = matches!(&self.phase, Phase::Live(live) if live.said > 0);
+        if plain && !spoken {
+            return;
+        }
+        let Some(state) = self.state_message() else { return };
+        if let Some(leg) = self.legs().find(|leg| leg.id == on) {
+            leg.send(out, state);
+        }
+    }
+
+    fn state_message(&mut self) -> Option<Message> {
+        let Phase::Live(live) = &mut self.phase else { return None };
         live.said += 1;
-        let state = Message::State {
+        Some(Message::State {
             serial: live.said,
             muted: self.ours.is_muted(),
             held: live.held.is_some(),
             camera: false,
             listening: self.ours.hears_only,
-        };
-        for leg in self.members.values().filter_map(Member::chosen) {
-            leg.send(out, state.clone());
-        }
+        })
     }
 }

@@ -86,6 +86,18 @@ pub(super) enum Arrival {
 }
 
 impl Incoming {
+    /// Called again into a group. No path is made before an answer: the call is known.
+    pub(super) fn again(now: Moment, limit: Duration) -> Self {
+        Self {
+            stage: Arrival::Parked { decide_at: None },
+            give_up: now + limit,
+            limit,
+            early: Early::Nothing,
+            policy: RingPolicy::Normal,
+            beside: false,
+        }
+    }
+
     pub(super) fn deadline(&self) -> Moment {
         let sooner = match self.stage {
             Arrival::Knocking | Arrival::Ringing { .. } | Arrival::Parked { decide_at: None } => {
@@ -166,7 +178,7 @@ impl Call {
     fn parked(&mut self) -> Option<&mut Option<Moment>> {
         match &mut self.phase {
             Phase::Incoming(Incoming { stage: Arrival::Parked { decide_at }, .. }) => Some(decide_at),
-            Phase::Incoming(_) | Phase::Outgoing(_) | Phase::Live(_) => None,
+            Phase::Incoming(_) | Phase::Outgoing(_) | Phase::Live(_) | Phase::Outside(_) => None,
         }
     }
 
@@ -219,7 +231,10 @@ impl Call {
     /// Our phone rings.
     pub(super) fn ring(&mut self, out: &mut Out) {
         let Phase::Incoming(it) = &mut self.phase else { return };
-        it.stage = Arrival::Ringing { due_to_answer: it.policy == RingPolicy::AutoAnswer };
+        // A group never answers by a rule of the contact; by itself it does where the people talk already.
+        let answers = self.group.as_ref().map(|group| group.answers);
+        let due_to_answer = answers.unwrap_or(it.policy == RingPolicy::AutoAnswer);
+        it.stage = Arrival::Ringing { due_to_answer };
         self.ringing = Some(out.now);
         self.step(out, Fact::RingingHere);
         for leg in self.legs() {
@@ -243,6 +258,9 @@ impl Call {
 
     /// The person answers, or the contact's rule does.
     pub(crate) fn answer(&mut self, out: &mut Out, by_itself: bool) -> Flow {
+        if self.group.is_some() {
+            return self.enter(out, by_itself);
+        }
         self.ringing.get_or_insert(out.now);
         self.answered = Some(out.now);
         self.legs_mut().for_each(|leg| leg.stage = Stage::Chosen);
@@ -271,7 +289,7 @@ impl Call {
     }
 
     /// The caller took the ring back. What was our own call before it became theirs was not missed by anybody.
-    fn canceled(&self, reason: CancelReason) -> End {
+    pub(super) fn canceled(&self, reason: CancelReason) -> End {
         let vain = match self.direction {
             Direction::Incoming => EndReason::Missed,
             Direction::Outgoing => EndReason::Canceled,

@@ -6,7 +6,7 @@
 use core::time::Duration;
 
 use crate::call::live::Sound;
-use crate::call::{Call, Flow, Member, Out, Phase};
+use crate::call::{Call, Flow, Leg, Member, Out, Phase};
 use crate::command::Refusal;
 use crate::digits::{Digit, Digits};
 use crate::effect::MediaOrder;
@@ -20,8 +20,7 @@ impl Call {
     /// Why digits would be refused now: they go where the voice goes, and only so many may wait.
     pub(crate) fn takes_digits(&self, now: Moment) -> Result<(), Refusal> {
         let Phase::Live(live) = &self.phase else { return Err(Refusal::InvalidState) };
-        let held = live.held.is_some() || self.members.values().all(Member::holds_us);
-        if held || live.sound != Sound::Flows {
+        if live.held.is_some() || live.sound != Sound::Flows || self.hearer().is_none() {
             return Err(Refusal::InvalidState);
         }
         if live.digits_until.since(now) > WAIT { Err(Refusal::TooSoon) } else { Ok(()) }
@@ -31,10 +30,18 @@ impl Call {
     pub(crate) fn send_digits(&mut self, out: &mut Out, digits: Digits) -> Flow {
         let Phase::Live(live) = &mut self.phase else { return None };
         live.digits_until = live.digits_until.max(out.now) + digits.lasts();
-        // They go in place of our voice, and that is the same for all members: one order is enough.
-        if let Some(member) = self.members.values().find(|member| member.state == MemberState::Joined) {
-            member.tell_media(out, MediaOrder::SendDigits(digits));
+        // They go in place of our voice, and that is the same for all members: one order is enough, for a path or for the room.
+        let order = MediaOrder::SendDigits(digits);
+        match self.hearer() {
+            Some(member) if member.chosen().is_some_and(Leg::carries) => member.tell_media(out, order),
+            Some(_) => self.tell_stay(out, order),
+            None => {}
         }
         None
+    }
+
+    /// Somebody who hears what we say.
+    fn hearer(&self) -> Option<&Member> {
+        self.members.values().find(|member| member.state == MemberState::Joined && !member.holds_us())
     }
 }

@@ -11,7 +11,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::call::Out;
+use crate::call::{Out, Words};
 use crate::effect::{Effect, MediaOrder, Role, SignalOrder};
 use crate::id::{CallId, Epoch, LegId};
 use crate::message::{Description, Message, Opaque};
@@ -25,6 +25,8 @@ const OVERLAP: Duration = Duration::from_secs(2);
 /// Waits between repairs that did not help.
 const WAITS: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
+/// A path between two of a group is up in this time, or is begun anew.
+const COMES_UP: Duration = Duration::from_secs(5);
 /// At most so many repairs begin in any minute, and so many more because our network changed: a network that flaps must
 /// not use up what a real break needs.
 const REPAIRS_A_MINUTE: usize = 6;
@@ -74,10 +76,14 @@ pub(crate) struct Leg {
     pub(crate) stage: Stage,
     pub(crate) path: Path,
     pub(crate) said: Said,
+    /// What was said of the room.
+    pub(crate) room: Words,
     /// Every epoch that was prepared and not closed. What has no part any more is closed at once, see `sweep`.
     open: BTreeSet<Epoch>,
     /// The newest epoch, building or up.
     current: Option<Epoch>,
+    /// The newest that there was when all were taken down: numbers are not used again.
+    past: Option<Epoch>,
     /// We made the offer of the current epoch.
     offerer: bool,
     /// The newest epoch that was up and is not lost.
@@ -111,8 +117,10 @@ impl Leg {
             stage,
             path: Path::None,
             said: Said::default(),
+            room: Words::default(),
             open: BTreeSet::new(),
             current: None,
+            past: None,
             offerer: false,
             standing: None,
             closing: None,
@@ -129,6 +137,11 @@ impl Leg {
             moved: Vec::new(),
             answered: Vec::new(),
         }
+    }
+
+    /// Whether it rings there.
+    pub(crate) fn rings(&self) -> bool {
+        self.stage == Stage::Ringing
     }
 
     /// Whether a person there may have heard nothing of the call.
@@ -158,6 +171,16 @@ impl Leg {
         }
     }
 
+    /// Whether sound can flow on some path.
+    pub(crate) fn carries(&self) -> bool {
+        self.standing.is_some()
+    }
+
+    /// Whether it has a path, in whatever state.
+    pub(crate) fn has_path(&self) -> bool {
+        self.current.is_some() || !self.open.is_empty() || self.waiting.is_some()
+    }
+
     pub(crate) fn is_current(&self, epoch: Epoch) -> bool {
         self.current == Some(epoch)
     }
@@ -185,8 +208,19 @@ impl Leg {
 
     /// Begins the first path with our offer. Does nothing when there is one.
     pub(crate) fn begin(&mut self, out: &mut Out) {
-        if self.current.is_none() {
-            self.offer(out, Epoch::first(self.own, self.id));
+        let first = match self.past {
+            None => Some(Epoch::first(self.own, self.id)),
+            Some(past) => past.next(self.own, self.id),
+        };
+        if let Some(first) = first.filter(|_| self.current.is_none()) {
+            self.offer(out, first);
+        }
+    }
+
+    /// What does not come up is begun anew: their end may have gone, or come when they had no part in the call.
+    pub(crate) fn insist(&mut self, out: &Out) {
+        if self.path == Path::Building {
+            self.retry.get_or_insert(out.now + COMES_UP);
         }
     }
 
@@ -299,6 +333,7 @@ impl Leg {
 
     /// Takes every generation down.
     pub(crate) fn close(&mut self, out: &mut Out) {
+        self.past = self.past.max(self.current);
         (self.current, self.standing, self.closing) = (None, None, None);
         self.sweep(out);
         self.path = Path::None;
@@ -355,7 +390,7 @@ impl Leg {
 }
 
 /// How many of these lie in the last minute; the others are forgotten.
-fn within_a_minute(moments: &mut Vec<Moment>, now: Moment) -> usize {
+pub(crate) fn within_a_minute(moments: &mut Vec<Moment>, now: Moment) -> usize {
     moments.retain(|at| now.since(*at) < A_MINUTE);
     moments.len()
 }

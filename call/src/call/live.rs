@@ -102,6 +102,10 @@ impl Call {
     /// No path to this member carries sound any more. If nobody else is heard either, the microphone is closed, and the call
     /// ends unless that is mended within the window.
     pub(super) fn silent(&mut self, out: &mut Out, on: LegId) {
+        if self.group.is_some() {
+            // Its settling says what that comes to.
+            return self.falls_silent(out, on);
+        }
         let Some(member) = self.talks_on(on) else { return };
         member.state = MemberState::Connecting;
         let heard = self.members.values().any(|member| member.state == MemberState::Joined);

@@ -19,7 +19,7 @@ use crate::view::{EndReason, MemberState, MemberView};
 pub(crate) struct Member {
     pub(crate) peer: PeerId,
     /// They began the call, for this person.
-    starter: bool,
+    pub(crate) starter: bool,
     pub(crate) state: MemberState,
     /// Their devices that are in it.
     pub(crate) legs: BTreeMap<LegId, Leg>,
@@ -27,9 +27,14 @@ pub(crate) struct Member {
     pub(crate) unrung: Vec<LegId>,
     /// The strongest word of devices that are out.
     pub(crate) word: EndReason,
-    joined: Option<Moment>,
+    pub(crate) joined: Option<Moment>,
+    pub(crate) left: Option<Moment>,
     /// How often their holding was written down.
     pub(crate) holds: u8,
+    /// How often their coming and going was.
+    pub(crate) notes: u8,
+    /// A session of theirs is open, and they have no place in the call yet.
+    pub(crate) hidden: bool,
 }
 
 impl Member {
@@ -43,7 +48,10 @@ impl Member {
             unrung: Vec::new(),
             word: EndReason::Unavailable,
             joined: None,
+            left: None,
             holds: 0,
+            notes: 0,
+            hidden: false,
         }
     }
 
@@ -98,6 +106,7 @@ impl Member {
         let view = MemberView {
             starter: self.starter,
             joined: self.joined,
+            left: self.left,
             ..MemberView::new(id, self.peer, self.state)
         };
         let Some(said) = self.chosen().map(|leg| leg.said) else { return view };

@@ -5,6 +5,7 @@
 
 mod end;
 mod flags;
+mod group;
 mod incoming;
 mod keypad;
 mod leg;
@@ -22,13 +23,14 @@ use core::time::Duration;
 
 use crate::effect::{Effect, Effects, Fact, Record, SignalOrder};
 use crate::id::{CallId, LegId, MemberId, PeerId};
-use crate::message::{CancelReason, Message};
+use crate::message::{CancelReason, Message, RoomWord};
 use crate::time::Moment;
 use crate::view::{CallKind, CallView, Direction, EndReason, EndedBy};
 
 pub(crate) use end::End;
 use end::is_failure;
 use flags::Ours;
+pub(crate) use group::{ALONE_FOR, Group, GroupDial, House, Key, MESH, Outside, ROOM, Words};
 use incoming::Incoming;
 pub(crate) use incoming::{Around, Knock};
 pub(crate) use leg::{Leg, Path, Said, Stage};
@@ -63,7 +65,14 @@ impl Out {
     }
 
     pub(crate) fn record_at(&mut self, fact: Fact, view: CallView, at_unix_us: Option<i64>) {
-        self.records.push(Effect::Record(Box::new(Record { at: self.now, fact, view, at_unix_us })));
+        let (at, about) = (self.now, None);
+        self.records.push(Effect::Record(Box::new(Record { at, fact, about, view, at_unix_us })));
+    }
+
+    /// A fact about one of the others.
+    fn record_about(&mut self, fact: Fact, member: MemberId, view: CallView) {
+        let (at, about, at_unix_us) = (self.now, Some(member), None);
+        self.records.push(Effect::Record(Box::new(Record { at, fact, about, view, at_unix_us })));
     }
 
     pub(crate) fn into_effects(self) -> Effects {
@@ -83,6 +92,8 @@ pub(crate) enum Phase {
     Incoming(Incoming),
     /// Somebody answered, here or there.
     Live(Live),
+    /// A group call that runs without us.
+    Outside(Outside),
 }
 
 /// One call of this phone.
@@ -92,6 +103,8 @@ pub(crate) struct Call {
     /// The id by which the legs know it: another one after a merge.
     wire: CallId,
     kind: CallKind,
+    /// What it has beside its members if it is between several.
+    group: Option<Box<Group>>,
     /// Who began it, for this person.
     direction: Direction,
     phase: Phase,
@@ -117,17 +130,30 @@ pub(crate) type Flow = Option<End>;
 impl Call {
     /// A call with this one person.
     fn new(id: CallId, member: Member, phase: Phase, ours: Ours, now: Moment, window: Duration) -> Self {
+        Self::with(id, Vec::from([member]), phase, ours, now, window)
+    }
+
+    /// A call with these people, at least one.
+    fn with(
+        id: CallId,
+        members: Vec<Member>,
+        phase: Phase,
+        ours: Ours,
+        now: Moment,
+        window: Duration,
+    ) -> Self {
         let direction = match phase {
             Phase::Incoming(_) => Direction::Incoming,
-            Phase::Outgoing(_) | Phase::Live(_) => Direction::Outgoing,
+            Phase::Outgoing(_) | Phase::Live(_) | Phase::Outside(_) => Direction::Outgoing,
         };
         Self {
             id,
             wire: id,
             kind: CallKind::Direct,
+            group: None,
             direction,
             phase,
-            members: BTreeMap::from([(MemberId::FIRST, member)]),
+            members: (MemberId::FIRST.0..).map(MemberId).zip(members).collect(),
             ours,
             left: Vec::new(),
             serial: 1,
@@ -179,24 +205,30 @@ impl Call {
             Phase::Outgoing(it) => Some(it.deadline()),
             Phase::Incoming(it) => Some(it.deadline()),
             Phase::Live(it) => it.give_up(),
+            Phase::Outside(_) => None,
         };
         let legs = self.legs().filter_map(Leg::deadline);
-        legs.chain(phase).min().unwrap_or(Moment::from_micros(u64::MAX))
+        legs.chain(phase).chain(self.group_deadline()).min().unwrap_or(Moment::from_micros(u64::MAX))
     }
 
     /// What is due at `out.now`.
     pub(crate) fn tick(&mut self, out: &mut Out) -> Flow {
         self.legs_mut().for_each(|leg| leg.tick(out));
         self.settle_holds_there(out);
-        match self.phase {
+        let end = match self.phase {
             Phase::Outgoing(_) => self.tick_outgoing(out),
             Phase::Incoming(_) => self.tick_incoming(out),
-            Phase::Live(_) => self.tick_live(out),
-        }
+            Phase::Live(_) if self.group.is_none() => self.tick_live(out),
+            Phase::Live(_) | Phase::Outside(_) => None,
+        };
+        if end.is_none() { self.tick_group(out) } else { end }
     }
 
     /// A sealed message of one of the devices of this call, other than message 3.
     pub(crate) fn received(&mut self, out: &mut Out, from: LegId, message: Message) -> Flow {
+        if self.group.is_some() {
+            return self.group_received(out, from, message);
+        }
         // Before message 3 they may not learn where we are, nor for a call that is not to be: their offer waits.
         let may_answer = !matches!(self.phase, Phase::Incoming(_)) || self.may_speak_early();
         let (dialed, answered) = (self.is_dialed(), self.is_answered());
@@ -219,6 +251,7 @@ impl Call {
                 leg.said.hear(Said { serial, muted, camera, hears_only, wants_held, ..Said::default() });
                 self.settle_holds_there(out);
             }
+            Message::Room(RoomWord::Pass(pass)) if !dialed && !answered => leg.gives_pass(out.now, pass),
             Message::Ready { offers } if dialed => self.ready(out, from, offers),
             Message::Ringing if dialed => self.rings_at(out, from),
             Message::Accept if dialed => self.choose(out, from),
@@ -230,17 +263,22 @@ impl Call {
                 return match self.phase {
                     Phase::Outgoing(_) => self.ended_there(out, from, reason),
                     Phase::Incoming(_) => Some(self.given_up()),
-                    Phase::Live(_) => {
-                        Some(End::heard(if is_failure(reason) { reason } else { self.hung_up_for() }))
+                    Phase::Live(_) | Phase::Outside(_) => {
+                        // It goes on in another call, or it broke; else they hung up.
+                        let told = is_failure(reason) || reason == EndReason::Superseded;
+                        Some(End::heard(if told { reason } else { self.hung_up_for() }))
                     }
                 };
             }
             Message::Ready { .. }
+            | Message::Room(_)
             | Message::Ringing
             | Message::Accept
             | Message::Decline { .. }
             | Message::Cancel { .. }
-            | Message::Offer { .. } => {}
+            | Message::Offer { .. }
+            | Message::Invite { .. }
+            | Message::Log(_) => {}
         }
         None
     }
@@ -248,22 +286,25 @@ impl Call {
     /// The daemon of a device came back and no longer knows this call.
     pub(crate) fn bye(&mut self, out: &mut Out, from: LegId) -> Flow {
         match self.phase {
+            Phase::Outgoing(_) | Phase::Live(_) if self.group.is_some() => self.member_lost(out, from, true),
             Phase::Outgoing(_) => self.leg_gone(out, from, EndReason::Unavailable),
             Phase::Incoming(_) => Some(End::quiet(EndReason::Missed, EndedBy::Remote)),
             Phase::Live(_) => {
                 let lost = || End::quiet(EndReason::ConnectionLost, EndedBy::Remote);
                 (self.chosen() == Some(from)).then(lost)
             }
+            Phase::Outside(_) => None,
         }
     }
 
     /// The session of a device can carry nothing more. A ring, a path that is up, or the window outlives it.
     pub(crate) fn undeliverable(&mut self, out: &mut Out, leg: LegId) -> Flow {
         match self.phase {
+            Phase::Outgoing(_) | Phase::Live(_) if self.group.is_some() => self.member_lost(out, leg, false),
             Phase::Outgoing(_) => self.cut_off(out, leg),
             Phase::Incoming(_) if self.rings_here() => None,
             Phase::Incoming(_) => Some(End::quiet(EndReason::Missed, EndedBy::Network)),
-            Phase::Live(_) => None,
+            Phase::Live(_) | Phase::Outside(_) => None,
         }
     }
 

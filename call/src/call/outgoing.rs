@@ -54,8 +54,20 @@ enum Reach {
 }
 
 impl Outgoing {
+    /// From now on for so long.
+    pub(super) fn new(now: Moment, lifetime: Duration, both_tell: bool) -> Self {
+        Self { give_up: now + lifetime, reach: Reach::Nowhere { carried_by: now + REACH_WITHIN, both_tell } }
+    }
+
     pub(super) fn rings(&self) -> bool {
         self.reach == Reach::Rings
+    }
+
+    /// A device of theirs has our ring.
+    pub(super) fn heard(&mut self) {
+        if self.reach != Reach::Rings {
+            self.reach = Reach::Heard;
+        }
     }
 
     /// When the ring is given up unless it comes further, and what is said then.
@@ -79,9 +91,7 @@ impl Outgoing {
 impl Call {
     /// Rings every device of a contact.
     pub(crate) fn dial(out: &mut Out, dial: Dial, window: Duration, muted_everywhere: bool) -> Self {
-        let give_up = out.now + dial.lifetime;
-        let reach = Reach::Nowhere { carried_by: out.now + REACH_WITHIN, both_tell: dial.both_tell };
-        let phase = Phase::Outgoing(Outgoing { give_up, reach });
+        let phase = Phase::Outgoing(Outgoing::new(out.now, dial.lifetime, dial.both_tell));
         let mut member = Member::called(dial.peer);
         for device in dial.devices {
             let leg = Leg::new(dial.call, dial.own, device, Stage::Invited);
@@ -108,7 +118,8 @@ impl Call {
         let Phase::Outgoing(it) = &self.phase else { return None };
         if it.give_up <= out.now {
             let vain = if it.rings() { EndReason::NoAnswer } else { EndReason::Unavailable };
-            return Some(End::told(stronger(vain, self.word()), EndedBy::Policy));
+            let word = if self.group.is_some() { vain } else { stronger(vain, self.word()) };
+            return Some(End::told(word, EndedBy::Policy));
         }
         it.further_by().filter(|(by, _)| *by <= out.now).map(|(_, end)| end)
     }
@@ -124,10 +135,8 @@ impl Call {
                 leg.begin(out);
             }
         }
-        if let Phase::Outgoing(Outgoing { reach, .. }) = &mut self.phase
-            && *reach != Reach::Rings
-        {
-            *reach = Reach::Heard;
+        if let Phase::Outgoing(it) = &mut self.phase {
+            it.heard();
         }
     }
 
@@ -166,7 +175,7 @@ impl Call {
     }
 
     pub(super) fn rings_at(&mut self, out: &mut Out, from: LegId) {
-        if let Some(member) = self.member_of(from) {
+        if let Some(member) = self.member_of(from).filter(|member| member.state == MemberState::Invited) {
             member.state = MemberState::Ringing;
         }
         if let Some(leg) = self.leg_mut(from) {

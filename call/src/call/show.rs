@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::call::incoming::{Arrival, Early};
 use crate::call::live::Sound;
-use crate::call::{Call, Member, Phase, Stage};
+use crate::call::{Call, Group, Member, Outside, Phase, Stage};
 use crate::id::{CallId, Epoch, LegId, MemberId, PeerId};
 use crate::kind::PhaseKind;
 use crate::time::Moment;
@@ -58,7 +58,7 @@ impl Call {
     }
 
     pub(crate) fn has_leg(&self, leg: LegId) -> bool {
-        self.legs().any(|of| of.id == leg)
+        self.stays_as(leg) || self.legs().any(|of| of.id == leg)
     }
 
     /// The device of an incoming call.
@@ -76,10 +76,27 @@ impl Call {
         self.legs().any(|of| of.id == leg && of.stage != Stage::Invited)
     }
 
+    /// The others whom we talk with, and on which device.
+    pub(crate) fn talks_with(&self) -> impl Iterator<Item = (PeerId, LegId)> {
+        self.members.values().filter_map(|member| Some((member.peer, member.chosen()?.id)))
+    }
+
+    /// Whether that is one of those devices.
+    pub(crate) fn talks_on_leg(&self, leg: LegId) -> bool {
+        self.talks_with().any(|(_, device)| device == leg)
+    }
+
+    /// Who that is.
+    pub(crate) fn member(&self, id: MemberId) -> Option<PeerId> {
+        self.members.get(&id).filter(|member| !member.hidden).map(|member| member.peer)
+    }
+
     /// Every path of it that was prepared and not closed.
     pub(crate) fn open_paths(&self) -> impl Iterator<Item = (CallId, LegId, Epoch)> {
         let call = self.wire;
-        self.legs().flat_map(move |leg| leg.open_paths().map(move |epoch| (call, leg.id, epoch)))
+        let stay = self.stay_path().map(|(leg, epoch)| (call, leg, epoch));
+        let legs = self.legs().flat_map(move |leg| leg.open_paths().map(move |epoch| (call, leg.id, epoch)));
+        legs.chain(stay)
     }
 
     /// Every session that is dropped with it.
@@ -120,7 +137,7 @@ impl Call {
 
     /// Whether it rings, will ring, is dialed or runs.
     pub(crate) fn occupies(&self) -> bool {
-        !self.is_unproved_or_parked()
+        !self.is_unproved_or_parked() && self.outside().is_none()
     }
 
     /// Whether our phone rings.
@@ -135,7 +152,7 @@ impl Call {
     fn arrival(&self) -> Option<Arrival> {
         match &self.phase {
             Phase::Incoming(it) => Some(it.stage),
-            Phase::Outgoing(_) | Phase::Live(_) => None,
+            Phase::Outgoing(_) | Phase::Live(_) | Phase::Outside(_) => None,
         }
     }
 
@@ -153,7 +170,7 @@ impl Call {
     fn early(&self) -> Early {
         match &self.phase {
             Phase::Incoming(it) if self.is_arriving() || self.rings_here() => it.early,
-            Phase::Incoming(_) | Phase::Outgoing(_) | Phase::Live(_) => Early::Nothing,
+            Phase::Incoming(_) | Phase::Outgoing(_) | Phase::Live(_) | Phase::Outside(_) => Early::Nothing,
         }
     }
 
@@ -181,7 +198,7 @@ impl Call {
     pub(crate) fn held(&self) -> Option<Moment> {
         match &self.phase {
             Phase::Live(live) => live.held,
-            Phase::Outgoing(_) | Phase::Incoming(_) => None,
+            Phase::Outgoing(_) | Phase::Incoming(_) | Phase::Outside(_) => None,
         }
     }
 
@@ -193,13 +210,46 @@ impl Call {
     pub(crate) fn set_beside(&mut self, beside: bool, dialing: bool) {
         let rings = self.rings_here();
         match &mut self.phase {
-            Phase::Outgoing(_) => {}
+            Phase::Outgoing(_) | Phase::Outside(_) => {}
             Phase::Incoming(it) => {
                 self.serial += u64::from(rings && it.beside != beside);
                 it.beside = beside;
             }
             Phase::Live(live) => live.dialing_beside = dialing,
         }
+    }
+
+    /// A group call that runs without us.
+    pub(crate) fn outside(&self) -> Option<&Outside> {
+        match &self.phase {
+            Phase::Outside(it) => Some(it),
+            Phase::Outgoing(_) | Phase::Incoming(_) | Phase::Live(_) => None,
+        }
+    }
+
+    /// Between several.
+    pub(crate) fn group(&self) -> Option<&Group> {
+        self.group.as_deref()
+    }
+
+    pub(crate) fn group_mut(&mut self) -> Option<&mut Group> {
+        self.group.as_deref_mut()
+    }
+
+    /// The others as they are shown. Who takes part in a call that we are out of is in it, whether we hear them or not.
+    fn shown_members(&self) -> Vec<MemberView> {
+        let shown = self.members.iter().filter(|(_, member)| !member.hidden);
+        let outside = self.outside().is_some();
+        let seen = |view: MemberView| match view.state {
+            MemberState::Connecting if outside => MemberView { state: MemberState::Joined, ..view },
+            MemberState::Connecting
+            | MemberState::Joined
+            | MemberState::Invited
+            | MemberState::Ringing
+            | MemberState::Declined
+            | MemberState::Left => view,
+        };
+        shown.map(|(id, member)| self.mark(seen(member.view(*id)))).collect()
     }
 
     /// The column of the rules' table that it is in.
@@ -220,6 +270,7 @@ impl Call {
                 Sound::Flows => PhaseKind::Talking,
                 Sound::Lost { .. } => PhaseKind::Reconnecting,
             },
+            Phase::Outside(_) => PhaseKind::Outside,
         }
     }
 
@@ -239,31 +290,38 @@ impl Call {
                     Sound::Flows => State::Active,
                     Sound::Lost { .. } => State::Reconnecting,
                 };
-                (state, live.give_up())
+                let alone = self.group.as_ref().and_then(|group| group.ends_alone());
+                (state, live.give_up().or(alone))
             }
+            Phase::Outside(_) => (State::Disconnected, None),
         };
         let live = match &self.phase {
             Phase::Live(live) => Some(live),
-            Phase::Outgoing(_) | Phase::Incoming(_) => None,
+            Phase::Outgoing(_) | Phase::Incoming(_) | Phase::Outside(_) => None,
         };
+        let outside = self.outside();
+        let group = self.group.as_deref();
         let held = self.held().is_some();
         CallView {
             id: self.id,
             kind: self.kind,
+            group: group.and_then(Group::named),
+            host: live.is_some() && group.is_some_and(Group::is_host),
+            alone: live.is_some() && group.is_some_and(Group::is_alone),
             peer: self.peer(),
-            members: self.members.iter().map(|(id, member)| member.view(*id)).collect(),
+            members: self.shown_members(),
             direction: self.direction,
             state,
-            reason: None,
-            ended_by: None,
-            outcome: None,
+            reason: outside.map(|it| it.reason),
+            ended_by: outside.map(|it| it.by),
+            outcome: outside.map(|it| it.outcome),
             serial: self.serial,
             deadline,
             created: self.created,
             ringing: self.ringing,
             answered: self.answered,
             connected: self.connected,
-            ended: None,
+            ended: outside.map(|it| it.ended),
             muted: self.ours.is_muted(),
             hears_only: self.ours.hears_only,
             local_hold: held,
@@ -274,9 +332,11 @@ impl Call {
             can: Can {
                 answer: self.rings_here(),
                 decline: self.rings_here(),
-                hang_up: self.is_public(),
-                mute: self.is_public(),
+                hang_up: self.is_public() && outside.is_none(),
+                mute: self.is_public() && outside.is_none(),
                 hold: live.is_some_and(|live| !(held && live.dialing_beside)),
+                join: outside.is_some() && group.is_some_and(|group| group.runs() && !group.is_full()),
+                invite: live.is_some() && group.is_none_or(|group| group.has_places_for(1)),
             },
         }
     }
@@ -287,6 +347,9 @@ pub(crate) fn noted(id: CallId, peer: PeerId, now: Moment) -> CallView {
     CallView {
         id,
         kind: CallKind::Direct,
+        group: None,
+        host: false,
+        alone: false,
         peer,
         members: vec![MemberView {
             starter: true,

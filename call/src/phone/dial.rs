@@ -10,7 +10,7 @@ use crate::command::{Others, Refusal};
 /// Devices of one contact at most.
 const DEVICES: usize = 8;
 /// How long a dial may ask to ring, in seconds.
-const LIFETIME: core::ops::RangeInclusive<u64> = 10..=180;
+pub(super) const LIFETIME: core::ops::RangeInclusive<u64> = 10..=180;
 
 impl Phone {
     pub(super) fn dial(&mut self, out: &mut Out, dial: Dial, hold_others: bool) -> Result<(), Refusal> {
@@ -23,7 +23,7 @@ impl Phone {
             self.answer(out, call, Others::Hold, false);
             return Ok(());
         }
-        let with_them = |call: &Call| call.is_answered() && call.is_with(dial.peer);
+        let with_them = |call: &Call| call.is_answered() && call.group().is_none() && call.is_with(dial.peer);
         if self.cannot_dial().is_some() || self.calls.values().any(with_them) {
             return Err(Refusal::Busy);
         }

@@ -67,7 +67,9 @@ impl Phone {
     /// Tells every call what is beside it. A call of a contact that answers by itself does so if it rings alone.
     pub(super) fn settle_ear(&mut self, out: &mut Out) {
         for id in self.ids(Call::is_due_to_answer) {
-            let alone = !self.occupied_beside(Some(id));
+            // The people of a group that goes on here talk already.
+            let goes_on = self.calls.get(&id).and_then(Call::group).is_some();
+            let alone = goes_on || !self.occupied_beside(Some(id));
             self.change(out, id, |call, _| call.answers_no_more());
             if alone {
                 self.answer(out, id, Others::Hold, true);
@@ -89,6 +91,8 @@ impl Phone {
             (Some(theirs), Some(ours)) => (theirs, other.id()) < (ours, id),
             (Some(_), None) | (None, _) => true,
         };
-        self.calls.values().any(|other| other.id() != id && other.is_public() && first(other))
+        self.calls
+            .values()
+            .any(|other| other.id() != id && other.is_public() && other.outside().is_none() && first(other))
     }
 }

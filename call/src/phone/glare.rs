@@ -37,7 +37,7 @@ impl Phone {
     }
 
     /// It may ring, wait, or hear that we are busy.
-    fn let_in(&mut self, out: &mut Out, id: CallId) {
+    pub(super) fn let_in(&mut self, out: &mut Out, id: CallId) {
         let around = Around {
             busy: !self.settings.call_waiting && self.occupied_beside(Some(id)),
             path: self.has_room_for_early_path(id),
@@ -54,7 +54,8 @@ impl Phone {
     /// Our own call to the contact that this call comes from, not answered yet.
     fn rival(&self, id: CallId) -> Option<&Call> {
         let call = self.calls.get(&id)?;
-        self.dialing().filter(|own| own.peer() == call.peer() && own.id() != id)
+        let direct = |own: &&Call| own.group().is_none() && call.group().is_none();
+        self.dialing().filter(direct).filter(|own| own.peer() == call.peer() && own.id() != id)
     }
 
     /// Our own call goes on as theirs.
@@ -87,7 +88,9 @@ impl Phone {
     /// Whether our own call to them was answered by the very device that calls here, after it had begun to.
     fn was_answered_for(&self, id: CallId) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
-        let mut own = self.calls.values().filter(|own| own.direction() == Direction::Outgoing);
+        let mut own = self.calls.values().filter(|own| {
+            own.direction() == Direction::Outgoing && own.group().is_none() && call.group().is_none()
+        });
         own.any(|own| own.chosen() == call.first_leg() && own.answered_since(call))
     }
 

@@ -43,9 +43,9 @@ impl Phone {
 
     /// Whether one more call of this contact may ring or run.
     pub(super) fn has_room_for(&self, peer: PeerId) -> bool {
-        let lives = |call: &&Call| !call.is_knocking() && !call.is_dialed();
+        let lives = |call: &&Call| !call.is_knocking() && !call.is_dialed() && call.outside().is_none();
         let all = self.calls.values().filter(lives).count();
-        let theirs = self.calls.values().filter(lives).filter(|call| call.is_with(peer)).count();
+        let theirs = self.calls.values().filter(lives).filter(|call| call.peer() == peer).count();
         all < CALLS && theirs < OF_A_CONTACT
     }
 

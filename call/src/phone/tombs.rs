@@ -13,7 +13,7 @@ use crate::command::Refusal;
 use crate::effect::Effect;
 use crate::id::{CallId, LegId};
 use crate::time::Moment;
-use crate::view::{CallView, Direction, EndReason};
+use crate::view::{CallKind, CallView, Direction, EndReason};
 
 /// How long an ended call stays to be seen, with its reason.
 const LINGER: Duration = Duration::from_secs(10);
@@ -21,6 +21,8 @@ const LINGER: Duration = Duration::from_secs(10);
 const LAST_WORDS: Duration = Duration::from_secs(30);
 /// Ended calls that stay at most; the oldest goes first.
 const TOMBSTONES: usize = 32;
+/// Group calls that run without us and are shown at most.
+const OUTSIDE: usize = 16;
 
 /// A verb that an ended call remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,10 @@ impl Tombstone {
     /// When something of it goes.
     pub(super) fn until(&self) -> Moment {
         self.ended + if self.public { LINGER } else { LAST_WORDS }
+    }
+
+    pub(super) fn was_group(&self, wire: CallId) -> bool {
+        self.wire == wire && self.view.kind == CallKind::Group
     }
 
     pub(super) fn is_of(&self, call: CallId) -> bool {
@@ -105,6 +111,33 @@ impl Phone {
             self.retire_oldest(out);
         }
         self.tombstones.push_back(Tombstone { view, wire, public, sessions, chosen, verb, ended: out.now });
+    }
+
+    /// A group call that ran without us is over. Its row was closed when we left it.
+    pub(super) fn bury_outside(&mut self, out: &mut Out, id: CallId) {
+        let Some(call) = self.calls.remove(&id) else { return };
+        let (wire, sessions) = (call.wire(), call.sessions());
+        let mut view = call.view();
+        view.members = call.last_members(out.now);
+        view.can.join = false;
+        view.serial += 1;
+        view.deadline = Some(out.now + LINGER);
+        out.order(Effect::Publish(Box::new(view.clone())));
+        if self.tombstones.len() == TOMBSTONES {
+            self.retire_oldest(out);
+        }
+        let (public, chosen, verb, ended) = (true, None, None, out.now);
+        self.tombstones.push_back(Tombstone { view, wire, public, sessions, chosen, verb, ended });
+    }
+
+    /// So many group calls that run without us are kept; the oldest gives way.
+    pub(super) fn forget_oldest_outside(&mut self, out: &mut Out) {
+        let outside = |call: &&Call| call.outside().is_some();
+        while self.calls.values().filter(outside).count() > OUTSIDE {
+            let oldest = self.calls.values().filter(outside).min_by_key(|call| (call.created(), call.id()));
+            let Some(oldest) = oldest.map(Call::id) else { return };
+            self.bury_outside(out, oldest);
+        }
     }
 
     /// Remembers a call of which nothing is left but that it was.

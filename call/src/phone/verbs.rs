@@ -36,6 +36,7 @@ impl Phone {
     pub(super) fn take(&mut self, out: &mut Out, call: CallId, others: Others) -> Result<(), Refusal> {
         match self.find(call)? {
             Found::Live(live) if live.rings_here() => self.answer(out, call, others, false),
+            Found::Live(live) if live.outside().is_some() => return self.join(out, call),
             Found::Live(live) if live.direction() == Direction::Incoming => {}
             Found::Live(_) => return Err(Refusal::InvalidState),
             Found::Ended(tomb) => tomb.late_answer()?,
@@ -48,9 +49,22 @@ impl Phone {
         self.remember(call, LastVerb::HangUp);
     }
 
+    /// The contact is blocked no more.
+    pub(super) fn unblock(&mut self, out: &mut Out, peer: PeerId) {
+        if self.blocked.remove(&peer) {
+            for call in self.ids(|call| call.group().is_some()) {
+                self.change(out, call, |call, out| call.block_member(out, peer, false));
+            }
+        }
+    }
+
     /// The contact is blocked. What it can learn is what a person who hangs up tells.
     pub(super) fn block(&mut self, out: &mut Out, peer: PeerId) {
-        for call in self.ids(|call| call.is_with(peer)) {
+        self.blocked.insert(peer);
+        for call in self.ids(|call| call.group().is_some() && !rung_by(call, peer)) {
+            self.change(out, call, |call, out| call.block_member(out, peer, true));
+        }
+        for call in self.ids(|call| rung_by(call, peer) || (call.group().is_none() && call.is_with(peer))) {
             self.change(out, call, |call, _| {
                 Some(if call.is_public() {
                     call.hung_up().without_note()
@@ -61,4 +75,9 @@ impl Phone {
             self.remember(call, LastVerb::HangUp);
         }
     }
+}
+
+/// Whether this person's call has not been answered.
+fn rung_by(call: &Call, peer: PeerId) -> bool {
+    !call.is_answered() && !call.is_dialed() && call.outside().is_none() && call.peer() == peer
 }

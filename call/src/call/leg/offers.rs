@@ -21,7 +21,7 @@ impl Leg {
         may_answer: bool,
     ) {
         let theirs = (epoch.0 & 1 == 1) == (self.id > self.own);
-        if !theirs || self.current.is_some_and(|current| epoch <= current) {
+        if !theirs || self.current.max(self.past).is_some_and(|newest| epoch <= newest) {
             return;
         }
         let full = within_a_minute(&mut self.answered, out.now) >= THEIRS_A_MINUTE;
