@@ -16,6 +16,7 @@ pub mod identity;
 pub mod media;
 pub mod neighbours;
 pub mod pair;
+pub mod room;
 pub mod signal;
 pub mod system;
 pub mod values;

@@ -42,7 +42,7 @@ fn relay(authority: &Authority) -> String {
     let tls = Some(authority.certify("localhost"));
     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
     let (ice, limits, timing) = (Ice::default(), Limits::default(), Timing::default());
-    let server = Server::bind(Settings { listen, tls, ice, limits, timing }).unwrap();
+    let server = Server::bind(Settings { listen, tls, ice, rooms: None, limits, timing }).unwrap();
     let address: SocketAddr = server.url().split_once("://").unwrap().1.parse().unwrap();
     tokio::spawn(server.run(std::future::pending()));
     format!("wss://localhost:{}", address.port())
@@ -65,7 +65,8 @@ impl Phone {
         let own = identity::open(state.path(), Some(name), &[relay.to_owned()]).unwrap();
         let (orders, from_engine) = mpsc::channel(64);
         let (to_engine, reports) = mpsc::channel(64);
-        let (standing, standing_in) = watch::channel(Standing { roster: None, ca_file: Some(ca_file) });
+        let (standing, standing_in) =
+            watch::channel(Standing { ca_file: Some(ca_file), ..Standing::default() });
         let (store, _thread) = Store::spawn().unwrap();
         let setup =
             Setup { state: state.path().to_owned(), store, standing: standing_in, near: NearEnd::nowhere() };

@@ -34,7 +34,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 async fn an_envelope_goes_from_link_to_link_and_an_acknowledged_one_comes_once() {
     let relay = Relay::start();
     let mut ana = Line::claimed(&relay, &key(1), vec![OPEN.hash()]);
-    let FromLink::Up { ice_servers } = ana.next().await else { panic!("not up") };
+    let FromLink::Up { ice_servers, .. } = ana.next().await else { panic!("not up") };
     assert_eq!(ice_servers.list[0].urls, ["stun:s"]);
     let mut ben = Line::sender(&relay);
     for n in [1, 2] {
@@ -300,11 +300,26 @@ async fn a_link_asks_for_fresh_credentials_and_tells_of_them() {
     };
     let welcome = ToClient::Welcome { limits: Default::default(), ice_servers: vec![turn("old")] };
     say(&mut relay, welcome).await;
-    let FromLink::Up { ice_servers: old } = ana.next().await else { panic!("not up") };
+    let FromLink::Up { ice_servers: old, .. } = ana.next().await else { panic!("not up") };
     ana.link.refresh();
     assert_eq!(said(&mut relay).await, ToRelay::Credentials);
     say(&mut relay, ToClient::Credentials { ice_servers: vec![turn("new")] }).await;
     let FromLink::Fresh { ice_servers: new } = ana.next().await else { panic!("not told") };
     assert_eq!((&old.list[0].username[..], &new.list[0].username[..]), ("old", "new"));
     assert!(new.end > old.end && old.end.is_some(), "with when they end");
+}
+
+#[tokio::test]
+async fn what_a_relay_says_of_its_rooms_later_counts_and_before_its_welcome_does_not() {
+    let (mut ana, listener) = played(claimed()).await;
+    let mut relay = greeted(&listener).await;
+    assert!(matches!(said(&mut relay).await, ToRelay::Claim(_)));
+    say(&mut relay, ToClient::Rooms { passes: 25 }).await;
+    say(&mut relay, ToClient::Welcome { limits: Default::default(), ice_servers: Vec::new() }).await;
+    let up = ana.next().await;
+    assert!(matches!(up, FromLink::Up { rooms: false, .. }), "{up:?}");
+    for passes in [25, 0] {
+        say(&mut relay, ToClient::Rooms { passes }).await;
+        assert_eq!(ana.next().await, FromLink::Rooms(passes > 0));
+    }
 }

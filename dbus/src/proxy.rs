@@ -59,6 +59,7 @@ interface! {
     Manager = "org.ahoyd.Calls1.Manager" at "/org/ahoyd/Calls1";
     starting {
         dial(target: &str) -> OwnedObjectPath;
+        start_group(targets: &[&str]) -> OwnedObjectPath;
         set_dnd(mode: &str, until: i64) -> ();
         set_device(role: &str, ids: &[&str]) -> ();
         set_ringer() -> ();
@@ -73,6 +74,7 @@ interface! {
     }
     running {
         cancel_pairing() -> ();
+        merge(calls: &[OwnedObjectPath]) -> ();
         swap_calls() -> ();
         hold_and_answer() -> ();
         release_and_answer() -> ();
@@ -168,17 +170,20 @@ interface! {
         silence() -> ();
         hold() -> ();
         resume() -> ();
+        join() -> ();
+        invite(target: &str) -> ();
         set_muted(muted: bool) -> ();
         send_tones(tones: &str) -> ();
     }
     constant {
-        String: id direction kind contact remote_name remote_address started_by;
+        String: id direction contact remote_address started_by;
         OwnedObjectPath: account;
     }
     changing {
-        String: codec state state_reason ended_by note message quality path;
+        String: codec state state_reason ended_by note message quality path kind remote_name;
         bool: speaking_muted encrypted verified local_hold remote_hold silenced auto_answered muted remote_muted;
         bool: hears_only remote_hears_only can_answer can_decline can_hangup can_hold can_mute;
+        bool: host alone can_join can_invite;
         u64: serial deadline_monotonic history_id answered_monotonic;
         i64: created_at ringing_at answered_at ended_at;
     }
@@ -220,6 +225,10 @@ interface! {
         requests() -> Vec<Dict>;
         accept(request: &str) -> String;
         dismiss(request: &str) -> ();
+        groups() -> Vec<Dict>;
+        make_group(name: &str, members: &[&str]) -> String;
+        change_group(group: &str, changes: &Dict) -> ();
+        forget_group(group: &str) -> ();
     }
     signals {
         changed(id: &str);

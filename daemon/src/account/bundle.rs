@@ -28,7 +28,9 @@ pub(super) const SETTINGS: &str = "config.toml";
 /// Past calls, a database.
 pub(super) const HISTORY: &str = "history.db";
 /// Files beside them that a daemon has.
-pub(super) const SINGLE: [&str; 2] = ["chosen.json", "dnd"];
+pub(super) const SINGLE: [&str; 3] = ["chosen.json", "dnd", GROUPS];
+/// Named groups.
+pub(super) const GROUPS: &str = "groups.json";
 
 /// The files of an account, by their names in the daemon's folder.
 #[derive(Serialize, Deserialize)]

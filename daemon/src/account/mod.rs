@@ -110,20 +110,20 @@ impl Accounts {
 
 fn seal(export: Export, judges: Judges) -> Result<(), Denied> {
     let Export { paths, own, history, into, secret } = export;
-    let into = sealed::regular(into)?;
-    let secret = sealed::passphrase(&secret)?;
-    sealed::is_long_enough(&secret)?;
+    // First: the copy holds what others must not read, and must not stay, whatever is refused.
     let history = match history {
         None => None,
         Some((copy, waiting)) => {
             let copied =
                 waiting.blocking_recv().unwrap_or_else(|_gone| Err(failed("the history does not answer")));
             let read = copied.and_then(|_done| gather::history(&copy));
-            // It held what others must not read, and has been read.
             drop(std::fs::remove_file(&copy));
             Some(read?)
         }
     };
+    let into = sealed::regular(into)?;
+    let secret = sealed::passphrase(&secret)?;
+    sealed::is_long_enough(&secret)?;
     let keys = (judges.whole)(&paths.identity(), &own).map_err(failed)?;
     let bundle = gather::all(&paths, &keys, history)?;
     sealed::seal(&bundle.write()?, secret, into)

@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use age::secrecy::{ExposeSecret as _, SecretString};
 use age::{DecryptError, Decryptor, Encryptor, scrypt};
+use ahoy_call::Moment;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::bundle::MOST_BYTES;
 use super::failed;
+use crate::system::clock;
 use crate::values::request::{Denied, DeniedKind, Lease};
 
 /// The work of one try at a passphrase, as a power of two: 256 MiB and about a second of one core.
@@ -29,7 +31,7 @@ const HEADER: usize = 1_024;
 const MOST_OF_SECRET: usize = 4_096;
 /// Letters of a new one.
 const LEAST_OF_SECRET: usize = 8;
-/// How long whoever hands us a passphrase may be silent.
+/// How long whoever hands us a passphrase may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What reads as the header's last line.
@@ -49,15 +51,24 @@ pub(super) fn regular(lease: Lease) -> Result<File, Denied> {
 
 /// The passphrase: all that comes until the end, without the end of its line.
 pub(super) fn passphrase(from: &Lease) -> Result<SecretString, Denied> {
+    passphrase_by(clock::now, from)
+}
+
+/// The same by that clock, which is looked at before each part that comes.
+pub(super) fn passphrase_by(mut now: impl FnMut() -> Moment, from: &Lease) -> Result<SecretString, Denied> {
     let unreadable = |error: io::Error| failed(format!("The passphrase cannot be read: {error}."));
     let copy = from.0.try_clone().map_err(unreadable)?;
     let mut file = File::from(copy);
     let mut bytes = Zeroizing::new(Vec::with_capacity(MOST_OF_SECRET + 1));
     let mut piece = Zeroizing::new([0; 512]);
+    let until = now() + PATIENCE;
     loop {
-        let patience = Timespec { tv_sec: i64::try_from(PATIENCE.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
+        let left = until.since(now());
+        let seconds = i64::try_from(left.as_secs()).unwrap_or(i64::MAX);
+        let patience = Timespec { tv_sec: seconds, tv_nsec: left.subsec_nanos().into() };
         let ready = poll(&mut [PollFd::new(&file.as_fd(), PollFlags::IN)], Some(&patience));
-        if ready.map_err(|error| unreadable(error.into()))? == 0 {
+        // Who is late is refused even if more lies there already: more could lie there each time.
+        if ready.map_err(|error| unreadable(error.into()))? == 0 || left.is_zero() {
             return Err(failed("No passphrase came: whoever hands it over must close its end."));
         }
         match file.read(&mut piece[..]).map_err(unreadable)? {

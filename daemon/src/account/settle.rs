@@ -128,7 +128,7 @@ fn settings(paths: &Paths, come: &Path, aside: &Path) -> io::Result<()> {
 
 fn leave(paths: &Paths, leaving: Leaving) -> io::Result<()> {
     gone(std::fs::remove_dir_all(paths.contacts()))?;
-    for part in ["replay", "replay.log", "dnd", "relays.json"] {
+    for part in ["replay", "replay.log", "dnd", "relays.json", "groups.json"] {
         gone(std::fs::remove_file(paths.state.join(part)))?;
     }
     if leaving.history {

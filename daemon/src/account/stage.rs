@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::bundle::{Bundle, HISTORY, KEYS, Place, place, wrong};
+use super::bundle::{Bundle, GROUPS, HISTORY, KEYS, Place, place, wrong};
 use super::{Judges, failed};
 use crate::system::paths::Paths;
 use crate::system::store::Gate;
@@ -66,6 +66,10 @@ fn write(at: &Path, bundle: &Bundle, history: Option<&[u8]>) -> io::Result<()> {
     file::make_dir(&at.join("contacts/tokens"))?;
     for (name, text) in &bundle.files {
         put(&at.join(name), text.as_bytes())?;
+    }
+    // Where the account has none: those of the account that was here go aside with it.
+    if !bundle.files.contains_key(GROUPS) {
+        put(&at.join(GROUPS), b"[]")?;
     }
     if let Some(history) = history {
         put(&at.join(HISTORY), history)?;

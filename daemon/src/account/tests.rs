@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use age::secrecy::SecretString;
+use ahoy_call::Moment;
 
 use super::bundle::{Bundle, KEYS, MOST_BYTES};
 use super::*;
@@ -106,6 +107,21 @@ fn a_passphrase_is_one_line_and_no_more_than_anybody_types() {
     assert!(sealed::is_long_enough(&secret("seven77")).is_err());
 }
 
+/// Each look at the clock is a second later, and one more byte lies there.
+#[test]
+fn a_passphrase_that_drips_has_its_time_as_a_whole_and_not_for_each_byte() {
+    let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut looks = 0;
+    let clock = || {
+        looks += 1;
+        ours.write_all(b"a").unwrap();
+        Moment::from_micros(looks * 1_000_000)
+    };
+    let denied = sealed::passphrase_by(clock, &Lease(theirs.into())).unwrap_err();
+    assert!(denied.sentence.contains("No passphrase came"), "{denied:?}");
+    assert_eq!(looks, 11, "ten seconds after the first look");
+}
+
 #[test]
 fn what_is_in_a_file_is_an_account_of_ours_or_nothing_of_it_is_taken() {
     let read = |text: &str| Bundle::read(text.as_bytes()).map(|_| ()).map_err(|denied| denied.sentence);
@@ -161,8 +177,13 @@ fn all(below: &Path) -> BTreeMap<String, String> {
     found
 }
 
-const OLD: [(&str, &str); 4] =
-    [(KEYS, "theirs"), ("contacts/ff.json", "old"), ("history.db", "old calls"), ("history.db-wal", "tail")];
+const OLD: [(&str, &str); 5] = [
+    (KEYS, "theirs"),
+    ("contacts/ff.json", "old"),
+    ("groups.json", "old groups"),
+    ("history.db", "old calls"),
+    ("history.db-wal", "tail"),
+];
 
 fn bundle() -> Bundle {
     let mut bundle = Bundle::new();
@@ -192,12 +213,13 @@ fn an_account_that_came_is_in_use_after_the_next_start_and_what_was_here_is_kept
     is(KEYS, "ours");
     is(CONTACT, "a contact");
     is(TOKEN, "a token");
+    is("groups.json", "[]");
     is("history.db", "new calls");
     for (name, text) in OLD {
         is(&format!("aside/{name}"), text);
     }
     is("aside/config.toml", "old = true");
-    assert_eq!(now.len(), 9, "{now:?}");
+    assert_eq!(now.len(), 11, "{now:?}");
     assert_eq!(fs::read_to_string(&paths.config).unwrap(), "new = 1");
     assert_eq!(fs::metadata(aside).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(settle(&paths).unwrap(), Settled::default(), "once");
@@ -235,7 +257,7 @@ fn a_machine_that_stops_in_the_middle_loses_neither_account() {
         all(&paths.state)
     };
     // What `take_in` renames, in its order: away, and in its place.
-    let steps = ["identity", "contacts", "history.db-wal", "history.db"];
+    let steps = ["identity", "contacts", "groups.json", "history.db-wal", "history.db"];
     for stop in 0..=steps.len() * 2 {
         let (_dir, paths) = state(&OLD);
         stage::stage(&paths, &bundle(), JUDGES).unwrap();

@@ -13,7 +13,7 @@ use crate::values::diagnosis::Finding;
 use crate::values::happening::EventData;
 use crate::values::link::LinkRow;
 use crate::values::request::{Answer, Denied};
-use crate::values::rows::{ContactRow, HistoryEvent, HistoryRow, RequestRow, Told};
+use crate::values::rows::{ContactRow, GroupRow, HistoryEvent, HistoryPeer, HistoryRow, RequestRow, Told};
 use crate::values::setting::Setting;
 
 /// What a sound server may call a device.
@@ -43,6 +43,7 @@ pub(super) fn answer(answer: Answer) -> Answer {
             given.into_iter().map(|(id, name, at)| (plain(id), shown_name(&name), at)).collect(),
         ),
         Answer::Requests(asking) => Answer::Requests(asking.into_iter().map(request).collect()),
+        Answer::Groups(groups) => Answer::Groups(groups.into_iter().map(group).collect()),
         Answer::Link(row) => Answer::Link(Box::new(link(*row))),
         Answer::Findings(found) => Answer::Findings(
             found.into_iter().map(|it| Finding { sentence: sentence(&it.sentence), ..it }).collect(),
@@ -62,6 +63,11 @@ fn link(row: LinkRow) -> LinkRow {
 
 fn request(row: RequestRow) -> RequestRow {
     RequestRow { name: words::name(&row.name, "Somebody"), given_to: shown_name(&row.given_to), ..row }
+}
+
+fn group(row: GroupRow) -> GroupRow {
+    let names = row.names.iter().map(|name| shown_name(name)).collect();
+    GroupRow { name: shown_name(&row.name), names, ..row }
 }
 
 /// Rows of history as they are sent.
@@ -155,7 +161,15 @@ fn contact(row: ContactRow) -> ContactRow {
 }
 
 fn history(row: HistoryRow) -> HistoryRow {
-    HistoryRow { name: shown_name(&row.name), note: note(&row.note), message: note(&row.message), ..row }
+    let peers =
+        row.peers.into_iter().map(|peer| HistoryPeer { name: shown_name(&peer.name), ..peer }).collect();
+    HistoryRow {
+        name: shown_name(&row.name),
+        note: note(&row.note),
+        message: note(&row.message),
+        peers,
+        ..row
+    }
 }
 
 fn told(event: HistoryEvent) -> HistoryEvent {

@@ -52,7 +52,23 @@ impl CallObject {
     }
 
     async fn hangup(&self, options: Dictionary) -> Result<(), Fault> {
-        self.engine.verb(self.which(), Verb::HangUp, Options::guard_only(options)?).await
+        let mut options = Options::from(options);
+        let (everyone, guard) = (options.flag("everyone")?.unwrap_or(false), options.guard()?);
+        options.finish()?;
+        let verb = if everyone { Verb::EndForAll } else { Verb::HangUp };
+        self.engine.verb(self.which(), verb, guard).await
+    }
+
+    async fn join(&self, options: Dictionary) -> Result<(), Fault> {
+        self.engine.verb(self.which(), Verb::Join, Options::guard_only(options)?).await
+    }
+
+    async fn invite(&self, target: String, options: Dictionary) -> Result<(), Fault> {
+        let mut options = Options::from(options);
+        let lifetime = options.seconds("lifetime")?;
+        options.finish()?;
+        let target = self.engine.whom(target).await?;
+        self.engine.done(CallRequest::Invite { call: self.call(), target, lifetime }).await
     }
 
     async fn set_muted(&self, muted: bool, options: Dictionary) -> Result<(), Fault> {

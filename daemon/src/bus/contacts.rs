@@ -16,7 +16,7 @@ use super::options::{Dictionary, Options};
 use super::{names, shown};
 use crate::values::contact_rules::{MannerChange, Preconnect, RingPolicy};
 use crate::values::request::{Answer, ContactRequest};
-use crate::values::rows::{ContactChange, ContactFilter, ContactRow, RequestRow};
+use crate::values::rows::{ContactChange, ContactFilter, ContactRow, GroupRow, RequestRow};
 
 /// A row as it is sent, `a{sv}`.
 type Row = BTreeMap<&'static str, Variant<'static>>;
@@ -118,6 +118,45 @@ impl ContactsObject {
         self.0.plain(options, ContactRequest::Dismiss(request)).await
     }
 
+    #[zbus(out_args("rows"))]
+    async fn groups(&self, options: Dictionary) -> Result<Vec<Row>, Fault> {
+        Options::none(options)?;
+        let Answer::Groups(groups) = self.0.ask(ContactRequest::Groups).await? else {
+            return Err(surprised());
+        };
+        Ok(groups.into_iter().map(group).collect())
+    }
+
+    #[zbus(out_args("id"))]
+    async fn make_group(
+        &self,
+        name: String,
+        members: Vec<String>,
+        options: Dictionary,
+    ) -> Result<String, Fault> {
+        Options::none(options)?;
+        self.0.text(ContactRequest::MakeGroup { name, members }).await
+    }
+
+    async fn change_group(
+        &self,
+        group: String,
+        changes: Dictionary,
+        options: Dictionary,
+    ) -> Result<(), Fault> {
+        Options::none(options)?;
+        let mut changes = Options::from(changes);
+        let name = changes.string("name")?;
+        let add = changes.strings("add")?.unwrap_or_default();
+        let drop = changes.strings("drop")?.unwrap_or_default();
+        changes.finish()?;
+        self.0.done(ContactRequest::ChangeGroup { group, name, add, drop }).await
+    }
+
+    async fn forget_group(&self, group: String, options: Dictionary) -> Result<(), Fault> {
+        self.0.plain(options, ContactRequest::ForgetGroup(group)).await
+    }
+
     /// A contact came, went or changed, or somebody asks to be one.
     #[zbus(signal)]
     pub(super) async fn changed(emitter: &SignalEmitter<'_>, id: &str) -> zbus::Result<()>;
@@ -163,6 +202,16 @@ fn request(asking: RequestRow) -> Row {
         ("safety-number", asking.safety_number.into()),
         ("given-to", asking.given_to.into()),
         ("asked-at", asking.asked_at.into()),
+    ])
+}
+
+fn group(group: GroupRow) -> Row {
+    BTreeMap::from([
+        ("id", group.id.into()),
+        ("name", group.name.into()),
+        ("members", group.members.into()),
+        ("names", group.names.into()),
+        ("told-by", group.by.into()),
     ])
 }
 

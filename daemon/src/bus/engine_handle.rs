@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use ahoy_call::CallId;
 use tokio::sync::{mpsc, oneshot, watch};
+use zbus::wire::OwnedObjectPath;
 
 use super::fault::Fault;
 use super::options::{Dictionary, Options};
 use super::{border, names};
 use crate::system::clock;
 use crate::values::board::{Board, CallRow};
-use crate::values::request::{Answer, Asked, CallRequest, Denied, DeniedKind, Guard, Request, Verb, Which};
+use crate::values::request::{
+    Answer, Asked, CallRequest, Denied, DeniedKind, Guard, HistoryRequest, Request, Verb, Which,
+};
 
 /// What every interface holds.
 #[derive(Clone, Debug)]
@@ -107,6 +110,22 @@ impl EngineHandle {
     pub(super) async fn text(&self, what: impl Into<Request>) -> Result<String, Fault> {
         let Answer::Text(text) = self.ask(what).await? else { return Err(surprised()) };
         Ok(text)
+    }
+
+    /// A request that is answered with a call; its path.
+    pub(super) async fn call(&self, what: CallRequest) -> Result<OwnedObjectPath, Fault> {
+        let Answer::Call(id) = self.ask(what).await? else { return Err(surprised()) };
+        Ok(names::call_path(id))
+    }
+
+    /// Whom somebody means who is to be called: the contact of a row for `history:<id>`, else as it was said.
+    pub(super) async fn whom(&self, target: String) -> Result<String, Fault> {
+        let Some(id) = target.strip_prefix(names::BY_HISTORY) else { return Ok(target) };
+        let id = id.parse().map_err(|_| Fault::option("history:<id> needs the number of a row."))?;
+        let Answer::Row(row) = self.ask_within(AT_ONCE, HistoryRequest::Get(id)).await? else {
+            return Err(surprised());
+        };
+        Ok(row.contact)
     }
 
     /// A verb on a call.

@@ -14,7 +14,7 @@ use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
 use super::{names, shown};
 use crate::values::request::{Answer, HistoryRequest, Lease};
-use crate::values::rows::{ExportFormat, HistoryEvent, HistoryFilter, HistoryRow, Told};
+use crate::values::rows::{ExportFormat, HistoryEvent, HistoryFilter, HistoryPeer, HistoryRow, Told};
 
 /// A row as it is sent, `a{sv}`.
 pub(super) type Row = BTreeMap<String, Variant<'static>>;
@@ -131,7 +131,8 @@ pub(super) fn event(event: HistoryEvent) -> Row {
 
 /// `call` is spelled as the `Id` of the call's object was.
 pub(super) fn row(row: HistoryRow) -> Row {
-    let pairs: [(&str, Variant<'static>); 21] = [
+    let peers: Vec<Row> = row.peers.into_iter().map(peer).collect();
+    let pairs: [(&str, Variant<'static>); 22] = [
         ("id", row.id.into()),
         ("call", names::parse_call(&row.call).map_or(row.call, names::uuid).into()),
         ("direction", row.direction.into()),
@@ -153,6 +154,18 @@ pub(super) fn row(row: HistoryRow) -> Row {
         ("path", row.path.into()),
         ("quality", row.quality.into()),
         ("repairs", row.repairs.into()),
+        ("peers", peers.into()),
+    ];
+    pairs.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
+fn peer(peer: HistoryPeer) -> Row {
+    let pairs: [(&str, Variant<'static>); 5] = [
+        ("contact", peer.contact.into()),
+        ("name", peer.name.into()),
+        ("state", peer.state.into()),
+        ("joined-at", peer.joined_at.into()),
+        ("left-at", peer.left_at.into()),
     ];
     pairs.map(|(key, value)| (key.to_owned(), value)).into()
 }

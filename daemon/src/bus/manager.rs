@@ -16,7 +16,7 @@ use zbus::{Connection, OwnedFd, OwnedVariant, Variant, fdo, interface};
 
 use super::agents::{Agents, sender};
 use super::device::parse_role;
-use super::engine_handle::{AT_ONCE, EngineHandle, surprised};
+use super::engine_handle::{EngineHandle, surprised};
 use super::fault::Fault;
 use super::object::{Object, Properties};
 use super::options::{Dictionary, Options};
@@ -25,9 +25,7 @@ use crate::system::log;
 use crate::values::dnd::{Dnd, DndMode};
 use crate::values::link::LinkRow;
 use crate::values::pairing::PairingRequest;
-use crate::values::request::{
-    Answer, CallRequest, DaemonRequest, Denied, DeniedKind, DeviceRequest, HistoryRequest, Lease,
-};
+use crate::values::request::{Answer, CallRequest, DaemonRequest, Denied, DeniedKind, DeviceRequest, Lease};
 
 /// How long sound flows in a test call if nobody says, in seconds.
 const TEST_LASTS: u32 = 20;
@@ -44,14 +42,31 @@ impl ManagerObject {
     #[zbus(out_args("call"))]
     async fn dial(&self, target: String, options: Dictionary) -> Result<OwnedObjectPath, Fault> {
         let mut options = Options::from(options);
-        let lifetime = options.u32("lifetime")?.map(|seconds| Duration::from_secs(seconds.into()));
+        let lifetime = options.seconds("lifetime")?;
         let note = options.words("note")?;
         let hold_others = options.flag("hold-others")?.unwrap_or(true);
         options.finish()?;
-        let target = self.whom(target).await?;
-        let answer = self.0.ask(CallRequest::Dial { target, lifetime, note, hold_others }).await?;
-        let Answer::Call(id) = answer else { return Err(surprised()) };
-        Ok(names::call_path(id))
+        let target = self.0.whom(target).await?;
+        self.0.call(CallRequest::Dial { target, lifetime, note, hold_others }).await
+    }
+
+    #[zbus(out_args("call"))]
+    async fn start_group(&self, targets: Vec<String>, options: Dictionary) -> Result<OwnedObjectPath, Fault> {
+        let mut options = Options::from(options);
+        let lifetime = options.seconds("lifetime")?;
+        let note = options.words("note")?;
+        let hold_others = options.flag("hold-others")?.unwrap_or(true);
+        options.finish()?;
+        self.0.call(CallRequest::StartGroup { targets, lifetime, note, hold_others }).await
+    }
+
+    async fn merge(&self, calls: Vec<OwnedObjectPath>, options: Dictionary) -> Result<(), Fault> {
+        Options::none(options)?;
+        let found = calls.iter().map(|call| names::parse_call(call.as_str())).collect::<Option<Vec<_>>>();
+        let Some([call, other]) = found.as_deref() else {
+            return Err(Fault::arguments("Name two calls: the one that stays and the one that ends."));
+        };
+        self.0.done(CallRequest::Merge(*call, *other)).await
     }
 
     async fn hangup_all(&self, options: Dictionary) -> Result<(), Fault> {
@@ -259,15 +274,5 @@ impl Object for ManagerObject {
 impl ManagerObject {
     pub(super) fn new(engine: EngineHandle) -> Self {
         Self(engine, Agents::new())
-    }
-
-    /// Whom a dial means: the contact of a row for `history:<id>`, else as it was said.
-    async fn whom(&self, target: String) -> Result<String, Fault> {
-        let Some(id) = target.strip_prefix(names::BY_HISTORY) else { return Ok(target) };
-        let id = id.parse().map_err(|_| Fault::option("history:<id> needs the number of a row."))?;
-        let Answer::Row(row) = self.0.ask_within(AT_ONCE, HistoryRequest::Get(id)).await? else {
-            return Err(surprised());
-        };
-        Ok(row.contact)
     }
 }

@@ -3,7 +3,7 @@
 //! Lives here: paths, call ids, states, reasons; total functions from our closed words to strings and back.
 //! Must not: hold state, or decide anything.
 
-use ahoy_call::{CallId, MemberId, MemberState, PeerId};
+use ahoy_call::{CallId, MemberId, PeerId};
 pub(super) use ahoy_dbus::{BUS_NAME as NAME, CONTACTS, FOCUS, HISTORY, ROOT};
 use blake2::digest::consts::U16;
 use blake2::{Blake2s, Digest};
@@ -67,17 +67,6 @@ pub(super) fn uuid(id: CallId) -> String {
 /// A contact's id.
 pub(super) fn contact(id: PeerId) -> String {
     hex(id.bytes())
-}
-
-/// `State` of a Peer.
-pub(super) fn member_state(state: MemberState) -> &'static str {
-    match state {
-        MemberState::Invited | MemberState::Ringing => "invited",
-        MemberState::Connecting => "connecting",
-        MemberState::Joined => "joined",
-        MemberState::Declined => "declined",
-        MemberState::Left => "left",
-    }
 }
 
 fn hex(bytes: [u8; 16]) -> String {

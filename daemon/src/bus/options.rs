@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
 
 use ahoy_call::Others;
 use ahoy_proto::words::{NOTE, Words};
@@ -79,6 +80,11 @@ impl Options {
         self.typed(key, "s", |value| value.downcast_ref::<String>().ok())
     }
 
+    /// Strings, `as`.
+    pub(super) fn strings(&mut self, key: &'static str) -> Result<Option<Vec<String>>, Fault> {
+        self.typed(key, "as", |value| value.clone().downcast::<Vec<String>>().ok())
+    }
+
     /// Words of our own user for somebody else, `s`; none if they are empty.
     pub(super) fn words(&mut self, key: &'static str) -> Result<Option<String>, Fault> {
         let Some(typed) = self.string(key)? else { return Ok(None) };
@@ -121,6 +127,11 @@ impl Options {
     /// A number, `u`, or of another type of whole numbers if it fits: as people write them, `<30>` is an `i`.
     pub(super) fn u32(&mut self, key: &'static str) -> Result<Option<u32>, Fault> {
         self.typed(key, "u", |value| whole(value)?.try_into().ok())
+    }
+
+    /// Seconds, `u`.
+    pub(super) fn seconds(&mut self, key: &'static str) -> Result<Option<Duration>, Fault> {
+        Ok(self.u32(key)?.map(|seconds| Duration::from_secs(seconds.into())))
     }
 
     /// A number, `t`, or as with [`Self::u32`].

@@ -3,7 +3,7 @@
 //! Lives here: its members, one line each.
 //! Must not: decide anything, or keep what changes.
 
-use ahoy_call::{CallId, MemberId};
+use ahoy_call::{CallId, CallKind, MemberId};
 use zbus::{Variant, fdo, interface};
 
 use super::engine_handle::EngineHandle;
@@ -12,7 +12,7 @@ use super::object::{self, Object, Properties};
 use super::options::{Dictionary, Options};
 use super::{names, shown};
 use crate::values::contact_rules::{LOUDEST, MannerChange};
-use crate::values::request::{ContactRequest, Denied, DeniedKind};
+use crate::values::request::{CallRequest, ContactRequest, Denied, DeniedKind};
 use crate::values::rows::ContactChange;
 
 /// The object of a member. All of it is read from the board.
@@ -25,10 +25,13 @@ pub(super) struct PeerObject {
 
 #[interface(name = "org.ahoyd.Calls1.Peer", spawn = false, introspection_docs = false)]
 impl PeerObject {
-    fn remove(&self, options: Dictionary) -> Result<(), Fault> {
+    async fn remove(&self, options: Dictionary) -> Result<(), Fault> {
         Options::none(options)?;
-        let sentence = "Nobody can be removed from a call of two: hang up.";
-        Err(Denied::new(DeniedKind::InvalidState, sentence).into())
+        if self.engine.row(self.call).is_ok_and(|row| row.view.kind == CallKind::Direct) {
+            let sentence = "Nobody can be removed from a call of two: hang up.";
+            return Err(Denied::new(DeniedKind::InvalidState, sentence).into());
+        }
+        self.engine.done(CallRequest::RemoveMember(self.call, self.member)).await
     }
 }
 

@@ -216,6 +216,7 @@ mod tests {
 
     use super::*;
     use crate::values::board::MemberRow;
+    use crate::values::line::MemberLine;
 
     #[test]
     fn a_member_who_comes_is_an_object_and_one_who_speaks_is_a_change_of_its_own() {
@@ -225,7 +226,7 @@ mod tests {
             let mut board = board_of(vec![call(1, State::Active)]);
             let row = Arc::make_mut(&mut board.calls[0]);
             let (name, volume) = ("Ben".to_owned(), 1.0);
-            let shown = MemberRow { name, volume, joined_at: 0, left_at: 0 };
+            let shown = MemberRow { name, volume, joined_at: 0, left_at: 0, line: MemberLine::default() };
             (row.members, row.view.members) = (vec![shown; members.len()], members);
             board
         };

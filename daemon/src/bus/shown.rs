@@ -13,7 +13,7 @@ use zbus::Variant;
 use super::names;
 use super::object::Properties;
 use crate::values::board::{AccountRow, Board, CallRow, DeviceRow, MemberRow};
-use crate::values::line::{Line, PathKind, Quality};
+use crate::values::line::{PathKind, Quality};
 use crate::values::near::{NearView, NetworkRow};
 use crate::values::pairing::PairingRow;
 
@@ -55,10 +55,11 @@ pub(super) fn manager(board: &Board) -> Properties {
 /// The local networks that this machine is in.
 fn networks(near: &NearView) -> Vec<BTreeMap<String, Variant<'static>>> {
     let row = |row: &NetworkRow| -> BTreeMap<String, Variant<'static>> {
-        let shown: [(&str, Variant<'static>); 3] = [
+        let shown: [(&str, Variant<'static>); 4] = [
             ("interface", row.interface.clone().into()),
             ("prefix", row.prefix.clone().into()),
             ("trusted", row.trusted.into()),
+            ("judged", row.judged.into()),
         ];
         shown.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     };
@@ -117,7 +118,7 @@ pub(super) fn focus(board: &Board) -> Properties {
         ("SinceMonotonic", since_monotonic.into()),
         ("SinceAt", since_at.into()),
         ("DeadlineMonotonic", row.map_or(0, |row| row.deadline_boot).into()),
-        ("Quality", quality(row.map(|row| row.shown_line()).unwrap_or_default()).into()),
+        ("Quality", quality(row.and_then(|row| row.shown_line().quality)).into()),
         ("SpeakingMuted", row.is_some_and(|row| row.shown_line().speaking_muted).into()),
         ("Others", count(others).into()),
         ("Missed", board.missed.into()),
@@ -152,12 +153,16 @@ pub(super) fn call(row: &CallRow) -> Properties {
         ("RemoteMuted", view.remote_muted().into()),
         ("LocalHold", view.local_hold.into()),
         ("RemoteHold", view.remote_hold().into()),
+        ("Kind", view.kind.word().into()),
+        ("RemoteName", row.name.clone().into()),
+        ("Host", view.host.into()),
+        ("Alone", view.alone.into()),
         ("Silenced", view.silenced.into()),
         ("AutoAnswered", view.auto_answered.into()),
         ("Codec", if flows { "opus" } else { "" }.into()),
         ("Encrypted", flows.into()),
         ("Verified", row.verified.into()),
-        ("Quality", quality(line).into()),
+        ("Quality", quality(line.quality).into()),
         ("Path", line.path.map_or("", PathKind::word).into()),
         ("SpeakingMuted", line.speaking_muted.into()),
         ("CanAnswer", view.can.answer.into()),
@@ -165,6 +170,8 @@ pub(super) fn call(row: &CallRow) -> Properties {
         ("CanHangup", view.can.hang_up.into()),
         ("CanHold", view.can.hold.into()),
         ("CanMute", view.can.mute.into()),
+        ("CanJoin", view.can.join.into()),
+        ("CanInvite", view.can.invite.into()),
         ("CreatedAt", row.created_at.into()),
         ("RingingAt", row.ringing_at.into()),
         ("AnsweredAt", row.answered_at.into()),
@@ -182,27 +189,26 @@ pub(super) fn call_constants(row: &CallRow, account: &AccountRow) -> Properties 
     Properties::from([
         ("Id", names::uuid(row.view.id).into()),
         ("Direction", row.view.direction.word().into()),
-        ("Kind", row.view.kind.word().into()),
         ("Account", names::account_path(&account.id).into()),
         ("Contact", names::contact(row.view.peer).into()),
-        ("RemoteName", row.name.clone().into()),
         ("RemoteAddress", row.address.clone().into()),
         ("StartedBy", started_by.clone().into()),
     ])
 }
 
-/// Another person in a call of two: their line is the call's.
+/// Another person in a call.
 pub(super) fn peer((view, row): (&MemberView, &MemberRow), call: &CallRow) -> Properties {
+    let line = call.shown_member_line(view, row);
     Properties::from([
         ("Name", row.name.clone().into()),
         ("Contact", names::contact(view.peer).into()),
-        ("State", names::member_state(view.state).into()),
+        ("State", view.state.word().into()),
         ("Muted", view.muted.into()),
         ("Video", view.camera.into()),
-        // Nothing shows or hears these yet.
+        // Nothing shows this yet.
         ("Screen", false.into()),
-        ("Speaking", false.into()),
-        ("Quality", quality(call.shown_line()).into()),
+        ("Speaking", line.speaking.into()),
+        ("Quality", quality(line.quality).into()),
         ("Volume", row.volume.into()),
         ("Role", if view.starter { "starter" } else { "member" }.into()),
         ("JoinedAt", row.joined_at.into()),
@@ -272,8 +278,8 @@ fn active(board: &Board) -> Option<CallId> {
     live.min_by_key(|row| row.view.local_hold).map(|row| row.view.id)
 }
 
-fn quality(line: Line) -> &'static str {
-    line.quality.map_or("", Quality::word)
+fn quality(of: Option<Quality>) -> &'static str {
+    of.map_or("", Quality::word)
 }
 
 /// Where to count from, in both clocks: the first sound; before it the answer, the ring, the dialing.
@@ -298,14 +304,35 @@ mod tests {
     use ahoy_call::{MemberId, MemberState, PeerId};
 
     use super::*;
+    use crate::values::line::{Line, MemberLine};
+
+    #[test]
+    fn who_speaks_is_shown_of_who_takes_part_while_sound_flows() {
+        let speaks = |call: State, state: MemberState| {
+            let member = MemberView::new(MemberId::FIRST, PeerId::from_bytes([1; 16]), state);
+            let view = CallView { members: vec![member], ..CallView::sample(1, call) };
+            let line = MemberLine { quality: Some(Quality::Fair), speaking: true };
+            let there = MemberRow { name: "Ben".to_owned(), volume: 1.0, joined_at: 1, left_at: 0, line };
+            let row = CallRow { members: vec![there], ..CallRow::sample(view, "Ben") };
+            let shown = peer(row.members().next().unwrap(), &row);
+            (shown["Speaking"].clone(), shown["Quality"].clone())
+        };
+        let shown = |speaks: bool, quality: &'static str| (Variant::from(speaks), Variant::from(quality));
+        assert_eq!(speaks(State::Active, MemberState::Joined), shown(true, "fair"));
+        assert_eq!(speaks(State::Active, MemberState::Connecting), shown(false, "fair"));
+        assert_eq!(speaks(State::Disconnected, MemberState::Joined), shown(false, ""));
+    }
 
     #[test]
     fn how_good_a_line_is_stands_on_the_call_its_peer_and_focus_alike() {
         let member = MemberView::new(MemberId::FIRST, PeerId::from_bytes([1; 16]), MemberState::Joined);
         let view = CallView { members: vec![member], muted: true, ..CallView::sample(1, State::Active) };
-        let (id, there) = (view.id, MemberRow { name: "Ben".into(), volume: 1.0, joined_at: 1, left_at: 0 });
-        let board = |line| {
-            let row = CallRow { line, members: vec![there.clone()], ..CallRow::sample(view.clone(), "Ben") };
+        let id = view.id;
+        let board = |line: Line| {
+            let of_peer = MemberLine { quality: line.quality, speaking: false };
+            let name = "Ben".to_owned();
+            let there = MemberRow { name, volume: 1.0, joined_at: 1, left_at: 0, line: of_peer };
+            let row = CallRow { line, members: vec![there], ..CallRow::sample(view.clone(), "Ben") };
             Board { calls: vec![Arc::new(row)], focus: Some(id), ..Board::default() }
         };
         let quality = |board: &Board| {

@@ -86,6 +86,7 @@ fn sentence(reason: EndReason) -> Option<&'static str> {
         EndReason::Unreachable => "No relay of yours can be reached. Are you online?",
         EndReason::IceFailed => "No way between your network and theirs was found.",
         EndReason::NoTurn => "This call may go by a TURN server only, and none of your relays' serves you.",
+        EndReason::RoomFull => "There was no place in the call for one more.",
         EndReason::NegotiationFailed => "The two programs did not agree: one of them may be too old.",
         EndReason::MediaFailed => "The sound could not be set up.",
         EndReason::ConnectionLost => "The connection was lost and did not come back.",
@@ -95,6 +96,11 @@ fn sentence(reason: EndReason) -> Option<&'static str> {
         EndReason::Completed
         | EndReason::Canceled
         | EndReason::Declined
+        | EndReason::AllDeclined
+        | EndReason::Superseded
+        | EndReason::LastLeft
+        | EndReason::Removed
+        | EndReason::EndedByHost
         | EndReason::Busy
         | EndReason::NoAnswer
         | EndReason::Missed

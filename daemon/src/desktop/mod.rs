@@ -132,7 +132,7 @@ async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, as
         missed.unseen(board.missed);
         let mut notes = popup::notes(&scene, board.agents > 0);
         notes.extend(popup::self_answered(&scene));
-        notes.extend(missed.notes());
+        notes.extend(missed.notes(&board.calls));
         if let Some(row) = &scene.engaged {
             broken.seen(row.view.peer);
         }
@@ -172,8 +172,9 @@ async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, as
                         None
                     }
                     Done::Pressed(Key::Missed(peer), button) => {
+                        let asked = missed.pressed(peer, button);
                         missed.seen(peer);
-                        notice::pressed(peer, button)
+                        asked
                     }
                     Done::Closed(Key::Missed(peer)) => {
                         missed.seen(peer);

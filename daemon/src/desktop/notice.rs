@@ -4,18 +4,22 @@
 //! Must not: know how a note is kept on the screen, or hold up anybody: a plain notice is sent and forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::PeerId;
+use ahoy_call::{CallId, PeerId};
 use tokio::sync::watch;
 
 use super::note::{Key, Note, Sign, WORDS, clean, name};
 use crate::system::clock;
+use crate::values::board::CallRow;
 use crate::values::happening::Happening;
-use crate::values::request::{CallRequest, Request};
+use crate::values::request::{CallRequest, Guard, Request, Verb, Which};
 
-/// The button's key.
+/// The buttons' keys.
 const CALL_BACK: &str = "call-back";
+/// Of a group call that still runs.
+const JOIN: &str = "join";
 /// So many contacts have a notice of their own; who missed more looks into the history.
 const CONTACTS: usize = 8;
 /// A problem that stands so long is no hiccup.
@@ -35,6 +39,8 @@ pub(super) struct Missed {
 struct Gathered {
     name: String,
     count: u32,
+    /// The last one: as a group it may still run.
+    call: Option<CallId>,
     /// Local time of the last one, `14:05`.
     last: String,
     /// The note of the last dial.
@@ -53,11 +59,13 @@ impl Missed {
                 let gathered = self.by_contact.entry(peer).or_insert_with(|| Gathered {
                     name: String::new(),
                     count: 0,
+                    call: None,
                     last: String::new(),
                     words: None,
                 });
                 gathered.name = name(happening.data.name.as_deref().unwrap_or_default());
                 gathered.count += 1;
+                gathered.call = happening.data.call;
                 gathered.last = local_time(happening.data.at_unix_us);
                 gathered.words = words.map(|words| clean(words, WORDS)).filter(|words| !words.is_empty());
                 true
@@ -83,14 +91,32 @@ impl Missed {
         self.by_contact.remove(&peer);
     }
 
-    /// The notices that should be on the screen.
-    pub(super) fn notes(&self) -> Vec<Note> {
-        self.by_contact.iter().map(|(peer, gathered)| gathered.note(*peer)).collect()
+    /// The notices that should be on the screen. `rows`: calls that are shown, among them groups that run without us.
+    pub(super) fn notes(&self, rows: &[Arc<CallRow>]) -> Vec<Note> {
+        self.by_contact.iter().map(|(peer, gathered)| gathered.note(*peer, rows)).collect()
+    }
+
+    /// What a pressed button of the notice of a contact asks for.
+    pub(super) fn pressed(&self, peer: PeerId, button: &str) -> Option<Request> {
+        let call = self.by_contact.get(&peer).and_then(|gathered| gathered.call);
+        match (button, call) {
+            (CALL_BACK, _) => Some(dial(peer)),
+            (JOIN, Some(call)) => {
+                let (call, guard) = (Which::Id(call), Guard::default());
+                Some(Request::Call(CallRequest::Verb { call, verb: Verb::Join, guard }))
+            }
+            _ => None,
+        }
     }
 }
 
 impl Gathered {
-    fn note(&self, peer: PeerId) -> Note {
+    /// The last one, as long as one may enter it.
+    fn runs<'r>(&self, rows: &'r [Arc<CallRow>]) -> Option<&'r Arc<CallRow>> {
+        rows.iter().find(|row| Some(row.view.id) == self.call && row.view.can.join)
+    }
+
+    fn note(&self, peer: PeerId, rows: &[Arc<CallRow>]) -> Note {
         let (who, at) = (&self.name, &self.last);
         let (summary, time) = match self.count {
             1 => (format!("Missed call from {who}"), format!("At {at}.")),
@@ -100,12 +126,16 @@ impl Gathered {
             Some(words) => format!("“{words}”\n{time}"),
             None => time,
         };
+        let (body, without_buttons, button) = match self.runs(rows) {
+            Some(_) => (format!("{body}\nIt goes on."), "To enter it: ahoyctl join.", (JOIN, "Join")),
+            None => (body, "To call back: ahoyctl call.", (CALL_BACK, "Call back")),
+        };
         Note {
             key: Key::Missed(peer),
             summary,
             body,
-            without_buttons: "To call back: ahoyctl call.",
-            buttons: vec![(CALL_BACK, "Call back".to_owned())],
+            without_buttons,
+            buttons: vec![(button.0, button.1.to_owned())],
             urgent: false,
             category: "call.unanswered",
             icon: Sign::Missed,
@@ -113,11 +143,6 @@ impl Gathered {
             outlives_us: true,
         }
     }
-}
-
-/// What a pressed button asks for.
-pub(super) fn pressed(peer: PeerId, button: &str) -> Option<Request> {
-    (button == CALL_BACK).then(|| dial(peer))
 }
 
 /// A dial of that very contact.
@@ -175,6 +200,8 @@ pub(super) async fn plain(summary: &'static str, sentence: String) {
 
 #[cfg(test)]
 mod tests {
+    use ahoy_call::{CallView, Can, State};
+
     use super::*;
     use crate::values::happening::EventData;
 
@@ -189,14 +216,40 @@ mod tests {
     fn several_missed_calls_of_one_person_gather_in_one_notice() {
         let mut missed = Missed::default();
         assert!(missed.heard(&happens("call.missed", 1), Some("it is\nurgent")));
-        assert_eq!(missed.notes()[0].summary, "Missed call from Friend 1");
-        assert!(missed.notes()[0].body.starts_with("“it is urgent”\nAt "), "{:?}", missed.notes());
+        assert_eq!(missed.notes(&[])[0].summary, "Missed call from Friend 1");
+        assert!(missed.notes(&[])[0].body.starts_with("“it is urgent”\nAt "), "{:?}", missed.notes(&[]));
         missed.heard(&happens("call.missed", 1), None);
         missed.heard(&happens("call.missed", 2), None);
-        let notes = missed.notes();
+        let notes = missed.notes(&[]);
         assert_eq!(notes.len(), 2);
         assert_eq!(notes[0].summary, "2 missed calls from Friend 1");
         assert_eq!(notes[1].summary, "Missed call from Friend 2");
+    }
+
+    #[test]
+    fn a_missed_group_call_that_goes_on_can_be_entered_and_one_that_is_over_called_back() {
+        let (call, peer) = (CallId::from_bytes([7; 16]), PeerId::from_bytes([1; 16]));
+        let row = |join| {
+            let view = CallView::sample(7, State::Disconnected);
+            let can = Can { join, ..view.can };
+            vec![Arc::new(CallRow::sample(CallView { can, ..view }, "Friend 1"))]
+        };
+        let mut missed = Missed::default();
+        let happening = happens("call.missed", 1);
+        let data = EventData { call: Some(call), ..happening.data };
+        missed.heard(&Happening { data, ..happening }, None);
+        let note = &missed.notes(&row(true))[0];
+        assert_eq!(note.buttons, [(JOIN, "Join".to_owned())]);
+        assert!(note.body.ends_with("It goes on."), "{}", note.body);
+        let Some(Request::Call(CallRequest::Verb { call: Which::Id(asked), verb: Verb::Join, .. })) =
+            missed.pressed(peer, JOIN)
+        else {
+            panic!("no verb")
+        };
+        assert_eq!(asked, call);
+        let note = &missed.notes(&row(false))[0];
+        assert_eq!(note.buttons, [(CALL_BACK, "Call back".to_owned())]);
+        assert!(matches!(missed.pressed(peer, CALL_BACK), Some(Request::Call(CallRequest::Dial { .. }))));
     }
 
     #[test]
@@ -205,14 +258,14 @@ mod tests {
         let mut missed = Missed::default();
         missed.heard(&happens("call.missed", 1), None);
         missed.seen(one);
-        assert_eq!(missed.notes(), []);
+        assert_eq!(missed.notes(&[]), []);
         missed.heard(&happens("call.missed", 1), None);
-        assert_eq!(missed.notes()[0].summary, "Missed call from Friend 1", "it counts anew");
+        assert_eq!(missed.notes(&[])[0].summary, "Missed call from Friend 1", "it counts anew");
         assert!(!missed.unseen(2) && missed.unseen(0));
-        assert_eq!(missed.notes(), []);
+        assert_eq!(missed.notes(&[]), []);
         missed.heard(&happens("call.missed", 1), None);
         assert!(missed.heard(&happens("call.answered", 1), None));
-        assert_eq!(missed.notes(), []);
+        assert_eq!(missed.notes(&[]), []);
     }
 
     #[test]
@@ -220,7 +273,7 @@ mod tests {
         let mut missed = Missed::default();
         missed.heard(&happens("call.missed", 1), None);
         assert!(!missed.unseen(0), "the count was nought before too");
-        assert_eq!(missed.notes().len(), 1);
+        assert_eq!(missed.notes(&[]).len(), 1);
     }
 
     #[test]
@@ -229,6 +282,6 @@ mod tests {
         for who in 0..20 {
             missed.heard(&happens("call.missed", who), None);
         }
-        assert_eq!(missed.notes().len(), CONTACTS);
+        assert_eq!(missed.notes(&[]).len(), CONTACTS);
     }
 }

@@ -57,11 +57,12 @@ pub(super) fn relays(domain: &str, answer: &[u8]) -> Result<Vec<String>, DnsErro
     if !matches!(packet.rcode(), RCODE::NoError | RCODE::NameError) {
         return Err(DnsError::Refused);
     }
-    let name = format!("{PLACE}.{domain}");
+    let names = names(format!("{PLACE}.{domain}"), &packet);
     let mut found: Vec<RelayUrl> = Vec::new();
     for record in &packet.answers {
         let RData::TXT(text) = &record.rdata else { continue };
-        if record.class != CLASS::IN || !record.name.to_string().eq_ignore_ascii_case(&name) {
+        let owner = record.name.to_string().to_ascii_lowercase();
+        if record.class != CLASS::IN || !names.contains(&owner) {
             continue;
         }
         for (key, value) in text.iter_raw() {
@@ -76,4 +77,22 @@ pub(super) fn relays(domain: &str, answer: &[u8]) -> Result<Vec<String>, DnsErro
     found.sort_by(|one, other| one.as_str().cmp(other.as_str()));
     found.truncate(limits::DEVICE_INBOXES);
     Ok(found.iter().map(|url| url.as_str().to_owned()).collect())
+}
+
+/// The name that was asked for, and those that it stands for: a resolver answers with the records of both (RFC 1034 §3.6.2).
+fn names(asked: String, packet: &Packet<'_>) -> Vec<String> {
+    let mut names = vec![asked.to_ascii_lowercase()];
+    // Once a record: a circle ends.
+    for _ in &packet.answers {
+        let next = packet.answers.iter().find_map(|record| {
+            let RData::CNAME(to) = &record.rdata else { return None };
+            let of = record.name.to_string();
+            let to = to.0.to_string().to_ascii_lowercase();
+            (names.last().is_some_and(|last| of.eq_ignore_ascii_case(last)) && !names.contains(&to))
+                .then_some(to)
+        });
+        let Some(next) = next else { break };
+        names.push(next);
+    }
+    names
 }

@@ -75,6 +75,16 @@ pub struct Looked {
     pub wrong: Vec<String>,
 }
 
+/// Reads a resolver's answer, and judges what is believed of it. True if it was understood.
+#[cfg(any(test, feature = "sample"))]
+pub fn tried(answer: &[u8]) -> bool {
+    let Ok(relays) = dns::relays("a.example", answer) else { return false };
+    let parsed = |relay: &String| ahoy_proto::relay_url::RelayUrl::parse(relay);
+    assert!(relays.len() <= ahoy_proto::limits::DEVICE_INBOXES && relays.is_sorted());
+    assert!(relays.iter().all(|it| parsed(it).is_ok_and(|url| url.is_sealed() && url.as_str() == it)));
+    true
+}
+
 /// Begins the task. It ends with the standing.
 pub fn spawn(standing: watch::Receiver<Standing>, reports: mpsc::Sender<Report>) -> JoinHandle<()> {
     #[expect(clippy::disallowed_methods, reason = "the task of discovery, ended with its standing")]

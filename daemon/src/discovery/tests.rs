@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ahoy_proto::relay_list::{ListKey, Lists, RelayList, Said, Taken};
 use ed25519_dalek::SigningKey;
-use simple_dns::rdata::{RData, TXT};
+use simple_dns::rdata::{CNAME, RData, TXT};
 use simple_dns::{
     CLASS, CharacterString, Name, Packet, PacketFlag, Question as Asked, RCODE, ResourceRecord, TYPE,
 };
@@ -163,11 +163,20 @@ async fn a_server_that_the_authority_did_not_certify_is_not_asked() {
 
 /// A resolver's answer with these records.
 fn answer(rcode: RCODE, records: &[(&str, &[&[u8]])]) -> Vec<u8> {
+    aliased(rcode, &[], records)
+}
+
+/// Each name of the first stands for the one beside it.
+fn aliased(rcode: RCODE, aliases: &[(&str, &str)], records: &[(&str, &[&[u8]])]) -> Vec<u8> {
     let mut packet = Packet::new_reply(0);
     *packet.rcode_mut() = rcode;
     packet.set_flags(PacketFlag::RECURSION_AVAILABLE);
     let name = Name::new("_ahoy.a.example").unwrap();
     packet.questions.push(Asked::new(name, TYPE::TXT.into(), CLASS::IN.into(), false));
+    for (name, to) in aliases {
+        let to = RData::CNAME(CNAME(Name::new(to).unwrap()));
+        packet.answers.push(ResourceRecord::new(Name::new(name).unwrap(), CLASS::IN, 60, to));
+    }
     for (name, strings) in records {
         let mut text = TXT::new();
         for string in *strings {
@@ -210,17 +219,40 @@ async fn an_answer_of_a_resolver_with_nonsense_gives_no_relay() {
     let found = |wanted: &[&str]| Ok(wanted.iter().map(|url| (*url).to_owned()).collect::<Vec<String>>());
     let five: Vec<Vec<u8>> = (0..5).map(|n| format!("relay=wss://r{n}.example").into_bytes()).collect();
     let five: Vec<&[u8]> = five.iter().map(Vec::as_slice).collect();
+    // With the question: as many as are looked at, and one more.
+    let one: (&str, &[&[u8]]) = (AT, &[b"relay=wss://one.example"]);
+    let (full, over) = ([one; 63], [one; 64]);
     for (story, body, outcome) in [
         ("no DNS", b"<html>".to_vec(), Err("malformed")),
         ("nothing", Vec::new(), Err("malformed")),
         ("cut", good[..good.len() - 9].to_vec(), Err("malformed")),
         ("more records than it has", many, Err("malformed")),
+        ("as many as are looked at", answer(RCODE::NoError, &full), found(&["wss://one.example"])),
+        ("one more", answer(RCODE::NoError, &over), Err("malformed")),
         ("a question", no_reply, Err("malformed")),
         ("it failed", answer(RCODE::ServerFailure, &[]), Err("does not know")),
         ("no such name", answer(RCODE::NameError, &[]), found(&[])),
         (
             "of another name",
             answer(RCODE::NoError, &[("_ahoy.b.example", &[b"relay=wss://b.example"])]),
+            found(&[]),
+        ),
+        (
+            "by two aliases, in any order",
+            aliased(
+                RCODE::NoError,
+                &[("b.example", "c.example"), (AT, "B.example")],
+                &[("C.example", &[b"relay=wss://c.example"]), ("d.example", &[b"relay=wss://d.example"])],
+            ),
+            found(&["wss://c.example"]),
+        ),
+        (
+            "a circle of aliases",
+            aliased(
+                RCODE::NoError,
+                &[(AT, "b.example"), ("b.example", AT)],
+                &[("c.example", &[b"relay=wss://c.example"])],
+            ),
             found(&[]),
         ),
         ("of the parent", answer(RCODE::NoError, &[("a.example", &[b"relay=wss://b.example"])]), found(&[])),
@@ -267,6 +299,14 @@ async fn an_answer_of_a_resolver_with_nonsense_gives_no_relay() {
     server.says("/text", Answer::of("text/plain", &good));
     let (learned, _, said) = look(of_dns(&server, "/text"), None).await;
     assert!(learned.is_empty() && said.contains("application/dns-message"), "{said}");
+}
+
+#[test]
+fn the_corpus_of_the_fuzz_target_relay_dns_is_replayed_and_reaches_both_ends() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/relay_dns");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    let read: Vec<bool> = files.map(|bytes| super::tried(&bytes)).collect();
+    assert!(read.contains(&true) && read.contains(&false), "{read:?}");
 }
 
 #[tokio::test]

@@ -79,11 +79,11 @@ impl Engine {
         }
         let begun = match request {
             AccountRequest::Export { into, secret, history } => {
-                let history = history.then(|| self.copy_history());
                 if self.own.is_away() {
                     let sentence = "The keys of this account cannot be read now: ahoyctl status says why.";
                     return self.answer(reply, Err(Denied::new(DeniedKind::NotReady, sentence)));
                 }
+                let history = history.then(|| self.copy_history());
                 let (paths, own) = (self.paths.clone(), Arc::clone(&self.own));
                 self.ports.account.export(Export { paths, own, history, into, secret })
             }
@@ -97,9 +97,12 @@ impl Engine {
                 if self.is_calling() {
                     return self.answer(reply, Err(in_call()));
                 }
-                let all = if moved { Vec::new() } else { self.contacts.to_be_told() };
+                let mut all = if moved { Vec::new() } else { self.contacts.to_be_told() };
                 let of = u32::try_from(all.len()).unwrap_or(u32::MAX);
-                let left = if self.links.online { all } else { Vec::new() };
+                if !self.links.online {
+                    all.retain(|peer| self.networks.sees(*peer));
+                }
+                let left = all;
                 let (under_way, until) = (BTreeSet::new(), now + PATIENCE);
                 let farewell = Farewell { reply, history, moved, left, under_way, told: 0, of, until };
                 self.accounts.waiting = Some(Waiting::Farewell(farewell));
@@ -216,7 +219,7 @@ impl Engine {
     fn end_inboxes(&mut self) {
         let roster = Arc::new(self.contacts.roster().without_tokens());
         let ca_file = self.in_force.config().relay.ca_file.clone();
-        self.ports.standing.send_replace(Standing { roster: Some(roster), ca_file });
+        self.ports.standing.send_replace(Standing { roster: Some(roster), ca_file, ..Standing::default() });
     }
 
     /// Keys that could not be had are another matter now.

@@ -18,6 +18,22 @@ impl Engine {
         self.greetings.want_all(lacking);
     }
 
+    /// Relays came or went, or contacts on a local network: whether a card could go anywhere now.
+    pub(super) fn follow_ways(&mut self, now: Moment) {
+        let near = !self.networks.view().seen.is_empty();
+        self.greetings.set_online(now, self.links.online || near);
+    }
+
+    /// These contacts are seen on a local network, who were not before: those who lack our card get it there.
+    pub(super) fn greet_near(&mut self, came: &[PeerId]) {
+        if came.is_empty() {
+            return;
+        }
+        let lacking = self.contacts.lacking();
+        let lacking: Vec<PeerId> = came.iter().copied().filter(|peer| lacking.contains(peer)).collect();
+        self.greetings.want(&lacking);
+    }
+
     /// We call somebody: who may lack our card, or has an earlier one, gets it along with that.
     pub(super) fn greet_with_call(&mut self, now: Moment, peer: PeerId) {
         let has_it = self.contacts.get(peer).is_some_and(|row| row.mutual);

@@ -43,7 +43,7 @@ impl Engine {
             .links
             .up
             .iter()
-            .filter(|url| url.starts_with("wss:") && !worked.contains(url))
+            .filter(|url| url.starts_with("wss:") && !worked.contains(url) && !self.relays.is_on_trial(url))
             .cloned()
             .collect();
         for relay in news {

@@ -101,9 +101,15 @@ impl Engine {
                 self.on_card_made(*done);
                 Ok(Answer::Done)
             }
-            Done::Networks(result, trusted) => {
+            Done::Groups(result, groups, answer) => {
                 result.map_err(|error| not_kept(&error))?;
-                self.networks.set_trusted(trusted);
+                self.groups = groups;
+                self.send_roster();
+                Ok(answer)
+            }
+            Done::Networks(result, judged) => {
+                result.map_err(|error| not_kept(&error))?;
+                self.networks.set_judged(judged);
                 self.send_near();
                 Ok(Answer::Done)
             }
@@ -123,7 +129,7 @@ impl Engine {
                 self.command("block", Command::Block { peer });
             }
             if louder {
-                self.set_volumes(Some(peer));
+                self.set_volumes(peer);
             }
             if greets {
                 self.greetings.want(&[peer]);
@@ -219,8 +225,8 @@ impl Engine {
             // No inbox, no link: nobody can tell us from a machine that is switched off.
             roster = Arc::new(roster.without_inboxes());
         }
-        let ca_file = config.relay.ca_file.clone();
-        self.ports.standing.send_replace(signal::Standing { roster: Some(roster), ca_file });
+        let (ca_file, groups) = (config.relay.ca_file.clone(), self.groups.names());
+        self.ports.standing.send_replace(signal::Standing { roster: Some(roster), ca_file, groups });
         self.send_near();
     }
 

@@ -5,7 +5,7 @@
 //! `credentials.rs`, `diagnoses.rs`, `lines.rs`, `networks.rs`, `pings.rs`, `greetings.rs`; `step.rs` says what an input comes to.
 //! `relays.rs` says where our inboxes are to be.
 //! The engine's hands: `perform.rs` (steps and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs`
-//! (what is shown of no call), `test_call.rs`, `pairing.rs`, `accounts.rs`, `cards.rs`, `near.rs`, `found.rs`.
+//! (what is shown of no call), `test_call.rs`, `pairing.rs`, `accounts.rs`, `cards.rs`, `near.rs`, `found.rs`, `rooms.rs`.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
 mod accounts;
@@ -15,6 +15,8 @@ mod devices;
 mod diagnoses;
 mod found;
 mod greetings;
+mod group_news;
+mod groups;
 mod in_force;
 mod kept;
 mod lines;
@@ -34,11 +36,14 @@ mod reports;
 mod requests;
 mod ring_policy;
 mod rings;
+mod rooms;
+mod self_named;
 pub mod shown;
 mod step;
 mod test_call;
 pub mod tones;
 mod upkeep;
+mod voices;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -52,6 +57,7 @@ use self::credentials::Waits;
 use self::devices::Devices;
 use self::diagnoses::Diagnoses;
 use self::greetings::Greetings;
+use self::groups::NamedGroups;
 use self::in_force::InForce;
 use self::lines::Lines;
 use self::networks::Networks;
@@ -65,11 +71,14 @@ use self::relays::Relays;
 pub use self::relays::{at_the_start, urls};
 use self::requests::{DiskLine, Stored};
 use self::ring_policy::RingPolicy;
+use self::self_named::SelfNamed;
 use self::shown::{Focus, Shown};
 use self::upkeep::{Due, Upkeep};
+use self::voices::Voices;
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
 use crate::discovery::Memory;
+use crate::room::port::Rooms;
 use crate::system::paths::Paths;
 use crate::system::store::Store;
 use crate::system::{clock, ready};
@@ -78,8 +87,12 @@ use crate::values::link::Offer;
 use crate::values::own::{KeysNews, Own};
 use crate::values::relays::ChosenRelay;
 use crate::values::request::Asked;
+use crate::values::room::RoomEvent;
 use crate::values::tone::Tone;
 use crate::{account, bus, desktop, diagnosis, discovery, history, media, neighbours, signal};
+
+/// What stays in rooms may be behind with; they wait.
+const STAYS: usize = 64;
 
 /// Where orders go. Every queue is bounded; a full one is a failed port.
 #[derive(Debug)]
@@ -175,11 +188,18 @@ pub struct Engine {
     ring_policy: RingPolicy,
     links: signal::LinkState,
     networks: Networks,
+    groups: NamedGroups,
     relays: Relays,
     waits: Waits,
     numbers: Numbers,
     diagnoses: Diagnoses,
     lines: Lines,
+    voices: Voices,
+    self_named: SelfNamed,
+    rooms: Rooms,
+    /// Where stays in rooms say what happens, and what they said.
+    stays_in: mpsc::Sender<(u64, RoomEvent)>,
+    stays: mpsc::Receiver<(u64, RoomEvent)>,
     pings: Pings,
     pairing: Pairings,
     accounts: Accounts,
@@ -215,13 +235,15 @@ impl Engine {
         let Files { paths, store, chosen, relays: (memory, relays) } = files;
         let in_force = InForce::new(written, chosen);
         let (disk_line, stored) = DiskLine::new(store.clone());
+        let (stays_in, stays) = mpsc::channel(STAYS);
         let mut problems = Problems::default();
         problems.set(Source::Contacts, contacts.problems().borrow().clone());
         Self {
-            phone: Phone::new(own.leg_id(), in_force.rules()),
+            phone: Phone::new(own.leg_id(), own.certificate.peer_id(), in_force.rules()),
             ring_policy: RingPolicy::open(&paths.dnd()),
             upkeep: Upkeep::new(clock::now()),
             networks: Networks::open(&paths.networks()),
+            groups: NamedGroups::open(&paths.groups()),
             relays: Relays::new(memory, relays),
             shown,
             ports,
@@ -239,6 +261,11 @@ impl Engine {
             numbers: Numbers::default(),
             diagnoses: Diagnoses::default(),
             lines: Lines::default(),
+            voices: Voices::default(),
+            self_named: SelfNamed::default(),
+            rooms: Rooms::default(),
+            stays_in,
+            stays,
             pings: Pings::default(),
             pairing: Pairings::default(),
             accounts: Accounts::default(),
@@ -309,6 +336,7 @@ impl Engine {
                 Some(report) = inbox.neighbours.recv() => self.on_neighbours(report),
                 Some(report) = inbox.discovery.recv() => self.on_found(report),
                 Some(report) = inbox.media.recv() => self.on_media(report),
+                Some((number, event)) = self.stays.recv() => self.on_stay(number, event),
                 Some(findings) = inbox.diagnosis.recv() => self.on_findings(findings),
                 Some(report) = inbox.account.recv() => self.on_account(report),
                 Some(desktop::Report::NetworkChanged) = inbox.desktop.recv() => self.on_network(),
@@ -342,6 +370,7 @@ impl Engine {
             self.relays.deadline(),
             self.accounts.deadline(),
             self.greetings.deadline(),
+            self.rooms.deadline(),
             Some(self.upkeep.deadline()),
         ];
         all.into_iter().flatten().min().unwrap_or_default()
@@ -358,6 +387,7 @@ impl Engine {
         self.follow_relays(now);
         self.go_on_with_farewell(now);
         self.greet(now);
+        self.tick_rooms(now);
         for due in self.upkeep.due(now) {
             match due {
                 Due::Alive => ready::watchdog(),

@@ -3,6 +3,8 @@
 //! Lives here: what that room goes by, what it reports, a person's word that a network is home.
 //! Must not: know how anybody is found.
 
+use ahoy_call::PeerId;
+
 use crate::engine::Engine;
 use crate::engine::requests::{Done, Plan};
 use crate::neighbours::{Order, Report, Standing};
@@ -13,7 +15,12 @@ impl Engine {
     pub(super) fn on_neighbours(&mut self, report: Report) {
         match report {
             Report::View(view) => {
+                let came: Vec<PeerId> =
+                    view.seen.iter().copied().filter(|peer| !self.networks.sees(*peer)).collect();
                 self.networks.set_view(view);
+                let now = self.now();
+                self.follow_ways(now);
+                self.greet_near(&came);
                 self.refresh();
             }
             Report::Plate(news) => self.on_plate(crate::values::near::PAIRING_PLACE, news),
@@ -30,7 +37,7 @@ impl Engine {
             roster: Some(self.contacts.roster()),
             recent: self.contacts.recent(),
             unused: unused.into_iter().map(|(hash, _)| hash).collect(),
-            trusted: self.networks.trusted().to_vec(),
+            judged: self.networks.judged().to_vec(),
             networks: self.networks.changes(),
         });
     }
@@ -44,8 +51,8 @@ impl Engine {
 
     /// The person says whether the network at this interface is theirs.
     pub(super) fn trust_network(&mut self, reply: Reply, interface: &str, trust: bool) {
-        let trusted = match self.networks.with(interface, trust) {
-            Ok(trusted) => trusted,
+        let judged = match self.networks.with(interface, trust) {
+            Ok(judged) => judged,
             Err(denied) => {
                 if denied.kind == DeniedKind::NotReady {
                     self.order_neighbours(Order::Look);
@@ -54,12 +61,12 @@ impl Engine {
             }
         };
         let (path, store) = (self.paths.networks(), self.store.clone());
-        let kept = serde_json::to_vec(&trusted).unwrap_or_default();
+        let kept = serde_json::to_vec(&judged).unwrap_or_default();
         let wish = move |_: &mut crate::engine::requests::Components<'_>| {
             Ok(Plan::Write(Box::new(move |gate| {
                 let result = file::write_past(&path, &kept, file::Access::Private, || gate.pass());
                 store.note(&path, &result);
-                Done::Networks(result, trusted)
+                Done::Networks(result, judged)
             })))
         };
         self.keep(Box::new(wish), Some(reply));

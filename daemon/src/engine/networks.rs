@@ -7,17 +7,17 @@ use std::path::Path;
 
 use ahoy_call::PeerId;
 
-use crate::values::near::{NearView, NetworkRow, Trusted};
+use crate::values::near::{Judged, NearView, NetworkRow};
 use crate::values::request::{Denied, DeniedKind};
 
-/// Networks that are remembered; the one that was trusted first is forgotten.
+/// Networks that are remembered; the one that was judged first is forgotten.
 const MOST: usize = 64;
 
 /// Both.
 #[derive(Debug, Default)]
 pub(super) struct Networks {
     view: NearView,
-    trusted: Vec<Trusted>,
+    judged: Vec<Judged>,
     /// How often this machine's network has changed.
     changes: u64,
 }
@@ -27,7 +27,7 @@ impl Networks {
     pub(super) fn open(path: &Path) -> Self {
         let kept = std::fs::read(path).unwrap_or_default();
         // What cannot be read is trusted no more: the person is asked again.
-        Self { trusted: serde_json::from_slice(&kept).unwrap_or_default(), ..Self::default() }
+        Self { judged: serde_json::from_slice(&kept).unwrap_or_default(), ..Self::default() }
     }
 
     /// What is shown.
@@ -50,14 +50,14 @@ impl Networks {
         self.view.networks.iter().any(|row| row.trusted)
     }
 
-    /// Which networks are trusted.
-    pub(super) fn trusted(&self) -> &[Trusted] {
-        &self.trusted
+    /// What the person has said of networks.
+    pub(super) fn judged(&self) -> &[Judged] {
+        &self.judged
     }
 
-    /// Other ones, as they were kept.
-    pub(super) fn set_trusted(&mut self, trusted: Vec<Trusted>) {
-        self.trusted = trusted;
+    /// Something else, as it was kept.
+    pub(super) fn set_judged(&mut self, judged: Vec<Judged>) {
+        self.judged = judged;
     }
 
     /// It is another network, perhaps.
@@ -70,19 +70,17 @@ impl Networks {
         self.changes
     }
 
-    /// What is trusted once the network at this interface is, or is not any more. No name: where there is only one.
-    pub(super) fn with(&self, interface: &str, trust: bool) -> Result<Vec<Trusted>, Denied> {
+    /// What is said of networks once the one at this interface is trusted, or is not. No name: where there is only one.
+    pub(super) fn with(&self, interface: &str, trusted: bool) -> Result<Vec<Judged>, Denied> {
         let row = self.row(interface)?;
-        let Some(of) = Trusted::of(row) else {
+        let Some(word) = Judged::new(row, trusted) else {
             let sentence = "The router of this network has not answered yet: try again in a moment.";
             return Err(Denied::new(DeniedKind::NotReady, sentence));
         };
-        let mut all: Vec<Trusted> = self.trusted.iter().filter(|it| **it != of).cloned().collect();
-        if trust {
-            let many = (all.len() + 1).saturating_sub(MOST);
-            all.drain(..many);
-            all.push(of);
-        }
+        let mut all: Vec<Judged> = self.judged.iter().filter(|it| !it.is_of(&word)).cloned().collect();
+        let many = (all.len() + 1).saturating_sub(MOST);
+        all.drain(..many);
+        all.push(word);
         Ok(all)
     }
 
@@ -114,7 +112,8 @@ mod tests {
 
     fn row(interface: &str, id: Option<u8>) -> NetworkRow {
         let id = id.map(|id| NetworkId([id; 16]));
-        NetworkRow { interface: interface.to_owned(), prefix: "192.0.2.0/24".to_owned(), id, trusted: false }
+        let (interface, prefix) = (interface.to_owned(), "192.0.2.0/24".to_owned());
+        NetworkRow { interface, prefix, id, trusted: false, judged: false }
     }
 
     fn networks(rows: Vec<NetworkRow>) -> Networks {
@@ -124,18 +123,20 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_trusted_once_and_until_that_is_taken_back() {
+    fn the_last_word_of_a_network_counts_and_a_no_is_kept_like_a_yes() {
         let mut all = networks(vec![row("eth0", Some(1))]);
-        for _ in 0..2 {
-            all.set_trusted(all.with("", true).unwrap());
-            assert_eq!(all.trusted().len(), 1);
+        for trusted in [true, true, false, true, false] {
+            all.set_judged(all.with("", trusted).unwrap());
+            assert_eq!((all.judged().len(), all.judged()[0].trusted), (1, trusted));
         }
-        assert_eq!(all.with("eth0", false).unwrap(), []);
+        let of_0_1 = r#"[{"id":"01","prefix":"192.0.2.0/24"}]"#;
+        let read: Vec<Judged> = serde_json::from_str(of_0_1).unwrap();
+        assert!(read[0].trusted);
         for id in 0..100 {
             all.set_view(NearView { networks: vec![row("eth0", Some(id))], ..NearView::default() });
-            all.set_trusted(all.with("", true).unwrap());
+            all.set_judged(all.with("", true).unwrap());
         }
-        assert_eq!(all.trusted().len(), MOST);
+        assert_eq!(all.judged().len(), MOST);
     }
 
     #[test]

@@ -28,12 +28,14 @@ pub struct Outward {
 /// The words that a message brings, and those of our own card; `None` for one that brings none.
 pub fn of(message: &Message, name: &str) -> Option<Outward> {
     let (direction, words) = match message {
-        Message::Offer { text, .. } => (Direction::Incoming, text.as_deref()?),
+        Message::Offer { text, .. } | Message::Invite { text, .. } => (Direction::Incoming, text.as_deref()?),
         Message::Decline { text, .. } => (Direction::Outgoing, text.as_deref()?),
         Message::Ready { .. }
         | Message::Description { .. }
         | Message::Candidates { .. }
         | Message::Ringing
+        | Message::Log(_)
+        | Message::Room(_)
         | Message::Accept
         | Message::Cancel { .. }
         | Message::End { .. }

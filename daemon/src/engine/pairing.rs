@@ -22,7 +22,7 @@ use crate::neighbours::Order;
 use crate::pair::{Do, Draw, Friend, Pairing};
 use crate::signal::SignalingOrder;
 use crate::values::near::PAIRING_PLACE;
-use crate::values::pairing::{PairingRequest, PairingRow};
+use crate::values::pairing::{PairingRequest, PairingRow, PairingState};
 use crate::values::request::{Answer, Asked, ContactRequest, Denied, DeniedKind, Reply};
 
 /// Relays that a code is looked up at, at most: as many as a card may name.
@@ -154,7 +154,10 @@ impl Engine {
                     self.answer(reply, Ok(Answer::Done));
                 }
             }
-            Err((denied, reply)) => self.answer(reply, Err(denied)),
+            Err((denied, reply)) => {
+                self.end_trial(false);
+                self.answer(reply, Err(denied));
+            }
         }
     }
 
@@ -227,7 +230,30 @@ impl Engine {
                 }
             }
         }
+        self.follow_end();
         self.refresh();
+    }
+
+    /// The relay of a link stays where somebody was met by it, and no longer.
+    fn follow_end(&mut self) {
+        let paired = match self.pairing.machine.row().state {
+            Some(PairingState::Paired) => true,
+            Some(PairingState::Failed) => false,
+            Some(PairingState::Asking | PairingState::Waiting | PairingState::Meeting) | None => return,
+        };
+        if self.pairing.held.is_none() {
+            self.end_trial(paired);
+        }
+    }
+
+    fn end_trial(&mut self, paired: bool) {
+        if self.relays.pairing_over(paired) {
+            self.keep(Box::new(requests::reload), None);
+        }
+        if paired {
+            let now = self.now();
+            self.follow_relays(now);
+        }
     }
 
     /// Who waits for a code has one, or hears why not.

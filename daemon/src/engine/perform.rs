@@ -3,7 +3,10 @@
 //! Lives here: what the rules return goes to the ports, and is shown behind the commit of its records, the answer last.
 //! Must not: decide; wait.
 
-use ahoy_call::{CallId, Command, Effects, Event, MediaFault, MediaOrder, MediaReport, Moment, PeerId};
+use ahoy_call::{
+    CallId, CallKind, Command, Effects, Event, LegId, MediaFault, MediaOrder, MediaReport, Moment, PeerId,
+    RoomReport,
+};
 use tokio::sync::mpsc;
 
 use crate::engine::Engine;
@@ -22,18 +25,25 @@ const LINK_NEWS: usize = 64;
 impl Engine {
     /// The present moment, after a tick that is due at it. Every input asks for the time here.
     pub(super) fn now(&mut self) -> Moment {
-        let now = clock::now();
-        if self.phone.deadline().is_some_and(|due| due.at <= now) {
+        loop {
+            let now = clock::now();
+            if self.phone.deadline().is_none_or(|due| due.at > now) {
+                return now;
+            }
             let effects = self.phone.event(now, Event::Tick);
+            // What this leads to asks for the time itself: it is later, then.
             self.perform(now, "tick", effects, None);
         }
-        now
     }
 
     /// Feeds one event to the rules.
     pub(super) fn on_event(&mut self, event: Event) {
-        let now = self.now();
         let name = name(&event);
+        if let Event::Received { message, .. } = &event {
+            self.self_named.hear(message);
+            self.hear_of_group(message);
+        }
+        let now = self.now();
         let effects = self.phone.event(now, event);
         self.perform(now, name, effects, None);
     }
@@ -101,7 +111,9 @@ impl Engine {
             }
             Ok(Act::Deafen(deafened)) => {
                 self.deafened = deafened;
-                self.set_volumes(None);
+                for (call, _) in self.phone.standing() {
+                    self.order_media(call, media::CallOrder::Deafen(deafened));
+                }
                 Ok(Answer::Done)
             }
             Ok(Act::Chosen { lasting }) => {
@@ -163,6 +175,7 @@ impl Engine {
             ring_policy: &mut self.ring_policy,
             pings: &mut self.pings,
             networks: &self.networks,
+            groups: &self.groups,
             relays: &self.relays,
             board: self.shown.shown(),
             agents: &mut self.agents,
@@ -203,8 +216,9 @@ impl Engine {
     }
 
     fn perform(&mut self, now: Moment, input: &'static str, effects: Effects, reply: Option<Answered>) {
-        let volume = |call| self.volume(call);
-        let stepped = Step::new(&self.contacts, &volume, &self.lines).take(effects);
+        let volume = |call, leg| self.volume(call, leg);
+        let stepped =
+            Step::new(&self.contacts, &volume, &self.lines, (&self.groups, &self.self_named)).take(effects);
         self.release(now, input, stepped, reply);
     }
 
@@ -217,7 +231,7 @@ impl Engine {
         reply: Option<Answered>,
     ) {
         let Stepped { orders, entries, mut release, ended, retired } = stepped;
-        let failed: Vec<Event> = orders.into_iter().filter_map(|order| self.give(now, order)).collect();
+        let failed: Vec<Event> = orders.into_iter().flat_map(|order| self.give(now, order)).collect();
         for (peer, at_unix_us) in ended {
             self.contacts.called(peer, at_unix_us);
         }
@@ -225,6 +239,9 @@ impl Engine {
             let there = self.phone.views();
             self.lines.keep(|call| there.iter().any(|view| view.id == call));
             self.upkeep.rest_soon(now);
+            if there.is_empty() {
+                self.self_named.clear();
+            }
         }
         release.phone = self.phone_row();
         release.reply = reply;
@@ -242,24 +259,42 @@ impl Engine {
         failed.into_iter().for_each(|event| self.on_event(event));
     }
 
+    /// Whether a call, by its name on the wire, is between more than two.
+    fn is_group(&self, on_wire: CallId) -> bool {
+        let views = self.phone.views();
+        let of = views.iter().find(|view| self.phone.on_wire(view.id) == on_wire);
+        of.is_some_and(|view| view.kind == CallKind::Group)
+    }
+
     /// Gives one order. What a port that takes none means to the rules is returned: that path has failed.
-    fn give(&mut self, now: Moment, order: Order) -> Option<Event> {
+    fn give(&mut self, now: Moment, order: Order) -> Vec<Event> {
         let (call, order) = match order {
             Order::Signal(order) => {
                 self.order_signal(order);
-                return None;
+                return Vec::new();
             }
+            Order::Room(call, order) => return self.order_room(now, call, order),
             Order::Media(call, order) => (call, order),
         };
         let media::CallOrder::Path { leg, epoch, order } = order else {
+            if matches!(order, media::CallOrder::End) {
+                self.voices.over(call);
+                self.room_is_over(call);
+            }
             self.order_media(call, order);
-            return None;
+            return Vec::new();
         };
+        if matches!(order, MediaOrder::Open { .. }) {
+            self.voices.opened(call, leg);
+        }
         if matches!(order, MediaOrder::Prepare(_)) {
             let peer = self.phone.whose(call, leg);
-            // A contact that was removed in a call stays what it was.
-            if let Some((rules, _)) = peer.and_then(|peer| self.contacts.manner(peer)) {
-                self.order_media(call, media::CallOrder::RelayOnly(rules.relay_only));
+            let rules = peer.and_then(|peer| self.contacts.manner(peer)).map(|(rules, _)| rules);
+            match rules {
+                Some(rules) => self.order_media(call, media::CallOrder::RelayOnly(rules.relay_only)),
+                // A contact that was removed in a call stays what it was; a member who never was one learns no address of ours.
+                None if self.is_group(call) => self.order_media(call, media::CallOrder::RelayOnly(true)),
+                None => {}
             }
         }
         // One that begins waits a moment where its credentials are about to end.
@@ -268,12 +303,32 @@ impl Engine {
             self.order_signal(signal::SignalingOrder::Refresh);
             self.ports.media.hold_back();
         }
-        match self.ports.media.call(call, media::CallOrder::Path { leg, epoch, order }) {
-            Ok(()) => None,
+        let begins = matches!(order, MediaOrder::Prepare(_));
+        let given = self.ports.media.call(call, media::CallOrder::Path { leg, epoch, order });
+        if begins {
+            self.deafen_if_wanted(call);
+        }
+        match given {
+            Ok(()) => Vec::new(),
             Err(media::Refused::Full) => {
-                Some(Event::Media { call, leg, epoch, report: MediaReport::Failed(MediaFault::Media) })
+                vec![Event::Media { call, leg, epoch, report: MediaReport::Failed(MediaFault::Media) }]
             }
-            Err(media::Refused::Gone) => Some(Event::MediaGone { call }),
+            Err(media::Refused::Gone) => vec![Event::MediaGone { call }],
+        }
+    }
+
+    /// A path of this call begins: what holds for all of them holds for it.
+    pub(super) fn deafen_if_wanted(&mut self, call: CallId) {
+        if self.deafened {
+            self.order_media(call, media::CallOrder::Deafen(true));
+        }
+    }
+
+    /// One of the others is heard by another way than a path of their own: as loud as they are to be.
+    pub(super) fn play_as_set(&mut self, call: CallId, leg: LegId) {
+        self.voices.opened(call, leg);
+        if let Some(volume) = self.volume(call, leg) {
+            self.order_media(call, media::CallOrder::Volume { leg, volume });
         }
     }
 
@@ -300,22 +355,20 @@ impl Engine {
         }
     }
 
-    /// How loud the other of a call is played, as the contact is set to. `call`: its name on the wire.
-    fn volume(&self, call: CallId) -> Option<f32> {
-        let view = self.phone.views().into_iter().find(|view| self.phone.on_wire(view.id) == call)?;
-        let (rules, _) = self.contacts.manner(view.peer)?;
+    /// How loud the owner of this device is played, as the contact is set to. `call`: its name on the wire.
+    fn volume(&self, call: CallId, leg: LegId) -> Option<f32> {
+        let (rules, _) = self.contacts.manner(self.phone.whose(call, leg)?)?;
         #[expect(clippy::cast_possible_truncation, reason = "0 to 2, and no ear hears the difference")]
         let volume = rules.volume as f32;
-        Some(if self.deafened { 0.0 } else { volume })
+        Some(volume)
     }
 
-    /// Plays the others as loud as they are to be, in every call (with this contact) that was answered.
-    pub(super) fn set_volumes(&mut self, with: Option<PeerId>) {
-        let views = self.phone.views().into_iter();
-        let views = views.filter(|view| view.answered.is_some() && with.is_none_or(|peer| peer == view.peer));
-        for call in views.map(|view| self.phone.on_wire(view.id)).collect::<Vec<_>>() {
-            if let Some(volume) = self.volume(call) {
-                self.order_media(call, media::CallOrder::Volume(volume));
+    /// Plays this contact as loud as it is to be, in every call in which it is heard.
+    pub(super) fn set_volumes(&mut self, of: PeerId) {
+        let whose = |(call, leg): &(CallId, LegId)| self.phone.whose(*call, *leg) == Some(of);
+        for (call, leg) in self.voices.all().filter(whose).collect::<Vec<_>>() {
+            if let Some(volume) = self.volume(call, leg) {
+                self.order_media(call, media::CallOrder::Volume { leg, volume });
             }
         }
     }
@@ -326,12 +379,22 @@ fn name(event: &Event) -> &'static str {
     match event {
         Event::Tick => "tick",
         Event::Rung { .. } => "rung",
+        Event::Met { .. } => "met",
         Event::MissedNote { .. } => "missed note",
         Event::Received { .. } => "received",
         Event::Carried { .. } => "carried",
         Event::Undeliverable { .. } => "undeliverable",
         Event::Bye { .. } => "bye",
         Event::Media { .. } => "media",
+        Event::Room { report, .. } => match report {
+            RoomReport::Passes(_) => "room passes",
+            RoomReport::NoRoom => "no room",
+            RoomReport::Key(_) => "room key",
+            RoomReport::Heard { heard: true, .. } => "heard by room",
+            RoomReport::Heard { heard: false, .. } => "not heard by room",
+            RoomReport::Over => "room over",
+        },
+        Event::Rooms(_) => "rooms",
         Event::MediaGone { .. } => "media gone",
         Event::NetworkChanged => "network changed",
         Event::Stopping => "stopping",

@@ -30,6 +30,8 @@ pub(super) struct Relays {
     chosen: Vec<ChosenRelay>,
     /// That of a code by which a person pairs.
     link: Option<String>,
+    /// Somebody was met by it.
+    paired: bool,
     /// Those in force that are down, and since when.
     down: BTreeMap<String, Moment>,
     /// One of those in force serves.
@@ -133,7 +135,24 @@ impl Relays {
 
     /// A person who has no relay pairs by this one.
     pub(super) fn follow_link(&mut self, url: String) {
-        self.link = Some(url);
+        (self.link, self.paired) = (Some(url), false);
+    }
+
+    /// Whether it serves only until that pairing is over: nobody but the link speaks for it.
+    pub(super) fn is_on_trial(&self, url: &str) -> bool {
+        !self.paired && self.link.as_deref() == Some(url)
+    }
+
+    /// That pairing is over. Whether relays are to be chosen anew: of a link that led to nobody nothing is kept.
+    pub(super) fn pairing_over(&mut self, paired: bool) -> bool {
+        if self.paired || self.link.is_none() {
+            return false;
+        }
+        self.paired = paired;
+        if !paired {
+            self.link = None;
+        }
+        !paired
     }
 
     /// The machine is in another network: who could not be reached from the last one may be from this.

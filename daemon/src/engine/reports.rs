@@ -10,7 +10,7 @@ use crate::engine::problems::Source;
 use crate::engine::requests::hex;
 use crate::system::{clock, ready};
 use crate::values::diagnosis::Finding;
-use crate::values::line::Line;
+use crate::values::line::{Line, MemberLine};
 use crate::values::request::Answer;
 use crate::{bus, history, media, signal};
 
@@ -28,14 +28,16 @@ impl Engine {
                     self.ports.media.use_servers(links.ice_servers.list.clone());
                 }
                 let now = self.now();
-                self.greetings.set_online(now, links.online);
                 self.links = links;
+                self.follow_ways(now);
                 self.follow_relays(now);
+                self.follow_rooms();
                 self.go_on_pairing();
                 self.begin_paths(now);
                 self.refresh();
             }
             signal::Report::Plate(relay, news) => self.on_plate(&relay, news),
+            signal::Report::Room { job, news } => self.on_room_news(job, news),
             signal::Report::Anew(relay) => self.on_relay_anew(&relay),
             signal::Report::Looped { bytes, relays } => self.on_looped(media::Carried { bytes, relays }),
             signal::Report::Mutual(peer) => {
@@ -83,6 +85,10 @@ impl Engine {
             }
             media::Report::Stats { ticket, stats } => self.numbers.answered(ticket, stats),
             media::Report::Line { call, line } => self.on_line(call, line),
+            media::Report::Member { call, leg, line } => self.on_member_line(call, leg, line),
+            media::Report::ByRoom { call, epoch, member, comes } => {
+                self.on_voice_by_room(call, epoch, member, comes);
+            }
             media::Report::Frame { call, leg, bytes } => self.on_frame(call, leg, bytes),
             media::Report::Channel { call, leg, open } => {
                 self.order_signal(signal::SignalingOrder::Channel { call, leg, open });
@@ -139,6 +145,7 @@ impl Engine {
         tracing::info!("the network has changed");
         self.order_signal(signal::SignalingOrder::NetworkChanged);
         self.networks.changed();
+        self.rooms.moved();
         self.relays.network_changed();
         self.ask_for_relays();
         self.send_near();
@@ -166,10 +173,20 @@ impl Engine {
         self.shown.set_line(view.id, line);
     }
 
+    /// One of the others in a call speaks, or does no more, or the line to them is another.
+    fn on_member_line(&mut self, on_wire: CallId, leg: LegId, line: MemberLine) {
+        let Some(peer) = self.phone.whose(on_wire, leg) else { return };
+        let views = self.phone.views();
+        let Some(view) = views.iter().find(|view| self.phone.on_wire(view.id) == on_wire) else { return };
+        if let Some(member) = view.members.iter().find(|member| member.peer == peer) {
+            self.shown.set_member_line(view.id, member.id, line);
+        }
+    }
+
     /// A sealed frame came by a call's data channel. More of them than any honest program sends do not reach signaling,
     /// whose queue is for everybody.
     fn on_frame(&mut self, call: CallId, leg: LegId, bytes: Vec<u8>) {
-        if self.ring_policy.frame(clock::now(), call) {
+        if self.ring_policy.frame(clock::now(), call, leg) {
             self.order_signal(signal::SignalingOrder::Frame { call, leg, bytes });
         } else {
             tracing::debug!("a frame of a data channel was dropped: there are too many");

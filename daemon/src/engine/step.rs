@@ -4,25 +4,28 @@
 //! Must not: know the engine; do anything; wait.
 
 use ahoy_call::{
-    CallId, CallView, Direction, Effect, Effects, Fact, MediaOrder, MemberView, Moment, Outcome, PeerId,
-    Record,
+    CallId, CallKind, CallView, Direction, Effect, Effects, Fact, LegId, MediaOrder, MemberView, Moment,
+    Outcome, PeerId, Record, RoomOrder,
 };
 
 use crate::contacts::Contacts;
+use crate::engine::groups::{NamedGroup, NamedGroups};
 use crate::engine::lines::Lines;
+use crate::engine::self_named::SelfNamed;
 use crate::engine::shown::{Change, Release};
 use crate::history::Entry;
 use crate::system::clock;
 use crate::values::board::{CallRow, MemberRow};
 use crate::values::happening::EventData;
-use crate::values::line::Line;
+use crate::values::line::{Line, MemberLine};
+use crate::values::rows::HistoryPeer;
 use crate::{media, signal};
 
 /// What is to be done about one input, in this order.
 #[derive(Debug, Default)]
 #[must_use]
 pub(super) struct Stepped {
-    /// To signaling and media.
+    /// To signaling, media and rooms.
     pub orders: Vec<Order>,
     /// To history.
     pub entries: Vec<Entry>,
@@ -41,24 +44,29 @@ pub(super) enum Order {
     Signal(signal::SignalingOrder),
     /// To media.
     Media(CallId, media::CallOrder),
+    /// To rooms.
+    Room(CallId, RoomOrder),
 }
 
-/// One step: it looks at the contacts, at how loud they are to be, and at the lines of the calls.
+/// One step: it looks at the contacts and at others in groups, at how loud they are to be, and at the lines of the calls.
 pub(super) struct Step<'a> {
     contacts: &'a Contacts,
-    volume: &'a dyn Fn(CallId) -> Option<f32>,
+    volume: &'a dyn Fn(CallId, LegId) -> Option<f32>,
     lines: &'a Lines,
+    groups: &'a NamedGroups,
+    self_named: &'a SelfNamed,
     stepped: Stepped,
 }
 
 impl<'a> Step<'a> {
-    /// `volume`: how loud the other of a call is played, by the call's name on the wire.
+    /// `volume`: how loud the owner of a device is played, by the call's name on the wire.
     pub(super) fn new(
         contacts: &'a Contacts,
-        volume: &'a dyn Fn(CallId) -> Option<f32>,
+        volume: &'a dyn Fn(CallId, LegId) -> Option<f32>,
         lines: &'a Lines,
+        (groups, self_named): (&'a NamedGroups, &'a SelfNamed),
     ) -> Self {
-        Self { contacts, volume, lines, stepped: Stepped::default() }
+        Self { contacts, volume, lines, groups, self_named, stepped: Stepped::default() }
     }
 
     /// What these effects come to.
@@ -72,10 +80,11 @@ impl<'a> Step<'a> {
                 Effect::Media { call, leg, epoch, order } => {
                     let opens = matches!(order, MediaOrder::Open { .. });
                     self.media(call, media::CallOrder::Path { leg, epoch, order });
-                    if let Some(volume) = opens.then(|| (self.volume)(call)).flatten() {
-                        self.media(call, media::CallOrder::Volume(volume));
+                    if let Some(volume) = opens.then(|| (self.volume)(call, leg)).flatten() {
+                        self.media(call, media::CallOrder::Volume { leg, volume });
                     }
                 }
+                Effect::Room { call, order } => self.stepped.orders.push(Order::Room(call, order)),
                 Effect::EndMedia(call) => self.media(call, media::CallOrder::End),
                 Effect::Record(record) => self.record(*record),
                 Effect::Publish(view) => {
@@ -98,13 +107,19 @@ impl<'a> Step<'a> {
     fn record(&mut self, record: Record) {
         tracing::info!(call = ?record.view.id, fact = ?record.fact, state = ?record.view.state, reason = ?record.view.reason, "call");
         let view = &record.view;
-        let (name, address) = self.contacts.name_and_address(view.peer);
+        let (mut name, address) = self.name_and_address(view.peer);
+        if view.group.is_some() {
+            name = self.title(view);
+        }
         let at_unix_us = record.at_unix_us.unwrap_or_else(|| clock::to_unix(record.at));
+        let about = record.about.and_then(|id| view.members.iter().find(|member| member.id == id));
+        let about = about.map(|member| (member.peer, self.name_and_address(member.peer).0));
         for kind in event_kinds(&record) {
+            let (contact, named) = about.clone().unwrap_or_else(|| (view.peer, self.title(view)));
             let data = EventData {
                 call: Some(view.id),
-                contact: Some(view.peer),
-                name: Some(name.clone()),
+                contact: Some(contact),
+                name: Some(named),
                 direction: Some(view.direction),
                 reason: view.reason,
                 outcome: view.outcome,
@@ -122,15 +137,50 @@ impl<'a> Step<'a> {
             self.stepped.ended.push((view.peer, at_unix_us));
         }
         let line = (record.fact == Fact::Ended).then(|| self.lines.summary(record.at, view.id)).flatten();
-        self.stepped.entries.push(Entry { record, at_unix_us, name, address, line });
+        let peers = if view.kind == CallKind::Group { self.peers(view) } else { Vec::new() };
+        let about = about.map(|(_, name)| name);
+        self.stepped.entries.push(Entry { record, at_unix_us, name, address, about, peers, line });
+    }
+
+    /// Of a contact as our person calls them; of another member of a group as they call themselves, and no address.
+    fn name_and_address(&self, peer: PeerId) -> (String, String) {
+        match self.self_named.of(peer).filter(|_| self.contacts.manner(peer).is_none()) {
+            Some(name) => (name.clone(), String::new()),
+            None => self.contacts.name_and_address(peer),
+        }
+    }
+
+    /// Whom a call is with: of a named group its name, of another whom it began with and how many more.
+    fn title(&self, view: &CallView) -> String {
+        let kept = |group| self.groups.get(group).map(NamedGroup::name);
+        let told = |group| self.self_named.group(group).map(String::as_str);
+        if let Some(name) = view.group.and_then(|group| kept(group).or_else(|| told(group))) {
+            return name.to_owned();
+        }
+        let name = self.name_and_address(view.peer).0;
+        let others = view.members.iter().filter(|member| member.peer != view.peer).count();
+        match (view.kind, others) {
+            (CallKind::Direct, _) | (CallKind::Group, 0) => name,
+            (CallKind::Group, others) => format!("{name} and {others} more"),
+        }
+    }
+
+    /// The others in a group, for history.
+    fn peers(&self, view: &CallView) -> Vec<HistoryPeer> {
+        let peer = |member: &MemberView| {
+            let MemberRow { name, joined_at, left_at, .. } = self.member(member);
+            let contact = data_encoding::HEXLOWER.encode(&member.peer.bytes());
+            HistoryPeer { contact, name, state: member.state.word().to_owned(), joined_at, left_at }
+        };
+        view.members.iter().map(peer).collect()
     }
 
     fn row(&self, view: CallView) -> CallRow {
-        let (name, address) = self.contacts.name_and_address(view.peer);
+        let address = self.name_and_address(view.peer).1;
         let rules = self.contacts.manner(view.peer).map(|(rules, _)| rules).unwrap_or_default();
         let unix = |moment: Option<Moment>| moment.map_or(0, clock::to_unix);
         CallRow {
-            name,
+            name: self.title(&view),
             icon: rules.icon,
             ring_tone: rules.ring_tone,
             address,
@@ -150,10 +200,11 @@ impl<'a> Step<'a> {
 
     fn member(&self, member: &MemberView) -> MemberRow {
         MemberRow {
-            name: self.contacts.name_and_address(member.peer).0,
+            name: self.name_and_address(member.peer).0,
             volume: self.contacts.manner(member.peer).map(|(rules, _)| rules).unwrap_or_default().volume,
             joined_at: member.joined.map_or(0, clock::to_unix),
             left_at: member.left.map_or(0, clock::to_unix),
+            line: MemberLine::default(),
         }
     }
 }
@@ -171,12 +222,17 @@ fn event_kinds(record: &Record) -> Vec<&'static str> {
     match record.fact {
         Fact::RingingHere => vec!["call.incoming"],
         Fact::Answered => vec!["call.answered"],
+        Fact::PeerJoined => vec!["peer.joined"],
+        Fact::PeerDeclined => vec!["peer.declined"],
+        Fact::PeerLeft => vec!["peer.left"],
+        Fact::Alone => vec!["call.alone"],
         Fact::Ended => {
             let incoming = view.direction == Direction::Incoming;
             let missed = incoming && view.outcome == Some(Outcome::Missed);
             let public = !incoming || view.ringing.is_some();
             let ended = public.then_some("call.ended");
-            ended.into_iter().chain(missed.then_some("call.missed")).collect()
+            let joinable = view.can.join.then_some("call.joinable");
+            ended.into_iter().chain(missed.then_some("call.missed")).chain(joinable).collect()
         }
         Fact::Dialed
         | Fact::Offered
@@ -189,6 +245,9 @@ fn event_kinds(record: &Record) -> Vec<&'static str> {
         | Fact::HeldThere
         | Fact::ResumedThere
         | Fact::GlareMerged
+        | Fact::Grown
+        | Fact::PeerInvited
+        | Fact::Rejoined
         | Fact::Noted => Vec::new(),
     }
 }
@@ -213,7 +272,10 @@ mod tests {
         let leg = own.leg_id();
         let contacts = Contacts::open(&dir.path().join("contacts"), own, Preconnect::Always, store).unwrap();
         let lines = Lines::default();
-        let step = |effects| Step::new(&contacts, &|_| Some(0.5), &lines).take(effects);
+        let named = SelfNamed::default();
+        let step = |effects| {
+            Step::new(&contacts, &|_, _| Some(0.5), &lines, (&NamedGroups::default(), &named)).take(effects)
+        };
         let rows = |stepped: &Stepped| {
             let row = |change: &Change| match change {
                 Change::Row(row) => (row.view.state, row.name.clone()),
@@ -222,7 +284,7 @@ mod tests {
             stepped.release.changes.iter().map(row).collect::<Vec<_>>()
         };
         let (call, peer) = (CallId::from_bytes([1; 16]), PeerId::from_bytes([2; 16]));
-        let mut phone = Phone::new(leg, Settings::default());
+        let mut phone = Phone::new(leg, PeerId::from_bytes([4; 16]), Settings::default());
         let now = Moment::from_micros(1_000_000);
 
         let (devices, lifetime) = (vec![LegId::from_bytes([3; 16])], Duration::from_secs(60));
@@ -239,7 +301,7 @@ mod tests {
         let hurries = matches!(lost.orders[..], [Order::Signal(signal::SignalingOrder::Hurry)]);
         assert!(hurries, "the relays agree on the next path: {:?}", lost.orders);
 
-        let over = step(phone.command(now, Command::HangUp { call }).unwrap());
+        let over = step(phone.command(now, Command::HangUp { call, everyone: false }).unwrap());
         assert_eq!(rows(&over)[0].0, State::Disconnected);
         let kinds: Vec<_> = over.release.events.iter().map(|(kind, data)| (*kind, data.call)).collect();
         assert_eq!(kinds, [("call.ended", Some(call))]);

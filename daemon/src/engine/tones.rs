@@ -46,13 +46,18 @@ fn ending(view: &CallView) -> Option<Tone> {
     }
     match view.reason? {
         EndReason::Busy => Some(Tone::Busy(view.id)),
-        EndReason::Completed => Some(Tone::Ended(view.id)),
+        EndReason::Completed | EndReason::EndedByHost | EndReason::LastLeft | EndReason::Removed => {
+            Some(Tone::Ended(view.id))
+        }
         EndReason::Canceled
         | EndReason::AnsweredElsewhere
         | EndReason::DeclinedElsewhere
+        | EndReason::Superseded
         | EndReason::Shutdown
         | EndReason::Interrupted => None,
         EndReason::Declined
+        | EndReason::AllDeclined
+        | EndReason::RoomFull
         | EndReason::NoAnswer
         | EndReason::Missed
         | EndReason::Unreachable

@@ -3,7 +3,7 @@
 //! Lives here: appending an event and bringing its call's row up to date, in one transaction; closing what a crash left open.
 //! Must not: change or drop an event, or give a call a second row.
 
-use ahoy_call::{CallId, Direction, EndReason, EndedBy, Fact, Outcome, PeerId, State};
+use ahoy_call::{CallId, CallKind, Direction, EndReason, EndedBy, Fact, Outcome, PeerId, State};
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use serde_json::{Map, Value, json};
@@ -56,10 +56,16 @@ fn append(change: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(String, 
         tell("reason", view.reason.unwrap_or(EndReason::Internal).word());
         tell("ended-by", view.ended_by.unwrap_or(EndedBy::Local).word());
     }
+    if let Some(who) = &entry.about {
+        tell("who", who);
+    }
     if let Some(line) = entry.line {
         tell("path", line.path.map_or("", PathKind::word));
         tell("quality", line.quality.map_or("", Quality::word));
         data.insert("repairs".to_owned(), line.repairs.into());
+    }
+    if view.kind == CallKind::Group && before.is_none_or(|row| row.peers != entry.peers) {
+        data.insert("peers".to_owned(), json!(entry.peers));
     }
     let event = Event {
         at: entry.at_unix_us,
@@ -166,7 +172,7 @@ fn save(change: &Transaction<'_>, id: i64, folded: &Folded) -> rusqlite::Result<
         .prepare_cached(
             "UPDATE calls SET state = ?2, note = ?3, message = ?4, ringing_at = ?5, answered_at = ?6,
                  answered_boot = ?7, ended_at = ?8, outcome = ?9, reason = ?10, ended_by = ?11, duration_ms = ?12,
-                 seen = ?13, path = ?14, quality = ?15, repairs = ?16
+                 seen = ?13, path = ?14, quality = ?15, repairs = ?16, kind = ?17, peers = ?18
              WHERE id = ?1",
         )?
         .execute(params![
@@ -185,7 +191,9 @@ fn save(change: &Transaction<'_>, id: i64, folded: &Folded) -> rusqlite::Result<
             row.seen,
             row.path,
             row.quality,
-            i64::try_from(row.repairs).unwrap_or(i64::MAX)
+            i64::try_from(row.repairs).unwrap_or(i64::MAX),
+            row.kind,
+            json!(row.peers).to_string()
         ])?;
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::values::request::{Answer, Denied, DeniedKind};
 use crate::values::rows::ExportFormat;
 
 /// The cells of a line, which are the names of a row in JSON and in `ahoyctl history --json`, too.
-const COLUMNS: &str = "id,call,direction,kind,contact,name,address,outcome,reason,ended_by,note,message,created_at,ringing_at,answered_at,ended_at,duration_ms,seen,path,quality,repairs";
+const COLUMNS: &str = "id,call,direction,kind,contact,name,address,outcome,reason,ended_by,note,message,created_at,ringing_at,answered_at,ended_at,duration_ms,seen,path,quality,repairs,peers";
 /// Rows that are read together.
 const PAGE: u32 = 500;
 /// A pipe that takes anything takes that much without blocking (PIPE_BUF).

@@ -3,6 +3,7 @@
 //! Lives here: the event as it is logged, and the one function that brings a row up to date by it.
 //! Must not: know SQL, a clock, or the rules' own types.
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::words;
@@ -38,11 +39,15 @@ pub(super) struct Folded {
 
 impl Folded {
     /// Takes one event in. Times that stand in the row stay, so that a step of the calendar moves nothing that has
-    /// happened. An ended row is closed for good: after that it can only be seen.
+    /// happened. An ended row is closed: after that it can only be seen, or
+    /// a group be entered again.
     pub(super) fn apply(&mut self, event: &Event) {
         if event.fact == words::SEEN {
             self.row.seen = true;
             return;
+        }
+        if event.fact == "rejoined" {
+            self.reopen();
         }
         if self.row.ended_at != 0 {
             return;
@@ -65,13 +70,26 @@ impl Folded {
         if self.row.created_at == 0 {
             self.row.created_at = event.at;
         }
+        if let Some(peers) = event.data.get("peers") {
+            "group".clone_into(&mut self.row.kind);
+            self.row.peers = Vec::deserialize(peers).unwrap_or_default();
+        }
         match event.fact.as_str() {
             "ringing-there" | "ringing-here" if self.row.ringing_at == 0 => self.row.ringing_at = event.at,
-            "answered" if self.row.answered_at == 0 => self.row.answered_at = event.at,
+            "answered" | "rejoined" if self.row.answered_at == 0 => self.row.answered_at = event.at,
             "connected" if self.answered_boot == 0 => self.answered_boot = event.boot,
             "ended" => self.end(event),
             _ => {}
         }
+    }
+
+    /// Whoever enters a group again that they had been out of goes on in its row.
+    fn reopen(&mut self) {
+        let row = &mut self.row;
+        for word in [&mut row.outcome, &mut row.reason, &mut row.ended_by, &mut row.path, &mut row.quality] {
+            word.clear();
+        }
+        (row.ended_at, row.seen, row.repairs) = (0, false, 0);
     }
 
     /// Nobody has to be told of a call that they took part in: only what was missed is unseen.
@@ -119,6 +137,29 @@ mod tests {
         end.at -= 3_600_000_000;
         folded.apply(&end);
         assert_eq!((folded.row.duration_ms, folded.row.name.as_str()), (60_000, "Ben"));
+    }
+
+    #[test]
+    fn a_group_that_is_entered_again_goes_on_in_its_row() {
+        let peers = |state: &str| json!([{"contact": "02", "name": "Ben", "state": state, "joined_at": 0, "left_at": 0}]);
+        let mut folded = Folded::default();
+        folded.apply(&event("offered", 1, json!({"peers": peers("invited")})));
+        folded.apply(&event(
+            "ended",
+            2,
+            json!({"outcome": "missed", "reason": "missed", "ended-by": "remote"}),
+        ));
+        folded.apply(&event("rejoined", 10, json!({"peers": peers("joined")})));
+        let row = &folded.row;
+        assert_eq!(
+            (row.kind.as_str(), row.ended_at, row.outcome.as_str(), row.seen),
+            ("group", 0, "", false)
+        );
+        folded.apply(&event("connected", 11, json!({})));
+        folded.apply(&event("ended", 20, json!({"outcome": "answered", "peers": peers("left")})));
+        let row = &folded.row;
+        assert_eq!((row.outcome.as_str(), row.duration_ms, row.seen), ("answered", 9_000, true));
+        assert_eq!((row.peers.len(), row.peers[0].state.as_str()), (1, "left"));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use ahoy_proto::words::{self, NOTE, Words};
 use serde_json::Value;
 
-use crate::values::rows::HistoryRow;
+use crate::values::rows::{HistoryPeer, HistoryRow};
 
 /// A name; what has no letter that can be seen is somebody all the same.
 pub(super) fn name(said: &str) -> String {
@@ -32,5 +32,6 @@ pub(super) fn told(data: &str) -> String {
 
 /// A row, whatever wrote it.
 pub(super) fn row(row: HistoryRow) -> HistoryRow {
-    HistoryRow { name: name(&row.name), note: note(&row.note), message: note(&row.message), ..row }
+    let peers = row.peers.into_iter().map(|peer| HistoryPeer { name: name(&peer.name), ..peer }).collect();
+    HistoryRow { name: name(&row.name), note: note(&row.note), message: note(&row.message), peers, ..row }
 }

@@ -35,7 +35,7 @@ use crate::values::request::{Answer, Denied, HistoryRequest, Reply};
 pub use self::through::Files;
 #[cfg(any(test, feature = "sample"))]
 pub(crate) use self::through::through;
-pub use crate::values::rows::{HistoryFilter, HistoryRow, Retention};
+pub use crate::values::rows::{HistoryFilter, HistoryPeer, HistoryRow, Retention};
 
 /// Starts the thread `history` on the database at `path`, making it if it is missing. It first reports `Committed` of
 /// ticket 0 with what the database holds, then what a crash left open. It ends at `Order::Stop` or when nobody orders any more.
@@ -81,6 +81,10 @@ pub struct Entry {
     pub name: String,
     /// The contact's address.
     pub address: String,
+    /// The name of whom it is about, of the others in a group.
+    pub about: Option<String>,
+    /// The others in a group, as they are then.
+    pub peers: Vec<HistoryPeer>,
     /// Of the end of a call, how its line was.
     pub line: Option<LineSummary>,
 }

@@ -13,11 +13,12 @@ use super::mend;
 const APPLICATION: i32 = 0x6168_6f79;
 
 /// Step `n` leads from version `n` to `n + 1`. Frozen: a database in the world has run them.
-pub(super) const STEPS: [&str; 4] = [
+pub(super) const STEPS: [&str; 5] = [
     include_str!("steps/1.sql"),
     include_str!("steps/2.sql"),
     include_str!("steps/3.sql"),
     include_str!("steps/4.sql"),
+    include_str!("steps/5.sql"),
 ];
 
 /// What a file turned out to be.

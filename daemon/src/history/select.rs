@@ -14,7 +14,7 @@ pub(super) type Rows = rusqlite::Result<Vec<HistoryRow>>;
 /// What [`read`] reads, in its order.
 pub(super) const COLUMNS: &str =
     "calls.id, call, direction, kind, contact, name, address, outcome, reason, ended_by, note, message,
-     created_at, ringing_at, answered_at, ended_at, duration_ms, seen, path, quality, repairs";
+     created_at, ringing_at, answered_at, ended_at, duration_ms, seen, path, quality, repairs, peers";
 
 /// The conditions of a filter, text aside.
 #[derive(Clone, Debug, Default)]
@@ -117,6 +117,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
         path: row.get(18)?,
         quality: row.get(19)?,
         repairs: unsigned(row.get(20)?),
+        peers: serde_json::from_str(&row.get::<_, String>(21)?).unwrap_or_default(),
     }))
 }
 

@@ -42,12 +42,15 @@ pub(crate) fn through(
                 db
             }
         };
-        let record = |fact| Record { at: view.created, fact, view: view.clone(), at_unix_us: None };
+        let record =
+            |fact| Record { at: view.created, fact, view: view.clone(), about: None, at_unix_us: None };
         let entry = |fact| Entry {
             record: record(fact),
             at_unix_us: 1_700_000_000_000_000,
             name: name.to_owned(),
             address: "address".to_owned(),
+            about: None,
+            peers: Vec::new(),
             line: None,
         };
         let written = events::write(&mut db, &[entry(Fact::Offered), entry(Fact::Ended)])?;

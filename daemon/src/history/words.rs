@@ -14,7 +14,8 @@ pub(super) const RESTART: &str = "restart";
 pub(super) fn source(fact: Fact, view: &CallView) -> &'static str {
     match (fact, view.direction) {
         (Fact::Answered, Direction::Incoming) if view.auto_answered => "policy",
-        (Fact::Dialed | Fact::RingingHere | Fact::Held | Fact::Resumed, _)
+        (Fact::Alone, _) => "policy",
+        (Fact::Dialed | Fact::RingingHere | Fact::Held | Fact::Resumed | Fact::Rejoined, _)
         | (Fact::Answered, Direction::Incoming) => "local",
         (
             Fact::Offered
@@ -22,6 +23,11 @@ pub(super) fn source(fact: Fact, view: &CallView) -> &'static str {
             | Fact::HeldThere
             | Fact::ResumedThere
             | Fact::GlareMerged
+            | Fact::Grown
+            | Fact::PeerInvited
+            | Fact::PeerJoined
+            | Fact::PeerDeclined
+            | Fact::PeerLeft
             | Fact::Noted,
             _,
         )

@@ -61,8 +61,21 @@ impl Encoder {
 
     /// Encode the samples of one packet: 1 to 6 frames. The packet is the start of `packet`, of the returned length.
     pub fn encode(&mut self, samples: &[f32], packet: &mut [u8; PACKET_MAX]) -> Result<usize, CodecError> {
+        #[cfg(test)]
+        ENCODED.set(ENCODED.get() + 1);
         Ok(self.inner.encode_float(samples, packet)?)
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    static ENCODED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Packets that were encoded on this thread.
+#[cfg(test)]
+pub(super) fn encoded() -> u64 {
+    ENCODED.get()
 }
 
 fn bits(bitrate: u32) -> Bitrate {
@@ -123,6 +136,20 @@ pub fn frames(payload: &[u8]) -> Option<usize> {
     let samples = opus::packet::get_nb_samples(payload, RATE).ok()?;
     let count = samples / FRAME;
     (samples % FRAME == 0 && (1..=FRAMES_MAX).contains(&count)).then_some(count)
+}
+
+/// A packet of so many frames, 1 to 6, that says nothing: empty ones of the mode for music (RFC 6716 §3.1, §3.2.5). No encoder made it,
+/// so it holds nothing of what one heard.
+pub fn silence(frames: usize) -> Vec<u8> {
+    const EMPTY: [u8; 2] = [0xff, 0xfe];
+    match frames {
+        0 | 1 => vec![0xf8, EMPTY[0], EMPTY[1]],
+        _ => {
+            let frames = frames.min(FRAMES_MAX);
+            let count = u8::try_from(frames).unwrap_or(1);
+            [0xfb, count].into_iter().chain(EMPTY.into_iter().cycle().take(2 * frames)).collect()
+        }
+    }
 }
 
 /// How many samples before itself a packet says again, if it does (RFC 6716 §4.2.4): as many as one frame of the codec holds.
@@ -230,6 +257,27 @@ mod tests {
             decoder.decode_fec(payload, &mut frame);
             assert!(frame.iter().all(|s| s.is_finite()), "{payload:?}");
         }
+    }
+
+    #[test]
+    fn a_packet_that_says_nothing_is_as_long_as_it_says_and_silent_amid_a_voice() {
+        let spoken = packets(20);
+        for count in 1..=FRAMES_MAX {
+            let mut decoder = Decoder::new().unwrap();
+            let mut frame = [0.0; FRAME];
+            spoken.iter().for_each(|packet| decoder.decode(packet, &mut frame));
+            assert!(rms(&frame) > 0.05);
+            let packet = silence(count);
+            assert_eq!(frames(&packet), Some(count));
+            assert_eq!(
+                decoder.inner.decode_float(&packet, &mut [0.0; 6 * FRAME], false).unwrap(),
+                count * FRAME
+            );
+            let mut sound = vec![1.0; count * FRAME];
+            decoder.decode(&packet, &mut sound);
+            assert!(rms(&sound) < 1e-3, "{count} frames: {}", rms(&sound));
+        }
+        assert_eq!(silence(1), crate::media::dtmf::SILENCE);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod thread;
 use std::collections::HashMap;
 use std::thread::JoinHandle;
 
-use ahoy_call::{CallId, Epoch, LegId, MediaOrder};
+use ahoy_call::{CallId, Epoch, LegId, MediaOrder, Role};
 use beside::Beside;
 use thread::{Sent, TestOrder, Thread};
 use tokio::sync::mpsc::error::TrySendError;
@@ -21,6 +21,7 @@ use super::{CallOrder, Carried, DeviceOrder, OpenSound, Report, TestCall};
 use crate::system::{census, priority};
 use crate::values::ice::IceServer;
 use crate::values::media::MediaSettings;
+use crate::values::room::RoomEnds;
 
 /// Orders that wait for the media thread.
 const QUEUE: usize = 256;
@@ -118,6 +119,12 @@ impl Media {
                 wanted.send_modify(|wanted| wanted.relay_only = only);
                 Ok(())
             }
+            CallOrder::Deafen(deafened) => {
+                if let Some(wanted) = self.wanted.get(&call) {
+                    wanted.send_modify(|wanted| wanted.deafened = deafened);
+                }
+                Ok(())
+            }
             CallOrder::Path { leg, epoch, order: ref path } => {
                 if let (MediaOrder::Prepare(_), Some(devices)) = (path, &mut self.devices) {
                     devices.make_way();
@@ -130,10 +137,23 @@ impl Media {
                     None => Ok(()),
                 }
             }
-            CallOrder::Frame { .. } | CallOrder::Volume(_) | CallOrder::Levels(_) | CallOrder::Stats(_) => {
-                self.pass(Sent::Order(call, order, None))
-            }
+            CallOrder::Frame { .. }
+            | CallOrder::Volume { .. }
+            | CallOrder::Levels(_)
+            | CallOrder::Stats(_) => self.pass(Sent::Order(call, order, None)),
         }
+    }
+
+    /// Begins a path to a room, over which others are heard: for all orders it is one of this leg, and is prepared by this.
+    pub fn enter_room(&mut self, call: CallId, key: Key, ends: RoomEnds) -> Result<(), Refused> {
+        if let Some(devices) = &mut self.devices {
+            devices.make_way();
+        }
+        let Some(wanted) = self.want(call, key, &MediaOrder::Prepare(Role::Offerer)) else { return Ok(()) };
+        if self.thread.is_none() {
+            self.begin()?;
+        }
+        self.pass(Sent::Room(call, key, ends, wanted))
     }
 
     /// Begins a test call. One that runs ends.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ahoy_call::Moment;
 use rustix::io::Errno;
 
-use super::muted_speech::MutedSpeech;
+use super::speech::Speech;
 use crate::values::request::Lease;
 
 /// Between two readings: 25 a second.
@@ -32,26 +32,31 @@ pub(super) struct Levels {
     /// The last whole reading, dBFS.
     last: Option<(f32, f32)>,
     /// While the microphone is muted.
-    muted: Option<MutedSpeech>,
+    muted: Option<Speech>,
 }
 
 /// The mean square of some samples.
 #[derive(Clone, Copy, Debug, Default)]
-struct Power {
+pub(super) struct Power {
     sum: f32,
-    count: f32,
+    count: usize,
 }
 
 impl Power {
-    fn add(&mut self, samples: &[f32]) {
-        for sample in samples {
-            self.sum += sample * sample;
-            self.count += 1.0;
-        }
+    /// These belong to it, too.
+    pub(super) fn add(&mut self, samples: &[f32]) {
+        self.sum += samples.iter().map(|sample| sample * sample).sum::<f32>();
+        self.count += samples.len();
     }
 
-    fn dbfs(self) -> f32 {
-        if self.sum <= 0.0 { FLOOR } else { (10.0 * (self.sum / self.count).log10()).max(FLOOR) }
+    /// Of how many samples it is.
+    pub(super) fn samples(self) -> usize {
+        self.count
+    }
+
+    /// Of full loudness, in dB.
+    pub(super) fn dbfs(self) -> f32 {
+        if self.sum <= 0.0 { FLOOR } else { (10.0 * (self.sum / self.count as f32).log10()).max(FLOOR) }
     }
 }
 
@@ -72,12 +77,12 @@ impl Levels {
 
     /// The microphone is muted from now on, or is not any more.
     pub(super) fn mute(&mut self, muted: bool) {
-        self.muted = muted.then(MutedSpeech::default);
+        self.muted = muted.then(Speech::muted);
     }
 
     /// Somebody speaks into the muted microphone.
     pub(super) fn speaking_muted(&self) -> bool {
-        self.muted.as_ref().is_some_and(MutedSpeech::speaks)
+        self.muted.as_ref().is_some_and(Speech::speaks)
     }
 
     /// Whether anybody looks: only then is anything measured.
@@ -111,7 +116,7 @@ impl Levels {
         }
         let (input, output) = (self.input.dbfs(), self.output.dbfs());
         if let Some(muted) = &mut self.muted {
-            muted.heard(input, over.min(EVERY * 2));
+            muted.reads(input, over.min(EVERY * 2));
         }
         let mut pair = [0; 8];
         pair[..4].copy_from_slice(&input.to_ne_bytes());
@@ -172,7 +177,7 @@ mod tests {
     fn who_looks_reads_twenty_five_pairs_a_second_until_the_pipe_is_closed() {
         let mut levels = Levels::default();
         talk(&mut levels, 0, 100);
-        assert!(!levels.on() && levels.input.count == 0.0, "nobody looks, nothing is measured");
+        assert!(!levels.on() && levels.input.count == 0, "nobody looks, nothing is measured");
         let (mut one, mut two) = (look(&mut levels), look(&mut levels));
         talk(&mut levels, 100, 1_105);
         for reader in [&mut one, &mut two] {

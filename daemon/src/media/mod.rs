@@ -10,9 +10,10 @@ mod dispatch;
 pub mod dtmf;
 pub mod emodel;
 pub mod feedback;
+mod flood;
 mod hush;
 mod levels;
-mod muted_speech;
+mod limiter;
 pub mod peer;
 pub mod pipeline;
 pub mod playout;
@@ -26,6 +27,7 @@ pub mod ring;
 mod said;
 pub mod session;
 pub mod sound;
+mod speech;
 pub mod stretch;
 mod test_call;
 pub mod transport;
@@ -43,7 +45,7 @@ use ahoy_call::{CallId, Epoch, LegId, MediaOrder, MediaReport, Opaque};
 
 use self::device::Wish;
 use crate::values::devices::{Adjust, Flow, Found};
-use crate::values::line::Line;
+use crate::values::line::{Line, MemberLine};
 use crate::values::media::MediaSettings;
 use crate::values::request::Lease;
 use crate::values::rows::Stats;
@@ -70,8 +72,15 @@ pub enum CallOrder {
     /// From now on nobody but our TURN servers learns our address by paths of this call, or others may too. Goes before the
     /// paths that it is about.
     RelayOnly(bool),
-    /// Play the others that loud, 0 to 2; 1 is as loud as they come.
-    Volume(f32),
+    /// Play one of the others that loud.
+    Volume {
+        /// Their device.
+        leg: LegId,
+        /// 0 to 2; 1 is as loud as they come.
+        volume: f32,
+    },
+    /// Play nothing of the others, or play them again.
+    Deafen(bool),
     /// Write how loud it is, microphone and speaker, into this pipe until it is closed or the call ends.
     Levels(Lease),
     /// Report the numbers of the call with this ticket.
@@ -115,6 +124,17 @@ pub enum Report {
         /// What.
         report: MediaReport,
     },
+    /// The voice of one of the others comes by our stay in a room, or comes so no more.
+    ByRoom {
+        /// The call.
+        call: CallId,
+        /// Of the stay.
+        epoch: Epoch,
+        /// Their device.
+        member: LegId,
+        /// Whether it comes.
+        comes: bool,
+    },
     /// Nothing of the media of a call is left: what ran them broke.
     Gone {
         /// The call.
@@ -151,6 +171,15 @@ pub enum Report {
         call: CallId,
         /// How it is.
         line: Line,
+    },
+    /// One of the others speaks, or does no more, or their line is another than before. Some times a second at most.
+    Member {
+        /// The call.
+        call: CallId,
+        /// Their device.
+        leg: LegId,
+        /// How they are heard.
+        line: MemberLine,
     },
     /// About the test call.
     TestCall(TestReport),

@@ -16,7 +16,7 @@ use super::capture::Capture;
 use super::codec::FRAME;
 use super::device::Clip;
 use super::levels::Levels;
-use super::pipeline::Playback;
+use super::limiter::Limiter;
 use super::rate::Encoding;
 use super::transport::Packet;
 use super::voice::Cleaner;
@@ -51,8 +51,9 @@ pub(super) struct Pump {
     /// Samples that were replaced by silence while the microphone stalled, and must not be sent twice.
     replaced: usize,
     muted: bool,
-    /// How loud the others are played; 1 is as loud as they come.
-    volume: f32,
+    /// Nothing of the others is played.
+    deafened: bool,
+    limiter: Limiter,
     /// A tone beside the voices, and how much of it was played.
     tone: Option<(Clip, usize)>,
     levels: Levels,
@@ -76,7 +77,8 @@ impl Pump {
             came_at: Moment::default(),
             replaced: 0,
             muted: false,
-            volume: 1.0,
+            deafened: false,
+            limiter: Limiter::default(),
             tone: None,
             levels: Levels::default(),
             block: [0.0; FRAME],
@@ -191,9 +193,14 @@ impl Pump {
         self.wishes = wishes;
     }
 
-    /// How loud the others are played, 0 to 2, from the next sample on.
-    pub(super) fn turn(&mut self, volume: f32) {
-        self.volume = volume;
+    /// Whether the microphone is read.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading
+    }
+
+    /// Play nothing of the others, from the next sample on, or play them again.
+    pub(super) fn deafen(&mut self, deafened: bool) {
+        self.deafened = deafened;
     }
 
     /// How long after now the devices are to be served again.
@@ -262,9 +269,8 @@ impl Pump {
         }
     }
 
-    /// Packets to the speaker: every leg's voice, added up.
-    /// `legs` hands each of them to what it is given.
-    pub(super) fn play(&mut self, now: Moment, mut legs: impl FnMut(&mut dyn FnMut(&mut Playback))) {
+    /// Voices to the speaker, added up, and no louder than it takes. `voices` adds each of them to what it is given.
+    pub(super) fn play(&mut self, now: Moment, mut voices: impl FnMut(&mut Mix<'_>)) {
         if self.held {
             return;
         }
@@ -275,14 +281,12 @@ impl Pump {
                 return;
             }
             self.mixed[..count].fill(0.0);
-            let Self { block, mixed, volume, .. } = self;
-            legs(&mut |leg| {
-                leg.play(now, &mut block[..count]);
-                for (sum, one) in mixed.iter_mut().zip(&block[..count]) {
-                    *sum = (*sum + one * *volume).clamp(-1.0, 1.0);
-                }
-            });
+            voices(&mut Mix { one: &mut self.block[..count], sum: &mut self.mixed[..count] });
+            if self.deafened {
+                self.mixed[..count].fill(0.0);
+            }
             self.add_tone(count);
+            self.limiter.limit(&mut self.mixed[..count]);
             self.levels.output(&self.mixed[..count]);
             self.sound.write(&self.mixed[..count]);
         }
@@ -295,8 +299,24 @@ impl Pump {
                 *at = 0;
             }
             let Some(sample) = clip.samples.get(*at) else { break };
-            *sum = (*sum + sample).clamp(-1.0, 1.0);
+            *sum += sample;
             *at += 1;
+        }
+    }
+}
+
+/// What is played next, of so many samples.
+pub(super) struct Mix<'a> {
+    one: &'a mut [f32],
+    sum: &'a mut [f32],
+}
+
+impl Mix<'_> {
+    /// One voice more, as loud as that; `fill` gives its samples.
+    pub(super) fn add(&mut self, volume: f32, fill: impl FnOnce(&mut [f32])) {
+        fill(self.one);
+        for (sum, one) in self.sum.iter_mut().zip(&*self.one) {
+            *sum += one * volume;
         }
     }
 }

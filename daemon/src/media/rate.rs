@@ -96,6 +96,17 @@ impl Encoding {
         }
     }
 
+    /// The same for who takes packets of so many frames at most: the best that takes no more of a line, else what takes least.
+    pub(super) fn within(self, longest: u8) -> Self {
+        if self.frames <= longest {
+            return self;
+        }
+        let rungs =
+            || RUNGS.iter().filter(|rung| rung.frames <= longest.max(1) && rung.bitrate <= self.bitrate);
+        let best = rungs().filter(|rung| rung.on_line() <= self.on_line()).max_by_key(|rung| rung.bitrate);
+        best.or_else(|| rungs().min_by_key(|rung| rung.on_line())).copied().unwrap_or(self)
+    }
+
     /// What it takes of a line, bit/s at IP.
     pub(super) fn on_line(self) -> u32 {
         self.bitrate + OVERHEAD * 8 * FRAMES / u32::from(self.frames)

@@ -1,42 +1,55 @@
 //! The sound and the paths of one call.
 //!
-//! Lives here: its state, its turns, and following what is wanted. What paths do is `session/paths.rs`, what is said over them
-//! `session/voice.rs`.
+//! Lives here: its state, its turns, and following what is wanted. What all the others share is here and in the pump: devices, one
+//! encoder, what is muted; what is of one of them alone in `session/leg.rs` and `session/voices.rs`. What paths do is `session/paths.rs`, what is said over
+//! them `session/voice.rs`.
 //! Must not: know what a call is for, how a path is built, or how a frame of sound is made.
 
 mod adaptation;
 mod asks;
+mod by_room;
+mod leg;
 mod line;
+mod lines;
+mod member;
 mod numbers;
+mod path;
 mod paths;
 mod silence;
 #[cfg(test)]
 mod tests;
 mod voice;
+mod voices;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use ahoy_call::{CallId, Epoch, LegId, MediaFault, MediaOrder, MediaReport, Moment};
+use ahoy_call::{CallId, LegId, MediaFault, MediaOrder, MediaReport, Moment};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 
-use self::adaptation::Adaptation;
 pub use self::asks::{Ask, QUEUE};
-use self::line::LineWatch;
-use self::paths::SessionPath;
+use self::by_room::ByRoom;
+use self::leg::Leg;
+use self::lines::Lines;
+use self::voices::Voices;
 use super::capture::Capture;
-use super::pipeline::Playback;
+use super::flood;
 use super::pump::Pump;
 use super::redundancy::History;
 use super::transport::{Events, Packet, PathEvent, PathOrder, Transport};
 use super::wanted::{Key, Wanted};
 use super::{CallOrder, Report, Sound};
 use crate::system::clock;
+use crate::values::budget;
 use crate::values::media::Wishes;
 
-/// What paths tell and is not yet read: two seconds of voice on two paths, and some.
-const TOLD: usize = 256;
+/// What paths tell and is not yet read. Takes memory only as it fills.
+const TOLD: usize = 2_048;
+const _: () = assert!(
+    TOLD >= 3 * (flood::AT_ONCE + budget::FRAMES.burst) as usize,
+    "what three others may tell at once takes no room from each other"
+);
 /// How long closing paths are waited for.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -60,27 +73,8 @@ pub async fn run(
         }
     };
     let (told_in, told) = mpsc::channel(TOLD);
-    let (legs, tasks, keys) = (BTreeMap::new(), JoinSet::new(), HashMap::new());
     let pump = Pump::new(sound, wishes, capture);
-    let mut session = Session {
-        call,
-        bitrate,
-        legs,
-        leaving: Vec::new(),
-        pump,
-        history: History::default(),
-        said: Vec::new(),
-        wanted,
-        given_up: false,
-        held: false,
-        heard: true,
-        sent: 0,
-        line: LineWatch::default(),
-        tasks,
-        keys,
-        told_in,
-        reports,
-    };
+    let mut session = Session::new(call, bitrate, pump, wanted, told_in, reports);
     session.work(&mut asks, told).await;
     // From here on nobody reads: who asks for more begins another session.
     asks.close();
@@ -118,24 +112,16 @@ fn first_timestamp() -> u32 {
     u32::from_ne_bytes(bytes)
 }
 
-/// One device of the other side.
-#[derive(Default)]
-struct Leg {
-    paths: BTreeMap<Epoch, SessionPath>,
-    /// Whom we hear over its paths: the device itself, or all who are behind it.
-    voices: BTreeMap<LegId, Playback>,
-    /// What was last reported of its data channel.
-    channel: bool,
-    adaptation: Adaptation,
-    /// Its voice came at least once, by whichever path.
-    heard: bool,
-}
-
 struct Session {
     call: CallId,
     /// The most that the codec is given, bit/s.
     bitrate: u32,
     legs: BTreeMap<LegId, Leg>,
+    /// All whom we hear.
+    voices: Voices,
+    by_room: ByRoom,
+    /// How loud each of the others is played, whether heard yet or not.
+    volumes: BTreeMap<LegId, f32>,
     /// Closed paths, oldest first: without sound, open for frames until then.
     leaving: Vec<(Moment, LegId, Box<dyn Transport>)>,
     pump: Pump,
@@ -150,7 +136,7 @@ struct Session {
     heard: bool,
     /// Packets of voice so far.
     sent: u64,
-    line: LineWatch,
+    lines: Lines,
     tasks: JoinSet<()>,
     keys: HashMap<Id, Key>,
     told_in: Events,
@@ -158,6 +144,41 @@ struct Session {
 }
 
 impl Session {
+    fn new(
+        call: CallId,
+        bitrate: u32,
+        pump: Pump,
+        wanted: watch::Receiver<Wanted>,
+        told_in: Events,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        let (legs, voices, volumes, leaving, tasks, keys) = Default::default();
+        let (history, said, lines, by_room) = Default::default();
+        let (given_up, held, heard, sent) = (false, false, true, 0);
+        Self {
+            call,
+            bitrate,
+            legs,
+            voices,
+            by_room,
+            volumes,
+            leaving,
+            pump,
+            history,
+            said,
+            wanted,
+            given_up,
+            held,
+            heard,
+            sent,
+            lines,
+            tasks,
+            keys,
+            told_in,
+            reports,
+        }
+    }
+
     async fn work(&mut self, asks: &mut mpsc::Receiver<Ask>, mut told: mpsc::Receiver<(Key, PathEvent)>) {
         let mut turn = clock::now();
         // Nothing waits between this look into the queue and the end: no order can slip in between.
@@ -167,56 +188,64 @@ impl Session {
                 biased;
                 changed = self.wanted.changed(), if !self.given_up => {
                     self.given_up = changed.is_err();
-                    self.follow().await;
+                    self.follow(clock::now()).await;
                 }
                 ask = asks.recv() => match ask {
-                    Some(Ask::Prepare { key, plan, wanted }) => {
+                    Some(Ask::Prepare { key, plan, is_room, wanted }) => {
                         (self.wanted, self.given_up) = (wanted, false);
-                        self.prepare(key, plan).await;
-                        self.follow().await;
+                        self.prepare(clock::now(), key, plan, is_room).await;
+                        self.follow(clock::now()).await;
                     }
-                    Some(Ask::Order(order)) => self.on_order(order).await,
+                    Some(Ask::Order(order)) => self.on_order(clock::now(), order).await,
                     Some(Ask::Tone(clip)) => self.pump.sound(clip),
                     Some(Ask::Voice(wishes)) => self.pump.clean(wishes),
                     Some(Ask::Stop) | None => return,
                 },
-                Some((key, one)) = told.recv() => self.hear(key, one).await,
+                Some((key, one)) = told.recv() => self.hear(clock::now(), key, one).await,
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
                 () = clock::pace(turn.since(clock::now())), if self.sounding() => {}
                 () = clock::sleep_until(gone), if !self.leaving.is_empty() => {}
             }
-            self.leaving.retain(|(gone, ..)| *gone > clock::now());
-            self.tell_line().await;
-            if self.sounding() && clock::now() >= turn {
-                self.serve();
-                self.mend();
-                self.watch_for_silence().await;
-                self.tell_voice().await;
+            let now = clock::now();
+            self.leaving.retain(|(gone, ..)| *gone > now);
+            self.tell_line(now).await;
+            self.tell_by_room(now).await;
+            if self.sounding() && now >= turn {
+                self.turn_comes(now).await;
                 let now = clock::now();
                 turn = now + self.pump.due(now);
             }
         }
     }
 
-    async fn on_order(&mut self, order: CallOrder) {
+    /// Serves the devices, and looks after the paths.
+    async fn turn_comes(&mut self, now: Moment) {
+        self.serve(now);
+        self.mend(now);
+        self.watch_for_silence(now).await;
+        self.voices.forget_gone(now, &self.legs);
+        self.tell_voice(now).await;
+    }
+
+    async fn on_order(&mut self, now: Moment, order: CallOrder) {
         match order {
-            CallOrder::Path { leg, epoch, order } => self.on_path_order((leg, epoch), order).await,
+            CallOrder::Path { leg, epoch, order } => self.on_path_order(now, (leg, epoch), order).await,
             CallOrder::Frame { leg, bytes } => self.frame(leg, bytes),
-            CallOrder::Volume(volume) => self.pump.turn(volume),
+            CallOrder::Volume { leg, volume } => self.set_volume(leg, volume),
             CallOrder::Levels(into) => self.pump.levels().add(into),
-            CallOrder::Stats(ticket) => self.stats(ticket).await,
+            CallOrder::Stats(ticket) => self.stats(now, ticket).await,
             // States, which go past this queue.
-            CallOrder::End | CallOrder::RelayOnly(_) => {}
+            CallOrder::End | CallOrder::RelayOnly(_) | CallOrder::Deafen(_) => {}
         }
     }
 
-    async fn on_path_order(&mut self, key: Key, order: MediaOrder) {
+    async fn on_path_order(&mut self, now: Moment, key: Key, order: MediaOrder) {
         match order {
             MediaOrder::Remote(answer) => self.ask(key, PathOrder::Remote(answer)).await,
             MediaOrder::Candidates { list, complete: _ } => {
                 self.ask(key, PathOrder::Candidates(list)).await;
             }
-            MediaOrder::Probe => self.probe(key).await,
+            MediaOrder::Probe => self.probe(now, key).await,
             MediaOrder::SendDigits(digits) => self.pump.press(&digits),
             // One is an order of its own here, the others are states.
             MediaOrder::Prepare(_)
@@ -229,7 +258,7 @@ impl Session {
     }
 
     /// Makes of paths and sound what is wanted now.
-    async fn follow(&mut self) {
+    async fn follow(&mut self, now: Moment) {
         let wanted = match self.given_up {
             true => Wanted::default(),
             false => self.wanted.borrow_and_update().clone(),
@@ -244,28 +273,47 @@ impl Session {
         }
         // The microphone first: it is what must not stay open a moment longer.
         if !wanted.reads() {
-            self.pump.pause(clock::now());
+            self.pump.pause(now);
             self.forget_said();
         }
-        self.hold(wanted.is_held(), wanted.is_muted());
+        self.let_in(&wanted);
+        self.hold(now, wanted.is_held(), wanted.is_muted());
+        self.pump.deafen(wanted.deafened);
         if wanted.reads() && self.sounding() {
-            self.pump.open(clock::now());
+            self.pump.open(now);
         }
         for key in over {
-            self.close(key).await;
+            self.close(now, key).await;
         }
     }
 
-    /// Leaves the devices to other calls, or takes them up again. What was heard and not played yet is nobody's any more.
-    fn hold(&mut self, held: bool, muted: bool) {
-        if held && !self.held {
-            self.legs.values_mut().flat_map(|leg| leg.voices.values_mut()).for_each(Playback::forget);
+    /// Lets each of the others have what they may of our voice, and plays whom we may hear.
+    fn let_in(&mut self, wanted: &Wanted) {
+        let begins = !self.pump.is_reading();
+        for (id, leg) in &mut self.legs {
+            let (talks, held) = (wanted.talks_to(*id), wanted.holds(*id));
+            // Who hears us by a room already misses nothing by another way.
+            let hears = self.voices.get(*id).is_some_and(|voice| voice.by.iter().any(|by| by != id));
+            let left_out = leg.talk(talks, begins || hears) && wanted.reads();
+            let begins_held = leg.hold(held);
+            if begins_held {
+                self.voices.put_aside(*id);
+            }
+            let put_aside = begins_held && !wanted.is_held();
+            // What concerns all is forgotten for all.
+            if left_out || put_aside {
+                leg.forget_said();
+            }
         }
+    }
+
+    /// Leaves the devices to other calls, or takes them up again.
+    fn hold(&mut self, now: Moment, held: bool, muted: bool) {
         self.held = held;
         if self.pump.mute(muted || held) {
             self.forget_said();
         }
-        self.pump.hold(clock::now(), held);
+        self.pump.hold(now, held);
     }
 
     async fn report(&mut self, (leg, epoch): Key, report: MediaReport) {

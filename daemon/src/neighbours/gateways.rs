@@ -25,7 +25,7 @@ impl Gateways {
     /// Where the numbers are those of a trusted network and the kernel does not know the gateway yet, it is asked for.
     pub(super) fn look_for(&mut self, now: Moment, standing: &Standing, places: &[Place]) {
         let like = |place: &&Place| {
-            place.id.is_none() && standing.trusted.iter().any(|of| of.prefix == place.prefix)
+            place.id.is_none() && standing.judged.iter().any(|of| of.trusted && of.prefix == place.prefix)
         };
         let unknown: Vec<&Place> = places.iter().filter(like).collect();
         if !standing.enabled || unknown.is_empty() {

@@ -26,8 +26,14 @@ use ahoy_proto::plate::{PlateAsk, PlateNews};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::values::near::{NearNews, NearPost, NearView, Trusted};
+use crate::values::near::{Judged, NearNews, NearPost, NearView};
 use crate::values::roster::Roster;
+
+/// Hears a packet as one that came by multicast DNS, and judges what it leads to. True if it was understood.
+#[cfg(any(test, feature = "sample"))]
+pub fn tried(packet: &[u8]) -> bool {
+    dns::tried::packet(packet)
+}
 
 /// What holds until the engine says otherwise.
 #[derive(Clone, Debug, Default)]
@@ -40,8 +46,8 @@ pub struct Standing {
     pub recent: Arc<[PeerId]>,
     /// Hashes of tokens of ours that nobody has used yet, the newest first.
     pub unused: Arc<[[u8; 16]]>,
-    /// Where.
-    pub trusted: Vec<Trusted>,
+    /// Where: on those of these that are trusted.
+    pub judged: Vec<Judged>,
     /// How often this machine's network has changed.
     pub networks: u64,
 }

@@ -152,3 +152,76 @@ async fn carry(
     };
     tell(PlateNews::Over(over)).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What is reported of somebody who comes for our number, says that and goes.
+    async fn reported(says: &[u8]) -> Vec<PlateNews> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let mut there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (reports, mut heard) = mpsc::channel(64);
+        let mut pairing = Pairing { offered: Some(4_711), ..Pairing::default() };
+        assert!(pairing.meet(4_711, stream, reports));
+        let says = async {
+            // Who says too much is not heard to the end.
+            let _gone = there.write_all(says).await;
+            let _gone = there.shutdown().await;
+        };
+        let hears = async {
+            let mut all = Vec::new();
+            while let Some(news) = heard.recv().await.and_then(|heard| pairing.hear(heard)) {
+                all.push(news);
+            }
+            all
+        };
+        tokio::join!(says, hears).1
+    }
+
+    fn frame(of: usize) -> Vec<u8> {
+        [&u16::try_from(of).unwrap().to_be_bytes()[..], &vec![7; of]].concat()
+    }
+
+    #[tokio::test]
+    async fn a_neighbour_that_says_too_much_too_little_or_nothing_is_heard_within_bounds_and_it_is_over() {
+        let most = usize::try_from(limits::PLATE_MESSAGES).unwrap();
+        let half = limits::PLATE_BYTES / 2;
+        for (story, says, heard, over) in [
+            ("nothing", Vec::new(), 0, PlateOver::Left),
+            ("two and a half", [frame(3), frame(5), frame(9)[..6].to_vec()].concat(), 2, PlateOver::Left),
+            ("as much as there may be", frame(1).repeat(most), most, PlateOver::Left),
+            ("one message more", frame(1).repeat(most + 1), most, PlateOver::TooMuch),
+            ("as long as all may be", frame(half).repeat(2), 2, PlateOver::Left),
+            ("one byte more", [frame(half).repeat(2), frame(1)].concat(), 2, PlateOver::TooMuch),
+            ("one that is too long", vec![0xff; 70_000], 0, PlateOver::Left),
+        ] {
+            let all = reported(&says).await;
+            assert_eq!(
+                (all.first(), all.last()),
+                (Some(&PlateNews::Met), Some(&PlateNews::Over(over))),
+                "{story}"
+            );
+            let said = all.iter().filter(|news| matches!(news, PlateNews::Said(_))).count();
+            assert_eq!((said, all.len()), (heard, heard + 2), "{story}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_comes_between_two_who_have_met() {
+        let (reports, _heard) = mpsc::channel(64);
+        let mut pairing = Pairing { offered: Some(4_711), ..Pairing::default() };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        for (number, meets) in [(4_712, false), (4_711, true), (4_711, false)] {
+            let _there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            assert_eq!(pairing.meet(number, stream, reports.clone()), meets);
+            pairing.offered = Some(4_711);
+        }
+    }
+}

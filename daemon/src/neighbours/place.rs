@@ -25,6 +25,13 @@ pub(super) struct Place {
     pub(super) addresses: Vec<IpAddr>,
 }
 
+impl Place {
+    /// Whether this is the same network, whatever our addresses there are.
+    pub(super) fn is_same_network(&self, other: &Self) -> bool {
+        self.id.is_some() && self.id == other.id
+    }
+}
+
 /// All of them, by interface. `hardware`: what the kernel knows of a machine at an interface.
 pub(super) fn places(network: &Network, hardware: impl Fn(u32, IpAddr) -> Option<Vec<u8>>) -> Vec<Place> {
     let running = network.interfaces.iter().filter(|one| one.running);

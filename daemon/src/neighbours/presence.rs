@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use ahoy_call::Moment;
 use ahoy_proto::neighbour::tag::Tag;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -45,8 +46,14 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    /// Begins to listen. What comes is told to `inputs` with the interface.
-    pub(super) fn begin(now: Moment, place: Place, inputs: mpsc::Sender<(u32, Input)>) -> io::Result<Self> {
+    /// Begins to listen. What comes is told to `inputs` with the interface. `before`: ours at that interface until now; who was seen
+    /// there stays seen if the network is the same.
+    pub(super) fn begin(
+        now: Moment,
+        place: Place,
+        inputs: mpsc::Sender<(u32, Input)>,
+        before: Option<&mut Self>,
+    ) -> io::Result<Self> {
         let mut sockets = Vec::new();
         let mut hearing = JoinSet::new();
         let mut last = None;
@@ -63,9 +70,11 @@ impl Presence {
         if let (true, Some(error)) = (sockets.is_empty(), last) {
             return Err(error);
         }
+        let before = before.filter(|it| it.place.is_same_network(&place));
+        let dns = before.map_or_else(|| Dns::new(now), |it| Dns::again(now, &mut it.dns));
         Ok(Self {
             place,
-            dns: Dns::new(now),
+            dns,
             sockets,
             inputs,
             hearing,
@@ -101,6 +110,12 @@ impl Presence {
         }
     }
 
+    /// Under which number somebody may pair.
+    #[cfg(test)]
+    pub(super) fn number(&self) -> Option<u32> {
+        self.number
+    }
+
     fn offer(&mut self, now: Moment) {
         let [tags, pair] = self.names.clone();
         let make = |instance, says| Offer {
@@ -114,6 +129,8 @@ impl Presence {
         let number = self.number.map(|number| make(pair, Says::Number(number)));
         let offers = if self.port == 0 { Vec::new() } else { tags.into_iter().chain(number).collect() };
         let goodbyes = self.dns.offer(now, offers);
+        // Nobody who hears both is without us in between.
+        self.tick(now);
         self.send(&goodbyes);
     }
 
@@ -136,8 +153,10 @@ impl Presence {
         for packet in packets {
             for socket in &self.sockets {
                 let four = socket.local_addr().is_ok_and(|at| at.is_ipv4());
-                // What does not fit now is told again.
-                if let Err(error) = socket.try_send_to(packet, sockets::group(four, self.place.interface)) {
+                let all = sockets::group(four, self.place.interface).into();
+                // Straight into the socket: the runtime takes a new one for full until it has looked at it. What does not fit is told
+                // again.
+                if let Err(error) = SockRef::from(&**socket).send_to(packet, &all) {
                     tracing::debug!(%error, "neighbours were not told");
                 }
             }

@@ -3,6 +3,9 @@
 //! Lives here: the loop, and what each input does.
 //! Must not: decide what `dns/`, `circle.rs`, `connections.rs`, `place.rs`, `pairing.rs` or `seen.rs` can decide without it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -15,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use super::circle::{Circle, Keys};
 use super::connection::FromConnection;
 use super::connections::Connections;
+use super::dns::Says;
 use super::gateways::Gateways;
 use super::pairing::{self, Pairing};
 use super::place::{self, Place};
@@ -23,7 +27,7 @@ use super::seen::{self, Seen};
 use super::{Order, Report, Setup, Standing, keys};
 use crate::system::clock;
 use crate::system::netlink::Network;
-use crate::values::near::{NearNews, NearPlace, NearPost, NearView, NetworkRow, Trusted};
+use crate::values::near::{Judged, NearNews, NearPlace, NearPost, NearView, NetworkRow};
 
 /// What waits of each kind.
 const QUEUE: usize = 64;
@@ -149,28 +153,27 @@ impl Task {
 
     /// Looks which networks there are, and is present where that is trusted.
     fn look(&mut self) {
+        self.be_in(place::places(&Network::look(), Network::hardware));
+    }
+
+    /// These are the networks now.
+    fn be_in(&mut self, places: Vec<Place>) {
         let now = clock::now();
-        self.places = place::places(&Network::look(), Network::hardware);
+        self.places = places;
         let wanted: BTreeMap<u32, Place> = self
             .places
             .iter()
             .filter(|it| self.is_trusted(it))
             .map(|it| (it.interface, it.clone()))
             .collect();
-        let before = self.presences.len();
-        self.presences.retain(|interface, presence| {
-            let stays = wanted.get(interface) == Some(&presence.place);
-            if !stays {
-                presence.leave(now);
-            }
-            stays
-        });
-        let mut changed = before != self.presences.len();
+        let goes = |interface: &u32, it: &mut Presence| wanted.get(interface) != Some(&it.place);
+        let mut left: BTreeMap<u32, Presence> = self.presences.extract_if(.., goes).collect();
+        let mut changed = !left.is_empty();
         for (interface, place) in wanted {
             if self.presences.contains_key(&interface) {
                 continue;
             }
-            match Presence::begin(now, place, self.inputs.clone()) {
+            match Presence::begin(now, place, self.inputs.clone(), left.get_mut(&interface)) {
                 Ok(presence) => {
                     self.presences.insert(interface, presence);
                     changed = true;
@@ -182,17 +185,28 @@ impl Task {
             let here: BTreeSet<u32> = self.presences.keys().copied().collect();
             self.connections.keep(&here);
             self.turn();
+            self.offer_number();
+            if self.presences.is_empty() && self.pairing.offered.is_some() {
+                // Where a relay holds it too, nothing is over: it is offered again at the next network.
+                self.report(Report::Plate(PlateNews::Over(PlateOver::Left)));
+            }
             if self.choosing.is_none() {
                 self.begin_choosing();
             }
         }
+        // Behind what is told by other addresses of ours: nobody is without us in between.
+        left.values_mut().for_each(|presence| presence.leave(now));
         self.gateways.look_for(now, &self.standing.borrow(), &self.places);
     }
 
     fn is_trusted(&self, place: &Place) -> bool {
-        let standing = self.standing.borrow();
-        let of = Trusted::of(&row(place, false));
-        standing.enabled && of.is_some_and(|of| standing.trusted.contains(&of))
+        self.standing.borrow().enabled && self.word(place) == Some(true)
+    }
+
+    /// Whether the person trusts the network there; none: they have not said.
+    fn word(&self, place: &Place) -> Option<bool> {
+        let of = Judged::new(&row(place), true)?;
+        self.standing.borrow().judged.iter().find(|it| it.is_of(&of)).map(|it| it.trusted)
     }
 
     /// Other tags, other names.
@@ -236,7 +250,12 @@ impl Task {
                 // Without chance every answer comes at once: no harm.
                 let _none = getrandom::fill(&mut chance);
                 let now = clock::now();
-                let changed = presence.dns.hear(now, from, &bytes, chance[0]);
+                let (circle, wanted) = (&self.circle, self.pairing.wanted.map(|(number, _)| number));
+                let whose = |says: &Says| match says {
+                    Says::Tags(tags) => circle.recognize(tags).map(|(_, _, peer)| Some(peer)),
+                    Says::Number(number) => (wanted == Some(*number)).then_some(None),
+                };
+                let changed = presence.dns.hear(now, from, &bytes, chance[0], whose);
                 presence.tick(now);
                 if changed {
                     self.recognize();
@@ -298,7 +317,8 @@ impl Task {
 
     /// Who is seen now, and who is looked for to pair.
     fn recognize(&mut self) {
-        let (seen, numbers) = seen::look(&self.presences, &self.circle);
+        let heard = self.presences.iter().map(|(interface, presence)| (*interface, &presence.dns));
+        let (seen, numbers) = seen::look(heard, &self.circle);
         self.seen = seen;
         if let Some((wanted, _)) = self.pairing.wanted
             && let Some((_, interface, at)) = numbers.into_iter().find(|(number, _, _)| *number == wanted)
@@ -364,8 +384,11 @@ impl Task {
         if self.told != seen && self.news.try_send(NearNews::Seen(seen.clone())).is_ok() {
             self.told = seen.clone();
         }
-        let networks =
-            self.places.iter().map(|place| row(place, self.presences.contains_key(&place.interface)));
+        let networks = self.places.iter().map(|place| NetworkRow {
+            trusted: self.presences.contains_key(&place.interface),
+            judged: self.word(place).is_some(),
+            ..row(place)
+        });
         let view = NearView { networks: networks.collect(), seen };
         if self.shown.as_ref() != Some(&view) && self.reports.try_send(Report::View(view.clone())).is_ok() {
             self.shown = Some(view);
@@ -379,8 +402,10 @@ impl Task {
     }
 }
 
-fn row(place: &Place, trusted: bool) -> NetworkRow {
-    NetworkRow { interface: place.name.clone(), prefix: place.prefix.clone(), id: place.id, trusted }
+/// Of a network of which nothing was said.
+fn row(place: &Place) -> NetworkRow {
+    let (interface, prefix) = (place.name.clone(), place.prefix.clone());
+    NetworkRow { interface, prefix, id: place.id, trusted: false, judged: false }
 }
 
 fn this_hour() -> Hour {

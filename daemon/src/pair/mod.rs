@@ -136,8 +136,10 @@ impl Pairing {
     /// The card that was wanted; none if the disk did not take it.
     pub fn card_made(&mut self, now: Moment, card: Option<String>) -> Vec<Do> {
         let Some(run) = &mut self.run else { return card.map(Do::TakeBack).into_iter().collect() };
-        let (Phase::Meeting(meeting), None) = (&mut run.phase, &run.card) else {
-            return card.map(Do::TakeBack).into_iter().collect();
+        // One that an earlier pairing had asked for comes late, where the disk is slow.
+        let meeting = match (&mut run.phase, &run.card) {
+            (Phase::Meeting(meeting), None) if meeting.is_confirmed() => meeting,
+            _ => return card.map(Do::TakeBack).into_iter().collect(),
         };
         let Some(card) = card else { return self.end(now, PairingEnd::NotKept) };
         run.card = Some(card.clone());

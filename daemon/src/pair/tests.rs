@@ -33,9 +33,16 @@ fn card(seed: u8) -> Card {
     Card::sign(&account, "Somebody", 1, &[device], [seed; 16]).unwrap()
 }
 
-/// What is between two people: a relay that holds one number, links, disks.
+/// Somebody whom each message passes: of its number and whom it is for, who gets what instead.
+type Between = Box<dyn FnMut(usize, usize, Body) -> Vec<(usize, Body)>>;
+
+/// What is between two people: a relay or neighbours with one number, links, disks.
 struct Rig {
     now: Moment,
+    /// Where they meet.
+    spot: &'static str,
+    between: Between,
+    said: usize,
     sides: [Pairing; 2],
     cards: [Card; 2],
     draws: u8,
@@ -61,6 +68,9 @@ impl Rig {
     fn new() -> Self {
         Self {
             now: Moment::from_micros(1),
+            spot: RELAYS[0],
+            between: Box::new(|_, to, body| vec![(to, body)]),
+            said: 0,
             sides: Default::default(),
             cards: [card(1), card(2)],
             draws: 0,
@@ -86,14 +96,14 @@ impl Rig {
 
     fn start(&mut self, who: usize) -> Result<(), Denied> {
         let (draw, own) = (self.draw(), self.cards[who].peer_id());
-        let to_do = self.sides[who].start(self.now, own, &RELAYS.map(str::to_owned)[..1], draw)?;
+        let to_do = self.sides[who].start(self.now, own, &[self.spot.to_owned()], draw)?;
         self.carry_out(who, to_do);
         Ok(())
     }
 
     fn join(&mut self, who: usize, code: Code) -> Result<(), Denied> {
         let (draw, own) = (self.draw(), self.cards[who].peer_id());
-        let to_do = self.sides[who].join(self.now, own, &RELAYS.map(str::to_owned)[..1], draw, code)?;
+        let to_do = self.sides[who].join(self.now, own, &[self.spot.to_owned()], draw, code)?;
         self.carry_out(who, to_do);
         Ok(())
     }
@@ -105,7 +115,7 @@ impl Rig {
 
     fn settle(&mut self) {
         while let Some((who, news)) = self.way.pop_front() {
-            let to_do = self.sides[who].hear(self.now, RELAYS[0], news);
+            let to_do = self.sides[who].hear(self.now, self.spot, news);
             self.perform(who, to_do);
         }
     }
@@ -165,7 +175,9 @@ impl Rig {
             PlateAsk::Join(_) => self.tell(who, PlateNews::Over(PlateOver::NoSuch)),
             PlateAsk::Say(body) => {
                 if let Some(other) = self.other(who) {
-                    self.tell(other, PlateNews::Said(body));
+                    let passes = (self.between)(self.said, other, body);
+                    self.said += 1;
+                    passes.into_iter().for_each(|(to, body)| self.tell(to, PlateNews::Said(body)));
                 }
             }
             PlateAsk::Leave => {
@@ -234,6 +246,20 @@ fn wrong(code: &Code) -> Code {
     let other = Code::draw(code.number, &RelayUrl::parse(RELAYS[0]).unwrap(), [200, 7, 200, 7]).unwrap();
     assert_ne!(other, *code);
     other
+}
+
+#[test]
+fn a_card_that_an_earlier_pairing_asked_for_is_taken_back_and_ends_nothing() {
+    let mut rig = Rig::new();
+    rig.start(ANA).unwrap();
+    // They meet, and nothing of what they say arrives.
+    rig.passes = 1;
+    rig.join(BEN, rig.code.clone().unwrap()).unwrap();
+    for late in [Some(card(7).to_text()), None] {
+        let to_do = rig.sides[BEN].card_made(rig.now, late.clone());
+        assert!(to_do.iter().all(|it| matches!(it, Do::TakeBack(_))) && to_do.len() == late.iter().count());
+        assert_eq!(rig.sides[BEN].row().state, Some(PairingState::Meeting));
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use ahoy_call::Moment;
 use ahoy_proto::envelope::TokenHash;
 use ahoy_proto::limits;
+use ahoy_proto::room::RoomAsk;
 use ed25519_dalek::SigningKey;
 use futures_util::{SinkExt as _, StreamExt as _};
 use handle::{FINISH_WITHIN, LinkOrder, QUEUE, Wanted, bounded};
@@ -32,6 +33,9 @@ use super::tls::{RelayUrl, Trust};
 use crate::system::clock;
 use crate::values::ice::Renewal;
 
+/// Questions about rooms that wait for a connection: whoever asks has one at a time.
+const ROOM_ASKS: usize = 4;
+
 /// One link's task.
 pub struct Link {
     id: LinkId,
@@ -47,6 +51,8 @@ pub struct Link {
     refreshes: u64,
     renewal: Renewal,
     outbox: Outbox,
+    /// Questions about rooms that wait for a connection.
+    room_asks: Vec<RoomAsk>,
     orders: mpsc::Receiver<LinkOrder>,
     reports: mpsc::Sender<(LinkId, FromLink)>,
     known: Known,
@@ -90,6 +96,7 @@ impl Link {
             refreshes: 0,
             renewal: Renewal::default(),
             outbox: Outbox::default(),
+            room_asks: Vec::new(),
             orders,
             reports,
             known: Known::default(),
@@ -130,6 +137,7 @@ impl Link {
                 Ended::Replaced(_) => now,
                 Ended::Failed(why) => {
                     tracing::debug!(link = self.id.0, why, "a relay link is down");
+                    self.room_asks.clear();
                     let again = if self.tries.any() { now } else { backoff.next(began, now, jitter()) };
                     let again = self.hurry.due().map_or(again, |due| due.min(again));
                     self.down(why, up_since.is_some()).await;
@@ -144,7 +152,9 @@ impl Link {
         loop {
             let now = clock::now();
             self.outbox.expire(now);
-            let idle = self.outbox.is_empty() && (self.claim.is_none() || self.ends.is_some());
+            let idle = self.outbox.is_empty()
+                && self.room_asks.is_empty()
+                && (self.claim.is_none() || self.ends.is_some());
             if self.ends.is_some_and(|ends| idle || ends <= now) {
                 return false;
             }
@@ -171,7 +181,8 @@ impl Link {
     fn take(&mut self, order: LinkOrder) {
         match order {
             LinkOrder::Send(envelope) => self.outbox.put(envelope, clock::now()),
-            LinkOrder::Ack(_) | LinkOrder::Look(_) | LinkOrder::Plate(_) => {}
+            LinkOrder::Room(ask) if self.room_asks.len() < ROOM_ASKS => self.room_asks.push(ask),
+            LinkOrder::Ack(_) | LinkOrder::Look(_) | LinkOrder::Plate(_) | LinkOrder::Room(_) => {}
         }
     }
 

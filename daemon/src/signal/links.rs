@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ahoy_proto::envelope::{Envelope, EnvelopeId, TokenHash};
 use ahoy_proto::frame::Deliver;
 use ahoy_proto::plate::{PlateAsk, PlateNews};
+use ahoy_proto::room::{RoomAsk, RoomNews};
 use tokio::sync::mpsc;
 
 use crate::signal;
@@ -30,6 +31,8 @@ pub(super) enum News {
     Deliver(Deliver),
     /// Something about a number.
     Plate(PlateNews),
+    /// Something about a room.
+    Room(RoomNews),
     /// The connection is another, or none: what the relay held for the last one is gone.
     Anew,
 }
@@ -39,8 +42,16 @@ struct One {
     handle: LinkHandle,
     serves: Serves,
     up: bool,
+    /// It has rooms.
+    rooms: bool,
     why: String,
     ice_servers: IceServers,
+}
+
+impl One {
+    fn is_asked_about_rooms(&self) -> bool {
+        matches!(self.serves, Serves::Standing(_) | Serves::Sending)
+    }
 }
 
 /// What a link is for, with the public key of the inbox that it claims.
@@ -139,6 +150,23 @@ impl Links {
         }
     }
 
+    /// Asks the relay at this address something about a room, by the link that envelopes take there; it begins if there is none.
+    /// False: it cannot be asked.
+    pub(super) fn ask_room(&mut self, relay: &str, ask: RoomAsk) -> bool {
+        let there = self.links.iter().find(|(_, one)| one.relay == relay && one.is_asked_about_rooms());
+        let id = there.map(|(id, _)| *id);
+        let Some(id) = id.or_else(|| self.begin(relay, LinkRole::Sender, Serves::Sending)) else {
+            return false;
+        };
+        self.links.get(&id).is_some_and(|one| one.handle.ask_room(ask).is_ok())
+    }
+
+    /// The relay that is asked about rooms by this link, and whether it is there.
+    pub(super) fn room_relay(&self, link: LinkId) -> Option<(&str, bool)> {
+        let one = self.links.get(&link).filter(|one| one.is_asked_about_rooms())?;
+        Some((&one.relay, one.up))
+    }
+
     /// An envelope was dealt with, and what must survive is on disk.
     pub(super) fn ack(&self, link: LinkId, envelope: EnvelopeId) {
         if let Some(Err(error)) = self.links.get(&link).map(|one| one.handle.ack(envelope)) {
@@ -191,10 +219,12 @@ impl Links {
     pub(super) fn hear(&mut self, link: LinkId, report: FromLink) -> News {
         let Some(one) = self.links.get_mut(&link) else { return News::Nothing };
         match report {
-            FromLink::Up { ice_servers } => {
+            FromLink::Up { ice_servers, rooms } => {
                 (one.up, one.why, one.ice_servers) = (true, String::new(), ice_servers);
+                one.rooms = rooms;
                 return News::Anew;
             }
+            FromLink::Rooms(rooms) => one.rooms = rooms,
             FromLink::Fresh { ice_servers } => one.ice_servers = ice_servers,
             FromLink::Down { why } => {
                 (one.up, one.why) = (false, why);
@@ -205,6 +235,7 @@ impl Links {
                 return News::Anew;
             }
             FromLink::Plate(news) => return News::Plate(news),
+            FromLink::Room(news) => return News::Room(news),
             FromLink::Accepted { id } => return News::Accepted(id),
             FromLink::TooMuch => return News::TooMuch,
             // A relay that we only speak to has no mail for us.
@@ -232,6 +263,7 @@ impl Links {
         signal::LinkState {
             online: own().any(|one| one.up),
             up: own().filter(|one| one.up).map(|one| one.relay.clone()).collect(),
+            rooms: own().filter(|one| one.up && one.rooms).map(|one| one.relay.clone()).collect(),
             error: error.clone(),
             ice_servers: own().fold(IceServers::default(), |all, one| all.and(&one.ice_servers)),
         }
@@ -262,6 +294,7 @@ impl Links {
             handle,
             serves,
             up: false,
+            rooms: false,
             why: String::new(),
             ice_servers: IceServers::default(),
         };

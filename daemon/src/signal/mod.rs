@@ -13,19 +13,23 @@ mod outbox;
 mod peer_line;
 mod peers;
 mod replay;
+mod room_asks;
 mod sessions;
 mod task;
 #[cfg(test)]
 mod tests;
 pub mod tls;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Event, LegId, Opaque, PeerId, SignalOrder};
+use ahoy_call::{CallId, Event, GroupId, LegId, Opaque, PeerId, SignalOrder};
 use ahoy_proto::card::Card;
 use ahoy_proto::plate::{PlateAsk, PlateNews};
+use ahoy_proto::room::{RoomAsk, RoomNews};
+use ahoy_proto::words::Words;
 
 use crate::values::diagnosis::LinkEar;
 use crate::values::ice::IceServers;
@@ -39,6 +43,8 @@ pub struct Standing {
     pub roster: Option<Arc<Roster>>,
     /// One more file of certificate authorities.
     pub ca_file: Option<PathBuf>,
+    /// What named groups are called here.
+    pub groups: Arc<BTreeMap<GroupId, Words>>,
 }
 
 /// What the engine asks.
@@ -121,6 +127,15 @@ pub enum SignalingOrder {
     EndMirror,
     /// Ask the relay at this address something about a number, by which two pair.
     Plate(String, PlateAsk),
+    /// Ask a relay something about a room. Answered within 10 s.
+    Room {
+        /// For the answer.
+        job: u64,
+        /// At this address: one of ours, or that of a pass.
+        relay: String,
+        /// What.
+        ask: RoomAsk,
+    },
     /// Send what is queued, for at most one second, and end.
     Stop,
 }
@@ -148,6 +163,13 @@ pub enum Report {
     },
     /// The relay at this address says something about a number.
     Plate(String, PlateNews),
+    /// A relay's answer about a room.
+    Room {
+        /// Of the question.
+        job: u64,
+        /// None: it cannot be asked, or has not answered in time.
+        news: Option<RoomNews>,
+    },
     /// The connection to the relay at this address is another, or none.
     Anew(String),
     /// The links changed.
@@ -212,6 +234,8 @@ pub struct LinkState {
     pub online: bool,
     /// The relays, by their addresses, where one is.
     pub up: Vec<String>,
+    /// Those of them that have rooms.
+    pub rooms: Vec<String>,
     /// The last reason why a link failed; empty when all is well.
     pub error: String,
     /// STUN and TURN servers of our relays.

@@ -73,6 +73,8 @@ pub(super) enum Stage {
         until: Moment,
         /// What must not count twice, once it is answered.
         handshake: Mark,
+        /// It is a ring, which comes once a call.
+        rings: bool,
     },
     /// The session stands.
     Open(Session),
@@ -136,6 +138,9 @@ impl PeerLine {
             Message::Description { epoch, .. } => self.reliable.supersede(epoch.0),
             Message::Ready { .. }
             | Message::Offer { .. }
+            | Message::Invite { .. }
+            | Message::Log(_)
+            | Message::Room(_)
             | Message::Ringing
             | Message::Accept
             | Message::Decline { .. }
@@ -279,14 +284,19 @@ impl PeerLine {
 /// How a message travels.
 fn manner(message: &Message) -> Manner {
     match message {
-        Message::Accept | Message::Decline { .. } | Message::Cancel { .. } | Message::End { .. } => {
-            Manner { everywhere: true, epoch: None }
-        }
+        Message::Accept
+        | Message::Decline { .. }
+        | Message::Cancel { .. }
+        | Message::End { .. }
+        | Message::Log(_) => Manner { everywhere: true, epoch: None },
         Message::Description { epoch, .. } | Message::Candidates { epoch, .. } => {
             Manner { everywhere: false, epoch: Some(epoch.0) }
         }
-        Message::Ready { .. } | Message::Offer { .. } | Message::Ringing | Message::State { .. } => {
-            Manner::default()
-        }
+        Message::Ready { .. }
+        | Message::Offer { .. }
+        | Message::Invite { .. }
+        | Message::Room(_)
+        | Message::Ringing
+        | Message::State { .. } => Manner::default(),
     }
 }

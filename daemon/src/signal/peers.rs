@@ -82,6 +82,16 @@ impl Peers {
         self.roster.as_ref().and_then(|it| it.contact(peer)).is_some_and(|known| !known.blocked)
     }
 
+    /// Whether this is a contact at all.
+    pub(super) fn is_contact(&self, peer: PeerId) -> bool {
+        self.roster.as_ref().is_some_and(|it| it.contact(peer).is_some())
+    }
+
+    /// Whether this is a contact whom we blocked.
+    pub(super) fn is_blocked(&self, peer: PeerId) -> bool {
+        self.roster.as_ref().and_then(|it| it.contact(peer)).is_some_and(|known| known.blocked)
+    }
+
     /// Whether a contact may see that we can be reached.
     pub(super) fn may_ping(&self, peer: PeerId) -> bool {
         self.roster.as_ref().and_then(|it| it.contact(peer)).is_some_and(|known| known.ping)
@@ -127,7 +137,7 @@ impl Peers {
 
     /// The inboxes of a card, less those at relays that only its owner knows to be on this machine: a card must not make
     /// us knock at whatever listens here. A relay that is ours is spelled as we spell it.
-    fn ways(&self, token: Token, inboxes: &[InboxAt]) -> Vec<Way> {
+    pub(super) fn ways(&self, token: Token, inboxes: &[InboxAt]) -> Vec<Way> {
         let ours = self.own().map(|own| &own.inboxes[..]).unwrap_or_default();
         let way = |at: &InboxAt| {
             let url = RelayUrl::parse(&at.relay).ok()?;
@@ -173,7 +183,7 @@ impl Peers {
         // A new device, or a new key of an old one, is on the newest card alone: that is signed by the same account.
         let card = match &hello.kind {
             HelloKind::Card(card) => Card::clone(card),
-            HelloKind::Ring | HelloKind::Bye | HelloKind::Missed | HelloKind::Ping => {
+            HelloKind::Ring | HelloKind::Meet | HelloKind::Bye | HelloKind::Missed | HelloKind::Ping => {
                 roster.card(known.peer).ok_or(Cause::UnknownSender)?
             }
         };

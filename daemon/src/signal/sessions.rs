@@ -5,6 +5,7 @@
 //! Must not: hold a socket, read a clock, decide whether a phone rings.
 
 mod cards;
+mod groups;
 mod handshake;
 mod near;
 mod one_shot;
@@ -20,6 +21,7 @@ use ahoy_proto::envelope::{EnvelopeId, TokenHash};
 use ahoy_proto::hello::CALLEE_OFFERS;
 use ahoy_proto::session::{FrameKind, Header, SessionId};
 use cards::Cards;
+use groups::CallCards;
 use handshake::Knocker;
 use pings::Pings;
 
@@ -73,6 +75,7 @@ pub(super) struct Sessions {
     farewells: Vec<(EnvelopeId, PeerId)>,
     pings: Pings,
     cards: Cards,
+    call_cards: CallCards,
     claimed: bool,
     dropped: Dropped,
     /// What the input comes to that is being handled; empty between two.
@@ -100,6 +103,7 @@ impl Sessions {
             farewells: Vec::new(),
             pings: Pings::default(),
             cards: Cards::default(),
+            call_cards: CallCards::default(),
             claimed: false,
             dropped: Dropped::default(),
             out: Vec::new(),
@@ -139,6 +143,7 @@ impl Sessions {
         let rings = self.reply_inboxes().filter(|it| it.key.is_none()).map(|it| it.to.token.hash());
         let mut tokens = self.peers.tokens();
         tokens.extend(rings);
+        tokens.extend(self.call_cards.tokens());
         tokens
     }
 
@@ -158,6 +163,11 @@ impl Sessions {
             SignalingOrder::Call { call, leg, order } => match order {
                 SignalOrder::Ring { peer, lifetime } => {
                     if self.ring(time, (call, leg), peer, lifetime).is_none() {
+                        self.report(Event::Undeliverable { call, leg });
+                    }
+                }
+                SignalOrder::Meet { peer, lifetime, seal } => {
+                    if self.meet(time, (call, leg), peer, &seal, lifetime).is_none() {
                         self.report(Event::Undeliverable { call, leg });
                     }
                 }
@@ -184,6 +194,7 @@ impl Sessions {
             | SignalingOrder::Mirror(_)
             | SignalingOrder::EndMirror
             | SignalingOrder::Plate(..)
+            | SignalingOrder::Room { .. }
             | SignalingOrder::Stop => {}
         }
         self.within_budget(time.now)
@@ -252,6 +263,7 @@ impl Sessions {
         self.one_shot.retain(|errand| errand.deadline().is_some());
         self.tick_pings(now);
         self.tick_cards(now);
+        self.settle_groups(now);
         self.within_budget(now)
     }
 
@@ -297,7 +309,7 @@ impl Sessions {
         }
         let (proved, peer) = (line.mutual, line.peer);
         let done = line.receive(now, frame, true, &mut self.out);
-        if !proved && line.mutual {
+        if !proved && line.mutual && self.peers.is_contact(peer) {
             self.let_in(peer, key.0);
         }
         done
@@ -336,8 +348,10 @@ impl Sessions {
         line.mutual = true;
         let (peer, (call, leg)) = (line.peer, line.key);
         line.flush(now, &mut self.out);
-        self.out.push(Out::Report(Report::Mutual(peer)));
-        self.hear_features(peer, &said.features);
+        if self.peers.is_contact(peer) {
+            self.out.push(Out::Report(Report::Mutual(peer)));
+            self.hear_features(peer, &said.features);
+        }
         let offers = said.features.iter().any(|feature| feature == CALLEE_OFFERS);
         self.report(Event::Received { call, leg, message: Message::Ready { offers } });
         Ok(())

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ahoy_call::{Moment, Opaque};
 use ahoy_proto::envelope::{Envelope, EnvelopeId, Inbox};
+use ahoy_proto::room::RoomNews;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -16,6 +17,7 @@ use crate::signal::link::{FromLink, LinkId};
 use crate::signal::links::{Links, News};
 use crate::signal::peer_line::Out;
 use crate::signal::replay::{Replay, Wrote};
+use crate::signal::room_asks::RoomAsks;
 use crate::signal::sessions::{Came, Sessions, Time};
 use crate::signal::tls::Trust;
 use crate::signal::{self, Report, SignalingOrder, Standing, mirror};
@@ -56,6 +58,7 @@ pub fn spawn(
     let task = Task {
         sessions: Sessions::new(Replay::open(&setup.state)),
         links: Links::new(Trust::new(None), to_us),
+        room_asks: RoomAsks::default(),
         standing: setup.standing,
         posts: setup.near.posts,
         ca_file: None,
@@ -75,6 +78,7 @@ pub fn spawn(
 struct Task {
     sessions: Sessions,
     links: Links,
+    room_asks: RoomAsks,
     standing: watch::Receiver<Standing>,
     /// Envelopes for neighbours.
     posts: mpsc::Sender<NearPost>,
@@ -137,7 +141,8 @@ impl Task {
                 break;
             }
             let given_up = self.writing_since.filter(|_| !self.held.is_empty()).map(|at| at + PATIENCE);
-            let due = self.sessions.deadline().into_iter().chain(self.stop_at).chain(given_up).min();
+            let due = self.sessions.deadline().into_iter().chain(self.stop_at).chain(given_up);
+            let due = due.chain(self.room_asks.deadline()).min();
             let before = self.sessions.marks().made();
             let (out, ack) = tokio::select! {
                 biased;
@@ -153,7 +158,9 @@ impl Task {
                 Some(news) = near.recv() => (self.hear_near(news), None),
                 Some((link, report)) = from_links.recv() => self.hear(link, report),
                 () = clock::sleep_until(due.unwrap_or_default()), if due.is_some() => {
-                    (self.sessions.tick(clock::now()), None)
+                    let mut out = self.sessions.tick(clock::now());
+                    out.extend(self.no_answers());
+                    (out, None)
                 }
             };
             if self.hold(before, out, ack).await.is_err() {
@@ -189,7 +196,58 @@ impl Task {
             self.links.ask(relay, ask.clone());
         }
         self.mirror(&order);
+        if let SignalingOrder::Room { job, relay, ask } = order {
+            let refused = !self.room_asks.put(&relay, job, ask);
+            let mut out = self.ask_rooms(&relay);
+            out.extend(refused.then_some(Out::Report(Report::Room { job, news: None })));
+            return out;
+        }
         self.sessions.order(time(), order)
+    }
+
+    /// Asks a relay what is next about rooms.
+    fn ask_rooms(&mut self, relay: &str) -> Vec<Out> {
+        let mut out = Vec::new();
+        let Some((_, ask)) = self.room_asks.next(clock::now(), relay) else { return out };
+        if !self.links.ask_room(relay, ask) {
+            let lost = self.room_asks.lost(relay);
+            out.extend(lost.into_iter().map(|job| Out::Report(Report::Room { job, news: None })));
+        }
+        out
+    }
+
+    /// What relays were asked about rooms and have not answered.
+    fn no_answers(&mut self) -> Vec<Out> {
+        let late = self.room_asks.late(clock::now());
+        late.into_iter().map(|job| Out::Report(Report::Room { job, news: None })).collect()
+    }
+
+    /// A link of a relay came up or went down.
+    fn room_relay_anew(&mut self, link: LinkId) -> Vec<Out> {
+        match self.links.room_relay(link) {
+            Some((relay, true)) => {
+                self.room_asks.fresh(relay);
+                Vec::new()
+            }
+            Some((relay, false)) => {
+                let lost = self.room_asks.lost(relay);
+                lost.into_iter().map(|job| Out::Report(Report::Room { job, news: None })).collect()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// A relay says something about a room.
+    fn on_room_news(&mut self, link: LinkId, news: RoomNews) -> Vec<Out> {
+        let Some((relay, _)) = self.links.room_relay(link) else { return Vec::new() };
+        let relay = relay.to_owned();
+        let Some(job) = self.room_asks.answered(&relay) else {
+            tracing::debug!("a relay says something about a room that nobody asked, or too late");
+            return Vec::new();
+        };
+        let mut out = vec![Out::Report(Report::Room { job, news: Some(news) })];
+        out.extend(self.ask_rooms(&relay));
+        out
     }
 
     /// A test call hears from itself.
@@ -215,11 +273,12 @@ impl Task {
 
     /// Goes by what holds now.
     fn stand(&mut self) {
-        let Standing { roster, ca_file } = self.standing.borrow_and_update().clone();
+        let Standing { roster, ca_file, groups } = self.standing.borrow_and_update().clone();
         if ca_file != self.ca_file {
             self.links.set_trust(Trust::new(ca_file.clone()));
             self.ca_file = ca_file;
         }
+        self.sessions.set_groups(groups);
         if let Some(roster) = roster {
             self.sessions.set_roster(roster);
             self.claim();
@@ -238,12 +297,14 @@ impl Task {
             News::Anew => {
                 let mut out = self.sessions.set_claimed(self.links.state().online);
                 out.extend(self.standing_relay(link).map(|relay| Out::Report(Report::Anew(relay))));
+                out.extend(self.room_relay_anew(link));
                 out
             }
             News::Plate(news) => {
                 let relay = self.standing_relay(link);
                 relay.map(|relay| Out::Report(Report::Plate(relay, news))).into_iter().collect()
             }
+            News::Room(news) => self.on_room_news(link, news),
             News::Accepted(id) => {
                 let (relay, _) = self.links.place(link).unwrap_or_default();
                 self.sessions.accepted(relay, id)
@@ -349,7 +410,7 @@ impl Task {
                 Out::Report(report) => self.reports.send(report).await.map_err(|_| Gone)?,
             }
         }
-        let used: BTreeSet<&str> = self.sessions.relays().collect();
+        let used: BTreeSet<&str> = self.sessions.relays().chain(self.room_asks.relays()).collect();
         self.links.prune(&used);
         Ok(())
     }

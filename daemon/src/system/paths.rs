@@ -86,7 +86,12 @@ impl Paths {
         self.state.join("history.copy")
     }
 
-    /// The local networks that are trusted.
+    /// Named groups.
+    pub fn groups(&self) -> PathBuf {
+        self.state.join("groups.json")
+    }
+
+    /// What was said of local networks.
     pub fn networks(&self) -> PathBuf {
         self.state.join("networks.json")
     }

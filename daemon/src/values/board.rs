@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use ahoy_call::{CallId, CallView, MemberId, MemberView, PeerId, State};
+use ahoy_call::{CallId, CallView, MemberId, MemberState, MemberView, PeerId, State};
 
 use crate::values::devices::Device;
 use crate::values::dnd::Dnd;
-use crate::values::line::Line;
+use crate::values::line::{Line, MemberLine};
 use crate::values::link::Offer;
 use crate::values::near::NearView;
 use crate::values::pairing::PairingRow;
@@ -143,21 +143,37 @@ pub struct MemberRow {
     pub joined_at: i64,
     /// Until when they did.
     pub left_at: i64,
+    /// How they are heard, by the last word of media.
+    pub line: MemberLine,
 }
 
 impl CallRow {
     /// How its line is, as far as sound can flow: at other times there is none.
     pub fn shown_line(&self) -> Line {
+        match self.flows() {
+            true => Line { speaking_muted: self.line.speaking_muted && self.view.muted, ..self.line },
+            false => Line::default(),
+        }
+    }
+
+    /// How one of its members is heard; the same, and only of who takes part is it known who speaks.
+    pub fn shown_member_line(&self, view: &MemberView, row: &MemberRow) -> MemberLine {
+        let joined = view.state == MemberState::Joined;
+        match self.flows() {
+            true => MemberLine { speaking: row.line.speaking && joined, ..row.line },
+            false => MemberLine::default(),
+        }
+    }
+
+    fn flows(&self) -> bool {
         match self.view.state {
-            State::Active | State::Held | State::Reconnecting => {
-                Line { speaking_muted: self.line.speaking_muted && self.view.muted, ..self.line }
-            }
+            State::Active | State::Held | State::Reconnecting => true,
             State::Dialing
             | State::Alerting
             | State::Incoming
             | State::Waiting
             | State::Connecting
-            | State::Disconnected => Line::default(),
+            | State::Disconnected => false,
         }
     }
 

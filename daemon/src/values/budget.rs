@@ -15,7 +15,8 @@
 //! | rings that wait for the rules | 4 | | `signal/sessions/handshake.rs` |
 //! | message 2 of one session | 1 in 400 ms | 16 in all | the same |
 //! | sealed frames that come by a relay | 256 | 600 | `signal/sessions.rs` |
-//! | sealed frames that come by the data channel | 256 | 600 | `engine/ring_policy/mod.rs`, before signaling's queue |
+//! | sealed frames that come by a data channel | 256 | 600 | `media/peer/readers.rs`, before the call's queue; `engine/ring_policy/mod.rs`, before signaling's |
+//! | packets of its voice, of one path | 150 | 12,000 | `media/flood.rs`, before the call's queue |
 //! | envelopes that we send for its sake | 240 | 240 | `signal/sessions.rs`, for each relay |
 //! | marks against replay, on disk | 256 | | `signal/replay.rs` |
 //! | calls | 2 | | `OF_A_CONTACT` in `call/src/phone.rs` |
@@ -73,7 +74,7 @@ pub const PINGS_OF_OURS: Rate = Rate { burst: 4, minute: 8 };
 /// Pings of all contacts that wait for the engine's word.
 pub const PINGS_UNANSWERED: usize = 8;
 
-/// Sealed frames of one contact: a call's set-up takes some thirty, a repair ten.
+/// Sealed frames of one contact, and of one of its devices in a call: a call's set-up takes some thirty, a repair ten.
 pub const FRAMES: Rate = Rate { burst: 256, minute: 600 };
 
 /// Envelopes that we send by one relay for one contact's sake. A relay carries 300 a minute to one inbox and counts those

@@ -46,6 +46,15 @@ pub struct Line {
     pub speaking_muted: bool,
 }
 
+/// How one of the others in a call is heard now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemberLine {
+    /// How well the line to them carries; none while that is not measured.
+    pub quality: Option<Quality>,
+    /// They speak.
+    pub speaking: bool,
+}
+
 /// What history keeps of the line of a call that is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LineSummary {

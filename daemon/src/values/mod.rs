@@ -23,6 +23,7 @@ pub mod pairing;
 pub mod preconnect;
 pub mod relays;
 pub mod request;
+pub mod room;
 pub mod roster;
 pub mod rows;
 pub mod setting;

@@ -93,20 +93,32 @@ impl fmt::Debug for NetworkId {
     }
 }
 
-/// A network that a person trusts, as it is kept.
+/// A network of which a person has said whether it is theirs, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Trusted {
+pub struct Judged {
     /// [`NetworkId`], in hex.
     pub id: String,
     /// As in [`NetworkRow`].
     pub prefix: String,
+    /// What they said. Files of 0.1 hold those alone that are.
+    #[serde(default = "yes")]
+    pub trusted: bool,
 }
 
-impl Trusted {
-    /// The network of a row, if it is known which that is.
-    pub fn of(row: &NetworkRow) -> Option<Self> {
+fn yes() -> bool {
+    true
+}
+
+impl Judged {
+    /// That of a row's network, if it is known which that is.
+    pub fn new(row: &NetworkRow, trusted: bool) -> Option<Self> {
         let id = data_encoding::HEXLOWER.encode(&row.id?.0);
-        Some(Self { id, prefix: row.prefix.clone() })
+        Some(Self { id, prefix: row.prefix.clone(), trusted })
+    }
+
+    /// Whether it is of the same network.
+    pub fn is_of(&self, other: &Self) -> bool {
+        (&self.id, &self.prefix) == (&other.id, &other.prefix)
     }
 }
 
@@ -121,6 +133,8 @@ pub struct NetworkRow {
     pub id: Option<NetworkId>,
     /// We are found there, and find others.
     pub trusted: bool,
+    /// The person has said whether it is theirs.
+    pub judged: bool,
 }
 
 /// What is shown of it all.

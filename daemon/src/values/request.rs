@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ahoy_call::{CallId, DeclineReason, Digits, Others, Scope};
+use ahoy_call::{CallId, DeclineReason, Digits, MemberId, Others, Scope};
 /// The kinds of denial: the one list of error names that the bus has.
 pub use ahoy_dbus::ErrorName as DeniedKind;
 use ahoy_proto::pair::link::Link;
@@ -21,8 +21,8 @@ pub use crate::values::lease::Lease;
 use crate::values::link::LinkRow;
 use crate::values::pairing::PairingRequest;
 use crate::values::rows::{
-    ContactChange, ContactFilter, ContactRow, ExportFormat, HistoryEvent, HistoryFilter, HistoryRow,
-    RequestRow, Stats,
+    ContactChange, ContactFilter, ContactRow, ExportFormat, GroupRow, HistoryEvent, HistoryFilter,
+    HistoryRow, RequestRow, Stats,
 };
 use crate::values::setting::Setting;
 
@@ -74,6 +74,30 @@ pub enum CallRequest {
         /// Hold the call that is there; otherwise the dial is refused while there is one.
         hold_others: bool,
     },
+    /// Call several at once.
+    StartGroup {
+        /// Contacts by name, id or address.
+        targets: Vec<String>,
+        /// How long to ring; a minute and a half if none.
+        lifetime: Option<Duration>,
+        /// Shown there while it rings.
+        note: Option<String>,
+        /// Hold the call that is there; otherwise it is refused while there is one.
+        hold_others: bool,
+    },
+    /// Call one more into a conversation.
+    Invite {
+        /// Which call.
+        call: CallId,
+        /// A contact's name, id or address.
+        target: String,
+        /// How long to ring; a minute and a half if none.
+        lifetime: Option<Duration>,
+    },
+    /// Bring everybody of the second call into the first.
+    Merge(CallId, CallId),
+    /// Put somebody out of a group.
+    RemoveMember(CallId, MemberId),
     /// A verb on one call.
     Verb {
         /// Which call.
@@ -126,6 +150,28 @@ pub enum ContactRequest {
     Accept(String),
     /// Send who asks away.
     Dismiss(String),
+    /// Named groups.
+    Groups,
+    /// A new one, of these contacts; answered with its id.
+    MakeGroup {
+        /// Its name.
+        name: String,
+        /// By id, name or address.
+        members: Vec<String>,
+    },
+    /// Another name or other people for the one of this id or name. What is not named stays.
+    ChangeGroup {
+        /// Which.
+        group: String,
+        /// A new name.
+        name: Option<String>,
+        /// Who comes.
+        add: Vec<String>,
+        /// Who goes.
+        drop: Vec<String>,
+    },
+    /// Forget the one of this id or name; the others keep it.
+    ForgetGroup(String),
     /// A fresh card of ours for somebody; the name is a reminder for whom.
     ExportCard(String),
     /// The cards that were given out and that nobody has used yet.
@@ -276,8 +322,12 @@ pub enum Verb {
         /// A short text.
         text: Option<String>,
     },
-    /// Hang up.
+    /// Hang up: our own part of a group.
     HangUp,
+    /// End a group for all.
+    EndForAll,
+    /// Enter a group call that runs without us.
+    Join,
     /// Mute or unmute.
     SetMuted(bool),
     /// The contrary of what it is; answered with `Answer::Flag(muted)`.
@@ -324,6 +374,8 @@ pub enum Answer {
     Cards(Vec<(String, String, i64)>),
     /// Who asks to be a contact.
     Requests(Vec<RequestRow>),
+    /// Named groups.
+    Groups(Vec<GroupRow>),
     /// What a link holds.
     Link(Box<LinkRow>),
     /// How many.

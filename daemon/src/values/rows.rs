@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use ahoy_call::Moment;
-use serde::Serialize;
+use ahoy_call::{LegId, Moment};
+use serde::{Deserialize, Serialize};
 
 use crate::values::contact_rules::{ContactRules, MannerChange};
 use crate::values::line::{Ciphers, Line, Pair};
@@ -66,6 +66,19 @@ pub struct Stats {
     pub mos: Option<f64>,
     /// When the first sound of theirs came that could be played.
     pub first_heard: Option<Moment>,
+    /// The same of each of the others.
+    pub members: Vec<MemberStats>,
+}
+
+/// Numbers about one of the others in a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberStats {
+    /// Their device.
+    pub leg: LegId,
+    /// How loud their voice comes, dBFS; known while it is played.
+    pub level: Option<f64>,
+    /// What of the call's numbers is about them alone.
+    pub numbers: Stats,
 }
 
 /// Which contacts.
@@ -144,6 +157,21 @@ pub struct RequestRow {
     pub asked_at: i64,
 }
 
+/// A named group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupRow {
+    /// 32 hex digits; all who are in it share it.
+    pub id: String,
+    /// As it is called here.
+    pub name: String,
+    /// The others in it, by id; those who are no contacts cannot be rung by us.
+    pub members: Vec<String>,
+    /// Their names, in the same order; of who is no contact the id.
+    pub names: Vec<String>,
+    /// Who told of it, by id; empty where our own person made or changed it.
+    pub by: String,
+}
+
 /// A ping of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ping {
@@ -199,7 +227,7 @@ pub struct HistoryRow {
     pub call: String,
     /// `incoming` or `outgoing`.
     pub direction: String,
-    /// `direct`.
+    /// `direct` or `group`.
     pub kind: String,
     /// The contact's id, 32 hex digits.
     pub contact: String,
@@ -235,6 +263,23 @@ pub struct HistoryRow {
     pub quality: String,
     /// How often the voice moved to another path, or came back by one that was lost.
     pub repairs: u64,
+    /// Of a group: the others in it.
+    pub peers: Vec<HistoryPeer>,
+}
+
+/// One of the others in a group, in history. Times as in [`HistoryRow`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryPeer {
+    /// Their id, 32 hex digits.
+    pub contact: String,
+    /// Their name then.
+    pub name: String,
+    /// How far they came, as `State` of a Peer.
+    pub state: String,
+    /// Since when they took part.
+    pub joined_at: i64,
+    /// Until when.
+    pub left_at: i64,
 }
 
 /// One event of a call's log.

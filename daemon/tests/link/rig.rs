@@ -46,7 +46,9 @@ impl Relay {
         // A busy machine needs longer than that for TLS.
         let claim_within = if tls.is_some() { AT_MOST } else { Duration::from_millis(200) };
         let timing = Timing { claim_within, ..Timing::default() };
-        let server = Server::bind(Settings { listen, tls, ice, limits: Limits::default(), timing }).unwrap();
+        let server =
+            Server::bind(Settings { listen, tls, ice, rooms: None, limits: Limits::default(), timing })
+                .unwrap();
         let address: SocketAddr = server.url().split_once("://").unwrap().1.parse().unwrap();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(server.run(async {

@@ -128,7 +128,7 @@ impl Side {
         self.wanted.send_modify(|wanted| {
             wanted.take(key, &MediaOrder::Prepare(Role::Offerer));
         });
-        Ask::Prepare { key, plan, wanted: self.wanted.subscribe() }
+        Ask::Prepare { key, plan, is_room: false, wanted: self.wanted.subscribe() }
     }
 
     /// A word about this path, whatever it is.
@@ -148,7 +148,7 @@ impl Side {
     }
 
     pub(crate) fn turn(&mut self, volume: f32) {
-        self.asks.try_send(Ask::Order(CallOrder::Volume(volume))).unwrap();
+        self.asks.try_send(Ask::Order(CallOrder::Volume { leg: self.leg, volume })).unwrap();
     }
 
     pub(crate) async fn stats(&mut self) -> Stats {
@@ -187,6 +187,8 @@ impl Side {
             Report::Channel { open, .. } => self.channel = open,
             Report::Line { line, .. } => self.line = line,
             Report::Gone { .. }
+            | Report::Member { .. }
+            | Report::ByRoom { .. }
             | Report::Stats { .. }
             | Report::TestCall(_)
             | Report::Problems(_)
@@ -230,7 +232,7 @@ impl Side {
 
     /// Fills the queue of orders to the brim.
     pub(crate) fn choke(&mut self) {
-        while self.asks.try_send(Ask::Order(CallOrder::Volume(1.0))).is_ok() {}
+        while self.asks.try_send(Ask::Order(CallOrder::Volume { leg: self.leg, volume: 1.0 })).is_ok() {}
     }
 
     /// Whether this path ever said what it is.

@@ -42,6 +42,20 @@ fn a_relay_that_is_down_for_three_minutes_beside_one_that_serves_is_away() {
 }
 
 #[test]
+fn the_relay_of_a_link_is_on_trial_until_somebody_was_met_by_it() {
+    let mut it = Relays::default();
+    assert!(!it.pairing_over(false), "there was no link");
+    it.follow_link("wss://b.example".to_owned());
+    assert!(it.is_on_trial("wss://b.example") && !it.is_on_trial("wss://a.example"));
+    assert!(it.pairing_over(false), "nobody was there: others are chosen");
+    assert_eq!((it.link.as_deref(), it.is_on_trial("wss://b.example")), (None, false));
+    it.follow_link("wss://b.example".to_owned());
+    assert!(!it.pairing_over(true));
+    assert_eq!((it.link.as_deref(), it.is_on_trial("wss://b.example")), (Some("wss://b.example"), false));
+    assert!(!it.pairing_over(false) && it.link.is_some(), "a later pairing is not about it");
+}
+
+#[test]
 fn where_none_serves_somebody_else_must_answer_before_one_is_away() {
     let mut it = relays(&["a", "b"], RelayFrom::List);
     it.observe(at(0), &[]);

@@ -3,19 +3,34 @@
 //! Lives here: whom a dial means, which call a verb is for, and the commands that they become.
 //! Must not: decide what the rules decide.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Command, PeerId, State};
+use ahoy_call::group::PEOPLE;
+use ahoy_call::{CallId, Callee, Command, GroupId, PeerId, State};
 
-use super::{Act, Components, fresh_id, no_contact};
+use super::{Act, Components, fresh_id, hex, no_contact};
 use crate::media;
 use crate::values::request::{Answer, CallRequest, Denied, DeniedKind, Guard, Lease, Verb, Which};
+
+/// How long a group rings if nobody says.
+const GROUP_RINGS: Duration = Duration::from_secs(90);
 
 pub(super) fn on_request(request: CallRequest, with: &mut Components<'_>) -> Result<Act, Denied> {
     let command = match request {
         CallRequest::Dial { target, lifetime, note, hold_others } => {
             return dial(with, &target, lifetime, note, hold_others);
         }
+        CallRequest::StartGroup { targets, lifetime, note, hold_others } => {
+            return start_group(with, &targets, lifetime, note, hold_others);
+        }
+        CallRequest::Invite { call, target, lifetime } => {
+            let whom = called(with, &target)?;
+            dialed(with)?;
+            Command::Invite { call, whom, lifetime: lifetime.unwrap_or(GROUP_RINGS) }
+        }
+        CallRequest::Merge(call, other) => Command::Merge { call, other },
+        CallRequest::RemoveMember(call, member) => Command::Remove { call, member },
         // Who hangs up while there is no call means the test.
         CallRequest::Verb { call: Which::Focus, verb: Verb::HangUp, .. }
             if with.test_call && with.focus.call.is_none() =>
@@ -64,24 +79,88 @@ fn dial(
     note: Option<String>,
     hold_others: bool,
 ) -> Result<Act, Denied> {
-    let peer = callee(with, target)?;
-    let call = fresh_id()?;
-    if !with.ring_policy.dial(with.now) {
-        let sentence = "You have dialed twenty times in a minute: wait a moment.";
-        return Err(Denied::new(DeniedKind::RateLimited, sentence));
+    if names_group(with, target) {
+        return start_group(with, &[target.to_owned()], lifetime, note, hold_others);
     }
+    let Callee { peer, devices } = called(with, target)?;
+    let call = fresh_id()?;
+    dialed(with)?;
     // To dial who rings here is to answer: the call that there is comes back.
     let shown = with.phone.ringing_from(peer).unwrap_or(call);
+    let lifetime = lifetime.unwrap_or(with.in_force.config().call.lifetime);
+    let both_tell = with.contacts.both_tell(peer);
+    let command = Command::Dial { call, peer, devices, lifetime, note, hold_others, both_tell };
+    Ok(Act::Command(command, Answer::Call(shown)))
+}
+
+/// Several at once. The same people, while a group of them rings or runs: that one is joined, and comes back.
+fn start_group(
+    with: &mut Components<'_>,
+    targets: &[String],
+    lifetime: Option<Duration>,
+    note: Option<String>,
+    hold_others: bool,
+) -> Result<Act, Denied> {
+    let unfit = |sentence| Err(Denied::new(DeniedKind::InvalidOption, sentence));
+    if !(1..PEOPLE).contains(&targets.len()) {
+        return unfit("A group is 1 to 24 others.");
+    }
+    let group = targets.first().filter(|target| targets.len() == 1 && names_group(with, target));
+    let (group, targets) = match group {
+        Some(name) => members(with, name)?,
+        None => (None, targets.iter().map(|target| called(with, target)).collect::<Result<Vec<_>, _>>()?),
+    };
+    let people: Vec<PeerId> = targets.iter().map(|target| target.peer).collect();
+    if people.iter().collect::<BTreeSet<_>>().len() < people.len() {
+        return unfit("Somebody is named twice.");
+    }
+    dialed(with)?;
+    let call = fresh_id()?;
+    let shown = with.phone.group_of(group, &people).unwrap_or(call);
+    let lifetime = lifetime.unwrap_or(GROUP_RINGS);
+    let command = Command::StartGroup { call, group, targets, lifetime, note, hold_others };
+    Ok(Act::Command(command, Answer::Call(shown)))
+}
+
+/// Whether a named group is meant, and no contact.
+fn names_group(with: &Components<'_>, target: &str) -> bool {
+    let unknown = with.contacts.resolve(target).is_err_and(|denied| denied.kind == DeniedKind::NoSuchContact);
+    unknown && with.groups.resolve(target).is_ok()
+}
+
+/// Those of a named group whom we can ring: contacts that are not blocked. The others are brought by who has their cards.
+fn members(with: &Components<'_>, name: &str) -> Result<(Option<GroupId>, Vec<Callee>), Denied> {
+    let group = with.groups.resolve(name)?;
+    let mut why = None;
+    let mut all = Vec::new();
+    for peer in group.members() {
+        match called(with, &hex(peer)) {
+            Ok(callee) => all.push(callee),
+            Err(denied) => drop(why.get_or_insert(denied)),
+        }
+    }
+    match why {
+        Some(denied) if all.is_empty() => Err(denied),
+        _ => Ok((group.id(), all)),
+    }
+}
+
+/// One more call of ours: so many are made in a minute.
+fn dialed(with: &mut Components<'_>) -> Result<(), Denied> {
+    let sentence = "You have dialed twenty times in a minute: wait a moment.";
+    if with.ring_policy.dial(with.now) { Ok(()) } else { Err(Denied::new(DeniedKind::RateLimited, sentence)) }
+}
+
+/// Whom a target means, with the devices that are rung.
+fn called(with: &Components<'_>, target: &str) -> Result<Callee, Denied> {
+    let peer = callee(with, target)?;
     let unix_s = with.unix_us.div_euclid(1_000_000);
     let devices = with.contacts.legs(peer, unix_s, with.networks.sees(peer));
     if devices.is_empty() && with.contacts.has_ended(peer, unix_s) {
         let sentence = "The certificates of the contact's devices have ended, by this machine's date: ask for a new card.";
         return Err(Denied::new(DeniedKind::NoDevice, sentence));
     }
-    let lifetime = lifetime.unwrap_or(with.in_force.config().call.lifetime);
-    let both_tell = with.contacts.both_tell(peer);
-    let command = Command::Dial { call, peer, devices, lifetime, note, hold_others, both_tell };
-    Ok(Act::Command(command, Answer::Call(shown)))
+    Ok(Callee { peer, devices })
 }
 
 /// Whom a dial means, if they can be called at all.
@@ -127,7 +206,9 @@ fn on_verb(with: &Components<'_>, which: Which, verb: Verb, guard: Guard) -> Res
             if held { Command::Resume { call } } else { Command::Hold { call } }
         }
         Verb::Decline { reason, scope, text } => Command::Decline { call, reason, scope, text },
-        Verb::HangUp => Command::HangUp { call },
+        Verb::HangUp => Command::HangUp { call, everyone: false },
+        Verb::EndForAll => Command::HangUp { call, everyone: true },
+        Verb::Join => Command::Join { call },
         Verb::SetMuted(muted) => Command::SetMuted { call, muted },
         Verb::SendTones(digits) => Command::SendTones { call, digits },
         Verb::ToggleMute => {

@@ -5,7 +5,7 @@
 
 use ahoy_call::PeerId;
 
-use super::{Act, Components, Done, Plan, fresh_id, hex, keep, no_contact};
+use super::{Act, Components, Done, Plan, fresh_id, groups, hex, keep, no_contact};
 use crate::contacts::{Added, Change, Contacts};
 use crate::values::contact_rules::RingPolicy;
 use crate::values::request::{Answer, ContactRequest, Denied, DeniedKind};
@@ -99,6 +99,10 @@ pub(super) fn on_request(request: ContactRequest, with: &mut Components<'_>) -> 
             let done = ContactDone { peer: Some(peer), out: true, ..ContactDone::nobody(Answer::Done) };
             Ok(written(with, with.contacts.remove(peer)?, done))
         }),
+        ContactRequest::Groups => Ok(groups::rows(with)),
+        ContactRequest::MakeGroup { name, members } => groups::make(name, members),
+        ContactRequest::ChangeGroup { group, name, add, drop } => groups::change(group, name, add, drop),
+        ContactRequest::ForgetGroup(group) => groups::forget(group),
         ContactRequest::ExportCard(name) => keep(move |with| {
             let (card, change) = with.contacts.export(&name, with.unix_us)?;
             Ok(written(with, change, ContactDone::nobody(Answer::Text(card))))

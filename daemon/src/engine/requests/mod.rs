@@ -11,6 +11,7 @@ mod contacts;
 mod daemon;
 mod devices;
 mod disk_line;
+mod groups;
 mod refused;
 
 use std::collections::BTreeSet;
@@ -24,11 +25,13 @@ pub(super) use self::contact_cards::{CardDone, card_for, newer_card, stranger};
 pub(super) use self::contacts::{ContactDone, expire};
 pub(super) use self::daemon::{Fresh, NotTaken, chosen, learn, reload, remember};
 pub(super) use self::disk_line::{DiskLine, Stored, Waiting};
+pub(super) use self::groups::learned as group_learned;
 pub(super) use self::refused::{about, denied};
 use crate::config::ChosenKey;
 use crate::contacts::{Change, Contacts};
 use crate::discovery::Memory;
 use crate::engine::devices::Devices;
+use crate::engine::groups::NamedGroups;
 use crate::engine::in_force::InForce;
 use crate::engine::networks::Networks;
 use crate::engine::pings::Pings;
@@ -43,7 +46,7 @@ use crate::values::board::Board;
 use crate::values::devices::Adjust;
 use crate::values::dnd::Dnd;
 use crate::values::link::Offer;
-use crate::values::near::Trusted;
+use crate::values::near::Judged;
 use crate::values::own::Own;
 use crate::values::pairing::PairingRequest;
 use crate::values::request::{Answer, Denied, DeniedKind, HistoryRequest, Lease, Request};
@@ -61,6 +64,7 @@ pub(super) struct Components<'a> {
     pub ring_policy: &'a mut RingPolicy,
     pub pings: &'a mut Pings,
     pub networks: &'a Networks,
+    pub groups: &'a NamedGroups,
     pub relays: &'a Relays,
     pub board: &'a Board,
     pub agents: &'a mut BTreeSet<String>,
@@ -135,8 +139,10 @@ pub(super) enum Done {
     Chosen(io::Result<()>),
     /// The configuration, and which setting of it was written just now.
     Config(Result<Fresh, NotTaken>, Option<ChosenKey>),
-    /// Which local networks are trusted.
-    Networks(io::Result<()>, Vec<Trusted>),
+    /// Named groups.
+    Groups(io::Result<()>, NamedGroups, Answer),
+    /// What was said of local networks.
+    Networks(io::Result<()>, Vec<Judged>),
     /// What is remembered of relays; whether others may have to be chosen.
     Relays { result: io::Result<()>, memory: Memory, others: bool },
     /// Our own name.

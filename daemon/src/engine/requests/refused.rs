@@ -33,6 +33,11 @@ pub(in crate::engine) fn denied(views: &[CallView], refusal: Refusal, of: Option
         Refusal::TooSoon => {
             (DeniedKind::RateLimited, "The digits before these are still being sent: wait some seconds.")
         }
+        Refusal::NotHost => (
+            DeniedKind::PermissionDenied,
+            "Only who began the group may do that, or who joined first once that one has left.",
+        ),
+        Refusal::RoomFull => (DeniedKind::Busy, "There is no place in the call for one more."),
         Refusal::OutOfRange => (DeniedKind::InvalidOption, "lifetime must be 10 to 180 seconds."),
     };
     Denied::new(kind, sentence)
@@ -46,12 +51,18 @@ pub(in crate::engine) fn about(command: &Command) -> Option<CallId> {
         | Command::Hold { call }
         | Command::Resume { call }
         | Command::Decline { call, .. }
-        | Command::HangUp { call }
+        | Command::HangUp { call, .. }
+        | Command::Invite { call, .. }
+        | Command::Merge { call, .. }
+        | Command::Join { call }
+        | Command::Remove { call, .. }
         | Command::SetMuted { call, .. }
         | Command::SendTones { call, .. } => Some(*call),
         Command::Dial { .. }
+        | Command::StartGroup { .. }
         | Command::Swap
         | Command::Block { .. }
+        | Command::Unblock { .. }
         | Command::HangUpAll
         | Command::SetAllMuted { .. } => None,
     }

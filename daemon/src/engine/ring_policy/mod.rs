@@ -63,8 +63,8 @@ pub(super) struct RingPolicy {
     dnd: Dnd,
     rings: VecDeque<(Moment, PeerId)>,
     dials: VecDeque<Moment>,
-    /// Sealed frames that come by the data channels of calls.
-    frames: Budget<CallId>,
+    /// Sealed frames that come by the data channels of calls, of each device.
+    frames: Budget<(CallId, LegId)>,
     kept_away: KeptAway,
 }
 
@@ -167,9 +167,9 @@ impl RingPolicy {
         bound && !comes_through && !self.dnd.is_over(unix_us)
     }
 
-    /// Whether one more frame of this call's data channel is taken: it has no other bound than the network.
-    pub(super) fn frame(&mut self, now: Moment, call: CallId) -> bool {
-        self.frames.take(now, call)
+    /// Whether one more frame of this data channel is taken. One device's flood is no other's loss.
+    pub(super) fn frame(&mut self, now: Moment, call: CallId, leg: LegId) -> bool {
+        self.frames.take(now, (call, leg))
     }
 
     /// Whether one more dial of ours is taken; it counts if so.

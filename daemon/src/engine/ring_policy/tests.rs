@@ -116,13 +116,15 @@ fn the_sixth_ring_in_a_minute_is_not_heard_and_a_quiet_minute_forgives() {
 }
 
 #[test]
-fn a_flood_by_one_data_channel_is_cut_and_another_call_has_its_own_room() {
+fn a_flood_by_one_data_channel_is_cut_and_others_in_the_call_and_beside_it_have_their_own_room() {
     let mut policy = off();
-    let (theirs, other) = (CallId::from_bytes([1; 16]), CallId::from_bytes([2; 16]));
-    let taken = (0..60_000).filter(|_| policy.frame(at(1), theirs)).count();
+    let (call, other) = (CallId::from_bytes([1; 16]), CallId::from_bytes([2; 16]));
+    let [ana, ben] = [1, 2].map(|leg| LegId::from_bytes([leg; 16]));
+    let taken = (0..60_000).filter(|_| policy.frame(at(1), call, ana)).count();
     assert_eq!(taken, 256, "more than a call's set-up and a repair need");
-    assert!((0..200).all(|_| policy.frame(at(1), other)));
-    assert!(policy.frame(at(2), theirs), "and it is not cut off for ever");
+    assert!((0..200).all(|_| policy.frame(at(1), call, ben)), "another in the same call");
+    assert!((0..200).all(|_| policy.frame(at(1), other, ana)));
+    assert!(policy.frame(at(2), call, ana), "and it is not cut off for ever");
 }
 
 #[test]

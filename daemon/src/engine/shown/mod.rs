@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::{CallId, Moment};
+use ahoy_call::{CallId, MemberId, Moment};
 pub use focus::Focus;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -19,7 +19,7 @@ use crate::bus::Publication;
 use crate::system::failpoint;
 use crate::values::board::{AccountRow, Board, CallRow, ManagerRow, Newest};
 use crate::values::happening::{EventData, Happening};
-use crate::values::line::Line;
+use crate::values::line::{Line, MemberLine};
 use crate::values::request::Answered;
 
 /// A publication that waits longer than this for its commit goes out anyway, and is counted.
@@ -203,6 +203,16 @@ impl Shown {
         }
     }
 
+    /// How one of the others in a call is heard now.
+    pub fn set_member_line(&mut self, call: CallId, member: MemberId, line: MemberLine) {
+        let Some(row) = self.board.calls.iter_mut().find(|row| row.view.id == call) else { return };
+        let place = row.view.members.iter().position(|one| one.id == member);
+        if let Some(shown) = place.and_then(|place| Arc::make_mut(row).members.get_mut(place)) {
+            shown.line = line;
+            self.flush();
+        }
+    }
+
     /// Lets out what has waited long enough.
     pub fn tick(&mut self, now: Moment) {
         while self.line.front().is_some_and(|waiting| waiting.due <= now) {
@@ -316,6 +326,7 @@ impl Shown {
                 for (member, old) in row.members.iter_mut().zip(&old.members) {
                     member.joined_at = keep(old.joined_at, member.joined_at);
                     member.left_at = keep(old.left_at, member.left_at);
+                    member.line = old.line;
                 }
                 *old = Arc::new(row);
             }

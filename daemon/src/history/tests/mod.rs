@@ -109,10 +109,12 @@ fn at(second: u64) -> Moment {
 
 fn entry(fact: Fact, second: u64, view: &CallView) -> Entry {
     Entry {
-        record: Record { at: at(second), fact, view: view.clone(), at_unix_us: None },
+        record: Record { at: at(second), fact, view: view.clone(), about: None, at_unix_us: None },
         at_unix_us: BOOT + i64::try_from(second).unwrap() * SECOND,
         name: "Ben".into(),
         address: "benaddress".into(),
+        about: None,
+        peers: Vec::new(),
         line: None,
     }
 }

@@ -74,8 +74,9 @@ INSERT INTO events (row, n, at, boot, fact, source, state, data) VALUES
     (12, 2, 130000000, 130000000, 'ended', 'remote', 'disconnected', '{"outcome":"declined","reason":"declined","ended-by":"remote","message":"la\u0000ter"}');
 "#;
 
-/// What each version left behind, by its number. Version 3 wrote these rows as version 2 did.
-const LEFT: [&str; 3] = [VERSION_1, VERSION_2, VERSION_2];
+/// What each version left behind, by its number. Version 3 wrote these rows as version 2 did, and so did version 4 where it did not
+/// know how the line was.
+const LEFT: [&str; 4] = [VERSION_1, VERSION_2, VERSION_2, VERSION_2];
 
 /// A file as that version left it.
 fn old_file(path: &Path, version: usize) {
@@ -169,7 +170,8 @@ fn the_steps_that_databases_have_run_are_never_changed() {
             11_120_637_667_850_811_139,
             10_729_042_720_784_712_378,
             6_459_661_083_716_793_624,
-            5_190_838_091_868_642_979
+            5_190_838_091_868_642_979,
+            13_894_518_363_941_659_099
         ]
     );
 }

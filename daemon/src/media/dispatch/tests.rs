@@ -107,6 +107,21 @@ async fn the_end_of_a_call_is_no_order_that_a_full_queue_could_lose() {
 }
 
 #[tokio::test]
+async fn that_one_is_deafened_is_a_state_of_a_call_that_is_there_and_no_full_queue_loses_it() {
+    let (mut media, mut heard) = media();
+    let call = CallId::from_bytes([1; 16]);
+    assert_eq!(media.call(call, CallOrder::Deafen(true)), Ok(()));
+    assert!(media.wanted.is_empty(), "nothing is remembered of a call without media");
+    order(&mut media, 1, MediaOrder::Prepare(Role::Offerer));
+    described(&mut heard).await;
+    let frame = || CallOrder::Frame { leg: LegId::from_bytes([2; 16]), bytes: Vec::new() };
+    assert!((0..=QUEUE * 100).any(|_| media.call(call, frame()).is_err()), "the queue is full");
+    assert_eq!(media.call(call, CallOrder::Deafen(true)), Ok(()));
+    assert!(media.wanted[&call].borrow().deafened);
+    media.stop();
+}
+
+#[tokio::test]
 async fn an_interface_that_is_not_there_fails_the_path_and_not_the_thread() {
     let (mut media, mut heard) = media();
     media.set(on("nowhere0"));

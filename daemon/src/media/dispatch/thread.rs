@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::super::device::Clip;
-use super::super::peer::{Names, Peer, Setup};
+use super::super::peer::{Names, Peer, RoomPath, RoomSetup, Setup};
 use super::super::session::{self, Ask};
+use super::super::transport::Plan;
 use super::super::wanted::{Key, Wanted};
 use super::super::{CallOrder, Carried, OpenSound, Report, TestCall, TestReport, test_call};
 use super::Refused;
@@ -22,6 +23,7 @@ use crate::system::clock;
 use crate::system::trust::Trust;
 use crate::values::ice::IceServer;
 use crate::values::media::MediaSettings;
+use crate::values::room::RoomEnds;
 
 /// How long sessions are waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -31,6 +33,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(super) enum Sent {
     /// An order for a call, and for one about a path what is wanted of the call.
     Order(CallId, CallOrder, Option<watch::Receiver<Wanted>>),
+    /// A path of a call begins, to a room.
+    Room(CallId, Key, RoomEnds, watch::Receiver<Wanted>),
     /// This sounds in every call; nothing if none.
     Tone(Option<Clip>),
     /// About the test call.
@@ -141,6 +145,12 @@ impl Thread {
                         self.failed(call, key).await;
                     }
                 }
+                Some(Sent::Room(call, key, ends, wanted)) => {
+                    let plan = self.to_room(ends);
+                    if self.begin(&mut calls, &mut sessions, call, key, (plan, true), wanted).is_err() {
+                        self.failed(call, key).await;
+                    }
+                }
                 Some(Sent::Order(call, order, _)) => self.pass(&calls, call, order).await,
                 Some(Sent::Test(order)) => self.test(order, &mut test, &mut tests),
                 Some(Sent::Tone(clip)) => tell_all(&calls, || Ask::Tone(clip.clone())),
@@ -210,7 +220,14 @@ impl Thread {
         (settings, setup)
     }
 
-    /// A path is to be built. The first one begins the session of its call.
+    /// What begins a path to a room. Of whom we show our address to is no question there: its server alone sees it.
+    fn to_room(&self, ends: RoomEnds) -> Plan {
+        let MediaSettings { interfaces, relay_only, .. } = self.settings.borrow().clone();
+        let RoomEnds { asks, says, cipher, legs } = ends;
+        RoomPath::plan(RoomSetup { interfaces, relay_only, asks, says, cipher, legs })
+    }
+
+    /// A path to a device is to be built.
     fn prepare(
         &mut self,
         calls: &mut HashMap<CallId, Running>,
@@ -220,9 +237,23 @@ impl Thread {
         role: Role,
         wanted: watch::Receiver<Wanted>,
     ) -> Result<(), Refused> {
-        let (settings, mut setup) = self.setup();
+        let (_, mut setup) = self.setup();
         setup.relay_only |= wanted.borrow().relay_only;
-        let ask = Ask::Prepare { key, plan: Peer::plan(role, setup), wanted: wanted.clone() };
+        self.begin(calls, sessions, call, key, (Peer::plan(role, setup), false), wanted)
+    }
+
+    /// A path begins. The first one begins the session of its call.
+    fn begin(
+        &mut self,
+        calls: &mut HashMap<CallId, Running>,
+        sessions: &mut JoinSet<()>,
+        call: CallId,
+        key: Key,
+        (plan, is_room): (Plan, bool),
+        wanted: watch::Receiver<Wanted>,
+    ) -> Result<(), Refused> {
+        let settings = self.settings.borrow().clone();
+        let ask = Ask::Prepare { key, plan, is_room, wanted: wanted.clone() };
         if let Some(running) = calls.get(&call).filter(|running| !running.asks.is_closed()) {
             return running.asks.try_send(ask).map_err(|_| Refused::Full);
         }

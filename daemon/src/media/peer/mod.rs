@@ -20,6 +20,7 @@ mod pair;
 mod probe;
 mod readers;
 mod reception;
+mod room;
 mod runtime;
 mod sdp;
 mod sending;
@@ -33,6 +34,7 @@ pub use known::Known;
 pub use names::Names;
 pub use negotiation::Manners;
 pub use probe::probe;
+pub use room::{RoomPath, RoomSetup};
 
 use ahoy_call::Role;
 use tokio::sync::{mpsc, watch};

@@ -27,6 +27,7 @@ use super::servers::Servers;
 use super::state::State;
 use super::turn::Carrier;
 use super::{Setup, addresses, guard, pair, way};
+use crate::media::flood::Flood;
 use crate::media::transport::{Events, PathEvent, PathOrder, Renewal, Track};
 use crate::media::wanted::Key;
 use crate::system::clock;
@@ -77,6 +78,7 @@ pub(super) async fn run(
         sending: Sending::new(ssrc, PayloadTypes { opus: connection::PAYLOAD_TYPE, red: None, event: None }),
         theirs: None,
         came: Arc::default(),
+        flood: Arc::default(),
         described: false,
         foreign: setup.foreign.map(|manners| Foreign::new(manners, setup.whole)),
         interfaces: setup.interfaces,
@@ -120,6 +122,7 @@ struct PeerPath {
     theirs: Option<u32>,
     /// When it came last, in µs.
     came: Arc<AtomicU64>,
+    flood: Arc<Flood>,
     /// The other side's description is in.
     described: bool,
     foreign: Option<Foreign>,
@@ -283,7 +286,8 @@ impl PeerPath {
                 Heard::Track(track) => {
                     self.theirs = track.ssrcs().await.first().copied();
                     let (types, events) = (self.sending.payload_types, self.events.clone());
-                    self.readers.spawn(read_track(track, types, self.key, events, self.came.clone()));
+                    let (came, flood) = (self.came.clone(), self.flood.clone());
+                    self.readers.spawn(read_track(track, types, self.key, events, came, flood));
                 }
                 Heard::Reception(reception) => {
                     self.tell(PathEvent::Reception(reception)).await;

@@ -243,3 +243,19 @@ fn a_side_that_says_nothing_any_more_gets_the_least() {
     (0..50).for_each(|n| rate.unheard(at(n * 200), Duration::from_millis(40)));
     assert_eq!(rate.encoding(), *rate.rungs.last().unwrap());
 }
+
+#[test]
+fn who_takes_shorter_packets_gets_the_best_that_is_no_more_on_the_line_or_else_the_least() {
+    let all = rungs(BEST, 6);
+    for rung in &all {
+        for longest in 1..=6 {
+            let within = rung.within(longest);
+            assert!(within.frames <= longest && within.bitrate <= rung.bitrate, "{rung:?} {within:?}");
+            if rung.frames <= longest {
+                assert_eq!(within, *rung);
+            }
+        }
+    }
+    assert_eq!(Encoding::new(16_000, 3).within(2), Encoding::new(16_000, 2));
+    assert_eq!(Encoding::new(6_000, 6).within(1), Encoding::new(6_000, 1), "there is nothing thinner");
+}

@@ -33,12 +33,20 @@ impl History {
         self.kept.clear();
     }
 
-    /// What goes with a packet that is not kept yet, the oldest first.
-    pub(in crate::media) fn copies(&self, packet: &Packet, protection: Protection) -> Vec<Copy> {
+    /// What goes with a packet that is not kept yet, the oldest first; nothing that was said before this time, if one is given.
+    pub(in crate::media) fn copies(
+        &self,
+        packet: &Packet,
+        protection: Protection,
+        since: Option<u32>,
+    ) -> Vec<Copy> {
         let Protection { copies, spacing } = protection;
         let of = |n: u8| {
             let back = usize::from(n * spacing);
             let (timestamp, payload) = self.kept.get(self.kept.len().checked_sub(back)?)?;
+            if since.is_some_and(|since| timestamp.wrapping_sub(since).cast_signed() < 0) {
+                return None;
+            }
             let samples = packet.timestamp.wrapping_sub(*timestamp);
             let distance = u8::try_from(samples / FRAME_SAMPLES).ok()?;
             Some(Copy { distance, payload: payload.clone() })
@@ -64,7 +72,7 @@ mod tests {
     }
 
     fn said(history: &History, at: u32, copies: u8, spacing: u8) -> Vec<(u8, u8)> {
-        let copies = history.copies(&packet(at), Protection::clamped(copies, spacing));
+        let copies = history.copies(&packet(at), Protection::clamped(copies, spacing), None);
         copies.iter().map(|copy| (copy.distance, copy.payload[0])).collect()
     }
 
@@ -82,5 +90,19 @@ mod tests {
             history.keep(&packet(long));
         }
         assert_eq!(said(&history, 29, 2, 1), [(6, 23), (3, 26)], "packets of three frames");
+    }
+
+    #[test]
+    fn who_came_later_gets_no_copy_of_what_was_said_before() {
+        let mut history = History::default();
+        (1..=12).for_each(|n| history.keep(&packet(n)));
+        let said = |since: u32| {
+            let since = Some(packet(since).timestamp);
+            let copies = history.copies(&packet(13), Protection::clamped(3, 1), since);
+            copies.iter().map(|copy| copy.payload[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(said(1), [10, 11, 12]);
+        assert_eq!(said(11), [11, 12]);
+        assert!(said(13).is_empty());
     }
 }

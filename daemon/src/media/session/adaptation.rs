@@ -181,6 +181,11 @@ impl Adaptation {
         word.map_or(Protection::default(), |(_, word)| self.rate.room_for(now, word.wanted))
     }
 
+    /// Frames of the longest packet that it takes.
+    pub(super) fn longest(&self) -> u8 {
+        self.takes.frames
+    }
+
     /// How our voice is coded towards it.
     pub(super) fn encoding(&self, now: Moment) -> Encoding {
         self.rate.encoding().beside(self.copies(now).copies)

@@ -22,6 +22,8 @@ pub enum Ask {
         key: Key,
         /// How.
         plan: Plan,
+        /// Several are behind it.
+        is_room: bool,
         /// What is wanted of the call from now on.
         wanted: watch::Receiver<Wanted>,
     },

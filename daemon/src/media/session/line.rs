@@ -1,21 +1,18 @@
-//! The line of a call as it is shown: how good it is, which way it goes, how often it was mended.
+//! The line to one device: how good it is, which way it goes, how often it was mended.
 //!
-//! Lives here: one look a second at what is measured anyway, and telling what has changed. The steps are `quality.rs`.
+//! Lives here: one look a second at what is measured anyway. The steps are `quality.rs`; what is told of all lines: `lines.rs`.
 //! Must not: cost anything for a packet, or decide what follows from a bad line.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ahoy_call::{LegId, Moment};
+use ahoy_call::{Epoch, LegId, Moment};
 
-use super::{Leg, Session};
-use crate::media::Report;
+use super::leg::Leg;
+use super::member::Member;
+use super::voices::Voices;
 use crate::media::emodel::{self, Heard};
-use crate::media::pipeline::Playback;
 use crate::media::quality::{Look, QualityWatch};
-use crate::media::wanted::Key;
-use crate::system::clock;
-use crate::values::line::{Line, Pair};
+use crate::values::line::{Pair, PathKind, Quality};
 use crate::values::rows::Stats;
 
 /// Between two looks.
@@ -31,30 +28,62 @@ pub(super) struct LineWatch {
     quality: QualityWatch,
     looked: Option<Moment>,
     /// The path that carries the voice now.
-    over: Option<Key>,
+    over: Option<Epoch>,
     /// One did before.
     carried: bool,
+    repairs: u32,
+    way: Option<PathKind>,
     /// Frames that were played and that were made up, at each of the last looks, the newest first.
     frames: [(u64, u64); JUDGED],
-    first_heard: Option<Moment>,
-    told: Line,
 }
 
 impl LineWatch {
-    /// Sound of theirs came that may be played.
-    pub(super) fn heard(&mut self, now: Moment) {
-        self.first_heard.get_or_insert(now);
+    /// Looks at it once a second, and at once when the voice goes another way. None: its device has gone.
+    pub(super) fn look(&mut self, now: Moment, id: LegId, leg: Option<&Leg>, voices: &Voices) {
+        let over = leg.and_then(|leg| leg.over().map(|(epoch, path)| (leg, epoch, path)));
+        self.moved(now, over.map(|(_, epoch, _)| epoch));
+        if let Some((leg, _, path)) = over {
+            self.way = path.pair.map(Pair::path);
+            if self.looked.is_some_and(|looked| now.since(looked) >= EVERY) {
+                self.looked = Some(now);
+                self.frames.rotate_right(1);
+                self.frames[0] = voices.frames(id);
+                self.quality.look(now, look(now, leg, voices.by(id)));
+            }
+        } else if self.carried {
+            self.way = None;
+            self.quality.lost(now);
+        }
     }
 
-    /// Adds what is known of the line.
-    pub(super) fn count(&self, legs: &BTreeMap<LegId, Leg>, stats: &mut Stats) {
-        (stats.line, stats.first_heard) = (self.told, self.first_heard);
-        let Some((leg, path)) = self.over.and_then(|key| {
-            let leg = legs.get(&key.0)?;
-            Some((leg, leg.paths.get(&key.1)?))
-        }) else {
-            return;
-        };
+    /// How well it carries, as it is shown.
+    pub(super) fn quality(&self) -> Option<Quality> {
+        self.quality.shown()
+    }
+
+    /// Which way it goes now.
+    pub(super) fn way(&self) -> Option<PathKind> {
+        self.way
+    }
+
+    /// How often the voice moved to another path, or came back by one that was lost.
+    pub(super) fn repairs(&self) -> u32 {
+        self.repairs
+    }
+
+    /// A path carries the voice now.
+    pub(super) fn carries(&self) -> bool {
+        self.over.is_some()
+    }
+
+    /// One did.
+    pub(super) fn carried(&self) -> bool {
+        self.carried
+    }
+
+    /// Adds what is known of it to what is known of its leg.
+    pub(super) fn count(&self, leg: &Leg, stats: &mut Stats) {
+        let Some(path) = self.over.and_then(|epoch| leg.paths.get(&epoch)) else { return };
         (stats.pair, stats.ciphers) = (path.pair, path.ciphers.clone());
         let [(played, made_up), .., (played_before, made_up_before)] = self.frames;
         let (played, made_up) =
@@ -70,76 +99,40 @@ impl LineWatch {
     }
 
     /// The voice goes by this path now, or by none.
-    fn moved(&mut self, now: Moment, over: Option<Key>) {
+    fn moved(&mut self, now: Moment, over: Option<Epoch>) {
         if over == self.over {
             return;
         }
         self.over = over;
         self.looked = over.map(|_| now);
         if over.is_some() && std::mem::replace(&mut self.carried, true) {
-            self.told.repairs += 1;
-        }
-    }
-}
-
-impl Session {
-    /// Looks at the line once a second, and at once when the voice goes another way. Tells how it is, if that changed.
-    pub(super) async fn tell_line(&mut self) {
-        let now = clock::now();
-        let before = self.line.told;
-        let over = self.legs.iter().find_map(|(id, leg)| {
-            let newest = leg.paths.iter().rev().find(|(_, path)| path.opened && path.up);
-            newest.map(|(epoch, _)| (*id, *epoch))
-        });
-        self.line.moved(now, over);
-        let leg = over.and_then(|key| self.legs.get(&key.0).zip(Some(key.1)));
-        if let Some((leg, epoch)) = leg {
-            self.line.told.path = leg.paths.get(&epoch).and_then(|path| path.pair).map(Pair::path);
-            if self.line.looked.is_some_and(|looked| now.since(looked) >= EVERY) {
-                self.line.looked = Some(now);
-                let frames = leg.voices.values().map(Playback::statistics);
-                let frames = frames.fold((0, 0), |(played, made_up), voice| {
-                    (played + voice.played, made_up + voice.concealed)
-                });
-                self.line.frames.rotate_right(1);
-                self.line.frames[0] = frames;
-                self.line.quality.look(now, look(now, leg));
-            }
-        } else if self.line.carried {
-            self.line.told.path = None;
-            self.line.quality.lost(now);
-        }
-        self.line.told.quality = self.line.quality.shown();
-        self.line.told.speaking_muted = self.pump.levels().speaking_muted();
-        if self.line.told != before {
-            let (call, line) = (self.call, self.line.told);
-            self.send(Report::Line { call, line }).await;
+            self.repairs += 1;
         }
     }
 }
 
 /// The worse of both ways counts.
-fn look(now: Moment, leg: &Leg) -> Look {
-    let missed_here = leg.voices.values().map(|voice| voice.heard(now).second).fold(0.0, f32::max);
-    let missed_here = if leg.adaptation.is_silent(now) { 1.0 } else { missed_here };
+fn look<'a>(now: Moment, leg: &Leg, voices: impl Iterator<Item = &'a Member>) -> Look {
+    let missed_here = voices.map(|voice| voice.playback.heard(now).second).fold(0.0, f32::max);
+    // In a room nobody else may be.
+    let silent = leg.adaptation.is_silent(now) && !leg.is_room;
+    let missed_here = if silent { 1.0 } else { missed_here };
     let lost = missed_here.max(leg.adaptation.missed_there());
     Look { lost, round_trip: leg.adaptation.measured_trip() }
 }
 
 #[cfg(test)]
 mod tests {
-    use ahoy_call::Epoch;
-
     use super::*;
 
     #[test]
     fn what_counts_as_mended_is_another_path_or_one_that_came_back_and_not_the_first() {
-        let key = |epoch| Some((LegId::from_bytes([1; 16]), Epoch(epoch)));
+        let key = |epoch| Some(Epoch(epoch));
         let mut line = LineWatch::default();
         let ways = [(None, 0), (key(1), 0), (key(1), 0), (key(2), 1), (None, 1), (None, 1), (key(2), 2)];
         for (over, repairs) in ways {
             line.moved(Moment::from_micros(1), over);
-            assert_eq!(line.told.repairs, repairs, "{over:?}");
+            assert_eq!(line.repairs, repairs, "{over:?}");
         }
     }
 }

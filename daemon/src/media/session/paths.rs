@@ -5,48 +5,20 @@
 
 use std::time::Duration;
 
-use ahoy_call::{LegId, MediaFault, MediaReport};
+use ahoy_call::{LegId, MediaFault, MediaReport, Moment};
 use tokio::task::{Id, JoinError};
 
-use super::adaptation::Adaptation;
-use super::silence::Heard;
-use super::{Leg, Session};
+use super::Session;
+use super::leg::Leg;
+use super::path::SessionPath;
 use crate::media::Report;
-use crate::media::transport::{PathEvent, PathOrder, Plan, QueueFull, Takes, Track, Transport};
+use crate::media::transport::{PathEvent, PathOrder, Plan, QueueFull, Track};
 use crate::media::wanted::Key;
-use crate::system::clock;
-use crate::values::line::{Ciphers, Pair};
 
 /// Generations of one leg side by side: repair needs two.
 const MOST_PATHS: usize = 8;
 /// How long a closed path still carries frames: the word that ends a call is sealed while its path is being closed.
 const LAST_WORDS: Duration = Duration::from_millis(300);
-
-/// One generation of a leg's path.
-pub(super) struct SessionPath {
-    /// As `Wanted::which` says.
-    pub(super) which: u64,
-    pub(super) transport: Box<dyn Transport>,
-    pub(super) up: bool,
-    pub(super) opened: bool,
-    pub(super) channel: bool,
-    pub(super) heard: Heard,
-    pub(super) takes: Takes,
-    /// Between which ends it runs, and what encrypts it, once that is known.
-    pub(super) pair: Option<Pair>,
-    pub(super) ciphers: Option<Ciphers>,
-    /// Whether it was told to send again what is asked for.
-    pub(super) repeats: bool,
-}
-
-impl SessionPath {
-    /// One that is being built.
-    pub(super) fn new(which: u64, transport: Box<dyn Transport>) -> Self {
-        let (up, opened, channel, heard, takes, repeats) = Default::default();
-        let (pair, ciphers) = (None, None);
-        Self { which, transport, up, opened, channel, heard, takes, pair, ciphers, repeats }
-    }
-}
 
 impl Session {
     pub(super) async fn ask(&mut self, key: Key, order: PathOrder) {
@@ -58,15 +30,14 @@ impl Session {
         }
     }
 
-    pub(super) async fn prepare(&mut self, key: Key, plan: Plan) {
+    pub(super) async fn prepare(&mut self, now: Moment, key: Key, plan: Plan, is_room: bool) {
         // One of the same name may have been closed meanwhile.
-        self.follow().await;
+        self.follow(now).await;
         let Some(which) = self.wanted.borrow().which(key) else {
             return tracing::debug!(leg = ?key.0, epoch = key.1.0, "this path was closed before it was built");
         };
         let bitrate = self.bitrate;
-        let leg = || Leg { adaptation: Adaptation::new(bitrate), ..Leg::default() };
-        let paths = &mut self.legs.entry(key.0).or_insert_with(leg).paths;
+        let paths = &mut self.legs.entry(key.0).or_insert_with(|| Leg::new(bitrate, is_room)).paths;
         if paths.contains_key(&key.1) {
             return tracing::debug!(leg = ?key.0, epoch = key.1.0, "this path exists already");
         }
@@ -78,19 +49,23 @@ impl Session {
         self.keys.insert(self.tasks.spawn(task).id(), key);
     }
 
-    pub(super) async fn close(&mut self, key: Key) {
+    pub(super) async fn close(&mut self, now: Moment, key: Key) {
         let Some(leg) = self.legs.get_mut(&key.0) else {
             return;
         };
         if let Some(path) = leg.paths.remove(&key.1).filter(|path| path.up && path.channel) {
-            self.leaving.push((clock::now() + LAST_WORDS, key.0, path.transport));
+            self.leaving.push((now + LAST_WORDS, key.0, path.transport));
         }
         self.channel(key.0).await;
         if self.legs.get(&key.0).is_some_and(|leg| leg.paths.is_empty()) {
             self.legs.remove(&key.0);
+            self.voices.lose(key.0);
         }
-        if !self.sounding() {
-            self.pump.pause(clock::now());
+        if self.sounding() {
+            // Those who are left may carry more.
+            self.code_as_needed(now);
+        } else {
+            self.pump.pause(now);
         }
     }
 
@@ -107,7 +82,7 @@ impl Session {
         }
     }
 
-    pub(super) async fn hear(&mut self, key: Key, told: PathEvent) {
+    pub(super) async fn hear(&mut self, now: Moment, key: Key, told: PathEvent) {
         let Some(path) = self.legs.get_mut(&key.0).and_then(|leg| leg.paths.get_mut(&key.1)) else {
             return;
         };
@@ -127,20 +102,20 @@ impl Session {
             PathEvent::Stuck => self.down(key, MediaReport::Stuck).await,
             PathEvent::Failed(fault) => self.down(key, MediaReport::Failed(fault)).await,
             PathEvent::Packet { member, track: Track::Voice, packet } => {
-                if self.voice_came(key, member, &packet) {
+                if self.voice_came(now, key, member, &packet) {
                     self.report(key, MediaReport::Up).await;
                     self.channel(of).await;
                 }
             }
             PathEvent::Takes(takes) => {
                 path.takes = takes;
-                self.adapt(of, |line| line.takes(takes));
+                self.adapt(now, of, |line| line.takes(takes));
             }
             PathEvent::Pair(pair) => path.pair = Some(pair),
             PathEvent::Ciphers(ciphers) => path.ciphers = Some(ciphers),
-            PathEvent::Reception(reception) => self.adapt(of, |line| line.reported(clock::now(), reception)),
-            PathEvent::Feedback(feedback) => self.adapt(of, |line| line.heard(clock::now(), &feedback)),
-            PathEvent::Asked(packets) => self.adapt(of, |line| line.asked(packets)),
+            PathEvent::Reception(reception) => self.adapt(now, of, |line| line.reported(now, reception)),
+            PathEvent::Feedback(feedback) => self.adapt(now, of, |line| line.heard(now, &feedback)),
+            PathEvent::Asked(packets) => self.adapt(now, of, |line| line.asked(packets)),
             PathEvent::Frame(bytes) => self.send(Report::Frame { call, leg: of, bytes }).await,
             PathEvent::Channel(open) => {
                 path.channel = open;

@@ -10,7 +10,6 @@ use ahoy_call::{MediaReport, Moment};
 use super::Session;
 use crate::media::transport::PathOrder;
 use crate::media::wanted::Key;
-use crate::system::clock;
 
 /// A voice comes 50 times a second, muted and held too. A path on which it stopped for so long while the library still calls
 /// it up carries nothing: its keys or numbers do not fit.
@@ -69,9 +68,11 @@ impl Heard {
 }
 
 impl Session {
-    pub(super) async fn probe(&mut self, key: Key) {
-        let path = self.legs.get_mut(&key.0).and_then(|leg| leg.paths.get_mut(&key.1));
-        let lost = path.is_some_and(|path| path.up && path.opened && path.heard.probe(clock::now()));
+    pub(super) async fn probe(&mut self, now: Moment, key: Key) {
+        // In a room nobody else may be: whether its way is gone only the path can tell.
+        let leg = self.legs.get_mut(&key.0).filter(|leg| !leg.is_room);
+        let path = leg.and_then(|leg| leg.paths.get_mut(&key.1));
+        let lost = path.is_some_and(|path| path.up && path.opened && path.heard.probe(now));
         match lost {
             true => self.silent(key).await,
             false => self.ask(key, PathOrder::Look).await,
@@ -80,14 +81,14 @@ impl Session {
 
     /// Gives up what is up and brings nothing. The voice is due on the newest path that sound may flow on, and from the first
     /// sound on it: the other side needs a moment to move over.
-    pub(super) async fn watch_for_silence(&mut self) {
-        let now = clock::now();
+    pub(super) async fn watch_for_silence(&mut self, now: Moment) {
         let mut over = Vec::new();
         for (id, leg) in &mut self.legs {
             let mut newest = true;
             for (epoch, path) in leg.paths.iter_mut().rev() {
-                let due = newest && path.opened && path.up;
-                newest &= !due;
+                // In a room nobody else may be.
+                let due = newest && path.opened && path.up && !leg.is_room;
+                newest &= !(path.opened && path.up);
                 if path.heard.is_over(now, due, leg.heard) {
                     over.push((*id, *epoch));
                 }

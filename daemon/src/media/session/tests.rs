@@ -5,14 +5,15 @@
 //! Must not: take as much time as the sound lasts.
 
 mod gone;
+mod mesh;
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use ahoy_call::Role;
+use ahoy_call::{Epoch, Role};
 use allocation_counter::measure;
 use futures_util::FutureExt as _;
 
-use super::adaptation::Adaptation;
+use super::path::SessionPath;
 use super::*;
 use crate::media::feedback::Feedback;
 use crate::media::redundancy::Protection;
@@ -70,31 +71,15 @@ fn session(takes: Takes) -> (Session, Receiver<Packet>) {
     wanted.take(KEY, &MediaOrder::Prepare(Role::Offerer));
     let (given, wanted) = watch::channel(wanted);
     drop(given);
-    let mut session = Session {
-        call: CallId::from_bytes([1; 16]),
-        bitrate: 32_000,
-        legs: BTreeMap::new(),
-        leaving: Vec::new(),
-        pump: Pump::new(Box::new(sound), PLAIN, Capture::new(32_000, 0).unwrap()),
-        history: History::default(),
-        said: Vec::new(),
-        wanted,
-        given_up: false,
-        held: false,
-        heard: true,
-        sent: 0,
-        line: LineWatch::default(),
-        tasks: JoinSet::new(),
-        keys: HashMap::new(),
-        told_in,
-        reports,
-    };
+    let pump = Pump::new(Box::new(sound), PLAIN, Capture::new(32_000, 0).unwrap());
+    let mut session = Session::new(CallId::from_bytes([1; 16]), 32_000, pump, wanted, told_in, reports);
     let path = SessionPath { up: true, opened: true, takes, ..SessionPath::new(1, Box::new(Straight(way))) };
-    let mut leg = Leg { adaptation: Adaptation::new(32_000), ..Leg::default() };
+    let mut leg = Leg::new(32_000, false);
+    leg.talk(true, true);
     leg.paths.insert(KEY.1, path);
     session.legs.insert(KEY.0, leg);
     session.pump.open(clock::now());
-    session.adapt(KEY.0, |line| line.takes(takes));
+    session.adapt(clock::now(), KEY.0, |line| line.takes(takes));
     (session, packets)
 }
 
@@ -107,14 +92,12 @@ fn talk(
 ) -> (u64, u64) {
     let (mut count, mut copies) = (0, 0);
     for _ in 0..turns {
-        session.serve();
-        session.mend();
-        session.watch_for_silence().now_or_never().unwrap();
-        session.tell_voice().now_or_never().unwrap();
-        session.tell_line().now_or_never().unwrap();
+        let now = clock::now();
+        session.turn_comes(now).now_or_never().unwrap();
+        session.tell_line(now).now_or_never().unwrap();
         while let Ok(packet) = packets.try_recv() {
             (count, copies) = (count + 1, copies + packet.copies.len() as u64);
-            session.voice_came(KEY, KEY.0, &packet);
+            session.voice_came(now, KEY, KEY.0, &packet);
             beside(&packet);
         }
     }
@@ -127,7 +110,7 @@ fn steady(wanted: Protection, beside: impl Fn(&Packet)) -> (u64, u64, u64) {
     let (mut session, packets) = session(takes);
     let ask = |session: &mut Session| {
         let word = Feedback { wanted, bytes: 9_000, packets: 50, lost: 0.1, ..Feedback::default() };
-        session.adapt(KEY.0, |line| line.heard(clock::now(), &word));
+        session.adapt(clock::now(), KEY.0, |line| line.heard(clock::now(), &word));
     };
     ask(&mut session);
     talk(&mut session, &packets, 600, &beside);

@@ -85,7 +85,7 @@ pub(super) async fn run(
     let (wanted, follows) = watch::channel(wanted);
     let plan = Peer::plan(Role::Offerer, setup.clone());
     // The queue is empty and has room for it.
-    let _room = asks.try_send(Ask::Prepare { key: NEAR, plan, wanted: follows.clone() });
+    let _room = asks.try_send(Ask::Prepare { key: NEAR, plan, is_room: false, wanted: follows.clone() });
     let mut tasks = JoinSet::new();
     tasks.spawn(session::run(CALL, settings.bitrate, settings.voice, sound, follows, waiting, near_told));
     let now = clock::now();
@@ -225,6 +225,8 @@ impl Running {
             | Report::Frame { .. }
             | Report::Channel { .. }
             | Report::Line { .. }
+            | Report::Member { .. }
+            | Report::ByRoom { .. }
             | Report::Problems(_)
             | Report::Notes(_)
             | Report::Devices(_)

@@ -10,6 +10,8 @@
 mod message;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "sample"))]
+pub(super) mod tried;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,7 +32,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const DELAY: Duration = Duration::from_millis(100);
 /// How long an offer is believed that was not heard again. Its tags are over before.
 const BELIEVED: Duration = Duration::from_secs(4_500);
-/// Offers of others that are kept. Who shouts more than that is one of many, not the only one: the oldest give way.
+/// Offers of others that are kept. Who shouts more than that is one of many, not the only one: the oldest that mean nothing to us give way.
 pub(super) const MOST: usize = 64;
 /// Of one address: a machine with several users.
 const MOST_OF_ADDRESS: usize = 8;
@@ -42,13 +44,18 @@ pub(super) struct Seen {
     pub(super) at: SocketAddr,
     pub(super) says: Says,
     until: Moment,
+    /// How many were heard before it. What it says now may be newer.
+    since: u64,
 }
 
 /// One network.
 #[derive(Debug, Default)]
 pub(super) struct Dns {
     offers: Vec<Told>,
+    /// By its name, and whether it was heard by the newer family.
     seen: BTreeMap<(String, bool), Seen>,
+    /// How many were ever new.
+    heard: u64,
     /// When is asked next, the last first.
     asks: Vec<Moment>,
 }
@@ -65,12 +72,19 @@ impl Dns {
     /// Begins: it is asked who is there.
     pub(super) fn new(now: Moment) -> Self {
         let asks = ASK_AGAIN.iter().rev().map(|later| now + *later).chain([now]).collect();
-        Self { offers: Vec::new(), seen: BTreeMap::new(), asks }
+        Self { asks, ..Self::default() }
     }
 
-    /// These offers from now on. What is not among them any more is taken back: the packets that say so.
+    /// Begins on the network of the one before, with other addresses of ours: who was seen there is still there.
+    pub(super) fn again(now: Moment, before: &mut Self) -> Self {
+        Self { seen: std::mem::take(&mut before.seen), heard: before.heard, ..Self::new(now) }
+    }
+
+    /// These offers from now on. Names that are not among them any more are taken back: the packets that say so.
     pub(super) fn offer(&mut self, now: Moment, offers: Vec<Offer>) -> Vec<Vec<u8>> {
-        let gone = self.offers.iter().filter(|told| !offers.contains(&told.offer));
+        // What is told anew under its name takes the place of what it said before.
+        let stays = |name: &String| offers.iter().any(|offer| offer.instance == *name);
+        let gone = self.offers.iter().filter(|told| !stays(&told.offer.instance));
         let goodbyes = gone.filter_map(|told| message::announcement(&told.offer, true)).collect();
         self.offers.retain(|told| offers.contains(&told.offer));
         for offer in offers {
@@ -89,8 +103,16 @@ impl Dns {
         }
     }
 
-    /// A packet came from there. True: what is seen has changed.
-    pub(super) fn hear(&mut self, now: Moment, from: SocketAddr, bytes: &[u8], chance: u8) -> bool {
+    /// A packet came from there. True: what is seen has changed. `whose`: who it is that is looked for and says this, if anybody; they
+    /// keep their place, whoever else shouts.
+    pub(super) fn hear<W: Ord>(
+        &mut self,
+        now: Moment,
+        from: SocketAddr,
+        bytes: &[u8],
+        chance: u8,
+        whose: impl Fn(&Says) -> Option<W>,
+    ) -> bool {
         match message::read(bytes) {
             None => false,
             Some(Heard::Question { names, known }) => {
@@ -103,14 +125,20 @@ impl Dns {
             Some(Heard::Offers(found)) => {
                 let mut changed = false;
                 for one in found {
-                    changed |= self.found(now, from, one);
+                    changed |= self.found(now, from, one, &whose);
                 }
                 changed
             }
         }
     }
 
-    fn found(&mut self, now: Moment, from: SocketAddr, one: Found) -> bool {
+    fn found<W: Ord>(
+        &mut self,
+        now: Moment,
+        from: SocketAddr,
+        one: Found,
+        whose: impl Fn(&Says) -> Option<W>,
+    ) -> bool {
         if self.offers.iter().any(|told| told.offer.instance == one.instance) {
             return false;
         }
@@ -122,31 +150,58 @@ impl Dns {
         };
         let mut at = from;
         at.set_port(one.port);
-        let seen = Seen { at, says, until: now + BELIEVED };
+        let seen = Seen { at, says, until: now + BELIEVED, since: self.heard };
         if let Some(old) = self.seen.get_mut(&key) {
             // Nobody takes the place of another.
             if old.at.ip() != from.ip() {
                 return false;
             }
             let changed = (old.at, &old.says) != (seen.at, &seen.says);
-            *old = seen;
+            *old = Seen { since: old.since, ..seen };
             return changed;
         }
         let of_them = self.seen.values().filter(|seen| seen.at.ip() == from.ip()).count();
-        if of_them >= MOST_OF_ADDRESS {
-            self.forget_oldest(|seen| seen.at.ip() == from.ip());
-        } else if self.seen.len() >= MOST {
-            self.forget_oldest(|_| true);
+        let has_room = if of_them >= MOST_OF_ADDRESS {
+            self.make_room(&seen.says, |seen| seen.at.ip() == from.ip(), whose)
+        } else {
+            self.seen.len() < MOST || self.make_room(&seen.says, |_| true, whose)
+        };
+        if has_room {
+            self.heard += 1;
+            self.seen.insert(key, seen);
         }
-        self.seen.insert(key, seen);
-        true
+        has_room
     }
 
-    fn forget_oldest(&mut self, among: impl Fn(&Seen) -> bool) {
-        let oldest = self.seen.iter().filter(|(_, seen)| among(seen)).min_by_key(|(_, seen)| seen.until);
-        if let Some(key) = oldest.map(|(key, _)| key.clone()) {
-            self.seen.remove(&key);
+    /// Forgets one of these for somebody new: the oldest that means nothing to us. If there is none, somebody who is looked for takes the
+    /// place that came last of who has the most, for tags can be overheard and said again by anybody. False: nobody gives way.
+    fn make_room<W: Ord>(
+        &mut self,
+        new: &Says,
+        among: impl Fn(&Seen) -> bool,
+        whose: impl Fn(&Says) -> Option<W>,
+    ) -> bool {
+        let mut all: Vec<_> = self.seen.iter().filter(|(_, seen)| among(seen)).collect();
+        all.sort_by_key(|(_, seen)| seen.since);
+        let mut held: BTreeMap<W, (usize, &(String, bool))> = BTreeMap::new();
+        let mut goes = None;
+        for (key, seen) in all {
+            let Some(who) = whose(&seen.says) else {
+                goes = Some(key);
+                break;
+            };
+            let place = held.entry(who).or_insert((0, key));
+            *place = (place.0 + 1, key);
         }
+        if goes.is_none()
+            && let Some(who) = whose(new)
+        {
+            let own = held.get(&who).map_or(0, |(count, _)| *count);
+            let most = held.values().max_by_key(|(count, _)| *count);
+            goes = most.filter(|(count, _)| own + 1 < *count).map(|(_, last)| *last);
+        }
+        let goes = goes.cloned();
+        goes.is_some_and(|key| self.seen.remove(&key).is_some())
     }
 
     /// Nobody answers there. True: somebody was seen there.
@@ -156,9 +211,12 @@ impl Dns {
         before != self.seen.len()
     }
 
-    /// Everything that others offer.
-    pub(super) fn seen(&self) -> impl Iterator<Item = &Seen> {
-        self.seen.values()
+    /// Everything that others offer, with the name of each offer, in the order in which it was heard: who says again what was overheard
+    /// comes behind who said it.
+    pub(super) fn seen(&self) -> impl Iterator<Item = (&str, &Seen)> {
+        let mut all: Vec<_> = self.seen.iter().collect();
+        all.sort_by_key(|(_, seen)| seen.since);
+        all.into_iter().map(|((instance, _), seen)| (instance.as_str(), seen))
     }
 
     /// When [`Self::tick`] is next needed.

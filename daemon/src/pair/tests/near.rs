@@ -1,6 +1,6 @@
 //! Pairing among neighbours: alone, and beside a relay.
 //!
-//! Lives here: where numbers are offered and looked for.
+//! Lives here: where numbers are offered and looked for; somebody between two, there and at a relay.
 //! Must not: open a socket.
 
 use super::*;
@@ -85,6 +85,92 @@ fn a_typed_code_is_looked_up_at_relays_first_and_among_neighbours_last_whatever_
             assert_eq!(ben.row().reason, Some(PairingEnd::NoSuchCode));
         } else {
             assert_eq!(addresses(&next), [(PAIRING_PLACE.to_owned(), PlateAsk::Join(4_711))]);
+        }
+    }
+}
+
+/// What somebody between two does to one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoil {
+    Flip,
+    Drop,
+    Double,
+    SendBack,
+    /// Until the next one has passed.
+    KeepBack,
+    /// One of another pairing takes its place.
+    Splice,
+}
+
+/// Two who meet there, where one message is spoilt; all that was said.
+fn spoilt(spot: &'static str, spoil: Option<(usize, Spoil)>, earlier: Vec<Body>) -> (Rig, Vec<Body>) {
+    let said = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let (mut r, all) = (Rig::new(), std::rc::Rc::clone(&said));
+    let mut kept_back = None;
+    r.spot = spot;
+    // The other pairing has other words and other chance.
+    r.draws = if spoil.is_none() { 10 } else { 0 };
+    r.between = Box::new(move |number, to, body| {
+        all.borrow_mut().push(body.clone());
+        let late = kept_back.take();
+        let passes = match spoil.filter(|(at, _)| *at == number).map(|(_, spoil)| spoil) {
+            None => vec![(to, body)],
+            Some(Spoil::Flip) => {
+                let mut bytes = body.into_bytes();
+                let place = bytes.len().min(17) - 1;
+                bytes[place] ^= 1;
+                vec![(to, Body::try_from(bytes).unwrap())]
+            }
+            Some(Spoil::Drop) => Vec::new(),
+            Some(Spoil::Double) => vec![(to, body.clone()), (to, body)],
+            Some(Spoil::SendBack) => vec![(1 - to, body.clone()), (to, body)],
+            Some(Spoil::KeepBack) => {
+                kept_back = Some((to, body));
+                Vec::new()
+            }
+            Some(Spoil::Splice) => vec![(to, earlier[number].clone())],
+        };
+        passes.into_iter().chain(late).collect()
+    });
+    r.start(ANA).unwrap();
+    r.join(BEN, r.code()).unwrap();
+    r.after(Duration::from_secs(700));
+    let said = said.borrow().clone();
+    (r, said)
+}
+
+#[test]
+fn each_message_that_somebody_between_two_spoils_ends_it_with_a_sentence_and_no_contact() {
+    for spot in [PAIRING_PLACE, RELAYS[0]] {
+        let (r, earlier) = spoilt(spot, None, Vec::new());
+        assert_eq!([ANA, BEN].map(|who| r.state(who)), [Some(PairingState::Paired); 2]);
+        let count = earlier.len();
+        assert_eq!(count, 6);
+        for at in 0..count {
+            for spoil in
+                [Spoil::Flip, Spoil::Drop, Spoil::Double, Spoil::SendBack, Spoil::KeepBack, Spoil::Splice]
+            {
+                let (r, said) = spoilt(spot, Some((at, spoil)), earlier.clone());
+                assert!(said.len() > at, "{spot} {at} {spoil:?}: it was not spoilt");
+                let paired = [ANA, BEN].map(|who| r.state(who) == Some(PairingState::Paired));
+                for who in [ANA, BEN] {
+                    let row = r.sides[who].row();
+                    assert_eq!(r.kept[who].len(), usize::from(paired[who]), "{spot} {at} {spoil:?}");
+                    if !paired[who] {
+                        assert_eq!(row.state, Some(PairingState::Failed), "{spot} {at} {spoil:?}");
+                        r.failed(who, row.reason.unwrap());
+                    }
+                }
+                // A double of the last that a side waits for meets nobody. The very last message tells Ben that Ana has him: whether it
+                // arrives she cannot know, and he is told that it did not; so where a double ends it for him behind his card.
+                let whole =
+                    spoil == Spoil::Double && at >= count - 2 || spoil == Spoil::SendBack && at == count - 1;
+                let half = at == count - 1
+                    || spoil == Spoil::Double && at == count - 3
+                    || spoil == Spoil::SendBack && at == count - 2;
+                assert!(paired[BEN] == whole, "{spot} {at} {spoil:?}: {paired:?}");
+                assert!(!paired[ANA] || whole || half, "{spot} {at} {spoil:?}: {paired:?}");
+            }
         }
     }
 }

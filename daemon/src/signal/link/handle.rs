@@ -10,6 +10,7 @@ use ahoy_proto::envelope::{Envelope, EnvelopeId, TokenHash};
 use ahoy_proto::frame::Deliver;
 use ahoy_proto::limits;
 use ahoy_proto::plate::{PlateAsk, PlateNews};
+use ahoy_proto::room::{RoomAsk, RoomNews};
 use ed25519_dalek::SigningKey;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -45,7 +46,11 @@ pub enum FromLink {
     Up {
         /// STUN and TURN servers of this relay; none for `Sender`.
         ice_servers: IceServers,
+        /// It has rooms, as it says; never for `Sender`.
+        rooms: bool,
     },
+    /// It has rooms, or has none any more.
+    Rooms(bool),
     /// The relay gave fresh credentials.
     Fresh {
         /// With them.
@@ -63,6 +68,8 @@ pub enum FromLink {
     },
     /// The relay says something about a number, by which two pair.
     Plate(PlateNews),
+    /// The relay says something about a room.
+    Room(RoomNews),
     /// The relay refuses for now: too much goes that way.
     TooMuch,
     /// An envelope for us. Comes again after each reconnection until `ack`.
@@ -144,6 +151,12 @@ impl LinkHandle {
         self.order(LinkOrder::Plate(ask))
     }
 
+    /// Asks the relay something about a room, now or once connected. What was not said before the connection failed is not said any
+    /// more.
+    pub fn ask_room(&self, ask: RoomAsk) -> Result<(), LinkFull> {
+        self.order(LinkOrder::Room(ask))
+    }
+
     fn order(&self, order: LinkOrder) -> Result<(), LinkFull> {
         self.orders.try_send(order).map_err(|_| LinkFull)
     }
@@ -161,6 +174,7 @@ pub(super) enum LinkOrder {
     Ack(EnvelopeId),
     Look(Look),
     Plate(PlateAsk),
+    Room(RoomAsk),
 }
 
 /// What the owner wants of the link until it says otherwise.

@@ -128,11 +128,11 @@ impl Link {
         match frame {
             ToClient::Challenge { nonce } if !*welcome => match self.claim.clone() {
                 Some(key) => self.claim(sink, &key, &nonce).await,
-                None => self.up(sink, IceServers::default(), welcome).await,
+                None => self.up(sink, IceServers::default(), false, welcome).await,
             },
-            ToClient::Welcome { limits: _, ice_servers } if !*welcome => {
+            ToClient::Welcome { limits, ice_servers } if !*welcome => {
                 let ice_servers = self.fresh(ice_servers);
-                self.up(sink, ice_servers, welcome).await
+                self.up(sink, ice_servers, limits.room > 0, welcome).await
             }
             ToClient::Accepted { id } => {
                 self.outbox.done(id);
@@ -166,10 +166,20 @@ impl Link {
             ToClient::PlateMet if *welcome => self.plate(PlateNews::Met).await,
             ToClient::PlateSaid { body } if *welcome => self.plate(PlateNews::Said(body)).await,
             ToClient::PlateOver { why } if *welcome => self.plate(PlateNews::Over(why)).await,
+            ToClient::Room(news) if *welcome => {
+                self.report(FromLink::Room(news)).await;
+                Ok(())
+            }
+            ToClient::Rooms { passes } if *welcome && self.claim.is_some() => {
+                self.report(FromLink::Rooms(passes > 0)).await;
+                Ok(())
+            }
             ToClient::PlateClaimed { .. }
             | ToClient::PlateMet
             | ToClient::PlateSaid { .. }
             | ToClient::PlateOver { .. }
+            | ToClient::Room(_)
+            | ToClient::Rooms { .. }
             | ToClient::Challenge { .. }
             | ToClient::Welcome { .. }
             | ToClient::Credentials { .. }
@@ -226,6 +236,7 @@ impl Link {
         &mut self,
         sink: &mut Sink,
         ice_servers: IceServers,
+        rooms: bool,
         welcome: &mut bool,
     ) -> Result<(), Ended> {
         *welcome = true;
@@ -233,7 +244,10 @@ impl Link {
         self.hurry.end();
         self.last_why = None;
         tracing::debug!(link = self.id.0, "a relay link is up");
-        self.report(FromLink::Up { ice_servers }).await;
+        self.report(FromLink::Up { ice_servers, rooms }).await;
+        for ask in std::mem::take(&mut self.room_asks) {
+            say(sink, &ToRelay::Room(ask)).await?;
+        }
         self.flush(sink).await
     }
 
@@ -246,6 +260,7 @@ impl Link {
             }
             LinkOrder::Ack(id) => say(sink, &ToRelay::Ack { id }).await,
             LinkOrder::Plate(ask) => say(sink, &ToRelay::from(ask)).await,
+            LinkOrder::Room(ask) => say(sink, &ToRelay::Room(ask)).await,
             LinkOrder::Look(look) => {
                 let ping = self.looks.ping(clock::now(), look);
                 write(sink, Message::Ping(ping)).await

@@ -60,7 +60,10 @@ impl Sessions {
         }
         let own = Arc::clone(self.peers.own().ok_or(Cause::UnknownSender)?);
         // Before the exchange of keys, which costs more than all of this.
-        let owner = self.peers.owner(came.token)?;
+        let owner = match self.peers.owner(came.token) {
+            Err(Cause::UnknownToken) => return self.met_by_card(time, came, session, frame),
+            owner => owner?,
+        };
         let handshake = Mark::of("handshake", frame);
         if let Some(peer) = owner {
             self.is_new(peer, handshake)?;
@@ -98,6 +101,7 @@ impl Sessions {
                 }
                 self.rung(time, came, called, &hello, sender, handshake)?;
             }
+            HelloKind::Meet => self.met(time, came, called, &hello, sender, handshake)?,
             HelloKind::Bye if hello.call == NO_CALL => {
                 self.replay.insert(peer, handshake);
                 self.out.push(Out::Report(Report::Ended(peer)));
@@ -150,7 +154,8 @@ impl Sessions {
         };
         self.by_session.insert(called.id(), key);
         self.hear_features(peer, &hello.features);
-        let stage = Stage::Called { called: Some(called), until: time.now + hello.lifetime, handshake };
+        let stage =
+            Stage::Called { called: Some(called), until: time.now + hello.lifetime, handshake, rings: true };
         self.lines.insert(key, PeerLine::new(key, peer, route, stage, time.now));
         let (lifetime, preconnect, policy) = (hello.lifetime, sender.preconnect, RingPolicy::Normal);
         let (call, leg) = (hello.call, sender.leg);
@@ -193,12 +198,12 @@ impl Sessions {
         of_them.push_back(handshake);
     }
 
-    fn is_new(&self, peer: PeerId, handshake: Mark) -> Result<(), Cause> {
+    pub(super) fn is_new(&self, peer: PeerId, handshake: Mark) -> Result<(), Cause> {
         let away = self.kept_away.get(&peer).is_some_and(|of_them| of_them.contains(&handshake));
         if away || self.replay.contains(peer, handshake) { Err(Cause::Replayed) } else { Ok(()) }
     }
 
-    fn within_handshakes(&mut self, now: Moment, knocker: Knocker) -> Result<(), Cause> {
+    pub(super) fn within_handshakes(&mut self, now: Moment, knocker: Knocker) -> Result<(), Cause> {
         if self.handshakes.take(now, knocker) { Ok(()) } else { Err(Cause::TooMany) }
     }
 }
@@ -233,7 +238,7 @@ pub(super) fn is_kept_for_too_long(unix_s: i64, hello: &Hello) -> bool {
     let lives = match hello.kind {
         HelloKind::Missed | HelloKind::Card(_) => limits::TTL,
         HelloKind::Bye if hello.call == NO_CALL => limits::TTL,
-        HelloKind::Ring | HelloKind::Bye | HelloKind::Ping => hello.lifetime,
+        HelloKind::Ring | HelloKind::Meet | HelloKind::Bye | HelloKind::Ping => hello.lifetime,
     };
     let most = i64::try_from((lives + CLOCK_SLACK).as_secs()).unwrap_or(i64::MAX);
     hello.sent_s.is_some_and(|sent| unix_s.saturating_sub(sent) > most)

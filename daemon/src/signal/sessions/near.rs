@@ -22,7 +22,8 @@ impl Sessions {
         let lasting =
             inbox == inbox_of(own.certificate.device()) || own.inboxes.iter().any(|it| it.inbox() == inbox);
         if lasting {
-            let listed = self.peers.owner(token.hash()).is_ok();
+            let of_group = self.call_cards.tokens().any(|it| it == token.hash());
+            let listed = of_group || self.peers.owner(token.hash()).is_ok();
             let answered = |it: &_| matches!(it, crate::signal::peer_line::ReplyInbox { key: None, to, .. } if to.token == token);
             return (listed || answers.any(answered)).then_some(true);
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ahoy_call::{CallId, LegId, Message, Moment, PeerId};
 use ahoy_proto::envelope::Inbox;
 use ahoy_proto::hello::{CALLEE_OFFERS, Hello, HelloKind, ReplyTo, VERSION};
+use ahoy_proto::identity::DeviceCertificate;
 use ahoy_proto::neighbour::tag::inbox_of;
 use ahoy_proto::session::{Calling, Ephemeral, SessionId};
 use ed25519_dalek::SigningKey;
@@ -33,6 +34,9 @@ pub(super) struct About {
     pub(super) kind: HelloKind,
 }
 
+/// Message 1, and how it goes.
+pub(super) type Begun = (Calling, Route);
+
 impl Sessions {
     /// Rings a device. `None`: it cannot be reached.
     pub(super) fn ring(&mut self, time: Time, key: Key, peer: PeerId, lifetime: Duration) -> Option<()> {
@@ -40,25 +44,43 @@ impl Sessions {
             return Some(());
         }
         let about = About { call: key.0, peer, leg: key.1, lifetime, kind: HelloKind::Ring };
-        let (calling, route) = self.begin(time, &about)?;
-        let repeat = Box::new(Repeat::new(route.clone(), calling.message_1().to_vec(), time.now, lifetime)?);
+        let begun = self.begin(time, &about)?;
+        self.open_line(time, &about, begun)
+    }
+
+    /// Sends message 1 until it is answered, or its lifetime is over.
+    pub(super) fn open_line(&mut self, time: Time, about: &About, (calling, route): Begun) -> Option<()> {
+        let key = (about.call, about.leg);
+        let message_1 = calling.message_1().to_vec();
+        let repeat = Box::new(Repeat::new(route.clone(), message_1, time.now, about.lifetime)?);
         self.by_session.insert(calling.id(), key);
         self.replies_changed |= route.reply().is_some();
         let stage = Stage::Calling { calling, repeat, taken: false, carried: false };
-        let mut line = PeerLine::new(key, peer, route, stage, time.now);
+        let mut line = PeerLine::new(key, about.peer, route, stage, time.now);
         line.flush(time.now, &mut self.out);
         self.lines.insert(key, line);
         Some(())
     }
 
     /// Message 1, and how it goes.
-    pub(super) fn begin(&self, time: Time, about: &About) -> Option<(Calling, Route)> {
-        let own = self.peers.own()?;
+    pub(super) fn begin(&self, time: Time, about: &About) -> Option<Begun> {
         let devices = self.peers.devices(time.unix_s, about.peer);
         let (device, ways) = devices.into_iter().find(|(it, _)| it.leg_id() == about.leg)?;
+        self.begin_by(time, about, &device, ways)
+    }
+
+    /// The same to a device that is reached these ways.
+    pub(super) fn begin_by(
+        &self,
+        time: Time,
+        about: &About,
+        device: &DeviceCertificate,
+        ways: Vec<Way>,
+    ) -> Option<Begun> {
+        let own = self.peers.own()?;
         let token = ways.first()?.token.hash();
         let reply = match about.kind {
-            HelloKind::Ring | HelloKind::Ping => Some(reply_inbox(own, &ways)?),
+            HelloKind::Ring | HelloKind::Meet | HelloKind::Ping => Some(reply_inbox(own, &ways)?),
             HelloKind::Bye | HelloKind::Missed | HelloKind::Card(_) => None,
         };
         let mut features = self.features(about.peer);
@@ -78,7 +100,7 @@ impl Sessions {
             kind: about.kind.clone(),
         };
         let (id, ephemeral) = (SessionId(chance()?), Ephemeral(chance()?));
-        let calling = Calling::begin(id, &ephemeral, &own.noise, &device, &hello).ok()?;
+        let calling = Calling::begin(id, &ephemeral, &own.noise, device, &hello).ok()?;
         Some((calling, Route::to(ways, reply)))
     }
 
@@ -86,27 +108,37 @@ impl Sessions {
     pub(super) fn send(&mut self, now: Moment, key: Key, message: &Message) {
         let revision = self.peers.own().map_or(0, |own| own.revision);
         let mut features = self.lines.get(&key).map(|line| self.features(line.peer)).unwrap_or_default();
+        if !self.lines.contains_key(&key) {
+            return;
+        }
+        let Some(message) = self.signed(key.0, message) else { return };
         let Some(line) = self.lines.get_mut(&key) else { return };
         match &mut line.stage {
-            Stage::Open(_) => line.send(now, message, &mut self.out),
+            Stage::Open(_) => line.send(now, &message, &mut self.out),
             // The ring is taken back before anybody answered it: there is no session that could say so.
             Stage::Calling { repeat, .. } => repeat.stop(),
-            Stage::Called { called, handshake, .. } => {
-                let Message::Ready { offers } = message else { return };
+            Stage::Called { called, handshake, rings, .. } => {
+                let Message::Ready { offers } = &*message else { return };
                 if *offers {
                     features.push(CALLEE_OFFERS.to_owned());
                 }
                 let Some(called) = called.take() else { return };
-                let (peer, handshake) = (line.peer, *handshake);
+                let (peer, handshake, rings) = (line.peer, *handshake, *rings);
                 match called.reply(revision, &features) {
                     Ok((session, message_2)) => {
                         if let Err(cause) = line.answer(now, &message_2, &mut self.out) {
                             self.dropped.count(cause);
                         }
                         line.stage = Stage::Open(session);
-                        // It is let in: only now does it cost the disk something.
-                        self.replay.insert(peer, handshake);
-                        self.replay.insert(peer, ring_mark(key.0));
+                        // It is let in: only now does it cost the disk something. Of who is no contact the call card is the bound.
+                        if self.peers.is_contact(peer) {
+                            self.replay.insert(peer, handshake);
+                            if rings {
+                                self.replay.insert(peer, ring_mark(key.0));
+                            }
+                        } else {
+                            self.keep_away(peer, handshake);
+                        }
                     }
                     Err(error) => {
                         tracing::warn!(%error, "cannot answer a handshake");

@@ -35,7 +35,7 @@ fn talking() -> (Session, Receiver<PathOrder>, mpsc::Receiver<Report>) {
     session.reports = reports;
     let path = session.legs.get_mut(&KEY.0).and_then(|leg| leg.paths.get_mut(&KEY.1)).unwrap();
     path.transport = Box::new(Noting(way));
-    session.hear(KEY, packet()).now_or_never().unwrap();
+    session.hear(clock::now(), KEY, packet()).now_or_never().unwrap();
     (session, asked, told)
 }
 
@@ -47,7 +47,7 @@ fn reports(told: &mut mpsc::Receiver<Report>) -> Vec<MediaReport> {
 #[test]
 fn after_a_change_of_our_network_a_path_that_brings_a_voice_is_asked_whether_it_has_gone() {
     let (mut session, asked, mut told) = talking();
-    session.probe(KEY).now_or_never().unwrap();
+    session.probe(clock::now(), KEY).now_or_never().unwrap();
     assert!(matches!(asked.try_iter().collect::<Vec<_>>()[..], [PathOrder::Look]));
     assert!(reports(&mut told).is_empty());
 }
@@ -55,8 +55,8 @@ fn after_a_change_of_our_network_a_path_that_brings_a_voice_is_asked_whether_it_
 #[test]
 fn a_path_that_has_gone_is_lost_at_once_and_up_again_when_the_voice_comes_by_it_all_the_same() {
     let (mut session, _asked, mut told) = talking();
-    session.hear(KEY, PathEvent::Gone).now_or_never().unwrap();
+    session.hear(clock::now(), KEY, PathEvent::Gone).now_or_never().unwrap();
     assert_eq!(reports(&mut told), [MediaReport::Lost]);
-    session.hear(KEY, packet()).now_or_never().unwrap();
+    session.hear(clock::now(), KEY, packet()).now_or_never().unwrap();
     assert_eq!(reports(&mut told), [MediaReport::Up]);
 }
