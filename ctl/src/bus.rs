@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ahoy_dbus::proxy::{
     AccountProxy, AudioDeviceProxy, CallProxy, ContactsProxy, FocusProxy, HistoryProxy, ManagerProxy,
+    PeerProxy,
 };
 use ahoy_dbus::{BUS_NAME, Dict, ROOT, interface};
 use zbus::fdo::DBusProxy;
@@ -108,6 +109,11 @@ impl Bus {
 
     /// The call at a path.
     pub(crate) async fn call(&self, path: &str) -> Result<CallProxy<'static>, Fault> {
+        self.proxy(Some(path)).await
+    }
+
+    /// One of the others in a call.
+    pub(crate) async fn peer(&self, path: &str) -> Result<PeerProxy<'static>, Fault> {
         self.proxy(Some(path)).await
     }
 

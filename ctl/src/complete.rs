@@ -55,6 +55,16 @@ pub(crate) fn requests() -> ArgValueCandidates {
     })
 }
 
+/// Names of groups.
+pub(crate) fn groups() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let rows: Option<Vec<Dict>> =
+            now(async |bus| quietly(bus, CONTACTS, interface::CONTACTS, "Groups", &Dict::new()).await);
+        let rows = rows.unwrap_or_default().into_iter().map(Props::from);
+        rows.map(|row| CompletionCandidate::new(row.text("name").to_owned())).collect()
+    })
+}
+
 /// Who is in a call now.
 pub(crate) fn calls() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {

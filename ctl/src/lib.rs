@@ -41,6 +41,7 @@ use crate::print::{FormArgs, Printer};
     // By hand, to fit a screen; a test sees that no command is left out.
     after_help = "Calls      call answer decline silence hangup hold resume swap mute dtmf
            list show wait test-call
+Groups     group invite join merge remove volume
 To watch   status doctor stats watch events history logs version
 People     pair open contact ping account
 Settings   dnd device config hook completions
@@ -69,6 +70,14 @@ enum Command {
     #[command(after_help = "Example: ahoyctl silence")]
     Silence(Which),
     Hangup(cmd::hangup::Args),
+    Group(cmd::groups::Args),
+    Invite(cmd::group::InviteArgs),
+    /// Enter a group call that runs without you; one that you talk in is held for it
+    #[command(after_help = "Example: ahoyctl join")]
+    Join(Which),
+    Merge(cmd::group::MergeArgs),
+    Remove(cmd::group::RemoveArgs),
+    Volume(cmd::group::VolumeArgs),
     /// Put the call aside: neither hears the other
     #[command(after_help = "Example: ahoyctl hold && ahoyctl call ben")]
     Hold(Which),
@@ -163,6 +172,12 @@ async fn run(command: Option<Command>, out: Printer) -> Result<Exit, Fault> {
         Command::Decline(args) => cmd::answer::decline(&desk, args).await,
         Command::Silence(which) => cmd::hold::silence(&desk, which).await,
         Command::Hangup(args) => cmd::hangup::run(&desk, args).await,
+        Command::Group(args) => cmd::groups::run(&desk, args).await,
+        Command::Invite(args) => cmd::group::invite(&desk, args).await,
+        Command::Join(which) => cmd::group::join(&desk, which).await,
+        Command::Merge(args) => cmd::group::merge(&desk, args).await,
+        Command::Remove(args) => cmd::group::remove(&desk, args).await,
+        Command::Volume(args) => cmd::group::volume(&desk, args).await,
         Command::Hold(which) => cmd::hold::hold(&desk, which).await,
         Command::Resume(which) => cmd::hold::resume(&desk, which).await,
         Command::Swap => cmd::hold::swap(&desk).await,

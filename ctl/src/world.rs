@@ -259,6 +259,25 @@ impl World {
         Some(Call { path: path.to_owned(), props })
     }
 
+    /// The others in a call, by the paths of their objects, in the order of their coming.
+    pub(crate) fn peers(&self, call: &Call) -> Vec<(String, Props)> {
+        let beneath = format!("{}/", call.path);
+        let of = |path: &&String| path.starts_with(&beneath);
+        let mut peers: Vec<(String, Props)> = self
+            .objects
+            .keys()
+            .filter(of)
+            .filter_map(|path| Some((path.clone(), self.peer(path)?)))
+            .collect();
+        peers.sort_by_key(|(path, _)| (path.len(), path.clone()));
+        peers
+    }
+
+    /// One of them.
+    pub(crate) fn peer(&self, path: &str) -> Option<Props> {
+        self.objects.get(path)?.get(interface::PEER).cloned()
+    }
+
     /// Takes in a signal. `None`: it is none of ours, or changes nothing we hold.
     pub(crate) fn apply(&mut self, message: &Message) -> Option<Change> {
         let header = message.header();

@@ -14,16 +14,16 @@ use crate::print::Form;
 use crate::wait::Follower;
 use crate::world::{Call, options};
 
-/// Call somebody
+/// Call somebody, or several at once
 #[derive(Debug, clap::Args)]
 #[command(after_help = "With --wait the exit code is how the call ended: 0 completed or canceled by you,
 3 no answer, 6 declined, 7 busy, 9 unavailable or lost, 11 no sound, 12 answered
 elsewhere, 1 others. Ctrl-C leaves the call alone.
 Example: ahoyctl call ana --wait --note 'about lunch'")]
 pub(crate) struct Args {
-    /// Name, id or address of a contact (a unique beginning will do), or history:ID
-    #[arg(add = crate::complete::contacts())]
-    target: String,
+    /// Contact or group, by name, id, address or a beginning, or history:ID; several ring at once
+    #[arg(add = crate::complete::contacts(), required = true, value_name = "TARGET")]
+    targets: Vec<String>,
     /// Follow the call until it has ended, or until sound flows
     #[arg(long, value_name = "UNTIL", num_args = 0..=1, require_equals = true, default_missing_value = "ended", value_enum)]
     wait: Option<Until>,
@@ -54,7 +54,13 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
     ])?;
     let mut follower = Follower::subscribe(&desk.bus).await?;
     let manager = desk.bus.manager().await?;
-    let path = ask(manager.dial(&args.target, &options)).await?;
+    let path = match &args.targets[..] {
+        [one] => ask(manager.dial(one, &options)).await?,
+        several => {
+            let targets: Vec<&str> = several.iter().map(String::as_str).collect();
+            ask(manager.start_group(&targets, &options)).await?
+        }
+    };
     let Some(until) = args.wait else {
         desk.show_effect(path.as_str()).await?;
         return Ok(Exit::Ok);

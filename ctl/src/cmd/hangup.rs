@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Desk, Which};
 use crate::bus::ask;
 use crate::fault::{Exit, Fault};
-use crate::world::Props;
+use crate::world::{Props, options};
 
 /// Hang up
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// All calls; succeeds with none
     #[arg(long, conflicts_with = "call")]
     all: bool,
+    /// End a group for all in it, if you may
+    #[arg(long, conflicts_with = "all")]
+    everyone: bool,
 }
 
 /// Runs it.
@@ -40,5 +43,6 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
         ended.map_err(|_: Fault| Fault::new(Exit::NoCall, none))?;
         return desk.out.either(json!({"done": true}), &["test call", "ended"]).map(|()| Exit::Ok);
     }
-    desk.act(args.which, fits, none, async |call| call.hangup(&Dict::new()).await).await
+    let options = options([("everyone", args.everyone.then(|| true.into()))])?;
+    desk.act(args.which, fits, none, async |call| call.hangup(&options).await).await
 }

@@ -15,6 +15,8 @@ pub(crate) mod doctor;
 pub(crate) mod dtmf;
 pub(crate) mod events;
 pub(crate) mod first;
+pub(crate) mod group;
+pub(crate) mod groups;
 pub(crate) mod hangup;
 pub(crate) mod history;
 pub(crate) mod hold;
@@ -98,6 +100,9 @@ fn remark(call: &Call) -> String {
     let mut words = Vec::new();
     if call.is_over() {
         words.push(call.props.text("StateReason").to_owned());
+        if call.props.flag("CanJoin") {
+            words.push("goes on without you: ahoyctl join".to_owned());
+        }
         words.push(call.props.text("Message").to_owned());
     } else {
         let flag = |name| call.props.flag(name);
@@ -111,6 +116,7 @@ fn remark(call: &Call) -> String {
             (flag("RemoteHearsOnly"), "hears only: no microphone there"),
             (flag("LocalHold") && call.state() != State::Held, "held"),
             (flag("RemoteHold"), "held there"),
+            (flag("Alone"), "nobody else is in it"),
             (flag("AutoAnswered"), "answered by itself"),
             (flag("CanAnswer") && flag("Silenced"), "silenced"),
         ];

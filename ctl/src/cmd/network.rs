@@ -25,6 +25,7 @@ struct Network {
     interface: String,
     prefix: String,
     trusted: bool,
+    judged: bool,
 }
 
 impl Network {
@@ -32,7 +33,8 @@ impl Network {
         let row = row.iter().filter_map(|(key, value)| Some((key.clone(), value.try_clone().ok()?)));
         let row = Props::from(row.collect::<Dict>());
         let text = |name| clean::line(row.text(name));
-        Self { interface: text("interface"), prefix: text("prefix"), trusted: row.flag("trusted") }
+        let (trusted, judged) = (row.flag("trusted"), row.flag("judged"));
+        Self { interface: text("interface"), prefix: text("prefix"), trusted, judged }
     }
 
     fn is(&self) -> String {
@@ -51,7 +53,7 @@ pub(super) async fn ask_whether_home(desk: &Desk, here: bool) -> Result<(), Faul
     }
     let all = networks(desk).await?;
     let talks = desk.out.form == Form::Table && std::io::stdin().is_terminal();
-    let (Some(one), true) = (all.iter().find(|one| !one.trusted), talks) else { return Ok(()) };
+    let (Some(one), true) = (all.iter().find(|one| !one.judged), talks) else { return Ok(()) };
     if all.iter().any(|one| one.trusted) {
         return Ok(());
     }
@@ -64,8 +66,17 @@ pub(super) async fn ask_whether_home(desk: &Desk, here: bool) -> Result<(), Faul
     .and_then(|()| out.flush());
     let mut line = String::new();
     let answered = asked.and_then(|()| std::io::stdin().lock().read_line(&mut line));
-    let yes = answered.is_ok() && matches!(line.trim().to_lowercase().as_str(), "y" | "yes");
-    if yes { trust(desk, &one.interface, true).await } else { Ok(()) }
+    match (answered, line.trim().to_lowercase().as_str()) {
+        (Err(_) | Ok(0), _) => Ok(()),
+        (Ok(_), "y" | "yes") => trust(desk, &one.interface, true).await,
+        (Ok(_), _) => {
+            // A router that does not tell which network this is leaves the question open.
+            let _asked_again = trust(desk, &one.interface, false).await;
+            desk.out
+                .hint("You are not asked again. If it is yours after all: ahoyctl config network --trust");
+            Ok(())
+        }
+    }
 }
 
 /// Says it to the daemon. A router that nobody has spoken to yet is waited for.

@@ -9,7 +9,7 @@ use super::{Desk, Which, remark};
 use crate::fault::{Exit, Fault};
 use crate::pick;
 use crate::time;
-use crate::world::Call;
+use crate::world::{Call, Props, World};
 
 /// List the calls, ended ones of the last ten seconds too
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,8 @@ pub(crate) struct ListArgs {}
 
 /// Runs `list`.
 pub(crate) async fn list(desk: &Desk) -> Result<Exit, Fault> {
-    let calls = desk.bus.look().await?.calls();
+    let world = desk.bus.look().await?;
+    let calls = world.calls();
     if calls.is_empty() {
         desk.out.hint("There are no calls.");
     }
@@ -29,8 +30,9 @@ pub(crate) async fn list(desk: &Desk) -> Result<Exit, Fault> {
         let [quality, path] = ["Quality", "Path"].map(|key| call.props.text(key).to_owned());
         vec![id, name, way, call.state().to_string(), remark(call), quality, path]
     };
+    let json = |call: &Call| whole(&world, call);
     let heads = ["ID", "NAME", "DIRECTION", "STATE", "", "QUALITY", "PATH"];
-    desk.out.rows(&heads, &calls, row, ("calls", Call::json), json!({}))?;
+    desk.out.rows(&heads, &calls, row, ("calls", json), json!({}))?;
     Ok(Exit::Ok)
 }
 
@@ -42,16 +44,37 @@ pub(crate) async fn show(desk: &Desk, which: Which) -> Result<Exit, Fault> {
     let fits = |call: &Call| !living || !call.is_over();
     let call = pick::call(&world, which.call.as_deref(), fits, "There is no call.")?;
     if desk.out.is_json() {
-        return desk.show_call(&call).map(|()| Exit::Ok);
+        return desk.out.object(json!({"call": whole(&world, &call)})).map(|()| Exit::Ok);
     }
     let Value::Object(all) = call.json() else { return Ok(Exit::Ok) };
-    let pairs: Vec<(&str, String)> = all
+    let mut pairs: Vec<(&str, String)> = all
         .iter()
         .filter(|(name, value)| !name.starts_with("can_") && !is_nothing(value))
         .map(|(name, value)| (name.as_str(), readable(name, value)))
         .collect();
+    if call.props.text("Kind") == "group" {
+        pairs.extend(world.peers(&call).iter().map(|(_, peer)| ("member", member(peer))));
+    }
     desk.out.pairs(&pairs)?;
     Ok(Exit::Ok)
+}
+
+/// A call with the others in it.
+fn whole(world: &World, call: &Call) -> Value {
+    let mut json = call.json();
+    let members: Vec<Value> = world.peers(call).iter().map(|(_, peer)| peer.value()).collect();
+    if let Value::Object(all) = &mut json {
+        all.insert("members".to_owned(), members.into());
+    }
+    json
+}
+
+/// Who, and how far they have come.
+fn member(peer: &Props) -> String {
+    let told = [("Muted", "muted"), ("Speaking", "speaks")];
+    let told = told.iter().filter(|(name, _)| peer.flag(name)).map(|(_, word)| *word);
+    let words: Vec<&str> = [peer.text("Name"), peer.text("State")].into_iter().chain(told).collect();
+    words.join(", ")
 }
 
 fn is_nothing(value: &Value) -> bool {
