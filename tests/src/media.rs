@@ -33,6 +33,8 @@ pub struct MediaModel {
     pub held: BTreeSet<(CallId, LegId)>,
     /// Calls that send silence.
     pub muted: BTreeSet<CallId>,
+    /// The paths on which digits were sent.
+    pub digits: Vec<(LegId, Epoch)>,
 }
 
 impl MediaModel {
@@ -61,7 +63,9 @@ impl MediaModel {
             // Whether something comes is looked at by the world.
             MediaOrder::Candidates { .. } | MediaOrder::Probe => {}
             MediaOrder::SendDigits(_) => {
+                self.digits.push((key.1, key.2));
                 let open = self.paths.iter().any(|(of, path)| of.0 == key.0 && path.open);
+                assert!(self.paths.contains_key(&key), "digits on a path that there is not");
                 assert!(open && !self.held.contains(&(key.0, key.1)), "digits where no voice goes");
             }
             MediaOrder::SetMuted(muted) => set(&mut self.muted, key.0, muted),

@@ -55,6 +55,8 @@ pub struct Network {
     pub lost_rings: BTreeSet<(usize, usize)>,
     /// Pairs between which no sound travels.
     pub cut: BTreeSet<(usize, usize)>,
+    /// Pairs between which no word travels, by a relay or otherwise.
+    pub apart: BTreeSet<(usize, usize)>,
 }
 
 impl Default for Network {
@@ -67,6 +69,7 @@ impl Default for Network {
             offline: BTreeSet::new(),
             lost_rings: BTreeSet::new(),
             cut: BTreeSet::new(),
+            apart: BTreeSet::new(),
         }
     }
 }
@@ -74,6 +77,9 @@ impl Default for Network {
 impl Network {
     /// When each copy of something sent now arrives, counted from now. Empty: lost. `channel`: it does not need a relay.
     pub fn carry(&self, chance: &mut Chance, from: usize, to: usize, channel: bool) -> Vec<Duration> {
+        if self.apart.contains(&(from.min(to), from.max(to))) {
+            return Vec::new();
+        }
         let relayed = !self.offline.contains(&from) && !self.offline.contains(&to);
         if !(relayed || channel) || chance.happens(self.loss) {
             return Vec::new();

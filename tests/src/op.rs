@@ -3,13 +3,15 @@
 //! Lives here: `Op`, random lists of it, and the worlds that they are played in.
 //! Must not: know how a phone decides, or what must hold.
 
+mod groups;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use ahoy_call::{
-    CallId, Command, DeclineReason, Event, Input, Others, PhaseKind, Refusal, RingPolicy, Scope, Settings,
-    State,
+    CallId, Callee, Command, DeclineReason, Event, Input, Others, PhaseKind, Refusal, RingPolicy, Scope,
+    Settings, State,
 };
 
 use crate::network::Chance;
@@ -44,6 +46,26 @@ pub enum Op {
     Tones(usize),
     /// The device blocks the person.
     Block(usize, usize),
+    /// The device calls the person into its conversation.
+    Invite(usize, usize),
+    /// The device makes one call of its two conversations.
+    Merge(usize),
+    /// The device enters a group call that runs without it.
+    Join(usize),
+    /// The device puts somebody out of its group.
+    Remove(usize, usize),
+    /// The device ends its group for all.
+    EndForAll(usize),
+    /// The device blocks the person no more.
+    Unblock(usize, usize),
+    /// Neither a word nor sound passes between two devices any more, or both do again.
+    Apart(usize, usize, bool),
+    /// The server of rooms is as it should be, refuses, lets nobody in, or dies.
+    Server(u64),
+    /// A device reaches that server no more, or does again.
+    Reach(usize, bool),
+    /// Whether a path may be set up before the answer, from now on.
+    Preconnect(bool),
     /// Time passes, milliseconds.
     Wait(u64),
     /// The relay link of a device goes or comes.
@@ -98,6 +120,8 @@ pub struct List {
     pub ops: Vec<Op>,
     /// Everybody says only what the rules say.
     pub honest: bool,
+    /// It is about groups.
+    pub groups: bool,
 }
 
 impl List {
@@ -122,11 +146,14 @@ impl List {
                 (0..burst).map(|_| if honest { Op::random(&mut chance) } else { Op::misfit(&mut chance) }),
             );
         }
-        Self { seed, ops, honest }
+        Self { seed, ops, honest, groups: false }
     }
 
     /// Two to five people with one or two devices, a network that loses, doubles and reorders.
     pub fn world(&self) -> World {
+        if self.groups {
+            return self.world_of_groups();
+        }
         let mut chance = Chance::new(self.seed ^ 0x6e6f);
         let names = ["ada", "bob", "eve", "dan", "fay"];
         let people = if self.honest { 2 + index(&mut chance, 4) } else { 3 };
@@ -171,8 +198,11 @@ impl List {
         for (a, b) in world.network.cut.clone() {
             world.cut(a, b, false);
         }
+        world.network.apart.clear();
+        world.set_server(0);
         for who in 0..world.people.len() {
             world.sleep(who, false);
+            world.cut_from_rooms(who, false);
         }
         world.until_quiet();
         world.check();
@@ -201,6 +231,39 @@ impl List {
     }
 }
 
+/// A start of a group with these people.
+fn start(world: &mut World, whom: &BTreeSet<usize>, hold_others: bool) -> Command {
+    let targets =
+        whom.iter().map(|one| Callee { peer: peer(*one), devices: world.devices_of(*one) }).collect();
+    let (call, group, lifetime, note) = (world.fresh_call(), None, Duration::from_secs(30), None);
+    Command::StartGroup { call, group, targets, lifetime, note, hold_others }
+}
+
+/// What can be given to a direct call, and where one can stand: what there was before there were groups.
+pub fn direct() -> (Vec<Input>, Vec<PhaseKind>) {
+    let of_groups = [
+        Input::StartGroup,
+        Input::Invite,
+        Input::Merge,
+        Input::Join,
+        Input::Remove,
+        Input::Unblock,
+        Input::Met,
+        Input::Invited,
+        Input::Log,
+        Input::RoomWord,
+        Input::Passes,
+        Input::NoRoom,
+        Input::RoomKey,
+        Input::HeardByRoom,
+        Input::RoomOver,
+        Input::Rooms,
+    ];
+    let inputs = Input::ALL.iter().copied().filter(|input| !of_groups.contains(input)).collect();
+    let phases = PhaseKind::ALL.iter().copied().filter(|phase| *phase != PhaseKind::Outside).collect();
+    (inputs, phases)
+}
+
 /// A phase to go to: oftener one that is hard to reach or soon over.
 fn target(chance: &mut Chance) -> PhaseKind {
     let again = [
@@ -214,9 +277,10 @@ fn target(chance: &mut Chance) -> PhaseKind {
         [PhaseKind::Ringing, PhaseKind::Dialing, PhaseKind::Alerting],
     ]
     .concat();
-    let all = PhaseKind::ALL.len();
+    let (_, phases) = direct();
+    let all = phases.len();
     let drawn = index(chance, all + again.len());
-    if drawn < all { PhaseKind::ALL[drawn] } else { again[drawn - all] }
+    if drawn < all { phases[drawn] } else { again[drawn - all] }
 }
 
 /// The device dials the person, and others are held.
@@ -245,6 +309,10 @@ pub fn way_to(phase: PhaseKind, chance: &mut Chance) -> Vec<Op> {
         PhaseKind::Talking => [&[Op::Cut(0, 1, false)], &talking[..]].concat(),
         PhaseKind::Held => [&[Op::Cut(0, 1, false)], &talking[..], &[Op::Hold(0)]].concat(),
         PhaseKind::Reconnecting => [&talking[..], &[Op::Cut(0, 1, true), Op::Wait(2_500)]].concat(),
+        // Bob's group rings Eve on while Ada is out of it.
+        PhaseKind::Outside => {
+            vec![Op::Dial(1, Targets::of(&[0, 2]), true), Op::Wait(1_500), Op::Decline(0, Scope::ThisDevice)]
+        }
         PhaseKind::Ended => [&talking[..], &[Op::HangUp(0)]].concat(),
     }
 }
@@ -293,7 +361,8 @@ impl Op {
         if chance.below(8) == 0 {
             return Self::Wait(chance.below(900));
         }
-        Self::Inject(0, Input::ALL[index(chance, Input::ALL.len())], chance.below(5) > 0)
+        let (inputs, _) = direct();
+        Self::Inject(0, inputs[index(chance, inputs.len())], chance.below(5) > 0)
     }
 
     /// Does it.
@@ -313,6 +382,14 @@ impl Op {
                 world.network.offline.insert(who % devices);
             }
             Self::Cut(a, b, cut) => world.cut(a % devices, b % devices, cut),
+            // What is said in a call goes by its path, too.
+            Self::Apart(a, b, apart) => {
+                world.separate(a % devices, b % devices, apart);
+                world.cut(a % devices, b % devices, apart);
+            }
+            Self::Server(state) => world.set_server(state),
+            Self::Preconnect(yes) => world.preconnect = yes,
+            Self::Reach(who, cut) => world.cut_from_rooms(who % devices, cut),
             Self::Sleep(who, asleep) => world.sleep(who % devices, asleep),
             Self::Crash(who) => world.crash(who % devices),
             Self::Moved(who) if awake(world, who) => world.event(who % devices, Event::NetworkChanged),
@@ -327,8 +404,10 @@ impl Op {
                 if !awake(world, who) || whom.contains(&world.people[who % devices].owner) {
                     return Ok(());
                 }
-                // Nobody can start a group yet.
-                let (1, Some(one)) = (whom.len(), whom.first()) else { return Err(Refusal::InvalidState) };
+                let (1, Some(one)) = (whom.len(), whom.first()) else {
+                    let start = start(world, &whom, hold_others);
+                    return world.command(who % devices, start);
+                };
                 let (call, peer, devices_of) = (world.fresh_call(), peer(*one), world.devices_of(*one));
                 let (lifetime, note) = (Duration::from_secs(30), None);
                 let both_tell = world.tells(who % devices, *one);
@@ -338,6 +417,17 @@ impl Op {
             }
             Self::Block(who, whom) => {
                 return world.command(who % devices, Command::Block { peer: peer(whom % people) });
+            }
+            Self::Invite(who, _)
+            | Self::Merge(who)
+            | Self::Join(who)
+            | Self::Remove(who, _)
+            | Self::EndForAll(who)
+            | Self::Unblock(who, _)
+                if awake(world, who) =>
+            {
+                let command = self.command_of_a_group(world, who % devices).ok_or(Refusal::InvalidState)?;
+                return world.command(who % devices, command);
             }
             Self::Answer(who, _)
             | Self::Decline(who, _)
@@ -379,7 +469,7 @@ impl Op {
             Self::Silence(_) => Command::Silence { call: rings },
             Self::Hold(_) => Command::Hold { call: meant(&[State::Active, State::Connecting]) },
             Self::Resume(_) => Command::Resume { call: meant(&[State::Held]) },
-            Self::HangUp(_) => Command::HangUp { call: newest },
+            Self::HangUp(_) => Command::HangUp { call: newest, everyone: false },
             Self::HangUpAll(_) => Command::HangUpAll,
             Self::Mute(_, muted) => Command::SetMuted { call: newest, muted },
             Self::MuteAll(_, muted) => Command::SetAllMuted { muted },

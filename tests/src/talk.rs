@@ -52,7 +52,11 @@ pub struct Talk {
 impl Talk {
     /// Nothing yet.
     pub fn idle(own: LegId, leg: LegId, call: CallId) -> Self {
-        let phone = Phone::new(own, Settings { reconnect_window: MINUTE, ..Settings::default() });
+        let phone = Phone::new(
+            own,
+            PeerId::from_bytes([0; 16]),
+            Settings { reconnect_window: MINUTE, ..Settings::default() },
+        );
         let (now, epoch) = (Moment::from_micros(5_000_000), Epoch::default());
         let (prepared, orders, media_ended, signals, facts, offered) = Default::default();
         Self { phone, now, call, leg, epoch, offered, prepared, orders, media_ended, signals, facts, own }
@@ -99,7 +103,7 @@ impl Talk {
                 Effect::Signal { call, leg, order } => self.signals.push(((call, leg), order)),
                 Effect::Record(record) => self.facts.push((record.view.id, record.fact)),
                 Effect::EndMedia(call) => self.media_ended.push(call),
-                Effect::Publish(_) | Effect::Retire(_) => {}
+                Effect::Room { .. } | Effect::Publish(_) | Effect::Retire(_) => {}
             }
         }
     }
@@ -158,7 +162,10 @@ impl Talk {
     pub fn sent(&self) -> Vec<Message> {
         let said = self.signals.iter().filter_map(|(_, order)| match order {
             SignalOrder::Send(message) => Some(message.clone()),
-            SignalOrder::Ring { .. } | SignalOrder::Missed { .. } | SignalOrder::Forget => None,
+            SignalOrder::Ring { .. }
+            | SignalOrder::Meet { .. }
+            | SignalOrder::Missed { .. }
+            | SignalOrder::Forget => None,
         });
         said.collect()
     }

@@ -6,13 +6,18 @@
 mod carry;
 mod check;
 mod faults;
+mod lies;
 mod ports;
+mod room_checks;
+mod room_news;
+mod rooms;
 pub mod scenes;
 mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use ahoy_call::group::Start;
 use ahoy_call::{
     CallId, CallView, Command, Digits, Event, Input, LegId, Moment, PeerId, PhaseKind, Phone, Record,
     Refusal, RingPolicy, Settings,
@@ -21,6 +26,7 @@ use ahoy_call::{
 use crate::media::MediaModel;
 use crate::network::{Chance, Network};
 use carry::Happening;
+pub use rooms::Rooms;
 
 /// What stories are told in.
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -56,8 +62,8 @@ pub struct Device {
     proved: BTreeSet<CallId>,
     /// Calls whose note was taken, likewise.
     noted: BTreeSet<CallId>,
-    /// Rings that were not answered by a session yet.
-    calling: BTreeSet<(CallId, LegId)>,
+    /// Rings that were not answered by a session yet; `false`: it is no ring, but a member's message 1.
+    calling: BTreeMap<(CallId, LegId), bool>,
     /// Those of them that are repeated no more.
     taken_back: BTreeSet<(CallId, LegId)>,
     /// Sessions that stand, with the device at the other end.
@@ -81,6 +87,12 @@ pub struct World {
     pub preconnect: bool,
     /// Pairs of people who let each other see whether they can be reached.
     pub telling: BTreeSet<(usize, usize)>,
+    /// What each group call was begun as: a part of everything that is said of it.
+    starts: BTreeMap<CallId, Start>,
+    /// The server of rooms.
+    pub rooms: Rooms,
+    /// How often somebody was blocked: what is seen of a member is then not the same for all.
+    pub blocks: u32,
     queue: BTreeMap<(Moment, u64), Happening>,
     /// What waits for a device that sleeps.
     kept: Vec<(usize, Happening)>,
@@ -114,7 +126,7 @@ impl World {
                 all.push(Device {
                     name,
                     owner,
-                    phone: Phone::new(device(all.len()), Settings::default()),
+                    phone: Phone::new(device(all.len()), peer(owner), Settings::default()),
                     settings: Settings::default(),
                     policy: RingPolicy::Normal,
                     media: MediaModel::default(),
@@ -125,7 +137,7 @@ impl World {
                     taken: BTreeSet::new(),
                     proved: BTreeSet::new(),
                     noted: BTreeSet::new(),
-                    calling: BTreeSet::new(),
+                    calling: BTreeMap::new(),
                     taken_back: BTreeSet::new(),
                     sessions: BTreeMap::new(),
                 });
@@ -139,6 +151,9 @@ impl World {
             hits: BTreeMap::new(),
             preconnect: true,
             telling: BTreeSet::new(),
+            starts: BTreeMap::new(),
+            rooms: Rooms::default(),
+            blocks: 0,
             queue: BTreeMap::new(),
             kept: Vec::new(),
             counter: 0,
@@ -175,6 +190,7 @@ impl World {
     pub fn command(&mut self, who: usize, command: Command) -> Result<(), Refusal> {
         self.tick_if_due(who);
         self.hit(who, Input::from(&command), about(&command));
+        self.blocks += u32::from(matches!(command, Command::Block { .. }));
         let before = self.people[who].phone.clone();
         match self.people[who].phone.command(self.now, command) {
             Ok(effects) => {
@@ -194,14 +210,16 @@ impl World {
         self.tick_if_due(who);
         let call = match &event {
             Event::Rung { call, .. }
+            | Event::Met { call, .. }
             | Event::MissedNote { call, .. }
             | Event::Received { call, .. }
             | Event::Carried { call, .. }
             | Event::Undeliverable { call, .. }
             | Event::Bye { call, .. }
             | Event::Media { call, .. }
+            | Event::Room { call, .. }
             | Event::MediaGone { call } => Some(*call),
-            Event::Tick | Event::NetworkChanged | Event::Stopping => None,
+            Event::Tick | Event::Rooms(_) | Event::NetworkChanged | Event::Stopping => None,
         };
         self.hit(who, Input::from(&event), call);
         let effects = self.people[who].phone.event(self.now, event);
@@ -269,12 +287,18 @@ fn about(command: &Command) -> Option<CallId> {
         | Command::Silence { call }
         | Command::Hold { call }
         | Command::Resume { call }
-        | Command::HangUp { call }
+        | Command::Invite { call, .. }
+        | Command::Merge { call, .. }
+        | Command::Join { call }
+        | Command::Remove { call, .. }
+        | Command::HangUp { call, .. }
         | Command::SetMuted { call, .. }
         | Command::SendTones { call, .. } => Some(*call),
         Command::Dial { .. }
+        | Command::StartGroup { .. }
         | Command::Swap
         | Command::Block { .. }
+        | Command::Unblock { .. }
         | Command::HangUpAll
         | Command::SetAllMuted { .. } => None,
     }

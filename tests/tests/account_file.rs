@@ -44,7 +44,8 @@ async fn an_exported_account_is_the_same_on_a_second_machine_and_rings_there() -
     let name = file.display().to_string();
     fs::write(&file, "what was there")?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
-    let short = refused(&ana, &["account", "export", &name], "short\n")?;
+    let short = refused(&ana, &["account", "export", &name, "--history"], "short\n")?;
+    anyhow::ensure!(!ana.state_folder().join("history.copy").exists(), "no copy of the calls is left");
     anyhow::ensure!(short.contains("fewer than 8"), "{short}");
     anyhow::ensure!(fs::read_to_string(&file)? == "what was there", "the file is as it was");
     ana.ctl_reads(&["account", "export", &name, "--history", "--passphrase-fd", "0"], PASSPHRASE)?;

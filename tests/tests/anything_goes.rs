@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ahoy_call::{Input, PhaseKind, Refusal};
-use ahoy_tests::op::{List, Op, Targets};
-use ahoy_tests::world::World;
+use ahoy_call::{Input, PhaseKind};
+use ahoy_tests::op::{List, direct};
 
 const LISTS: u64 = 10_000;
 const OPERATIONS: usize = 30;
+const GROUP_LISTS: u64 = 3_000;
 /// Each cell that can be reached is, so often.
 const FLOOR: u64 = 100;
 
@@ -19,6 +19,10 @@ type Hits = BTreeMap<(PhaseKind, Input), u64>;
 
 /// Plays these seeds on every core; ends with the shortened list of the first one that breaks an invariant.
 fn play(from: u64, to: u64) -> Hits {
+    play_of(from, to, |seed| List::of(seed, OPERATIONS))
+}
+
+fn play_of(from: u64, to: u64, list_of: impl Fn(u64) -> List + Sync) -> Hits {
     let next = AtomicU64::new(from);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let work = || {
@@ -28,13 +32,14 @@ fn play(from: u64, to: u64) -> Hits {
             if seed >= to {
                 return hits;
             }
-            let list = List::of(seed, OPERATIONS);
+            let list = list_of(seed);
             let Ok(world) = std::panic::catch_unwind(|| list.play()) else {
                 let short = list.shortened();
                 let ops: Vec<String> = short.ops.iter().map(|op| format!("    {op:?}")).collect();
                 panic!(
-                    "List {{ seed: {seed}, honest: {}, ops }} breaks an invariant with ops\n{}",
+                    "List {{ seed: {seed}, honest: {}, groups: {}, ops }} breaks an invariant with ops\n{}",
                     short.honest,
+                    short.groups,
                     ops.join(",\n")
                 );
             };
@@ -69,12 +74,13 @@ fn no_list_of_operations_breaks_an_invariant() {
     let hits = play(1, 1 + LISTS);
     println!("{LISTS} lists of at least {OPERATIONS} operations; hits for each input and phase:\n");
     print!("{:<15}", "");
-    PhaseKind::ALL.iter().for_each(|phase| print!("{:>13}", format!("{phase:?}")));
+    let (inputs, phases) = direct();
+    phases.iter().for_each(|phase| print!("{:>13}", format!("{phase:?}")));
     println!();
     let mut seldom = Vec::new();
-    for input in Input::ALL {
+    for input in &inputs {
         print!("{:<15}", format!("{input:?}"));
-        for phase in PhaseKind::ALL {
+        for phase in &phases {
             let count = hits.get(&(*phase, *input)).copied().unwrap_or(0);
             print!("{count:>13}");
             match unreachable(*phase, *input) {
@@ -88,6 +94,17 @@ fn no_list_of_operations_breaks_an_invariant() {
     assert!(seldom.is_empty(), "hit less than {FLOOR} times: {seldom:?}");
 }
 
+#[test]
+fn no_list_of_operations_on_groups_breaks_an_invariant() {
+    let lists =
+        std::env::var("AHOY_GROUP_LISTS").ok().and_then(|text| text.parse().ok()).unwrap_or(GROUP_LISTS);
+    let hits = play_of(1, 1 + lists, |seed| List::of_groups(seed, OPERATIONS));
+    for phase in PhaseKind::ALL {
+        let count: u64 = hits.iter().filter(|((of, _), _)| of == phase).map(|(_, count)| count).sum();
+        println!("{:<15}{count:>13}", format!("{phase:?}"));
+    }
+}
+
 /// A list that broke an invariant is found again by its seed.
 #[test]
 fn a_seed_gives_the_list_that_it_always_gave() {
@@ -99,14 +116,6 @@ fn a_seed_gives_the_list_that_it_always_gave() {
         text.bytes().fold(hash, fold)
     });
     assert_eq!(all, 0x9e7f_9a88_4e02_f999, "other lists than since digits can be sent");
-}
-
-#[test]
-fn several_can_be_meant_and_nobody_can_start_a_group_yet() {
-    let mut world = World::new(1, &["ada", "bob", "eve", "dan", "fay"]);
-    let refused = Op::Dial(0, Targets::of(&[1, 2, 3, 4]), true).run(&mut world);
-    assert_eq!(refused, Err(Refusal::InvalidState));
-    world.check();
 }
 
 #[test]

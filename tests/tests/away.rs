@@ -206,7 +206,7 @@ fn a_ring_that_its_caller_takes_back_before_the_proof_is_a_missed_call() {
 
 #[test]
 fn the_order_for_a_note_names_the_contact_and_goes_to_the_silent_device() {
-    let mut phone = Phone::new(device(0), Settings::default());
+    let mut phone = Phone::new(device(0), peer(0), Settings::default());
     let (call, now) = (CallId::from_bytes([9; 16]), Moment::from_micros(1));
     let devices = vec![device(1), device(2)];
     let lifetime = 10 * SECOND;
@@ -222,7 +222,7 @@ fn the_order_for_a_note_names_the_contact_and_goes_to_the_silent_device() {
     let _dialed = phone.command(now, dial).unwrap();
     let message = Message::Ringing;
     let _rings = phone.event(now, Event::Received { call, leg: device(2), message });
-    let effects = phone.command(now, Command::HangUp { call }).unwrap();
+    let effects = phone.command(now, Command::HangUp { call, everyone: false }).unwrap();
     let note = |it: &Effect| matches!(it, Effect::Signal { order: SignalOrder::Missed { .. }, .. });
     let notes: Vec<_> = effects.into_iter().filter(note).collect();
     let order = SignalOrder::Missed { peer: peer(1) };
@@ -243,7 +243,7 @@ fn a_device_that_was_given_up_before_it_rang_gets_a_note_too() {
             },
         ];
         for event in failed {
-            let mut phone = Phone::new(device(0), Settings::default());
+            let mut phone = Phone::new(device(0), peer(0), Settings::default());
             let (devices, lifetime) = (vec![device(1), device(2)], 10 * SECOND);
             let dial = Command::Dial {
                 call,
@@ -261,7 +261,7 @@ fn a_device_that_was_given_up_before_it_rang_gets_a_note_too() {
                 let _rings = phone.event(now, said(device(1), Message::Ringing));
             }
             let _gone = phone.event(now, event.clone());
-            let effects = phone.command(now, Command::HangUp { call }).unwrap();
+            let effects = phone.command(now, Command::HangUp { call, everyone: false }).unwrap();
             let noted = |leg| {
                 let order = SignalOrder::Missed { peer: peer(1) };
                 effects.0.contains(&Effect::Signal { call, leg, order })

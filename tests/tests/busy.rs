@@ -33,7 +33,7 @@ fn a_second_call_waits_and_the_caller_hears_it_ring() {
 fn a_call_that_waits_rings_when_the_other_one_is_over() {
     let (mut w, first, second) = waiting();
     let before = w.view_of("bob", second).unwrap().serial;
-    w.command(0, Command::HangUp { call: first }).unwrap();
+    w.command(0, Command::HangUp { call: first, everyone: false }).unwrap();
     w.pass(SECOND);
     let view = w.view_of("bob", second).unwrap();
     assert_eq!((view.state, view.serial), (State::Incoming, before + 1), "a guard must notice");

@@ -159,11 +159,12 @@ fn our_own_device_is_nobody_to_dial() {
 fn a_device_that_lost_hears_of_it_once() {
     let (mut w, call) = ringing();
     w.pick_up("bob");
-    let (ended, lost) = (ahoy_call::Command::HangUp { call }, ahoy_tests::world::device(2));
+    let (ended, lost) = (ahoy_call::Command::HangUp { call, everyone: false }, ahoy_tests::world::device(2));
     let effects = w.people[0].phone.clone().command(w.now, ended).unwrap();
     let told = effects.into_iter().any(|effect| match effect {
         Effect::Signal { leg, .. } => leg == lost,
         Effect::Media { .. }
+        | Effect::Room { .. }
         | Effect::EndMedia(_)
         | Effect::Record(_)
         | Effect::Publish(_)

@@ -16,7 +16,7 @@ fn late(w: &mut World, who: &str, call: CallId) -> [Answered; 3] {
     [
         w.command(who, Command::Answer { call, others: Others::Hold }),
         w.command(who, Command::Decline { call, reason, scope, text }),
-        w.command(who, Command::HangUp { call }),
+        w.command(who, Command::HangUp { call, everyone: false }),
     ]
 }
 

@@ -16,7 +16,7 @@ const NOW: Moment = Moment::from_micros(10_000_000);
 type Change = fn(&mut Phone);
 
 fn phone() -> Phone {
-    Phone::new(device(0), Settings::default())
+    Phone::new(device(0), peer(0), Settings::default())
 }
 
 fn id(number: u8) -> CallId {
@@ -78,7 +78,7 @@ fn phones_are_equal_that_decide_alike_whenever_that_was() {
         change(&mut other);
         assert!(phone() != other, "{what}");
     }
-    assert!(phone() != Phone::new(device(1), Settings::default()), "the device");
+    assert!(phone() != Phone::new(device(1), peer(0), Settings::default()), "the device");
 }
 
 /// Message 3 of the call of this number.

@@ -176,7 +176,7 @@ fn answered_elsewhere_is_a_part_of_a_conversation_with_that_device_and_else_a_ro
         t.pass(10 * MS);
         rung(&mut t, LOSES, HIGH);
         if over {
-            t.command(Command::HangUp { call: OURS }).unwrap();
+            t.command(Command::HangUp { call: OURS, everyone: false }).unwrap();
         }
         t.forget();
         said(&mut t, LOSES, HIGH, canceled(CancelReason::AnsweredElsewhere));
@@ -208,7 +208,7 @@ fn a_device_that_hears_of_a_merged_call_late_is_told_that_it_is_answered() {
     said(&mut t, LOSES, HIGH, Message::Ready { offers: false });
     said(&mut t, WINS, HIGH, Message::Ready { offers: false });
     assert_eq!(t.signals, [], "and nobody else");
-    t.command(Command::HangUp { call: OURS }).unwrap();
+    t.command(Command::HangUp { call: OURS, everyone: false }).unwrap();
     t.forget();
     said(&mut t, OURS, OTHER, Message::Ready { offers: false });
     assert_eq!(t.signals, [((OURS, OTHER), ELSEWHERE)], "when it is over, too");
@@ -231,7 +231,7 @@ fn a_call_that_was_not_merged_tells_nobody_that_it_is_answered_elsewhere() {
     t.forget();
     said(&mut t, OURS, OTHER, Message::Ready { offers: false });
     assert_eq!(t.signals, []);
-    t.command(Command::HangUp { call: OURS }).unwrap();
+    t.command(Command::HangUp { call: OURS, everyone: false }).unwrap();
     t.forget();
     said(&mut t, OURS, HIGH, Message::Ready { offers: false });
     assert_eq!(t.signals, []);
@@ -254,7 +254,7 @@ fn every_session_of_a_merged_call_is_dropped_when_its_last_words_are_over() {
     let mut t = dialing();
     called(&mut t, WINS, HIGH);
     // One more of theirs: the same person dials from the other device, too, and hears that we are taken.
-    t.command(Command::HangUp { call: OURS }).unwrap();
+    t.command(Command::HangUp { call: OURS, everyone: false }).unwrap();
     t.forget();
     t.pass(30 * SECOND - MS);
     assert_eq!(t.signals, []);
@@ -282,7 +282,7 @@ fn the_session_of_a_call_that_vanished_is_dropped_with_the_one_that_stands_for_i
         assert_eq!(t.phone.standing().len(), 1);
         rung(&mut t, LOSES, HIGH);
         assert_eq!(t.phone.standing().len(), 1, "its ring, repeated, is known");
-        t.command(Command::HangUp { call: OURS }).unwrap();
+        t.command(Command::HangUp { call: OURS, everyone: false }).unwrap();
         rung(&mut t, LOSES, HIGH);
         assert_eq!(t.phone.standing().len(), 0, "and still when all is over");
         t.forget();
@@ -315,13 +315,13 @@ fn a_call_that_vanished_leaves_its_session_with_the_one_it_was_a_part_of_and_wit
         })
         .unwrap();
         if over {
-            t.command(Command::HangUp { call: OURS }).unwrap();
+            t.command(Command::HangUp { call: OURS, everyone: false }).unwrap();
             t.pass(5 * SECOND);
-            t.command(Command::HangUp { call }).unwrap();
+            t.command(Command::HangUp { call, everyone: false }).unwrap();
             said(&mut t, LOSES, HIGH, canceled(CancelReason::AnsweredElsewhere));
         } else {
             offer(&mut t, LOSES, HIGH);
-            t.command(Command::HangUp { call: OURS }).unwrap();
+            t.command(Command::HangUp { call: OURS, everyone: false }).unwrap();
         }
         t.forget();
         t.pass(if over { 26 } else { 31 } * SECOND);

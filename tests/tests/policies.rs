@@ -50,7 +50,7 @@ fn an_intercom_contact_waits_like_anybody_while_there_is_a_call() {
     w.people[1].policy = RingPolicy::AutoAnswer;
     let second = w.ring("eve", "bob");
     assert_eq!(w.state_of("bob", second), Some(State::Waiting));
-    w.command(1, Command::HangUp { call: first }).unwrap();
+    w.command(1, Command::HangUp { call: first, everyone: false }).unwrap();
     w.pass(SECOND);
     assert_eq!(w.state_of("bob", second), Some(State::Incoming), "nobody is put through by surprise later");
 }

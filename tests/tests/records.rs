@@ -93,7 +93,7 @@ async fn a_damaged_a_newer_and_a_held_history_are_told_kept_and_stop_no_call() -
     two.ana.stop_daemon()?;
     anyhow::ensure!(fs::read(&base)? == newer, "a newer history was touched");
     // As this program left it.
-    python(&base, "db.execute('PRAGMA user_version = 4')")?;
+    python(&base, "db.execute('PRAGMA user_version = 5')")?;
 
     // Held by another program: told, and written when it lets go.
     let mut holder = hold(&base)?;

@@ -166,12 +166,12 @@ fn the_end_of_a_call_takes_every_path_down_once_the_newest_last() {
     t.reported(second, MediaReport::Up);
     t.they_begin();
     let third = t.epoch;
-    t.command(Command::HangUp { call: t.call }).unwrap();
+    t.command(Command::HangUp { call: t.call, everyone: false }).unwrap();
     let closed: Vec<Epoch> = t.closed().into_iter().map(|(_, epoch)| epoch).collect();
     assert_eq!(closed, [first, second, third]);
 
     let mut t = Talk::running();
-    t.command(Command::HangUp { call: t.call }).unwrap();
+    t.command(Command::HangUp { call: t.call, everyone: false }).unwrap();
     assert_eq!(t.closed(), [(t.now, t.epoch)]);
 }
 
@@ -287,7 +287,7 @@ fn however_the_breaks_fall_every_path_that_was_begun_is_closed_and_the_microphon
     assert_eq!(t.closed().iter().map(|(_, epoch)| *epoch).filter(|epoch| *epoch == second).count(), 1);
     t.reported(t.epoch, MediaReport::Up);
     t.pass(MINUTE);
-    t.command(Command::HangUp { call: t.call }).unwrap();
+    t.command(Command::HangUp { call: t.call, everyone: false }).unwrap();
     let prepared: BTreeSet<Epoch> = t.prepared.iter().copied().collect();
     let closed: Vec<Epoch> = t.closed().into_iter().map(|(_, epoch)| epoch).collect();
     assert_eq!(closed.iter().copied().collect::<BTreeSet<_>>(), prepared, "each is closed");
@@ -309,7 +309,7 @@ fn a_path_that_is_up_and_none_of_ours_is_closed() {
     });
     let last = t.ordered().pop();
     assert_eq!(last, Some((Epoch(1), MediaOrder::Close)), "a device that is none of this call's");
-    t.command(Command::HangUp { call: t.call }).unwrap();
+    t.command(Command::HangUp { call: t.call, everyone: false }).unwrap();
     t.forget();
     t.reported(t.epoch, MediaReport::Up);
     assert_eq!(t.media_ended, [t.call], "a call that is over");

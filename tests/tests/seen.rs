@@ -1,6 +1,6 @@
-//! Does a person see how a call between two real daemons is: its line, its numbers, and that nobody hears who is muted?
+//! Does a person see how a call between two real daemons is: its line, its numbers, who speaks, and that nobody hears who is muted?
 //!
-//! Lives here: Quality and Path on every object that shows them, `ahoyctl stats`, what history keeps, `SpeakingMuted`.
+//! Lives here: Quality and Path on every object that shows them, `ahoyctl stats`, what history keeps, `Speaking`, `SpeakingMuted`.
 //! Must not: judge how a line is measured, or let an address be shown.
 
 use std::io::{BufRead as _, BufReader};
@@ -122,6 +122,28 @@ async fn who_speaks_while_muted_is_told_and_nobody_else_is() -> Outcome {
     let row = ana.call(&call).await?;
     anyhow::ensure!(!flag(&row, "Muted") && !flag(&row, "SpeakingMuted"), "at once: {row:?}");
     drop(hum);
+    ben.ctl_says(&["hangup"])?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_speaks_is_shown_and_who_only_listens_is_not() -> Outcome {
+    let (_place, ana, ben) = two().await?;
+    dial(&ana, "Ben").await?;
+    let theirs = ben.until_state("incoming", SOON).await?;
+    ben.ctl_says(&["answer"])?;
+    let call = ana.until_state("active", SOON).await?;
+    let peer = async |desk: &Desk, call: &str| {
+        let bus = desk.bus().await?;
+        anyhow::Ok(proxy::PeerProxy::builder(&bus).path(format!("{call}/peer_1")).build().await?)
+    };
+    let (ben_there, ana_there) = (peer(&ana, &call).await?, peer(&ben, &theirs).await?);
+    anyhow::ensure!(!ben_there.speaking().await?, "nothing was said yet");
+    let hum = ben.hum(BEN)?;
+    ana.until_so(SOON, async || Ok(ben_there.speaking().await?)).await?;
+    anyhow::ensure!(!ana_there.speaking().await?, "she listens");
+    drop(hum);
+    ana.until_so(SOON, async || Ok(!ben_there.speaking().await?)).await?;
     ben.ctl_says(&["hangup"])?;
     Ok(())
 }

@@ -88,7 +88,7 @@ impl Phone {
         let tokens = Arc::new(vec![roster::Token { hash, bound: None, near: None }]);
         let (contacts, cards) = (self.contacts.as_slice().into(), Arc::new(self.cards.clone()));
         let roster = Roster::new(Arc::clone(&self.own), contacts, cards, tokens);
-        self.standing.send_replace(Standing { roster: Some(Arc::new(roster)), ca_file: None });
+        self.standing.send_replace(Standing { roster: Some(Arc::new(roster)), ..Standing::default() });
     }
 
     async fn order(&self, leg: LegId, order: SignalOrder) {
@@ -120,6 +120,7 @@ impl Phone {
                 | Report::Bound { .. }
                 | Report::Looped { .. }
                 | Report::Plate(..)
+                | Report::Room { .. }
                 | Report::CardTaken(..)
                 | Report::CardNotTaken(_)
                 | Report::Card(..)
@@ -296,6 +297,7 @@ async fn without_a_relay_the_ring_is_not_carried_and_the_links_say_why() {
             | Report::Bound { .. }
             | Report::Looped { .. }
             | Report::Plate(..)
+            | Report::Room { .. }
             | Report::CardTaken(..)
             | Report::CardNotTaken(_)
             | Report::Card(..)

@@ -105,7 +105,9 @@ async fn a_call_makes_no_player_crackle(server: &str, words: &[&str]) -> Outcome
     let mut player = Player::begin(&ana, words)?;
     pass(&mut clock, Duration::from_secs(1))?;
     player.judged = usize::try_from(fs::metadata(&player.heard)?.len())? / 2 * 2;
-    let mut found = Vec::new();
+    // A join of the two clocks and a parting break the tone twice each, and either may fall out: the call that breaks it least is
+    // compared with what another program does at most.
+    let (mut found, mut most, mut least) = (Vec::new(), 0, usize::MAX);
     for _ in 0..ROUNDS {
         let others = others(&ana, server)?;
         pass(&mut clock, Duration::from_secs(2))?;
@@ -119,7 +121,8 @@ async fn a_call_makes_no_player_crackle(server: &str, words: &[&str]) -> Outcome
         pass(&mut clock, Duration::from_millis(500))?;
         let with = player.breaks()?;
         found.push((without, with));
-        if with <= without {
+        (most, least) = (most.max(without), least.min(with));
+        if least <= most {
             return Ok(());
         }
     }

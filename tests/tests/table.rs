@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use ahoy_call::group::{Age, Entry, Head, Invited, News, Presence, Start, Statement};
 use ahoy_call::{
-    CallId, CallView, CancelReason, Command, DeclineReason, Description, Effect, Effects, EndReason, Epoch,
-    Event, Input, LegId, MediaFault, MediaReport, MemberView, Message, Moment, Opaque, Others, PhaseKind,
-    Phone, Refusal, RingPolicy, Scope, SdpKind,
+    CallId, CallView, Callee, CancelReason, Command, DeclineReason, Description, Effect, Effects, EndReason,
+    Epoch, Event, Input, LegId, MediaFault, MediaReport, MemberId, MemberView, Message, Moment, Opaque,
+    Others, PhaseKind, Phone, Refusal, RingPolicy, RoomReport, RoomWord, Scope, SdpKind,
 };
 use ahoy_tests::network::Chance;
 use ahoy_tests::op::{List, way_to};
@@ -22,57 +23,76 @@ use ahoy_tests::world::{World, device, digits, peer};
 /// Before the phases stands what an input ever changes. Of the member that it is about: `state`, what they have `said`, a
 /// `path` to one of their devices. Of the call as a whole: its `state`, our `own` side of it.
 const TABLE: &str = "
-                  | member     | call      | Nothing      Dialing      Alerting     Knocking     Parked       Arriving     Ringing      Waiting      Connecting   Talking      Held         Reconnecting Ended
-dial them         | path state | state     | Dialing      busy         busy         +            busy         Connecting   Talking      Talking      busy         busy         busy         busy         +
-dial another      | path       | own state | Dialing      busy         busy         +            busy         +            Waiting      +            +            Held         +            +            +
-dial, hold nothing|            |           | Dialing      busy         busy         +            busy         busy         busy         busy         busy         busy         busy         busy         +
-dial, both tell   | path       | own state | Dialing      busy         busy         +            busy         +            Waiting      +            +            Held         +            +            +
-answer            | path state | state     | no-call      state        state        no-call      no-call      no-call      Talking      Talking      .            .            .            .            handled
-decline           | path state | state     | no-call      state        state        no-call      no-call      no-call      Ended        Ended        handled      handled      handled      handled      .
-silence           |            | own       | no-call      state        state        no-call      no-call      no-call      +            +            state        state        state        state        state
-hold              | path       | own state | no-call      state        state        no-call      no-call      no-call      state        state        +            Held         .            +            state
-resume            | path       | own state | no-call      state        state        no-call      no-call      no-call      state        state        .            .            Talking      .            state
-swap              | path       | own state | no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      Talking      no-call      no-call
-block them        | path state | state     | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-block another     |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .
-hang up           | path state | state     | no-call      Ended        Ended        no-call      no-call      no-call      Ended        Ended        Ended        Ended        Ended        Ended        .
-hang up all       | path state | state     | .            Ended        Ended        .            Arriving     .            Ended        Ended        Ended        Ended        Ended        Ended        .
-mute              | path       | own       | no-call      +            +            no-call      no-call      no-call      +            +            +            +            +            +            state
-send digits       | path       |           | no-call      state        state        no-call      no-call      no-call      state        state        state        +            state        state        state
-mute all          | path       | own       | +            +            +            +            +            +            +            +            +            +            +            +            +
-time passes       | path state | state     | .            Ended        Ended        gone         +            Ringing      Ended        Ended        Ended        .            .            +            +
-rings again       |            |           | Knocking     .            .            .            .            .            .            .            .            .            .            .            .
-another rings     |            |           | Knocking     +            +            +            +            +            +            +            +            +            +            +            +
-note of it        | path       |           | Ended        .            .            Ended        .            .            .            .            .            .            .            .            .
-ready             | path       |           | .            +            .            .            .            .            .            .            .            .            .            .            .
-offer             |            |           | .            .            .            Arriving     .            .            .            .            .            .            .            .            .
-their next path   | path       |           | .            +            +            +            +            +            +            +            +            +            +            +            .
-answer to ours    | path       |           | .            .            .            +            +            +            +            .            +            +            +            +            .
-candidates        | path       |           | .            +            +            +            +            +            +            +            +            +            +            +            .
-rings there       | state      | state     | .            Alerting     .            .            .            .            .            .            .            .            .            .            .
-accept            | path state | state     | .            Connecting   Talking      .            .            .            .            .            .            .            .            .            .
-declined          | path state | state     | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
-declined for all  | path state | state     | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
-busy              | path state | state     | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .
-cancel            | path state | state     | .            .            .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-no answer         | path state | state     | .            .            .            Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-elsewhere         | path state | state     | .            .            .            Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-end               | path state | state     | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-end, failed       | path state | state     | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-flags             | path said  |           | .            +            +            +            +            +            +            +            +            +            +            +            .
-carried           |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .
-undeliverable     | path       | state     | .            Ended        Ended        gone         gone         Ended        .            .            .            .            .            .            .
-bye               | path state | state     | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-described         |            |           | .            .            +            +            +            +            +            +            +            +            +            +            .
-gathered          |            |           | .            .            +            +            +            +            +            +            +            +            +            +            .
-path up           | path state | state     | +            +            .            +            +            Ringing      .            .            Talking      +            +            Talking      +
-path lost         | path state | state     | .            .            +            +            +            +            +            +            +            Reconnecting Reconnecting +            .
-path stuck        | path       |           | .            .            .            +            +            +            .            .            +            .            .            +            .
-path failed       | path state | state     | .            .            Ended        +            +            Ended        Ended        Ended        Ended        Reconnecting Reconnecting +            .
-media gone        | path state | state     | .            Ended        Ended        +            +            Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
-no microphone     |            | own       | .            +            +            +            +            +            +            +            +            +            +            +            .
-network changed   | path       |           | .            .            +            +            +            +            +            +            +            +            +            +            .
-stopping          | path state | state     | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
+                  | member     | call      | Nothing      Dialing      Alerting     Knocking     Parked       Arriving     Ringing      Waiting      Connecting   Talking      Held         Reconnecting Outside      Ended
+dial them         | path state | state     | Dialing      busy         busy         +            busy         Connecting   Talking      Talking      busy         busy         busy         busy         +            +
+dial another      | path       | own state | Dialing      busy         busy         +            busy         +            Waiting      +            +            Held         +            +            +            +
+dial, hold nothing|            |           | Dialing      busy         busy         +            busy         busy         busy         busy         busy         busy         busy         busy         +            +
+dial, both tell   | path       | own state | Dialing      busy         busy         +            busy         +            Waiting      +            +            Held         +            +            +            +
+start with them   | path       | own state | Dialing      busy         busy         +            busy         +            Waiting      +            +            Held         +            +            +            +
+start with others | path       | own state | Dialing      busy         busy         +            busy         +            Waiting      +            +            Held         +            +            +            +
+invite another    |            |           | no-call      state        state        no-call      no-call      no-call      state        state        +            +            +            +            state        state
+merge             |            |           | no-call      state        state        no-call      no-call      no-call      state        state        no-call      no-call      no-call      no-call      state        state
+join              | state      | state     | no-call      state        state        no-call      no-call      no-call      state        state        state        state        state        state        Connecting   state
+remove            |            |           | no-call      state        state        no-call      no-call      no-call      state        state        state        state        state        state        state        state
+answer            | path state | state     | no-call      state        state        no-call      no-call      no-call      Talking      Talking      .            .            .            .            Connecting   handled
+decline           | path state | state     | no-call      state        state        no-call      no-call      no-call      Ended        Ended        handled      handled      handled      handled      handled      .
+silence           |            | own       | no-call      state        state        no-call      no-call      no-call      +            +            state        state        state        state        state        state
+hold              | path       | own state | no-call      state        state        no-call      no-call      no-call      state        state        +            Held         .            +            state        state
+resume            | path       | own state | no-call      state        state        no-call      no-call      no-call      state        state        .            .            Talking      .            state        state
+swap              | path       | own state | no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      no-call      Talking      no-call      no-call      no-call
+block them        | path state | state     | +            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        +            +
+block another     |            |           | +            +            +            +            +            +            +            +            +            +            +            +            +            +
+unblock them      |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .            .
+end for all       | path state | state     | no-call      Ended        Ended        no-call      no-call      no-call      Ended        Ended        Ended        Ended        Ended        Ended        not-host     .
+hang up           | path state | state     | no-call      Ended        Ended        no-call      no-call      no-call      Ended        Ended        Ended        Ended        Ended        Ended        .            .
+hang up all       | path state | state     | .            Ended        Ended        .            Arriving     .            Ended        Ended        Ended        Ended        Ended        Ended        .            .
+mute              | path       | own       | no-call      +            +            no-call      no-call      no-call      +            +            +            +            +            +            state        state
+send digits       | path       |           | no-call      state        state        no-call      no-call      no-call      state        state        state        +            state        state        state        state
+mute all          | path       | own       | +            +            +            +            +            +            +            +            +            +            +            +            +            +
+time passes       | path state | state     | .            Ended        Ended        gone         +            Ringing      Ended        Ended        Ended        .            .            +            Ended        +
+rings again       |            |           | Knocking     .            .            .            .            .            .            .            .            .            .            .            .            .
+another rings     |            |           | Knocking     +            +            +            +            +            +            +            +            +            +            +            +            +
+meets us          |            |           | +            .            .            .            .            .            .            .            .            .            .            .            +            +
+note of it        | path       |           | Ended        .            .            Ended        .            .            .            .            .            .            .            .            .            .
+ready             | path       |           | .            +            .            .            .            .            .            .            .            .            .            .            .            .
+offer             |            |           | .            .            .            Arriving     .            .            .            .            .            .            .            .            .            .
+offer of a group  | state      |           | .            .            .            Arriving     .            .            .            .            .            .            .            .            Ended        .
+log of a group    | state      |           | .            .            .            .            .            .            .            .            +            +            +            +            Ended        .
+their next path   | path       |           | .            +            +            +            +            +            +            +            +            +            +            +            .            .
+answer to ours    | path       |           | .            .            .            +            +            +            +            .            +            +            +            +            .            .
+candidates        | path       |           | .            +            +            +            +            +            +            +            +            +            +            +            +            .
+rings there       | state      | state     | .            Alerting     .            .            .            .            .            .            .            .            .            .            .            .
+accept            | path state | state     | .            Connecting   Talking      .            .            .            .            .            .            .            .            .            .            .
+declined          | path state | state     | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .            .
+declined for all  | path state | state     | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .            .
+busy              | path state | state     | .            Ended        Ended        .            .            .            .            .            .            .            .            .            .            .
+cancel            | path state | state     | .            .            .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .            .
+no answer         | path state | state     | .            .            .            Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        .            .
+elsewhere         | path state | state     | .            .            .            Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        .            .
+end               | path state | state     | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .            .
+end, failed       | path state | state     | .            Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .            .
+flags             | path said  |           | .            +            +            +            +            +            +            +            +            +            +            +            +            .
+carried           |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .            .
+undeliverable     | path       | state     | .            Ended        Ended        gone         gone         Ended        .            .            .            .            .            .            .            .
+bye               | path state | state     | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .            .
+described         |            |           | .            .            +            +            +            +            +            +            +            +            +            +            .            .
+gathered          |            |           | .            .            +            +            +            +            +            +            +            +            +            +            .            .
+path up           | path state | state     | +            +            .            +            +            Ringing      .            .            Talking      +            +            Talking      +            +
+path lost         | path state | state     | .            .            +            +            +            +            +            +            +            Reconnecting Reconnecting +            .            .
+path stuck        | path       |           | .            .            .            +            +            +            .            .            +            .            .            +            .            .
+path failed       | path state | state     | .            .            Ended        +            +            Ended        Ended        Ended        Ended        Reconnecting Reconnecting +            .            .
+media gone        | path state | state     | .            Ended        Ended        +            +            Ended        Ended        Ended        Ended        Ended        Ended        Ended        .            .
+no microphone     |            | own       | .            +            +            +            +            +            +            +            +            +            +            +            +            .
+word of a room    |            |           | .            .            .            .            .            .            .            .            .            .            .            .            +            .
+pass of a room    |            |           | .            .            .            +            +            +            +            +            .            .            .            .            .            .
+passes            |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .            .
+no room           |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .            .
+key of a room     |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .            .
+heard by a room   |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .            .
+room over         |            |           | .            .            .            .            .            .            .            .            .            .            .            .            .            .
+rooms can be had  |            |           | +            +            +            +            +            +            +            +            +            +            +            +            +            +
+network changed   | path       |           | .            .            +            +            +            +            +            +            +            +            +            +            .            .
+stopping          | path state | state     | .            Ended        Ended        gone         Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        Ended        .
 ";
 
 /// One of so many seeds leads to each phase.
@@ -101,7 +121,7 @@ type Row = (&'static str, fn(&Scene) -> Given);
 
 fn scene(phase: PhaseKind) -> Scene {
     for seed in 1..=LEADS {
-        let list = List { seed, ops: way_to(phase, &mut Chance::new(seed)), honest: false };
+        let list = List { seed, ops: way_to(phase, &mut Chance::new(seed)), honest: false, groups: false };
         let mut world = World::new(seed, &["ada", "bob", "eve", "dan"]);
         world.network.jitter = Duration::from_millis(1);
         for op in &list.ops {
@@ -136,6 +156,29 @@ fn dial_as(whom: usize, hold_others: bool, both_tell: bool) -> Given {
     Given::Command(Command::Dial { call, peer, devices, lifetime, note: None, hold_others, both_tell })
 }
 
+fn callee(whom: usize) -> Callee {
+    Callee { peer: peer(whom), devices: vec![device(whom)] }
+}
+
+fn start(whom: &[usize]) -> Given {
+    let targets = whom.iter().map(|whom| callee(*whom)).collect();
+    let (call, group, lifetime) = (CallId::from_bytes([0x58; 16]), None, Duration::from_secs(30));
+    Given::Command(Command::StartGroup { call, group, targets, lifetime, note: None, hold_others: true })
+}
+
+/// They began it as a group, and called us and another.
+fn news(s: &Scene) -> News {
+    let (leg, peer_of) = (s.leg, peer(them(s)));
+    let start = Start { call: s.wire, leg, peer: peer_of, group: None };
+    let invited = [0, 3].map(|whom| Invited { peer: peer(whom), devices: 1, at: Age(0) }).to_vec();
+    let (presence, removed, gone) = (Presence::Joined { at: Age(0) }, Vec::new(), Vec::new());
+    let statement = Statement { number: 1, presence, invited, removed, gone, ended: None, rooms: false };
+    let seal = Opaque(b"seal".to_vec());
+    let entry = Entry { author: leg, peer: peer_of, statement, seal, print: 7 };
+    let head = Head { author: leg, number: 1, print: 7, contradicted: false };
+    News { start, age: Age(0), heads: vec![head], entries: vec![entry], told: Vec::new() }
+}
+
 /// The contact that the scene's call is with.
 fn them(s: &Scene) -> usize {
     if s.leg == device(2) { 2 } else { 1 }
@@ -151,6 +194,10 @@ fn declined(s: &Scene, reason: DeclineReason, scope: Scope) -> Given {
 
 fn reported(s: &Scene, report: MediaReport) -> Given {
     Given::Event(Event::Media { call: s.wire, leg: s.leg, epoch: s.epoch, report })
+}
+
+fn room(s: &Scene, report: RoomReport) -> Given {
+    Given::Event(Event::Room { call: s.wire, report })
 }
 
 fn rung(call: CallId, from: usize) -> Given {
@@ -184,6 +231,15 @@ const ROWS: &[Row] = &[
     ("dial another", |_| dial(3, true)),
     ("dial, hold nothing", |_| dial(3, false)),
     ("dial, both tell", |_| dial_as(3, true, true)),
+    ("start with them", |s| start(&[them(s), 3])),
+    ("start with others", |_| start(&[3, 2])),
+    ("invite another", |s| {
+        let (whom, lifetime) = (callee(3), Duration::from_secs(30));
+        Given::Command(Command::Invite { call: s.call, whom, lifetime })
+    }),
+    ("merge", |s| Given::Command(Command::Merge { call: s.call, other: CallId::from_bytes([0x57; 16]) })),
+    ("join", |s| Given::Command(Command::Join { call: s.call })),
+    ("remove", |s| Given::Command(Command::Remove { call: s.call, member: MemberId::FIRST })),
     ("answer", |s| Given::Command(Command::Answer { call: s.call, others: Others::Hold })),
     ("decline", |s| {
         let (reason, scope) = (DeclineReason::Declined, Scope::ThisDevice);
@@ -195,7 +251,9 @@ const ROWS: &[Row] = &[
     ("swap", |_| Given::Command(Command::Swap)),
     ("block them", |s| Given::Command(Command::Block { peer: peer(them(s)) })),
     ("block another", |_| Given::Command(Command::Block { peer: peer(3) })),
-    ("hang up", |s| Given::Command(Command::HangUp { call: s.call })),
+    ("unblock them", |s| Given::Command(Command::Unblock { peer: peer(them(s)) })),
+    ("end for all", |s| Given::Command(Command::HangUp { call: s.call, everyone: true })),
+    ("hang up", |s| Given::Command(Command::HangUp { call: s.call, everyone: false })),
     ("hang up all", |_| Given::Command(Command::HangUpAll)),
     ("mute", |s| Given::Command(Command::SetMuted { call: s.call, muted: true })),
     ("send digits", |s| Given::Command(Command::SendTones { call: s.call, digits: digits() })),
@@ -203,11 +261,17 @@ const ROWS: &[Row] = &[
     ("time passes", |_| Given::Tick),
     ("rings again", |s| rung(s.wire, them(s))),
     ("another rings", |_| rung(CallId::from_bytes([0x56; 16]), 3)),
+    ("meets us", |s| Given::Event(Event::Met { call: s.wire, leg: s.leg, peer: peer(them(s)) })),
     ("note of it", |s| {
         Given::Event(Event::MissedNote { call: s.wire, peer: peer(them(s)), at_unix_us: 1, why: None })
     }),
     ("ready", |s| said(s, Message::Ready { offers: false })),
     ("offer", |s| said(s, Message::Offer { remaining: Duration::from_secs(30), text: None })),
+    ("offer of a group", |s| {
+        let (remaining, news) = (Duration::from_secs(30), Box::new(news(s)));
+        said(s, Message::Invite { remaining, text: None, instead_of: None, news })
+    }),
+    ("log of a group", |s| said(s, Message::Log(Box::new(news(s))))),
     ("their next path", |s| {
         said(s, Message::Description { epoch: their_next(s), description: description(SdpKind::Offer) })
     }),
@@ -239,6 +303,14 @@ const ROWS: &[Row] = &[
     ("path failed", |s| reported(s, MediaReport::Failed(MediaFault::Media))),
     ("media gone", |s| Given::Event(Event::MediaGone { call: s.wire })),
     ("no microphone", |s| reported(s, MediaReport::Voice(false))),
+    ("word of a room", |s| said(s, Message::Room(RoomWord::Hears { serial: 9, heard: true }))),
+    ("pass of a room", |s| said(s, Message::Room(RoomWord::Pass(Opaque(b"pass".to_vec()))))),
+    ("passes", |s| room(s, RoomReport::Passes(list()))),
+    ("no room", |s| room(s, RoomReport::NoRoom)),
+    ("key of a room", |s| room(s, RoomReport::Key(Opaque(b"key".to_vec())))),
+    ("heard by a room", |s| room(s, RoomReport::Heard { leg: s.leg, heard: true })),
+    ("room over", |s| room(s, RoomReport::Over)),
+    ("rooms can be had", |_| Given::Event(Event::Rooms(true))),
     ("network changed", |_| Given::Event(Event::NetworkChanged)),
     ("stopping", |_| Given::Event(Event::Stopping)),
 ];
@@ -296,6 +368,8 @@ fn word(refusal: Refusal) -> &'static str {
         Refusal::NoDevice => "no-device",
         Refusal::OutOfRange => "range",
         Refusal::TooSoon => "soon",
+        Refusal::NotHost => "not-host",
+        Refusal::RoomFull => "full",
     }
 }
 

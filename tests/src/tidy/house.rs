@@ -46,10 +46,11 @@ const VERBS_GIVEN_UP: [(&str, &[&str]); 2] = [
 ];
 
 /// The engine and its hands; every other file of its room is a component, which does not know it.
-const HANDS: [&str; 12] = [
+const HANDS: [&str; 14] = [
     "accounts.rs",
     "cards.rs",
     "found.rs",
+    "group_news.rs",
     "mod.rs",
     "kept.rs",
     "near.rs",
@@ -58,6 +59,7 @@ const HANDS: [&str; 12] = [
     "refresh.rs",
     "reports.rs",
     "rings.rs",
+    "rooms.rs",
     "test_call.rs",
 ];
 

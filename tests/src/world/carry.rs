@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ahoy_call::{CallId, Epoch, Event, LegId, MediaReport, Message, Moment};
 
+use super::room_news::RoomNews;
 use super::{World, device, peer};
 
 /// Waits between repeats of what was not acknowledged; the last one goes on.
@@ -18,7 +19,7 @@ pub(super) const NOTE_FOR: Duration = Duration::from_secs(3_600);
 /// How often a note is tried.
 const NOTE_EVERY: Duration = Duration::from_secs(60);
 /// How long a cut path takes to be noticed.
-const NOTICE: Duration = Duration::from_millis(1_800);
+pub(super) const NOTICE: Duration = Duration::from_millis(1_800);
 /// How often checks are tried on a path that does not open.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 
@@ -31,6 +32,10 @@ pub(super) enum Happening {
     Arrive { from: usize, to: usize, parcel: Parcel },
     /// The media port reports.
     Report { to: usize, key: (CallId, LegId, Epoch), report: MediaReport },
+    /// Something happens at the port of rooms.
+    Room { to: usize, call: CallId, news: RoomNews },
+    /// Who can hear whom in the room of a call has changed.
+    Look { call: CallId },
     /// A cut is noticed, if it still is one.
     Notice { to: usize, key: (CallId, LegId, Epoch) },
 }
@@ -44,18 +49,28 @@ pub(super) struct Parcel {
 
 #[derive(Clone, Debug)]
 pub(super) enum What {
-    Ring { lifetime: Duration },
+    Ring {
+        lifetime: Duration,
+    },
+    /// A member of a group opens a session.
+    Meet,
     Say(Message),
     Bye,
-    Note { sent: Moment },
+    Note {
+        sent: Moment,
+    },
 }
 
 impl Happening {
     /// Whose device it needs.
-    fn whose(&self) -> usize {
+    fn whose(&self) -> Option<usize> {
         match self {
-            Self::Attempt { from, .. } => *from,
-            Self::Arrive { to, .. } | Self::Report { to, .. } | Self::Notice { to, .. } => *to,
+            Self::Attempt { from, .. } => Some(*from),
+            Self::Look { .. } => None,
+            Self::Arrive { to, .. }
+            | Self::Report { to, .. }
+            | Self::Notice { to, .. }
+            | Self::Room { to, .. } => Some(*to),
         }
     }
 }
@@ -87,10 +102,9 @@ impl World {
             {
                 self.tick_if_due(who);
             } else if let Some((_, happening)) = self.queue.pop_first() {
-                if self.people[happening.whose()].asleep {
-                    self.kept.push((happening.whose(), happening));
-                } else {
-                    self.happen(happening);
+                match happening.whose().filter(|whose| self.people[*whose].asleep) {
+                    Some(whose) => self.kept.push((whose, happening)),
+                    None => self.happen(happening),
                 }
             }
         }
@@ -103,6 +117,7 @@ impl World {
             return;
         }
         self.people[who].asleep = asleep;
+        self.look_at_stays(who);
         if asleep {
             for other in 0..self.people.len() {
                 self.look_at_paths(other, who);
@@ -133,6 +148,26 @@ impl World {
         }
     }
 
+    /// No word travels between two devices any more, or it does again.
+    pub fn separate(&mut self, a: usize, b: usize, apart: bool) {
+        let pair = (a.min(b), a.max(b));
+        if apart {
+            self.network.apart.insert(pair);
+        } else {
+            self.network.apart.remove(&pair);
+        }
+    }
+
+    /// Whether sound of that device is played on this one.
+    pub fn hears(&self, who: usize, whom: usize) -> bool {
+        let person = &self.people[who];
+        let mut paths = person.media.paths.iter();
+        paths.any(|(key, path)| {
+            let held = person.media.held.contains(&(key.0, key.1));
+            key.1 == device(whom) && path.open && path.up && !held
+        }) || self.hears_by_room(who, whom)
+    }
+
     fn look_at_paths(&mut self, to: usize, from: usize) {
         let keys = self.people[to].media.paths.keys().filter(|key| key.1 == device(from));
         for key in keys.copied().collect::<Vec<_>>() {
@@ -159,6 +194,8 @@ impl World {
             Happening::Arrive { from, to, parcel } => self.arrive(from, to, parcel),
             Happening::Report { to, key, report } => self.report(to, key, report),
             Happening::Notice { to, key } => self.notice(to, key),
+            Happening::Room { to, call, news } => self.room_happens(to, call, news),
+            Happening::Look { call } => self.look_at_room(call),
         }
     }
 
@@ -199,7 +236,7 @@ impl World {
         }
     }
 
-    fn media_event(&mut self, to: usize, key: (CallId, LegId, Epoch), report: MediaReport) {
+    pub(super) fn media_event(&mut self, to: usize, key: (CallId, LegId, Epoch), report: MediaReport) {
         let (call, leg, epoch) = key;
         self.event(to, Event::Media { call, leg, epoch, report });
     }
@@ -208,7 +245,7 @@ impl World {
         if self.people[to].taken.contains(&parcel.number) || self.now > until {
             return;
         }
-        let of_session = matches!(parcel.what, What::Ring { .. } | What::Say(_));
+        let of_session = matches!(parcel.what, What::Ring { .. } | What::Meet | What::Say(_));
         if of_session && !self.people[from].sessions.contains_key(&(parcel.call, device(to))) {
             return;
         }
@@ -233,7 +270,7 @@ impl World {
         }
         let wait = match parcel.what {
             What::Note { .. } => NOTE_EVERY,
-            What::Ring { .. } | What::Say(_) | What::Bye => {
+            What::Ring { .. } | What::Meet | What::Say(_) | What::Bye => {
                 Duration::from_millis(REPEATS[tries.min(REPEATS.len() - 1)])
             }
         };
@@ -251,10 +288,26 @@ impl World {
             What::Ring { lifetime } => {
                 // A ring is given twice when it comes twice: the rules must not mind.
                 person.sessions.insert((call, leg), from);
+                if person.calling.get(&(call, leg)) == Some(&false) {
+                    person.calling.remove(&(call, leg));
+                }
                 let (preconnect, policy) = (self.preconnect, person.policy);
+                if preconnect {
+                    self.rooms.early.insert((call, to));
+                }
                 // Every other caller is an older program.
                 let callee_offers = call.bytes().iter().fold(0, |all, byte| all ^ byte) & 1 == 0;
                 self.event(to, Event::Rung { call, leg, peer, lifetime, preconnect, callee_offers, policy });
+            }
+            // Of two that cross a ring stands, else the one of the higher device.
+            What::Meet
+                if person.calling.get(&(call, leg)).is_some_and(|rings| *rings || device(to) > leg) => {}
+            What::Meet => {
+                if first {
+                    person.sessions.insert((call, leg), from);
+                    person.calling.remove(&(call, leg));
+                    self.event(to, Event::Met { call, leg, peer });
+                }
             }
             What::Say(message) => {
                 person.calling.remove(&(call, leg));
@@ -279,12 +332,29 @@ impl World {
         }
     }
 
+    /// A message 1 is repeated no more.
+    pub(super) fn stop_calling(&mut self, who: usize, whom: usize, call: CallId) {
+        self.queue.retain(|_, happening| match happening {
+            Happening::Attempt { from, to, parcel, .. } => {
+                let of_it = *from == who && *to == whom && parcel.call == call;
+                !(of_it && matches!(parcel.what, What::Ring { .. } | What::Meet))
+            }
+            Happening::Arrive { .. }
+            | Happening::Report { .. }
+            | Happening::Notice { .. }
+            | Happening::Room { .. }
+            | Happening::Look { .. } => true,
+        });
+    }
+
     /// What is under way of a device that was killed is gone, but what others have under way to it.
     pub(super) fn forget_happenings(&mut self, who: usize) {
         self.queue.retain(|_, happening| match happening {
-            Happening::Report { to, .. } | Happening::Notice { to, .. } => *to != who,
+            Happening::Report { to, .. } | Happening::Notice { to, .. } | Happening::Room { to, .. } => {
+                *to != who
+            }
             Happening::Attempt { from, .. } => *from != who,
-            Happening::Arrive { .. } => true,
+            Happening::Arrive { .. } | Happening::Look { .. } => true,
         });
     }
 }

@@ -3,9 +3,10 @@
 //! Lives here: the invariants.
 //! Must not: know how a phone decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use ahoy_call::{CallKind, CallView, Fact, MemberState, PhaseKind, State};
+use ahoy_call::{CallId, CallKind, CallView, Fact, MemberState, Moment, PeerId, PhaseKind, State};
 
 use super::{Device, World, peer};
 
@@ -15,6 +16,7 @@ impl World {
     /// # Panics
     /// If something does not.
     pub fn check(&self) {
+        self.check_guests();
         for person in &self.people {
             let (name, views) = (&person.name, person.phone.views());
             let ears = views.iter().filter(|view| is_conversation(view.state) && !view.local_hold).count();
@@ -32,7 +34,14 @@ impl World {
             assert_eq!(person.published.len(), views.len(), "{name}: nothing else is shown");
             person.check_sound(&views);
             let mut ended = BTreeSet::new();
-            for record in person.records.iter().filter(|record| record.fact == Fact::Ended) {
+            for record in &person.records {
+                // A group that one enters again goes on in its row.
+                if record.fact == Fact::Rejoined {
+                    assert!(ended.remove(&record.view.id), "{name}: who comes again had gone");
+                }
+                if record.fact != Fact::Ended {
+                    continue;
+                }
                 assert!(ended.insert(record.view.id), "{name}: a call ends once");
                 assert!(record.view.outcome.is_some() && record.view.reason.is_some());
                 assert!(record.view.deadline.is_none(), "{name}: nothing is due of what is filed");
@@ -45,20 +54,30 @@ impl World {
     /// # Panics
     /// If something does not.
     pub fn check_quiet(&self, honest: bool) {
+        if honest {
+            self.check_rooms();
+        }
         for person in &self.people {
             let (name, views) = (&person.name, person.phone.views());
             for view in &views {
+                let outside = view.kind == CallKind::Group && view.state == State::Disconnected;
                 assert!(
-                    matches!(view.state, State::Active | State::Held),
-                    "{name}: only a conversation lasts"
+                    outside || matches!(view.state, State::Active | State::Held),
+                    "{name}: only a conversation lasts, and it is {:?}",
+                    view.state
                 );
-                if honest {
+                if honest && !outside {
                     self.check_agreement(person, view);
+                    if view.kind == CallKind::Group && self.blocks == 0 {
+                        check_all_heard(name, view);
+                        self.check_same_group(person, view);
+                    }
                 }
             }
             let begun: BTreeSet<_> = person.records.iter().map(|record| record.view.id).collect();
-            let ended = person.records.iter().filter(|record| record.fact == Fact::Ended).count();
-            assert_eq!(begun.len(), ended + views.len(), "{name}: every call has one row that ends");
+            let ended: BTreeSet<_> = begun.iter().filter(|call| person.has_ended(**call)).copied().collect();
+            let open = views.iter().filter(|view| view.state != State::Disconnected).count();
+            assert_eq!(begun.len(), ended.len() + open, "{name}: every call has one row that ends");
             assert_eq!(person.phone.standing().len(), views.len(), "{name}: nothing is hidden for ever");
             let sessions = person.sessions.len();
             assert!(!views.is_empty() || sessions == 0, "{name}: {sessions} sessions without a call");
@@ -69,11 +88,13 @@ impl World {
     fn check_agreement(&self, here: &Device, view: &CallView) {
         let (name, wire) = (&here.name, here.phone.on_wire(view.id));
         for member in view.members.iter().filter(|member| member.state == MemberState::Joined) {
-            let there =
-                self.people.iter().filter(|there| peer(there.owner) == member.peer).find_map(|there| {
-                    let mut views = there.phone.views().into_iter();
-                    views.find(|other| there.phone.on_wire(other.id) == wire)
-                });
+            // Of several devices of theirs one is in it.
+            let devices = self.people.iter().filter(|there| peer(there.owner) == member.peer);
+            let there = devices.flat_map(|there| {
+                let views = there.phone.views().into_iter();
+                views.filter(|other| there.phone.on_wire(other.id) == wire).collect::<Vec<_>>()
+            });
+            let there = there.max_by_key(|view| is_conversation(view.state));
             let there = there.unwrap_or_else(|| panic!("{name}: the other end of {wire:?} is gone"));
             assert!(is_conversation(there.state), "{name}: the other end is {:?}", there.state);
             assert_eq!(member.held, there.local_hold, "{name}: hold is told");
@@ -83,7 +104,77 @@ impl World {
     }
 }
 
+/// Everybody who takes part is heard, whichever way.
+fn check_all_heard(name: &str, view: &CallView) {
+    let heard = |member: &&ahoy_call::MemberView| member.state != MemberState::Connecting;
+    let all = view.members.iter().all(|member| heard(&member));
+    assert!(all, "{name} does not hear all: {:?}", view.members);
+}
+
+impl World {
+    /// All who are in a group see the same people in it, and the same of those who are not.
+    fn check_same_group(&self, here: &Device, view: &CallView) {
+        let wire = here.phone.on_wire(view.id);
+        let ours = standings(view);
+        for there in &self.people {
+            let mut views = there.phone.views().into_iter();
+            let theirs =
+                views.find(|other| there.phone.on_wire(other.id) == wire && is_conversation(other.state));
+            let Some(theirs) = theirs.filter(|_| there.owner != here.owner) else { continue };
+            let both = |(who, _): &(&PeerId, &(Standing, Option<Moment>))| {
+                **who != peer(here.owner) && **who != peer(there.owner)
+            };
+            let theirs = standings(&theirs);
+            let (one, other) = (ours.iter().filter(both), theirs.iter().filter(both));
+            let seen = |all: Vec<(&PeerId, &(Standing, Option<Moment>))>| {
+                all.into_iter().map(|(who, (standing, _))| (*who, *standing)).collect::<Vec<_>>()
+            };
+            let (one, other): (Vec<_>, Vec<_>) = (one.collect(), other.collect());
+            for ((who, (_, ours)), (_, (_, theirs))) in one.iter().zip(&other) {
+                let (Some(ours), Some(theirs)) = (ours, theirs) else { continue };
+                let apart = ours.since(*theirs).max(theirs.since(*ours));
+                assert!(
+                    apart < SAME_TIME,
+                    "{} and {}: {who:?} joined {ours:?}, {theirs:?}",
+                    here.name,
+                    there.name
+                );
+            }
+            assert_eq!(seen(one), seen(other), "{} and {} see the same of {wire:?}", here.name, there.name);
+        }
+    }
+}
+
+/// How far clocks of two that reckon the age of a call may be apart: a message's way, with its repeats.
+const SAME_TIME: Duration = Duration::from_secs(60);
+
+/// How far somebody has come, where all must agree: whether sound flows, or it rings, is a matter of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Called,
+    In,
+    No,
+    Out,
+}
+
+fn standings(view: &CallView) -> BTreeMap<PeerId, (Standing, Option<Moment>)> {
+    let standing = |state| match state {
+        MemberState::Invited | MemberState::Ringing => Standing::Called,
+        MemberState::Connecting | MemberState::Joined => Standing::In,
+        MemberState::Declined => Standing::No,
+        MemberState::Left => Standing::Out,
+    };
+    view.members.iter().map(|member| (member.peer, (standing(member.state), member.joined))).collect()
+}
+
 impl Device {
+    /// Whether the row of this call is closed.
+    fn has_ended(&self, call: CallId) -> bool {
+        let of = self.records.iter().filter(|record| record.view.id == call);
+        let last = of.rev().find(|record| matches!(record.fact, Fact::Ended | Fact::Rejoined));
+        last.is_some_and(|record| record.fact == Fact::Ended)
+    }
+
     fn ringing_calls(&self) -> usize {
         let rings = |phase| matches!(phase, PhaseKind::Ringing | PhaseKind::Waiting);
         self.phone.standing().iter().filter(|(_, phase)| rings(*phase)).count()
@@ -100,7 +191,8 @@ impl Device {
             let of = wants.is_some_and(|view| self.phone.on_wire(view.id) == *call);
             assert!(of, "{name}: sound without a conversation");
         }
-        if let Some(view) = wants.filter(|view| view.state == State::Active) {
+        let heard = |view: &&CallView| view.members.iter().any(|member| member.state == MemberState::Joined);
+        if let Some(view) = wants.filter(|view| view.state == State::Active).filter(heard) {
             let wire = self.phone.on_wire(view.id);
             let open = self.media.paths.iter().any(|(key, path)| key.0 == wire && path.open);
             assert!(open, "{name}: a conversation has a microphone");
@@ -131,7 +223,12 @@ fn check_view(name: &str, view: &CallView) {
     assert!(!view.can.hold || is_conversation(view.state), "{name}: a conversation can be held");
     assert!(view.state != State::Held || view.local_hold, "{name}: held is what we hold");
     assert!(view.state != State::Active || !view.local_hold, "{name}: what we hold is held");
-    assert_eq!(is_conversation(view.state), view.answered.is_some() && !over, "{name}: answered is answered");
+    let again = view.kind == CallKind::Group && rings;
+    assert_eq!(
+        is_conversation(view.state),
+        view.answered.is_some() && !over && !again,
+        "{name}: answered is answered"
+    );
     check_members(name, view);
 }
 
@@ -142,7 +239,15 @@ fn check_members(name: &str, view: &CallView) {
     assert_eq!(members[0].peer, view.peer, "{name}: the first is whom it began with");
     assert!(view.kind == CallKind::Group || members.len() == 1, "{name}: a direct call is between two");
     let any = |state| members.iter().any(|member| member.state == state);
+    let group = view.kind == CallKind::Group;
+    // Nobody need be left in a group that one is in, and who is in one that one is not in is seen.
+    let nobody = group && !any(MemberState::Connecting) && !any(MemberState::Joined);
     let furthest = match view.state {
+        State::Active | State::Held if nobody => true,
+        State::Disconnected if group => !any(MemberState::Connecting),
+        State::Incoming | State::Waiting if group => any(MemberState::Connecting),
+        State::Alerting if group => any(MemberState::Ringing) || any(MemberState::Invited),
+        State::Dialing if group => !any(MemberState::Ringing),
         State::Dialing => any(MemberState::Invited) && !any(MemberState::Ringing),
         State::Alerting => any(MemberState::Ringing),
         State::Incoming | State::Waiting => members.iter().any(|member| member.starter),
@@ -167,8 +272,9 @@ pub(super) fn check_step(before: &CallView, after: &CallView) {
     let (old, new) = (seen(before), seen(after));
     assert!(old == new || after.serial > before.serial, "{old:?} became {new:?} under the same serial");
     assert_eq!((before.created, before.direction), (after.created, after.direction), "that never changes");
-    assert!(before.ringing.is_none() || before.ringing == after.ringing, "it began to ring once");
-    assert!(before.ended.is_none(), "an ended call is final");
+    let group = before.kind == CallKind::Group;
+    assert!(group || before.ringing.is_none() || before.ringing == after.ringing, "it began to ring once");
+    assert!(group || before.ended.is_none(), "an ended call is final");
 }
 
 fn is_conversation(state: State) -> bool {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use ahoy_call::{
     CallId, CancelReason, Command, DeclineReason, Description, EndReason, Epoch, Event, Input, LegId,
-    MediaFault, MediaReport, Message, Opaque, Others, PeerId, Refusal, RingPolicy, Scope, SdpKind,
+    MediaFault, MediaReport, Message, Opaque, Others, PeerId, Refusal, RingPolicy, RoomReport, RoomWord,
+    Scope, SdpKind,
 };
 
 use super::{World, device, digits, peer};
@@ -74,6 +75,12 @@ impl World {
                     both_tell: self.tells(who, owner),
                 }
             }
+            Input::StartGroup
+            | Input::Invite
+            | Input::Merge
+            | Input::Join
+            | Input::Remove
+            | Input::Unblock => self.command_of_a_group(who, input, (call, peer)),
             Input::Answer => {
                 Command::Answer { call, others: if yes { Others::Hold } else { Others::Release } }
             }
@@ -88,7 +95,7 @@ impl World {
             Input::Resume => Command::Resume { call },
             Input::Swap => Command::Swap,
             Input::Block => Command::Block { peer },
-            Input::HangUp => Command::HangUp { call },
+            Input::HangUp => Command::HangUp { call, everyone: false },
             Input::HangUpAll => Command::HangUpAll,
             Input::SetMuted => Command::SetMuted { call, muted: yes },
             Input::SendTones => Command::SendTones { call, digits: digits() },
@@ -139,6 +146,12 @@ impl World {
             }),
             Input::MissedNote => Some(Event::MissedNote { call, peer, at_unix_us: 1, why: None }),
             Input::Ready => said(Message::Ready { offers: false }),
+            Input::Met => Some(Event::Met { call, leg, peer }),
+            Input::Invited => {
+                let (remaining, news) = (offered, Box::new(self.lies(call, leg, peer)));
+                said(Message::Invite { remaining, text: None, instead_of: yes.then_some(call), news })
+            }
+            Input::Log => said(Message::Log(Box::new(self.lies(call, leg, peer)))),
             Input::Offer => said(Message::Offer { remaining: offered, text: None }),
             Input::Description => said(Message::Description {
                 epoch: Epoch(epoch.0.saturating_add(u16::try_from(chance).unwrap_or(0))),
@@ -189,6 +202,22 @@ impl World {
                 };
                 reported(MediaReport::Failed(fault))
             }
+            Input::RoomWord => {
+                let serial = u32::try_from(chance).unwrap_or(0);
+                said(Message::Room(match chance {
+                    0..3 => RoomWord::Pass(Opaque(vec![7; 8])),
+                    3..6 => RoomWord::Key { serial, key: Opaque(vec![7; 16]) },
+                    _ => RoomWord::Hears { serial, heard: yes },
+                }))
+            }
+            Input::Passes => {
+                Some(Event::Room { call, report: RoomReport::Passes(vec![Opaque(vec![9; 8]); 3]) })
+            }
+            Input::NoRoom => Some(Event::Room { call, report: RoomReport::NoRoom }),
+            Input::RoomKey => Some(Event::Room { call, report: RoomReport::Key(Opaque(vec![8; 16])) }),
+            Input::HeardByRoom => Some(Event::Room { call, report: RoomReport::Heard { leg, heard: yes } }),
+            Input::RoomOver => Some(Event::Room { call, report: RoomReport::Over }),
+            Input::Rooms => Some(Event::Rooms(yes)),
             Input::MediaGone => Some(Event::MediaGone { call }),
             Input::NetworkChanged => Some(Event::NetworkChanged),
             Input::Stopping => Some(Event::Stopping),

@@ -3,12 +3,13 @@
 //! Lives here: what each effect does in the world; a crash.
 //! Must not: decide anything.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use ahoy_call::{CallId, Effect, Effects, Fact, LegId, MediaOrder, Phone, SignalOrder};
+use ahoy_call::{CallId, Effect, Effects, Fact, LegId, MediaOrder, Message, Opaque, Phone, SignalOrder};
 
 use super::carry::{Happening, NOTE_FOR, REPEAT_FOR, What};
-use super::{World, device};
+use super::{World, device, peer};
 use crate::media::MediaModel;
 
 /// A path on which nothing comes for so long after a look at it is lost.
@@ -32,6 +33,7 @@ impl World {
                         self.far_end_goes(who, key);
                     }
                 }
+                Effect::Room { call, order } => self.room_order(who, call, order),
                 Effect::EndMedia(call) => {
                     let person = &self.people[who];
                     let left: Vec<_> = person.media.paths.keys().filter(|key| key.0 == call).collect();
@@ -65,20 +67,35 @@ impl World {
         match order {
             SignalOrder::Ring { lifetime, .. } => {
                 self.people[who].sessions.insert((call, leg), to);
-                self.people[who].calling.insert((call, leg));
+                self.people[who].calling.insert((call, leg), true);
                 self.post(who, to, call, What::Ring { lifetime }, lifetime);
             }
+            SignalOrder::Meet { lifetime, .. } => {
+                self.people[who].sessions.insert((call, leg), to);
+                self.people[who].calling.insert((call, leg), false);
+                self.post(who, to, call, What::Meet, lifetime);
+            }
             // The ring is taken back before it was answered: it is repeated no more, and no session could say so.
-            SignalOrder::Send(_) if self.people[who].calling.contains(&(call, leg)) => {
+            SignalOrder::Send(_) if self.people[who].calling.contains_key(&(call, leg)) => {
                 self.people[who].taken_back.insert((call, leg));
             }
-            SignalOrder::Send(message) => self.post(who, to, call, What::Say(message), REPEAT_FOR),
+            SignalOrder::Send(mut message) => {
+                seal(&mut message, device(who));
+                if let Message::Log(news) | Message::Invite { news, .. } = &message {
+                    self.starts.insert(call, news.start);
+                }
+                self.post(who, to, call, What::Say(message), REPEAT_FOR);
+            }
             SignalOrder::Missed { .. } => {
                 let sent = self.now;
                 self.post(who, to, call, What::Note { sent }, NOTE_FOR);
             }
             SignalOrder::Forget => {
                 self.people[who].sessions.remove(&(call, leg));
+                self.people[who].taken_back.remove(&(call, leg));
+                if self.people[who].calling.remove(&(call, leg)).is_some() {
+                    self.stop_calling(who, to, call);
+                }
             }
         }
     }
@@ -98,7 +115,7 @@ impl World {
                 open.push(call);
             }
         }
-        person.phone = Phone::new(device(who), settings);
+        person.phone = Phone::new(device(who), peer(person.owner), settings);
         person.media = MediaModel::default();
         person.published.clear();
         // The next start closes open rows; here they leave the books.
@@ -107,6 +124,7 @@ impl World {
         for key in keys {
             self.far_end_goes(who, key);
         }
+        self.leaves_all_rooms(who);
         for call in open {
             // History knows the contact, not the device: every one of them is told.
             let told: std::collections::BTreeSet<usize> =
@@ -115,5 +133,21 @@ impl World {
                 self.post(who, to, call, What::Bye, REPEAT_FOR);
             }
         }
+    }
+}
+
+/// What a signature would be here: made of what is signed, the same each time.
+fn seal(message: &mut Message, own: LegId) {
+    let (Message::Log(news) | Message::Invite { news, .. }) = message else { return };
+    let mut said = None;
+    for entry in news.entries.iter_mut().filter(|entry| entry.author == own) {
+        let mut hasher = DefaultHasher::new();
+        format!("{:?}", entry.statement).hash(&mut hasher);
+        entry.print = hasher.finish().max(1);
+        entry.seal = Opaque(entry.print.to_be_bytes().to_vec());
+        said = Some((entry.statement.number, entry.print));
+    }
+    for head in news.heads.iter_mut().filter(|head| head.author == own) {
+        head.print = said.filter(|(number, _)| *number == head.number).map_or(0, |(_, print)| print);
     }
 }

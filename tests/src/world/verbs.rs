@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use ahoy_call::{
-    CallId, CallView, Command, DeclineReason, EndReason, EndedBy, Fact, Others, Outcome, Record, Refusal,
-    Scope, State,
+    CallId, CallView, Callee, Command, DeclineReason, EndReason, EndedBy, Fact, GroupId, MemberId,
+    MemberState, MemberView, Others, Outcome, Record, Refusal, Scope, State,
 };
 
 use super::{SECOND, World, peer};
@@ -72,6 +72,105 @@ impl World {
         self.command(a, Command::Dial { call, peer, devices, lifetime, note, hold_others, both_tell })
     }
 
+    /// `a` starts a group with these people.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn start(&mut self, a: &str, others: &[&str]) -> Result<CallId, Refusal> {
+        let call = self.fresh_call();
+        self.start_as(call, None, a, others).map(|()| call)
+    }
+
+    /// `a` starts a group with these people; the call has this id, and the group may have a name.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn start_as(
+        &mut self,
+        call: CallId,
+        group: Option<GroupId>,
+        a: &str,
+        others: &[&str],
+    ) -> Result<(), Refusal> {
+        let targets = others.iter().map(|other| self.callee(other)).collect();
+        let (lifetime, note, hold_others) = (Duration::from_secs(90), None, true);
+        let start = Command::StartGroup { call, group, targets, lifetime, note, hold_others };
+        self.command(self.who(a), start)
+    }
+
+    /// A person with all of their devices.
+    pub fn callee(&self, name: &str) -> Callee {
+        let owner = self.people[self.who(name)].owner;
+        Callee { peer: peer(owner), devices: self.devices_of(owner) }
+    }
+
+    /// `a` starts a group with these people, all of whom answer after a second.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub fn gather(&mut self, a: &str, others: &[&str]) -> CallId {
+        let call = self.start(a, others).expect("it may start");
+        self.pass(2 * SECOND);
+        for other in others {
+            self.answer(other).expect("it may answer");
+        }
+        self.pass(5 * SECOND);
+        call
+    }
+
+    /// `a` calls `whom` into that call.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn invite(&mut self, a: &str, call: CallId, whom: &str) -> Result<(), Refusal> {
+        let (whom, lifetime) = (self.callee(whom), Duration::from_secs(90));
+        self.command(self.who(a), Command::Invite { call, whom, lifetime })
+    }
+
+    /// The person enters a group call that runs without them.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn join(&mut self, who: &str, call: CallId) -> Result<(), Refusal> {
+        self.command(self.who(who), Command::Join { call })
+    }
+
+    /// The person leaves that call.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn leave(&mut self, who: &str, call: CallId) -> Result<(), Refusal> {
+        self.command(self.who(who), Command::HangUp { call, everyone: false })
+    }
+
+    /// The person ends that call for everybody.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn end_for_all(&mut self, who: &str, call: CallId) -> Result<(), Refusal> {
+        self.command(self.who(who), Command::HangUp { call, everyone: true })
+    }
+
+    /// `a` puts `whom` out of that call.
+    ///
+    /// # Errors
+    /// As the rules say.
+    pub fn remove(&mut self, a: &str, call: CallId, whom: &str) -> Result<(), Refusal> {
+        let member = self.member(a, call, whom).map_or(MemberId(999), |member| member.id);
+        self.command(self.who(a), Command::Remove { call, member })
+    }
+
+    /// What `a` sees of `whom` in that call.
+    pub fn member(&self, a: &str, call: CallId, whom: &str) -> Option<MemberView> {
+        let owner = self.people[self.who(whom)].owner;
+        self.view_of(a, call)?.members.into_iter().find(|member| member.peer == peer(owner))
+    }
+
+    /// How far `whom` has come in that call, for `a`.
+    pub fn stands(&self, a: &str, call: CallId, whom: &str) -> Option<MemberState> {
+        self.member(a, call, whom).map(|member| member.state)
+    }
+
     /// From now on these two let each other see whether they can be reached.
     pub fn let_tell(&mut self, one: &str, other: &str) {
         let (one, other) = (self.people[self.who(one)].owner, self.people[self.who(other)].owner);
@@ -127,7 +226,7 @@ impl World {
     /// # Errors
     /// As the rules say.
     pub fn hang_up(&mut self, who: &str) -> Result<(), Refusal> {
-        self.of_the_last(who, |call| Command::HangUp { call })
+        self.of_the_last(who, |call| Command::HangUp { call, everyone: false })
     }
 
     /// `a` dials `b`, and a second passes: it rings there, if it can.
@@ -231,6 +330,11 @@ impl World {
     /// The newest view of this device.
     pub fn view(&self, who: &str) -> Option<CallView> {
         self.people[self.who(who)].phone.views().pop()
+    }
+
+    /// How many calls this device shows.
+    pub fn views_of(&self, who: &str) -> usize {
+        self.people[self.who(who)].phone.views().len()
     }
 
     /// The view of one call on this device.

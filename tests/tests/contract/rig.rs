@@ -16,6 +16,7 @@ use ahoy_tests::bus::PrivateBus;
 use ahoyd::bus::{EventData, Happening, Publication, Report, serve};
 use ahoyd::values::board::{AccountRow, Board, CallRow, DeviceRow, ManagerRow, MemberRow, Newest};
 use ahoyd::values::devices::{Device, Flow, Kind};
+use ahoyd::values::line::MemberLine;
 use ahoyd::values::request::{Answer, Asked, Denied};
 use futures_util::StreamExt;
 use tokio::sync::{mpsc, watch};
@@ -259,6 +260,8 @@ pub(crate) fn with_call(state: State) -> Board {
             hang_up: !over,
             mute: !over,
             hold: answered && !over,
+            join: false,
+            invite: answered && !over,
         },
         ..CallView::sample(0xbe, state)
     };
@@ -274,6 +277,7 @@ pub(crate) fn with_call(state: State) -> Board {
             volume: 1.0,
             joined_at: if answered { 3_000_000 } else { 0 },
             left_at: if over { 4_000_000 } else { 0 },
+            line: MemberLine::default(),
         }],
         ..CallRow::sample(view, "Ben")
     };

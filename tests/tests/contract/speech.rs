@@ -60,6 +60,7 @@ pub(crate) fn with_unknown_option(arguments: &str) -> zbus::wire::Structure<'sta
             ("t", _) => body.add_field(1_u64),
             ("x", _) => body.add_field(0_i64),
             ("v", _) => body.add_field(Variant::from("x")),
+            ("ao", _) => body.add_field(vec![zbus::wire::ObjectPath::try_from("/x").unwrap()]),
             ("at", _) => body.add_field(vec![1_u64]),
             ("h", _) => {
                 let nowhere: std::os::fd::OwnedFd = std::fs::File::open("/dev/null").unwrap().into();

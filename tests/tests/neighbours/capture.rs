@@ -19,7 +19,9 @@ impl Secrets {
     pub(crate) fn of(people: &[(&Desk, &str)], code: &str) -> anyhow::Result<Self> {
         let mut all = Vec::new();
         for (desk, other) in people {
+            anyhow::ensure!(desk.name.len() >= 10, "a shorter name stands in a capture by chance");
             all.push(("a name".to_owned(), desk.name.clone().into_bytes()));
+            all.push(("a name".to_owned(), desk.name.to_ascii_lowercase().into_bytes()));
             let id = desk.ctl_says(&["contact", "show", other, "--format", "{{ id }}"])?;
             let file = desk.state_folder().join("contacts").join(id.trim()).with_extension("json");
             let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(file)?)?;
@@ -43,8 +45,12 @@ impl Secrets {
                 }
             }
         }
-        let words = code.split('@').next().unwrap_or_default().split('-').skip(1);
-        all.extend(words.map(|word| ("a word of the code".to_owned(), word.as_bytes().to_vec())));
+        let words = code.split('@').next().unwrap_or_default().split_once('-').map(|(_, words)| words);
+        if let Some(words) = words {
+            all.push(("the words of the code".to_owned(), words.as_bytes().to_vec()));
+            let each = words.split('-');
+            all.extend(each.map(|word| ("a word of the code".to_owned(), word.as_bytes().to_vec())));
+        }
         anyhow::ensure!(all.len() > 20, "too little to look for");
         Ok(Self(all))
     }
@@ -60,10 +66,12 @@ impl Secrets {
                 BASE64.encode(secret).trim_end_matches('=').as_bytes().to_vec(),
             ];
             for spelling in spelled {
-                // Three letters stand in any ten megabytes.
-                let found = spelling.len() > 3 && holds(bytes, &spelling);
-                let named = spelling.len() == 3 && is_alone(bytes, &spelling);
-                anyhow::ensure!(!found && !named, "{what} is in the capture");
+                // Three letters stand in any ten megabytes: a word of a code may have no more.
+                let found = match spelling.len() {
+                    0..=3 => is_alone(bytes, &spelling),
+                    _ => holds(bytes, &spelling),
+                };
+                anyhow::ensure!(!found, "{what} is in the capture");
             }
         }
         Ok(())
@@ -75,11 +83,10 @@ pub(crate) fn holds(bytes: &[u8], what: &[u8]) -> bool {
     bytes.windows(what.len()).any(|part| part == what)
 }
 
-/// Whether a short name is in there, between quotes or behind its length: as a text of ours would hold it.
-fn is_alone(bytes: &[u8], name: &[u8]) -> bool {
-    let quoted = [b"\"", name, b"\""].concat();
-    let framed = [&[u8::try_from(name.len()).unwrap_or(0)][..], name, &[0]].concat();
-    holds(bytes, &quoted) || holds(bytes, &framed)
+/// Whether a short word is in there behind a quote, its length or what it is the value of: as a text or a packet of ours would hold it.
+fn is_alone(bytes: &[u8], word: &[u8]) -> bool {
+    let before = [b'"', u8::try_from(word.len()).unwrap_or(0), b'='];
+    before.iter().any(|before| holds(bytes, &[&[*before], word].concat()))
 }
 
 /// One packet: its bytes from the Ethernet header on.
@@ -103,25 +110,110 @@ pub(crate) fn sources(bytes: &[u8]) -> BTreeSet<[u8; 6]> {
     packets(bytes).filter(program).filter_map(|packet| packet.get(6..12)?.try_into().ok()).collect()
 }
 
-/// Everything in an hour's multicast DNS that could be known again: random names, tags, ports.
+/// What all offers of all daemons have in common.
+const CONSTANT: [&str; 3] = ["_ahoy", "_tcp", "local"];
+
+/// Everything in an hour's multicast DNS that could be known again: labels of names, strings of texts, tags, ports. Addresses are in the
+/// header of each packet anyway.
 pub(crate) fn marks(bytes: &[u8]) -> anyhow::Result<BTreeSet<String>> {
     let mut marks = BTreeSet::new();
     for packet in packets(bytes).filter(|packet| holds(packet, b"_ahoy")) {
-        // Behind the header, which holds who is there anyway: labels of sixteen letters, strings of tags, places.
-        for (at, window) in packet.windows(17).enumerate() {
-            if window[0] == 16 && window[1..].iter().all(|byte| byte.is_ascii_hexdigit()) {
-                marks.insert(String::from_utf8(window[1..].to_vec())?);
-            }
-            if at > 42 && window.starts_with(&[0, 33]) {
-                // Type, class, time to live, length, priority, weight, port.
-                marks.insert(format!("port {}", u16::from_be_bytes([window[14], window[15]])));
-            }
-        }
-        for at in 0..packet.len() {
-            let [length, b't', b'0'..=b'9', b'=', ref tags @ ..] = packet[at..] else { continue };
-            let tags = tags.get(..usize::from(length).saturating_sub(3)).unwrap_or_default();
-            marks.extend(tags.chunks_exact(8).map(|tag| HEXLOWER.encode(tag)));
-        }
+        let dns = behind_headers(packet).ok_or_else(|| anyhow::anyhow!("other headers: {packet:?}"))?;
+        read(dns, &mut marks).ok_or_else(|| anyhow::anyhow!("no DNS: {dns:?}"))?;
+    }
+    for constant in CONSTANT {
+        marks.remove(&label(constant.as_bytes()));
     }
     Ok(marks)
+}
+
+/// What a packet of UDP carries.
+fn behind_headers(packet: &[u8]) -> Option<&[u8]> {
+    let ip = packet.get(14..)?;
+    let (length, protocol) = match ip.first()? >> 4 {
+        4 => (4 * usize::from(ip[0] & 15), ip.get(9)?),
+        _ => (40, ip.get(6)?),
+    };
+    (*protocol == 17).then(|| ip.get(length + 8..))?
+}
+
+/// The marks of one packet; none if it is cut or another kind of packet.
+fn read(dns: &[u8], marks: &mut BTreeSet<String>) -> Option<()> {
+    let two = |at: usize| Some(u16::from_be_bytes(*dns.get(at..)?.first_chunk()?));
+    let mut at = 12;
+    for _ in 0..two(4)? {
+        at = name(dns, at, marks)? + 4;
+    }
+    for _ in 0..two(6)? + two(8)? + two(10)? {
+        at = name(dns, at, marks)?;
+        let (kind, end) = (two(at)?, at + 10 + usize::from(two(at + 8)?));
+        at += 10;
+        match kind {
+            // A pointer.
+            12 => {
+                name(dns, at, marks)?;
+            }
+            // A text.
+            16 => {
+                while at < end {
+                    let string = dns.get(at + 1..)?.get(..usize::from(*dns.get(at)?))?;
+                    match string {
+                        [b't', b'0'..=b'9', b'=', tags @ ..] => {
+                            marks.extend(tags.chunks(8).map(|tag| HEXLOWER.encode(tag)));
+                        }
+                        _ => {
+                            marks.insert(format!("text {}", HEXLOWER.encode(string)));
+                        }
+                    }
+                    at += 1 + string.len();
+                }
+            }
+            // A place: priority, weight, port.
+            33 => {
+                marks.insert(format!("port {}", two(at + 4)?));
+                name(dns, at + 6, marks)?;
+            }
+            _ => {}
+        }
+        at = end;
+    }
+    (at == dns.len()).then_some(())
+}
+
+/// Where what follows a name begins. A pointer leads to labels that were read before.
+fn name(dns: &[u8], mut at: usize, marks: &mut BTreeSet<String>) -> Option<usize> {
+    loop {
+        let length = *dns.get(at)?;
+        match length {
+            0 => return Some(at + 1),
+            192.. => return Some(at + 2),
+            _ => {
+                marks.insert(label(dns.get(at + 1..)?.get(..usize::from(length))?));
+            }
+        }
+        at += 1 + usize::from(length);
+    }
+}
+
+fn label(bytes: &[u8]) -> String {
+    format!("label {}", String::from_utf8_lossy(bytes).to_ascii_lowercase())
+}
+
+#[test]
+fn a_stranger_would_find_a_name_wherever_it_stands_and_knows_every_label_and_text_again() {
+    let secrets = Secrets(vec![("a name".to_owned(), b"Anastasija".to_vec())]);
+    for seen in [&b"\x0aAnastasija\x05_ahoy"[..], b"name=Anastasija", b"xAnastasijax"] {
+        assert!(secrets.are_not_in(seen).is_err());
+    }
+    let word = Secrets(vec![("a word".to_owned(), b"act".to_vec())]);
+    assert!(word.are_not_in(b"\x03act\x05_ahoy").is_err() && word.are_not_in(b"w=act").is_err());
+    assert!(word.are_not_in(b"exact").is_ok(), "by chance");
+    let mut dns = vec![0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 1];
+    dns.extend(b"\x05_ahoy\x04_tcp\x05local\0\0\x0c\0\x01\0\0\0\x09\0\x06\x03Ana\xc0\x0c");
+    dns.extend(b"\xc0\x22\0\x10\0\x01\0\0\0\x09\0\x15\x08name=Ana\x0bt0=12345678");
+    let packet = [&[0; 12][..], &[8, 0, 0x45], &[0; 8], &[17], &[0; 10], &[0; 8], &dns].concat();
+    let length = u32::try_from(packet.len()).unwrap_or(0).to_le_bytes();
+    let capture = [&[0; 24][..], &[0; 8], &length, &length, &packet].concat();
+    let marks: Vec<String> = marks(&capture).unwrap_or_default().into_iter().collect();
+    assert_eq!(marks, ["3132333435363738", "label ana", "text 6e616d653d416e61"]);
 }

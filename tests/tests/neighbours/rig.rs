@@ -90,8 +90,21 @@ impl Home {
     pub(crate) async fn newcomer(&mut self, name: &str) -> anyhow::Result<Desk> {
         let net = self.house.machine(self.floor, self.family)?;
         if self.with_responder {
-            self.responders.push(Stranger::begin(&net, "hold")?);
+            self.responders.push(Stranger::responder(&net)?);
         }
+        let desk = self.desk(name, &net).await?;
+        self.machines.push((name.to_owned(), net));
+        Ok(desk)
+    }
+
+    /// Somebody with a session of their own on the machine of another, whose daemon is there.
+    pub(crate) async fn housemate(&mut self, name: &str, of: &str) -> anyhow::Result<Desk> {
+        let machine = self.machines.iter().find(|(owner, _)| owner == of);
+        let (_, net) = machine.ok_or_else(|| anyhow::anyhow!("nobody"))?;
+        self.desk(name, net).await
+    }
+
+    async fn desk(&self, name: &str, net: &Net) -> anyhow::Result<Desk> {
         let mut desk = Desk::prepare(name, "")?;
         let relay = self.relay_url.as_ref().map_or_else(String::new, |url| {
             let ca = self.folder.path().join("relay.pem");
@@ -106,9 +119,8 @@ impl Home {
             desk.daemon_variable("FAKETIME_DONT_FAKE_MONOTONIC", Some("1"));
         }
         desk.begin("bus")?;
-        desk.start_daemon(&net)?;
+        desk.start_daemon(net)?;
         desk.until_so(SOON, async || Ok(manager(&desk).await?.ready().await.unwrap_or(false))).await?;
-        self.machines.push((name.to_owned(), net));
         Ok(desk)
     }
 
@@ -117,6 +129,21 @@ impl Home {
         let machine = self.machines.iter_mut().find(|(of, _)| of == name);
         let (_, net) = machine.ok_or_else(|| anyhow::anyhow!("nobody"))?;
         Ok(self.house.join(net, "eth1", floor, self.family)?)
+    }
+
+    /// What somebody announces does not reach the other, as if a liar's answer were always there first.
+    pub(crate) fn stays_unheard(&mut self, of: &str, to: &str) -> Outcome {
+        let text = |wire: [u8; 6]| wire.map(|byte| format!("{byte:02x}")).join(":");
+        let (of, to) = (text(self.wire_of(of)?), text(self.wire_of(to)?));
+        let router = self.house.router();
+        let learnt =
+            format!("bridge fdb show br br0 | sed -n 's/^{to} dev \\([a-z0-9]*\\) .*/\\1/p' | head -1");
+        router.change("nft add table bridge unheard")?;
+        router.change("nft add chain bridge unheard way '{ type filter hook forward priority 0; }'")?;
+        router.change(&format!(
+            "nft add rule bridge unheard way ether saddr {of} oifname $({learnt}) udp dport 5353 drop"
+        ))?;
+        Ok(())
     }
 
     /// The hardware address of somebody's machine.
@@ -140,20 +167,25 @@ impl Home {
         Ok(())
     }
 
-    /// What each machine's own responder has heard of ahoys.
-    pub(crate) fn responders_heard(&mut self) -> anyhow::Result<Vec<String>> {
-        self.responders
-            .drain(..)
-            .map(|responder| {
-                responder.end("heard ")?.into_iter().next().ok_or_else(|| anyhow::anyhow!("nothing"))
-            })
-            .collect()
+    /// How many offers of ahoys each machine's own responder shows.
+    pub(crate) fn responders_heard(&mut self) -> anyhow::Result<Vec<usize>> {
+        let heard = |responder: Stranger| {
+            let said = responder.end("heard ")?;
+            Ok(said.first().ok_or_else(|| anyhow::anyhow!("nothing"))?.parse()?)
+        };
+        self.responders.drain(..).map(heard).collect()
+    }
+
+    /// Somebody who stands between two who pair, and alters what passes: that frame, counted from 0.
+    pub(crate) fn between(&mut self, spoilt: usize) -> anyhow::Result<(Stranger, Net)> {
+        let net = self.house.machine(Floor::Ground, Family::Four)?;
+        Ok((Stranger::begin(&net, &["between", &spoilt.to_string()])?, net))
     }
 
     /// Somebody who says again what was overheard.
     pub(crate) fn liar(&mut self) -> anyhow::Result<(Stranger, Net)> {
         let net = self.house.machine(Floor::Ground, Family::Four)?;
-        Ok((Stranger::begin(&net, "lie")?, net))
+        Ok((Stranger::begin(&net, &["lie"])?, net))
     }
 }
 
@@ -164,9 +196,23 @@ pub(crate) struct Stranger {
 }
 
 impl Stranger {
-    fn begin(net: &Net, does: &str) -> anyhow::Result<Self> {
+    fn begin(net: &Net, does: &[&str]) -> anyhow::Result<Self> {
         let mut command = net.command(Path::new("python3"));
-        command.arg(root().join("tests/lab/neighbour.py")).arg(does);
+        command.arg(root().join("tests/lab/neighbour.py")).args(does);
+        Self::run(command)
+    }
+
+    /// The responder that most desktops run.
+    fn responder(net: &Net) -> anyhow::Result<Self> {
+        let (script, folder) = (root().join("tests/lab/responder.sh"), root().join("target/lab-responder"));
+        let fetched = Command::new(&script).arg("fetch").arg(&folder).status()?;
+        anyhow::ensure!(fetched.success(), "avahi-daemon cannot be fetched");
+        let mut command = net.command(&script);
+        command.arg("run").arg(folder);
+        Self::run(command)
+    }
+
+    fn run(mut command: Command) -> anyhow::Result<Self> {
         let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         let said = running.child().stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?;
         let mut stranger = Self { running, said: BufReader::new(said) };
@@ -180,9 +226,10 @@ impl Stranger {
         Ok(line.trim().to_owned())
     }
 
-    /// Waits until it has said again what it overheard.
-    pub(crate) fn has_lied(&mut self) -> Outcome {
-        anyhow::ensure!(self.line()? == "lied");
+    /// Waits until it has said that.
+    pub(crate) fn has(&mut self, done: &str) -> Outcome {
+        let said = self.line()?;
+        anyhow::ensure!(said == done, "{said}");
         Ok(())
     }
 
@@ -214,6 +261,31 @@ pub(crate) fn pair(shows: &Desk, types: &Desk) -> anyhow::Result<String> {
         |said: &str| said.lines().find_map(|line| line.strip_prefix("safety number\t").map(str::to_owned));
     anyhow::ensure!(number(&typed).is_some() && number(&typed) == number(&rest), "{typed}{rest}");
     Ok(code)
+}
+
+/// One shows a code, and the other types it, while somebody spoils it; what each is told if it failed there.
+pub(crate) fn pair_spoilt(
+    shows: &Desk,
+    types: &Desk,
+    between: &mut Stranger,
+) -> anyhow::Result<[Option<String>; 2]> {
+    let mut running = ctl(shows);
+    running.args(["pair", "--here"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running::start(&mut running)?;
+    let out = running.child().stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?;
+    let mut code = String::new();
+    BufReader::new(out).read_line(&mut code)?;
+    between.has("heard")?;
+    let typed = types.ctl(&["pair", "--here", code.trim()], "")?;
+    let mut told = String::new();
+    running.child().stderr.take().ok_or_else(|| anyhow::anyhow!("no errors"))?.read_to_string(&mut told)?;
+    let shown = (!running.child().wait()?.success()).then_some(told);
+    Ok([shown, (!typed.status.success()).then(|| String::from_utf8_lossy(&typed.stderr).into_owned())])
+}
+
+/// How many contacts somebody has.
+pub(crate) fn contacts(desk: &Desk) -> anyhow::Result<usize> {
+    Ok(desk.ctl_says(&["contact", "list"])?.lines().count())
 }
 
 fn ctl(desk: &Desk) -> Command {

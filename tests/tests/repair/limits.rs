@@ -66,7 +66,7 @@ fn of_a_flood_of_their_offers_eight_a_minute_are_answered_and_the_newest_of_the_
         let next = t.their_next(t.offered);
         t.offered(next, "again");
     }
-    t.command(Command::HangUp { call: t.call }).unwrap();
+    t.command(Command::HangUp { call: t.call, everyone: false }).unwrap();
     t.forget();
     t.pass(5 * MINUTE);
     assert_eq!(t.ordered(), []);
