@@ -236,10 +236,12 @@ fn call(n: u64) -> Vec<Entry> {
         ..CallView::sample(0, if incoming { State::Incoming } else { State::Dialing })
     };
     let entry = |fact: Fact, seconds: u64, view: &CallView| Entry {
-        record: Record { at: at(seconds), fact, view: view.clone(), at_unix_us: None },
+        record: Record { at: at(seconds), fact, view: view.clone(), about: None, at_unix_us: None },
         at_unix_us: i64::try_from(FIRST + begin + seconds * 1_000_000).unwrap_or(i64::MAX),
         name: format!("Person {person}"),
         address: format!("{person:052x}"),
+        about: None,
+        peers: Vec::new(),
         line: None,
     };
     let mut entries = vec![entry(if incoming { Fact::Offered } else { Fact::Dialed }, 0, &view)];

@@ -13,6 +13,7 @@ mod history;
 mod large;
 mod load;
 mod meeting;
+mod mesh;
 mod pair;
 mod plant;
 mod popup;
@@ -63,7 +64,7 @@ async fn run_all(parts: &[&str]) -> anyhow::Result<()> {
 }
 
 /// In this order: what an undisturbed machine needs comes first.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "idle",
     "bus",
     "calls",
@@ -74,6 +75,7 @@ const PARTS: [&str; 11] = [
     "large",
     "history",
     "meeting",
+    "mesh",
     "baresip",
 ];
 
@@ -89,6 +91,7 @@ async fn run(part: &str, mut sheet: Sheet) -> anyhow::Result<()> {
         "large" => large::measure(&mut sheet).await,
         "history" => history::measure(&mut sheet).await,
         "meeting" => meeting::measure(&mut sheet).await,
+        "mesh" => mesh::measure(&mut sheet).await,
         "baresip" => baresip::measure(&mut sheet).await,
         other => anyhow::bail!("no part is called {other}: {}", PARTS.join(", ")),
     }

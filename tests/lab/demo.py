@@ -67,24 +67,17 @@ class Story:
 
 
 def main(target):
-    out = target / "demo"
+    return play(target / "demo", tale)
+
+
+def play(out, tale):
+    """Tells a tale that gives a report, and what of it was not so. With `debug` among the arguments by programs without optimization."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    story = Story()
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix="ahoy-"))
-    awake = machine.Awake()
-    binaries = target / ("debug" if "debug" in sys.argv else "release")
+    story, scratch, awake = Story(), pathlib.Path(tempfile.mkdtemp(prefix="ahoy-")), machine.Awake()
+    binaries = out.parent / ("debug" if "debug" in sys.argv else "release")
     try:
-        alone = quiet_network()
-        speech = {"Ana": sound.say("en-gb+f3", ANA_SAYS, out / "ana-says.wav"), "Ben": sound.say("en-us+m3", BEN_SAYS, out / "ben-says.wav")}
-        story.must(min(len(said) for said in speech.values()) >= 20 * sound.RATE, "each says at least 20 s")
-        with contextlib.ExitStack() as running:
-            report = by_relay(story, speech, out, by_relay_desks(story, binaries, scratch, running, alone), alone, awake)
-        if alone:
-            with contextlib.ExitStack() as running:
-                report["at_home"] = at_home(story, speech, out / "at-home", home_desks(story, binaries, scratch, running), awake)
-        else:
-            story.tell("At home, with no server: not shown, networks are root's here")
+        report = tale(story, binaries, scratch, out, awake)
         (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     except (RuntimeError, subprocess.SubprocessError, OSError) as error:
         story.must(False, str(error))
@@ -99,12 +92,33 @@ def main(target):
     return 1 if story.wrong else 0
 
 
+def tale(story, binaries, scratch, out, awake):
+    """By a relay, and at home."""
+    alone = quiet_network()
+    speech = {"Ana": sound.say("en-gb+f3", ANA_SAYS, out / "ana-says.wav"), "Ben": sound.say("en-us+m3", BEN_SAYS, out / "ben-says.wav")}
+    story.must(min(len(said) for said in speech.values()) >= 20 * sound.RATE, "each says at least 20 s")
+    with contextlib.ExitStack() as running:
+        report = by_relay(story, speech, out, by_relay_desks(story, binaries, scratch, running, alone), alone, awake)
+    if alone:
+        with contextlib.ExitStack() as running:
+            report["at_home"] = at_home(story, speech, out / "at-home", home_desks(story, binaries, scratch, running), awake)
+    else:
+        story.tell("At home, with no server: not shown, networks are root's here")
+    return report
+
+
+def begin_relay(binaries, running, config=None):
+    """A relay on the loopback; its address."""
+    more = ["--config", str(config)] if config else []
+    relay = subprocess.Popen([str(binaries / "ahoy-relay"), "--listen", "127.0.0.1:0", *more], stdout=subprocess.PIPE, text=True)
+    running.callback(lambda: (relay.terminate(), relay.wait()))
+    return relay.stdout.readline().split()[-1]
+
+
 def by_relay_desks(story, binaries, scratch, running, alone):
     """Ana and Ben, who know each other by a relay."""
     story.tell("Ana and Ben get a desktop each: a bus, a sound server, a microphone, a speaker")
-    relay = subprocess.Popen([str(binaries / "ahoy-relay"), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
-    running.callback(lambda: (relay.terminate(), relay.wait()))
-    url = relay.stdout.readline().split()[-1]
+    url = begin_relay(binaries, running)
     desks = []
     for name in TONE_OF:
         desks.append(Desk(name, scratch / name.lower(), binaries, url, '"auto"' if alone else '["lo"]'))
@@ -379,9 +393,14 @@ def quiet_network():
     return True
 
 
-if __name__ == "__main__":
-    # A network of our own has loopback and nothing else, and lets a user without rights count packets.
+def within_own_network():
+    """Begins the program anew in a network of its own, where that can be: it has loopback and nothing else, and lets a user without
+    rights count packets."""
     alone = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-current-user", "--keep-caps", "--net"]
     if "--alone" not in sys.argv and subprocess.run([*alone, "ip", "link", "set", "lo", "up"], capture_output=True).returncode == 0:
         os.execvp(alone[0], [*alone, sys.executable, *sys.argv, "--alone"])
+
+
+if __name__ == "__main__":
+    within_own_network()
     sys.exit(main(pathlib.Path(sys.argv[1]).resolve()))

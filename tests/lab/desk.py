@@ -35,13 +35,17 @@ def now():
 
 
 class Desktop:
-    """A person's desktop without a daemon: bus, sound server (`pipewire` or `pulse`), microphone, speaker. `close` ends everything that
-    was started."""
+    """A person's desktop without a daemon: bus, sound server (`pipewire`, `pulse`; None: no sound at all), microphone, speaker. `close`
+    ends everything that was started."""
 
     def __init__(self, name, folder, server="pipewire"):
         self.name, self.folder, self.processes = name, pathlib.Path(folder), []
-        lab = [str(LAB / "soundlab.sh")]
-        subprocess.run([*lab, "up", str(folder), "--sound", server, "--owner", str(os.getpid())], check=True)
+        lab, owner = [str(LAB / "soundlab.sh")], ["--owner", str(os.getpid())]
+        if server:
+            subprocess.run([*lab, "up", str(folder), "--sound", server, *owner], check=True)
+        else:
+            subprocess.run([*lab, "prepare", str(folder), *owner], check=True)
+            subprocess.run([*lab, "start", str(folder), "bus"], check=True)
         lines = (self.folder / "env").read_text().split()
         self.env = {**os.environ, **dict(line.split("=", 1) for line in lines)}
         for other in ("DISPLAY", "WAYLAND_DISPLAY", "PULSE_SINK", "PULSE_SOURCE", "PIPEWIRE_REMOTE"):

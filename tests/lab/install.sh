@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what this machine lacks for one purpose, on Debian and what derives from it. Does nothing where nothing is missing.
 #
-#   install.sh build|sound|trace|demo|line|beside|hostile|bench|test|net|desktop|deb|look|mutants|fuzz|interop|rust...
+#   install.sh build|sound|trace|demo|line|beside|hostile|bench|test|net|desktop|deb|look|mutants|fuzz|interop|room|rust...
 #
 # Lives here: the package lists, and where a compiler comes from.
 # Must not: remove or replace a package, or touch anything but packages and the compiler.
@@ -24,6 +24,7 @@ packages() {
     mutants) echo gcc libc6-dev ;;
     fuzz) echo g++ ;;
     interop) echo chromium firefox-esr pulseaudio python3 python3-venv ;;
+    room) echo python3 python3-venv iproute2 nftables redis-tools ;;
     desktop) echo xvfb dunst imagemagick fonts-dejavu-core playerctl python3-dbusmock ;;
     *) echo "install.sh: no list is called '$1'" >&2; return 1 ;;
   esac

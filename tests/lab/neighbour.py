@@ -1,10 +1,10 @@
 """A stranger on a local network, who shares no code with ahoy.
 
-Lives here: asking by multicast DNS who is there; saying again what was overheard, with a door of one's own; holding the port as the
-system's own responder does.
+Lives here: asking by multicast DNS who is there; saying again what was overheard, with a door of one's own; standing between two who pair.
 Must not: know a key.
 """
 
+import os
 import select
 import socket
 import struct
@@ -55,26 +55,6 @@ def ask():
     sys.exit("nobody answers")
 
 
-def hold():
-    """Has the port before anybody else, at all addresses, as avahi-daemon does, until it is told to end; then whether it heard an ahoy."""
-    heard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    heard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    heard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    heard.bind(("", PORT))
-    own = own_address()
-    heard.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(GROUP) + socket.inet_aton(own))
-    print("ready", flush=True)
-    sources = set()
-    while True:
-        ready, _, _ = select.select([heard, sys.stdin], [], [])
-        if sys.stdin in ready:
-            break
-        packet, (source, _) = heard.recvfrom(9000)
-        if offers(packet):
-            sources.add("own" if source == own else "other")
-    print("heard", *sorted(sources), flush=True)
-
-
 def lie():
     heard, own = listen()
     door = socket.create_server((own, 0))
@@ -114,17 +94,82 @@ def lie():
         print("got", count, flush=True)
 
 
-def altered(packet, port):
-    """The same tags under another name, at our door."""
+def altered(packet, port, named=None):
+    """The same under another name, at our door."""
     at = packet.index(b"\x10", 12)
     while not packet[at + 1:at + 17].isalnum():
         at = packet.index(b"\x10", at + 1)
     name = packet[at + 1:at + 17]
-    packet = packet.replace(name, bytes(reversed(name)))
+    packet = packet.replace(name, named or bytes(reversed(name)))
     # The place: type 33, class, time to live, length, priority, weight, port.
     place = packet.index(b"\x00\x21\x80\x01")
     return packet[:place + 14] + struct.pack(">H", port) + packet[place + 16:]
 
 
+def between(spoilt):
+    """Says of the number that it is at our door, under a name that comes before all others; what passes there is carried on, one byte
+    changed in the frame of that number, and the count of frames is said at the end."""
+    heard, own = listen()
+    door = socket.create_server((own, 0))
+    print("ready", flush=True)
+    offer, host, frames = None, None, 0
+    while True:
+        ready, _, _ = select.select([heard, door, sys.stdin], [], [])
+        if sys.stdin in ready:
+            break
+        if heard in ready:
+            packet, (source, _) = heard.recvfrom(9000)
+            if source == own or SERVICE[:6] not in packet:
+                continue
+            if packet[2] & 0x80:
+                # One byte is the length: four digits.
+                if b"\x06p=" in packet and ttl(packet) > 0 and host is None:
+                    named = b"0000" + os.urandom(6).hex().encode()
+                    offer, host = altered(packet, door.getsockname()[1], named), (source, port_of(packet))
+                    heard.sendto(offer, (GROUP, PORT))
+                    print("heard", flush=True)
+            elif offer is not None and source != host[0]:
+                heard.sendto(offer, (GROUP, PORT))
+        if door in ready:
+            guest, _ = door.accept()
+            with socket.create_connection(host) as other, guest:
+                frames += carry(guest, other, spoilt)
+    print("carried", frames, flush=True)
+
+
+def carry(guest, other, spoilt):
+    other.sendall(exactly(guest, 5))
+    frames = 0
+    while True:
+        ready, _, _ = select.select([guest, other], [], [], 30)
+        if not ready:
+            return frames
+        source, sink = (guest, other) if guest in ready else (other, guest)
+        try:
+            head = exactly(source, 2)
+            frame = bytearray(exactly(source, struct.unpack(">H", head)[0]))
+            if frames == spoilt:
+                frame[min(16, len(frame) - 1)] ^= 1
+            sink.sendall(head + frame)
+        except OSError:
+            return frames
+        frames += 1
+
+
+def exactly(source, count):
+    got = b""
+    while len(got) < count:
+        more = source.recv(count - len(got))
+        if not more:
+            raise OSError("the end")
+        got += more
+    return got
+
+
+def port_of(packet):
+    place = packet.index(b"\x00\x21\x80\x01")
+    return struct.unpack(">H", packet[place + 14:place + 16])[0]
+
+
 if __name__ == "__main__":
-    {"ask": ask, "lie": lie, "hold": hold}[sys.argv[1]]()
+    {"ask": ask, "lie": lie, "between": between}[sys.argv[1]](*map(int, sys.argv[2:]))

@@ -26,6 +26,10 @@ ready() { is ActiveState active && [ "$(owner)" = "$(of_unit MainPID)" ]; }
 # Between two lives it may still say that it is ready, and has no process.
 begun_anew() { local now; ready && now=$(of_unit MainPID) && [ "$now" != 0 ] && [ "$now" != "$1" ]; }
 
+# The journal is written by another process, in its own time.
+logged() { journalctl --user-unit=ahoyd -o cat | grep -q "$1"; }
+logs_say() { ahoyctl logs | grep -q "$1"; }
+
 activation() {
   ahoyctl status 2>said; [ $? = 8 ] || fail "status without a daemon"
   grep -q 'systemctl --user start ahoyd' said || fail "status does not say how to start it"
@@ -70,7 +74,7 @@ hang() {
   within 30 begun_anew "$hung" || fail "a hung engine was not noticed"
   kill $holder 2>/dev/null; wait $holder 2>/dev/null
   is NRestarts 1 || fail "restarts: $(of_unit NRestarts)"
-  journalctl --user-unit=ahoyd -o cat | grep -q 'Watchdog timeout' || fail "it was restarted for another reason"
+  within 10 logged 'Watchdog timeout' || fail "it was restarted for another reason"
   timeout 10 ahoyctl account >/dev/null || fail "the new one does not answer"
 }
 
@@ -134,7 +138,7 @@ failures() {
   refused_soon
   within 10 is ActiveState failed || fail "the unit is $(of_unit ActiveState)"
   is NRestarts 0 || fail "a wrong configuration was tried $(of_unit NRestarts) times"
-  ahoyctl logs | grep -q 'config.toml:2:1: .*lifetme' || fail "the log does not name the mistake: $(ahoyctl logs)"
+  within 10 logs_say 'config.toml:2:1: .*lifetme' || fail "the log does not name the mistake: $(ahoyctl logs)"
   rm .config/ahoy/config.toml
   systemctl --user start ahoyd || fail "it does not start once that is mended"
   systemctl --user stop ahoyd
@@ -143,7 +147,7 @@ failures() {
   refused_soon
   within 30 is ActiveState failed || fail "it goes on for ever: $(of_unit ActiveState)"
   [ "$(of_unit NRestarts)" -ge 1 ] && [ "$(of_unit NRestarts)" -le 5 ] || fail "it was tried $(of_unit NRestarts) times"
-  journalctl --user-unit=ahoyd -o cat | grep -q 'repeated too quickly' || fail "another reason than the limit"
+  within 10 logged 'repeated too quickly' || fail "another reason than the limit"
   rm .local/state; mv .local/kept .local/state
   systemctl --user reset-failed ahoyd && systemctl --user start ahoyd || fail "it does not start once that is mended"
   ahoyctl account >said || fail "it does not answer then: $(cat said)"
@@ -173,7 +177,6 @@ HOOK
   kill -0 "$left" || fail "what the hook left running went with the restart"
   kill "$left"
 }
-logged() { journalctl --user-unit=ahoyd -o cat | grep -q "$1"; }
 
 # Nobody finds keys in a core file, and nobody of the same name looks into a running daemon.
 cores() {

@@ -1,0 +1,183 @@
+"""Ten people in one room of a real LiveKit server, of whom three speak: what one daemon weighs there and how it sounds, with LiveKit's own
+client beside it.
+
+    room_of_ten.py TARGET_FOLDER [lines=0,5] [seconds=60]      (run by `make room-of-ten`)
+
+Ana is measured. Ben, Cleo and Dan have microphones, too; six more daemons have no sound server: they send what a silent microphone sends.
+LiveKit's own client takes all ten voices in, unseen and without a key: what it hears is noise to it, what that costs is the same. A
+second run loses a twentieth of what the server sends to anybody. Figures: target/bench/room-of-ten.jsonl, and what they must be.
+
+Lives here: the call, the windows, the figures and their limits.
+Must not: run a desktop (desk.py) or a server (room_server.py).
+"""
+
+import contextlib
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import machine
+import room_server
+import sound
+from demo import begin_relay, quiet_network, raw, stop, within_own_network
+from demo_group import SAYS, everybody
+from desk import LAB, Desk, now
+
+SILENT = [f"P{n}" for n in range(5, 11)]
+SPEAKERS = ["Ben", "Cleo", "Dan"]
+BEEPS = 8
+# What must hold: at most, but for PESQ.
+CPU_S_MIN, PSS_MIB, MOUTH_TO_EAR_MS, PESQ, PESQ_LOSS = 5, 30, 110, 3.6, 3.5
+
+
+def main(target, options):
+    if not quiet_network():
+        raise SystemExit("This wants a network of its own: as root, or where a user may have one")
+    binaries, out = target / "release", target / "bench"
+    out.mkdir(exist_ok=True)
+    server = room_server.program()
+    if server is None:
+        raise SystemExit("There is no LiveKit server: tests/lab/livekit.sh builds it")
+    awake, scratch = machine.Awake(), pathlib.Path(tempfile.mkdtemp(prefix="ahoy-"))
+    speech = {name: sound.say(SAYS[name][0], f"{SAYS[name][1]} {SAYS[name][1]}", scratch / f"{name}.wav") for name in SPEAKERS}
+    rows, wrong = [], []
+    try:
+        for lost in [int(word) for word in options.get("lines", "0,5").split(",")]:
+            with contextlib.ExitStack() as running:
+                rooms = room_server.LiveKit(server, scratch / f"livekit-{lost}")
+                running.callback(rooms.close)
+                row = measure(binaries, target, scratch / str(lost), running, rooms, speech, lost, awake, float(options.get("seconds", 60)))
+            rows.append(row)
+            wrong += judge(row)
+    finally:
+        awake.close()
+        for log in scratch.glob("*/*/log/ahoyd"):
+            shutil.copy(log, out / f"room-{log.parts[-3]}.log")
+        shutil.rmtree(scratch, ignore_errors=True)
+    (out / "room-of-ten.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for row in rows:
+        print(json.dumps(row))
+    print("\n".join(f"Falls short: {text}" for text in wrong) or "All of it was so.")
+    return 1 if wrong else 0
+
+
+def measure(binaries, target, scratch, running, rooms, speech, lost, awake, seconds):
+    url = begin_relay(binaries, running, rooms.relay())
+    desks = {}
+    for name in ["Ana", *SPEAKERS, *SILENT]:
+        server = None if name in SILENT else "pipewire"
+        desks[name] = Desk(name, scratch / name.lower(), binaries, url, '"auto"', server=server)
+        running.callback(desks[name].close)
+    for desk in desks.values():
+        desk.until_online()
+    everyone = list(desks.values())
+    cards = {desk: desk.ctl("account", "card") for desk in everyone}
+    for one in everyone:
+        for other in everyone:
+            if one is not other:
+                other.ctl("contact", "add", "-", given=cards[one])
+    ana, hearing = desks["Ana"], [desks[name] for name in ("Ana", *SPEAKERS)]
+    for desk in hearing:
+        desk.record()
+    for name in SPEAKERS:
+        raw(desks[name], "says", speech[name])
+        raw(desks[name], "beep", sound.tone(1000, 0.2))
+    since = now()
+    ana.ctl("call", *(desk.name.lower() for desk in everyone[1:]))
+    for desk in everyone[1:]:
+        desk.until("incoming", since=since)
+        desk.ctl("answer")
+    everybody(everyone)
+    client = subprocess.Popen(
+        [target / "room-python/bin/python", LAB / "room_client.py", "--url", rooms.url, "--token", whole_token(rooms)],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+    )
+    running.callback(lambda: (client.stdin.close(), client.wait()))
+    time.sleep(4)
+    if lost:
+        lose(rooms.media_port, lost)
+    row = {"members": len(everyone), "lost_percent": lost}
+    row.update(weigh(ana, client, [desks[name] for name in SPEAKERS], seconds, awake))
+    row.update(listen(ana, [desks[name] for name in SPEAKERS], speech, awake))
+    row["delay_ms"] = late(ana, [desks[name] for name in SPEAKERS])
+    return row
+
+
+def whole_token(rooms):
+    (room,) = rooms.rooms()
+    return rooms.token("client", roomJoin=True, room=room, canSubscribe=True, canPublish=False, hidden=True)
+
+
+def weigh(ana, client, speakers, seconds, awake):
+    """Three speak all the time."""
+    speaking = [desk.speak(desk.folder / "says.raw") for desk in speakers]
+    mark, weights = awake.mark(), {"ahoyd": machine.Weight([ana.daemon.pid]), "client": machine.Weight([client.pid])}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for n, desk in enumerate(speakers):
+            if speaking[n].poll() is not None:
+                speaking[n] = desk.speak(desk.folder / "says.raw")
+        time.sleep(0.1)
+    found = {who: weight.since() for who, weight in weights.items()}
+    left, withheld = awake.left(mark)
+    stop(*speaking)
+    return {**found, "left_over": round(left, 2), "withheld": round(withheld, 2)}
+
+
+def listen(ana, speakers, speech, awake):
+    """One after the other."""
+    pesq, lost = {}, 0.0
+    for desk in speakers:
+        time.sleep(0.5)
+        began = now()
+        desk.speak(desk.folder / "says.raw").wait()
+        time.sleep(0.8)
+        end = now()
+        lost = max(lost, 1000 * ana.lost(began, end), 1000 * desk.lost(began, end))
+        pesq[desk.name] = round(sound.score(speech[desk.name], ana.ears.between(began, end))[0], 2)
+    return {"pesq": pesq, "lost_ms": round(lost, 1)}
+
+
+def late(ana, speakers):
+    """From a speaker's microphone to Ana's speaker: the median of some beeps each."""
+    found = []
+    for desk in speakers:
+        for _ in range(BEEPS):
+            began = now()
+            desk.speak(desk.folder / "beep.raw").wait()
+            time.sleep(0.4)
+            end = now()
+            said, heard = (sound.onset(recording.between(began, end)) for recording in (desk.mouth, ana.ears))
+            if said is not None and heard is not None:
+                found.append(1000 * (heard - said))
+    return round(statistics.median(found), 1) if found else None
+
+
+def lose(port, percent):
+    """So much of what comes from the server's port for sound gets lost, in a network of our own that ends with us."""
+    rule = f"chain come {{ type filter hook input priority 0; udp sport {port} numgen random mod 100 < {percent} drop; }}"
+    subprocess.run(["nft", f"table ip loss {{ {rule}; }}"], check=True)
+
+
+def judge(row):
+    """What is not as it must be."""
+    least = PESQ_LOSS if row["lost_percent"] else PESQ
+    ours, wrong = row["ahoyd"], []
+    if not row["lost_percent"]:
+        wrong += [f"{ours['cpu_s_min']} s of processor a minute, at most {CPU_S_MIN}"] if ours["cpu_s_min"] > CPU_S_MIN else []
+        wrong += [f"{ours['pss_mib']} MiB, at most {PSS_MIB}"] if ours["pss_mib"] > PSS_MIB else []
+        late = row["delay_ms"]
+        wrong += [f"mouth to ear {late} ms, at most {MOUTH_TO_EAR_MS}"] if late is None or late > MOUTH_TO_EAR_MS else []
+    wrong += [f"{name} is heard with PESQ {found}, at least {least}" for name, found in row["pesq"].items() if found < least]
+    return [f"{text} ({row['lost_percent']} % lost)" for text in wrong]
+
+
+if __name__ == "__main__":
+    within_own_network()
+    given = dict(word.split("=", 1) for word in sys.argv[2:] if "=" in word)
+    sys.exit(main(pathlib.Path(sys.argv[1]).resolve(), given))
