@@ -1,5 +1,7 @@
 # make demo       a real call between two people on this machine, measured; recordings and report in target/demo/
 #                 BUSY=2: so many programs that never rest run beside it
+# make demo-group six people in one call, first by paths of their own, then in a room of a real LiveKit server, measured at every
+#                 speaker; recordings and report in target/demo-group/
 # make busy-day   a day of three people, command by command: waiting, hold, a missed call, do-not-disturb
 # make first-call newcomers with empty homes, at home with no server and by a relay: first start, a code, a card, first call,
 #                 command by command
@@ -29,6 +31,10 @@
 # make fuzz       explores what strangers can send us, MINUTES=10 (PLANT=1: must find a planted panic); report in target/fuzz/
 # make crash      kills daemons in the middle of calls and looks what is left; crash-nightly: a thousand times
 # make hostile    attacks a relay and daemons over the wire while others call each other; report in target/hostile/
+# make test-rooms rooms on a real LiveKit server, which is built first (once, some minutes; Go is needed), with LiveKit's own client
+#                 FIGURES=1: how soon one is heard on lines of 0, 50 and 100 ms, and a hundred joins where a tenth gets lost
+# make room-of-ten  what one of ten weighs in a room in which three speak, and how that sounds, beside LiveKit's own client; also where a
+#                 twentieth gets lost; target/bench/room-of-ten.jsonl
 # make old-peer   calls from and to the first release, built from this history, over the relays of both
 #
 # Each installs what it needs first, where it can (see tests/lab/install.sh).
@@ -40,13 +46,17 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo sound test-net setups pairings trips echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer fuzz hostile interop
+.PHONY: help demo demo-group sound test-net setups pairings trips echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer test-rooms room-of-ten fuzz hostile interop
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
 
 demo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/demo.py $(TARGET) busy=$(BUSY)
+
+demo-group: build $(TARGET)/lab-python/ready
+	@tests/lab/livekit.sh >/dev/null && cargo build --quiet --release --package ahoy-bench --bin room-tap || true
+	@$(TARGET)/lab-python/bin/python tests/lab/demo_group.py $(TARGET)
 
 # SESSION=-20: where others compile beside it (the nice value of the daemons' sessions). VOICE=auto: with what improves a microphone.
 sound: $(if $(PROGRAMS),,build) $(TARGET)/lab-python/ready
@@ -145,6 +155,26 @@ crash-nightly:
 old-peer: build
 	@tests/lab/install.sh build sound rust
 	@tests/lab/old-peer.sh $(TARGET) $(OLD)
+
+test-rooms: $(TARGET)/room-python/ready
+	@tests/lab/install.sh build room rust
+	@tests/lab/livekit.sh >/dev/null
+	@cargo test --workspace --test rooms -- --ignored --skip figures --test-threads 2
+	@cargo test --workspace --test room_calls -- --ignored --test-threads 1
+	@$(if $(FIGURES),tests/lab/install.sh line net && cargo build --quiet --workspace --bin emulator && \
+	  $(TARGET)/room-python/bin/python tests/lab/room_figures.py $(TARGET) "tries=$(TRIES)" "joins=$(JOINS)")
+
+room-of-ten: build $(TARGET)/lab-python/ready $(TARGET)/room-python/ready
+	@tests/lab/install.sh net
+	@tests/lab/livekit.sh >/dev/null
+	@$(TARGET)/lab-python/bin/python tests/lab/room_of_ten.py $(TARGET) $(if $(LINES),lines=$(LINES)) $(if $(SECONDS),seconds=$(SECONDS))
+
+$(TARGET)/room-python/ready: tests/lab/requirements-room.txt
+	@tests/lab/install.sh room
+	@rm -rf $(TARGET)/room-python && mkdir -p $(TARGET)
+	@/usr/bin/python3 -m venv $(TARGET)/room-python
+	@$(TARGET)/room-python/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 # FILES="call/leg.rs phone/glare.rs": only those.
 mutants:
