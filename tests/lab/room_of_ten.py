@@ -1,11 +1,13 @@
 """Ten people in one room of a real LiveKit server, of whom three speak: what one daemon weighs there and how it sounds, with LiveKit's own
 client beside it.
 
-    room_of_ten.py TARGET_FOLDER [lines=0,5] [seconds=60]      (run by `make room-of-ten`)
+    room_of_ten.py TARGET_FOLDER [lines=0,5] [seconds=45]      (run by `make room-of-ten`)
 
 Ana is measured. Ben, Cleo and Dan have microphones, too; six more daemons have no sound server: they send what a silent microphone sends.
-LiveKit's own client takes all ten voices in, unseen and without a key: what it hears is noise to it, what that costs is the same. A
-second run loses a twentieth of what the server sends to anybody. Figures: target/bench/room-of-ten.jsonl, and what they must be.
+LiveKit's own client takes all ten voices in, unseen and without a key: what it hears is noise to it, what that costs is the same. Ana, who
+opened the room, looks once a minute who is there and puts it out; it enters anew and is weighed before the next look. A
+second run loses a twentieth of what the server sends to anybody. What the relay carries is counted. Figures:
+target/bench/room-of-ten.jsonl, and what they must be.
 
 Lives here: the call, the windows, the figures and their limits.
 Must not: run a desktop (desk.py) or a server (room_server.py).
@@ -19,9 +21,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import machine
+import relay_count
 import room_server
 import sound
 from demo import begin_relay, quiet_network, raw, stop, within_own_network
@@ -31,8 +35,13 @@ from desk import LAB, Desk, now
 SILENT = [f"P{n}" for n in range(5, 11)]
 SPEAKERS = ["Ben", "Cleo", "Dan"]
 BEEPS = 8
+# How often the room's opener looks who is there, in seconds.
+LOOKS_EVERY = 60
 # What must hold: at most, but for PESQ.
 CPU_S_MIN, PSS_MIB, MOUTH_TO_EAR_MS, PESQ, PESQ_LOSS = 5, 30, 110, 3.6, 3.5
+# Messages that the relay carries for a pair, from Ana's dial until she has ended the call for all; and for one member in a minute, of the
+# thousand that it allows.
+A_PAIR, A_MEMBER = 12, 500
 
 
 def main(target, options):
@@ -51,7 +60,7 @@ def main(target, options):
             with contextlib.ExitStack() as running:
                 rooms = room_server.LiveKit(server, scratch / f"livekit-{lost}")
                 running.callback(rooms.close)
-                row = measure(binaries, target, scratch / str(lost), running, rooms, speech, lost, awake, float(options.get("seconds", 60)))
+                row = measure(binaries, target, scratch / str(lost), running, rooms, speech, lost, awake, float(options.get("seconds", 45)))
             rows.append(row)
             wrong += judge(row)
     finally:
@@ -67,8 +76,8 @@ def main(target, options):
 
 
 def measure(binaries, target, scratch, running, rooms, speech, lost, awake, seconds):
-    url = begin_relay(binaries, running, rooms.relay())
-    desks = {}
+    counted = relay_count.Counted(begin_relay(binaries, running, rooms.relay()))
+    url, desks = counted.url, {}
     for name in ["Ana", *SPEAKERS, *SILENT]:
         server = None if name in SILENT else "pipewire"
         desks[name] = Desk(name, scratch / name.lower(), binaries, url, '"auto"', server=server)
@@ -87,30 +96,51 @@ def measure(binaries, target, scratch, running, rooms, speech, lost, awake, seco
     for name in SPEAKERS:
         raw(desks[name], "says", speech[name])
         raw(desks[name], "beep", sound.tone(1000, 0.2))
-    since = now()
+    since, dialed = now(), time.monotonic()
     ana.ctl("call", *(desk.name.lower() for desk in everyone[1:]))
     for desk in everyone[1:]:
         desk.until("incoming", since=since)
         desk.ctl("answer")
     everybody(everyone)
-    client = subprocess.Popen(
-        [target / "room-python/bin/python", LAB / "room_client.py", "--url", rooms.url, "--token", whole_token(rooms)],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-    )
-    running.callback(lambda: (client.stdin.close(), client.wait()))
     time.sleep(4)
     if lost:
         lose(rooms.media_port, lost)
-    row = {"members": len(everyone), "lost_percent": lost}
-    row.update(weigh(ana, client, [desks[name] for name in SPEAKERS], seconds, awake))
-    row.update(listen(ana, [desks[name] for name in SPEAKERS], speech, awake))
-    row["delay_ms"] = late(ana, [desks[name] for name in SPEAKERS])
+    row, speakers = {"members": len(everyone), "lost_percent": lost}, [desks[name] for name in SPEAKERS]
+    with contextlib.closing(Client(target, rooms)) as client:
+        row.update(listen(ana, speakers, speech))
+        row["delay_ms"] = late(ana, speakers)
+        client.out.wait(LOOKS_EVERY + 5)
+    with contextlib.closing(Client(target, rooms)) as client:
+        time.sleep(3)
+        row.update(weigh(ana, client.process, speakers, seconds, awake))
+        row["client_stayed"] = not client.out.is_set()
+    ana.ctl("hangup", "--everyone")
+    for desk in everyone[1:]:
+        desk.until("disconnected", since=since)
+    messages, most = counted.since(dialed)
+    row.update(messages_a_pair=round(messages / (len(everyone) * (len(everyone) - 1) / 2), 1), messages_of_a_member=most)
     return row
 
 
-def whole_token(rooms):
-    (room,) = rooms.rooms()
-    return rooms.token("client", roomJoin=True, room=room, canSubscribe=True, canPublish=False, hidden=True)
+class Client:
+    """LiveKit's own client in the room, unseen and without a key, until it is put out or `close`."""
+
+    def __init__(self, target, rooms):
+        (room,) = rooms.rooms()
+        token = rooms.token("client", roomJoin=True, room=room, canSubscribe=True, canPublish=False, hidden=True)
+        command = [target / "room-python/bin/python", LAB / "room_client.py", "--url", rooms.url, "--token", token]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.out = threading.Event()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            if json.loads(line).get("name") == "disconnected":
+                self.out.set()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def weigh(ana, client, speakers, seconds, awake):
@@ -129,7 +159,7 @@ def weigh(ana, client, speakers, seconds, awake):
     return {**found, "left_over": round(left, 2), "withheld": round(withheld, 2)}
 
 
-def listen(ana, speakers, speech, awake):
+def listen(ana, speakers, speech):
     """One after the other."""
     pesq, lost = {}, 0.0
     for desk in speakers:
@@ -173,6 +203,9 @@ def judge(row):
         wrong += [f"{ours['pss_mib']} MiB, at most {PSS_MIB}"] if ours["pss_mib"] > PSS_MIB else []
         late = row["delay_ms"]
         wrong += [f"mouth to ear {late} ms, at most {MOUTH_TO_EAR_MS}"] if late is None or late > MOUTH_TO_EAR_MS else []
+    pair, member = row["messages_a_pair"], row["messages_of_a_member"]
+    wrong += [f"{pair} messages a pair, at most {A_PAIR}"] if pair > A_PAIR else []
+    wrong += [f"{member} messages of one member in a minute, at most {A_MEMBER}"] if member > A_MEMBER else []
     wrong += [f"{name} is heard with PESQ {found}, at least {least}" for name, found in row["pesq"].items() if found < least]
     return [f"{text} ({row['lost_percent']} % lost)" for text in wrong]
 
