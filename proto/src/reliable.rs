@@ -35,6 +35,9 @@ const SLOWLY: usize = 2;
 /// How long after a relay's refusal.
 const SLOW_FOR: Duration = Duration::from_secs(10);
 
+/// How long what came is not acknowledged by a packet of its own: much of it is followed by more, or answered. So that nothing is
+/// repeated for it, it is far less than the first pause before a repeat.
+const ACKNOWLEDGE_WITHIN: Duration = Duration::from_millis(100);
 /// Between two acknowledgements of what had come before: who repeats faster hears no more.
 const DOUBLES_PAUSE: Duration = Duration::from_millis(400);
 
@@ -101,6 +104,8 @@ pub struct Reliable {
     beyond: u64,
     /// Something new came that was not acknowledged yet.
     owes: bool,
+    /// When it is acknowledged by a packet of its own; none before [`Self::due`] has seen it.
+    owes_until: Option<Moment>,
     /// Something came again: its acknowledgement was lost, or its sender floods.
     doubles: bool,
     /// When something was acknowledged last.
@@ -193,25 +198,32 @@ impl Reliable {
             });
         }
         let doubles = self.doubles_due().is_some_and(|due| due <= now);
-        if (self.owes || doubles) && packets.is_empty() {
+        let owes = self.owes && *self.owes_until.get_or_insert(now + ACKNOWLEDGE_WITHIN) <= now;
+        if (owes || doubles) && packets.is_empty() {
             packets.push(Packet { bytes: join(came, beyond, 0, &[]), everywhere: false, repeated: false });
         }
         if !packets.is_empty() {
             self.acknowledged = Some(now);
-            (self.owes, self.doubles) = (false, false);
+            (self.owes, self.owes_until, self.doubles) = (false, None, false);
         }
         Ok(packets)
+    }
+
+    /// The acknowledgement that is owed, at once: nothing more will be said here.
+    pub fn last_word(&mut self) -> Option<Vec<u8>> {
+        std::mem::take(&mut self.owes).then(|| join(self.came, self.beyond, 0, &[]))
     }
 
     /// When [`Self::due`] has something next. `None`: not before something is sent or comes.
     pub fn deadline(&self) -> Option<Moment> {
         let room = !self.queue.is_empty() && self.has_room();
-        if self.owes || room || self.waiting.values().any(|it| it.due.is_none()) {
+        if room || self.waiting.values().any(|it| it.due.is_none()) {
             return Some(Moment::default());
         }
+        let owes = self.owes.then(|| self.owes_until.unwrap_or_default());
         let give_up = |it: &Sent| it.first.map(|first| first + GIVE_UP);
         let waiting = self.waiting.values().filter_map(|it| it.due.min(give_up(it)));
-        waiting.chain(self.doubles_due()).min()
+        waiting.chain(self.doubles_due()).chain(owes).min()
     }
 
     /// When what came again is acknowledged again.
@@ -239,9 +251,9 @@ impl Reliable {
         }
     }
 
-    /// Nothing waits to be acknowledged.
+    /// Nothing waits to be acknowledged, by either end.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.queue.is_empty()
+        self.waiting.is_empty() && self.queue.is_empty() && !self.owes
     }
 
     /// Whether another number may be given out.

@@ -204,19 +204,32 @@ impl PeerLine {
         }
         let Ok(packets) = self.reliable.due(now) else { return self.fail(out) };
         for packet in packets {
-            let Stage::Open(session) = &mut self.stage else { return };
-            let Ok(frame) = session.seal(&packet.bytes) else { return self.fail(out) };
             // What was not acknowledged in time takes every path: the channel may be dead without knowing it.
-            let widely = packet.everywhere || packet.repeated || self.by_relay;
-            if !self.channel || widely {
-                let all = packet.everywhere || packet.repeated;
-                self.route.post(self.peer, &frame, FRAME_LIVES, all, out);
-            }
-            if self.channel {
-                let (call, leg) = self.key;
-                out.push(Out::Report(Report::Frame { call, leg, bytes: frame }));
+            if !self.post(&packet.bytes, packet.everywhere || packet.repeated, out) {
+                return self.fail(out);
             }
         }
+    }
+
+    /// Acknowledges what came last: the session ends here.
+    pub(super) fn last_word(&mut self, out: &mut Vec<Out>) {
+        if let Some(packet) = self.reliable.last_word() {
+            self.post(&packet, false, out);
+        }
+    }
+
+    /// Seals and sends a packet. False where no session stands, or it can seal no more.
+    fn post(&mut self, packet: &[u8], all: bool, out: &mut Vec<Out>) -> bool {
+        let Stage::Open(session) = &mut self.stage else { return false };
+        let Ok(frame) = session.seal(packet) else { return false };
+        if !self.channel || all || self.by_relay {
+            self.route.post(self.peer, &frame, FRAME_LIVES, all, out);
+        }
+        if self.channel {
+            let (call, leg) = self.key;
+            out.push(Out::Report(Report::Frame { call, leg, bytes: frame }));
+        }
+        true
     }
 
     /// Sends message 2, by one relay: the first time by that which brought message 1, then by each in turn. A caller repeats

@@ -316,7 +316,8 @@ impl Sessions {
     }
 
     fn forget(&mut self, key: Key) {
-        if let Some(line) = self.lines.remove(&key) {
+        if let Some(mut line) = self.lines.remove(&key) {
+            line.last_word(&mut self.out);
             self.replies_changed |= line.route.reply().is_some();
             if let Stage::Called { handshake, .. } = line.stage {
                 self.keep_away(line.peer, handshake);

@@ -22,6 +22,22 @@ fn pass(from: &mut Reliable, to: &mut Reliable, now: Moment) -> Vec<Vec<u8>> {
     packets.iter().filter_map(|it| to.receive(&it.bytes).unwrap().map(<[u8]>::to_vec)).collect()
 }
 
+/// What came, with nothing else to say.
+fn acknowledge(from: &mut Reliable, to: &mut Reliable, now: Moment) {
+    assert_eq!(from.due(now), Ok(Vec::new()));
+    assert!(pass(from, to, now + ACKNOWLEDGE_WITHIN).is_empty());
+}
+
+#[test]
+fn the_last_word_acknowledges_what_came_and_only_that() {
+    let (mut a, mut b) = (Reliable::default(), Reliable::default());
+    assert_eq!(b.last_word(), None);
+    a.send(b"bye".to_vec(), CLOSING).unwrap();
+    assert_eq!(pass(&mut a, &mut b, at(0)), [b"bye"]);
+    a.receive(&b.last_word().unwrap()).unwrap();
+    assert!(a.is_idle());
+}
+
 #[test]
 fn a_body_comes_once_and_its_acknowledgement_ends_the_repeats() {
     let (mut a, mut b) = (Reliable::default(), Reliable::default());
@@ -29,8 +45,11 @@ fn a_body_comes_once_and_its_acknowledgement_ends_the_repeats() {
     assert_eq!(a.deadline(), Some(Moment::default()), "at once");
     assert_eq!(pass(&mut a, &mut b, at(0)), [b"one"]);
     assert_eq!(a.deadline(), Some(at(500)));
-    assert!(pass(&mut b, &mut a, at(10)).is_empty());
-    assert!(a.is_idle());
+    assert_eq!(b.due(at(10)), Ok(Vec::new()), "more may follow");
+    assert!(!b.is_idle());
+    assert_eq!(b.deadline(), Some(at(110)));
+    assert!(pass(&mut b, &mut a, at(110)).is_empty());
+    assert!(a.is_idle() && b.is_idle());
     assert_eq!((a.deadline(), b.deadline()), (None, None));
 }
 
@@ -56,13 +75,13 @@ fn what_comes_again_and_again_is_not_acknowledged_each_time() {
     here.send(b"one".to_vec(), Manner::default()).unwrap();
     let packet = here.due(at(0)).unwrap().remove(0).bytes;
     assert!(there.receive(&packet).unwrap().is_some());
-    assert_eq!(there.due(at(0)).unwrap().len(), 1);
+    assert_eq!((there.due(at(0)).unwrap().len(), there.due(at(100)).unwrap().len()), (0, 1));
     let mut times = Vec::new();
-    for ms in 1..=1_000 {
+    for ms in 101..=1_000 {
         assert_eq!(there.receive(&packet), Ok(None));
         times.extend(there.due(at(ms)).unwrap().iter().map(|_| ms));
     }
-    assert_eq!(times, [400, 800]);
+    assert_eq!(times, [500, 900]);
 }
 
 #[test]
@@ -88,11 +107,11 @@ fn sixty_four_may_be_on_their_way_and_more_wait_for_their_turn() {
     let packets = a.due(at(0)).unwrap();
     assert_eq!(packets.len(), 64);
     assert_eq!(b.receive(&packets[63].bytes), Ok(Some(&[63][..])), "the last may come first");
-    pass(&mut b, &mut a, at(1));
-    assert!(a.due(at(1)).unwrap().is_empty(), "the oldest still waits");
+    acknowledge(&mut b, &mut a, at(1));
+    assert!(a.due(at(101)).unwrap().is_empty(), "the oldest still waits");
     b.receive(&packets[0].bytes).unwrap();
-    pass(&mut b, &mut a, at(2));
-    assert_eq!(pass(&mut a, &mut b, at(2)), [[64]], "one more");
+    acknowledge(&mut b, &mut a, at(102));
+    assert_eq!(pass(&mut a, &mut b, at(202)), [[64]], "one more");
 }
 
 #[test]
@@ -118,7 +137,7 @@ fn what_a_later_epoch_replaced_keeps_its_number_and_is_delivered_to_nobody() {
     a.send(b"new".to_vec(), of(2)).unwrap();
     a.send(b"state".to_vec(), Manner::default()).unwrap();
     assert_eq!(pass(&mut a, &mut b, at(500)), [&b"new"[..], b"state"]);
-    assert!(pass(&mut b, &mut a, at(501)).is_empty());
+    acknowledge(&mut b, &mut a, at(501));
     assert!(a.is_idle(), "the empty ones were counted as well");
 }
 

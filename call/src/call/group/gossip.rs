@@ -6,7 +6,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{BEAT, CALL_FOR_SILENT, Group, OUTSIDE_EVERY, STILL_EVERY, Tie};
+use super::{BEAT, CALL_FOR_SILENT, GATHERED, Group, OUTSIDE_EVERY, STILL_EVERY, Tie};
 use crate::call::{Call, Out, Phase, Stage};
 use crate::group::{AUTHORS, ENTRIES, Entry, Head, News, Standing};
 use crate::id::LegId;
@@ -51,10 +51,14 @@ impl Group {
         if self.log.is_ahead_of(&tie.heads) {
             let over = !self.fold.runs();
             let now = Moment::default();
-            return Some(if self.is_close(call, leg) || over || tie.told.is_none() {
+            return Some(if over || tie.told.is_none() {
+                now
+            } else if !self.is_close(call, leg) {
+                told + OUTSIDE_EVERY
+            } else if self.owes_own(leg) {
                 now
             } else {
-                told + OUTSIDE_EVERY
+                told + GATHERED
             });
         }
         let in_call = self.fold.people.get(&peer).is_some_and(|person| person.device == Some(leg));
