@@ -83,11 +83,14 @@ pub struct Phone {
     blocked: BTreeSet<PeerId>,
     /// One of our relays has rooms.
     rooms: bool,
-    /// Groups that we were in and that go on in a call which has not reached us yet; until when that is expected.
-    moving: Vec<(Key, Moment)>,
+    /// Groups that we were in and that go on in a call which has not reached us yet.
+    moving: Vec<Moving>,
     /// The latest `now`: time never runs back.
     last: Moment,
 }
+
+/// A group, until when its other call is expected, and who may have started that.
+type Moving = (Key, Moment, BTreeSet<PeerId>);
 
 /// Two phones are equal if they decide alike; when they last decided does not matter.
 impl PartialEq for Phone {

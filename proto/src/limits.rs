@@ -127,7 +127,7 @@ pub const CANDIDATES: usize = 32;
 pub const CANDIDATE_BYTES: usize = 512;
 
 /// One signed entry of a group's log: a certificate, four inboxes, three lists of 24. One alone fits a sealed message.
-pub const GROUP_ENTRY_BYTES: usize = 12 * 1024;
+pub const GROUP_ENTRY_BYTES: usize = 8 * 1024;
 
 /// What members of a call tell each other of its room in one message: a pass with the address of the relay that takes it, or a name
 /// with a key.

@@ -20,6 +20,8 @@ const HEADER: usize = 16;
 pub const SPAN: u32 = 64;
 /// Bodies that wait for a number, beside those that are on their way. More means that the other end is gone.
 const QUEUE: usize = 128;
+/// So many with closing words: a call has one or two, and what a group's log is asked for is no way around the bound.
+const QUEUE_WITH_CLOSING: usize = 192;
 /// Until when a body is repeated. Longer than the longest that a call may wait for its path to come back (60 s), so that
 /// the rules' own clock says what happened.
 pub const GIVE_UP: Duration = Duration::from_secs(75);
@@ -118,7 +120,7 @@ impl Reliable {
     /// Takes a body; the next [`Self::due`] holds it, or a later one if too many are on their way. Fails when too many
     /// wait besides.
     pub fn send(&mut self, body: Vec<u8>, manner: Manner) -> Result<(), Undeliverable> {
-        if self.queue.len() >= QUEUE && !manner.everywhere {
+        if self.queue.len() >= if manner.everywhere { QUEUE_WITH_CLOSING } else { QUEUE } {
             return Err(Undeliverable);
         }
         // Closing words are few: a call has one or two.

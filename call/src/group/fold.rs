@@ -247,9 +247,17 @@ impl Log {
             self.halves().flat_map(|entry| entry.statement.removed.iter().map(|one| (entry.peer, *one)));
         let mut out: Vec<_> = halves.filter(|(by, one)| self.might(fold, *by, one.at)).collect();
         out.sort_by_key(|(_, one)| (one.at, one.peer));
+        let put_out: Vec<_> = out.iter().map(|(_, one)| *one).collect();
+        // Called again since, by somebody who was not put out before.
+        let again = |one: &super::Removed| {
+            self.invitations().any(|(by, called)| {
+                let may = by != one.peer && !put_out.iter().any(|it| it.peer == by && it.at <= called.at);
+                called.peer == one.peer && called.at > one.at && may
+            })
+        };
         for (_, one) in out {
             if let Some(person) = fold.people.get_mut(&one.peer)
-                && one.at >= person.invited
+                && !again(&one)
                 && one.peer != self.start().peer
             {
                 let left = person.joined.map(|_| one.at);

@@ -7,7 +7,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{AUTHORS, Entry, Head, NUMBERS, News, Start, Statement};
+use super::{AUTHORS, DEVICES, Entry, Head, NUMBERS, News, Start, Statement};
 use crate::id::{LegId, PeerId};
 use crate::parts::Opaque;
 
@@ -132,7 +132,7 @@ impl Log {
                 weaker
             }
             None => {
-                let room = self.make_room();
+                let room = self.make_room(one.peer);
                 if room {
                     self.books.insert(one.author, Book::of(one, other));
                 }
@@ -150,7 +150,7 @@ impl Log {
             return self.hear_of_ourselves(entry);
         }
         let Some(book) = self.books.get_mut(&entry.author) else {
-            return self.make_room() && {
+            return self.make_room(entry.peer) && {
                 self.books.insert(entry.author, Book { entry: entry.clone(), proof: None });
                 true
             };
@@ -203,7 +203,10 @@ impl Log {
     }
 
     /// Whether there is room for one more author; one who has no place in the call gives way.
-    fn make_room(&mut self) -> bool {
+    fn make_room(&mut self, of: PeerId) -> bool {
+        if self.books.values().filter(|book| book.entry.peer == of).count() >= usize::from(DEVICES) {
+            return false;
+        }
         if self.books.len() < AUTHORS {
             return true;
         }

@@ -7,8 +7,8 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use core::time::Duration;
 
-use super::Phone;
 use super::verbs::Found;
+use super::{Moving, Phone};
 use crate::call::{ALONE_FOR, Call, End, Group, GroupDial, House, Key, MESH, Out, ROOM};
 use crate::command::{Callee, Others, Refusal};
 use crate::effect::{Effect, SignalOrder};
@@ -279,7 +279,7 @@ impl Phone {
                 .values()
                 .any(|call| call.wire() == wire && call.is_answered() && call.talks_on_leg(leg))
         });
-        let moved = |moving: &(Key, crate::Moment), key: &Key| moving.0 == *key && moving.1 > out.now;
+        let moved = |moving: &Moving, key: &Key| moving.0 == *key && moving.1 > out.now;
         let Some(peer) = self.calls.get(&id).map(Call::peer) else { return };
         let room = self.has_room_for(peer);
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -290,7 +290,8 @@ impl Phone {
         call.prove(out.now, remaining, text);
         if let Some(group) = call.group_mut() {
             let key = group.key();
-            group.answers = talks || self.moving.iter().any(|it| moved(it, &key));
+            let starter = group.start().peer;
+            group.answers = talks || self.moving.iter().any(|it| moved(it, &key) && it.2.contains(&starter));
         }
         self.let_in(out, id);
         self.change(out, id, Call::settle_group);
@@ -298,7 +299,7 @@ impl Phone {
 
     /// Of two calls of one group the higher stands. The other ends, and who was in it goes on in that one.
     pub(super) fn settle_groups(&mut self, out: &mut Out) {
-        self.moving.retain(|(_, until)| *until > out.now);
+        self.moving.retain(|(_, until, _)| *until > out.now);
         while let Some((lower, higher)) = self.doubled() {
             let Some(call) = self.calls.get(&lower) else { return };
             let takes_part = call.is_answered() || call.is_dialed();
@@ -322,7 +323,8 @@ impl Phone {
         groups.sort_by_key(|call| call.wire());
         let key = |call: &Call| call.group().map(|group| group.key());
         groups.iter().enumerate().find_map(|(at, lower)| {
-            let higher = groups.iter().skip(at + 1).rev().find(|higher| key(higher) == key(lower))?;
+            let same = |higher: &&&Call| key(higher) == key(lower) && takes_over(lower, higher);
+            let higher = groups.iter().skip(at + 1).rev().find(same)?;
             (lower.wire() != higher.wire()).then(|| (lower.id(), higher.id()))
         })
     }
@@ -380,10 +382,18 @@ impl Phone {
             && let Some(group) = call.group().filter(|group| !group.is_elsewhere())
         {
             let key = group.key();
-            self.moving.retain(|(of, _)| *of != key);
-            self.moving.push((key, out.now + ALONE_FOR));
+            let people = group.those_of_it();
+            self.moving.retain(|(of, ..)| *of != key);
+            self.moving.push((key, out.now + ALONE_FOR, people));
         }
     }
+}
+
+/// Two calls of one group become one only if who started the other had a place in ours when it began, and was not put out of it: who
+/// merely knows the group's name rings like anybody.
+fn takes_over(ours: &Call, other: &Call) -> bool {
+    let starter = other.group().map(|group| group.start().peer);
+    starter.zip(ours.group()).is_some_and(|(starter, group)| group.is_of(starter))
 }
 
 /// How long the people of a conversation may take to come over.

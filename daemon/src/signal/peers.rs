@@ -149,6 +149,13 @@ impl Peers {
         inboxes.iter().filter_map(way).collect()
     }
 
+    /// Whether a relay that somebody names is asked: one on this machine only where it is ours.
+    pub(super) fn may_knock(&self, relay: &str) -> bool {
+        let ours = self.own().map(|own| &own.inboxes[..]).unwrap_or_default();
+        let Ok(url) = RelayUrl::parse(relay) else { return false };
+        url.is_sealed() || ours.iter().any(|own| RelayUrl::parse(&own.relay).is_ok_and(|own| own == url))
+    }
+
     /// Whether the sender of an opened message 1 may speak to us, as far as that can be said without its card, which costs
     /// a file and signatures.
     pub(super) fn known(&self, unix_s: i64, token: TokenHash, hello: &Hello) -> Result<Known, Cause> {

@@ -197,7 +197,7 @@ impl Task {
         }
         self.mirror(&order);
         if let SignalingOrder::Room { job, relay, ask } = order {
-            let refused = !self.room_asks.put(&relay, job, ask);
+            let refused = !self.sessions.peers().may_knock(&relay) || !self.room_asks.put(&relay, job, ask);
             let mut out = self.ask_rooms(&relay);
             out.extend(refused.then_some(Out::Report(Report::Room { job, news: None })));
             return out;

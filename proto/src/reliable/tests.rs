@@ -124,6 +124,11 @@ fn without_an_end_that_takes_them_bodies_are_refused_but_closing_words_are_taken
     assert_eq!(taken, QUEUE);
     a.send(b"bye".to_vec(), CLOSING).unwrap();
     assert_eq!(a.due(at(0)).unwrap()[0].bytes[HEADER..], *b"bye", "and go first");
+    let mut taken = 0;
+    while a.send(b"bye".to_vec(), CLOSING).is_ok() {
+        taken += 1;
+    }
+    assert!(taken < 2 * QUEUE, "they are no way around the bound");
 }
 
 #[test]

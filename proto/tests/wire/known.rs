@@ -166,7 +166,7 @@ pub(crate) fn packets() -> (Vec<Vec<u8>>, Vec<u8>) {
     let packets: Vec<_> = here.due(Moment::default()).unwrap().into_iter().map(|it| it.bytes).collect();
     there.receive(&packets[0]).unwrap();
     there.receive(&packets[2]).unwrap();
-    let acknowledgement = there.due(Moment::default()).unwrap().remove(0).bytes;
+    let acknowledgement = there.last_word().unwrap();
     (packets, acknowledgement)
 }
 

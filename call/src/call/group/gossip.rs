@@ -6,7 +6,10 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{BEAT, CALL_FOR_SILENT, GATHERED, Group, OUTSIDE_EVERY, STILL_EVERY, Tie};
+use super::{
+    BEAT, CALL_FOR_SILENT, GATHERED, Group, OTHERS_WORDS, OUTSIDE_EVERY, OWN_WORDS, STILL_EVERY, Tie,
+};
+use crate::call::leg::within_a_minute;
 use crate::call::{Call, Out, Phase, Stage};
 use crate::group::{AUTHORS, ENTRIES, Entry, Head, News, Standing};
 use crate::id::LegId;
@@ -53,10 +56,12 @@ impl Group {
             let now = Moment::default();
             return Some(if over || tie.told.is_none() {
                 now
-            } else if !self.is_close(call, leg) {
+            } else if !self.is_close(call, leg) || tie.words.len() >= OWN_WORDS {
                 told + OUTSIDE_EVERY
             } else if self.owes_own(leg) {
                 now
+            } else if tie.words.len() >= OTHERS_WORDS {
+                told + OUTSIDE_EVERY
             } else {
                 told + GATHERED
             });
@@ -169,6 +174,8 @@ impl Call {
     fn known_to(&mut self, now: Moment, to: LegId, news: &News) {
         let Some(tie) = self.group.as_mut().and_then(|group| group.ties.get_mut(&to)) else { return };
         tie.told = Some(now);
+        within_a_minute(&mut tie.words, now);
+        tie.words.push(now);
         tie.learn(&news.entries);
     }
 }

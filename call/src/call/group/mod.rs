@@ -57,6 +57,10 @@ const FORGET_AFTER: Duration = Duration::from_secs(300);
 const STRANGER_FOR: Duration = Duration::from_secs(15);
 /// Questions for what another knows and we do not, to one device in a minute.
 const PULLS: usize = 12;
+/// Words to one device in a minute, of ourselves and of others, that go without delay: a member who says much does not make us say
+/// it to all others, nor does one who has always forgotten everything.
+const OWN_WORDS: usize = 40;
+const OTHERS_WORDS: usize = 20;
 /// Joins of this person in a minute.
 const JOINS: usize = 6;
 
@@ -124,6 +128,8 @@ struct Tie {
     meets: Option<(Moment, u8)>,
     /// When we asked it for what we lack, lately.
     pulls: Vec<Moment>,
+    /// When it was told something, lately.
+    words: Vec<Moment>,
 }
 
 /// A group call that runs without us, or may.
@@ -148,6 +154,7 @@ impl Tie {
             awaited: None,
             meets: None,
             pulls: Vec::new(),
+            words: Vec::new(),
         }
     }
 }
@@ -192,6 +199,15 @@ impl Group {
             Some(group) => Key::Named(group),
             None => Key::People(self.fold.original.clone()),
         }
+    }
+
+    /// Whether this person had a place in it when it began, and was not put out of it.
+    pub(crate) fn is_of(&self, peer: PeerId) -> bool {
+        self.fold.original.contains(&peer) && self.fold.standing(peer) != Some(Standing::Removed)
+    }
+
+    pub(crate) fn those_of_it(&self) -> BTreeSet<PeerId> {
+        self.fold.original.iter().copied().filter(|peer| self.is_of(*peer)).collect()
     }
 
     pub(crate) fn start(&self) -> Start {

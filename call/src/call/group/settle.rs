@@ -58,7 +58,8 @@ impl Call {
 
     /// Folds the log anew.
     pub(super) fn refold(&mut self, now: Moment) {
-        let live = matches!(self.phase, Phase::Live(_));
+        // Who rings us is there, whatever somebody says of them.
+        let hears_all = matches!(self.phase, Phase::Live(_) | Phase::Incoming(_));
         let window = self.reconnect_window;
         let Some(mut group) = self.group.take() else { return };
         for leg in self.legs() {
@@ -67,7 +68,8 @@ impl Call {
                 tie.heard = now;
             }
         }
-        let hears = |leg: LegId| live && group.ties.contains_key(&leg) && !group.is_silent(leg, now, window);
+        let hears =
+            |leg: LegId| hears_all && group.ties.contains_key(&leg) && !group.is_silent(leg, now, window);
         group.fold = group.log.fold(hears, group.taken);
         self.group = Some(group);
     }

@@ -27,8 +27,10 @@ const ROOM_FIRST: Duration = Duration::from_secs(5);
 const COMES_UP: Duration = Duration::from_secs(10);
 /// And mends itself in this time.
 const MENDS: Duration = Duration::from_secs(10);
-/// Keys are renewed so often at most.
+/// Keys are renewed so often at most, and more seldom by twice after each so many in a minute: somebody who comes and goes all the time
+/// does not make everybody say keys all the time.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
+const RENEWALS: usize = 8;
 /// Keys of one other device reach the port so often at most.
 const KEY_EVERY: Duration = Duration::from_millis(250);
 
@@ -58,7 +60,8 @@ pub(super) struct Stay {
     /// Who has it.
     told: BTreeSet<LegId>,
     renews: bool,
-    renewed: Moment,
+    /// When they were, lately.
+    renewed: Vec<Moment>,
 }
 
 impl Stay {
@@ -82,6 +85,12 @@ impl Stay {
     /// How long it was of use; none if it never was.
     pub(super) fn was_fit_for(&self, now: Moment) -> Option<Duration> {
         self.came_up.map(|at| now.since(at))
+    }
+
+    /// From when on the next key may be made.
+    fn renews_at(&self) -> Moment {
+        let Some(last) = self.renewed.last() else { return Moment::default() };
+        *last + RENEW_EVERY * (1 << (self.renewed.len() / RENEWALS).min(3))
     }
 
     /// Whether this device is in the room and has not answered.
@@ -250,7 +259,7 @@ impl Call {
             key: None,
             told: BTreeSet::new(),
             renews: false,
-            renewed: Moment::default(),
+            renewed: Vec::new(),
         };
         let old = group.room.stay.replace(stay);
         self.room_order(out, RoomOrder::Enter { epoch, pass });
@@ -315,7 +324,7 @@ impl Call {
     pub(super) fn stay_dues(&self) -> Vec<Moment> {
         let Some(group) = &self.group else { return Vec::new() };
         let stay = group.room.stay.as_ref();
-        let renews = stay.filter(|stay| stay.renews).map(|stay| stay.renewed + RENEW_EVERY);
+        let renews = stay.filter(|stay| stay.renews).map(Stay::renews_at);
         let seats = group.room.seats.values();
         let seats = seats.flat_map(|seat| {
             let direct = (!seat.heard).then_some(seat.since + ROOM_FIRST);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ahoy_call::{CallId, Epoch, LegId, Moment, Opaque, RoomOrder, RoomReport};
 use ahoy_proto::limits;
+use ahoy_proto::relay_url::RelayUrl;
 use ahoy_proto::room_words::{RoomKey, RoomPass};
 use tokio::sync::{mpsc, watch};
 
@@ -76,6 +77,8 @@ struct Stay {
     suspects: BTreeMap<Identity, (Moment, u8)>,
     look_at: Moment,
     tokens: u8,
+    /// The relay that lets us in is on this machine: so may the server be.
+    plain: bool,
 }
 
 /// What a stay is begun with.
@@ -265,6 +268,7 @@ impl CallRoom {
             suspects,
             look_at: now + LOOK_EVERY,
             tokens: 0,
+            plain: !relay.is_sealed(),
         });
         self.want(Want::Enter(number, relay, ticket), out);
     }
@@ -278,6 +282,11 @@ impl CallRoom {
             self.stay = None;
             return out.push(Out::Tell(self.call, RoomReport::NoRoom));
         };
+        // A relay elsewhere does not make us knock at what listens on this machine.
+        let usable = |url: &String| {
+            stay.plain || RelayUrl::parse(url.trim_end_matches('/')).is_ok_and(|url| url.is_sealed())
+        };
+        let urls = urls.into_iter().filter(usable).collect();
         stay.admitted.clone_from(&members);
         let place = Place { urls, token };
         // Whoever runs it forwards what happens.

@@ -60,7 +60,10 @@ impl CallCards {
         let new = !self.cards.contains_key(&call);
         if new {
             if self.cards.len() >= MOST {
-                return None;
+                // That of a call which is over for longest gives way: rings that are never answered do not use up all.
+                let over = self.cards.iter().filter_map(|(call, kept)| Some((kept.idle?, *call)));
+                let (_, call) = over.min()?;
+                self.cards.remove(&call);
             }
             let inboxes = own.inboxes.iter().map(|at| InboxAt { relay: at.relay.clone(), inbox: at.inbox() });
             let certificate = own.certificate.clone();

@@ -10,8 +10,9 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::{KEY_EVERY, RENEW_EVERY};
+use super::KEY_EVERY;
 use crate::call::group::room::GUESTS;
+use crate::call::leg::within_a_minute;
 use crate::call::{Call, Out, Phase, Stage};
 use crate::effect::RoomOrder;
 use crate::group::Standing;
@@ -76,9 +77,11 @@ impl Call {
                 seat.hear(false, out.now);
             }
         }
-        let renews = stay.renews && stay.renewed + RENEW_EVERY <= out.now;
+        let renews = stay.renews && stay.renews_at() <= out.now;
         if renews {
-            (stay.renews, stay.renewed) = (false, out.now);
+            within_a_minute(&mut stay.renewed, out.now);
+            stay.renewed.push(out.now);
+            stay.renews = false;
         }
         if told {
             self.room_order(out, RoomOrder::Members(company));

@@ -224,6 +224,7 @@ impl RoomTask {
             Heard::Down => self.down(RoomSaid::Down).await,
             Heard::Broken => self.failed().await,
             Heard::Track(track) => {
+                while self.readers.try_join_next().is_some() {}
                 if self.readers.len() < TRACKS {
                     self.readers.spawn(read(track, self.came.clone()));
                 }
@@ -311,7 +312,7 @@ impl RoomTask {
 
     /// Of the connection, not of the room: another one may be asked for.
     async fn close(&mut self) {
-        self.readers.abort_all();
+        self.readers.shutdown().await;
         if let Some(connection) = self.connection.take() {
             connection.close().await;
         }
