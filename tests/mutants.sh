@@ -17,7 +17,7 @@ place=$(readlink -f "$target")/mutants
 
 # Stories and the table first; what they let live is then given the unit tests and so many random lists.
 LISTS=${LISTS:-1000}
-stories="calling table busy hold policies glare bad_network suspend restart devices away repair paths merge late laws"
+stories="calling table busy hold policies glare bad_network suspend restart devices away repair paths merge late laws groups"
 
 # --- The workspace: `call` as it is, and one crate whose tests are the world and every question about calling.
 rm -rf "$place/call" "$place/sim"
@@ -26,8 +26,11 @@ if [ -n "${AGAIN:-}" ] && [ -d "$place/mutants.out" ]; then again=(--iterate)
 else rm -rf "$place/mutants.out" "$place/mutants.out.old"; fi
 mkdir -p "$place/sim/src"
 cp -r call "$place/call"
-cp -r tests/src/{world,world.rs,network.rs,media.rs,op.rs,talk.rs} "$place/sim/src/"
-for story in $stories anything_goes; do cp "tests/tests/$story.rs" "$place/sim/src/test_$story.rs"; done
+cp -r tests/src/{world,world.rs,network.rs,media.rs,op,op.rs,talk.rs} "$place/sim/src/"
+for story in $stories anything_goes; do
+  cp "tests/tests/$story.rs" "$place/sim/src/test_$story.rs"
+  [ ! -d "tests/tests/$story" ] || cp -r "tests/tests/$story" "$place/sim/src/"
+done
 sed -i "s/^const LISTS: u64 = .*/const LISTS: u64 = $LISTS;/; s/^const FLOOR: u64 = .*/const FLOOR: u64 = 0;/" "$place/sim/src/test_anything_goes.rs"
 {
   echo "extern crate self as ahoy_tests;"

@@ -128,6 +128,8 @@ pub const CANDIDATE_BYTES: usize = 512;
 
 /// One signed entry of a group's log: a certificate, four inboxes, three lists of 24. One alone fits a sealed message.
 pub const GROUP_ENTRY_BYTES: usize = 8 * 1024;
+/// Two entries that contradict each other go in one message, in base64, with what is known of 64 authors.
+const _: () = assert!(2 * GROUP_ENTRY_BYTES.div_ceil(3) * 4 + 64 * 160 < SEALED_MESSAGE_BYTES);
 
 /// What members of a call tell each other of its room in one message: a pass with the address of the relay that takes it, or a name
 /// with a key.

@@ -85,11 +85,10 @@ def measure(binaries, target, scratch, running, rooms, speech, lost, awake, seco
     for desk in desks.values():
         desk.until_online()
     everyone = list(desks.values())
-    cards = {desk: desk.ctl("account", "card") for desk in everyone}
     for one in everyone:
         for other in everyone:
             if one is not other:
-                other.ctl("contact", "add", "-", given=cards[one])
+                other.ctl("contact", "add", "-", given=one.ctl("account", "card"))
     ana, hearing = desks["Ana"], [desks[name] for name in ("Ana", *SPEAKERS)]
     for desk in hearing:
         desk.record()

@@ -319,3 +319,32 @@ fn nothing_grows_beyond_its_bound() {
     assert!(!log.merge(&news(vec![entry(4, says(NUMBERS + 1, joined(1)))])));
     assert!(!log.merge(&news(vec![entry(4, says(0, joined(1)))])));
 }
+
+#[test]
+fn who_was_put_out_lets_nobody_in_again_and_least_of_all_themselves() {
+    let removed = |who: u8, at| Removed { peer: peer(who), at: Age(at) };
+    let first = Statement {
+        invited: (2..5).map(|who| called(who, 0)).collect(),
+        removed: vec![removed(4, 900), removed(3, 1_000)],
+        ..says(2, joined(0))
+    };
+    let invites = |author, whom, at| {
+        entry(author, Statement { invited: vec![called(whom, at)], ..says(1, joined(10)) })
+    };
+    let back = Statement { invited: vec![called(3, 1_500)], ..says(2, joined(1_600)) };
+    let mut said = vec![entry(1, first), entry(3, back), invites(4, 3, 1_700)];
+    assert_eq!(stands(&said, 3), Some(Standing::Removed), "by themselves, and by one who was put out, too");
+    said.push(invites(2, 3, 1_800));
+    assert_eq!(stands(&said, 3), Some(Standing::Joined), "one who takes part may call them again");
+}
+
+#[test]
+fn one_person_does_not_fill_the_log() {
+    let mut log = log_of(9);
+    log.merge(&news(vec![starter(1, &[2, 3])]));
+    for device in 60..200 {
+        log.merge(&news(vec![entry_of(device, 3, says(1, joined(1)))]));
+    }
+    assert_eq!(log.heads().len(), 1 + usize::from(DEVICES));
+    assert!(log.merge(&news(vec![entry(2, says(1, joined(1)))])));
+}

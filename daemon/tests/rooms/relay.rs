@@ -103,12 +103,11 @@ impl Relay {
     async fn ask(&mut self, ask: RoomAsk) -> RoomNews {
         self.say(ToRelay::Room(ask)).await;
         loop {
-            match self.hear().await {
-                ToClient::Room(news) => return news,
-                // Its server answers now.
-                ToClient::Rooms { .. } => {}
-                heard => panic!("{heard:?}"),
+            let heard = self.hear().await;
+            if let ToClient::Room(news) = heard {
+                return news;
             }
+            assert!(matches!(heard, ToClient::Rooms { .. }), "its server answers now: {heard:?}");
         }
     }
 

@@ -84,3 +84,45 @@ fn another_group_of_some_of_them_is_another_call() {
     assert_eq!(w.state_of("ada", first), Some(State::Held));
     w.check();
 }
+
+#[test]
+fn who_merely_knows_the_name_of_a_group_rings_and_takes_nobody_out_of_its_call() {
+    let mut w = five();
+    w.start_as(LOW, Some(BOOK), "ada", &["bob", "eve"]).unwrap();
+    w.pass(2 * SECOND);
+    w.answer("bob").unwrap();
+    w.answer("eve").unwrap();
+    w.pass(SOON);
+    let in_low = |w: &World, who: &[&str]| {
+        for who in who {
+            assert_eq!(w.view_of(who, LOW).map(|view| view.state), Some(State::Active), "{who}");
+            assert!(w.view_of(who, HIGH).is_none_or(|view| view.state != State::Active), "{who}");
+        }
+    };
+    // Dan was never in it.
+    w.start_as(HIGH, Some(BOOK), "dan", &["ada", "bob", "eve"]).unwrap();
+    w.pass(SOON);
+    in_low(&w, &["ada", "bob", "eve"]);
+    assert_eq!(w.view_of("bob", HIGH).map(|view| view.state), Some(State::Waiting), "it rings");
+    w.leave("dan", HIGH).unwrap();
+    w.pass(SOON);
+    in_low(&w, &["ada", "bob", "eve"]);
+}
+
+#[test]
+fn who_was_put_out_of_a_group_takes_nobody_out_of_its_call() {
+    let mut w = five();
+    w.start_as(LOW, None, "ada", &["bob", "eve"]).unwrap();
+    w.pass(2 * SECOND);
+    w.answer("bob").unwrap();
+    w.answer("eve").unwrap();
+    w.pass(SOON);
+    w.remove("ada", LOW, "eve").unwrap();
+    w.pass(SOON);
+    w.start_as(HIGH, None, "eve", &["ada", "bob"]).unwrap();
+    w.pass(SOON);
+    for who in ["ada", "bob"] {
+        assert_eq!(w.view_of(who, LOW).map(|view| view.state), Some(State::Active), "{who}");
+        assert_eq!(w.view_of(who, HIGH).map(|view| view.state), Some(State::Waiting), "{who}");
+    }
+}
