@@ -112,7 +112,7 @@ class Network:
         its microseconds in the queue."""
         self.command("flush")
         with open(self.log) as rows, open(file, "w") as kept:
-            for row in rows:
+            for row in whole(rows):
                 at, rest = row.split(" ", 1)
                 if int(at) / 1e6 >= since:
                     kept.write(f"{int(at) / 1e6 - since:.6f} {rest}")
@@ -132,11 +132,16 @@ class Network:
     def rows(self, start, end):
         self.command("flush")
         with open(self.log) as rows:
-            for row in rows:
+            for row in whole(rows):
                 at, link, _, size, first, fate, queued = row.split(" ")
                 at = int(at) / 1e6
                 if start <= at < end:
                     yield at, link, size, first, fate, queued
+
+
+def whole(rows):
+    """Rows up to one that is being written, which is younger than what was asked for."""
+    return itertools.takewhile(lambda row: row.endswith("\n"), rows)
 
 
 def literal(address):
