@@ -16,6 +16,8 @@ close() {
   local who
   kill "${daemon[@]}" ${relay:+"$relay"} 2>/dev/null
   [ -z "$house" ] || exec {house}>&-
+  # Where a day was not so, whoever reads it wants to know what a daemon said last.
+  [ $wrong = 0 ] || for who in $people; do echo "# $who's log ends:"; tail -n 25 "$scratch/$who/log/ahoyd"; done >&2
   for who in $people; do "$lab" down "$scratch/$who"; done
   wait 2>/dev/null
   rm -rf "$scratch"
