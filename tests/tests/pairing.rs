@@ -115,7 +115,8 @@ fn nothing_was_logged(desks: &[&Desk], code: &str) -> Outcome {
         anyhow::ensure!(log.contains("DEBUG"), "another log");
         // "media" and the like are words of codes, too, and stand in a log by themselves: a code's two never beside each other.
         let words: Vec<&str> = said.split('-').skip(1).collect();
-        let parts: Vec<&str> = log.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&str> =
+            log.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
         let found = parts.windows(words.len()).any(|parts| parts == words);
         anyhow::ensure!(!words.is_empty() && !found, "{}: {words:?} are in the log", desk.name);
     }
