@@ -213,6 +213,7 @@ impl Reliable {
 
     /// The acknowledgement that is owed, at once: nothing more will be said here.
     pub fn last_word(&mut self) -> Option<Vec<u8>> {
+        self.owes_until = None;
         std::mem::take(&mut self.owes).then(|| join(self.came, self.beyond, 0, &[]))
     }
 

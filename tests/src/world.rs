@@ -91,6 +91,8 @@ pub struct World {
     starts: BTreeMap<CallId, Start>,
     /// The server of rooms.
     pub rooms: Rooms,
+    /// How many messages each device sent to each other one, repeats apart.
+    pub said: BTreeMap<(usize, usize), u32>,
     /// How often somebody was blocked: what is seen of a member is then not the same for all.
     pub blocks: u32,
     queue: BTreeMap<(Moment, u64), Happening>,
@@ -153,6 +155,7 @@ impl World {
             telling: BTreeSet::new(),
             starts: BTreeMap::new(),
             rooms: Rooms::default(),
+            said: BTreeMap::new(),
             blocks: 0,
             queue: BTreeMap::new(),
             kept: Vec::new(),

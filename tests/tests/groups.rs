@@ -5,6 +5,8 @@
 
 #[path = "groups/early.rs"]
 mod early;
+#[path = "groups/enemies.rs"]
+mod enemies;
 #[path = "groups/faults.rs"]
 mod faults;
 #[path = "groups/grown.rs"]

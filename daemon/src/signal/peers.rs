@@ -17,7 +17,7 @@ use ahoy_proto::relay_url::RelayUrl;
 use crate::signal::dropped::Cause;
 use crate::values::budget;
 use crate::values::near::NearPlace;
-use crate::values::own::Own;
+use crate::values::own::{Own, OwnInbox};
 use crate::values::roster::{Known, Roster};
 
 /// One place where somebody takes mail.
@@ -138,22 +138,27 @@ impl Peers {
     /// The inboxes of a card, less those at relays that only its owner knows to be on this machine: a card must not make
     /// us knock at whatever listens here. A relay that is ours is spelled as we spell it.
     pub(super) fn ways(&self, token: Token, inboxes: &[InboxAt]) -> Vec<Way> {
-        let ours = self.own().map(|own| &own.inboxes[..]).unwrap_or_default();
         let way = |at: &InboxAt| {
             let url = RelayUrl::parse(&at.relay).ok()?;
-            let known = ours.iter().find(|own| RelayUrl::parse(&own.relay).is_ok_and(|own| own == url));
+            let known = self.as_ours(&url);
             let usable = known.is_some() || url.is_sealed();
-            let relay = known.map_or_else(|| at.relay.clone(), |own| own.relay.clone());
-            usable.then_some(Way { relay, inbox: at.inbox, token, ours: known.is_some() })
+            let ours = known.is_some();
+            let relay = known.unwrap_or(&at.relay).to_owned();
+            usable.then_some(Way { relay, inbox: at.inbox, token, ours })
         };
         inboxes.iter().filter_map(way).collect()
     }
 
     /// Whether a relay that somebody names is asked: one on this machine only where it is ours.
     pub(super) fn may_knock(&self, relay: &str) -> bool {
+        RelayUrl::parse(relay).is_ok_and(|url| url.is_sealed() || self.as_ours(&url).is_some())
+    }
+
+    /// A relay as we spell it, if it is one of ours.
+    fn as_ours(&self, url: &RelayUrl) -> Option<&str> {
         let ours = self.own().map(|own| &own.inboxes[..]).unwrap_or_default();
-        let Ok(url) = RelayUrl::parse(relay) else { return false };
-        url.is_sealed() || ours.iter().any(|own| RelayUrl::parse(&own.relay).is_ok_and(|own| own == url))
+        let is_it = |own: &&OwnInbox| RelayUrl::parse(&own.relay).is_ok_and(|own| own == *url);
+        ours.iter().find(is_it).map(|own| &own.relay[..])
     }
 
     /// Whether the sender of an opened message 1 may speak to us, as far as that can be said without its card, which costs

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use ahoy_call::group::{Age, Ending, Entry, Gone, Head, Invited, News, Presence, Removed, Start, Statement};
 use ahoy_call::{
-    CallId, Callee, Command, DeclineReason, EndReason, Input, LegId, MemberId, Opaque, PeerId, Scope,
+    CallId, Callee, Command, DeclineReason, EndReason, Event, Input, LegId, MemberId, Message, Opaque,
+    PeerId, Scope,
 };
 
 use super::{World, device};
@@ -69,6 +70,28 @@ impl World {
         let rooms = print & 1 == 1;
         let statement = Statement { number, presence, invited, removed, gone, ended, rooms };
         Entry { author, peer, statement, seal: Opaque(vec![1]), print }
+    }
+
+    /// A member says this of itself to one other, past its own phone.
+    pub fn slip(&mut self, call: CallId, from: &str, to: &str, statement: Statement) {
+        let (from, to) = (self.who(from), self.who(to));
+        let print = 1 + u64::from(statement.number);
+        let (author, peer) = (device(from), super::peer(self.people[from].owner));
+        let entry = Entry { author, peer, statement, seal: Opaque(vec![1]), print };
+        self.slip_news(call, from, to, vec![entry]);
+    }
+
+    /// A member says to another that it knows nothing of the call.
+    pub fn slip_nothing(&mut self, call: CallId, from: &str, to: &str) {
+        let (from, to) = (self.who(from), self.who(to));
+        self.slip_news(call, from, to, Vec::new());
+    }
+
+    fn slip_news(&mut self, call: CallId, from: usize, to: usize, entries: Vec<Entry>) {
+        let heads = entries.iter().map(head).collect();
+        let news = News { start: self.starts[&call], age: Age(0), heads, entries, told: Vec::new() };
+        let (leg, message) = (device(from), Message::Log(Box::new(news)));
+        self.event(to, Event::Received { call, leg, message });
     }
 
     /// A command about groups, for this call or for another.

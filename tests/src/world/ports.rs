@@ -84,6 +84,7 @@ impl World {
                 if let Message::Log(news) | Message::Invite { news, .. } = &message {
                     self.starts.insert(call, news.start);
                 }
+                *self.said.entry((who, to)).or_default() += 1;
                 self.post(who, to, call, What::Say(message), REPEAT_FOR);
             }
             SignalOrder::Missed { .. } => {

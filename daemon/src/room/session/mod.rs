@@ -1,12 +1,15 @@
 //! A stay in a room, from the first word to the last, as a machine without I/O.
 //!
-//! Lives here: what comes in and goes out, the phases, their times, coming back. Who is there: `people.rs`; descriptions: `talk.rs`.
+//! Lives here: what comes in and goes out, the phases and their times. The way there and back: `coming.rs`; the connection: `media.rs`; who is
+//! there: `people.rs`; descriptions: `talk.rs`.
 //! Must not: open a socket, read a clock, or look into a description.
 //!
 //! One connection carries everything and we always offer, the first time in the request to join itself (`/rtc/v1`). A socket that
 //! breaks is opened again and the stay goes on, with packets flowing meanwhile. Where the server does not know us any more, or its
 //! way is lost for good, we come anew with another connection.
 
+mod coming;
+mod media;
 mod people;
 mod phase;
 mod talk;
@@ -18,27 +21,20 @@ use std::time::Duration;
 use ahoy_call::Moment;
 
 use self::people::People;
-use self::phase::{Away, Entry, Phase, Stay};
+use self::phase::{Entry, Phase, Stay};
 use self::talk::Talk;
-use super::said::{self, RoomToken, Said, Then, Why};
+use super::said::{self, RoomToken, Said};
 use super::wire::{self, Request, number};
 use crate::values::room::{Identity, RoomAsk, RoomCandidate, RoomEnd, RoomEvent, RoomSaid, TrackSid};
 
 /// How our voice is called in descriptions.
 pub const VOICE: &str = "voice";
-/// Voices that the first description has room for. Each costs some hundred bytes of the request.
-const SECTIONS: usize = 9;
 /// From the order to open a socket to the server's first word.
 const JOIN: Duration = Duration::from_secs(5);
 /// From the server's answer to packets, also after another way was looked for.
 const CONNECT: Duration = Duration::from_secs(6);
 /// By then packets flow for the first time, or nothing comes of it.
 const FIRST_UP: Duration = Duration::from_millis(9_500);
-/// Tries to come back before the stay is given up, and before the server is taken not to know us any more.
-const TRIES: u32 = 14;
-const RESUMES: u32 = 3;
-/// Candidates of ours that wait for the server to let us in.
-const CANDIDATES: usize = 32;
 /// Messages out of bounds that are borne; a server that says more of them is none.
 const NONSENSE: u32 = 32;
 
@@ -205,97 +201,6 @@ impl Session {
         out
     }
 
-    /// With a new connection, from the beginning.
-    fn anew(&mut self, now: Moment, tries: u32, out: &mut Vec<Output>) {
-        let number = self.talk.build(SECTIONS);
-        self.candidates.clear();
-        (self.own, self.track, self.connect) = (None, None, None);
-        if mem::take(&mut self.up) {
-            out.push(Output::Tell(RoomEvent::Down));
-        }
-        self.phase = Phase::Describing { tries, until: now + JOIN };
-        out.push(Output::Media(RoomAsk::Build { number, sections: SECTIONS }));
-    }
-
-    fn media(&mut self, now: Moment, said: RoomSaid, out: &mut Vec<Output>) {
-        match said {
-            RoomSaid::Offered(number, sdp) => match self.phase {
-                Phase::Describing { tries, .. } => {
-                    let Some(offer) = self.talk.first(number, &sdp) else { return };
-                    let request = wire::JoinRequest {
-                        publisher_offer: Some(offer),
-                        add_track_requests: vec![our_track()],
-                        ..request()
-                    };
-                    self.open(now, Entry::Fresh, tries, &request, out);
-                }
-                Phase::In(_) => {
-                    if let Some(offer) = self.talk.offered(now, number, &sdp) {
-                        out.push(Output::Send(said::write(Request::Offer(offer))));
-                    }
-                }
-                // It was withdrawn, and is described again when we are back.
-                Phase::Opening { .. } | Phase::Away(_) | Phase::Ended => {}
-            },
-            RoomSaid::Candidate(candidate) => self.candidate(candidate.0, false, out),
-            RoomSaid::Gathered => {
-                let none = r#"{"candidate":"","sdpMLineIndex":0,"sdpMid":"0"}"#;
-                self.candidate(none.to_owned(), true, out);
-            }
-            RoomSaid::Up => {
-                (self.first_up, self.connect) = (None, None);
-                if !mem::replace(&mut self.up, true) {
-                    out.push(Output::Tell(RoomEvent::Up));
-                }
-            }
-            RoomSaid::Down => {
-                if mem::take(&mut self.up) {
-                    out.push(Output::Tell(RoomEvent::Down));
-                    self.restart(now, out);
-                }
-            }
-            RoomSaid::Failed => {
-                if !matches!(self.phase, Phase::Describing { .. } | Phase::Away(_)) {
-                    self.retry(now, Entry::Fresh, out);
-                }
-            }
-        }
-    }
-
-    /// A candidate of ours. They come once the server has let us in, but its socket may be gone by then.
-    fn candidate(&mut self, candidate_init: String, last: bool, out: &mut Vec<Output>) {
-        let trickle = Request::Trickle(wire::Trickle { candidate_init, target: 0, last });
-        if matches!(self.phase, Phase::In(_)) {
-            out.push(Output::Send(said::write(trickle)));
-        } else if self.candidates.len() < CANDIDATES {
-            self.candidates.push_back(trickle);
-        }
-    }
-
-    /// Looks for another way, unless we are not there or one is looked for.
-    fn restart(&mut self, now: Moment, out: &mut Vec<Output>) {
-        if matches!(self.phase, Phase::In(_)) && self.connect.is_none() && self.first_up.is_none() {
-            self.connect = Some(now + CONNECT);
-            self.talk.ask(now, 0, true, out);
-        }
-    }
-
-    fn open(
-        &mut self,
-        now: Moment,
-        entry: Entry,
-        tries: u32,
-        request: &wire::JoinRequest,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(url) = self.place.urls.get(self.turn % self.place.urls.len().max(1)) else {
-            return self.end(RoomEnd::Unreachable, out);
-        };
-        let (url, path, token) = (url.clone(), said::path(request), self.place.token.clone());
-        out.push(Output::Open { url, path, token });
-        self.phase = Phase::Opening { entry, tries, until: now + JOIN };
-    }
-
     fn frame(&mut self, now: Moment, bytes: &[u8], out: &mut Vec<Output>) {
         let said = match said::read(bytes) {
             Ok(said) => said,
@@ -391,11 +296,6 @@ impl Session {
         }
     }
 
-    /// What had to wait for the socket.
-    fn release(&mut self, out: &mut Vec<Output>) {
-        out.extend(self.candidates.drain(..).map(|request| Output::Send(said::write(request))));
-    }
-
     /// Tells server and connection to whom we listen, if that has changed.
     fn listen(&mut self, out: &mut Vec<Output>) {
         if matches!(self.phase, Phase::In(_)) {
@@ -406,95 +306,6 @@ impl Session {
     fn listen_anew(&mut self, out: &mut Vec<Output>) {
         self.people.forget_what_was_said();
         self.people.listen(out);
-    }
-
-    fn told_to_leave(&mut self, now: Moment, then: Then, out: &mut Vec<Output>) {
-        match then {
-            Then::Stop(why) => self.end(
-                match why {
-                    Why::Duplicate => RoomEnd::Displaced,
-                    Why::Removed => RoomEnd::Removed,
-                    Why::Deleted => RoomEnd::Deleted,
-                    Why::Other => RoomEnd::Refused,
-                },
-                out,
-            ),
-            Then::Resume => self.retry(now, Entry::Resume, out),
-            Then::Anew => self.retry(now, Entry::Fresh, out),
-        }
-    }
-
-    fn closed(&mut self, now: Moment, why: Closed, out: &mut Vec<Output>) {
-        let refused = match (&self.phase, why) {
-            (Phase::In(_), _) => return self.retry(now, Entry::Resume, out),
-            (Phase::Opening { .. }, Closed::Broken) => false,
-            (Phase::Opening { .. }, Closed::Status(404)) => return self.end(RoomEnd::Absent, out),
-            (Phase::Opening { .. }, Closed::Status(401 | 403)) => true,
-            (Phase::Opening { entry: Entry::Fresh, .. }, Closed::Status(400..=499)) => {
-                return self.end(RoomEnd::Refused, out);
-            }
-            // A full room says the same as a server in trouble.
-            (Phase::Opening { entry: Entry::Fresh, .. }, Closed::Status(_)) if self.own_first() => {
-                return self.end(RoomEnd::Refused, out);
-            }
-            (Phase::Opening { .. }, Closed::Status(_)) => false,
-            (Phase::Describing { .. } | Phase::Away(_) | Phase::Ended, _) => return,
-        };
-        self.turn = self.turn.wrapping_add(1);
-        if refused {
-            out.push(Output::Tell(RoomEvent::TokenRefused));
-        }
-        self.again_later(now, refused, out);
-    }
-
-    /// Whether packets have never flowed yet.
-    fn own_first(&self) -> bool {
-        self.first_up.is_some()
-    }
-
-    /// The socket is given up. Comes back, at once if it stood for long: with what there is, or anew.
-    fn retry(&mut self, now: Moment, entry: Entry, out: &mut Vec<Output>) {
-        out.push(Output::Close);
-        self.go(now, entry, false, out);
-        self.step(now, out);
-    }
-
-    /// A try failed.
-    fn again_later(&mut self, now: Moment, refused: bool, out: &mut Vec<Output>) {
-        let entry = match &self.phase {
-            Phase::Opening { entry, .. } => *entry,
-            Phase::Describing { .. } | Phase::In(_) | Phase::Away(_) | Phase::Ended => Entry::Fresh,
-        };
-        self.go(now, entry, refused, out);
-    }
-
-    fn go(&mut self, now: Moment, entry: Entry, refused: bool, out: &mut Vec<Output>) {
-        let tries = self.phase.failed(now);
-        if tries >= TRIES {
-            return self.end(RoomEnd::Unreachable, out);
-        }
-        self.talk.lost(out);
-        let goes_on = entry == Entry::Resume && tries < RESUMES && self.talk.agreed().is_some();
-        let entry = if goes_on { Entry::Resume } else { Entry::Fresh };
-        self.phase = Phase::Away(Away { entry, tries, until: now + phase::pause(tries), refused });
-    }
-
-    /// Goes on with coming back, if it is time.
-    fn step(&mut self, now: Moment, out: &mut Vec<Output>) {
-        let Phase::Away(away) = &self.phase else { return };
-        if away.refused || away.until > now {
-            return;
-        }
-        let tries = away.tries;
-        match (away.entry, self.own.clone()) {
-            (Entry::Resume, Some(participant_sid)) => {
-                let reconnect_reason = number::SIGNAL_DISCONNECTED;
-                let request =
-                    wire::JoinRequest { reconnect: true, reconnect_reason, participant_sid, ..request() };
-                self.open(now, Entry::Resume, tries, &request, out);
-            }
-            (Entry::Resume, None) | (Entry::Fresh, _) => self.anew(now, tries, out),
-        }
     }
 
     fn tick(&mut self, now: Moment, out: &mut Vec<Output>) {
@@ -534,26 +345,6 @@ impl Session {
     fn end(&mut self, why: RoomEnd, out: &mut Vec<Output>) {
         self.phase = Phase::Ended;
         out.extend([Output::Close, Output::Media(RoomAsk::Close), Output::Tell(RoomEvent::Ended(why))]);
-    }
-}
-
-/// What every request to join says of us.
-fn request() -> wire::JoinRequest {
-    wire::JoinRequest {
-        client_info: Some(wire::ClientInfo { protocol: wire::PROTOCOL, os: "linux".to_owned() }),
-        connection_settings: Some(wire::ConnectionSettings { auto_subscribe: false, adaptive_stream: false }),
-        ..Default::default()
-    }
-}
-
-fn our_track() -> wire::AddTrack {
-    wire::AddTrack {
-        cid: VOICE.to_owned(),
-        name: VOICE.to_owned(),
-        kind: number::AUDIO,
-        source: number::MICROPHONE,
-        disable_red: true,
-        encryption: number::GCM,
     }
 }
 

@@ -1,0 +1,107 @@
+//! Members that say what no honest one would.
+//!
+//! Lives here: what one member can make the others do by words alone.
+//! Must not: tell what an honest member does when it breaks (`faults.rs`).
+
+use std::time::Duration;
+
+use ahoy_call::group::{Age, Gone, Presence, Statement};
+use ahoy_call::{CallId, State};
+use ahoy_tests::world::{SECOND, World, device};
+
+use super::{SOON, five, three_talk};
+
+/// Above all that an honest device says.
+const FIRST: u32 = 1_000;
+
+fn says(number: u32, presence: Presence) -> Statement {
+    Statement {
+        number: FIRST + number,
+        presence,
+        invited: vec![],
+        removed: vec![],
+        gone: vec![],
+        ended: None,
+        rooms: false,
+    }
+}
+
+fn told(w: &World, from: usize, to: usize) -> u32 {
+    w.said.get(&(from, to)).copied().unwrap_or(0)
+}
+
+/// Words that go from one to another in a minute, in each step of which this happens.
+fn in_a_minute(w: &mut World, (from, to): (usize, usize), mut each: impl FnMut(&mut World, u32)) -> u32 {
+    let before = told(w, from, to);
+    for step in 0..240 {
+        each(w, step);
+        w.pass(Duration::from_millis(250));
+    }
+    told(w, from, to) - before
+}
+
+#[test]
+fn whatever_one_says_of_the_others_the_phones_of_who_is_called_ring_on() {
+    let mut w = five();
+    let call = w.start("ada", &["bob", "eve", "dan"]).unwrap();
+    w.pass(2 * SECOND);
+    w.answer("bob").unwrap();
+    w.pass(SOON);
+    let gone = [0, 3].map(|who| Gone { leg: device(who), number: FIRST, at: Age(1) }).to_vec();
+    let left = Presence::Left { joined: Some(Age(2_000)), at: Age(2_001) };
+    w.slip(call, "bob", "eve", Statement { gone, ..says(0, left) });
+    w.pass(3 * SECOND);
+    assert_eq!(w.state("eve"), Some(State::Incoming));
+}
+
+#[test]
+fn one_who_has_always_forgotten_everything_is_told_it_seldom() {
+    let (mut w, call) = three_talk();
+    let words = in_a_minute(&mut w, (0, 1), |w, _| w.slip_nothing(call, "bob", "ada"));
+    assert!((1..=60).contains(&words), "{words} words");
+}
+
+#[test]
+fn what_one_says_all_the_time_the_others_do_not_pass_on_each_time() {
+    let (mut w, call) = three_talk();
+    let joined = Presence::Joined { at: Age(2_000) };
+    let words = in_a_minute(&mut w, (0, 2), |w, step| w.slip(call, "bob", "ada", says(step, joined)));
+    assert!((1..=40).contains(&words), "{words} words");
+}
+
+/// Six in a room.
+fn in_room() -> (World, CallId) {
+    let mut w = World::new(7, &["ada", "bob", "eve", "dan", "fay", "gus"]);
+    w.give_rooms(&["ada"]);
+    let call = w.gather("ada", &["bob", "eve", "dan", "fay", "gus"]);
+    w.pass(SOON);
+    (w, call)
+}
+
+#[test]
+fn one_who_comes_and_goes_all_the_time_does_not_make_the_others_change_keys_each_time() {
+    let (mut w, call) = in_room();
+    let before = w.rooms.keys_of(call, 0);
+    in_a_minute(&mut w, (0, 1), |w, step| {
+        let at = Age(20_000 + 250 * u64::from(step));
+        let presence = match step % 2 {
+            0 => Presence::Left { joined: Some(Age(2_000)), at },
+            _ => Presence::Joined { at },
+        };
+        w.slip(call, "gus", "ada", says(step, presence));
+    });
+    let keys = w.rooms.keys_of(call, 0) - before;
+    assert!((2..=32).contains(&keys), "{keys} keys in a minute");
+}
+
+#[test]
+fn a_room_of_ten_is_made_with_few_messages_a_pair() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let mut w = World::new(7, &names);
+    w.give_rooms(&["a"]);
+    let call = w.gather("a", &names[1..]);
+    w.pass(SOON);
+    assert_eq!(w.in_rooms(call), (10, 1));
+    let all: u32 = w.said.values().sum();
+    assert!(all <= 12 * 45, "{all} messages of 45 pairs");
+}
