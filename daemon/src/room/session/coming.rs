@@ -14,7 +14,7 @@ use crate::room::wire::{self, number};
 use crate::values::room::{RoomAsk, RoomEnd, RoomEvent};
 
 /// Voices that the first description has room for. Each costs some hundred bytes of the request.
-const SECTIONS: usize = 9;
+pub(super) const SECTIONS: usize = 9;
 /// Tries to come back before the stay is given up, and before the server is taken not to know us any more.
 const TRIES: u32 = 14;
 const RESUMES: u32 = 3;

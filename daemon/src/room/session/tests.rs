@@ -177,7 +177,7 @@ impl Rig {
 #[test]
 fn one_request_holds_all_that_is_needed_to_be_heard() {
     let mut rig = Rig::begin(members(&["ana"]));
-    assert_eq!(rig.asks(), [RoomAsk::Build { number: 1, sections: SECTIONS }]);
+    assert_eq!(rig.asks(), [RoomAsk::Build { number: 1, sections: coming::SECTIONS }]);
     rig.describe();
     let opened = rig.opened();
     let (url, request) = &opened[0];
