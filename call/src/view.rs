@@ -264,6 +264,8 @@ pub struct CallView {
     pub reason: Option<EndReason>,
     /// On whose side that arose.
     pub ended_by: Option<EndedBy>,
+    /// Which of the others put us out of a group, or ended it for all.
+    pub ender: Option<MemberId>,
     /// How history files it, once over.
     pub outcome: Option<Outcome>,
     /// Rises by one when what a verb would act on changes.

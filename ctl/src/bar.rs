@@ -1,7 +1,7 @@
 //! One call in the few words that a bar has room for.
 //!
-//! Lives here: what Focus says as text, class and tooltip of a waybar module.
-//! Must not: ask the bus, or look beyond Focus.
+//! Lives here: what Focus says as text, class and tooltip of a waybar module, and who else is in a group.
+//! Must not: ask the bus.
 
 use serde_json::{Value, json};
 
@@ -9,10 +9,14 @@ use crate::clean;
 use crate::time;
 use crate::world::Props;
 
+/// As many others are named in a tooltip.
+const NAMED: usize = 8;
+
 /// Focus as waybar takes it from a module with `return-type: json`: no text hides the module. `None`: there is no daemon.
+/// `others`: who else is in a group.
 ///
 /// Waybar reads text and tooltip as Pango markup, so what others wrote is escaped.
-pub(crate) fn waybar(focus: Option<&Props>) -> Value {
+pub(crate) fn waybar(focus: Option<&Props>, others: &[Props]) -> Value {
     let Some(focus) = focus else {
         return json!({"text": "", "alt": "off", "class": ["off"], "tooltip": "ahoyd is not running"});
     };
@@ -21,7 +25,7 @@ pub(crate) fn waybar(focus: Option<&Props>) -> Value {
         "text": escaped(&text(focus, state)),
         "alt": state,
         "class": classes(focus, state),
-        "tooltip": escaped(&tooltip(focus, state)),
+        "tooltip": escaped(&tooltip(focus, state, others)),
     })
 }
 
@@ -63,7 +67,7 @@ fn classes(focus: &Props, state: &str) -> Vec<String> {
     classes
 }
 
-fn tooltip(focus: &Props, state: &str) -> String {
+fn tooltip(focus: &Props, state: &str, others: &[Props]) -> String {
     let name = focus.text("PeerName");
     let mut lines = vec![match state {
         "idle" => "no call".to_owned(),
@@ -79,6 +83,10 @@ fn tooltip(focus: &Props, state: &str) -> String {
     if focus.at("SinceAt") != 0 {
         lines.push(format!("since {}", time::local(focus.at("SinceAt"))));
     }
+    lines.extend(others.iter().take(NAMED).map(member));
+    if let Some(more) = others.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more"));
+    }
     let remarks = [
         (focus.flag("SpeakingMuted"), "nobody hears what you say:".to_owned()),
         (focus.flag("Muted"), "your microphone is muted".to_owned()),
@@ -90,6 +98,14 @@ fn tooltip(focus: &Props, state: &str) -> String {
     ];
     lines.extend(remarks.into_iter().filter(|(on, _)| *on).map(|(_, line)| line));
     lines.join("\n")
+}
+
+/// Who, how far they have come, and what is to be seen of them.
+pub(crate) fn member(peer: &Props) -> String {
+    let told = [("Muted", "muted"), ("Speaking", "speaks")];
+    let told = told.iter().filter(|(name, _)| peer.flag(name)).map(|(_, word)| *word);
+    let words: Vec<&str> = [peer.text("Name"), peer.text("State")].into_iter().chain(told).collect();
+    words.join(", ")
 }
 
 /// As text within Pango markup, whatever it holds; line ends stay, what steers or hides does not.
@@ -112,11 +128,11 @@ mod tests {
     #[test]
     fn nothing_to_show_hides_the_module() {
         let idle = focus(vec![("State", "idle".into())]);
-        assert_eq!(waybar(Some(&idle))["text"], "");
-        assert_eq!(waybar(None)["alt"], "off");
+        assert_eq!(waybar(Some(&idle), &[])["text"], "");
+        assert_eq!(waybar(None, &[])["alt"], "off");
         let missed = focus(vec![("State", "idle".into()), ("Missed", 2_u32.into())]);
-        assert_eq!(waybar(Some(&missed))["text"], "2 missed");
-        assert_eq!(waybar(Some(&missed))["class"], json!(["idle", "missed"]));
+        assert_eq!(waybar(Some(&missed), &[])["text"], "2 missed");
+        assert_eq!(waybar(Some(&missed), &[])["class"], json!(["idle", "missed"]));
     }
 
     #[test]
@@ -128,7 +144,7 @@ mod tests {
             ("SinceMonotonic", since.into()),
             ("Muted", true.into()),
         ]);
-        let shown = waybar(Some(&call));
+        let shown = waybar(Some(&call), &[]);
         assert_eq!((&shown["text"], &shown["alt"]), (&json!("Ana 02:11"), &json!("active")));
         assert_eq!(shown["class"], json!(["active", "muted"]));
         assert_eq!(shown["tooltip"], "in a call with Ana\nyour microphone is muted");
@@ -143,7 +159,7 @@ mod tests {
             ("SpeakingMuted", true.into()),
             ("Quality", "poor".into()),
         ]);
-        let shown = waybar(Some(&call));
+        let shown = waybar(Some(&call), &[]);
         assert_eq!(shown["text"], "Ana · you are muted");
         assert_eq!(shown["class"], json!(["active", "muted", "speaking-muted", "poor"]));
         let lines =
@@ -159,8 +175,25 @@ mod tests {
             ("Held", true.into()),
             ("WaitingName", "Ben".into()),
         ]);
-        let shown = waybar(Some(&call));
+        let shown = waybar(Some(&call), &[]);
         assert_eq!(shown["text"], "Ana · Ben waits");
         assert_eq!(shown["class"], json!(["held", "waiting"]));
+    }
+
+    #[test]
+    fn the_others_in_a_group_are_named_and_what_they_call_themselves_is_no_markup() {
+        let call = focus(vec![("State", "active".into()), ("PeerName", "Ana and 9 more".into())]);
+        let peer = |name: String, state: &'static str, muted: bool| {
+            focus(vec![("Name", name.into()), ("State", state.into()), ("Muted", muted.into())])
+        };
+        let mut others = vec![peer("<b>Ana".to_owned(), "joined", true)];
+        others.extend((1..10).map(|n| peer(format!("Ben {n}"), "ringing", false)));
+        let shown = waybar(Some(&call), &others)["tooltip"].as_str().unwrap().to_owned();
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(
+            lines[..3],
+            ["in a call with Ana and 9 more", "&lt;b&gt;Ana, joined, muted", "Ben 1, ringing"]
+        );
+        assert_eq!((lines.len(), lines[9]), (10, "and 2 more"));
     }
 }

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use ahoy_tests::lab::{Desk, Place, introduce, text};
+use ahoy_dbus::proxy;
+use ahoy_tests::lab::{Desk, Place, introduce, number, text};
+use futures_util::StreamExt as _;
 use serde_json::Value;
 
 /// Long enough for a machine that has much to do.
@@ -132,7 +134,10 @@ async fn a_call_of_two_takes_in_a_third_and_goes_on_when_its_starter_leaves() ->
     // Ben came first of those who are left: he may put others out.
     ben.ctl_says(&["remove", "cleo"])?;
     cleo.until_state("disconnected", SOON).await?;
-    anyhow::ensure!(calls(cleo)?[0]["state_reason"] == "removed", "{:?}", calls(cleo)?);
+    let put_out = &calls(cleo)?[0];
+    anyhow::ensure!(put_out["state_reason"] == "removed" && put_out["ended_by_name"] == "Ben", "{put_out}");
+    let story = cleo.ctl_says(&["history", "show", "1"])?;
+    anyhow::ensure!(story.contains("Ana left.") && story.contains("Ben put you out of it."), "{story}");
     ben.ctl_says(&["hangup"])?;
     let reasons = reasons(&desks).await?;
     anyhow::ensure!(
@@ -235,5 +240,99 @@ async fn members_who_are_no_contacts_meet_in_the_call_and_nowhere_else() -> Outc
     for desk in &desks {
         desk.until_state("disconnected", SOON).await?;
     }
+    Ok(())
+}
+
+/// What a daemon says happened, from now on: the type, and whom it is about.
+async fn happenings(desk: &Desk) -> anyhow::Result<proxy::EventStream> {
+    let manager = proxy::ManagerProxy::new(&desk.bus().await?).await?;
+    Ok(manager.receive_event().await?)
+}
+
+/// Of what was said, in its order, as far as this one.
+async fn said_until(events: &mut proxy::EventStream, last: &str) -> anyhow::Result<Vec<String>> {
+    let mut said = Vec::new();
+    let listening = async {
+        while let Some(event) = events.next().await {
+            let told = event.args()?;
+            said.push(format!("{} {}", told.r#type(), text(told.data(), "name")));
+            if said.last().is_some_and(|line| line == last) {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("no more is said")
+    };
+    let heard = tokio::time::timeout(SOON, listening).await;
+    heard.map_err(|_| anyhow::anyhow!("{last} was not said"))??;
+    Ok(said)
+}
+
+#[tokio::test]
+async fn a_group_is_entered_by_its_row_while_it_runs_and_called_anew_by_it_afterwards() -> Outcome {
+    let place = Place::new()?;
+    let desks = people(&place, &["Ana", "Ben", "Cleo"]).await?;
+    let [ana, ben, cleo] = &desks[..] else { anyhow::bail!("three") };
+    let (mut at_ana, mut at_cleo) = (happenings(ana).await?, happenings(cleo).await?);
+    ana.ctl_says(&["call", "ben", "cleo"])?;
+    for desk in [ben, cleo] {
+        desk.until_state("incoming", SOON).await?;
+    }
+    cleo.ctl_says(&["decline"])?;
+    ben.ctl_says(&["answer"])?;
+    until_with(ana, &["Ben"]).await?;
+    let said = said_until(&mut at_cleo, "call.joinable Ana and 1 more").await?;
+    anyhow::ensure!(said.first().is_some_and(|line| line == "call.incoming Ana and 1 more"), "{said:?}");
+    let row = cleo.until_row(SOON, |row| text(row, "outcome") == "declined").await?;
+    let row = format!("history:{}", number(&row, "id"));
+    cleo.ctl_says(&["call", &row])?;
+    until_with(cleo, &["Ana", "Ben"]).await?;
+    until_with(ana, &["Ben", "Cleo"]).await?;
+    ben.ctl_says(&["hangup"])?;
+    let said = said_until(&mut at_ana, "peer.left Ben").await?;
+    for event in ["peer.declined Cleo", "peer.joined Ben", "peer.joined Cleo"] {
+        anyhow::ensure!(said.iter().any(|line| line == event), "{event}: {said:?}");
+    }
+    ana.ctl_says(&["hangup", "--everyone"])?;
+    for desk in &desks {
+        desk.until_so(SOON, async || Ok(!desk.ctl_says(&["list"])?.contains("ahoyctl join"))).await?;
+    }
+    cleo.until_row(SOON, |row| text(row, "reason") == "ended-by-host").await?;
+    cleo.ctl_says(&["call", &row])?;
+    for desk in [ana, ben] {
+        desk.until_state("incoming", SOON).await?;
+        desk.ctl_says(&["decline"])?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_calls_become_one_and_each_voice_has_its_own_loudness_which_is_kept() -> Outcome {
+    let place = Place::new()?;
+    let desks = people(&place, &["Ana", "Ben", "Cleo"]).await?;
+    let [ana, ben, cleo] = &desks[..] else { anyhow::bail!("three") };
+    for (desk, name) in [(ben, "ben"), (cleo, "cleo")] {
+        ana.ctl_says(&["call", name])?;
+        desk.until_state("incoming", SOON).await?;
+        desk.ctl_says(&["answer"])?;
+        ana.until_state("active", SOON).await?;
+    }
+    let one = ana.ctl(&["merge", "ben"], "")?;
+    anyhow::ensure!(!one.status.success(), "it takes two: {one:?}");
+    ana.ctl_says(&["merge"])?;
+    for (desk, others) in [(ana, ["Ben", "Cleo"]), (ben, ["Ana", "Cleo"]), (cleo, ["Ana", "Ben"])] {
+        until_with(desk, &others).await?;
+    }
+    ana.ctl_says(&["volume", "ben", "150"])?;
+    let loud = async || -> anyhow::Result<bool> {
+        let all = calls(ana)?;
+        let members = all.first().and_then(|call| call["members"].as_array()).cloned().unwrap_or_default();
+        let volumes = members.iter().map(|member| (member["name"].as_str(), member["volume"].as_f64()));
+        Ok(volumes.collect::<Vec<_>>() == [(Some("Ben"), Some(1.5)), (Some("Cleo"), Some(1.0))])
+    };
+    ana.until_so(SOON, async || loud().await).await?;
+    let kept: Value = serde_json::from_str(&ana.ctl_says(&["contact", "show", "ben", "--json"])?)?;
+    anyhow::ensure!(kept.to_string().contains("\"volume\":1.5"), "{kept}");
+    let refused = cleo.ctl(&["volume", "dan", "50"], "")?;
+    anyhow::ensure!(!refused.status.success(), "there is no Dan: {refused:?}");
     Ok(())
 }

@@ -263,6 +263,7 @@ fn a_call_that_one_declined_or_missed_can_be_joined_while_it_runs() {
     assert_eq!(w.end("ada"), (EndReason::EndedByHost, EndedBy::Local, Outcome::Answered));
     for who in ["bob", "eve", "dan"] {
         assert_eq!(w.end(who), (EndReason::EndedByHost, EndedBy::Remote, Outcome::Answered), "{who}");
+        assert_eq!(w.ender(who), Some("ada"));
     }
     w.until_quiet();
     w.check_quiet(true);
@@ -337,10 +338,10 @@ fn the_starter_s_role_passes_to_who_joined_first() {
     assert_eq!(w.remove("bob", call, "dan"), Err(Refusal::NotHost));
     w.remove("eve", call, "dan").unwrap();
     w.pass(SECOND);
-    assert_eq!(w.end("dan").0, EndReason::Removed);
+    assert_eq!((w.end("dan").0, w.ender("dan")), (EndReason::Removed, Some("eve")));
     w.end_for_all("eve", call).unwrap();
     w.pass(SECOND);
-    assert_eq!(w.end("bob").0, EndReason::EndedByHost);
+    assert_eq!((w.end("bob").0, w.ender("bob")), (EndReason::EndedByHost, Some("eve")));
     w.until_quiet();
     w.check_quiet(true);
 }

@@ -7,6 +7,7 @@ use alloc::string::String;
 
 use crate::call::{Call, Out, Stage};
 use crate::effect::{Effect, Fact, SignalOrder};
+use crate::id::MemberId;
 use crate::message::{CancelReason, DeclineReason, Message, Scope};
 use crate::view::{CallView, Can, Direction, EndReason, EndedBy, Outcome, State};
 
@@ -113,6 +114,7 @@ impl Call {
             state: State::Disconnected,
             reason: Some(end.reason),
             ended_by: Some(end.by),
+            ender: self.ender(&end),
             outcome: Some(outcome(
                 self.direction,
                 self.answered.is_some(),
@@ -124,8 +126,22 @@ impl Call {
             can: Can::default(),
             ..self.view()
         };
-        out.record(Fact::Ended, view.clone());
+        match view.ender {
+            Some(who) => out.record_about(Fact::Ended, who, view.clone()),
+            None => out.record(Fact::Ended, view.clone()),
+        }
         view
+    }
+
+    /// Which of the others in a group brought this end about.
+    fn ender(&self, end: &End) -> Option<MemberId> {
+        let group = self.group.as_ref().filter(|_| end.by == EndedBy::Remote)?;
+        let peer = match end.reason {
+            EndReason::EndedByHost => group.ended_by(),
+            EndReason::Removed => group.put_out_by(),
+            _ => None,
+        }?;
+        self.members.iter().find(|(_, member)| member.peer == peer).map(|(id, _)| *id)
     }
 
     /// Who called in vain leaves a note with each device that is not known to have rung.

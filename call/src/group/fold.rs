@@ -46,6 +46,8 @@ pub struct Person {
     pub joined: Option<Age>,
     /// When they left.
     pub left: Option<Age>,
+    /// Who put them out.
+    pub put_out_by: Option<PeerId>,
     /// Every device of theirs that takes part.
     pub devices: Vec<LegId>,
     /// Devices of theirs that say so, and of which nobody hears anything.
@@ -197,6 +199,7 @@ impl Log {
             device: None,
             joined: None,
             left: None,
+            put_out_by: None,
             devices: Vec::new(),
             silent: Vec::new(),
         };
@@ -255,13 +258,14 @@ impl Log {
                 called.peer == one.peer && called.at > one.at && may
             })
         };
-        for (_, one) in out {
+        for (by, one) in out {
             if let Some(person) = fold.people.get_mut(&one.peer)
                 && !again(&one)
                 && one.peer != self.start().peer
             {
                 let left = person.joined.map(|_| one.at);
                 (person.standing, person.device, person.left) = (Standing::Removed, None, left);
+                person.put_out_by = Some(by);
             }
         }
     }

@@ -6,10 +6,11 @@
 use serde_json::{Value, json};
 
 use super::{Desk, Which, remark};
+use crate::bar;
 use crate::fault::{Exit, Fault};
 use crate::pick;
 use crate::time;
-use crate::world::{Call, Props, World};
+use crate::world::{Call, World};
 
 /// List the calls, ended ones of the last ten seconds too
 #[derive(Debug, clap::Args)]
@@ -53,7 +54,7 @@ pub(crate) async fn show(desk: &Desk, which: Which) -> Result<Exit, Fault> {
         .map(|(name, value)| (name.as_str(), readable(name, value)))
         .collect();
     if call.props.text("Kind") == "group" {
-        pairs.extend(world.peers(&call).iter().map(|(_, peer)| ("member", member(peer))));
+        pairs.extend(world.peers(&call).iter().map(|(_, peer)| ("member", bar::member(peer))));
     }
     desk.out.pairs(&pairs)?;
     Ok(Exit::Ok)
@@ -67,14 +68,6 @@ fn whole(world: &World, call: &Call) -> Value {
         all.insert("members".to_owned(), members.into());
     }
     json
-}
-
-/// Who, and how far they have come.
-fn member(peer: &Props) -> String {
-    let told = [("Muted", "muted"), ("Speaking", "speaks")];
-    let told = told.iter().filter(|(name, _)| peer.flag(name)).map(|(_, word)| *word);
-    let words: Vec<&str> = [peer.text("Name"), peer.text("State")].into_iter().chain(told).collect();
-    words.join(", ")
 }
 
 fn is_nothing(value: &Value) -> bool {

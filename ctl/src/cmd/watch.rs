@@ -28,7 +28,10 @@ pub(crate) struct Args {
 pub(crate) async fn run(desk: &Desk, args: &Args) -> Result<Exit, Fault> {
     let mut follower = Follower::subscribe(&desk.bus).await?.for_a_reader();
     if args.waybar {
-        let line = |world: Option<&World>| Ok(bar::waybar(world.map(World::focus).as_ref()).to_string());
+        let line = |world: Option<&World>| {
+            let others = world.map(others).unwrap_or_default();
+            Ok(bar::waybar(world.map(World::focus).as_ref(), &others).to_string())
+        };
         return ticking(desk, &mut follower, line).await;
     }
     if let Form::Template(template) = desk.out.form {
@@ -50,6 +53,12 @@ pub(crate) async fn run(desk: &Desk, args: &Args) -> Result<Exit, Fault> {
             Next::Gone => gone(desk)?,
         }
     }
+}
+
+/// Who else is in the group that has the focus; nobody in a call of two.
+fn others(world: &World) -> Vec<Props> {
+    let call = world.call(world.focus().text("Call")).filter(|call| call.props.text("Kind") == "group");
+    call.map(|call| world.peers(&call).into_iter().map(|(_, peer)| peer).collect()).unwrap_or_default()
 }
 
 /// A line for each change of what `line` makes of the state (`None`: no daemon), and for each second of a call.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahoy_call::CallId;
+use ahoy_call::{CallId, CallKind};
 use tokio::sync::{mpsc, oneshot, watch};
 use zbus::wire::OwnedObjectPath;
 
@@ -18,6 +18,7 @@ use crate::values::board::{Board, CallRow};
 use crate::values::request::{
     Answer, Asked, CallRequest, Denied, DeniedKind, Guard, HistoryRequest, Request, Verb, Which,
 };
+use crate::values::rows::HistoryRow;
 
 /// What every interface holds.
 #[derive(Clone, Debug)]
@@ -120,12 +121,39 @@ impl EngineHandle {
 
     /// Whom somebody means who is to be called: the contact of a row for `history:<id>`, else as it was said.
     pub(super) async fn whom(&self, target: String) -> Result<String, Fault> {
-        let Some(id) = target.strip_prefix(names::BY_HISTORY) else { return Ok(target) };
+        Ok(self.past(&target).await?.map_or(target, |row| row.contact))
+    }
+
+    /// Calls somebody: for `history:<id>` of a group everybody in it, or enters it if it runs.
+    pub(super) async fn dial(
+        &self,
+        target: String,
+        (lifetime, note, hold_others): (Option<Duration>, Option<String>, bool),
+    ) -> Result<OwnedObjectPath, Fault> {
+        let past = self.past(&target).await?;
+        let group = past.as_ref().filter(|row| row.kind == CallKind::Group.word());
+        let group = group.and_then(|row| names::parse_call(&row.call).map(|call| (call, &row.peers)));
+        self.call(match group {
+            Some((call, peers)) => {
+                let others = peers.iter().map(|peer| peer.contact.clone()).collect();
+                CallRequest::GroupAgain { call, others, lifetime, note, hold_others }
+            }
+            None => {
+                let target = past.map_or(target, |row| row.contact);
+                CallRequest::Dial { target, lifetime, note, hold_others }
+            }
+        })
+        .await
+    }
+
+    /// The row that `history:<id>` names; none if the target is of another kind.
+    async fn past(&self, target: &str) -> Result<Option<Box<HistoryRow>>, Fault> {
+        let Some(id) = target.strip_prefix(names::BY_HISTORY) else { return Ok(None) };
         let id = id.parse().map_err(|_| Fault::option("history:<id> needs the number of a row."))?;
         let Answer::Row(row) = self.ask_within(AT_ONCE, HistoryRequest::Get(id)).await? else {
             return Err(surprised());
         };
-        Ok(row.contact)
+        Ok(Some(row))
     }
 
     /// A verb on a call.

@@ -46,8 +46,7 @@ impl ManagerObject {
         let note = options.words("note")?;
         let hold_others = options.flag("hold-others")?.unwrap_or(true);
         options.finish()?;
-        let target = self.0.whom(target).await?;
-        self.0.call(CallRequest::Dial { target, lifetime, note, hold_others }).await
+        self.0.dial(target, (lifetime, note, hold_others)).await
     }
 
     #[zbus(out_args("call"))]

@@ -142,6 +142,7 @@ pub(super) fn call(row: &CallRow) -> Properties {
         ("State", view.state.word().into()),
         ("StateReason", view.reason.map_or("", EndReason::word).into()),
         ("EndedBy", view.ended_by.map_or("", EndedBy::word).into()),
+        ("EndedByName", ender(row).into()),
         ("Serial", view.serial.into()),
         ("DeadlineMonotonic", row.deadline_boot.into()),
         ("HistoryId", row.history_id.into()),
@@ -178,6 +179,13 @@ pub(super) fn call(row: &CallRow) -> Properties {
         ("EndedAt", row.ended_at.into()),
         ("AnsweredMonotonic", row.answered_boot.into()),
     ])
+}
+
+/// Who of a group put us out, or ended it for all.
+fn ender(row: &CallRow) -> String {
+    let members = row.view.members.iter().zip(&row.members);
+    let mut ender = members.filter(|(member, _)| Some(member.id) == row.view.ender);
+    ender.next().map(|(_, shown)| shown.name.clone()).unwrap_or_default()
 }
 
 /// What of a call never changes: of the row that its object was made of.

@@ -132,6 +132,7 @@ async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, as
         missed.unseen(board.missed);
         let mut notes = popup::notes(&scene, board.agents > 0);
         notes.extend(popup::self_answered(&scene));
+        notes.extend(popup::alone(&scene));
         notes.extend(missed.notes(&board.calls));
         if let Some(row) = &scene.engaged {
             broken.seen(row.view.peer);
@@ -162,7 +163,9 @@ async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, as
             },
             Some(what) = done.recv() => {
                 let request = match what {
-                    Done::Pressed(Key::Ring(call) | Key::SelfAnswered(call), button) => popup::pressed(call, button),
+                    Done::Pressed(Key::Ring(call) | Key::SelfAnswered(call) | Key::Alone(call), button) => {
+                        popup::pressed(call, button)
+                    }
                     Done::Pressed(Key::Broken(peer), button) => {
                         broken.seen(peer);
                         broken::pressed(peer, button)
@@ -190,7 +193,7 @@ async fn look(mut sight: Sight, shown: Parts, mut done: mpsc::Receiver<Done>, as
                     }
                     Done::Pressed(Key::Link, button) => offers.answered(Some(button)),
                     Done::Closed(Key::Link) => offers.answered(None),
-                    Done::Closed(Key::Ring(_) | Key::SelfAnswered(_)) => None,
+                    Done::Closed(Key::Ring(_) | Key::SelfAnswered(_) | Key::Alone(_)) => None,
                 };
                 if let Some(request) = request && ask.try_send(request).is_err() {
                     tracing::warn!("a pressed button was lost: too many at once");

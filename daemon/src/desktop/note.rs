@@ -17,6 +17,8 @@ pub(super) enum Key {
     Broken(PeerId),
     /// A call that was answered by itself.
     SelfAnswered(CallId),
+    /// A group that everybody else has left.
+    Alone(CallId),
     /// Who asks to be a contact.
     Asks(PeerId),
     /// A link that was opened.

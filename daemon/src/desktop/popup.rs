@@ -1,6 +1,7 @@
-//! The pop-up of a ring.
+//! The pop-up of a ring, and of a call that must not be forgotten.
 //!
-//! Lives here: what it says and offers while a call rings or waits, and what its buttons ask for; pure.
+//! Lives here: what it says and offers while a call rings or waits, was answered by itself or was left by everybody else, and
+//! what its buttons ask for; pure.
 //! Must not: know how it is shown, or answer anything but the button that says so.
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::values::request::{CallRequest, Guard, Request, Verb, Which};
 const ANSWER: &str = "answer";
 const DECLINE: &str = "decline";
 const HANG_UP: &str = "hang-up";
+/// Closes the pop-up, and no more.
+const STAY: &str = "stay";
 
 /// The pop-ups that should be on the screen; none while a client of ours shows the ring itself.
 pub(super) fn notes(scene: &Scene, shown_by_an_agent: bool) -> Vec<Note> {
@@ -40,6 +43,23 @@ pub(super) fn self_answered(scene: &Scene) -> Vec<Note> {
         outlives_us: false,
     };
     scene.self_answered.iter().map(note).collect()
+}
+
+/// What says that nobody else is in a group any more.
+pub(super) fn alone(scene: &Scene) -> Vec<Note> {
+    let note = |row: &Arc<CallRow>| Note {
+        key: Key::Alone(row.view.id),
+        summary: format!("You are alone in the call with {}", name(&row.name)),
+        body: "It ends by itself in a few minutes, if nobody comes back.".to_owned(),
+        without_buttons: "To end it: ahoyctl hangup.",
+        buttons: vec![(HANG_UP, "End".to_owned()), (STAY, "Stay".to_owned())],
+        urgent: false,
+        category: "call",
+        icon: Sign::Missed,
+        picture: row.icon.clone(),
+        outlives_us: false,
+    };
+    scene.alone.iter().map(note).collect()
 }
 
 pub(super) fn note(row: &Arc<CallRow>, engaged: Option<&Arc<CallRow>>) -> Note {
@@ -101,5 +121,19 @@ mod tests {
         assert!(matches!(hang_up, Some(Request::Call(CallRequest::Verb { verb: Verb::HangUp, .. }))));
         Arc::make_mut(&mut row).view.state = State::Disconnected;
         assert_eq!(self_answered(&scene(vec![row])), []);
+    }
+
+    #[test]
+    fn who_is_alone_in_a_group_may_end_it_or_stay() {
+        let mut row = call(1, "Ana and 2 more", State::Active);
+        assert_eq!(alone(&scene(vec![Arc::clone(&row)])), []);
+        Arc::make_mut(&mut row).view.alone = true;
+        let shown = &alone(&scene(vec![Arc::clone(&row)]))[0];
+        assert_eq!(shown.summary, "You are alone in the call with Ana and 2 more");
+        let asked = |button: usize| pressed(row.view.id, shown.buttons[button].0);
+        assert!(matches!(asked(0), Some(Request::Call(CallRequest::Verb { verb: Verb::HangUp, .. }))));
+        assert_eq!((shown.buttons[1].1.as_str(), asked(1)), ("Stay", None));
+        Arc::make_mut(&mut row).view.state = State::Disconnected;
+        assert_eq!(alone(&scene(vec![row])), [], "it is over");
     }
 }

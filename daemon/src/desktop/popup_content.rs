@@ -22,6 +22,8 @@ pub(super) struct Scene {
     pub(super) engaged: Option<Arc<CallRow>>,
     /// They were answered by themselves, and are not over: the person may not know that the microphone is open.
     pub(super) self_answered: Vec<Arc<CallRow>>,
+    /// The person is in them, and everybody else has left.
+    pub(super) alone: Vec<Arc<CallRow>>,
     /// Every call that the person is in or dials.
     pub(super) calls: Vec<InCall>,
     /// A ring makes a sound on the devices for it.
@@ -65,6 +67,9 @@ impl Scene {
             scene.calls.push(InCall { call: row.view.id, answered, held: row.view.local_hold });
             if answered && row.view.auto_answered && scene.self_answered.len() < MOST {
                 scene.self_answered.push(Arc::clone(row));
+            }
+            if answered && row.view.alone {
+                scene.alone.push(Arc::clone(row));
             }
             if weight > best {
                 best = weight;

@@ -115,7 +115,9 @@ impl<'a> Step<'a> {
         let about = record.about.and_then(|id| view.members.iter().find(|member| member.id == id));
         let about = about.map(|member| (member.peer, self.name_and_address(member.peer).0));
         for kind in event_kinds(&record) {
-            let (contact, named) = about.clone().unwrap_or_else(|| (view.peer, self.title(view)));
+            // The end is that of the call, whoever brought it about.
+            let about = about.clone().filter(|_| record.fact != Fact::Ended);
+            let (contact, named) = about.unwrap_or_else(|| (view.peer, self.title(view)));
             let data = EventData {
                 call: Some(view.id),
                 contact: Some(contact),

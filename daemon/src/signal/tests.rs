@@ -5,6 +5,7 @@
 
 mod budgets;
 mod cards;
+mod groups;
 mod mirror;
 mod near;
 mod notes;

@@ -85,6 +85,19 @@ pub enum CallRequest {
         /// Hold the call that is there; otherwise it is refused while there is one.
         hold_others: bool,
     },
+    /// Enter a group call of the history if it runs, else call its people anew.
+    GroupAgain {
+        /// Which it was.
+        call: CallId,
+        /// Who else was in it or called, by id.
+        others: Vec<String>,
+        /// As of `StartGroup`.
+        lifetime: Option<Duration>,
+        /// Shown there while it rings.
+        note: Option<String>,
+        /// Hold the call that is there; otherwise it is refused while there is one.
+        hold_others: bool,
+    },
     /// Call one more into a conversation.
     Invite {
         /// Which call.

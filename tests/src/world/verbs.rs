@@ -375,6 +375,13 @@ impl World {
         (reason, by, outcome)
     }
 
+    /// Who of a group put this device out of its last call, or ended that for all.
+    pub fn ender(&self, who: &str) -> Option<&str> {
+        let view = &self.rows(who).last()?.view;
+        let peer = view.members.iter().find(|member| Some(member.id) == view.ender)?.peer;
+        self.people.iter().find(|person| super::peer(person.owner) == peer).map(|person| &person.name[..])
+    }
+
     /// The reasons of all ended calls of a device, in the order of their ends.
     pub fn reasons(&self, who: &str) -> Vec<EndReason> {
         self.rows(who).iter().filter_map(|row| row.view.reason).collect()

@@ -250,6 +250,7 @@ pub(crate) fn with_call(state: State) -> Board {
         },
         reason: over.then_some(EndReason::Completed),
         ended_by: over.then_some(EndedBy::Local),
+        ender: None,
         serial: 1 + state_number(state),
         created: Moment::from_micros(1_000),
         ringing: (state != State::Dialing).then_some(Moment::from_micros(2_000)),

@@ -49,7 +49,7 @@ fn whatever_one_says_of_the_others_the_phones_of_who_is_called_ring_on() {
     w.pass(SOON);
     let gone = [0, 3].map(|who| Gone { leg: device(who), number: FIRST, at: Age(1) }).to_vec();
     let left = Presence::Left { joined: Some(Age(2_000)), at: Age(2_001) };
-    w.slip(call, "bob", "eve", Statement { gone, ..says(0, left) });
+    w.slip(call, "bob", "ada", Statement { gone, ..says(0, left) });
     w.pass(3 * SECOND);
     assert_eq!(w.state("eve"), Some(State::Incoming));
 }

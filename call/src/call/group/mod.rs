@@ -225,6 +225,16 @@ impl Group {
     }
 
     /// Whether nobody has been in it but us for long enough to be told.
+    /// Who ended it for all.
+    pub(crate) fn ended_by(&self) -> Option<PeerId> {
+        self.fold.ended.map(|(_, by)| by)
+    }
+
+    /// Who put us out.
+    pub(crate) fn put_out_by(&self) -> Option<PeerId> {
+        self.fold.people.get(&self.log.me()).and_then(|person| person.put_out_by)
+    }
+
     pub(crate) fn is_alone(&self) -> bool {
         self.alone_told
     }

@@ -47,6 +47,7 @@ fn after_first(ms: u64) -> String {
 fn sentence(row: &Props, event: &Props) -> String {
     let name = if row.text("name").is_empty() { "They" } else { row.text("name") };
     let note = quoted(event.text("note"));
+    let who = if event.text("who").is_empty() { "Somebody" } else { event.text("who") };
     match event.text("event") {
         "dialed" => format!("You called {name}{note}."),
         "offered" => format!("{name} called{note}."),
@@ -66,6 +67,13 @@ fn sentence(row: &Props, event: &Props) -> String {
         "held-there" => format!("{name} put you on hold."),
         "resumed-there" => format!("{name} took the call up again."),
         "glare-merged" => format!("{name} was calling you at the same moment: the two became one call."),
+        "grown" => "It became a call of several.".to_owned(),
+        "peer-invited" => format!("{who} was called, too."),
+        "peer-joined" => format!("{who} came in."),
+        "peer-declined" => format!("{who} declined."),
+        "peer-left" => format!("{who} left."),
+        "alone" => "Nobody else was in it any more.".to_owned(),
+        "rejoined" => "You came in again.".to_owned(),
         "seen" => "You saw that it was missed.".to_owned(),
         "ended" => end(name, row, event) + &line(event),
         other => format!("{other} ({}).", event.text("source")),
@@ -98,14 +106,16 @@ fn end(name: &str, row: &Props, event: &Props) -> String {
         Reason::SecurityFailed => "It was not them: the call was broken off.".to_owned(),
         Reason::Shutdown => format!("{who} shut ahoy down."),
         Reason::Interrupted => cut_off(event),
-        other @ (Reason::Superseded
-        | Reason::LastLeft
-        | Reason::RoomFull
-        | Reason::RoomEnded
-        | Reason::Removed
-        | Reason::EndedByHost
-        | Reason::Internal
-        | Reason::Other(_)) => format!("It ended: {other}."),
+        Reason::LastLeft => "Everybody else had left.".to_owned(),
+        Reason::RoomFull => "There was no place left in it.".to_owned(),
+        Reason::Removed if event.text("who").is_empty() => "You were put out of it.".to_owned(),
+        Reason::Removed => format!("{} put you out of it.", event.text("who")),
+        Reason::EndedByHost if ours => "You ended it for all.".to_owned(),
+        Reason::EndedByHost if event.text("who").is_empty() => "It was ended for all.".to_owned(),
+        Reason::EndedByHost => format!("{} ended it for all.", event.text("who")),
+        other @ (Reason::Superseded | Reason::RoomEnded | Reason::Internal | Reason::Other(_)) => {
+            format!("It ended: {other}.")
+        }
     };
     match row.number("duration-ms") {
         0 => why,
@@ -166,6 +176,25 @@ mod tests {
         }
         let unknown = props(&[("event", "sang".into()), ("source", "remote".into())]);
         assert_eq!(sentence(&row, &unknown), "sang (remote).");
+    }
+
+    #[test]
+    fn what_happens_in_a_group_tells_of_whom() {
+        let row = props(&[("name", "Ana and 2 more".into())]);
+        let said = |event: &'static str, reason: &'static str, who: &'static str| {
+            let by = ("ended-by", "remote".into());
+            sentence(
+                &row,
+                &props(&[("event", event.into()), ("reason", reason.into()), ("who", who.into()), by]),
+            )
+        };
+        assert_eq!(said("peer-invited", "", "Ben"), "Ben was called, too.");
+        assert_eq!(said("peer-joined", "", "Ben"), "Ben came in.");
+        assert_eq!(said("peer-declined", "", "Ben"), "Ben declined.");
+        assert_eq!(said("peer-left", "", "Ben"), "Ben left.");
+        assert_eq!(said("ended", "removed", "Ana"), "Ana put you out of it.");
+        assert_eq!(said("ended", "ended-by-host", "Ana"), "Ana ended it for all.");
+        assert_eq!(said("ended", "ended-by-host", ""), "It was ended for all.");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ahoy_call::group::PEOPLE;
-use ahoy_call::{CallId, Callee, Command, GroupId, PeerId, State};
+use ahoy_call::{CallId, CallView, Callee, Command, GroupId, PeerId, State};
 
 use super::{Act, Components, fresh_id, hex, no_contact};
 use crate::media;
@@ -23,6 +23,9 @@ pub(super) fn on_request(request: CallRequest, with: &mut Components<'_>) -> Res
         }
         CallRequest::StartGroup { targets, lifetime, note, hold_others } => {
             return start_group(with, &targets, lifetime, note, hold_others);
+        }
+        CallRequest::GroupAgain { call, others, lifetime, note, hold_others } => {
+            return group_again(with, call, &others, (lifetime, note, hold_others));
         }
         CallRequest::Invite { call, target, lifetime } => {
             let whom = called(with, &target)?;
@@ -101,18 +104,43 @@ fn start_group(
     note: Option<String>,
     hold_others: bool,
 ) -> Result<Act, Denied> {
-    let unfit = |sentence| Err(Denied::new(DeniedKind::InvalidOption, sentence));
     if !(1..PEOPLE).contains(&targets.len()) {
-        return unfit("A group is 1 to 24 others.");
+        return Err(Denied::new(DeniedKind::InvalidOption, "A group is 1 to 24 others."));
     }
     let group = targets.first().filter(|target| targets.len() == 1 && names_group(with, target));
     let (group, targets) = match group {
-        Some(name) => members(with, name)?,
+        Some(name) => {
+            let group = with.groups.resolve(name)?;
+            (group.id(), reachable(with, group.members().map(hex))?)
+        }
         None => (None, targets.iter().map(|target| called(with, target)).collect::<Result<Vec<_>, _>>()?),
     };
+    ring_group(with, group, targets, (lifetime, note, hold_others))
+}
+
+/// A group of the history: entered while it runs, also without us; else its people are called anew, as far as we can.
+fn group_again(with: &mut Components<'_>, call: CallId, others: &[String], how: How) -> Result<Act, Denied> {
+    let runs = |view: &CallView| view.id == call && (view.ended.is_none() || view.can.join);
+    if with.phone.views().iter().any(runs) {
+        return Ok(Act::Command(Command::Join { call }, Answer::Call(call)));
+    }
+    let targets = reachable(with, others.iter().cloned())?;
+    ring_group(with, None, targets, how)
+}
+
+/// For how long it rings, with which words, and whether what there is is held.
+type How = (Option<Duration>, Option<String>, bool);
+
+fn ring_group(
+    with: &mut Components<'_>,
+    group: Option<GroupId>,
+    targets: Vec<Callee>,
+    (lifetime, note, hold_others): How,
+) -> Result<Act, Denied> {
     let people: Vec<PeerId> = targets.iter().map(|target| target.peer).collect();
     if people.iter().collect::<BTreeSet<_>>().len() < people.len() {
-        return unfit("Somebody is named twice.");
+        let sentence = "Somebody is named twice.";
+        return Err(Denied::new(DeniedKind::InvalidOption, sentence));
     }
     dialed(with)?;
     let call = fresh_id()?;
@@ -128,20 +156,19 @@ fn names_group(with: &Components<'_>, target: &str) -> bool {
     unknown && with.groups.resolve(target).is_ok()
 }
 
-/// Those of a named group whom we can ring: contacts that are not blocked. The others are brought by who has their cards.
-fn members(with: &Components<'_>, name: &str) -> Result<(Option<GroupId>, Vec<Callee>), Denied> {
-    let group = with.groups.resolve(name)?;
+/// Those of a group whom we can ring: contacts that are not blocked. The others are brought by who has their cards.
+fn reachable(with: &Components<'_>, people: impl Iterator<Item = String>) -> Result<Vec<Callee>, Denied> {
     let mut why = None;
     let mut all = Vec::new();
-    for peer in group.members() {
-        match called(with, &hex(peer)) {
+    for target in people {
+        match called(with, &target) {
             Ok(callee) => all.push(callee),
             Err(denied) => drop(why.get_or_insert(denied)),
         }
     }
     match why {
         Some(denied) if all.is_empty() => Err(denied),
-        _ => Ok((group.id(), all)),
+        _ => Ok(all),
     }
 }
 
