@@ -327,7 +327,7 @@ async fn two_calls_become_one_and_each_voice_has_its_own_loudness_which_is_kept(
         let all = calls(ana)?;
         let members = all.first().and_then(|call| call["members"].as_array()).cloned().unwrap_or_default();
         let volumes = members.iter().map(|member| (member["name"].as_str(), member["volume"].as_f64()));
-        Ok(volumes.collect::<Vec<_>>() == [(Some("Ben"), Some(1.5)), (Some("Cleo"), Some(1.0))])
+        Ok(volumes.collect::<Vec<_>>() == [(Some("Cleo"), Some(1.0)), (Some("Ben"), Some(1.5))])
     };
     ana.until_so(SOON, async || loud().await).await?;
     let kept: Value = serde_json::from_str(&ana.ctl_says(&["contact", "show", "ben", "--json"])?)?;

@@ -370,7 +370,6 @@ impl Call {
         self.phase = Phase::Outside(Outside { reason, by, outcome, ended, until });
         let mut row = self.view();
         row.members = self.last_members(out.now);
-        row.can.join = false;
         out.record(Fact::Ended, row);
         self.refold(out.now);
         self.seat(out);
