@@ -82,6 +82,11 @@ impl Rooms {
             .any(|all| all.get(&at).is_some_and(|set| set.contains(&leg)))
     }
 
+    /// How many keys of its own this device has had in that call.
+    pub fn own_keys(&self, call: CallId, who: usize) -> u64 {
+        self.seats.get(&(call, who)).map_or(0, |seat| seat.told)
+    }
+
     /// How many keys the port of this device got in that call.
     pub fn keys_of(&self, call: CallId, who: usize) -> usize {
         self.keys.get(&(call, who)).map_or(0, BTreeSet::len)
