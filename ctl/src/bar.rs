@@ -102,7 +102,7 @@ fn tooltip(focus: &Props, state: &str, others: &[Props]) -> String {
 
 /// Who, how far they have come, and what is to be seen of them.
 pub(crate) fn member(peer: &Props) -> String {
-    let told = [("Muted", "muted"), ("Speaking", "speaks")];
+    let told = [("Blocked", "blocked"), ("Muted", "muted"), ("Speaking", "speaks")];
     let told = told.iter().filter(|(name, _)| peer.flag(name)).map(|(_, word)| *word);
     let words: Vec<&str> = [peer.text("Name"), peer.text("State")].into_iter().chain(told).collect();
     words.join(", ")

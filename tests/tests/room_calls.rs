@@ -26,10 +26,25 @@ struct Rooms {
     place: Place,
     server: Running,
     folder: TempDir,
+    /// What seals the way to the server, where that is sealed.
+    front: Option<Running>,
 }
 
+/// Where the server is reached by TLS.
+const SEALED: u16 = 7443;
+
 impl Rooms {
+    /// The way to the server is plain.
     fn new() -> anyhow::Result<Self> {
+        Self::begin(false)
+    }
+
+    /// The way to the server is sealed, by a certificate that the system does not know: `ca-file` names who signed it.
+    fn sealed() -> anyhow::Result<Self> {
+        Self::begin(true)
+    }
+
+    fn begin(sealed: bool) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let file = |name: &str| folder.path().join(name);
         let net = Net::new()?;
@@ -49,21 +64,39 @@ impl Rooms {
         command.arg("--config").arg(file("livekit.yaml"));
         let log = fs::File::create(file("livekit"))?;
         let server = Running::start(command.stdout(log.try_clone()?).stderr(log))?;
-        let listens = format!("until (: </dev/tcp/127.0.0.1/{PORT}) 2>/dev/null; do sleep 0.02; done");
-        let listens = net.command(Path::new("timeout")).args(["20", "bash", "-c", &listens]).status()?;
-        anyhow::ensure!(listens.success(), "{}", fs::read_to_string(file("livekit"))?);
+        let listens = |port: u16| {
+            let listens = format!("until (: </dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.02; done");
+            net.command(Path::new("timeout")).args(["20", "bash", "-c", &listens]).status()
+        };
+        anyhow::ensure!(listens(PORT)?.success(), "{}", fs::read_to_string(file("livekit"))?);
+        let front = if sealed {
+            let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+            fs::write(file("ca.pem"), made.cert.pem())?;
+            fs::write(file("key.pem"), made.signing_key.serialize_pem())?;
+            let mut command = net.command(Path::new("/usr/bin/python3"));
+            command.arg(root().join("tests/lab/tls_front.py")).args([SEALED.to_string(), PORT.to_string()]);
+            let front = Running::start(command.args([file("ca.pem"), file("key.pem")]))?;
+            anyhow::ensure!(listens(SEALED)?.success(), "nothing seals the way to the server");
+            Some(front)
+        } else {
+            None
+        };
+        let url = if sealed { format!("wss://127.0.0.1:{SEALED}") } else { format!("ws://127.0.0.1:{PORT}") };
         fs::write(file("key"), "testkey")?;
         fs::write(file("secret"), SECRET)?;
         fs::write(
             file("relay.toml"),
             format!(
-                "[rooms]\nurl = \"ws://127.0.0.1:{PORT}\"\nkey-file = {:?}\nsecret-file = {:?}\n",
+                "[rooms]\nurl = \"{url}\"\nkey-file = {:?}\nsecret-file = {:?}\n",
                 file("key"),
                 file("secret")
             ),
         )?;
-        let relay = Relay::start_with(&net, &file("relay.toml"))?;
-        Ok(Self { place: Place { relay, net }, server, folder })
+        let relay = match sealed {
+            true => Relay::start_trusting(&net, &file("relay.toml"), &file("ca.pem"))?,
+            false => Relay::start_with(&net, &file("relay.toml"))?,
+        };
+        Ok(Self { place: Place { relay, net }, server, folder, front })
     }
 
     /// How often the server says that somebody came in, or went.
@@ -75,7 +108,16 @@ impl Rooms {
     async fn people(&self, names: &[&str]) -> anyhow::Result<Vec<Desk>> {
         let mut desks = Vec::new();
         for name in names {
-            desks.push(self.place.start_without_sound(name).await?);
+            let mut desk = self.place.desk(name)?;
+            if self.front.is_some() {
+                let (url, ca) = (&self.place.relay.url, self.folder.path().join("ca.pem"));
+                desk.configure(&format!(
+                    "[account]\nname = \"{name}\"\n[relay]\nurls = [\"{url}\"]\nca-file = {ca:?}\n[log]\nlevel = \"debug\"\n\
+                     [ring]\nmuted = true\ntones = false\n"
+                ))?;
+            }
+            self.place.run(&mut desk, &["bus"]).await?;
+            desks.push(desk);
         }
         Ok(desks)
     }
@@ -120,11 +162,11 @@ async fn answers(desks: &[&Desk]) -> Outcome {
     Ok(())
 }
 
-/// Emil is Ana's contact alone: without a TURN server no packet goes from him to Ben, Cleo or Dora but by the room.
+/// The way to the server is sealed. Emil is Ana's contact alone: without a TURN server no packet goes from him to Ben, Cleo or Dora but by the room.
 #[tokio::test]
 #[ignore = "a real server: make test-rooms"]
 async fn a_fifth_joins_and_all_meet_in_a_room_which_goes_on_without_who_opened_it() -> Outcome {
-    let rooms = Rooms::new()?;
+    let rooms = Rooms::sealed()?;
     let desks = rooms.people(&["Ana", "Ben", "Cleo", "Dora", "Emil"]).await?;
     let [ana, ben, cleo, dora, emil] = &desks[..] else { anyhow::bail!("five") };
     for (n, one) in desks[..4].iter().enumerate() {

@@ -226,7 +226,14 @@ mod tests {
             let mut board = board_of(vec![call(1, State::Active)]);
             let row = Arc::make_mut(&mut board.calls[0]);
             let (name, volume) = ("Ben".to_owned(), 1.0);
-            let shown = MemberRow { name, volume, joined_at: 0, left_at: 0, line: MemberLine::default() };
+            let shown = MemberRow {
+                name,
+                volume,
+                blocked: false,
+                joined_at: 0,
+                left_at: 0,
+                line: MemberLine::default(),
+            };
             (row.members, row.view.members) = (vec![shown; members.len()], members);
             board
         };

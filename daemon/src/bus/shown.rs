@@ -211,6 +211,7 @@ pub(super) fn peer((view, row): (&MemberView, &MemberRow), call: &CallRow) -> Pr
         ("Name", row.name.clone().into()),
         ("Contact", names::contact(view.peer).into()),
         ("State", view.state.word().into()),
+        ("Blocked", row.blocked.into()),
         ("Muted", view.muted.into()),
         ("Video", view.camera.into()),
         // Nothing shows this yet.
@@ -320,7 +321,14 @@ mod tests {
             let member = MemberView::new(MemberId::FIRST, PeerId::from_bytes([1; 16]), state);
             let view = CallView { members: vec![member], ..CallView::sample(1, call) };
             let line = MemberLine { quality: Some(Quality::Fair), speaking: true };
-            let there = MemberRow { name: "Ben".to_owned(), volume: 1.0, joined_at: 1, left_at: 0, line };
+            let there = MemberRow {
+                name: "Ben".to_owned(),
+                volume: 1.0,
+                blocked: false,
+                joined_at: 1,
+                left_at: 0,
+                line,
+            };
             let row = CallRow { members: vec![there], ..CallRow::sample(view, "Ben") };
             let shown = peer(row.members().next().unwrap(), &row);
             (shown["Speaking"].clone(), shown["Quality"].clone())
@@ -339,7 +347,8 @@ mod tests {
         let board = |line: Line| {
             let of_peer = MemberLine { quality: line.quality, speaking: false };
             let name = "Ben".to_owned();
-            let there = MemberRow { name, volume: 1.0, joined_at: 1, left_at: 0, line: of_peer };
+            let there =
+                MemberRow { name, volume: 1.0, blocked: false, joined_at: 1, left_at: 0, line: of_peer };
             let row = CallRow { line, members: vec![there], ..CallRow::sample(view.clone(), "Ben") };
             Board { calls: vec![Arc::new(row)], focus: Some(id), ..Board::default() }
         };

@@ -204,6 +204,7 @@ impl<'a> Step<'a> {
         MemberRow {
             name: self.name_and_address(member.peer).0,
             volume: self.contacts.manner(member.peer).map(|(rules, _)| rules).unwrap_or_default().volume,
+            blocked: self.contacts.get(member.peer).is_some_and(|row| row.blocked),
             joined_at: member.joined.map_or(0, clock::to_unix),
             left_at: member.left.map_or(0, clock::to_unix),
             line: MemberLine::default(),

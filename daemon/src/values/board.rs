@@ -139,6 +139,8 @@ pub struct MemberRow {
     pub name: String,
     /// How loud they are played, 0 to 2.
     pub volume: f64,
+    /// A contact that is blocked: neither hears the other, whoever brought them in.
+    pub blocked: bool,
     /// Since when they take part.
     pub joined_at: i64,
     /// Until when they did.

@@ -87,6 +87,14 @@ impl Relay {
         Self::listening(command)
     }
 
+    /// The same, to which this is the only authority that may sign the certificates of servers.
+    pub fn start_trusting(net: &Net, config: &Path, authority: &Path) -> io::Result<Self> {
+        let mut command = net.command(&binary("ahoy-relay"));
+        command.args(["--listen", "127.0.0.1:0", "--config"]).arg(config).stderr(Stdio::null());
+        command.env("SSL_CERT_FILE", authority);
+        Self::listening(command)
+    }
+
     fn begin(net: &Net, port: u16, log: Stdio) -> io::Result<Self> {
         let mut command = net.command(&binary("ahoy-relay"));
         command.args(["--listen", &format!("127.0.0.1:{port}")]).stderr(log);

@@ -276,6 +276,7 @@ pub(crate) fn with_call(state: State) -> Board {
         members: vec![MemberRow {
             name: "Ben".to_owned(),
             volume: 1.0,
+            blocked: false,
             joined_at: if answered { 3_000_000 } else { 0 },
             left_at: if over { 4_000_000 } else { 0 },
             line: MemberLine::default(),
