@@ -136,11 +136,9 @@ impl Call {
     /// Which of the others in a group brought this end about.
     fn ender(&self, end: &End) -> Option<MemberId> {
         let group = self.group.as_ref().filter(|_| end.by == EndedBy::Remote)?;
-        let peer = match end.reason {
-            EndReason::EndedByHost => group.ended_by(),
-            EndReason::Removed => group.put_out_by(),
-            _ => None,
-        }?;
+        let put_out = || group.put_out_by().filter(|_| end.reason == EndReason::Removed);
+        let ended = group.ended_by().filter(|_| end.reason == EndReason::EndedByHost);
+        let peer = ended.or_else(put_out)?;
         self.members.iter().find(|(_, member)| member.peer == peer).map(|(id, _)| *id)
     }
 

@@ -182,6 +182,33 @@ async fn a_call_that_was_answered_by_itself_is_announced_and_can_be_hung_up() {
 }
 
 #[tokio::test]
+async fn who_is_alone_in_a_group_is_asked_once_and_stays_or_ends_it() {
+    let (mut rig, mut server) = Rig::with_server().await;
+    let alone = |id| {
+        let mut row = call(id, "Ana and 2 more", State::Active);
+        row.view.alone = true;
+        row
+    };
+    rig.show(vec![alone(1)]);
+    let Told::Notify { id, summary, body, buttons, .. } = server.told().await else { panic!() };
+    assert_eq!(summary, "You are alone in the call with Ana and 2 more");
+    assert!(body.contains("ends by itself"), "{body}");
+    assert_eq!(buttons, ["hang-up", "End", "stay", "Stay"]);
+    server.press(id, "stay").await;
+    assert_eq!(server.closed().await, id);
+    // The same call is not asked about again; another is, and asks the engine for nothing but its own end.
+    rig.show(vec![alone(1), alone(2)]);
+    let (id, _) = server.shown().await;
+    server.press(id, "hang-up").await;
+    let Request::Call(CallRequest::Verb { call: Which::Id(ended), verb: Verb::HangUp, .. }) =
+        rig.asks().await.what
+    else {
+        panic!("no end")
+    };
+    assert_eq!(ended, CallId::from_bytes([2; 16]));
+}
+
+#[tokio::test]
 async fn with_a_bus_that_comes_late_or_no_server_at_all_nothing_hangs() {
     let mut rig = Rig::on(PrivateBus::absent().unwrap());
     rig.show(vec![call(1, "Ana", State::Incoming)]);

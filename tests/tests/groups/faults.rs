@@ -97,6 +97,7 @@ fn a_starter_that_dies_while_it_rings_leaves_no_ring_behind() {
         .filter(|who| w.state_of(who, call).is_some_and(|state| state == State::Active))
         .collect();
     assert!(inside.contains(&"bob"), "{inside:?}");
+    assert_eq!(w.end("eve").0, EndReason::Missed);
     all_hear(&w, call, &inside);
 }
 
