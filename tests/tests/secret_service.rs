@@ -69,7 +69,7 @@ impl Drop for Keyring {
 fn is_missing() -> bool {
     let there = Command::new("gnome-keyring-daemon").arg("--version").stdout(Stdio::null()).status();
     if there.is_err() {
-        eprintln!("skipped: gnome-keyring is not installed");
+        println!("SKIPPED: gnome-keyring is not installed");
     }
     there.is_err()
 }
