@@ -180,7 +180,7 @@ interface! {
         OwnedObjectPath: account;
     }
     changing {
-        String: codec state state_reason ended_by note message quality path kind remote_name;
+        String: codec state state_reason ended_by ended_by_name note message quality path kind remote_name;
         bool: speaking_muted encrypted verified local_hold remote_hold silenced auto_answered muted remote_muted;
         bool: hears_only remote_hears_only can_answer can_decline can_hangup can_hold can_mute;
         bool: host alone can_join can_invite;
@@ -197,7 +197,7 @@ interface! {
     }
     changing {
         String: name contact state quality role;
-        bool: muted video screen speaking;
+        bool: blocked muted video screen speaking;
         i64: joined_at left_at;
     }
     silent {

@@ -276,23 +276,28 @@ async fn said_until(events: &mut proxy::EventStream, last: &str) -> anyhow::Resu
 #[tokio::test]
 async fn a_group_is_entered_by_its_row_while_it_runs_and_called_anew_by_it_afterwards() -> Outcome {
     let place = Place::new()?;
-    let desks = people(&place, &["Ana", "Ben", "Cleo"]).await?;
-    let [ana, ben, cleo] = &desks[..] else { anyhow::bail!("three") };
+    let mut desks = people(&place, &["Ana", "Ben", "Dora"]).await?;
+    // Ben is no contact of hers: a new call of those whom she can ring is not the one that runs.
+    desks.push(place.start_without_sound("Cleo").await?);
+    let [ana, ben, dora, cleo] = &desks[..] else { anyhow::bail!("four") };
+    introduce(ana, cleo)?;
+    introduce(dora, cleo)?;
     let (mut at_ana, mut at_cleo) = (happenings(ana).await?, happenings(cleo).await?);
-    ana.ctl_says(&["call", "ben", "cleo"])?;
-    for desk in [ben, cleo] {
+    ana.ctl_says(&["call", "ben", "cleo", "dora"])?;
+    for desk in [ben, cleo, dora] {
         desk.until_state("incoming", SOON).await?;
     }
     cleo.ctl_says(&["decline"])?;
     ben.ctl_says(&["answer"])?;
-    until_with(ana, &["Ben"]).await?;
-    let said = said_until(&mut at_cleo, "call.joinable Ana and 1 more").await?;
-    anyhow::ensure!(said.iter().any(|line| line == "call.incoming Ana and 1 more"), "{said:?}");
+    dora.ctl_says(&["answer"])?;
+    until_with(ana, &["Ben", "Dora"]).await?;
+    let said = said_until(&mut at_cleo, "call.joinable Ana and 2 more").await?;
+    anyhow::ensure!(said.iter().any(|line| line == "call.incoming Ana and 2 more"), "{said:?}");
     let row = cleo.until_row(SOON, |row| text(row, "outcome") == "declined").await?;
     let row = format!("history:{}", number(&row, "id"));
     cleo.ctl_says(&["call", &row])?;
-    until_with(cleo, &["Ana", "Ben"]).await?;
-    until_with(ana, &["Ben", "Cleo"]).await?;
+    until_with(cleo, &["Ana", "Dora"]).await?;
+    until_with(ana, &["Ben", "Cleo", "Dora"]).await?;
     ben.ctl_says(&["hangup"])?;
     let said = said_until(&mut at_ana, "peer.left Ben").await?;
     for event in ["peer.declined Cleo", "peer.joined Ben", "peer.joined Cleo"] {
@@ -304,10 +309,11 @@ async fn a_group_is_entered_by_its_row_while_it_runs_and_called_anew_by_it_after
     }
     cleo.until_row(SOON, |row| text(row, "reason") == "ended-by-host").await?;
     cleo.ctl_says(&["call", &row])?;
-    for desk in [ana, ben] {
+    for desk in [ana, dora] {
         desk.until_state("incoming", SOON).await?;
         desk.ctl_says(&["decline"])?;
     }
+    cleo.until_row(SOON, |row| text(row, "reason") == "all-declined").await?;
     Ok(())
 }
 

@@ -60,7 +60,9 @@ pub fn choose(sources: Sources<'_>, away: &BTreeSet<String>) -> Vec<ChosenRelay>
 
 fn taken<'a>(from: RelayFrom, urls: impl Iterator<Item = &'a String>) -> Vec<ChosenRelay> {
     let mut read: Vec<RelayUrl> = Vec::new();
-    for url in urls.filter_map(|url| RelayUrl::parse(url).ok()) {
+    // A list is for many: it makes nobody knock at what listens on their own machine.
+    let fits = |url: &RelayUrl| from != RelayFrom::List || url.is_sealed();
+    for url in urls.filter_map(|url| RelayUrl::parse(url).ok()).filter(fits) {
         if read.len() < limits::DEVICE_INBOXES && !read.contains(&url) {
             read.push(url);
         }
@@ -111,7 +113,7 @@ mod tests {
             let wanted: Vec<_> = urls(names).into_iter().map(|url| ChosenRelay { url, from }).collect();
             assert_eq!(choose(sources, &away), wanted, "{story}");
         }
-        let nonsense = ["https://a.example".to_owned(), "ws://a.example".to_owned()];
+        let nonsense = ["https://a.example", "ws://a.example", "ws://127.0.0.1:631"].map(str::to_owned);
         assert_eq!(choose(Sources { list: &nonsense, ..Sources::default() }, &BTreeSet::new()), []);
     }
 }

@@ -201,10 +201,11 @@ impl<'a> Step<'a> {
     }
 
     fn member(&self, member: &MemberView) -> MemberRow {
+        let (rules, blocked) = self.contacts.manner(member.peer).unwrap_or_default();
         MemberRow {
             name: self.name_and_address(member.peer).0,
-            volume: self.contacts.manner(member.peer).map(|(rules, _)| rules).unwrap_or_default().volume,
-            blocked: self.contacts.get(member.peer).is_some_and(|row| row.blocked),
+            volume: rules.volume,
+            blocked,
             joined_at: member.joined.map_or(0, clock::to_unix),
             left_at: member.left.map_or(0, clock::to_unix),
             line: MemberLine::default(),

@@ -12,6 +12,9 @@ use ahoy_proto::neighbour::tag::{Hour, NeighbourKey, Tag};
 /// The fewest tags that are announced: how many contacts somebody has is nobody's business.
 const FEWEST: usize = 8;
 
+/// Tags that mean nothing.
+pub(super) type Filler = [[u8; 8]; limits::NEIGHBOUR_TAGS];
+
 /// Keys of contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Keys {
@@ -26,14 +29,19 @@ pub(super) struct Keys {
 pub(super) struct Circle {
     keys: Keys,
     hour: Option<Hour>,
+    /// The same for as long as the tags are, and for all networks: two announcements laid beside each other do not show which mean
+    /// something.
+    filler: Option<(Hour, Filler)>,
     ours: BTreeMap<Tag, (NeighbourKey, Hour)>,
     theirs: BTreeMap<Tag, (NeighbourKey, Hour, PeerId)>,
 }
 
 impl Circle {
-    /// Other keys. False: they are the same.
+    /// Other keys. False: they are the same, in whatever order.
     pub(super) fn set(&mut self, mut keys: Keys) -> bool {
         keys.ours.truncate(limits::NEIGHBOUR_TAGS);
+        keys.ours.sort_unstable();
+        keys.theirs.sort_unstable();
         if self.keys == keys {
             return false;
         }
@@ -47,8 +55,12 @@ impl Circle {
         self.hour
     }
 
-    /// It is that hour now. Tags of the hours around it are good, for clocks differ.
-    pub(super) fn turn(&mut self, hour: Hour) {
+    /// It is that hour now. Tags of the hours around it are good, for clocks differ. `fresh`: bytes of chance, drawn once an hour;
+    /// without them nothing is announced.
+    pub(super) fn turn(&mut self, hour: Hour, fresh: impl FnOnce() -> Option<Filler>) {
+        if self.filler.is_none_or(|(of, _)| of != hour) {
+            self.filler = fresh().map(|filler| (hour, filler));
+        }
         if self.hour.replace(hour) == Some(hour) {
             return;
         }
@@ -61,12 +73,13 @@ impl Circle {
     }
 
     /// What is announced: tags of this hour in an order that says nothing, filled up to one of few numbers with such as mean
-    /// nothing. `chance`: fresh bytes, as many as there may be tags.
-    pub(super) fn announced(&self, chance: &[[u8; 8]; limits::NEIGHBOUR_TAGS]) -> Vec<Tag> {
+    /// nothing.
+    pub(super) fn announced(&self) -> Vec<Tag> {
         let Some(hour) = self.hour.filter(|_| !self.keys.ours.is_empty()) else { return Vec::new() };
+        let Some((_, filler)) = self.filler.filter(|(of, _)| *of == hour) else { return Vec::new() };
         let mut tags: Vec<Tag> = self.keys.ours.iter().map(|key| key.tag(hour)).collect();
         let full = tags.len().max(FEWEST).next_power_of_two().min(limits::NEIGHBOUR_TAGS);
-        tags.extend(chance.iter().take(full - tags.len()).map(|random| Tag(*random)));
+        tags.extend(filler.iter().take(full - tags.len()).map(|random| Tag(*random)));
         // Each tag is a random number to all others.
         tags.sort_unstable();
         tags
@@ -89,7 +102,10 @@ mod tests {
 
     use super::*;
 
-    const CHANCE: [[u8; 8]; 64] = [[0xaa; 8]; 64];
+    /// A filler of that byte.
+    fn filler(byte: u8) -> Option<Filler> {
+        Some([[byte; 8]; limits::NEIGHBOUR_TAGS])
+    }
 
     fn key(of: u8) -> NeighbourKey {
         NeighbourKey::of(&Token::from_bytes([of; 16]))
@@ -102,7 +118,7 @@ mod tests {
             ours: (0..ours).map(key).collect(),
             theirs: (0..theirs).map(|of| (key(of), peer(of))).collect(),
         });
-        circle.turn(Hour(100));
+        circle.turn(Hour(100), || filler(0xaa));
         circle
     }
 
@@ -110,26 +126,44 @@ mod tests {
     fn a_contact_is_recognized_by_the_tag_of_its_token_also_where_clocks_are_an_hour_apart() {
         let (us, mut them) = (circle(3, 0), circle(0, 2));
         for hour in [99, 100, 101] {
-            them.turn(Hour(hour));
-            let (key, of, peer) = them.recognize(&us.announced(&CHANCE)).unwrap();
+            them.turn(Hour(hour), || None);
+            let (key, of, peer) = them.recognize(&us.announced()).unwrap();
             assert_eq!(us.named(key.tag(of)), Some((key, Hour(100))));
             assert!(peer.bytes()[0] < 2);
         }
-        them.turn(Hour(102));
-        assert_eq!(them.recognize(&us.announced(&CHANCE)), None);
-        assert_eq!(circle(0, 0).recognize(&us.announced(&CHANCE)), None);
+        them.turn(Hour(102), || None);
+        assert_eq!(them.recognize(&us.announced()), None);
+        assert_eq!(circle(0, 0).recognize(&us.announced()), None);
     }
 
     #[test]
     fn no_tag_outlives_its_hour_and_none_tells_how_many_there_are() {
         let mut us = circle(3, 0);
-        let now = us.announced(&CHANCE);
-        us.turn(Hour(101));
-        let later = us.announced(&[[0xbb; 8]; 64]);
+        let now = us.announced();
+        us.turn(Hour(101), || filler(0xbb));
+        let later = us.announced();
         assert!(now.iter().all(|tag| !later.contains(tag)));
         for (contacts, shown) in [(0, 0), (1, 8), (8, 8), (9, 16), (33, 64), (64, 64), (200, 64)] {
-            assert_eq!(circle(contacts, 0).announced(&CHANCE).len(), shown, "{contacts}");
+            assert_eq!(circle(contacts, 0).announced().len(), shown, "{contacts}");
         }
-        assert!(us.announced(&CHANCE).is_sorted(), "whose is first says nothing");
+        assert!(us.announced().is_sorted(), "whose is first says nothing");
+    }
+
+    #[test]
+    fn within_an_hour_the_same_is_announced_and_a_contact_more_changes_one_tag_of_it() {
+        let mut us = circle(3, 0);
+        let first = us.announced();
+        let keys = |of: &[u8]| Keys { ours: of.iter().copied().map(key).collect(), theirs: vec![] };
+        assert!(!us.set(keys(&[2, 0, 1])), "another order is nothing new");
+        us.turn(Hour(100), || filler(0xbb));
+        assert_eq!(us.announced(), first);
+        assert!(us.set(keys(&[0, 1, 2, 3])));
+        us.turn(Hour(100), || filler(0xcc));
+        let more = us.announced();
+        assert_eq!(more.iter().filter(|tag| !first.contains(tag)).count(), 1);
+        let mut silent = Circle::default();
+        silent.set(keys(&[1]));
+        silent.turn(Hour(100), || None);
+        assert!(silent.announced().is_empty(), "without chance nothing is said");
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn choose(standing: &Standing) -> Keys {
     let mut unused: BTreeMap<[u8; 16], NeighbourKey> = BTreeMap::new();
     for token in roster.tokens() {
         let Some(near) = token.near.map(NeighbourKey::from_bytes) else { continue };
+        let near = near.of_giver(roster.own.certificate.account());
         match token.bound {
             None => drop(unused.insert(token.hash, near)),
             Some(peer) if known(&peer).is_some_and(|known| known.preconnect) => {
@@ -46,7 +47,7 @@ pub(super) fn choose(standing: &Standing) -> Keys {
     let theirs = standing.recent.iter().filter(|peer| known(peer).is_some()).take(LOOKED_FOR);
     let card = |peer: &PeerId| {
         let card = roster.card(*peer)?;
-        Some((NeighbourKey::of(&Token::from_bytes(card.token)), *peer))
+        Some((NeighbourKey::of(&Token::from_bytes(card.token)).of_giver(&card.account), *peer))
     };
     Keys { ours, theirs: theirs.filter_map(card).collect() }
 }

@@ -73,7 +73,7 @@ mod tests {
         let mut circle = Circle::default();
         let key = NeighbourKey::of(&Token::from_bytes([9; 16]));
         circle.set(Keys { ours: vec![key], theirs: vec![(key, PeerId::from_bytes([1; 16]))] });
-        circle.turn(Hour(hour));
+        circle.turn(Hour(hour), || Some([[0xaa; 8]; ahoy_proto::limits::NEIGHBOUR_TAGS]));
         circle
     }
 
@@ -89,7 +89,7 @@ mod tests {
                 host: "host".to_owned(),
                 port: 4_000,
                 addresses: Vec::new(),
-                says: Says::Tags(circle.announced(&[[0xaa; 8]; ahoy_proto::limits::NEIGHBOUR_TAGS])),
+                says: Says::Tags(circle.announced()),
             };
             there.offer(now, vec![offer]);
             let from = SocketAddr::new(from.parse().unwrap(), 5353);

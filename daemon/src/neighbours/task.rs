@@ -212,11 +212,12 @@ impl Task {
     /// Other tags, other names.
     fn turn(&mut self) {
         let (now, hour) = (clock::now(), this_hour());
-        self.circle.turn(hour);
-        let mut chance = [[0; 8]; ahoy_proto::limits::NEIGHBOUR_TAGS];
+        self.circle.turn(hour, || {
+            let mut chance = [[0; 8]; ahoy_proto::limits::NEIGHBOUR_TAGS];
+            getrandom::fill(chance.as_flattened_mut()).ok().map(|()| chance)
+        });
         for presence in self.presences.values_mut() {
-            let drawn = getrandom::fill(chance.as_flattened_mut());
-            let tags = if drawn.is_ok() { self.circle.announced(&chance) } else { Vec::new() };
+            let tags = self.circle.announced();
             if let Err(error) = presence.set_tags(now, tags) {
                 tracing::warn!(%error, "neighbours cannot connect");
             }

@@ -127,7 +127,8 @@ impl Pairing {
             Phase::Claiming | Phase::Joining => self.next_relay(now, end),
             Phase::Waiting => self.end(now, end),
             // They leave at once if our words do not fit, and say no more than that.
-            Phase::Meeting(meeting) if end == PairingEnd::Left && meeting.has_answered() => {
+            // So does a relay that asks us to try again: the code is spent.
+            Phase::Meeting(meeting) if end != PairingEnd::Expired && meeting.has_answered() => {
                 self.next_or(now, PairingEnd::WrongCode)
             }
             Phase::Meeting(_) if end == PairingEnd::Expired => self.end(now, PairingEnd::Silent),

@@ -253,7 +253,12 @@ impl Pairing {
 
     fn follow(&mut self, now: Moment, heard: Result<Vec<Next>, MeetingError>) -> Vec<Do> {
         let next = match heard {
-            Ok(next) => next,
+            Ok(next) => {
+                if let Some(run) = &mut self.run {
+                    run.shown = matches!(&run.phase, Phase::Meeting(meeting) if meeting.has_answered());
+                }
+                next
+            }
             Err(error) => {
                 tracing::debug!(%error, "a pairing fails");
                 return match error {
@@ -325,7 +330,8 @@ impl Pairing {
             to_do.push(Do::Refuse(Denied::new(kind, why.sentence())));
         }
         to_do.extend(run.card.map(Do::TakeBack));
-        if why == PairingEnd::WrongCode {
+        // However it ends: one that breaks off behind our answer has had its guess.
+        if why == PairingEnd::WrongCode || run.wrong || run.shown {
             self.failures.note(now);
         }
         self.row.state = Some(PairingState::Failed);

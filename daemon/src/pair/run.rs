@@ -88,6 +88,8 @@ pub(super) struct Run {
     pub(super) card: Option<String>,
     /// The words did not fit at a relay before.
     pub(super) wrong: bool,
+    /// We have shown that we know the words, and the other has not: it may have guessed, and be looking whether it was right.
+    pub(super) shown: bool,
 }
 
 pub(super) enum Phase {
@@ -134,6 +136,7 @@ impl Run {
             until: Moment::default(),
             card: None,
             wrong: false,
+            shown: false,
         }
     }
 

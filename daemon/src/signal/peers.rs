@@ -129,10 +129,11 @@ impl Peers {
         move |peer| new.contains(&peer)
     }
 
-    /// The way to a device on a local network, if its owner is seen there.
+    /// The way to a device on a local network, if its owner is seen there. To connect says where we are: it is a way of ours to
+    /// nobody who may not learn our address before an answer.
     fn near_way(&self, peer: PeerId, token: Token, device: &DeviceCertificate) -> Option<Way> {
         let relay = self.near.contains(&peer).then(|| NearPlace::Contact(peer).name())?;
-        Some(Way { relay, inbox: inbox_of(device.device()), token, ours: true })
+        Some(Way { relay, inbox: inbox_of(device.device()), token, ours: self.may_preconnect(peer) })
     }
 
     /// The inboxes of a card, less those at relays that only its owner knows to be on this machine: a card must not make

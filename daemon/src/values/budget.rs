@@ -65,6 +65,9 @@ pub const REQUESTS_AT_ONCE: u32 = 3;
 /// The same, in an hour. Who asks honestly asks once.
 pub const REQUESTS_AN_HOUR: u32 = 6;
 
+/// The same of one who asks: whoever has a copy of a card does not use up what its true owner has.
+pub const REQUESTS_OF_ONE: u32 = 2;
+
 /// Pings of one contact that are answered, of those that may. Each is an exchange of keys and an envelope.
 pub const PINGS: Rate = Rate { burst: 6, minute: 12 };
 

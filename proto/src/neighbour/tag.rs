@@ -40,6 +40,19 @@ impl NeighbourKey {
         Self(first)
     }
 
+    /// The key with which tags are made: the first 16 bytes of BLAKE2s-256("ahoy neighbour 2" ‖ this ‖ the giver's account key). Who
+    /// carries envelopes sees the token with each, and this account's key never.
+    pub fn of_giver(self, account: &VerifyingKey) -> Self {
+        let digest = Blake2s256::new()
+            .chain_update(b"ahoy neighbour 2")
+            .chain_update(self.0)
+            .chain_update(account.as_bytes())
+            .finalize();
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        Self(first)
+    }
+
     /// From its sixteen bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)

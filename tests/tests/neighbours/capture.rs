@@ -35,7 +35,8 @@ impl Secrets {
             put("a contact's id", &card.peer_id().bytes());
             put("a token", &card.token);
             put("a token's hash", &token.hash().bytes());
-            put("a neighbour's key", &NeighbourKey::of(&token).bytes());
+            put("a token's digest for neighbours", &NeighbourKey::of(&token).bytes());
+            put("a neighbour's key", &NeighbourKey::of(&token).of_giver(&card.account).bytes());
             for device in &card.devices {
                 put("a device's key", device.certificate.device().as_bytes());
                 put("a Noise key", &device.certificate.noise());

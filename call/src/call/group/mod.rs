@@ -224,7 +224,6 @@ impl Group {
         self.fold.runs()
     }
 
-    /// Whether nobody has been in it but us for long enough to be told.
     /// Who ended it for all.
     pub(crate) fn ended_by(&self) -> Option<PeerId> {
         self.fold.ended.map(|(_, by)| by)
@@ -235,6 +234,7 @@ impl Group {
         self.fold.people.get(&self.log.me()).and_then(|person| person.put_out_by)
     }
 
+    /// Whether nobody has been in it but us for long enough to be told.
     pub(crate) fn is_alone(&self) -> bool {
         self.alone_told
     }

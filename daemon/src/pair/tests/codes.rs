@@ -45,6 +45,31 @@ fn wrong_words_spend_the_code_and_the_third_makes_both_wait() {
     assert_eq!(r.state(BEN), Some(PairingState::Paired));
 }
 
+/// Who shows the code may have guessed the words, and looks at our answer by itself whether it was right.
+#[test]
+fn who_breaks_off_behind_our_answer_has_had_its_guess_however_it_does_so() {
+    for way in 0..3 {
+        let mut r = Rig::new();
+        for _ in 0..3 {
+            r.passes = usize::MAX;
+            r.start(ANA).unwrap();
+            // He comes, her first word comes, and his answer goes nowhere.
+            r.passes = 2;
+            r.join(BEN, r.code()).unwrap();
+            match way {
+                0 => r.after(Duration::from_secs(60)),
+                1 => r.hear(BEN, PlateNews::Over(PlateOver::Rate)),
+                _ => r.hear(BEN, PlateNews::Said(Body::try_from(vec![9; 40]).unwrap())),
+            }
+            assert_eq!(r.state(BEN), Some(PairingState::Failed), "{way}");
+            r.after(Duration::from_secs(60));
+        }
+        let code = r.code();
+        assert_eq!(r.join(BEN, code).unwrap_err().kind, DeniedKind::RateLimited, "{way}");
+        r.nobody();
+    }
+}
+
 #[test]
 fn a_success_forgives_what_failed_before() {
     let mut r = Rig::new();

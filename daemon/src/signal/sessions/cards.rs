@@ -37,6 +37,7 @@ pub(super) struct Cards {
     ours: Vec<Sending>,
     theirs: Budget<PeerId>,
     asked: Budget<TokenHash>,
+    asked_by: Budget<(TokenHash, PeerId)>,
 }
 
 impl Default for Cards {
@@ -45,6 +46,7 @@ impl Default for Cards {
             ours: Vec::new(),
             theirs: Budget::new(budget::CARDS),
             asked: Budget::hourly(budget::REQUESTS_AT_ONCE, budget::REQUESTS_AN_HOUR),
+            asked_by: Budget::hourly(budget::REQUESTS_OF_ONE, budget::REQUESTS_OF_ONE),
         }
     }
 }
@@ -142,7 +144,8 @@ impl Sessions {
         if is_kept_for_too_long(time.unix_s, &hello) {
             return Err(Cause::Replayed);
         }
-        if !self.cards.asked.take(time.now, token) {
+        let by = (token, hello.certificate.peer_id());
+        if !self.cards.asked_by.take(time.now, by) || !self.cards.asked.take(time.now, token) {
             return Err(Cause::TooMany);
         }
         let HelloKind::Card(card) = hello.kind else { return Err(Cause::UnknownSender) };

@@ -129,6 +129,30 @@ fn who_shows_a_caller_no_address_does_not_connect_to_it_before_the_answer() {
 }
 
 #[test]
+fn what_nobody_asked_for_goes_to_no_neighbour_who_may_not_learn_our_address() {
+    for preconnect in [false, true] {
+        let (mut ana, mut ben) = friends();
+        ben.contacts[0].preconnect = preconnect;
+        ben.tell();
+        let _nothing = ben.table.set_near(at(0), [ana.peer()].into());
+        let card = Box::new(ben.card(23));
+        let news = ben.table.order(at(10), SignalingOrder::GiveCard { peer: ana.peer(), card, news: true });
+        let order = SignalingOrder::Bye { call: CALL, peer: ana.peer(), unanswered: true };
+        let bye = ben.table.order(at(20), order);
+        for (what, said) in [("card", news), ("bye", bye)] {
+            assert!(
+                !said.is_empty() && relays(&said).contains(&near(&ana)) == preconnect,
+                "{what} {preconnect}"
+            );
+        }
+        // A call of ours may show it.
+        let rings = relays(&ben.ring(30, ana.peer(), ana.leg()));
+        assert!(rings.contains(&near(&ana)), "{rings:?}");
+        ana.tell();
+    }
+}
+
+#[test]
 fn a_device_without_an_inbox_is_one_of_a_neighbour_and_of_nobody_else() {
     let (mut ana, mut ben) = at_home();
     let message_1 = posted(&ana.ring(0, ben.peer(), ben.leg())).remove(0).1;
