@@ -5,13 +5,15 @@
 # make busy-day   a day of three people, command by command: waiting, hold, a missed call, do-not-disturb
 # make first-call newcomers with empty homes, at home with no server and by a relay: first start, a code, a card, first call,
 #                 command by command
+# make first-group  a call of many by ahoyctl and by the bus: started, joined, left, entered again, ended, command by command
 # make echo       a call from a room with an echo, with and without voice processing; report in target/echo/
 # make sound      calls on bad lines and a busy machine, on PipeWire and PulseAudio: how they sound and what they must reach; 25 minutes
 #                 CASES="loss10 rate48" SERVERS=pulseaudio SEED=1 TRIES=3; PROGRAMS=FOLDER: those there; report in target/sound/
 #                 BESIDE=baresip: what a call weighs and nine conditions, beside that program in one run
 # make test-net   calls through networks of every kind, and what a break of the path costs: a table, and target/net/report.jsonl
 #                 CASES="nat-both loss5", TRIES=10 (FULL=1: 100), PROGRAMS=FOLDER: those there
-# make pairings   how soon two are contacts once a code is typed, near and far; target/bench/pairings.jsonl
+# make pairings   how soon two are contacts once a code is typed, near and far; into target/bench/meeting.jsonl
+# make capture-hour  what a stranger reads in an hour or two at home: a pairing, calls, two changes of the hour
 # make setups     how soon a call rings and is heard, near and far, on both sound servers; target/bench/setups.jsonl
 #                 CASES="rtt50 direct-pulse", TRIES=20, PROGRAMS=FOLDER: those there; BESIDE=baresip: that program's as well
 # make trips      each packet from Dial to the ring, with its time, on a line of RTT=50 ms
@@ -32,7 +34,10 @@
 # make crash      kills daemons in the middle of calls and looks what is left; crash-nightly: a thousand times
 # make hostile    attacks a relay and daemons over the wire while others call each other; report in target/hostile/
 # make test-rooms rooms on a real LiveKit server, which is built first (once, some minutes; Go is needed), with LiveKit's own client
-#                 FIGURES=1: how soon one is heard on lines of 0, 50 and 100 ms, and a hundred joins where a tenth gets lost
+#                 FIGURES=1: how soon one is heard on lines of 0, 50 and 100 ms, a hundred joins where a tenth gets lost, and for how
+#                 long nothing is heard when one of two interfaces goes
+# make group-setups  how soon who answers or joins a group is heard, in a mesh and in a room, beside a call of two;
+#                 target/bench/group-setups.jsonl
 # make room-of-ten  what one of ten weighs in a room in which three speak, and how that sounds, beside LiveKit's own client; also where a
 #                 twentieth gets lost; target/bench/room-of-ten.jsonl
 # make old-peer   calls from and to the first release, built from this history, over the relays of both
@@ -46,7 +51,7 @@ BINARIES := ahoyd ahoyctl ahoy-relay
 # rustup's own folder, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo demo-group sound test-net setups pairings trips echo busy-day first-call look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer test-rooms room-of-ten fuzz hostile interop
+.PHONY: help demo demo-group sound test-net setups pairings capture-hour trips echo busy-day first-call first-group look test build bench soak crash crash-nightly mutants papers install uninstall deb look-waybar nightly old-peer test-rooms room-of-ten group-setups fuzz hostile interop
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -81,6 +86,11 @@ pairings: $(if $(PROGRAMS),,build) $(TARGET)/lab-python/ready
 	@cargo build --quiet --release --package ahoy-tests --bin emulator
 	@$(TARGET)/lab-python/bin/python tests/lab/pairings.py $(TARGET) "programs=$(PROGRAMS)" "tries=$(TRIES)"
 
+capture-hour:
+	@tests/lab/install.sh build net rust
+	@cargo build --quiet --workspace --bins
+	@cargo test --workspace --test neighbours -- --ignored --nocapture an_hour_by_the_clock
+
 # RTT=50: milliseconds to each other and back.
 trips: build $(TARGET)/lab-python/ready
 	@tests/lab/install.sh build line rust
@@ -95,6 +105,10 @@ first-call: build
 	@tests/lab/install.sh sound
 	@tests/lab/first-call.sh $(TARGET)/release
 	@echo; echo 'And with a relay:'; tests/lab/first-relay.sh $(TARGET)/release
+
+first-group: build
+	@tests/lab/install.sh sound bus
+	@tests/lab/first-group.sh $(TARGET)/release
 
 echo: build $(TARGET)/lab-python/ready
 	@$(TARGET)/lab-python/bin/python tests/lab/echo.py $(TARGET)
@@ -168,6 +182,11 @@ room-of-ten: build $(TARGET)/lab-python/ready $(TARGET)/room-python/ready
 	@tests/lab/install.sh net
 	@tests/lab/livekit.sh >/dev/null
 	@$(TARGET)/lab-python/bin/python tests/lab/room_of_ten.py $(TARGET) $(if $(LINES),lines=$(LINES)) $(if $(SECONDS),seconds=$(SECONDS))
+
+group-setups: $(if $(PROGRAMS),,build) $(TARGET)/lab-python/ready
+	@tests/lab/install.sh line net
+	@tests/lab/livekit.sh >/dev/null
+	@$(TARGET)/lab-python/bin/python tests/lab/group_setups.py $(TARGET) $(if $(PROGRAMS),programs=$(PROGRAMS)) "tries=$(TRIES)"
 
 $(TARGET)/room-python/ready: tests/lab/requirements-room.txt
 	@tests/lab/install.sh room

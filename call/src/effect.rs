@@ -199,8 +199,11 @@ pub enum RoomOrder {
         /// The same as it was sent.
         key: Opaque,
     },
-    /// Seal with another key from now on: somebody came or went. It follows by [`RoomReport::Key`](crate::RoomReport::Key).
+    /// Seal with another key from now on, which nobody can know: somebody went. It follows by [`RoomReport::Key`](crate::RoomReport::Key).
     Renew,
+    /// Seal with what comes after our key from now on: somebody came, and what was sealed before is not theirs. Who has the key finds
+    /// what comes after it, and nobody what was before. It follows by [`RoomReport::Key`](crate::RoomReport::Key).
+    Step,
     /// Go out. It is not reported.
     Leave {
         /// The room ends with it, if we opened it.

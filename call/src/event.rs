@@ -159,7 +159,12 @@ pub enum RoomReport {
     /// None is to be had: what [`RoomOrder::Open`](crate::RoomOrder::Open) or `Draw` asked for, or the way in that a pass leads to.
     NoRoom,
     /// Our name in the room and the key of our frames, for the others who take part. Comes again with each new one.
-    Key(Opaque),
+    Key {
+        /// As it is told.
+        key: Opaque,
+        /// Who has the one before it finds it by themselves.
+        step: bool,
+    },
     /// Whether frames of this device's can come by the room: it is in it, we are, and its key is known.
     Heard {
         /// Which.

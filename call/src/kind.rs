@@ -233,7 +233,7 @@ impl From<&Event> for Input {
             Event::Room { report, .. } => match report {
                 RoomReport::Passes(_) => Self::Passes,
                 RoomReport::NoRoom => Self::NoRoom,
-                RoomReport::Key(_) => Self::RoomKey,
+                RoomReport::Key { .. } => Self::RoomKey,
                 RoomReport::Heard { .. } => Self::HeardByRoom,
                 RoomReport::Over => Self::RoomOver,
             },

@@ -1,27 +1,27 @@
 //! What a client and its relay say to each other: JSON text frames over a WebSocket with the subprotocol
 //! `ahoy.relay.1`.
 //!
-//! Lives here: the frames of both directions, their bounded parsing, the claim's signature, the close codes.
+//! Lives here: the frames of both directions, their bounded parsing, the close codes. The proof that an inbox is ours: `frame/claim.rs`.
 //! Must not: know when to say what; that is the relay's switchboard and the daemon's link.
+
+mod claim;
 
 use std::fmt;
 
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{Body, Envelope, EnvelopeId, Inbox, TokenHash};
+pub use self::claim::{Claim, Nonce};
+use crate::envelope::{Body, Envelope, EnvelopeId, TokenHash};
+use crate::limits;
 use crate::plate::{PlateAsk, PlateNews, PlateOver};
 use crate::room::{RoomAsk, RoomNews};
-use crate::{armor, limits};
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "ahoy.relay.1";
 
 /// The version that `hello` names.
 pub const VERSION: u32 = 1;
-
-const CLAIM_DOMAIN: &[u8] = b"ahoy relay claim 1";
 
 /// From a client to its relay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,48 +147,6 @@ pub enum ToClient {
     #[serde(other)]
     Unknown,
 }
-
-/// The proof that an inbox is ours.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim {
-    /// The public claim key, whose digest is the inbox.
-    #[serde(with = "armor")]
-    pub key: [u8; 32],
-    /// Over the domain, the relay's nonce and the key.
-    #[serde(with = "armor")]
-    pub signature: [u8; 64],
-    /// Who may write. At most `limits::TOKENS_IN_FRAME`.
-    #[serde(default)]
-    pub tokens: Vec<TokenHash>,
-    /// Whether the rest of the list follows by `allow`.
-    #[serde(default)]
-    pub more: bool,
-}
-
-impl Claim {
-    /// Signs a relay's nonce.
-    pub fn sign(key: &SigningKey, nonce: &Nonce, tokens: Vec<TokenHash>, more: bool) -> Self {
-        let public = key.verifying_key().to_bytes();
-        let signature = key.sign(&claimed(nonce, &public)).to_bytes();
-        Self { key: public, signature, tokens, more }
-    }
-
-    /// The inbox, if the signature is good for this nonce.
-    pub fn verify(&self, nonce: &Nonce) -> Option<Inbox> {
-        let key = VerifyingKey::from_bytes(&self.key).ok()?;
-        key.verify_strict(&claimed(nonce, &self.key), &Signature::from_bytes(&self.signature)).ok()?;
-        Some(Inbox::of(&self.key))
-    }
-}
-
-fn claimed(nonce: &Nonce, key: &[u8; 32]) -> Vec<u8> {
-    [CLAIM_DOMAIN, &nonce.0, key].concat()
-}
-
-/// What a relay asks to be signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Nonce(#[serde(with = "armor")] pub [u8; 32]);
 
 /// An envelope on its last leg.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,7 +39,7 @@ const SLOW_FOR: Duration = Duration::from_secs(10);
 
 /// How long what came is not acknowledged by a packet of its own: much of it is followed by more, or answered. So that nothing is
 /// repeated for it, it is far less than the first pause before a repeat.
-const ACKNOWLEDGE_WITHIN: Duration = Duration::from_millis(100);
+const ACKNOWLEDGE_WITHIN: Duration = Duration::from_millis(150);
 /// Between two acknowledgements of what had come before: who repeats faster hears no more.
 const DOUBLES_PAUSE: Duration = Duration::from_millis(400);
 

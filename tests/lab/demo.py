@@ -107,10 +107,11 @@ def tale(story, binaries, scratch, out, awake):
     return report
 
 
-def begin_relay(binaries, running, config=None):
+def begin_relay(binaries, running, config=None, more_env=None):
     """A relay on the loopback; its address."""
     more = ["--config", str(config)] if config else []
-    relay = subprocess.Popen([str(binaries / "ahoy-relay"), "--listen", "127.0.0.1:0", *more], stdout=subprocess.PIPE, text=True)
+    command, env = [str(binaries / "ahoy-relay"), "--listen", "127.0.0.1:0", *more], os.environ | (more_env or {})
+    relay = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
     running.callback(lambda: (relay.terminate(), relay.wait()))
     return relay.stdout.readline().split()[-1]
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what this machine lacks for one purpose, on Debian and what derives from it. Does nothing where nothing is missing.
 #
-#   install.sh build|sound|trace|demo|line|beside|hostile|bench|test|net|desktop|deb|look|mutants|fuzz|interop|room|rust...
+#   install.sh build|sound|trace|bus|demo|line|beside|hostile|bench|test|net|desktop|deb|look|mutants|fuzz|interop|room|rust...
 #
 # Lives here: the package lists, and where a compiler comes from.
 # Must not: remove or replace a package, or touch anything but packages and the compiler.
@@ -12,6 +12,7 @@ packages() {
     build) echo gcc libc6-dev make cmake pkg-config libclang-dev libasound2-dev libpipewire-0.3-dev ca-certificates ;;
     sound) echo dbus-daemon pipewire wireplumber pipewire-pulse pulseaudio-utils ;;
     trace) echo strace ;;
+    bus) echo systemd ;;
     demo) echo python3 python3-venv python3-dev gcc libc6-dev espeak-ng iproute2 util-linux ;;
     line) echo pulseaudio openssl iproute2 util-linux ;;
     beside) echo baresip-core libasound2-plugins ;;

@@ -6,8 +6,8 @@
     tries=N             pairings of each case, 10 by itself
 
 Both and their relay are on hosts of their own; at `rtt50` every two of them are 25 ms apart each way.
-target/bench/pairings.jsonl has a line a case, as `make bench` writes them: from JoinPairing until both contacts are there. Ends with 0
-only if none falls short.
+target/bench/meeting.jsonl gets a line a case beside those of `make bench PART=meeting`: from JoinPairing until both contacts are there.
+Ends with 0 only if none falls short.
 
 Lives here: the cases, a pairing, and what must be reached.
 Must not: run a desktop (pair.py) or touch a packet (network.py).
@@ -31,6 +31,7 @@ from sound_cases import emulator
 # Milliseconds there and back between every two, and from the code typed to both contacts: a second, and six round trips and a half.
 CASES = {"loopback": (0, 1000), "rtt50": (50, 6 * 50 + 500)}
 PATIENCE = 20
+FIGURE = "code_typed_to_contacts_ms"
 
 
 def main(words):
@@ -43,9 +44,13 @@ def main(words):
     out.mkdir(parents=True, exist_ok=True)
     awake, wrong = machine.Awake(), 0
     try:
-        with (out / "pairings.jsonl").open("w") as report:
+        # What `make bench PART=meeting` has put there before stays.
+        report = out / "meeting.jsonl"
+        kept = [line for line in report.read_text().splitlines() if FIGURE not in line] if report.exists() else []
+        report.write_text("".join(line + "\n" for line in kept))
+        with report.open("a") as report:
             for name, (round_trip, must) in CASES.items():
-                row = figures("code_typed_to_contacts_ms", name, measured(round_trip, programs, emulator(target), int(options.get("tries") or 10)))
+                row = figures(FIGURE, name, measured(round_trip, programs, emulator(target), int(options.get("tries") or 10)))
                 report.write(json.dumps(row) + "\n")
                 short = row["median"] > must
                 wrong += short

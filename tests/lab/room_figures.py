@@ -1,7 +1,7 @@
 """How soon somebody is in a room on a real LiveKit server: on lines of 0, 50 and 100 ms there and back, and where a tenth of the datagrams
-gets lost each way.
+gets lost each way; and for how long nothing is heard when one of two interfaces goes.
 
-    room_figures.py TARGET_FOLDER [tries=10] [joins=100]      (run by `make test-rooms FIGURES=1`)
+    room_figures.py TARGET_FOLDER [tries=10] [joins=100] [changes=3]      (run by `make test-rooms FIGURES=1`)
 
 Plain WebSockets are for loopback alone, so two hosts share a part of 127.0.0.0/8 between them.
 
@@ -21,7 +21,7 @@ import time
 import network
 
 LAB = pathlib.Path(__file__).parent
-HERE, THERE = "127.77.0.1", "127.77.0.2"
+HERE, HERE_TOO, THERE = "127.77.0.1", "127.77.0.3", "127.77.0.2"
 # The same as in daemon/tests/rooms/server.rs.
 SERVER = """port: 7880
 bind_addresses: [%s]
@@ -45,8 +45,7 @@ def built():
 def loopback(net, host):
     """What a machine keeps of 127.0.0.0/8 for itself goes over the line."""
     words = "ip addr del 127.0.0.1/8 dev lo; ip addr add 127.0.0.1/32 dev lo"
-    for where in ("all", "link0"):
-        words += f"; echo 1 >/proc/sys/net/ipv4/conf/{where}/route_localnet"
+    words += "; for file in /proc/sys/net/ipv4/conf/*/route_localnet; do echo 1 >$file; done"
     subprocess.run([*net.within(host), "sh", "-c", words], check=True)
 
 
@@ -57,9 +56,10 @@ def lose(net, share):
         subprocess.run([*net.within(host), "nft", rules], check=True)
 
 
-def figures(program, emulator, folder, condition, loss, test, tries):
+def figures(program, emulator, folder, condition, loss, test, tries, two=False):
     with contextlib.ExitStack() as over:
-        net = network.Network(emulator, folder, 1, addresses={"a": HERE, "b": THERE})
+        addresses = {"a": HERE, "b": THERE} | ({"a2": HERE_TOO} if two else {})
+        net = network.Network(emulator, folder, 1, addresses=addresses)
         over.callback(net.close)
         loopback(net, "a"), loopback(net, "b")
         net.set(condition)
@@ -77,11 +77,14 @@ def figures(program, emulator, folder, condition, loss, test, tries):
         while subprocess.run([*net.within("b"), sys.executable, "-c", listens]).returncode:
             if time.monotonic() > until:
                 raise SystemExit("the server does not listen")
-        about = {"AHOY_ROOM_URL": f"ws://{THERE}:7880", "AHOY_ROOM_INTERFACE": "link0", "AHOY_ROOM_TRIES": str(tries)}
+        interfaces, other = "link0,link1" if two else "link0", " ".join(net.within("b"))
+        about = {"AHOY_ROOM_URL": f"ws://{THERE}:7880", "AHOY_ROOM_INTERFACE": interfaces, "AHOY_ROOM_TRIES": str(tries)}
+        about["AHOY_ROOM_OTHER"] = other
         words = [*net.within("a"), program, "--ignored", "--nocapture", "--exact", f"figures::{test}"]
         run = subprocess.run(words, env=os.environ | about, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if run.returncode:
-            raise SystemExit(run.stdout)
+            print(run.stdout)
+            raise SystemExit(run.returncode)
         for line in run.stdout.splitlines():
             if "FIGURE " in line or "hung" in line:
                 print("  " + line[line.find("FIGURE ") :].removeprefix("FIGURE "), flush=True)
@@ -96,6 +99,10 @@ def main():
             print(f"{there_and_back} ms there and back", flush=True)
             condition = f"delay={there_and_back // 2}ms" if there_and_back else "clean"
             figures(program, target / "debug/emulator", folder, condition, 0, "from_the_join_to_the_first_frame", tries)
+        for there_and_back in (0, 50):
+            print(f"{there_and_back} ms there and back, one of two interfaces goes", flush=True)
+            condition = f"delay={there_and_back // 2}ms" if there_and_back else "clean"
+            figures(program, target / "debug/emulator", folder, condition, 0, "interfaces_go", int(options.get("changes") or 3), two=True)
         print("10 % of the datagrams lost each way", flush=True)
         figures(program, target / "debug/emulator", folder, "clean", 10, "joins_one_after_the_other", joins)
 

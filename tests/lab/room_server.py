@@ -11,6 +11,7 @@ import json
 import pathlib
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -38,6 +39,32 @@ def program():
     return built.stdout.strip() if built.returncode == 0 else None
 
 
+def until_listening(port):
+    until = time.monotonic() + 20
+    while True:
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if time.monotonic() > until:
+            raise RuntimeError("the server of the rooms does not listen")
+        time.sleep(0.02)
+
+
+class Front:
+    """TLS before a server, until `close`."""
+
+    def __init__(self, server, certificate, key):
+        port = free(socket.SOCK_STREAM)
+        self.url = f"wss://127.0.0.1:{port}"
+        inner = server.url.rsplit(":", 1)[1]
+        self.process = subprocess.Popen([sys.executable, LAB / "tls_front.py", str(port), inner, certificate, key])
+        until_listening(port)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
 class LiveKit:
     """The server, until `close`."""
 
@@ -50,21 +77,14 @@ class LiveKit:
         (self.folder / "livekit.yaml").write_text(SETTINGS % (port, KEY, SECRET, self.media_port))
         with open(self.folder / "livekit.log", "w") as log:
             self.process = subprocess.Popen([program, "--config", self.folder / "livekit.yaml"], stdout=log, stderr=log)
-        until = time.monotonic() + 20
-        while True:
-            with socket.socket() as one:
-                if one.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            if time.monotonic() > until:
-                raise RuntimeError("the server of the rooms does not listen")
-            time.sleep(0.02)
+        until_listening(port)
 
-    def relay(self):
-        """The configuration of a relay whose rooms are here."""
+    def relay(self, url=None):
+        """The configuration of a relay whose rooms are here; others reach the server at this address, if it is not ours."""
         (self.folder / "key").write_text(KEY)
         (self.folder / "secret").write_text(SECRET)
         config = self.folder / "relay.toml"
-        config.write_text(f'[rooms]\nurl = "{self.url}"\nkey-file = "{self.folder}/key"\nsecret-file = "{self.folder}/secret"\n')
+        config.write_text(f'[rooms]\nurl = "{url or self.url}"\nkey-file = "{self.folder}/key"\nsecret-file = "{self.folder}/secret"\n')
         return config
 
     def token(self, who, **grant):

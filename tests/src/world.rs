@@ -9,6 +9,7 @@ mod faults;
 mod lies;
 mod ports;
 mod room_checks;
+mod room_keys;
 mod room_news;
 mod rooms;
 pub mod scenes;

@@ -11,6 +11,8 @@ mod enemies;
 mod faults;
 #[path = "groups/grown.rs"]
 mod grown;
+#[path = "groups/keys.rs"]
+mod keys;
 #[path = "groups/rings.rs"]
 mod rings;
 #[path = "groups/rooms.rs"]

@@ -7,13 +7,15 @@
 
 #[path = "neighbours/capture.rs"]
 mod capture;
+#[path = "neighbours/hours.rs"]
+mod hours;
 #[path = "neighbours/rig.rs"]
 mod rig;
 
 use ahoy_tests::lab::{Family, Floor, House, dial, introduce};
 
-use capture::{Secrets, marks};
-use rig::{Home, Outcome, SOON, neighbours, rows, skipped, until_neighbours};
+use capture::Secrets;
+use rig::{Home, Outcome, SOON, neighbours, rows, skipped, until_neighbours, until_seen};
 
 /// Names that stand in no capture by chance.
 const ANA: &str = "Anastasija";
@@ -33,8 +35,7 @@ async fn two_newcomers_at_home_pair_and_call_with_no_server() -> Outcome {
     let (ana, ben) = (home.newcomer(ANA).await?, home.newcomer(BEN).await?);
     let code = rig::pair(&ana, &ben)?;
     anyhow::ensure!(!code.contains('@'), "there is no relay: {code}");
-    until_neighbours(&ana, 1).await?;
-    until_neighbours(&ben, 1).await?;
+    until_seen(&ana, &ben).await?;
     rig::talk(&ana, &ben).await?;
     rig::talk(&ben, &ana).await?;
     for desk in [&ana, &ben] {
@@ -50,54 +51,6 @@ async fn two_newcomers_at_home_pair_and_call_with_no_server() -> Outcome {
     secrets.are_not_in(&bytes)?;
     let number = code.split('-').next().unwrap_or_default();
     anyhow::ensure!(capture::holds(&bytes, format!("p={number}").as_bytes()), "another capture");
-    Ok(())
-}
-
-/// Nothing that passes in one hour is seen in another, though the same two call again.
-#[tokio::test]
-async fn what_passes_in_one_hour_has_nothing_in_common_with_the_next() -> Outcome {
-    let Some(library) = rig::faketime().filter(|_| House::can_be()) else { return skipped() };
-    let mut home = Home::new()?;
-    let folder = tempfile::tempdir()?;
-    let calendar = folder.path().join("calendar");
-    std::fs::write(&calendar, "+0")?;
-    home.calendar = Some((library, calendar.clone()));
-    let (ana, ben) = (home.newcomer(ANA).await?, home.newcomer(BEN).await?);
-    let (mut code, mut hours) = (None, Vec::new());
-    for hour in ["+0", "+1h", "+2h"] {
-        let file = folder.path().join(hour);
-        std::fs::write(&calendar, hour)?;
-        // The daemons look at their calendar when they are spoken to, and take back what they said before.
-        let until_seen = async || {
-            rig::trust(&[&ana, &ben])?;
-            until_neighbours(&ana, 1).await?;
-            until_neighbours(&ben, 1).await
-        };
-        let capture = if code.is_none() {
-            // In the first they meet.
-            let capture = home.house.capture(&file)?;
-            code = Some(rig::pair(&ana, &ben)?);
-            until_seen().await?;
-            capture
-        } else {
-            until_seen().await?;
-            home.house.capture(&file)?
-        };
-        home.ask_for_neighbours()?;
-        rig::talk(&ana, &ben).await?;
-        capture.end()?;
-        hours.push(std::fs::read(&file)?);
-    }
-    let secrets = Secrets::of(&[(&ana, BEN), (&ben, ANA)], &code.unwrap_or_default())?;
-    for (n, one) in hours.iter().enumerate() {
-        secrets.are_not_in(one)?;
-        let here = marks(one)?;
-        anyhow::ensure!(here.len() >= 8, "too little was heard in hour {n}: {here:?}");
-        for other in &hours[n + 1..] {
-            let both: Vec<_> = marks(other)?.intersection(&here).cloned().collect();
-            anyhow::ensure!(both.is_empty(), "hour {n} and a later one share {both:?}");
-        }
-    }
     Ok(())
 }
 
@@ -153,6 +106,54 @@ async fn on_a_network_that_is_not_trusted_nothing_is_sent() -> Outcome {
     until_neighbours(&ana, 1).await?;
     ben.ctl_says(&["config", "network", "--distrust"])?;
     until_neighbours(&ana, 0).await
+}
+
+/// Whoever has turned neighbours off is not there for anybody, on a network of their own, too, and hears nobody.
+#[tokio::test]
+async fn who_has_turned_it_off_sends_nothing_and_is_seen_by_nobody() -> Outcome {
+    if !House::can_be() {
+        return skipped();
+    }
+    let mut home = Home::new()?;
+    let (ana, ben) = (home.newcomer("Ana").await?, home.newcomer("Ben").await?);
+    introduce(&ana, &ben)?;
+    rig::trust(&[&ana, &ben])?;
+    until_seen(&ana, &ben).await?;
+    ben.ctl_says(&["config", "set", "lan.enabled", "false"])?;
+    until_neighbours(&ana, 0).await?;
+    until_neighbours(&ben, 0).await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("packets");
+    let capture = home.house.capture(&file)?;
+    anyhow::ensure!(ben.ctl(&["call", "Ana"], "")?.status.code() == Some(4));
+    anyhow::ensure!(ben.ctl(&["pair"], "")?.status.code() == Some(4));
+    home.ask_for_neighbours()?;
+    capture.end()?;
+    let talkers = capture::sources(&std::fs::read(&file)?);
+    anyhow::ensure!(talkers.contains(&home.wire_of("Ana")?), "another capture: {talkers:?}");
+    anyhow::ensure!(!talkers.contains(&home.wire_of("Ben")?), "Ben has sent something");
+    ben.ctl_says(&["config", "set", "lan.enabled", "true"])?;
+    until_neighbours(&ana, 1).await?;
+    rig::talk(&ana, &ben).await
+}
+
+/// Who pairs on a terminal is asked whether this is home, once, whatever the answer.
+#[tokio::test]
+async fn whether_a_network_is_home_is_asked_once_and_no_is_an_answer() -> Outcome {
+    if !House::can_be() {
+        return skipped();
+    }
+    let mut home = Home::new()?;
+    for (name, answer, trusted) in [("Ana", "y\n", "trusted"), ("Ben", "n\n", "not trusted")] {
+        let desk = home.newcomer(name).await?;
+        let asked = || anyhow::Ok(rig::typed(&desk, "pair 4711-abandon-ability", answer)?.contains("[y/N]"));
+        anyhow::ensure!(asked()?, "{name} is not asked");
+        let shown = desk.ctl_says(&["config", "network"])?;
+        let shown = shown.lines().find_map(|line| line.strip_prefix("eth0\t192.168.77.0/24 "));
+        anyhow::ensure!(shown == Some(trusted), "{name}: {shown:?}");
+        anyhow::ensure!(!asked()?, "{name} is asked again");
+    }
+    Ok(())
 }
 
 /// A network that lets nobody hear the others, as those for guests do: relays carry everything, and without one it is said.
@@ -290,8 +291,7 @@ async fn a_neighbour_that_says_overheard_tags_gets_a_knock_and_no_envelope() -> 
     let (ana, ben) = (home.newcomer("Ana").await?, home.newcomer("Ben").await?);
     introduce(&ana, &ben)?;
     rig::trust(&[&ana, &ben])?;
-    until_neighbours(&ana, 1).await?;
-    until_neighbours(&ben, 1).await?;
+    until_seen(&ana, &ben).await?;
     liar.has("lied")?;
     dial(&ana, "Ben").await?;
     ben.until_state("incoming", SOON).await?;

@@ -62,6 +62,13 @@ fn what_is_installed_is_what_is_listed_and_all_of_it_goes_again() {
     let activation = "opt/ahoy/share/dbus-1/services/org.ahoyd.Calls1.service";
     let activation = fs::read_to_string(machine.path().join(activation)).unwrap();
     assert!(activation.contains("Exec=/opt/ahoy/bin/ahoyd\n"), "{activation}");
+    let entry = machine.path().join("opt/ahoy/share/applications/org.ahoyd.Ahoy.desktop");
+    let entry = fs::read_to_string(entry).unwrap();
+    let links = ["\nMimeType=x-scheme-handler/ahoy;\n", "\nExec=ahoyctl open %u\n"];
+    assert!(
+        links.iter().all(|line| entry.contains(line)),
+        "a link of ahoy's is opened by what only asks: {entry}"
+    );
     files("uninstall", machine.path(), target.path());
     let mut left = BTreeSet::new();
     walk(machine.path(), &mut left);

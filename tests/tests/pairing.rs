@@ -156,7 +156,7 @@ async fn what_is_no_code_is_refused_by_name_and_spends_nothing() -> Outcome {
         ("47", 2, "a number and two words"),
         ("471-abandon-ability", 2, "four or five digits"),
         ("4711-abandom-ability", 2, "is it \"abandon\""),
-        ("4711-abandon-ability@elsewhere.example", 4, "not connected"),
+        ("4711-abandon-ability@127.0.0.1:9", 4, "cannot be reached from here"),
     ] {
         let out = ben.ctl(&["pair", typed], "")?;
         let complaint = String::from_utf8_lossy(&out.stderr).into_owned();

@@ -7,7 +7,7 @@
 mod rig;
 
 use ahoy_dbus::Dict;
-use ahoy_tests::lab::{binary, dial, introduce};
+use ahoy_tests::lab::{Desk, binary, dial, introduce, text};
 use rig::{Outcome, SOON, Site, manager, serving, until_serving};
 
 #[tokio::test]
@@ -109,6 +109,49 @@ async fn a_contacts_card_and_the_code_of_a_pairing_give_the_relay() -> Outcome {
 }
 
 #[tokio::test]
+async fn two_with_a_relay_each_pair_by_a_code_and_call_each_other() -> Outcome {
+    let site = Site::new()?;
+    let ((_first, hers), (_second, his)) = (site.relay()?, site.relay()?);
+    let ana = site.desk("Ana", &format!("urls = [\"{hers}\"]")).await?;
+    let ben = site.desk("Ben", &format!("urls = [\"{his}\"]")).await?;
+    for desk in [&ana, &ben] {
+        desk.until_online(SOON).await?;
+    }
+    let code = manager(&ana).await?.start_pairing(&Dict::new()).await?;
+    let typed = ben.ctl_says(&["pair", &code])?;
+    anyhow::ensure!(typed.contains("contact\tAna"), "{typed}");
+    ana.until_so(SOON, async || Ok(ana.ctl_says(&["contact", "list"])?.contains("Ben"))).await?;
+    // Each keeps the relay that it has, and they call each other by both.
+    for (desk, own) in [(&ana, &hers), (&ben, &his)] {
+        let shown = serving(desk)?;
+        anyhow::ensure!(shown.len() == 1 && shown[0].0 == *own, "{}: {shown:?}", desk.name);
+    }
+    for (from, to) in [(&ana, &ben), (&ben, &ana)] {
+        from.ctl_says(&["call", &to.name])?;
+        to.until_state("incoming", SOON).await?;
+        from.ctl_says(&["hangup"])?;
+        to.until_row(SOON, |row| !text(row, "reason").is_empty()).await?;
+    }
+
+    // Who has a contact at a relay knows it: its name may be left out.
+    let carl = site.desk("Carl", &format!("urls = [\"{his}\"]")).await?;
+    let card = ana.ctl_says(&["account", "card", "--for", "Carl"])?;
+    carl.until_online(SOON).await?;
+    carl.ctl_reads(&["contact", "add", "-"], &card)?;
+    let dora = site.desk("Dora", &format!("urls = [\"{hers}\"]")).await?;
+    dora.until_online(SOON).await?;
+    let code = manager(&dora).await?.start_pairing(&Dict::new()).await?;
+    let bare = code.split('@').next().unwrap_or_default();
+    // Who wants no relay but those of the configuration asks no other.
+    carl.ctl_says(&["config", "set", "relay.find", "false"])?;
+    anyhow::ensure!(carl.ctl(&["pair", bare], "")?.status.code() == Some(10), "nobody waits at his relay");
+    carl.ctl_says(&["config", "set", "relay.find", "true"])?;
+    let typed = carl.ctl_says(&["pair", bare])?;
+    anyhow::ensure!(typed.contains("contact\tDora"), "{typed}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_relay_that_goes_while_it_rings_is_replaced_and_the_call_is_answered() -> Outcome {
     let site = Site::new()?;
     let ((first, one), (second, two), (_third, three)) = (site.relay()?, site.relay()?, site.relay()?);
@@ -124,11 +167,16 @@ async fn a_relay_that_goes_while_it_rings_is_replaced_and_the_call_is_answered()
     for desk in [&ana, &ben] {
         until_serving(desk, &[&two], "list").await?;
     }
-    // The next list has another in its place.
+    // The next list has another in its place, and each tells the other.
+    let told = |desk: &Desk| desk.logged().matches("a contact has a newer card").count();
+    let before = [told(&ana), told(&ben)];
     let next = site.publish("next", 2, &[&three, &two])?;
     for desk in [&ana, &ben] {
         desk.ctl_says(&["config", "set", "relay.list", &next])?;
         until_serving(desk, &[&three, &two], "list").await?;
+    }
+    for (desk, before) in [&ana, &ben].into_iter().zip(before) {
+        desk.until_so(SOON, async || Ok(told(desk) > before)).await?;
     }
     ben.until_state("incoming", SOON).await?;
     ben.ctl_says(&["answer"])?;

@@ -110,8 +110,7 @@ async fn who_speaks_while_muted_is_told_and_nobody_else_is() -> Outcome {
     let call = ana.until_state("active", SOON).await?;
     ana.steer(&call).await?.set_muted(true, &Dict::new()).await?;
     ana.until_flag(&call, "Muted", true, SOON).await?;
-    // A voice after silence; a hum that lasts becomes background noise.
-    let hum = ana.hum(ANA)?;
+    let voice = ana.speak(ANA)?;
     ana.until_flag(&call, "SpeakingMuted", true, SOON).await?;
     let focus = proxy::FocusProxy::new(&ana.bus().await?).await?;
     anyhow::ensure!(focus.speaking_muted().await?);
@@ -121,7 +120,7 @@ async fn who_speaks_while_muted_is_told_and_nobody_else_is() -> Outcome {
     ana.ctl_says(&["mute", "off"])?;
     let row = ana.call(&call).await?;
     anyhow::ensure!(!flag(&row, "Muted") && !flag(&row, "SpeakingMuted"), "at once: {row:?}");
-    drop(hum);
+    drop(voice);
     ben.ctl_says(&["hangup"])?;
     Ok(())
 }
@@ -139,10 +138,10 @@ async fn who_speaks_is_shown_and_who_only_listens_is_not() -> Outcome {
     };
     let (ben_there, ana_there) = (peer(&ana, &call).await?, peer(&ben, &theirs).await?);
     anyhow::ensure!(!ben_there.speaking().await?, "nothing was said yet");
-    let hum = ben.hum(BEN)?;
+    let voice = ben.speak(BEN)?;
     ana.until_so(SOON, async || Ok(ben_there.speaking().await?)).await?;
     anyhow::ensure!(!ana_there.speaking().await?, "she listens");
-    drop(hum);
+    drop(voice);
     ana.until_so(SOON, async || Ok(!ben_there.speaking().await?)).await?;
     ben.ctl_says(&["hangup"])?;
     Ok(())

@@ -307,7 +307,7 @@ const ROWS: &[Row] = &[
     ("pass of a room", |s| said(s, Message::Room(RoomWord::Pass(Opaque(b"pass".to_vec()))))),
     ("passes", |s| room(s, RoomReport::Passes(list()))),
     ("no room", |s| room(s, RoomReport::NoRoom)),
-    ("key of a room", |s| room(s, RoomReport::Key(Opaque(b"key".to_vec())))),
+    ("key of a room", |s| room(s, RoomReport::Key { key: Opaque(b"key".to_vec()), step: false })),
     ("heard by a room", |s| room(s, RoomReport::Heard { leg: s.leg, heard: true })),
     ("room over", |s| room(s, RoomReport::Over)),
     ("rooms can be had", |_| Given::Event(Event::Rooms(true))),

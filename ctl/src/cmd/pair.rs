@@ -15,6 +15,7 @@ use crate::complain::complain;
 use crate::fault::{Exit, Fault};
 use crate::print::Form;
 use crate::qr;
+use crate::time;
 use crate::wait::{Follower, Next};
 use crate::world::Props;
 
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(24);
 /// Become somebody's contact, and they yours, by a short code
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Without CODE it shows one: say it to the other, who types it there, or let\ntheir camera read it. It is good for one try and ten minutes; Ctrl-C takes it\nback. A relay that both use brings you together, and learns neither the words\nnor who you are. Both end with the other's name and one safety number.\nExit codes: 1 the words did not fit, 3 nobody came, 4 no relay, 9 they went\naway, 10 nobody waits under this code.\nOn a network that is yours (--here, or the question says so) no relay is needed.\nExample: ahoyctl pair 4711-lemon-tunnel@relay.example"
+    after_help = "Without CODE it shows one: say it to the other, who types it there, or let\ntheir camera read it. It is good for one try and ten minutes; Ctrl-C takes it\nback. Its relay, used by both or not, brings you together, and learns neither\nthe words nor who you are. Both end with the other's name and one safety number.\nExit codes: 1 the words did not fit, 3 nobody came, 4 no relay, 9 they went\naway, 10 nobody waits under this code.\nOn a network that is yours (--here, or the question says so) no relay is needed.\nExample: ahoyctl pair 4711-lemon-tunnel@relay.example"
 )]
 pub(crate) struct Args {
     /// What the other shows: the code, or its link
@@ -64,7 +65,8 @@ pub(crate) async fn run(desk: &Desk, args: Args) -> Result<Exit, Fault> {
             }
         };
         let made = made.map_err(|_late| Fault::timed_out())??;
-        show_code(desk, &made, args.qr)?;
+        let lives = Props::from(ask(manager.pairing()).await?).number("deadline-monotonic");
+        show_code(desk, &made, left(lives, time::boot_us()), args.qr)?;
         code = Some(made);
     } else {
         ask(manager.join_pairing(&args.code.join(" "), &Dict::new())).await?;
@@ -123,8 +125,23 @@ impl Stop {
     }
 }
 
+/// Whole seconds until that moment.
+fn left(deadline_us: u64, now_us: u64) -> u64 {
+    deadline_us.saturating_sub(now_us).div_ceil(1_000_000)
+}
+
+/// So long, as it is said.
+fn said(lives_s: u64) -> String {
+    match (lives_s / 60, lives_s % 60) {
+        (1, 0) => "1 minute".to_owned(),
+        (0, s) => format!("{s} seconds"),
+        (m, 0) => format!("{m} minutes"),
+        (m, s) => format!("{m}:{s:02} minutes"),
+    }
+}
+
 /// The code as soon as it is there: with `--json`, which prints one object at the end, beside it.
-fn show_code(desk: &Desk, code: &str, drawn: Option<bool>) -> Result<(), Fault> {
+fn show_code(desk: &Desk, code: &str, lives_s: u64, drawn: Option<bool>) -> Result<(), Fault> {
     let people = matches!(desk.out.form, Form::Table | Form::Tabs);
     let drawn = drawn.unwrap_or_else(|| desk.out.form == Form::Table && qr::is_wanted());
     if drawn && people {
@@ -138,10 +155,11 @@ fn show_code(desk: &Desk, code: &str, drawn: Option<bool>) -> Result<(), Fault> 
             desk.out.text("")?;
             desk.out.text(&format!("    {code}"))?;
             desk.out.text("")?;
-            desk.out.text("It is good for one try and for 10 minutes. Ctrl-C takes it back.")
+            let lives = said(lives_s);
+            desk.out.text(&format!("It is good for one try and for {lives}. Ctrl-C takes it back."))
         }
         Form::Tabs => desk.out.text(code),
-        Form::JsonLines => desk.out.object(json!({"state": "waiting", "code": code, "lives_s": 600})),
+        Form::JsonLines => desk.out.object(json!({"state": "waiting", "code": code, "lives_s": lives_s})),
         Form::Json | Form::Template(_) => {
             complain(code);
             Ok(())
@@ -178,10 +196,29 @@ fn shown(desk: &Desk, row: &Props, code: Option<&str>) -> Result<Exit, Fault> {
 fn exit(reason: &str) -> Exit {
     match reason {
         "expired" => Exit::Timeout,
-        "old-relay" | "lost" => Exit::NotRegistered,
+        "old-relay" | "lost" | "unreachable" => Exit::NotRegistered,
         "left" | "silent" => Exit::Unreachable,
         "no-such-code" => Exit::NoSuch,
         "replaced" => Exit::Handled,
         _ => Exit::Error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_code_lives_is_said_in_whole_seconds() {
+        for (us, words) in [
+            (599_960_000, "10 minutes"),
+            (600_000_000, "10 minutes"),
+            (60_000_000, "1 minute"),
+            (90_000_001, "1:31 minutes"),
+            (29_000_000, "29 seconds"),
+        ] {
+            assert_eq!(said(left(7 + us, 7)), words);
+        }
+        assert_eq!(left(1, 2), 0, "it is over");
     }
 }

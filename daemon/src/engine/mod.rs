@@ -4,7 +4,7 @@
 //! the line before it), `devices.rs`, `ring_policy/`, `requests/`, `in_force.rs`, `problems.rs`, `outages.rs`, `upkeep.rs`,
 //! `credentials.rs`, `diagnoses.rs`, `lines.rs`, `networks.rs`, `pings.rs`, `greetings.rs`; `step.rs` says what an input comes to.
 //! `relays.rs` says where our inboxes are to be.
-//! The engine's hands: `perform.rs` (steps and requests), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs`
+//! The engine's hands: `perform.rs` (steps and requests), `due.rs` (what the time brings), `reports.rs`, `kept.rs` (what is on the disk), `rings.rs`, `refresh.rs`
 //! (what is shown of no call), `test_call.rs`, `pairing.rs`, `accounts.rs`, `cards.rs`, `near.rs`, `found.rs`, `rooms.rs`.
 //! Must not: wait for a port; know how anything is carried, stored, heard or shown.
 
@@ -13,6 +13,7 @@ mod cards;
 mod credentials;
 mod devices;
 mod diagnoses;
+mod due;
 mod found;
 mod greetings;
 mod group_news;
@@ -73,7 +74,7 @@ use self::requests::{DiskLine, Stored};
 use self::ring_policy::RingPolicy;
 use self::self_named::SelfNamed;
 use self::shown::{Focus, Shown};
-use self::upkeep::{Due, Upkeep};
+use self::upkeep::Upkeep;
 use self::voices::Voices;
 use crate::config::{Chosen, Config};
 use crate::contacts::Contacts;
@@ -353,52 +354,6 @@ impl Engine {
                     self.on_problem(Source::Contacts, sentences);
                 }
                 else => return Ended::Stopped,
-            }
-        }
-    }
-
-    /// When something is due.
-    fn due(&self) -> Moment {
-        let all = [
-            self.phone.deadline().map(|deadline| deadline.at),
-            self.shown.deadline(),
-            self.disk_line.deadline(),
-            self.in_force.deadline(),
-            self.outages.deadline(),
-            self.waits.deadline(),
-            self.pairing.deadline(),
-            self.relays.deadline(),
-            self.accounts.deadline(),
-            self.greetings.deadline(),
-            self.rooms.deadline(),
-            Some(self.upkeep.deadline()),
-        ];
-        all.into_iter().flatten().min().unwrap_or_default()
-    }
-
-    fn on_time(&mut self) {
-        let now = self.now();
-        self.shown.tick(now);
-        self.give_up(now);
-        self.begin_paths(now);
-        self.write_chosen(now);
-        self.follow_outages(now);
-        self.tick_pairing(now);
-        self.follow_relays(now);
-        self.go_on_with_farewell(now);
-        self.greet(now);
-        self.tick_rooms(now);
-        for due in self.upkeep.due(now) {
-            match due {
-                Due::Alive => ready::watchdog(),
-                Due::Cards => self.keep(Box::new(requests::expire), None),
-                // The end of a call that is there now comes here again.
-                Due::Rest if self.phone.views().is_empty() => {
-                    // The history is the last that has something to give back, and gives back all behind it. Where its queue is
-                    // full, much goes on: another time.
-                    drop(self.ports.history.try_send(history::HistoryOrder::Rest));
-                }
-                Due::Rest => {}
             }
         }
     }

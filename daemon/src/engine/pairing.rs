@@ -25,8 +25,8 @@ use crate::values::near::PAIRING_PLACE;
 use crate::values::pairing::{PairingRequest, PairingRow, PairingState};
 use crate::values::request::{Answer, Asked, ContactRequest, Denied, DeniedKind, Reply};
 
-/// Relays that a code is looked up at, at most: as many as a card may name.
-const MEETINGS: usize = ahoy_proto::limits::DEVICE_INBOXES;
+/// Places where a code is looked up, at most: our relays, as many foreign ones, and the neighbours.
+const MEETINGS: usize = 2 * ahoy_proto::limits::DEVICE_INBOXES + 1;
 
 /// How long who has no relay waits for that of a code.
 const RELAY_WITHIN: Duration = Duration::from_secs(10);
@@ -98,9 +98,21 @@ impl Engine {
 
     /// A person follows a code to its relay: without any other it is ours, if it takes us in.
     fn lacks_relay_of(&self, code: &Code) -> bool {
-        let config = self.in_force.config();
-        let reachable = config.account.enabled && config.relay.find && !self.own.is_away();
-        reachable && self.own.inboxes.is_empty() && code.relay.is_some()
+        let finds = self.in_force.config().relay.find;
+        finds && self.may_link() && self.own.inboxes.is_empty() && code.relay.is_some()
+    }
+
+    fn may_link(&self) -> bool {
+        self.in_force.config().account.enabled && !self.own.is_away()
+    }
+
+    /// Relays that are none of ours where this code may be looked up: that which it names, else all that are known.
+    fn foreign_relays(&self, code: &Code) -> Vec<String> {
+        match &code.relay {
+            Some(relay) if self.may_link() => vec![format!("wss://{relay}")],
+            None if self.may_link() && self.in_force.config().relay.find => self.relays.known(&self.contacts),
+            Some(_) | None => Vec::new(),
+        }
     }
 
     fn hold(&mut self, reply: Reply, code: Code) {
@@ -141,7 +153,9 @@ impl Engine {
                 }
             }
             PairingRequest::Join(code) => {
-                match draw().and_then(|draw| self.pairing.machine.join(now, own, &up, draw, code)) {
+                let foreign = self.foreign_relays(&code);
+                let places = (&up[..], &foreign[..]);
+                match draw().and_then(|draw| self.pairing.machine.join(now, own, places, draw, code)) {
                     Ok(to_do) => Ok((to_do, Some(reply))),
                     Err(denied) => Err((denied, reply)),
                 }

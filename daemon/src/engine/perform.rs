@@ -389,7 +389,7 @@ fn name(event: &Event) -> &'static str {
         Event::Room { report, .. } => match report {
             RoomReport::Passes(_) => "room passes",
             RoomReport::NoRoom => "no room",
-            RoomReport::Key(_) => "room key",
+            RoomReport::Key { .. } => "room key",
             RoomReport::Heard { heard: true, .. } => "heard by room",
             RoomReport::Heard { heard: false, .. } => "not heard by room",
             RoomReport::Over => "room over",

@@ -133,6 +133,19 @@ impl Relays {
         Elsewhere { memory, cards, link, away }
     }
 
+    /// Relays that are not in force and took us in before, then those at which contacts are reached; at most
+    /// [`limits::DEVICE_INBOXES`].
+    pub(super) fn known(&self, contacts: &Contacts) -> Vec<String> {
+        let mut known: Vec<String> = Vec::new();
+        for url in self.memory.worked().iter().cloned().chain(of_cards(contacts)) {
+            let new = !known.contains(&url) && self.chosen.iter().all(|it| it.url != url);
+            if new && known.len() < limits::DEVICE_INBOXES {
+                known.push(url);
+            }
+        }
+        known
+    }
+
     /// A person who has no relay pairs by this one.
     pub(super) fn follow_link(&mut self, url: String) {
         (self.link, self.paired) = (Some(url), false);

@@ -4,26 +4,26 @@
 //! Must not: overwrite a file that it cannot read, show a secret, or know a contact.
 
 mod apart;
+mod stored;
 mod user;
 mod vault;
 mod wrapped;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ahoy_proto::identity::{CertificateError, DeviceCertificate};
 use ahoy_proto::words::{self, NAME, Unfit, Words};
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::SigningKey;
-use serde::{Deserialize, Serialize};
 use x25519_dalek::StaticSecret;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use self::apart::APART;
 pub use self::apart::follow;
-use crate::system::{clock, file};
+use self::stored::{Stored, Versioned, damaged, read, save};
+use crate::system::clock;
 use crate::values::keys::KeysIn;
 use crate::values::own::{Account, Own, OwnInbox};
 
@@ -83,39 +83,6 @@ pub enum IdentityError {
     /// The certificate could not be signed.
     #[error("the device could not be certified")]
     Uncertified(#[from] CertificateError),
-}
-
-/// The file. Keys in base64url; it is read and written as a whole. Without the account's key another device holds that.
-#[derive(Clone, Serialize, Deserialize)]
-struct Stored {
-    version: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    account: Option<String>,
-    device: String,
-    noise: String,
-    certificate: DeviceCertificate,
-    /// Claim keys by relay, those of relays that are no longer configured too.
-    inboxes: BTreeMap<String, String>,
-    /// The name that was set over the bus.
-    name: Option<String>,
-    revision: u64,
-    /// What the card of this revision says.
-    shown_name: String,
-    shown_relays: Vec<String>,
-}
-
-/// What every version of it says.
-#[derive(Deserialize)]
-struct Versioned {
-    version: u32,
-}
-
-impl Drop for Stored {
-    fn drop(&mut self) {
-        let secrets = [&mut self.device, &mut self.noise].into_iter().chain(&mut self.account);
-        secrets.for_each(|secret| secret.zeroize());
-        self.inboxes.values_mut().for_each(|secret| secret.zeroize());
-    }
 }
 
 /// Opens the identity in `dir`, or makes one if there is none. `name` and `relays` are the configured ones;
@@ -375,42 +342,6 @@ fn revive(stored: &Stored, path: &Path) -> Result<Own, IdentityError> {
         revision: stored.revision,
         apart: None,
     })
-}
-
-fn read(path: &Path) -> Result<Option<Stored>, IdentityError> {
-    let unusable = |source| IdentityError::Unusable { path: path.to_owned(), source };
-    let text = match std::fs::read(path) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unusable(error)),
-    };
-    let mode = std::fs::metadata(path).map_err(unusable)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        tracing::warn!("the file of our keys could be read by others and is now closed to them");
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(unusable)?;
-    }
-    // The text of a JSON error may quote the file, so only the place of the fault is told.
-    let broken = |error: serde_json::Error| {
-        damaged(path, &format!("line {}, column {}", error.line(), error.column()))
-    };
-    let Versioned { version } = serde_json::from_slice(&text).map_err(broken)?;
-    if version > VERSION {
-        return Err(IdentityError::Newer { path: path.to_owned() });
-    }
-    serde_json::from_slice(&text).map(Some).map_err(broken)
-}
-
-fn save(path: &Path, stored: &Stored) -> Result<(), IdentityError> {
-    let unusable = |source| IdentityError::Unusable { path: path.to_owned(), source };
-    if let Some(dir) = path.parent() {
-        file::make_dir(dir).map_err(unusable)?;
-    }
-    let text = serde_json::to_vec_pretty(stored).map_err(|error| unusable(error.into()))?;
-    file::write(path, &Zeroizing::new(text)).map_err(unusable)
-}
-
-fn damaged(path: &Path, what: &str) -> IdentityError {
-    IdentityError::Damaged { path: path.to_owned(), what: what.to_owned() }
 }
 
 fn random() -> Result<Zeroizing<[u8; 32]>, IdentityError> {

@@ -5,6 +5,8 @@
 
 use ahoy_proto::card::Card;
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 use crate::values::own::NoCard;
 

@@ -5,13 +5,15 @@
 
 use ahoy_call::Digits;
 
-use super::codec::{CodecError, Encoder, FRAME, PACKET_MAX};
+use super::codec::{self, CodecError, Encoder, FRAME, PACKET_MAX};
 use super::dtmf::Keypad;
 use super::rate::Encoding;
 use super::transport::Packet;
 
 /// Frames of one packet at most (RFC 6716 §3.4: 120 ms).
 pub const MOST_FRAMES: u8 = 6;
+/// After so many frames without a sound the codec has said all that it has to say: its next packets would be longer, and cost time.
+const SILENT_AFTER: usize = 25;
 /// Samples of the longest packet.
 const LONGEST: usize = FRAME * MOST_FRAMES as usize;
 
@@ -27,6 +29,8 @@ pub struct Capture {
     filled: usize,
     packet: [u8; PACKET_MAX],
     muted: bool,
+    /// Frames without a sound until now.
+    silent: usize,
     keypad: Keypad,
     first: bool,
     sequence: u16,
@@ -44,6 +48,7 @@ impl Capture {
             filled: 0,
             packet: [0; PACKET_MAX],
             muted: false,
+            silent: 0,
             keypad: Keypad::default(),
             first: true,
             sequence: 0,
@@ -141,15 +146,33 @@ impl Capture {
         let pressed =
             takes_digits.then(|| self.keypad.frame(self.timestamp, &mut self.samples[..FRAME])).flatten();
         // A frame that cannot be encoded (samples that are not numbers) is one lost packet.
-        if let Ok(length) = self.encoder.encode(&self.samples[..self.length], &mut self.packet) {
+        if let Ok(payload) = self.encode() {
             let (sequence, timestamp) = (self.sequence, self.timestamp);
-            let payload = self.packet[..length].to_vec();
             let event = pressed.and_then(|pressed| pressed.event);
             send(Packet { sequence, timestamp, first: self.first, payload, copies: Vec::new(), event });
             self.first = false;
         }
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(960 * frames);
+    }
+
+    /// The samples of a packet. Who has not made a sound for a while, muted or without a microphone, says nothing, and that without
+    /// the codec; it begins anew afterwards, as the listener's does.
+    fn encode(&mut self) -> Result<Vec<u8>, CodecError> {
+        let samples = &self.samples[..self.length];
+        let rested = self.silent > SILENT_AFTER;
+        match samples.iter().all(|sample| *sample == 0.0) {
+            true => self.silent = self.silent.saturating_add(self.length / FRAME),
+            false => self.silent = 0,
+        }
+        if self.silent > SILENT_AFTER {
+            return Ok(codec::silence(self.length / FRAME));
+        }
+        if rested {
+            self.encoder.reset()?;
+        }
+        let length = self.encoder.encode(samples, &mut self.packet)?;
+        Ok(self.packet[..length].to_vec())
     }
 }
 

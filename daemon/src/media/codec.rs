@@ -141,7 +141,6 @@ pub fn frames(payload: &[u8]) -> Option<usize> {
 /// A packet of so many frames, 1 to 6, that says nothing: empty ones of the mode for music (RFC 6716 §3.1, §3.2.5). No encoder made it,
 /// so it holds nothing of what one heard.
 pub fn silence(frames: usize) -> Vec<u8> {
-    const EMPTY: [u8; 2] = [0xff, 0xfe];
     match frames {
         0 | 1 => vec![0xf8, EMPTY[0], EMPTY[1]],
         _ => {
@@ -151,6 +150,20 @@ pub fn silence(frames: usize) -> Vec<u8> {
         }
     }
 }
+
+/// Whether this is such a packet.
+pub fn is_silence(payload: &[u8]) -> bool {
+    match payload {
+        [0xf8, frame @ ..] => frame == EMPTY,
+        [0xfb, count, frames @ ..] => {
+            frames.len() == EMPTY.len() * usize::from(*count) && frames.chunks(2).all(|frame| frame == EMPTY)
+        }
+        _ => false,
+    }
+}
+
+/// A frame of the mode for music in which nothing is heard.
+const EMPTY: [u8; 2] = [0xff, 0xfe];
 
 /// How many samples before itself a packet says again, if it does (RFC 6716 §4.2.4): as many as one frame of the codec holds.
 fn copied(payload: &[u8]) -> Option<usize> {
@@ -266,8 +279,12 @@ mod tests {
             let mut decoder = Decoder::new().unwrap();
             let mut frame = [0.0; FRAME];
             spoken.iter().for_each(|packet| decoder.decode(packet, &mut frame));
+            assert!(!spoken.iter().any(|packet| is_silence(packet)));
             assert!(rms(&frame) > 0.05);
             let packet = silence(count);
+            assert!(
+                is_silence(&packet) && !is_silence(&packet[1..]) && !is_silence(&packet[..packet.len() - 1])
+            );
             assert_eq!(frames(&packet), Some(count));
             assert_eq!(
                 decoder.inner.decode_float(&packet, &mut [0.0; 6 * FRAME], false).unwrap(),

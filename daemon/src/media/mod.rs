@@ -22,6 +22,7 @@ mod quality;
 mod rate;
 pub mod red;
 mod redundancy;
+mod rests;
 pub mod ring;
 #[cfg(test)]
 mod said;

@@ -32,6 +32,8 @@ use super::unpack::Unpack;
 
 /// While nothing plays, silence is handed out in pieces of 2.5 ms, so that a voice can begin that soon.
 const SILENT_PIECE: usize = 120;
+/// After so many frames in which nothing was said the codec's sound has died away.
+const DIED_AWAY: u32 = 3;
 /// A packet with more copies than this is made by nobody of ours.
 const COPIES_MAX: usize = 8;
 
@@ -43,6 +45,8 @@ pub struct Playback {
     unpack: Unpack,
     hush: Hush,
     hearing: Hearing,
+    /// Frames until now in which nothing was said.
+    silent: u32,
     frame: [f32; FRAME],
     ready: [f32; LONGEST],
     from: usize,
@@ -58,6 +62,7 @@ impl Playback {
             unpack: Unpack::default(),
             hush: Hush::new(),
             hearing: Hearing::default(),
+            silent: 0,
             frame: [0.0; FRAME],
             ready: [0.0; LONGEST],
             from: 0,
@@ -97,7 +102,7 @@ impl Playback {
         self.playout.forget();
         self.unpack.forget();
         self.hearing.forget();
-        (self.from, self.until) = (0, 0);
+        (self.from, self.until, self.silent) = (0, 0, 0);
         match Decoder::new() {
             Ok(fresh) => self.decoder = fresh,
             Err(error) => tracing::debug!(%error, "a decoder is used on"),
@@ -148,7 +153,7 @@ impl Playback {
     }
 
     fn next(&mut self, now: Moment) {
-        let (mut way, mut pause, mut soft) = (Stretch::Keep, false, false);
+        let (mut way, mut pause, mut soft, mut rests) = (Stretch::Keep, false, false, false);
         match self.playout.pull(now) {
             Frame::Silence => {
                 self.ready[..SILENT_PIECE].fill(0.0);
@@ -156,11 +161,21 @@ impl Playback {
                 return;
             }
             Frame::Decode { payload, head, part, frames, stretch } => {
-                self.unpack.frame(&mut self.decoder, payload, (head, part, frames), &mut self.frame);
+                self.silent = if codec::is_silence(payload) { self.silent.saturating_add(1) } else { 0 };
+                rests = self.silent > DIED_AWAY;
+                match rests {
+                    // As the decoder would say, which has nothing to remember of it.
+                    true => self.frame.fill(0.0),
+                    false => {
+                        self.unpack.frame(&mut self.decoder, payload, (head, part, frames), &mut self.frame);
+                    }
+                }
                 // A tone is played as long as it is.
                 if frames > 1 || !self.hearing.plays(head, &mut self.frame) {
                     way = stretch;
                     (pause, soft) = self.hush.hears(&self.frame);
+                } else {
+                    rests = false;
                 }
             }
             Frame::Fec { following, head, missing } => {
@@ -179,6 +194,9 @@ impl Playback {
         (self.from, self.until) = (0, stretch(&self.frame, way, kind, &mut self.ready));
         if pause {
             self.playout.paused();
+        }
+        if rests {
+            self.playout.rests();
         }
         self.playout.changed(self.until.cast_signed() - FRAME.cast_signed());
     }

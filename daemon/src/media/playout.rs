@@ -12,10 +12,12 @@
 mod asking;
 mod delay;
 mod floor;
+mod frame;
 mod gaps;
 mod heard;
 mod level;
 mod order;
+mod rest;
 mod slots;
 mod statistics;
 #[cfg(test)]
@@ -27,17 +29,18 @@ use ahoy_call::Moment;
 
 use self::asking::{Asking, Plan};
 use self::delay::{Delay, schedule};
+pub use self::frame::Frame;
 use self::gaps::Gaps;
 pub use self::heard::Heard;
 use self::heard::Queue;
 use self::level::{Aim, Level};
 pub use self::order::Numbers;
 use self::order::{PacketOrder, Place};
+use self::rest::Rest;
 pub(super) use self::slots::SPAN;
 use self::slots::{Arrival, Held, Slots, Source};
 pub use self::statistics::Statistics;
 use super::codec::{FRAMES_MAX, PACKET_MAX};
-use super::stretch::Stretch;
 
 /// One frame, in microseconds and in samples.
 const FRAME_US: i64 = 20_000;
@@ -53,38 +56,6 @@ const EXCESS: i64 = 10;
 const EARLY_US: i64 = 1_000;
 /// A packet this far off the others' schedule is not of their stream.
 const OFF_SCHEDULE_US: i64 = 3_000_000;
-
-/// What to play for the next 20 ms.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Frame<'a> {
-    /// Decode this, then change the frame's length.
-    Decode {
-        /// Opus.
-        payload: &'a [u8],
-        /// The number of the packet's first frame; a packet comes once for each of its frames.
-        head: i64,
-        /// How many frames it says that it holds, and which of them plays.
-        frames: usize,
-        /// See `frames`.
-        part: usize,
-        /// The wish; tell `changed` what came of it.
-        stretch: Stretch,
-    },
-    /// The frame is missing, and those after it up to a packet that is here: decode the copy in it, or tell `guessed` that there
-    /// is none.
-    Fec {
-        /// Opus, to be decoded itself when its time comes.
-        following: &'a [u8],
-        /// The number of its first frame.
-        head: i64,
-        /// How many frames are missing before it, this one with them.
-        missing: usize,
-    },
-    /// The frame is missing.
-    Conceal,
-    /// Nothing to play. Not 20 ms: ask again as soon as wanted.
-    Silence,
-}
 
 /// The buffer. See the head of this file.
 #[derive(Debug)]
@@ -102,6 +73,7 @@ pub struct Playout {
     begun: i64,
     /// Nothing plays until enough waits.
     waiting: bool,
+    rest: Rest,
     /// Frames played as concealment while nothing was there, without giving up `next`.
     owed: u32,
     /// Pulls in a row that found nothing.
@@ -123,6 +95,7 @@ impl Playout {
             next: 0,
             begun: 0,
             waiting: true,
+            rest: Rest::default(),
             owed: 0,
             dry: 0,
             statistics: Statistics::default(),
@@ -139,11 +112,18 @@ impl Playout {
         }
         let (waiting, delay) = (self.waiting, &self.delay);
         let plausible = |number| waiting || delay.off(now, number) < OFF_SCHEDULE_US;
+        let mut left_out = 0;
         let number = match self.order.place(numbers, plausible) {
             Place::At(number) => number,
             Place::AfterPause(number) => {
-                // What the sender did meanwhile says nothing about the way here.
                 match self.slots.newest(self.next) {
+                    // It said nothing, and its clock went on.
+                    // Its clock went on.
+                    _ if self.rest.keeps_time(self.delay.off(now, number)) => {
+                        left_out = number - self.next;
+                        self.rest.resumes(number);
+                    }
+                    // What the sender did meanwhile says nothing about the way here.
                     None => self.begin_anew(number),
                     Some(_) => self.unlearn(),
                 }
@@ -160,8 +140,10 @@ impl Playout {
             }
         };
         if self.waiting && self.slots.newest(self.next).is_none() {
-            // After so long a silence the old schedule is worth nothing: believing it would chop what comes for 10 s.
-            self.unlearn();
+            if !self.rest.keeps_time(self.delay.off(now, number)) {
+                // After so long a silence the old schedule is worth nothing: believing it would chop what comes for 10 s.
+                self.unlearn();
+            }
             self.begun = number;
         }
         let last = number + numbers.span() - 1;
@@ -185,7 +167,7 @@ impl Playout {
             }
         }
         if let Some(came) = came {
-            self.delay.observe(came, number, numbers.span());
+            self.delay.observe(came, number, numbers.span(), left_out);
             self.queue.came(came, schedule(came, last));
         }
         Some(number)
@@ -213,13 +195,19 @@ impl Playout {
         self.delay.tick(now);
         let Some(newest) = self.slots.newest(self.next) else { return self.nothing() };
         let (now, oldest) = (at(now), self.slots.oldest(self.next));
+        self.waiting |= self.rest.is_before(oldest);
         if self.waiting {
-            if self.delay.level(now, oldest) < self.delay.target_us() - EARLY_US {
+            let target = self.delay.target_us();
+            if self.delay.level(now, oldest) < self.rest.goes_on_at(target).max(target - EARLY_US) {
                 return Frame::Silence;
+            }
+            if self.rest.is_on() && !self.rest.is_before(oldest) {
+                self.statistics.lost += (oldest - self.next).unsigned_abs();
             }
             (self.waiting, self.next, self.owed) = (false, oldest, 0);
             self.level.clear();
         }
+        self.rest.end();
         self.dry = 0;
         self.catch_up(oldest, newest);
         let number = self.next;
@@ -271,6 +259,11 @@ impl Playout {
     /// The frame that plays is a pause of the voice.
     pub fn paused(&mut self) {
         self.level.paused();
+    }
+
+    /// Nothing is said in the frame that plays, nor was for a while: if none follows it, none is missing.
+    pub fn rests(&mut self) {
+        self.rest.begin(self.level.last(self.delay.base()).unwrap_or(0));
     }
 
     /// What waits is nobody's any more, and what comes begins anew. The counts go on.
@@ -339,6 +332,7 @@ impl Playout {
 
     /// No packet is there. For a while its frame is played as concealment but waited for: it may only be late.
     fn nothing(&mut self) -> Frame<'_> {
+        self.waiting |= self.rest.is_on();
         if self.waiting {
             return Frame::Silence;
         }
@@ -374,6 +368,7 @@ impl Playout {
         self.slots.clear();
         self.unlearn();
         (self.next, self.waiting, self.owed, self.dry) = (number, true, 0, 0);
+        self.rest.end();
     }
 
     /// When packets came so far says nothing about those that will come.

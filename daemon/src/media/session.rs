@@ -208,9 +208,13 @@ impl Session {
             }
             let now = clock::now();
             self.leaving.retain(|(gone, ..)| *gone > now);
-            self.tell_line(now).await;
-            self.tell_by_room(now).await;
-            if self.sounding() && now >= turn {
+            let sounding = self.sounding();
+            // Packets come more often than news of them can be of use.
+            if !sounding || now >= turn {
+                self.tell_line(now).await;
+                self.tell_by_room(now).await;
+            }
+            if sounding && now >= turn {
                 self.turn_comes(now).await;
                 let now = clock::now();
                 turn = now + self.pump.due(now);

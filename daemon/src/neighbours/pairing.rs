@@ -153,6 +153,13 @@ async fn carry(
     tell(PlateNews::Over(over)).await;
 }
 
+/// Four digits, as a relay gives.
+pub(super) fn draw_number() -> Option<u32> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(1_000 + u32::from_be_bytes(bytes) % 9_000)
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;

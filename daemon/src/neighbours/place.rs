@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use blake2::{Blake2s256, Digest as _};
 
 use crate::system::netlink::{Address, Network};
-use crate::values::near::NetworkId;
+use crate::values::near::{NetworkId, NetworkRow};
 
 /// A network at one interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) struct Place {
     /// Of the network.
     pub(super) prefix: String,
     pub(super) gateway: IpAddr,
-    /// None while the gateway's hardware address is not known.
+    /// None while the gateway's hardware address is not known, or none of ours there can be used yet.
     pub(super) id: Option<NetworkId>,
     /// Ours there: of the older family those of this prefix, of the newer one the one of the link.
     pub(super) addresses: Vec<IpAddr>,
@@ -29,6 +29,12 @@ impl Place {
     /// Whether this is the same network, whatever our addresses there are.
     pub(super) fn is_same_network(&self, other: &Self) -> bool {
         self.id.is_some() && self.id == other.id
+    }
+
+    /// As it is shown while nothing was said of it.
+    pub(super) fn row(&self) -> NetworkRow {
+        let (interface, prefix) = (self.name.clone(), self.prefix.clone());
+        NetworkRow { interface, prefix, id: self.id, trusted: false, judged: false }
     }
 }
 
@@ -43,12 +49,14 @@ pub(super) fn places(network: &Network, hardware: impl Fn(u32, IpAddr) -> Option
         let here = || network.addresses.iter().filter(|address| address.interface == index);
         let of_it = here().find(|address| address.global && address.ip.is_ipv4() == gateway.is_ipv4())?;
         let prefix = prefix(of_it);
-        let id = hardware(index, gateway).map(|wire| id(&wire, &prefix));
         let ours = here().filter(|address| match address.ip {
             IpAddr::V4(_) => address.global,
             IpAddr::V6(ip) => ip.is_unicast_link_local(),
         });
-        let addresses = ours.map(|address| address.ip).collect();
+        let addresses: Vec<IpAddr> = ours.map(|address| address.ip).collect();
+        // The kernel makes sure of a link's own address for a second or two.
+        let wire = hardware(index, gateway).filter(|_| !addresses.is_empty());
+        let id = wire.map(|wire| id(&wire, &prefix));
         Some(Place { interface: index, name: name.to_owned(), prefix, gateway, id, addresses })
     };
     running.filter_map(|one| place(one.index, &one.name)).collect()
@@ -127,6 +135,13 @@ mod tests {
         assert_ne!(one(&machine(&HOME, &OUT), 2).id, home.id, "another router with the same numbers");
         let other = [(1, "192.168.2.7", 24)];
         assert_ne!(one(&machine(&other, &[(1, "192.168.2.1")]), 1).id, home.id);
+    }
+
+    #[test]
+    fn a_network_in_which_we_have_no_address_yet_is_not_known() {
+        let all = [(1, "2001:db8::7", 64), (1, "fe80::7", 64)];
+        let id = |ips: &[(u32, &str, u8)]| one(&machine(ips, &[(1, "fe80::1")]), 1).id;
+        assert!(id(&all[..1]).is_none() && id(&all).is_some());
     }
 
     #[test]

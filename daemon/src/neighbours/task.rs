@@ -205,7 +205,7 @@ impl Task {
 
     /// Whether the person trusts the network there; none: they have not said.
     fn word(&self, place: &Place) -> Option<bool> {
-        let of = Judged::new(&row(place), true)?;
+        let of = Judged::new(&place.row(), true)?;
         self.standing.borrow().judged.iter().find(|it| it.is_of(&of)).map(|it| it.trusted)
     }
 
@@ -339,7 +339,7 @@ impl Task {
                 self.offer_number();
             }
             Order::Plate(PlateAsk::Claim) => {
-                let number = draw_number().filter(|_| !self.presences.is_empty());
+                let number = pairing::draw_number().filter(|_| !self.presences.is_empty());
                 self.pairing.clear();
                 self.pairing.offered = number;
                 self.offer_number();
@@ -388,7 +388,7 @@ impl Task {
         let networks = self.places.iter().map(|place| NetworkRow {
             trusted: self.presences.contains_key(&place.interface),
             judged: self.word(place).is_some(),
-            ..row(place)
+            ..place.row()
         });
         let view = NearView { networks: networks.collect(), seen };
         if self.shown.as_ref() != Some(&view) && self.reports.try_send(Report::View(view.clone())).is_ok() {
@@ -403,19 +403,6 @@ impl Task {
     }
 }
 
-/// Of a network of which nothing was said.
-fn row(place: &Place) -> NetworkRow {
-    let (interface, prefix) = (place.name.clone(), place.prefix.clone());
-    NetworkRow { interface, prefix, id: place.id, trusted: false, judged: false }
-}
-
 fn this_hour() -> Hour {
     Hour::at(clock::unix_us().div_euclid(1_000_000))
-}
-
-/// Four digits, as a relay gives.
-fn draw_number() -> Option<u32> {
-    let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(1_000 + u32::from_be_bytes(bytes) % 9_000)
 }

@@ -11,7 +11,7 @@ use ahoy_proto::pair::meeting::Meeting;
 use ahoy_proto::plate::{PlateAsk, PlateNews, PlateOver};
 
 use super::run::{Phase, Spot};
-use super::{ANSWERS_WITHIN, Do, Pairing};
+use super::{Do, Pairing};
 use crate::values::near::PAIRING_PLACE;
 use crate::values::pairing::{PairingEnd, PairingState};
 
@@ -141,10 +141,11 @@ impl Pairing {
         let Some(run) = self.run.as_mut().filter(|run| run.relays.len() > 1) else {
             return self.end(now, otherwise);
         };
-        run.relays.pop_front();
-        run.until = now + ANSWERS_WITHIN;
+        // Nothing that comes late is held there, and no link to a foreign one.
+        let left = run.relays.pop_front().map(|spot| Do::Ask(spot.address().to_owned(), PlateAsk::Leave));
+        run.until = now + run.answers_within();
         self.row.deadline_boot = run.until.micros();
-        self.ask().into_iter().collect()
+        left.into_iter().chain(self.ask()).collect()
     }
 
     /// Words that do not fit at one relay may be a stranger's number there: who typed them goes on with the next.
@@ -153,7 +154,6 @@ impl Pairing {
         let (Some(run), true) = (&mut self.run, more) else { return self.end(now, end) };
         (run.phase, run.wrong) = (Phase::Joining, true);
         self.row.state = Some(PairingState::Asking);
-        let leave = self.ask_of_present(PlateAsk::Leave);
-        leave.into_iter().chain(self.next_relay(now, end)).collect()
+        self.next_relay(now, end)
     }
 }

@@ -21,13 +21,15 @@ use ahoy_proto::plate::PlateAsk;
 
 use self::failures::Failures;
 pub use self::run::Draw;
-use self::run::{Phase, Run, Spot, reachable};
+use self::run::{Phase, Run, Spot, places, reachable};
 use crate::values::near::PAIRING_PLACE;
 use crate::values::pairing::{PairingEnd, PairingRow, PairingState};
 use crate::values::request::{Denied, DeniedKind};
 
 /// How long a relay may take to answer; one that is too old never does.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// The same of one that is to be linked to first.
+const LINKS_WITHIN: Duration = Duration::from_secs(10);
 /// How long before its end a code is said to end.
 const SOON: Duration = Duration::from_secs(30);
 
@@ -87,12 +89,12 @@ impl Pairing {
         Ok(to_do)
     }
 
-    /// A code was typed. `up`: the same.
+    /// A code was typed. `up`: the same; `foreign`: relays that are none of ours, and may be linked to for this.
     pub fn join(
         &mut self,
         now: Moment,
         own: PeerId,
-        up: &[String],
+        (up, foreign): (&[String], &[String]),
         draw: Draw,
         code: Code,
     ) -> Result<Vec<Do>, Denied> {
@@ -103,12 +105,7 @@ impl Pairing {
             let sentence = "This is your own code: say it to somebody else, who types it there.";
             return Err(Denied::new(DeniedKind::InvalidOption, sentence));
         }
-        let mut relays = reachable(up)?;
-        relays.retain(|spot| spot.fits(code.relay.as_deref()));
-        if relays.is_empty() {
-            let sentence = "The relay of this code is not connected here: `ahoyctl config set relay.urls` with it, or let them use one of yours.";
-            return Err(Denied::new(DeniedKind::NotConnected, sentence));
-        }
+        let relays = places(up, foreign, code.relay.as_deref())?;
         let mut to_do = self.end(now, PairingEnd::Replaced);
         self.begin(now, true, Run::new(own, relays, draw, Some(code), Phase::Joining));
         to_do.extend(self.ask());
@@ -129,6 +126,9 @@ impl Pairing {
             // Neighbours find it still.
             (run.relays, run.also_near) = ([Spot::Neighbours].into(), false);
             return Vec::new();
+        }
+        if self.run.as_ref().is_some_and(|run| matches!(run.phase, Phase::Joining)) {
+            return self.next_relay(now, PairingEnd::Unreachable);
         }
         self.end(now, PairingEnd::Lost)
     }
@@ -199,14 +199,18 @@ impl Pairing {
                 Vec::new()
             }
             Phase::Waiting => self.end(now, PairingEnd::Expired),
-            Phase::Claiming | Phase::Joining => self.next_relay(now, PairingEnd::OldRelay),
+            Phase::Claiming | Phase::Joining => {
+                let foreign = matches!(run.relays.front(), Some(Spot::Foreign(_)));
+                let why = if foreign { PairingEnd::Unreachable } else { PairingEnd::OldRelay };
+                self.next_relay(now, why)
+            }
             Phase::Meeting(_) => self.end(now, PairingEnd::Silent),
             Phase::Keeping(..) => Vec::new(),
         }
     }
 
     fn begin(&mut self, now: Moment, joined: bool, run: Run) {
-        let until = now + ANSWERS_WITHIN;
+        let until = now + run.answers_within();
         self.row = PairingRow {
             serial: self.row.serial + 1,
             state: Some(PairingState::Asking),
@@ -309,13 +313,13 @@ impl Pairing {
         if run.also_near {
             to_do.push(Do::Ask(PAIRING_PLACE.to_owned(), PlateAsk::Leave));
         }
-        let nobody = matches!(why, PairingEnd::NoSuchCode | PairingEnd::OldRelay);
+        let nobody = matches!(why, PairingEnd::NoSuchCode | PairingEnd::OldRelay | PairingEnd::Unreachable);
         let why = if run.wrong && nobody { PairingEnd::WrongCode } else { why };
         if matches!(run.phase, Phase::Claiming) {
             let kind = match why {
                 PairingEnd::Rate | PairingEnd::Full => DeniedKind::RateLimited,
                 PairingEnd::OldRelay => DeniedKind::NotSupported,
-                PairingEnd::Lost => DeniedKind::NotConnected,
+                PairingEnd::Lost | PairingEnd::Unreachable => DeniedKind::NotConnected,
                 PairingEnd::WrongCode
                 | PairingEnd::NoSuchCode
                 | PairingEnd::Expired

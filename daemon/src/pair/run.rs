@@ -4,12 +4,14 @@
 //! Must not: decide what an input does.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use ahoy_call::{Moment, PeerId};
 use ahoy_proto::pair::code::{Code, relay_name};
 use ahoy_proto::pair::meeting::{Chance, Meeting};
 use ahoy_proto::relay_url::RelayUrl;
 
+use super::{ANSWERS_WITHIN, LINKS_WITHIN};
 use crate::values::near::PAIRING_PLACE;
 use crate::values::request::{Denied, DeniedKind};
 
@@ -17,15 +19,17 @@ use crate::values::request::{Denied, DeniedKind};
 pub struct Draw {
     /// For the words: four bytes for each try.
     pub words: [u8; 64],
-    /// For a meeting each: as many as there may be relays.
+    /// For a meeting each: as many as there may be places.
     pub meetings: Vec<Chance>,
 }
 
 /// Where two may meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Spot {
-    /// At a relay.
+    /// At a relay of ours.
     Relay(RelayUrl),
+    /// At one that is none of ours: it is there for this pairing alone.
+    Foreign(RelayUrl),
     /// Among neighbours on a local network.
     Neighbours,
 }
@@ -41,7 +45,7 @@ impl Spot {
     /// As it is asked.
     pub(super) fn address(&self) -> &str {
         match self {
-            Self::Relay(relay) => relay.as_str(),
+            Self::Relay(relay) | Self::Foreign(relay) => relay.as_str(),
             Self::Neighbours => PAIRING_PLACE,
         }
     }
@@ -49,7 +53,7 @@ impl Spot {
     /// What the key of a meeting there is bound to.
     fn name(&self) -> String {
         match self {
-            Self::Relay(relay) => relay_name(relay),
+            Self::Relay(relay) | Self::Foreign(relay) => relay_name(relay),
             Self::Neighbours => PAIRING_PLACE.to_owned(),
         }
     }
@@ -57,7 +61,7 @@ impl Spot {
     /// The code for a number that was given there.
     pub(super) fn draw(&self, number: u32, chance: [u8; 4]) -> Option<Code> {
         match self {
-            Self::Relay(relay) => Code::draw(number, relay, chance),
+            Self::Relay(relay) | Self::Foreign(relay) => Code::draw(number, relay, chance),
             Self::Neighbours => Code::draw_here(number, chance),
         }
     }
@@ -65,7 +69,7 @@ impl Spot {
     /// Whether a code that names a relay, or none, may be good there.
     pub(super) fn fits(&self, named: Option<&str>) -> bool {
         match self {
-            Self::Relay(relay) => named.is_none_or(|named| relay_name(relay) == named),
+            Self::Relay(relay) | Self::Foreign(relay) => named.is_none_or(|named| relay_name(relay) == named),
             // Who shows it may offer it among neighbours too.
             Self::Neighbours => true,
         }
@@ -140,11 +144,44 @@ impl Run {
         }
     }
 
+    /// How long the present place may take to answer.
+    pub(super) fn answers_within(&self) -> Duration {
+        if matches!(self.relays.front(), Some(Spot::Foreign(_))) { LINKS_WITHIN } else { ANSWERS_WITHIN }
+    }
+
     /// The code, the relay's name and the chance for a meeting. A chance is used once.
     pub(super) fn take_meeting(&mut self) -> Option<(Code, String, Chance)> {
         let name = self.relays.front()?.name();
         Some((self.code.clone()?, name, self.draw.meetings.pop()?))
     }
+}
+
+/// Where a code that was typed is looked for, in this order: at relays of ours, at the foreign one that it names, among neighbours; one
+/// that names none at the other relays that are known, last.
+pub(super) fn places(
+    up: &[String],
+    foreign: &[String],
+    named: Option<&str>,
+) -> Result<VecDeque<Spot>, Denied> {
+    let ours =
+        |url: &RelayUrl| up.iter().filter_map(|it| Spot::at(it)).any(|spot| spot.name() == relay_name(url));
+    let foreign = foreign.iter().filter_map(|url| RelayUrl::parse(url).ok()).filter(|url| !ours(url));
+    let foreign: Vec<Spot> = foreign.map(Spot::Foreign).collect();
+    let mut all: VecDeque<Spot> = match reachable(up) {
+        Err(denied) if foreign.is_empty() => return Err(denied),
+        own => own.unwrap_or_default().into_iter().chain(foreign).filter(|spot| spot.fits(named)).collect(),
+    };
+    if named.is_some()
+        && let Some(at) = all.iter().position(|spot| *spot == Spot::Neighbours)
+    {
+        let neighbours = all.remove(at);
+        all.extend(neighbours);
+    }
+    if all.is_empty() {
+        let sentence = "The relay of this code is not connected here: `ahoyctl config set relay.urls` with it, or let them use one of yours.";
+        return Err(Denied::new(DeniedKind::NotConnected, sentence));
+    }
+    Ok(all)
 }
 
 /// Those of these addresses that can be asked, or why nothing can begin.

@@ -103,7 +103,7 @@ impl Rig {
 
     fn join(&mut self, who: usize, code: Code) -> Result<(), Denied> {
         let (draw, own) = (self.draw(), self.cards[who].peer_id());
-        let to_do = self.sides[who].join(self.now, own, &[self.spot.to_owned()], draw, code)?;
+        let to_do = self.sides[who].join(self.now, own, (&[self.spot.to_owned()], &[]), draw, code)?;
         self.carry_out(who, to_do);
         Ok(())
     }
@@ -239,6 +239,14 @@ impl Rig {
     fn nobody(&self) {
         assert_eq!(self.kept, [Vec::new(), Vec::new()]);
     }
+}
+
+/// Who is asked what, in order.
+fn asks(to_do: &[Do]) -> Vec<(String, PlateAsk)> {
+    let asks = to_do
+        .iter()
+        .filter_map(|it| if let Do::Ask(at, ask) = it { Some((at.clone(), ask.clone())) } else { None });
+    asks.collect()
 }
 
 /// Words that are not the right ones.

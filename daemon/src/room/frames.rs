@@ -1,7 +1,8 @@
 //! The sealing of frames, as LiveKit's clients do it: AES-128-GCM over all of a frame but its first byte, with a key for each sender.
 //!
 //! Lives here: one sender's keys and counters, opening by who it is from, what is refused, how often. A frame is
-//! `first byte ‖ sealed ‖ nonce (12) ‖ 12 ‖ key index`; the first byte is authenticated, and shows no more than Opus' mode.
+//! `first byte ‖ sealed ‖ nonce (12) ‖ 12 ‖ key index`; the first byte is authenticated, and shows no more than Opus' mode. The key of
+//! the next index may be made of the one before (`after`): who has that one needs not be told.
 //! Must not: make a key, or agree on one: sessions do. Keys arrive as they are.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -9,6 +10,7 @@ use std::fmt;
 
 use aes_gcm::aead::{AeadInPlace as _, KeyInit as _};
 use aes_gcm::{Aes128Gcm, Nonce, Tag};
+use blake2::{Blake2s256, Digest as _};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -29,6 +31,10 @@ const SENDERS: usize = 32;
 const WINDOW: u32 = 64;
 /// Streams that a sender has left and that are remembered: it begins one each time that it comes to the room.
 const STREAMS: usize = 64;
+/// Steps of a sender's key that are looked for.
+const STEPS: u8 = 8;
+/// What the key after another is made with.
+const AFTER: &[u8] = b"ahoy: the key after this one";
 /// Between the time stamps of two frames of 20 ms, in samples: frames are told apart by it.
 const SAMPLES: u32 = 960;
 
@@ -107,10 +113,21 @@ pub struct Frames {
 #[derive(Default)]
 struct Sender {
     keys: BTreeMap<u8, (FrameKey, Aes128Gcm)>,
+    /// What came after one of them, as the last frame showed.
+    stepped: Option<Stepped>,
     /// What was taken: the newest nonce's stream and time, and which of those before it.
     taken: Option<Taken>,
     /// Streams that were left for another one, the oldest first: nobody goes back.
     left: VecDeque<u32>,
+}
+
+/// A key that was found from another.
+struct Stepped {
+    /// That one. Without it this one counts no more.
+    from: (u8, FrameKey),
+    index: u8,
+    key: FrameKey,
+    cipher: Aes128Gcm,
 }
 
 #[derive(Clone, Copy)]
@@ -142,6 +159,7 @@ impl Frames {
         for (who, given) in keys.others.iter().take(SENDERS) {
             let sender = self.others.entry(who.clone()).or_default();
             sender.keys.retain(|index, (key, _)| given.get(index) == Some(key));
+            sender.stepped.take_if(|it| given.get(&it.from.0) != Some(&it.from.1));
             for (index, key) in given.iter().filter(|(index, _)| **index < KEY_INDEXES) {
                 sender.keys.entry(*index).or_insert_with(|| (key.clone(), cipher(key)));
             }
@@ -209,12 +227,13 @@ impl Frames {
             return Err(Unopened::Malformed);
         };
         let sender = self.others.get_mut(from).ok_or(Unopened::UnknownKey)?;
-        let (_, cipher) = sender.keys.get(index).ok_or(Unopened::UnknownKey)?;
-        let mut plain = sealed.to_vec();
-        let (clear, body) = plain.split_at_mut(CLEAR);
-        cipher
-            .decrypt_in_place_detached(Nonce::from_slice(nonce), clear, body, Tag::from_slice(tag))
-            .map_err(|_| Unopened::Forged)?;
+        let open = |cipher: &Aes128Gcm| {
+            let mut plain = sealed.to_vec();
+            let (clear, body) = plain.split_at_mut(CLEAR);
+            let (nonce, tag) = (Nonce::from_slice(nonce), Tag::from_slice(tag));
+            cipher.decrypt_in_place_detached(nonce, clear, body, tag).ok().map(|()| plain)
+        };
+        let plain = sender.open(*index, open)?;
         if !sender.take(nonce) {
             return Err(Unopened::Replayed);
         }
@@ -235,7 +254,37 @@ fn cipher(key: &FrameKey) -> Aes128Gcm {
     Aes128Gcm::new(aes_gcm::Key::<Aes128Gcm>::from_slice(&key.0[..]))
 }
 
+/// The key that comes after this one, by which nobody finds this one.
+pub(super) fn after(key: &[u8; 16]) -> Zeroizing<[u8; 16]> {
+    let digest = Blake2s256::new().chain_update(AFTER).chain_update(key).finalize();
+    let mut next = Zeroizing::new([0; 16]);
+    next.copy_from_slice(&digest[..16]);
+    next
+}
+
 impl Sender {
+    /// By the key of this index, or what came after one that is known: a sender tells only some of its steps.
+    fn open(&mut self, index: u8, open: impl Fn(&Aes128Gcm) -> Option<Vec<u8>>) -> Result<Vec<u8>, Unopened> {
+        let told = self.keys.get(&index).map(|(_, cipher)| cipher);
+        let found = self.stepped.as_ref().filter(|it| it.index == index).map(|it| &it.cipher);
+        if let Some(plain) = told.into_iter().chain(found).find_map(&open) {
+            return Ok(plain);
+        }
+        let known = told.is_some() || found.is_some();
+        let last = self.stepped.as_ref().map(|it| (it.from.clone(), it.index, &it.key));
+        let all = self.keys.iter().map(|(index, (key, _))| ((*index, key.clone()), *index, key));
+        let ahead = |of: u8| index.wrapping_sub(of) % KEY_INDEXES;
+        for (from, of, key) in last.into_iter().chain(all).filter(|it| (1..=STEPS).contains(&ahead(it.1))) {
+            let key = (0..ahead(of)).fold(key.clone(), |key, _| FrameKey(after(&key.0)));
+            let cipher = cipher(&key);
+            if let Some(plain) = open(&cipher) {
+                self.stepped = Some(Stepped { from, index, key, cipher });
+                return Ok(plain);
+            }
+        }
+        Err(if known { Unopened::Forged } else { Unopened::UnknownKey })
+    }
+
     /// Whether a frame with this nonce, which its sender did seal, has not come before. A sender begins anew with another stream.
     fn take(&mut self, nonce: &[u8; NONCE]) -> bool {
         let [a, b, c, d, e, f, g, h, ..] = *nonce;

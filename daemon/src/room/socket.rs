@@ -4,6 +4,7 @@
 //! Must not: know what is said, or let the token into the address, where servers log it.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -38,19 +39,27 @@ type Socket = WebSocketStream<Pin<Box<dyn Bytes>>>;
 pub(super) type Sink = SplitSink<Socket, Message>;
 pub(super) type Source = SplitStream<Socket>;
 
+/// One that is open.
+pub(super) struct Opened {
+    pub(super) sink: Sink,
+    pub(super) source: Source,
+    /// The address of ours that it left from.
+    pub(super) from: IpAddr,
+}
+
 /// Opens one. The stay gives it up when that takes too long.
 pub(super) async fn open(
     url: String,
     path: String,
     token: RoomToken,
     trust: Trust,
-) -> Result<(Sink, Source), Closed> {
+) -> Result<Opened, Closed> {
     let broken = |why: &dyn std::fmt::Display| {
         tracing::debug!(%why, "a room's server is not reached");
         Closed::Broken
     };
     let url = RelayUrl::parse(url.trim_end_matches('/')).map_err(|error| broken(&error))?;
-    let stream = connect(&url, &trust).await.map_err(|error| broken(&error))?;
+    let (stream, from) = connect(&url, &trust).await.map_err(|error| broken(&error))?;
     let mut request = format!("{}{path}", url.as_str()).into_client_request().map_err(|_| Closed::Broken)?;
     let mut bearer =
         HeaderValue::from_str(&format!("Bearer {}", token.as_str())).map_err(|_| Closed::Broken)?;
@@ -62,26 +71,30 @@ pub(super) async fn open(
         .max_message_size(Some(MESSAGE_MAX))
         .max_frame_size(Some(MESSAGE_MAX));
     match tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await {
-        Ok((socket, _)) => Ok(socket.split()),
+        Ok((socket, _)) => {
+            let (sink, source) = socket.split();
+            Ok(Opened { sink, source, from })
+        }
         // Not what it says with it: that echoes the token.
         Err(Error::Http(response)) => Err(Closed::Status(response.status().as_u16())),
         Err(_) => Err(Closed::Broken),
     }
 }
 
-async fn connect(url: &RelayUrl, trust: &Trust) -> io::Result<Pin<Box<dyn Bytes>>> {
+async fn connect(url: &RelayUrl, trust: &Trust) -> io::Result<(Pin<Box<dyn Bytes>>, IpAddr)> {
     let found = names::look_up(url.host(), url.port()).await?;
     // A name of this machine that leads elsewhere must not carry plain text there.
     let allowed = found.into_iter().filter(|it| url.is_sealed() || it.ip().is_loopback()).collect();
     let (_, tcp) = race(interleaved(allowed, None), TcpStream::connect).await?;
     tcp.set_nodelay(true)?;
+    let from = tcp.local_addr()?.ip();
     if !url.is_sealed() {
-        return Ok(Box::pin(tcp));
+        return Ok((Box::pin(tcp), from));
     }
     let config = trust.config().await.map_err(io::Error::other)?;
     let name = ServerName::try_from(url.host().to_owned()).map_err(io::Error::other)?;
     let tls = TlsConnector::from(config).connect(name, tcp).await.inspect_err(|error| trust.failed(error))?;
-    Ok(Box::pin(tls))
+    Ok((Box::pin(tls), from))
 }
 
 /// The next message of the server; none when the socket is gone.

@@ -5,14 +5,16 @@
 
 use std::collections::BTreeSet;
 use std::future::pending;
+use std::net::IpAddr;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::said::RoomToken;
 use super::session::{Closed, Input, Output, Place, Session};
-use super::socket::{self, Sink, Source};
+use super::socket::{self, Opened, Sink, Source};
 use crate::system::clock;
+use crate::system::netlink::Network;
 use crate::system::trust::Trust;
 use crate::values::room::{Identity, RoomAsk, RoomEvent, RoomSaid};
 
@@ -54,8 +56,17 @@ pub struct Parts {
 pub async fn run(parts: Parts) {
     let Parts { place, members, trust, asks, mut said, trailer, events, mut orders } = parts;
     let (session, mut out) = Session::begin(clock::now(), place, members);
-    let mut stay =
-        Stay { session, trust, asks, trailer, events, sink: None, source: None, opening: JoinSet::new() };
+    let mut stay = Stay {
+        session,
+        trust,
+        asks,
+        trailer,
+        events,
+        sink: None,
+        source: None,
+        from: BTreeSet::new(),
+        opening: JoinSet::new(),
+    };
     loop {
         stay.carry_out(out).await;
         if stay.session.is_over() {
@@ -63,8 +74,8 @@ pub async fn run(parts: Parts) {
         }
         let input = tokio::select! {
             opened = opened(&mut stay.opening) => match opened {
-                Ok((sink, source)) => {
-                    (stay.sink, stay.source) = (Some(sink), Some(source));
+                Ok(Opened { sink, source, from }) => {
+                    (stay.sink, stay.source, stay.from) = (Some(sink), Some(source), [from].into());
                     Input::Opened
                 }
                 Err(why) => Input::Closed(why),
@@ -84,7 +95,14 @@ pub async fn run(parts: Parts) {
             order = orders.recv() => match order {
                 Some(StayOrder::Members(members)) => Input::Members(members),
                 Some(StayOrder::Token(token)) => Input::Token(token),
-                Some(StayOrder::Moved) => Input::Moved,
+                Some(StayOrder::Moved) => {
+                    let cut = is_cut(&stay.from, &Network::look().running());
+                    if cut {
+                        // Nobody at the other end hears a goodbye.
+                        stay.drop_socket();
+                    }
+                    Input::Moved { cut }
+                }
                 Some(StayOrder::Leave) | None => Input::Leave,
             },
             () = clock::at(stay.session.deadline()) => Input::Tick,
@@ -114,7 +132,9 @@ struct Stay {
     events: mpsc::Sender<RoomEvent>,
     sink: Option<Sink>,
     source: Option<Source>,
-    opening: JoinSet<Result<(Sink, Source), Closed>>,
+    /// The address of ours that the socket left from; while it is opened, all by one of which it may.
+    from: BTreeSet<IpAddr>,
+    opening: JoinSet<Result<Opened, Closed>>,
 }
 
 impl Stay {
@@ -123,6 +143,7 @@ impl Stay {
             match one {
                 Output::Open { url, path, token } => {
                     self.close().await;
+                    self.from = Network::look().running();
                     self.opening.spawn(socket::open(url, path, token, self.trust.clone()));
                 }
                 Output::Send(bytes) => {
@@ -162,7 +183,12 @@ impl Stay {
     }
 }
 
-async fn opened(opening: &mut JoinSet<Result<(Sink, Source), Closed>>) -> Result<(Sink, Source), Closed> {
+/// Whether one of these addresses has gone. Where none is to be seen at all the look failed.
+fn is_cut(from: &BTreeSet<IpAddr>, here: &BTreeSet<IpAddr>) -> bool {
+    !here.is_empty() && !from.is_subset(here)
+}
+
+async fn opened(opening: &mut JoinSet<Result<Opened, Closed>>) -> Result<Opened, Closed> {
     match opening.join_next().await {
         Some(Ok(opened)) => opened,
         Some(Err(_)) => Err(Closed::Broken),
@@ -174,5 +200,26 @@ async fn read(source: &mut Option<Source>) -> Option<Vec<u8>> {
     match source {
         Some(source) => socket::read(source).await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_is_cut_when_its_address_has_gone_and_not_when_nothing_is_seen() {
+        let of = |list: &[u8]| list.iter().map(|n| Ipv4Addr::new(192, 0, 2, *n).into()).collect();
+        for (from, here, cut) in [
+            (&[1][..], &[1, 2][..], false),
+            (&[1], &[2], true),
+            (&[1, 2], &[2], true),
+            (&[1], &[], false),
+            (&[], &[2], false),
+        ] {
+            assert_eq!(is_cut(&of(from), &of(here)), cut, "{from:?} {here:?}");
+        }
     }
 }

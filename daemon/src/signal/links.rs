@@ -3,17 +3,21 @@
 //! Lives here: which links there are, which one an envelope takes, what their state amounts to.
 //! Must not: open an envelope, know a session.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ahoy_proto::envelope::{Envelope, EnvelopeId, TokenHash};
 use ahoy_proto::frame::Deliver;
 use ahoy_proto::plate::{PlateAsk, PlateNews};
 use ahoy_proto::room::{RoomAsk, RoomNews};
+use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
 
 use crate::signal;
 use crate::signal::link::{FromLink, Link, LinkHandle, LinkId, LinkRole};
-use crate::signal::peer_line::ReplyInbox;
+use crate::signal::peer_line::{ReplyInbox, chance};
 use crate::signal::tls::{RelayUrl, Trust};
 use crate::values::diagnosis::{LinkEar, LinkNews};
 use crate::values::ice::IceServers;
@@ -46,6 +50,8 @@ struct One {
     rooms: bool,
     why: String,
     ice_servers: IceServers,
+    /// What is asked about a number once it is there.
+    to_ask: Option<PlateAsk>,
 }
 
 impl One {
@@ -63,6 +69,8 @@ enum Serves {
     Ring([u8; 32]),
     /// Nobody: it only sends.
     Sending,
+    /// A pairing, at a relay that is none of ours. An inbox that nobody knows is claimed: relays speak of numbers to their own only.
+    Pairing,
 }
 
 /// All links.
@@ -87,7 +95,7 @@ impl Links {
             inboxes.iter().map(|it| (it.claim.verifying_key().to_bytes(), it)).collect();
         self.links.retain(|_, one| match one.serves {
             Serves::Standing(key) => wanted.get(&key).is_some_and(|it| it.relay == one.relay),
-            Serves::Ring(_) | Serves::Sending => true,
+            Serves::Ring(_) | Serves::Sending | Serves::Pairing => true,
         });
         self.unusable = if inboxes.is_empty() { "no relay is configured".to_owned() } else { String::new() };
         for (key, inbox) in wanted {
@@ -110,7 +118,7 @@ impl Links {
         };
         self.links.retain(|_, one| match one.serves {
             Serves::Ring(_) => made.iter().any(|it| wanted(one, it)),
-            Serves::Standing(_) | Serves::Sending => true,
+            Serves::Standing(_) | Serves::Sending | Serves::Pairing => true,
         });
         for inbox in made {
             let (Some(key), Some(public)) = (&inbox.key, inbox.claims()) else { continue };
@@ -130,7 +138,9 @@ impl Links {
         let serves = |one: &One| match (one.serves, from) {
             (Serves::Ring(key), Some(from)) => key == from,
             (Serves::Standing(_) | Serves::Sending, None) => true,
-            (Serves::Ring(_), None) | (Serves::Standing(_) | Serves::Sending, Some(_)) => false,
+            (Serves::Pairing, _)
+            | (Serves::Ring(_), None)
+            | (Serves::Standing(_) | Serves::Sending, Some(_)) => false,
         };
         let id = self.links.iter().find(|(_, one)| one.relay == relay && serves(one)).map(|(id, _)| *id);
         let begin = || from.is_none().then(|| self.begin(relay, LinkRole::Sender, Serves::Sending)).flatten();
@@ -141,12 +151,48 @@ impl Links {
         }
     }
 
-    /// Asks the relay at this address something about a number, where our standing inbox is.
-    pub(super) fn ask(&self, relay: &str, ask: PlateAsk) {
-        let standing = |one: &&One| matches!(one.serves, Serves::Standing(_)) && one.relay == relay;
-        let asked = self.links.values().find(standing).map(|one| one.handle.ask(ask));
+    /// Asks the relay at this address something about a number, where our standing inbox is. Another is linked to when somebody is
+    /// looked for there, until that number is left.
+    pub(super) fn ask(&mut self, relay: &str, ask: PlateAsk) {
+        let (joins, leaves) = (matches!(ask, PlateAsk::Join(_)), ask == PlateAsk::Leave);
+        let id = self.plate_link(relay).or_else(|| joins.then(|| self.begin_pairing(relay)).flatten());
+        let one = id.and_then(|id| self.links.get_mut(&id));
+        let asked = one.map(|one| {
+            if one.serves == Serves::Pairing && !one.up {
+                one.to_ask = Some(ask);
+                return Ok(());
+            }
+            one.handle.ask(ask)
+        });
         if !matches!(asked, Some(Ok(()))) {
             tracing::debug!("a relay is not asked for a number: it is not there, or its queue is full");
+        }
+        if leaves {
+            self.links.retain(|_, one| one.serves != Serves::Pairing || one.relay != relay);
+        }
+    }
+
+    fn plate_link(&self, relay: &str) -> Option<LinkId> {
+        let at = |serves: fn(Serves) -> bool| {
+            self.links.iter().find(|(_, one)| one.relay == relay && serves(one.serves)).map(|(id, _)| *id)
+        };
+        at(|it| it == Serves::Pairing).or_else(|| at(|it| matches!(it, Serves::Standing(_))))
+    }
+
+    /// One at a time, as there is one pairing.
+    fn begin_pairing(&mut self, relay: &str) -> Option<LinkId> {
+        self.links.retain(|_, one| one.serves != Serves::Pairing);
+        let key = SigningKey::from_bytes(&chance()?);
+        self.begin(relay, LinkRole::Claimed { key, tokens: Vec::new() }, Serves::Pairing)
+    }
+
+    /// The relay that is asked about numbers by this link; whether that is ours.
+    pub(super) fn plate_relay(&self, link: LinkId) -> Option<(&str, bool)> {
+        let one = self.links.get(&link)?;
+        match one.serves {
+            Serves::Standing(_) => Some((&one.relay, true)),
+            Serves::Pairing => Some((&one.relay, false)),
+            Serves::Ring(_) | Serves::Sending => None,
         }
     }
 
@@ -159,6 +205,11 @@ impl Links {
             return false;
         };
         self.links.get(&id).is_some_and(|one| one.handle.ask_room(ask).is_ok())
+    }
+
+    /// Whether this link stands.
+    pub(super) fn is_up(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(|one| one.up)
     }
 
     /// The relay that is asked about rooms by this link, and whether it is there.
@@ -222,6 +273,10 @@ impl Links {
             FromLink::Up { ice_servers, rooms } => {
                 (one.up, one.why, one.ice_servers) = (true, String::new(), ice_servers);
                 one.rooms = rooms;
+                let asked = one.to_ask.take().map(|ask| one.handle.ask(ask));
+                if let Some(Err(error)) = asked {
+                    tracing::debug!(link = link.0, %error, "a relay is not asked for a number");
+                }
                 return News::Anew;
             }
             FromLink::Rooms(rooms) => one.rooms = rooms,
@@ -239,7 +294,7 @@ impl Links {
             FromLink::Accepted { id } => return News::Accepted(id),
             FromLink::TooMuch => return News::TooMuch,
             // A relay that we only speak to has no mail for us.
-            FromLink::Deliver(_) if one.serves == Serves::Sending => {}
+            FromLink::Deliver(_) if matches!(one.serves, Serves::Sending | Serves::Pairing) => {}
             FromLink::Deliver(deliver) => return News::Deliver(deliver),
         }
         News::Nothing
@@ -297,6 +352,7 @@ impl Links {
             rooms: false,
             why: String::new(),
             ice_servers: IceServers::default(),
+            to_ask: None,
         };
         self.links.insert(id, one);
         Some(id)

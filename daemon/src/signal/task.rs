@@ -1,7 +1,9 @@
 //! The signaling task: it owns the links and the sessions, and connects both with the engine.
 //!
-//! Lives here: the loop.
+//! Lives here: the loop. Questions about rooms on their way: `task/rooms.rs`.
 //! Must not: decide anything that `sessions.rs` can decide without it.
+
+mod rooms;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -9,7 +11,6 @@ use std::time::Duration;
 
 use ahoy_call::{Moment, Opaque};
 use ahoy_proto::envelope::{Envelope, EnvelopeId, Inbox};
-use ahoy_proto::room::RoomNews;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -205,51 +206,6 @@ impl Task {
         self.sessions.order(time(), order)
     }
 
-    /// Asks a relay what is next about rooms.
-    fn ask_rooms(&mut self, relay: &str) -> Vec<Out> {
-        let mut out = Vec::new();
-        let Some((_, ask)) = self.room_asks.next(clock::now(), relay) else { return out };
-        if !self.links.ask_room(relay, ask) {
-            let lost = self.room_asks.lost(relay);
-            out.extend(lost.into_iter().map(|job| Out::Report(Report::Room { job, news: None })));
-        }
-        out
-    }
-
-    /// What relays were asked about rooms and have not answered.
-    fn no_answers(&mut self) -> Vec<Out> {
-        let late = self.room_asks.late(clock::now());
-        late.into_iter().map(|job| Out::Report(Report::Room { job, news: None })).collect()
-    }
-
-    /// A link of a relay came up or went down.
-    fn room_relay_anew(&mut self, link: LinkId) -> Vec<Out> {
-        match self.links.room_relay(link) {
-            Some((relay, true)) => {
-                self.room_asks.fresh(relay);
-                Vec::new()
-            }
-            Some((relay, false)) => {
-                let lost = self.room_asks.lost(relay);
-                lost.into_iter().map(|job| Out::Report(Report::Room { job, news: None })).collect()
-            }
-            None => Vec::new(),
-        }
-    }
-
-    /// A relay says something about a room.
-    fn on_room_news(&mut self, link: LinkId, news: RoomNews) -> Vec<Out> {
-        let Some((relay, _)) = self.links.room_relay(link) else { return Vec::new() };
-        let relay = relay.to_owned();
-        let Some(job) = self.room_asks.answered(&relay) else {
-            tracing::debug!("a relay says something about a room that nobody asked, or too late");
-            return Vec::new();
-        };
-        let mut out = vec![Out::Report(Report::Room { job, news: Some(news) })];
-        out.extend(self.ask_rooms(&relay));
-        out
-    }
-
     /// A test call hears from itself.
     fn mirror(&mut self, order: &SignalingOrder) {
         if let SignalingOrder::Mirror(bytes) = order {
@@ -296,12 +252,12 @@ impl Task {
             News::Nothing => self.sessions.set_claimed(self.links.state().online),
             News::Anew => {
                 let mut out = self.sessions.set_claimed(self.links.state().online);
-                out.extend(self.standing_relay(link).map(|relay| Out::Report(Report::Anew(relay))));
+                out.extend(self.plates_anew(link));
                 out.extend(self.room_relay_anew(link));
                 out
             }
             News::Plate(news) => {
-                let relay = self.standing_relay(link);
+                let relay = self.links.plate_relay(link).map(|(relay, _)| relay.to_owned());
                 relay.map(|relay| Out::Report(Report::Plate(relay, news))).into_iter().collect()
             }
             News::Room(news) => self.on_room_news(link, news),
@@ -349,10 +305,10 @@ impl Task {
         }
     }
 
-    /// The relay behind a link that serves the inbox on our card.
-    fn standing_relay(&self, link: LinkId) -> Option<String> {
-        let (relay, standing) = self.links.place(link)?;
-        standing.then(|| relay.to_owned())
+    /// What a relay held for a pairing is gone. A foreign one that has just come held nothing.
+    fn plates_anew(&self, link: LinkId) -> Option<Out> {
+        let (relay, ours) = self.links.plate_relay(link)?;
+        (ours || !self.links.is_up(link)).then(|| Out::Report(Report::Anew(relay.to_owned())))
     }
 
     /// Does what an input brought, at once or when the marks that it made are on the disk: nothing is answered that a restart

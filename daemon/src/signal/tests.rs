@@ -63,7 +63,7 @@ fn a_ring_is_opened_answered_and_followed_by_message_3() {
     let out = ben.take(50, &posts(&out)[0]);
     assert!(matches!(&out[..], [Out::Report(Report::Mutual(peer)), Out::Report(_)] if *peer == ana.peer()));
     assert_eq!(events(&out), [heard(&ana, offer())]);
-    assert_eq!(posts(&ben.table.tick(at(150).now)).len(), 1, "its acknowledgement");
+    assert_eq!(posts(&ben.table.tick(at(200).now)).len(), 1, "its acknowledgement");
     assert_eq!((ana.table.dropped().total(), ben.table.dropped().total()), (0, 0));
 }
 

@@ -4,6 +4,7 @@
 //! dumps.
 //! Must not: judge what of it matters; log an address.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Debug;
 use std::io;
@@ -83,6 +84,12 @@ impl Network {
             .into_iter()
             .find(|(at, of, _)| (*at, *of) == (interface, ip))
             .map(|it| it.2)
+    }
+
+    /// The addresses of interfaces that run.
+    pub(crate) fn running(&self) -> BTreeSet<IpAddr> {
+        let runs = |address: &&Address| self.interface(address.interface).is_some_and(|one| one.running);
+        self.addresses.iter().filter(runs).map(|address| address.ip).collect()
     }
 
     /// Whether a default route leaves by this interface.

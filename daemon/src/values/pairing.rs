@@ -38,7 +38,7 @@ ahoy_call::words! {
     pub enum PairingEnd {
         /// Somebody does not know the words.
         WrongCode = "wrong-code",
-        /// No relay of ours has anybody under the number.
+        /// No relay that was asked has anybody under the number.
         NoSuchCode = "no-such-code",
         /// Nobody came in time.
         Expired = "expired",
@@ -58,6 +58,8 @@ ahoy_call::words! {
         Own = "own-card",
         /// The disk did not take it.
         NotKept = "not-kept",
+        /// There is no link to the relay.
+        Unreachable = "unreachable",
         /// The relay knows nothing of pairing.
         OldRelay = "old-relay",
         /// The relay has no room for one more.
@@ -92,6 +94,9 @@ impl PairingEnd {
             Self::NotKept => "The contact could not be written to the disk. Make room, and make a new code.",
             Self::OldRelay => {
                 "The relay does not answer: it may be too old to pair. Ask who runs it for a newer ahoy-relay."
+            }
+            Self::Unreachable => {
+                "The relay of this code cannot be reached from here: look at its name behind the @, and at your network. The code may still be good."
             }
             Self::Full => "The relay has too many pairings at the moment: try again in some minutes.",
             Self::Rate => "Too many codes were tried from your network address: try again in a minute.",

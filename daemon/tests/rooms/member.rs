@@ -107,6 +107,12 @@ pub(crate) fn keys(own: (u8, &str), others: &[(&str, u8, &str)]) -> Keys {
     Keys { own: Some((own.0, key(own.1))), others: all }
 }
 
+/// By which interfaces a server is reached.
+fn interfaces() -> Vec<String> {
+    let told = std::env::var("AHOY_ROOM_INTERFACE").unwrap_or_else(|_| "lo".to_owned());
+    told.split(',').map(str::to_owned).collect()
+}
+
 impl Member {
     /// Comes to this server with this token.
     pub(crate) fn join(url: &str, token: &str, name: &str, hz: u32, others: &[&str], keys: Keys) -> Self {
@@ -129,7 +135,7 @@ impl Member {
         let legs = others.iter().enumerate().map(|(n, name)| (who(name), number(n))).collect();
         let (_legs, legs) = watch::channel(legs);
         let plan = RoomPath::plan(RoomSetup {
-            interfaces: vec![std::env::var("AHOY_ROOM_INTERFACE").unwrap_or_else(|_| "lo".to_owned())],
+            interfaces: interfaces(),
             relay_only: false,
             asks: asked,
             says,

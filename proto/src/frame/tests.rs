@@ -3,10 +3,11 @@
 //! Lives here: every frame both ways, and what others could send in its place.
 //! Must not: know when a frame is said.
 
+use ed25519_dalek::{Signer as _, SigningKey};
 use proptest::prelude::*;
 
 use super::*;
-use crate::envelope::{Token, Ttl};
+use crate::envelope::{Inbox, Token, Ttl};
 use crate::room::{RoomOver, Ticket};
 
 fn envelope(bytes: usize) -> Envelope {

@@ -47,8 +47,8 @@ fn a_body_comes_once_and_its_acknowledgement_ends_the_repeats() {
     assert_eq!(a.deadline(), Some(at(500)));
     assert_eq!(b.due(at(10)), Ok(Vec::new()), "more may follow");
     assert!(!b.is_idle());
-    assert_eq!(b.deadline(), Some(at(110)));
-    assert!(pass(&mut b, &mut a, at(110)).is_empty());
+    assert_eq!(b.deadline(), Some(at(160)));
+    assert!(pass(&mut b, &mut a, at(160)).is_empty());
     assert!(a.is_idle() && b.is_idle());
     assert_eq!((a.deadline(), b.deadline()), (None, None));
 }
@@ -75,13 +75,13 @@ fn what_comes_again_and_again_is_not_acknowledged_each_time() {
     here.send(b"one".to_vec(), Manner::default()).unwrap();
     let packet = here.due(at(0)).unwrap().remove(0).bytes;
     assert!(there.receive(&packet).unwrap().is_some());
-    assert_eq!((there.due(at(0)).unwrap().len(), there.due(at(100)).unwrap().len()), (0, 1));
+    assert_eq!((there.due(at(0)).unwrap().len(), there.due(at(150)).unwrap().len()), (0, 1));
     let mut times = Vec::new();
-    for ms in 101..=1_000 {
+    for ms in 151..=1_000 {
         assert_eq!(there.receive(&packet), Ok(None));
         times.extend(there.due(at(ms)).unwrap().iter().map(|_| ms));
     }
-    assert_eq!(times, [500, 900]);
+    assert_eq!(times, [550, 950]);
 }
 
 #[test]

@@ -34,19 +34,33 @@ impl Mouth {
         Self::hum_on(player, frequency, &[true])
     }
 
+    /// Speaks at −12 dBFS, with a pause of a fifth of each second: what lasts without one is a noise, and no voice.
+    pub fn speak(player: Command, frequency: f64) -> io::Result<Self> {
+        let spoken = |at| at % RATE < RATE / 5 * 4;
+        Self::play(player, move |at| [if spoken(at) { sample(frequency, at) } else { 0 }])
+    }
+
     /// The same on those of the player's channels that are marked; the others are silent.
-    pub fn hum_on(mut player: Command, frequency: f64, channels: &[bool]) -> io::Result<Self> {
+    pub fn hum_on(player: Command, frequency: f64, channels: &[bool]) -> io::Result<Self> {
         let channels = channels.to_vec();
+        Self::play(player, move |at| {
+            let hums = sample(frequency, at);
+            channels.iter().map(|on| if *on { hums } else { 0 }).collect::<Vec<_>>()
+        })
+    }
+
+    /// Plays what there is on each channel at each sample of a second, again and again.
+    fn play<F: IntoIterator<Item = i16>>(
+        mut player: Command,
+        frame: impl Fn(u32) -> F + Send + 'static,
+    ) -> io::Result<Self> {
         let mut running = Running::start(player.stdin(Stdio::piped()))?;
         let mut input = running.child().stdin.take().ok_or_else(|| io::Error::other("the player's input"))?;
-        let hum = move || {
+        let play = move || {
             let mut at = 0_u32;
             loop {
-                let frame = |n| {
-                    let hums = sample(frequency, at + n);
-                    channels.iter().flat_map(move |on| if *on { hums } else { 0 }.to_le_bytes())
-                };
-                let block: Vec<u8> = (0..RATE / 50).flat_map(frame).collect();
+                let samples = (at..at + RATE / 50).flat_map(&frame);
+                let block: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
                 // A whole second holds whole periods of every frequency in hertz.
                 at = (at + RATE / 50) % RATE;
                 if input.write_all(&block).is_err() {
@@ -54,7 +68,7 @@ impl Mouth {
                 }
             }
         };
-        thread::Builder::new().name("mouth".to_owned()).spawn(hum)?;
+        thread::Builder::new().name("mouth".to_owned()).spawn(play)?;
         Ok(Self(running))
     }
 }

@@ -46,9 +46,10 @@ const VERBS_GIVEN_UP: [(&str, &[&str]); 2] = [
 ];
 
 /// The engine and its hands; every other file of its room is a component, which does not know it.
-const HANDS: [&str; 14] = [
+const HANDS: [&str; 15] = [
     "accounts.rs",
     "cards.rs",
+    "due.rs",
     "found.rs",
     "group_news.rs",
     "mod.rs",

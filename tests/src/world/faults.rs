@@ -214,7 +214,9 @@ impl World {
                 Some(Event::Room { call, report: RoomReport::Passes(vec![Opaque(vec![9; 8]); 3]) })
             }
             Input::NoRoom => Some(Event::Room { call, report: RoomReport::NoRoom }),
-            Input::RoomKey => Some(Event::Room { call, report: RoomReport::Key(Opaque(vec![8; 16])) }),
+            Input::RoomKey => {
+                Some(Event::Room { call, report: RoomReport::Key { key: Opaque(vec![8; 16]), step: yes } })
+            }
             Input::HeardByRoom => Some(Event::Room { call, report: RoomReport::Heard { leg, heard: yes } }),
             Input::RoomOver => Some(Event::Room { call, report: RoomReport::Over }),
             Input::Rooms => Some(Event::Rooms(yes)),

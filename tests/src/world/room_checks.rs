@@ -5,9 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use ahoy_call::{CallId, PhaseKind};
+use ahoy_call::{CallId, LegId, PhaseKind};
 
+use super::rooms::{Keys, Seat};
 use super::{World, device};
+
+/// Whether what is sealed there now is opened by one of these keys.
+fn opens(keys: &Keys, of: LegId, there: &Seat) -> bool {
+    there.opened_by().any(|key| keys.contains(&(of, key)))
+}
 
 impl World {
     pub(super) fn can_hear(&self, (call, one): (CallId, usize), other: usize) -> bool {
@@ -17,10 +23,9 @@ impl World {
             return false;
         };
         let knows = self.rooms.keys.get(&(call, one));
-        let key = (device(other), there.key(there.seals));
-        let member = self.rooms.members.get(&(call, one)).is_some_and(|set| set.contains(&key.0));
+        let member = self.rooms.members.get(&(call, one)).is_some_and(|set| set.contains(&device(other)));
         let stands = here.up && there.up && here.room == there.room && one != other;
-        stands && member && knows.is_some_and(|keys| keys.contains(&key))
+        stands && member && knows.is_some_and(|keys| opens(keys, device(other), there))
     }
 
     /// Whether sound of that device is played on this one by a room.
@@ -74,9 +79,9 @@ impl World {
                 continue;
             }
             let members = self.rooms.members.get(&(*call, *who)).cloned().unwrap_or_default();
-            let key = (device(*who), seat.key(seat.seals));
             for other in (0..self.people.len()).filter(|other| other != who) {
-                let knows = self.rooms.keys.get(&(*call, other)).is_some_and(|keys| keys.contains(&key));
+                let knows = self.rooms.keys.get(&(*call, other));
+                let knows = knows.is_some_and(|keys| opens(keys, device(*who), seat));
                 let may = members.contains(&device(other));
                 assert!(may || !knows, "{} can open what {who} seals", self.people[other].name);
             }

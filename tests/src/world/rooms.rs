@@ -61,18 +61,14 @@ pub(super) type Keys = BTreeSet<(LegId, Vec<u8>)>;
 pub(super) struct Seat {
     pub(super) room: u64,
     epoch: Epoch,
-    name: u64,
+    pub(super) name: u64,
     pub(super) up: bool,
     /// The number of the key that it tells, and of the one that it seals with.
-    told: u64,
+    pub(super) told: u64,
     pub(super) seals: u64,
+    /// Those that are a step from the one before.
+    pub(super) steps: BTreeSet<u64>,
     heard: BTreeSet<usize>,
-}
-
-impl Seat {
-    pub(super) fn key(&self, number: u64) -> Vec<u8> {
-        [self.name.to_be_bytes(), number.to_be_bytes()].concat()
-    }
 }
 
 impl Rooms {
@@ -80,16 +76,6 @@ impl Rooms {
         [&self.members, &self.guests]
             .into_iter()
             .any(|all| all.get(&at).is_some_and(|set| set.contains(&leg)))
-    }
-
-    /// How many keys of its own this device has had in that call.
-    pub fn own_keys(&self, call: CallId, who: usize) -> u64 {
-        self.seats.get(&(call, who)).map_or(0, |seat| seat.told)
-    }
-
-    /// How many keys the port of this device got in that call.
-    pub fn keys_of(&self, call: CallId, who: usize) -> usize {
-        self.keys.get(&(call, who)).map_or(0, BTreeSet::len)
     }
 }
 
@@ -189,14 +175,26 @@ impl World {
                 self.rooms.keys.entry(at).or_default().insert((leg, key.0));
                 self.later(Duration::ZERO, Happening::Look { call });
             }
-            RoomOrder::Renew => {
+            RoomOrder::Renew | RoomOrder::Step => {
                 let Some(seat) = self.rooms.seats.get_mut(&at) else { return };
-                seat.told += 1;
+                let step = order == RoomOrder::Step;
+                // One that has sealed nothing yet needs no step.
+                let waits = seat.seals != seat.told;
+                if !(step && waits) {
+                    seat.told += 1;
+                }
                 let (name, number) = (seat.name, seat.told);
-                let report = RoomReport::Key(Opaque(seat.key(number)));
+                if step && !waits {
+                    seat.steps.insert(number);
+                    seat.seals = number;
+                }
+                let report = RoomReport::Key { key: Opaque(seat.key(number)), step };
                 let report = RoomNews::Report { name: Some(name), report };
                 self.room_later(Duration::from_millis(1), who, call, report);
-                self.room_later(SEALED, who, call, RoomNews::Seals { name, number });
+                if !step {
+                    self.room_later(SEALED, who, call, RoomNews::Seals { name, number });
+                }
+                self.later(Duration::ZERO, Happening::Look { call });
             }
             RoomOrder::Leave { ends } => {
                 self.leaves(at);
@@ -347,7 +345,7 @@ impl World {
         };
         self.rooms.counter += 1;
         let (name, heard) = (self.rooms.counter, BTreeSet::new());
-        let seat = Seat { room, epoch, name, up: true, told: 1, seals: 1, heard };
+        let seat = Seat { room, epoch, name, up: true, told: 1, seals: 1, steps: BTreeSet::new(), heard };
         let first = Opaque(seat.key(1));
         self.rooms.seats.insert(at, seat);
         self.room_later(UNKNOWN, who, call, RoomNews::Gone { name });
@@ -355,7 +353,7 @@ impl World {
             path.up = true;
         }
         self.media_event(who, key, MediaReport::Up);
-        self.room_event(who, call, RoomReport::Key(first));
+        self.room_event(who, call, RoomReport::Key { key: first, step: false });
         self.later(Duration::ZERO, Happening::Look { call });
     }
 

@@ -106,6 +106,18 @@ fn one_who_declines_or_lets_it_ring_is_out_of_the_room_and_its_key_opens_nothing
 }
 
 #[test]
+fn one_who_declines_in_the_room_and_comes_after_all_is_heard_at_once() {
+    let (mut w, call) = ringing(true);
+    w.answer("bob").unwrap();
+    w.pass(2 * SECOND);
+    w.decline("eve").unwrap();
+    w.pass(SECOND);
+    w.join("eve", call).unwrap();
+    w.pass(2 * SECOND);
+    all_hear(&w, call, &["ada", "bob", "eve"]);
+}
+
+#[test]
 fn the_key_of_a_guest_is_another_once_its_caller_has_left() {
     let (mut w, call) = ringing(true);
     for who in ["bob", "eve"] {

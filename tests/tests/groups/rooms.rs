@@ -13,14 +13,14 @@ use ahoy_tests::world::{MINUTE, SECOND, World, device, digits};
 
 use super::{SOON, all_hear};
 
-const SIX: [&str; 6] = ["ada", "bob", "eve", "dan", "fay", "gus"];
+pub(super) const SIX: [&str; 6] = ["ada", "bob", "eve", "dan", "fay", "gus"];
 
 fn six() -> World {
     World::new(7, &SIX)
 }
 
 /// Each of them hears each other one, by a room or not.
-fn all_sound(w: &World, call: CallId, who: &[&str]) {
+pub(super) fn all_sound(w: &World, call: CallId, who: &[&str]) {
     all_hear(w, call, who);
     for one in who {
         for other in who.iter().filter(|other| *other != one) {
@@ -39,14 +39,14 @@ fn direct(w: &World, who: &[&str]) -> usize {
 }
 
 /// Ada's relay has rooms; these talk, Ada began it.
-fn gathered(others: &[&str]) -> (World, CallId) {
+pub(super) fn gathered(others: &[&str]) -> (World, CallId) {
     let mut w = six();
     w.give_rooms(&["ada"]);
     let call = w.gather("ada", others);
     (w, call)
 }
 
-fn said(w: &mut World, call: CallId, from: &str, to: &str, word: RoomWord) {
+pub(super) fn said(w: &mut World, call: CallId, from: &str, to: &str, word: RoomWord) {
     let (leg, to) = (device(w.who(from)), w.who(to));
     w.event(to, Event::Received { call, leg, message: Message::Room(word) });
 }
@@ -362,32 +362,6 @@ fn a_pass_of_another_pulls_nobody_out_of_a_room_that_works() {
     assert_eq!(w.people[2].media.paths, before);
     w.pass(SOON);
     all_sound(&w, call, &SIX);
-}
-
-#[test]
-fn a_flood_of_keys_and_lies_about_hearing_cost_only_who_tells_them() {
-    let (mut w, call) = gathered(&SIX[1..]);
-    w.pass(SOON);
-    for n in 0..2_000 {
-        said(&mut w, call, "bob", "eve", RoomWord::Key { serial: 1_000 + n, key: Opaque(vec![1]) });
-        said(&mut w, call, "bob", "eve", RoomWord::Hears { serial: 1_000 + n, heard: n % 2 == 0 });
-        w.pass(Duration::from_millis(1));
-    }
-    w.pass(SOON);
-    all_sound(&w, call, &["ada", "eve", "dan", "fay", "gus"]);
-    let keys = w.rooms.keys_of(call, 2);
-    assert!(keys < 40, "{keys} keys got to her port");
-}
-
-#[test]
-fn the_key_of_one_who_does_not_take_part_gets_nowhere() {
-    let (mut w, call) = gathered(&SIX[1..5]);
-    w.pass(SOON);
-    let before = w.rooms.keys_of(call, 0);
-    said(&mut w, call, "gus", "ada", RoomWord::Key { serial: 1, key: Opaque(vec![1; 16]) });
-    w.pass(SOON);
-    assert_eq!(w.rooms.keys_of(call, 0), before);
-    all_sound(&w, call, &SIX[..5]);
 }
 
 #[test]

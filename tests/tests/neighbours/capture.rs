@@ -58,6 +58,7 @@ impl Secrets {
 
     /// An error that says what is in there.
     pub(crate) fn are_not_in(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        let bytes = &without_constants(bytes);
         for (what, secret) in &self.0 {
             let spelled = [
                 secret.clone(),
@@ -77,6 +78,21 @@ impl Secrets {
         }
         Ok(())
     }
+}
+
+/// What every call of everybody holds. Three words that a code may have stand in it.
+const SAID_BY_ALL: [&[u8]; 3] = [b"\x05local\0", b"\tlocalhost", b"rcgen self signed cert"];
+
+fn without_constants(bytes: &[u8]) -> Vec<u8> {
+    let mut left = bytes.to_vec();
+    for constant in SAID_BY_ALL {
+        let mut from = 0;
+        while let Some(at) = left[from..].windows(constant.len()).position(|part| part == constant) {
+            left[from + at..][..constant.len()].fill(0);
+            from += at + constant.len();
+        }
+    }
+    left
 }
 
 /// Whether it is in there.
@@ -104,7 +120,8 @@ fn packets(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The hardware addresses of all whose programs have sent anything: not what a kernel says by itself to have an address.
 pub(crate) fn sources(bytes: &[u8]) -> BTreeSet<[u8; 6]> {
     let program = |packet: &&[u8]| match packet.get(12..14) {
-        Some([8, 0]) => true,
+        // Not that it leaves a group (IGMP).
+        Some([8, 0]) => packet.get(23) != Some(&2),
         Some([0x86, 0xdd]) => matches!(packet.get(20), Some(6 | 17)),
         Some(_) | None => false,
     };
@@ -116,7 +133,7 @@ const CONSTANT: [&str; 3] = ["_ahoy", "_tcp", "local"];
 
 /// Everything in an hour's multicast DNS that could be known again: labels of names, strings of texts, tags, ports. Addresses are in the
 /// header of each packet anyway.
-pub(crate) fn marks(bytes: &[u8]) -> anyhow::Result<BTreeSet<String>> {
+fn marks(bytes: &[u8]) -> anyhow::Result<BTreeSet<String>> {
     let mut marks = BTreeSet::new();
     for packet in packets(bytes).filter(|packet| holds(packet, b"_ahoy")) {
         let dns = behind_headers(packet).ok_or_else(|| anyhow::anyhow!("other headers: {packet:?}"))?;
@@ -126,6 +143,17 @@ pub(crate) fn marks(bytes: &[u8]) -> anyhow::Result<BTreeSet<String>> {
         marks.remove(&label(constant.as_bytes()));
     }
     Ok(marks)
+}
+
+/// How many marks there are in each of these hours; an error if one is in two of them.
+pub(crate) fn nothing_in_common(hours: &[Vec<u8>]) -> anyhow::Result<Vec<usize>> {
+    let hours: Vec<_> = hours.iter().map(|hour| marks(hour)).collect::<anyhow::Result<_>>()?;
+    for (n, here) in hours.iter().enumerate() {
+        anyhow::ensure!(here.len() >= 8, "too little was heard in hour {n}: {here:?}");
+        let both: Vec<_> = hours[n + 1..].iter().flat_map(|later| later.intersection(here)).collect();
+        anyhow::ensure!(both.is_empty(), "hour {n} and a later one share {both:?}");
+    }
+    Ok(hours.iter().map(BTreeSet::len).collect())
 }
 
 /// What a packet of UDP carries.
@@ -209,6 +237,9 @@ fn a_stranger_would_find_a_name_wherever_it_stands_and_knows_every_label_and_tex
     let word = Secrets(vec![("a word".to_owned(), b"act".to_vec())]);
     assert!(word.are_not_in(b"\x03act\x05_ahoy").is_err() && word.are_not_in(b"w=act").is_err());
     assert!(word.are_not_in(b"exact").is_ok(), "by chance");
+    let local = Secrets(vec![("a word".to_owned(), b"local".to_vec())]);
+    assert!(local.are_not_in(b"\x04_tcp\x05local\0\0\x0c\x04_tcp\x05local\0").is_ok(), "every name ends so");
+    assert!(local.are_not_in(b"\x05local\0 and w=local").is_err());
     let mut dns = vec![0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 1];
     dns.extend(b"\x05_ahoy\x04_tcp\x05local\0\0\x0c\0\x01\0\0\0\x09\0\x06\x03Ana\xc0\x0c");
     dns.extend(b"\xc0\x22\0\x10\0\x01\0\0\0\x09\0\x15\x08name=Ana\x0bt0=12345678");

@@ -6,7 +6,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ahoy_dbus::proxy::ManagerProxy;
 use ahoy_tests::lab::{Desk, Family, Floor, House, Net, Running, binary, dial, root};
@@ -283,6 +283,29 @@ pub(crate) fn pair_spoilt(
     Ok([shown, (!typed.status.success()).then(|| String::from_utf8_lossy(&typed.stderr).into_owned())])
 }
 
+/// What a terminal shows of a command of ahoyctl, in which that was typed.
+pub(crate) fn typed(desk: &Desk, command: &str, keys: &str) -> anyhow::Result<String> {
+    let command = format!("{} {command}", binary("ahoyctl").display());
+    let mut running = desk.local("script");
+    running.args(["-qec", &command, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = Running::start(&mut running)?;
+    let no_pipe = || anyhow::anyhow!("no pipe");
+    let mut keyboard = running.child().stdin.take().ok_or_else(no_pipe)?;
+    let mut screen = running.child().stdout.take().ok_or_else(no_pipe)?;
+    keyboard.write_all(keys.as_bytes())?;
+    let mut shown = String::new();
+    screen.read_to_string(&mut shown)?;
+    Ok(shown)
+}
+
+/// Waits for the next full hour, and for what a daemon may take to see it.
+#[expect(clippy::disallowed_methods, reason = "an hour by the clock has no event")]
+pub(crate) async fn next_hour() -> Outcome {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    tokio::time::sleep(Duration::from_secs(3_600 - now % 3_600 + 30)).await;
+    Ok(())
+}
+
 /// How many contacts somebody has.
 pub(crate) fn contacts(desk: &Desk) -> anyhow::Result<usize> {
     Ok(desk.ctl_says(&["contact", "list"])?.lines().count())
@@ -332,6 +355,12 @@ pub(crate) async fn neighbours(desk: &Desk) -> anyhow::Result<u32> {
 /// Waits until it sees so many.
 pub(crate) async fn until_neighbours(desk: &Desk, count: u32) -> Outcome {
     desk.until_so(SOON, async || Ok(neighbours(desk).await? == count)).await
+}
+
+/// Waits until each sees the other, and nobody else.
+pub(crate) async fn until_seen(one: &Desk, other: &Desk) -> Outcome {
+    until_neighbours(one, 1).await?;
+    until_neighbours(other, 1).await
 }
 
 /// Rows of history.

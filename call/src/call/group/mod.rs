@@ -42,7 +42,7 @@ const MEET_FOR: Duration = Duration::from_secs(30);
 /// So many are made for one device.
 const MEETS: u8 = 20;
 /// What others said of themselves is passed on to one device so often at most: they mostly say it themselves.
-const GATHERED: Duration = Duration::from_millis(200);
+const GATHERED: Duration = Duration::from_millis(500);
 /// What one who is out of the call is told, at most so often.
 const OUTSIDE_EVERY: Duration = Duration::from_secs(10);
 /// While no sound flows to a member they hear of us so often.

@@ -19,10 +19,10 @@ use core::time::Duration;
 
 use super::stay::Stay;
 use super::{Group, MESH};
-use crate::call::{Call, Flow, Out, Phase, Stage};
+use crate::call::{Call, Flow, Leg, Out, Phase, Stage};
 use crate::effect::{Effect, MediaOrder, RoomOrder};
 use crate::group::{Person, Standing, Statement};
-use crate::id::LegId;
+use crate::id::{LegId, PeerId};
 use crate::message::Opaque;
 use crate::time::Moment;
 use seat::Seat;
@@ -239,14 +239,25 @@ impl Call {
 
     /// Of every device that takes part or rings for us there is a seat.
     fn seat_devices(&mut self, out: &Out) {
+        let rung: Vec<LegId> = self.rung().map(|(_, leg)| leg.id).collect();
         let Some(group) = &mut self.group else { return };
-        let joined = group.others().map(|(_, leg)| leg);
-        let rings = group.ties.iter().filter(|(_, tie)| tie.ring.is_some()).map(|(leg, _)| *leg);
-        let all: Vec<LegId> = joined.chain(rings).collect();
+        let all: Vec<LegId> = group.others().map(|(_, leg)| leg).chain(rung).collect();
         group.room.seats.retain(|leg, _| all.contains(leg));
         for leg in all {
             group.room.seats.entry(leg).or_insert_with(|| Seat::new(out.now));
         }
+    }
+
+    /// Devices that we call, and whose they are. Of who declines none is called any more: they are let in anew if they come after all.
+    pub(super) fn rung(&self) -> impl Iterator<Item = (PeerId, &Leg)> {
+        let group = self.group.as_ref();
+        let rings = move |(_, leg): &(PeerId, &Leg)| {
+            group.and_then(|group| group.ties.get(&leg.id)).is_some_and(|tie| tie.ring.is_some())
+        };
+        let called = self.members.values().filter(move |member| {
+            group.and_then(|group| group.fold.standing(member.peer)) == Some(Standing::Invited)
+        });
+        called.flat_map(|member| member.legs.values().map(|leg| (member.peer, leg))).filter(rings)
     }
 
     /// Asks our relay for a room, or for more passes.

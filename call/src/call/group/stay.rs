@@ -31,6 +31,8 @@ const MENDS: Duration = Duration::from_secs(10);
 /// does not make everybody say keys all the time.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 const RENEWALS: usize = 8;
+/// So many steps in a minute are made at once, more of them as seldom as keys are renewed.
+const STEPS_AT_ONCE: usize = 16;
 /// Keys of one other device reach the port so often at most.
 const KEY_EVERY: Duration = Duration::from_millis(250);
 
@@ -60,8 +62,21 @@ pub(super) struct Stay {
     /// Who has it.
     told: BTreeSet<LegId>,
     renews: bool,
-    /// When they were, lately.
+    /// When keys were renewed, lately.
     renewed: Vec<Moment>,
+    /// A step is wanted: who came waits for it, and for the key.
+    to_step: bool,
+    /// When steps were made, lately.
+    stepped: Vec<Moment>,
+    /// Steps from the key that all were told.
+    steps: u8,
+}
+
+/// When the next may come after these of the last minute, of which so many may come at once.
+fn next_after(made: &[Moment], at_once: usize) -> Moment {
+    let more = made.len().saturating_sub(at_once);
+    let last = made.last().filter(|_| more > 0);
+    last.map_or(Moment::default(), |last| *last + RENEW_EVERY * (1 << (more / RENEWALS).min(3)))
 }
 
 impl Stay {
@@ -89,8 +104,12 @@ impl Stay {
 
     /// From when on the next key may be made.
     fn renews_at(&self) -> Moment {
-        let Some(last) = self.renewed.last() else { return Moment::default() };
-        *last + RENEW_EVERY * (1 << (self.renewed.len() / RENEWALS).min(3))
+        next_after(&self.renewed, 0)
+    }
+
+    /// From when on the next step may be made.
+    fn steps_at(&self) -> Moment {
+        next_after(&self.stepped, STEPS_AT_ONCE)
     }
 
     /// Whether this device is in the room and has not answered.
@@ -183,14 +202,7 @@ impl Call {
                     self.end_stay(out, true);
                 }
             }
-            RoomReport::Key(key) => {
-                let room = &mut self.group.as_mut()?.room;
-                if let Some(stay) = &mut room.stay {
-                    room.keys = room.keys.saturating_add(1);
-                    stay.key = Some((room.keys, key));
-                    stay.told.clear();
-                }
-            }
+            RoomReport::Key { key, step } => self.key_is_another(key, step),
             RoomReport::Heard { leg, heard } => self.heard_by_room(out, leg, heard),
             RoomReport::Over => self.end_stay(out, true),
         }
@@ -260,6 +272,9 @@ impl Call {
             told: BTreeSet::new(),
             renews: false,
             renewed: Vec::new(),
+            to_step: false,
+            stepped: Vec::new(),
+            steps: 0,
         };
         let old = group.room.stay.replace(stay);
         self.room_order(out, RoomOrder::Enter { epoch, pass });
@@ -325,13 +340,14 @@ impl Call {
         let Some(group) = &self.group else { return Vec::new() };
         let stay = group.room.stay.as_ref();
         let renews = stay.filter(|stay| stay.renews).map(Stay::renews_at);
+        let steps = stay.filter(|stay| stay.to_step).map(Stay::steps_at);
         let seats = group.room.seats.values();
         let seats = seats.flat_map(|seat| {
             let direct = (!seat.heard).then_some(seat.since + ROOM_FIRST);
             [seat.both.map(|since| since + OVERLAP), direct]
         });
         let keys = self.keys_due().into_iter().map(|(.., due)| due);
-        let all = seats.chain([renews, stay.and_then(Stay::breaks)]).flatten();
+        let all = seats.chain([renews, steps, stay.and_then(Stay::breaks)]).flatten();
         all.chain(keys).collect()
     }
 }

@@ -4,9 +4,10 @@
 //! Must not: contain a rule of ahoy. What it shows is no evidence about ahoyd, only about ahoyctl.
 
 pub(crate) mod bus;
+mod run;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use futures_util::StreamExt;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -15,6 +16,7 @@ use zbus::message::Type;
 use zbus::{Connection, Message, MessageStream, ObjectPath, OwnedVariant, Variant, connection};
 
 use self::bus::PrivateBus;
+pub(crate) use self::run::{Done, alone, command};
 
 /// What must end ends within this, also on a machine that has much to do.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
@@ -363,18 +365,6 @@ fn full<'a>(object: &'a BTreeMap<&'static str, Dict>) -> HashMap<String, &'a Dic
     object.iter().map(|(interface, props)| (name(interface), props)).collect()
 }
 
-pub(crate) fn command(bus: &PrivateBus, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ahoyctl"));
-    command.args(args).env_clear().env("TZ", "UTC").env("DBUS_SESSION_BUS_ADDRESS", bus.address());
-    command.stdout(Stdio::piped()).kill_on_drop(true);
-    command
-}
-
-/// Runs ahoyctl where nobody plays the daemon.
-pub(crate) async fn alone(bus: &PrivateBus, args: &[&str]) -> Done {
-    command(bus, args).stdin(Stdio::null()).stderr(Stdio::piped()).output().await.unwrap().into()
-}
-
 /// The path of a call.
 pub(crate) fn call_path(number: u8) -> String {
     format!("{ROOT}/call_{}", format!("{number:02x}").repeat(16))
@@ -403,28 +393,4 @@ pub(crate) struct Stream {
     /// Killed when the stream is dropped.
     _child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-}
-
-/// A finished ahoyctl.
-#[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) code: i32,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Done {
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-impl From<Output> for Done {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code().expect("it ended by itself"),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
 }

@@ -128,6 +128,16 @@ fn a_contacts_relay_counts_if_it_is_behind_tls_and_the_contact_is_not_blocked() 
     change.write(&store, &Gate::default()).unwrap();
     contacts.commit(change);
     assert_eq!(of_cards(&contacts), ["wss://a.example", "wss://b.example"]);
+    // All that are known beside those in force, for a code without a name: what served before comes first, none twice, four at most.
+    let mut known = relays(&["wss://c.example"], RelayFrom::Configuration);
+    for name in ["b", "c", "d"] {
+        known.memory.works(&format!("wss://{name}.example"));
+    }
+    assert_eq!(known.known(&contacts), ["wss://d.example", "wss://b.example", "wss://a.example"]);
+    for name in ["e", "f", "g"] {
+        known.memory.works(&format!("wss://{name}.example"));
+    }
+    assert_eq!(known.known(&contacts).len(), limits::DEVICE_INBOXES);
     // Where something better is known nobody's card is read.
     assert!(relays(&["a"], RelayFrom::Worked).elsewhere(&contacts).cards.is_empty());
     assert!(relays(&[], RelayFrom::List).elsewhere(&contacts).has_cards());

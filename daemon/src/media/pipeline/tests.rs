@@ -5,6 +5,7 @@
 
 mod digits;
 mod packed;
+mod rests;
 
 use super::*;
 use crate::media::capture::Capture;

@@ -10,6 +10,8 @@ use super::{FRAME_US, at};
 
 /// Arrivals that count: the last 10 s.
 const WINDOW: usize = 512;
+/// Frames that a packet stands for beside its own at most: half a second.
+const LEFT_OUT: i64 = 25;
 /// All but one of so many arrivals should be in time (98.5 %).
 const ONE_LATE_OF: usize = 64;
 /// The target is computed anew after so many arrivals (10 at first).
@@ -83,8 +85,8 @@ impl Delay {
         (self.span, self.span_at) = (1, 0);
     }
 
-    /// The packet of `span` frames from `number` on came now.
-    pub(super) fn observe(&mut self, now: i64, number: i64, span: i64) {
+    /// The packet of `span` frames from `number` on came now, and the sender left out so many before it.
+    pub(super) fn observe(&mut self, now: i64, number: i64, span: i64, left_out: i64) {
         if span >= self.span || now - self.span_at > SPAN_HELD_US {
             (self.span, self.span_at) = (span, now);
         }
@@ -103,8 +105,8 @@ impl Delay {
         if self.arrivals.is_empty() || arrival < self.base {
             self.base = arrival;
         }
-        // One for each frame, so that the window is as long whatever packets hold.
-        for _ in 0..span {
+        // One for each frame, so that the window is as long whatever packets hold, and stand for.
+        for _ in 0..span + left_out.clamp(0, LEFT_OUT) {
             if self.arrivals.len() < WINDOW {
                 self.arrivals.push(arrival);
             } else {

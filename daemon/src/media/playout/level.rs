@@ -19,7 +19,7 @@ const UNHURRIED: u32 = 3;
 /// Frames for which only soft ones are lengthened; then loud ones too.
 const PATIENT: u32 = 15;
 /// So far above the target a pause is cut, and each of its frames.
-const PAUSE_US: i64 = 6_000;
+pub(super) const PAUSE_US: i64 = 6_000;
 const PAUSE_HIGHER_US: i64 = 20_000;
 /// Frames to look at between two cuts in a pause that is not so far above.
 const PAUSE_LOOK: u32 = 5;

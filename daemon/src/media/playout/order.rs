@@ -29,7 +29,7 @@ pub struct Numbers {
     pub sequence: u16,
     /// Timestamp, in samples (RFC 7587 §4.1).
     pub timestamp: u32,
-    /// The marker bit: the first packet after a pause, in which no numbers were used up.
+    /// The marker bit: the first packet after a pause, in which no numbers were used up, or one soon after it.
     pub first: bool,
     /// How many frames of 20 ms it says that it holds, 1 to 6.
     pub frames: usize,
@@ -106,6 +106,8 @@ impl PacketOrder {
     /// Sequence and timestamp must have moved alike, and `plausible` may object to the result.
     pub(super) fn place(&mut self, of: Numbers, plausible: impl Fn(i64) -> bool) -> Place {
         let newest = self.paths.iter().map(|path| path.number).max();
+        // Where the voice goes on by another path it has not paused.
+        let goes_on_at = self.paths.iter().map(|path| path.number + path.span).max();
         let Some(at) = self.paths.iter().position(|path| path.path == of.path) else {
             return self.begin(of, plausible);
         };
@@ -123,7 +125,8 @@ impl PacketOrder {
             if steps > 0 {
                 *path = PacketPath::new(number, of);
             }
-            return if paused { Place::AfterPause(number) } else { Place::At(number) };
+            let pause = paused && goes_on_at.is_none_or(|at| number > at);
+            return if pause { Place::AfterPause(number) } else { Place::At(number) };
         }
         let agreed = match path.stranger {
             Some((sequence, timestamp, n)) if (of.sequence, of.timestamp) == (sequence, timestamp) => n + 1,
@@ -146,14 +149,14 @@ impl PacketOrder {
             return Place::At(APART);
         };
         let (samples, anew) = (newest.samples(of.timestamp), newest.number + APART);
-        let number = newest.number + samples / FRAME_SAMPLES;
+        let (number, goes_on_at) = (newest.number + samples / FRAME_SAMPLES, newest.number + newest.span);
         let goes_on =
             samples % FRAME_SAMPLES == 0 && samples.abs() <= REACH * FRAME_SAMPLES && plausible(number);
         if self.paths.len() == PATHS {
             self.paths.remove(0);
         }
         let (number, place) = match goes_on {
-            true if of.first => (number, Place::AfterPause(number)),
+            true if of.first && number > goes_on_at => (number, Place::AfterPause(number)),
             true => (number, Place::At(number)),
             false => (anew, Place::Anew(anew)),
         };
@@ -240,6 +243,31 @@ mod tests {
         assert_eq!(order.place(after(true, 1, 13), |_| true), Place::AfterPause(APART + 13));
         assert_eq!(order.place(after(false, 2, 14), |_| true), Place::At(APART + 14));
         assert_eq!(order.place(after(true, 3, 15), |_| true), Place::At(APART + 15), "no time has passed");
+    }
+
+    #[test]
+    fn who_leaves_something_out_on_one_path_has_not_paused_while_it_comes_by_another() {
+        let mut order = PacketOrder::default();
+        let on = |path, sequence, frame: u32, first| Numbers {
+            path,
+            sequence,
+            timestamp: frame * 960,
+            first,
+            ..Numbers::default()
+        };
+        assert_eq!(order.place(on(1, 0, 0, true), |_| true), Place::At(APART));
+        assert_eq!(order.place(on(2, 500, 0, true), |_| true), Place::At(APART));
+        for n in 1..=20 {
+            assert_eq!(order.place(on(1, n, n.into(), false), |_| true), Place::At(APART + i64::from(n)));
+        }
+        for (n, frame) in [(1, 20), (2, 21)] {
+            assert_eq!(
+                order.place(on(2, 500 + n, frame, true), |_| true),
+                Place::At(APART + i64::from(frame))
+            );
+        }
+        assert_eq!(order.place(on(3, 9, 20, true), |_| true), Place::At(APART + 20), "a third one begins");
+        assert_eq!(order.place(on(2, 503, 40, true), |_| true), Place::AfterPause(APART + 40), "by none");
     }
 
     #[test]

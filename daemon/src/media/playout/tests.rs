@@ -13,6 +13,7 @@ mod traces;
 use traces::{BAD, CLEAN, Trace, adaptive, fixed};
 
 use super::*;
+use crate::media::stretch::Stretch;
 
 /// A small seeded generator (xorshift).
 struct Chance(u64);

@@ -11,7 +11,7 @@ use ahoy_call::{Epoch, LegId, Moment};
 use super::Session;
 use crate::media::Report;
 
-/// A voice comes 50 times a second, muted and held too.
+/// A voice comes 50 times a second, and who says nothing is heard of twice a second.
 const SILENT: Duration = Duration::from_secs(3);
 /// Voices by one room.
 const MOST: usize = 16;

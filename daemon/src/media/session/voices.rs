@@ -16,7 +16,7 @@ use crate::media::transport::Packet;
 
 /// Voices that one leg brings, at most. A device has one, a room as many as it has members.
 const MOST_VOICES: usize = 16;
-/// Who comes over somebody else's leg and has said nothing for so long is gone: a voice comes 50 times a second.
+/// Who comes over somebody else's leg and has said nothing for so long is gone: who only listens is heard of, too.
 const GONE_AFTER: Duration = Duration::from_secs(10);
 
 /// See the head of this file.

@@ -34,7 +34,7 @@ fn elsewhere() -> Place {
 
 /// Trusts the loop as both networks, and is there; what the engine hears.
 fn waits() -> (Task, mpsc::Receiver<Report>) {
-    let judged = [place(1), elsewhere()].map(|it| Judged::new(&row(&it), true).unwrap()).to_vec();
+    let judged = [place(1), elsewhere()].map(|it| Judged::new(&it.row(), true).unwrap()).to_vec();
     let standing = Standing { enabled: true, judged, ..Standing::default() };
     let (reports, heard) = mpsc::channel(QUEUE);
     let mut task = Task {

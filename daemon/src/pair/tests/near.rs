@@ -5,29 +5,12 @@
 
 use super::*;
 
-/// Where a code is looked for, and by what address.
-fn addresses(to_do: &[Do]) -> Vec<(String, PlateAsk)> {
-    to_do
-        .iter()
-        .filter_map(|it| match it {
-            Do::Ask(at, ask) => Some((at.clone(), ask.clone())),
-            Do::Offer(_)
-            | Do::Show(_)
-            | Do::Refuse(_)
-            | Do::MakeCard
-            | Do::Keep(_)
-            | Do::TakeBack(_)
-            | Do::Bind(..) => None,
-        })
-        .collect()
-}
-
 /// Ana has asked for a code, and has one.
 fn waits(up: &[&str]) -> (Pairing, Vec<Do>) {
     let (mut rig, mut ana) = (Rig::new(), Pairing::default());
     let up: Vec<String> = up.iter().map(|at| (*at).to_owned()).collect();
     let asked = ana.start(rig.now, rig.cards[ANA].peer_id(), &up, rig.draw()).unwrap();
-    assert_eq!(addresses(&asked), [(up[0].clone(), PlateAsk::Claim)]);
+    assert_eq!(asks(&asked), [(up[0].clone(), PlateAsk::Claim)]);
     let shown = ana.hear(rig.now, &up[0], PlateNews::Claimed(4_711, Duration::from_secs(600)));
     (ana, shown)
 }
@@ -52,7 +35,7 @@ fn a_relay_s_number_is_offered_among_neighbours_too_and_the_first_who_comes_deci
         assert_eq!(shown(&to_do).relay.as_deref(), Some("one.example"));
         let over = PlateNews::Over(PlateOver::Left);
         assert!(ana.hear(now, PAIRING_PLACE, over).is_empty(), "nobody came there yet");
-        let asked = addresses(&ana.hear(now, comes, PlateNews::Met));
+        let asked = asks(&ana.hear(now, comes, PlateNews::Met));
         assert_eq!(asked[0], (leaves.to_owned(), PlateAsk::Leave));
         assert!(asked[1].0 == comes && matches!(asked[1].1, PlateAsk::Say(_)), "{asked:?}");
         assert!(ana.hear(now, leaves, PlateNews::Met).is_empty(), "one at a time");
@@ -63,11 +46,11 @@ fn a_relay_s_number_is_offered_among_neighbours_too_and_the_first_who_comes_deci
 fn a_code_outlives_the_relay_where_neighbours_have_it_and_its_end_is_told_to_both() {
     let now = Moment::from_micros(1);
     let (mut ana, _) = waits(&[RELAYS[0], PAIRING_PLACE]);
-    assert_eq!(addresses(&ana.cancel(now)).len(), 2);
+    assert_eq!(asks(&ana.cancel(now)).len(), 2);
     let (mut ana, _) = waits(&[RELAYS[0], PAIRING_PLACE]);
     assert!(ana.lost(now, RELAYS[0]).is_empty());
     assert_eq!(ana.row().state, Some(PairingState::Waiting));
-    assert_eq!(addresses(&ana.hear(now, PAIRING_PLACE, PlateNews::Met)).len(), 1);
+    assert_eq!(asks(&ana.hear(now, PAIRING_PLACE, PlateNews::Met)).len(), 1);
 }
 
 #[test]
@@ -78,13 +61,14 @@ fn a_typed_code_is_looked_up_at_relays_first_and_among_neighbours_last_whatever_
         let (mut rig, mut ben) = (Rig::new(), Pairing::default());
         let up = [RELAYS[0], PAIRING_PLACE].map(str::to_owned);
         let (own, draw) = (rig.cards[BEN].peer_id(), rig.draw());
-        let asked = ben.join(rig.now, own, &up, draw, Code::parse(code).unwrap()).unwrap();
-        assert_eq!(addresses(&asked), [(first.to_owned(), PlateAsk::Join(4_711))]);
+        let asked = ben.join(rig.now, own, (&up, &[]), draw, Code::parse(code).unwrap()).unwrap();
+        assert_eq!(asks(&asked), [(first.to_owned(), PlateAsk::Join(4_711))]);
         let next = ben.hear(rig.now, first, PlateNews::Over(PlateOver::NoSuch));
         if first == PAIRING_PLACE {
             assert_eq!(ben.row().reason, Some(PairingEnd::NoSuchCode));
         } else {
-            assert_eq!(addresses(&next), [(PAIRING_PLACE.to_owned(), PlateAsk::Join(4_711))]);
+            let then = [(first, PlateAsk::Leave), (PAIRING_PLACE, PlateAsk::Join(4_711))];
+            assert_eq!(asks(&next), then.map(|(at, ask)| (at.to_owned(), ask)));
         }
     }
 }

@@ -167,3 +167,48 @@ fn keys_that_are_given_while_frames_flow_count_from_the_next_frame_on() {
     drop(keys_in);
     assert_eq!(index(ring.seal(1, 3, &frame(1))), Some(5));
 }
+
+/// The key after this one, so many times.
+fn stepped(key: &FrameKey, steps: usize) -> FrameKey {
+    (0..steps).fold(key.clone(), |key, _| FrameKey(after(&key.0)))
+}
+
+#[test]
+fn who_has_a_key_follows_its_steps_and_who_got_a_later_one_opens_nothing_of_before() {
+    let (mut ana, mut ben) = pair();
+    let before = ana.seal(9, 960, &frame(1)).unwrap();
+    // Frames between are lost, or there were none.
+    for (n, steps) in (2_u32..).zip([1_usize, 2, 7, 8, 16, 24, 25]) {
+        let index = u8::try_from(steps % 16).unwrap();
+        ana.set(&own(index, stepped(&key(1), steps)));
+        let sealed = ana.seal(9, 960 * n, &frame(n)).unwrap();
+        assert_eq!(ben.open(&who("ana"), &sealed), Ok(frame(n)), "{steps} steps");
+    }
+    // BLAKE2s-256 of the constant and the key, as Python's hashlib has it.
+    assert_eq!(HEXLOWER.encode(&after(&[1; 16])[..]), "de747c6fafd6f883025bc1171aa66746");
+    let mut late = Frames::default();
+    for index in [0, 1] {
+        late.set(&of("ana", &[(index, stepped(&key(1), 1))]));
+        assert!(late.open(&who("ana"), &before).is_err(), "told as {index}");
+    }
+    // What was found goes with the key that it was found from.
+    let last = ana.seal(9, 960 * 40, &frame(40)).unwrap();
+    ben.set(&of("ana", &[(12, key(5))]));
+    assert_eq!(ben.open(&who("ana"), &last), Err(Unopened::UnknownKey));
+}
+
+#[test]
+fn a_key_that_is_no_step_of_the_one_before_is_none() {
+    let (mut ana, mut ben) = pair();
+    ana.set(&own(1, key(2)));
+    let sealed = ana.seal(9, 960, &frame(1)).unwrap();
+    assert_eq!(ben.open(&who("ana"), &sealed), Err(Unopened::UnknownKey));
+    ben.set(&of("ana", &[(0, key(1)), (1, key(2))]));
+    assert_eq!(ben.open(&who("ana"), &sealed), Ok(frame(1)));
+    ana.set(&own(9, stepped(&key(2), 8)));
+    let further = ana.seal(9, 1_920, &frame(2)).unwrap();
+    assert_eq!(ben.open(&who("ana"), &further), Ok(frame(2)));
+    let mut bent = ana.seal(9, 2_880, &frame(3)).unwrap();
+    bent[5] ^= 1;
+    assert_eq!(ben.open(&who("ana"), &bent), Err(Unopened::Forged));
+}

@@ -119,10 +119,14 @@ impl CallRoom {
             },
             RoomOrder::Renew => {
                 if self.names.renew(now, false) {
-                    self.tell_key(out);
+                    self.tell_key(false, out);
                 } else {
                     tracing::warn!("no randomness for a key: the old one is used on");
                 }
+            }
+            RoomOrder::Step => {
+                self.names.step();
+                self.tell_key(true, out);
             }
             RoomOrder::Leave { ends } => {
                 self.leave();
@@ -189,8 +193,13 @@ impl CallRoom {
         let Some(stay) = &mut self.stay else { return };
         match event {
             RoomEvent::Entered(identity) => {
-                if stay.own.replace(identity.clone()).as_ref() != Some(&identity) {
-                    self.tell_key(out);
+                let before = stay.own.replace(identity.clone());
+                if before.as_ref() != Some(&identity) {
+                    // Under another name what was sealed before would count as new.
+                    if before.is_some() && !self.names.renew(now, true) {
+                        tracing::warn!("no randomness for a key: the old one is used on");
+                    }
+                    self.tell_key(false, out);
                 }
             }
             RoomEvent::Up => (stay.up, stay.look_at) = (true, now + LOOK_EVERY),
@@ -313,10 +322,10 @@ impl CallRoom {
         self.members.union(&self.guests).copied().collect()
     }
 
-    fn tell_key(&self, out: &mut Vec<Out>) {
+    fn tell_key(&self, step: bool, out: &mut Vec<Out>) {
         let own = self.stay.as_ref().and_then(|stay| stay.own.as_ref());
         let key = own.and_then(|own| self.names.own(own)).and_then(|key| key.write().ok());
-        out.extend(key.map(|key| Out::Tell(self.call, RoomReport::Key(key))));
+        out.extend(key.map(|key| Out::Tell(self.call, RoomReport::Key { key, step })));
     }
 
     /// Lets stay and connection know what counts now, and the rules who is heard.

@@ -10,7 +10,7 @@ use ahoy_call::{LegId, Moment};
 use ahoy_proto::room_words::{KEY_INDEXES, RoomKey};
 use zeroize::Zeroizing;
 
-use crate::room::frames::{FrameKey, Keys};
+use crate::room::frames::{self, FrameKey, Keys};
 use crate::values::room::Identity;
 
 /// A key that another one follows opens what is under way for so long.
@@ -67,6 +67,14 @@ impl Names {
             false => self.next = Some((fresh, now + TOLD_BEFORE)),
         }
         true
+    }
+
+    /// Our key becomes what comes after it, under the next index, at once: whoever has it finds that. One that has sealed nothing yet
+    /// needs no step.
+    pub(super) fn step(&mut self) {
+        if let Some(own) = self.own.as_mut().filter(|_| self.next.is_none()) {
+            *own = OwnKey { index: (own.index + 1) % KEY_INDEXES, key: frames::after(&own.key) };
+        }
     }
 
     /// What the others are to know of us under this name.
@@ -201,6 +209,24 @@ mod tests {
         assert_eq!(indexes(&names, "ana"), [1, 2]);
         names.tick(at(2_200));
         assert_eq!((indexes(&names, "ana"), names.deadline()), (vec![2], None));
+    }
+
+    #[test]
+    fn a_step_counts_at_once_and_a_key_that_waits_needs_none() {
+        let (mut names, us) = (Names::default(), Identity::new("us").unwrap());
+        names.step();
+        assert!(names.own(&us).is_none());
+        assert!(names.renew(at(0), false));
+        let first = names.own(&us).unwrap();
+        names.step();
+        let second = names.own(&us).unwrap();
+        assert_eq!((second.index, &second.key[..]), (1, &frames::after(&first.key)[..]));
+        assert_eq!(names.keys(&BTreeSet::new()).own.unwrap().0, 1);
+        assert!(names.renew(at(10), false));
+        let waits = names.own(&us).unwrap();
+        names.step();
+        assert_eq!((names.own(&us).unwrap().index, waits.index), (2, 2));
+        assert_eq!(names.keys(&BTreeSet::new()).own.unwrap().0, 1, "it is not sealed with yet");
     }
 
     #[test]

@@ -159,7 +159,7 @@ impl Rig {
         let [Came::Path(Epoch(4)), Came::Asked(job, ..)] = came[..] else { panic!("{came:?}") };
         assert_eq!(self.answer(job, Some(entry())), [Came::Stay]);
         let entered = self.happens(RoomEvent::Entered(who("us")));
-        let [Came::Told(RoomReport::Key(ref key))] = entered[..] else { panic!("{entered:?}") };
+        let [Came::Told(RoomReport::Key { ref key, .. })] = entered[..] else { panic!("{entered:?}") };
         let key = key.clone();
         assert!(self.happens(RoomEvent::Up).is_empty());
         key
@@ -262,13 +262,17 @@ fn a_key_is_renewed_under_the_next_index_and_each_stay_has_one_of_its_own() {
     let index = |key: &Opaque| RoomKey::read(key).unwrap().index;
     assert_eq!(index(&rig.enter(THEIRS)), 0);
     let came = rig.order(RoomOrder::Renew);
-    let [Came::Told(RoomReport::Key(ref key))] = came[..] else { panic!("{came:?}") };
+    let [Came::Told(RoomReport::Key { ref key, .. })] = came[..] else { panic!("{came:?}") };
     assert_eq!(index(key), 1);
     assert!(rig.later(10_000).is_empty());
-    assert_eq!(index(&rig.enter(THEIRS)), 2);
+    let came = rig.order(RoomOrder::Step);
+    let [Came::Told(RoomReport::Key { ref key, step: true })] = came[..] else { panic!("{came:?}") };
+    assert_eq!(index(key), 2);
+    assert_eq!(index(&rig.enter(THEIRS)), 3);
     assert!(rig.happens(RoomEvent::Entered(who("us"))).is_empty(), "the same name and key");
-    let again = rig.happens(RoomEvent::Entered(who("us again")));
-    assert!(matches!(again[..], [Came::Told(RoomReport::Key(_))]), "{again:?}");
+    let again = rig.happens(RoomEvent::Entered(who("us-again")));
+    let [Came::Told(RoomReport::Key { ref key, step: false })] = again[..] else { panic!("{again:?}") };
+    assert_eq!(index(key), 4, "what was sealed under the other name opens no more");
 }
 
 #[test]

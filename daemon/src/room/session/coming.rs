@@ -99,6 +99,31 @@ impl Session {
         self.step(now, out);
     }
 
+    /// Our network is another one: a way is looked for by what is left of it. What was under way by the old one may never arrive.
+    pub(super) fn moved(&mut self, now: Moment, cut: bool, out: &mut Vec<Output>) {
+        let (entry, tries) = match &self.phase {
+            Phase::In(_) if cut => (Entry::Resume, 0),
+            Phase::In(_) => return self.restart(now, out),
+            Phase::Opening { entry, tries, .. } if cut => (*entry, *tries),
+            Phase::Away(away) if !away.refused => (away.entry, away.tries),
+            Phase::Opening { entry: Entry::Resume, .. } | Phase::Away(_) => return self.talk.restart_later(),
+            // A connection that is only being built looks at the network itself.
+            Phase::Opening { entry: Entry::Fresh, .. } | Phase::Describing { .. } | Phase::Ended => return,
+        };
+        out.push(Output::Close);
+        self.talk.lost(out);
+        self.talk.restart_later();
+        let entry = self.comes_back(entry, tries);
+        self.phase = Phase::Away(Away { entry, tries, until: now, refused: false });
+        self.step(now, out);
+    }
+
+    /// How we come after so many tries.
+    fn comes_back(&self, entry: Entry, tries: u32) -> Entry {
+        let resumes = entry == Entry::Resume && tries < RESUMES && self.talk.agreed().is_some();
+        if resumes { Entry::Resume } else { Entry::Fresh }
+    }
+
     /// A try failed.
     pub(super) fn again_later(&mut self, now: Moment, refused: bool, out: &mut Vec<Output>) {
         let entry = match &self.phase {
@@ -114,8 +139,7 @@ impl Session {
             return self.end(RoomEnd::Unreachable, out);
         }
         self.talk.lost(out);
-        let goes_on = entry == Entry::Resume && tries < RESUMES && self.talk.agreed().is_some();
-        let entry = if goes_on { Entry::Resume } else { Entry::Fresh };
+        let entry = self.comes_back(entry, tries);
         self.phase = Phase::Away(Away { entry, tries, until: now + phase::pause(tries), refused });
     }
 

@@ -64,8 +64,11 @@ pub enum Input {
     Members(BTreeSet<Identity>),
     /// A fresh token.
     Token(RoomToken),
-    /// Our network has changed: look for another way.
-    Moved,
+    /// Our network has changed: look for another way. `cut`: an address that the socket left from, or may leave from, has gone with it.
+    Moved {
+        /// See above.
+        cut: bool,
+    },
     /// Go.
     Leave,
 }
@@ -189,7 +192,7 @@ impl Session {
                     away.until = now;
                 }
             }
-            Input::Moved => self.restart(now, &mut out),
+            Input::Moved { cut } => self.moved(now, cut, &mut out),
             Input::Leave => {
                 if matches!(self.phase, Phase::In(_)) {
                     let leave = wire::Leave { reason: number::CLIENT_INITIATED, action: 0 };
@@ -288,7 +291,7 @@ impl Session {
         self.release(out);
         // Who came and went meanwhile: the server says so next.
         self.listen_anew(out);
-        if self.up {
+        if self.up && !self.talk.is_to_restart() {
             self.talk.again(now, out);
         } else {
             self.connect = Some(now + CONNECT);
@@ -318,6 +321,7 @@ impl Session {
             if matches!(self.phase, Phase::In(_)) {
                 return self.retry(now, Entry::Fresh, out);
             }
+            self.talk.restart_later();
         }
         match &mut self.phase {
             Phase::Describing { until, .. } | Phase::Opening { until, .. } if *until <= now => {

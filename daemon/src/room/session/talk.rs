@@ -31,6 +31,8 @@ pub(super) struct Talk {
     state: State,
     /// What the next one is for.
     next: Option<Next>,
+    /// The one under way looks for another way.
+    restarts: bool,
     agreed: Option<(SessionDescription, SessionDescription)>,
     waiting: Vec<RoomCandidate>,
     sections: usize,
@@ -97,11 +99,22 @@ impl Talk {
                 let more = next.more.min(SECTIONS.saturating_sub(self.sections));
                 self.sections += more;
                 self.number += 1;
+                self.restarts = next.restart;
                 self.state = State::Describing(now + WITHIN);
                 out.push(Output::Media(RoomAsk::Offer { number: self.number, more, restart: next.restart }));
             }
             State::Describing(_) | State::Waiting(..) => self.next = Some(next),
         }
+    }
+
+    /// Another way is wanted, once we are back.
+    pub(super) fn restart_later(&mut self) {
+        self.next.get_or_insert_default().restart = true;
+    }
+
+    /// Whether the next one looks for another way.
+    pub(super) fn is_to_restart(&self) -> bool {
+        self.next.is_some_and(|next| next.restart)
     }
 
     /// What is due since the socket was lost.
@@ -154,7 +167,7 @@ impl Talk {
             State::Idle => {}
             State::Describing(_) | State::Waiting(..) => {
                 out.push(Output::Media(RoomAsk::Withdraw));
-                self.next.get_or_insert_default();
+                self.next.get_or_insert_default().restart |= self.restarts;
             }
         }
     }

@@ -21,6 +21,11 @@ impl Desk {
         self.hum_into("mic", frequency)
     }
 
+    /// Speaks into the microphone, at this pitch.
+    pub fn speak(&self, frequency: f64) -> io::Result<Mouth> {
+        Mouth::speak(self.tool("pacat", "mic_in", "40"), frequency)
+    }
+
     /// Hums into this microphone.
     pub fn hum_into(&self, microphone: &str, frequency: f64) -> io::Result<Mouth> {
         Mouth::hum(self.tool("pacat", &format!("{microphone}_in"), "40"), frequency)

@@ -4,8 +4,8 @@
 //! Lives here: who is told what; what they tell us.
 //! Must not: go in or out (`stay.rs`), or know what a key is made of.
 //!
-//! A key is for those who take part. Who is called and inside already has none of anybody's; its own it tells to whom it is called
-//! by, so that it is known there and heard as soon as it takes part. That one seals nothing before.
+//! A key is for those who take part, from when they do. Who is called and inside already has none of anybody's; its own it tells to
+//! whom it is called by, so that it is known there and heard as soon as it takes part. That one seals nothing before.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -13,12 +13,14 @@ use alloc::vec::Vec;
 use super::KEY_EVERY;
 use crate::call::group::room::GUESTS;
 use crate::call::leg::within_a_minute;
-use crate::call::{Call, Out, Phase, Stage};
+use crate::call::{Call, Leg, Out, Phase, Stage};
 use crate::effect::RoomOrder;
-use crate::group::Standing;
 use crate::id::LegId;
 use crate::message::{Message, Opaque, RoomWord};
 use crate::time::Moment;
+
+/// So many steps of our key in a row are not told to those who had it before. A listener looks for more of them.
+const STEPS: u8 = 6;
 
 impl Call {
     /// The port knows who takes part and their keys, and they know ours, and whether we hear them.
@@ -44,15 +46,9 @@ impl Call {
     /// Devices that we call and that have told their key: they are in the room, or were.
     fn guests(&self) -> BTreeSet<LegId> {
         let Some(group) = &self.group else { return BTreeSet::new() };
-        let rings = |leg: LegId| group.ties.get(&leg).is_some_and(|tie| tie.ring.is_some());
-        let called = self.members.values().filter(|member| {
-            let invited = group.fold.standing(member.peer) == Some(Standing::Invited);
-            invited && !group.blocked.contains(&member.peer)
-        });
-        let legs = called.flat_map(|member| member.legs.values());
-        let guests =
-            legs.filter(|leg| leg.stage != Stage::Invited && leg.room.key.is_some() && rings(leg.id));
-        guests.map(|leg| leg.id).take(GUESTS).collect()
+        let inside = |leg: &Leg| leg.stage != Stage::Invited && leg.room.key.is_some();
+        let guests = self.rung().filter(|(peer, leg)| !group.blocked.contains(peer) && inside(leg));
+        guests.map(|(_, leg)| leg.id).take(GUESTS).collect()
     }
 
     fn tell_members(&mut self, out: &mut Out) {
@@ -67,10 +63,12 @@ impl Call {
                     seat.led_in(out.now);
                 }
             }
+            let came = !company.is_subset(&stay.members);
             stay.members.clone_from(&company);
-            // Who has our key and does not take part, or may have what was sealed before they did, gets no further.
-            let fresh = !stay.seals && stay.told.is_subset(&company);
-            stay.renews |= stay.key.is_some() && !fresh;
+            // Who has our key and does not take part gets no further. Who came gets nothing of what was before: they are told a key
+            // once it has made its step.
+            stay.renews |= !stay.told.is_subset(&company);
+            stay.to_step |= came && stay.seals && stay.key.is_some();
             for (_, seat) in
                 group.room.seats.iter_mut().filter(|(leg, seat)| seat.heard && !company.contains(leg))
             {
@@ -83,12 +81,40 @@ impl Call {
             stay.renewed.push(out.now);
             stay.renews = false;
         }
+        let steps = stay.to_step && stay.steps_at() <= out.now;
+        if steps {
+            within_a_minute(&mut stay.stepped, out.now);
+            stay.stepped.push(out.now);
+            (stay.to_step, stay.key) = (false, None);
+        }
         if told {
             self.room_order(out, RoomOrder::Members(company));
+        }
+        if steps {
+            self.room_order(out, RoomOrder::Step);
         }
         if renews {
             self.room_order(out, RoomOrder::Renew);
         }
+    }
+
+    /// Everybody is told our key, unless it is a step from the one that they have. So that nobody falls behind by more steps than
+    /// are looked for, some steps are told to all.
+    pub(super) fn key_is_another(&mut self, key: Opaque, step: bool) {
+        let Some(room) = self.group.as_mut().map(|group| &mut group.room) else { return };
+        let Some(stay) = &mut room.stay else { return };
+        let before = room.keys;
+        room.keys = room.keys.saturating_add(1);
+        stay.key = Some((room.keys, key));
+        // What is made anew has sealed nothing.
+        stay.to_step &= step;
+        stay.steps = if step && stay.steps < STEPS { stay.steps + 1 } else { 0 };
+        if stay.steps == 0 {
+            stay.told.clear();
+            return;
+        }
+        let now = room.keys;
+        self.legs_mut().filter(|leg| leg.room.told_key == before).for_each(|leg| leg.room.told_key = now);
     }
 
     fn tell_guests(&mut self, out: &mut Out) {
@@ -130,7 +156,7 @@ impl Call {
     fn tell_others(&mut self, out: &mut Out) {
         let (inside, company) = (self.inside(), self.company());
         let Some(mut group) = self.group.take() else { return };
-        let key = group.room.stay.as_ref().and_then(|stay| stay.key.clone());
+        let key = group.room.stay.as_ref().filter(|stay| !stay.to_step).and_then(|stay| stay.key.clone());
         for leg in self.legs_mut().filter(|leg| leg.stage != Stage::Invited) {
             let with_us = inside.contains(&leg.id);
             let new = key.clone().filter(|(serial, _)| with_us && leg.room.told_key != *serial);

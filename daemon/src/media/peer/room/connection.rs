@@ -44,9 +44,10 @@ const VOICE: &str = "voice";
 /// A server that is busy for a moment is not lost: twice what it is between two devices.
 const SILENT_FOR: Duration = Duration::from_secs(3);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
-/// So often others' packets that are missing are asked for, and each how often.
+/// So often others' packets that are missing are asked for, and each how often: LiveKit's server sends nothing again within twice the
+/// round trip, up to 100 ms, which it takes for the way before it knows better, and what it sends again gets lost, too.
 const ASKED_EVERY: Duration = Duration::from_millis(25);
-const ASKED: u16 = 4;
+const ASKED: u16 = 9;
 
 /// See the head of this file. Must be closed: to drop it leaks its sockets.
 pub(super) struct Connection {

@@ -19,6 +19,7 @@ use super::connection::{Connection, PAYLOAD_TYPE};
 use crate::media::codec::PACKET_MAX;
 use crate::media::peer::handler::Heard;
 use crate::media::peer::sending::{PayloadTypes, Sending};
+use crate::media::rests::Rests;
 use crate::media::transport::{Events, Packet, PathEvent, PathOrder, Takes, Track};
 use crate::media::wanted::Key;
 use crate::system::clock;
@@ -43,6 +44,7 @@ pub(super) async fn run(key: Key, setup: RoomSetup, mut orders: mpsc::Receiver<P
         legs,
         connection: None,
         sending: Sending::new(0, TYPES),
+        rests: Rests::default(),
         ssrc: 0,
         up: false,
         tracks: BTreeMap::new(),
@@ -101,6 +103,7 @@ struct RoomTask {
     legs: tokio::sync::watch::Receiver<BTreeMap<Identity, ahoy_call::LegId>>,
     connection: Option<Connection>,
     sending: Sending,
+    rests: Rests,
     ssrc: u32,
     up: bool,
     tracks: BTreeMap<TrackSid, Identity>,
@@ -155,6 +158,7 @@ impl RoomTask {
         self.ssrc = ssrc();
         self.sending = Sending::new(self.ssrc, TYPES);
         self.sending.repeats = true;
+        self.rests = Rests::default();
         self.tracks.clear();
         self.tried = 0;
         let built = Connection::build(&self.interfaces, self.relay_only, self.ssrc, sections).await;
@@ -243,6 +247,7 @@ impl RoomTask {
     async fn on_order(&mut self, order: PathOrder) {
         match order {
             PathOrder::Packet(Track::Voice, packet) if self.up => {
+                let Some(packet) = self.rests.next(packet) else { return };
                 // Without a key nothing leaves.
                 let sealed = self.cipher.seal(self.ssrc, packet.timestamp, &packet.payload);
                 let Some(payload) = sealed else { return };

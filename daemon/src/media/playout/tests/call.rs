@@ -8,6 +8,7 @@ use std::collections::{BinaryHeap, HashSet};
 use std::ops::Range;
 
 use super::super::*;
+use crate::media::stretch::Stretch;
 
 const BEGINS_US: u64 = 5_000_000;
 

@@ -8,6 +8,7 @@ use std::collections::{BinaryHeap, HashSet};
 
 use super::super::*;
 use super::Chance;
+use crate::media::stretch::Stretch;
 
 /// What the network and the clocks do to a voice.
 #[derive(Clone, Copy)]

@@ -190,7 +190,7 @@ fn a_server_that_says_nothing_is_asked_and_then_taken_for_lost() {
 
 #[test]
 fn a_way_that_is_lost_or_may_be_is_looked_for_and_without_one_in_six_seconds_we_come_anew() {
-    for input in [Input::Media(RoomSaid::Down), Input::Moved] {
+    for input in [Input::Media(RoomSaid::Down), Input::Moved { cut: false }] {
         let mut rig = Rig::up();
         rig.take(input);
         assert_eq!(
@@ -198,7 +198,7 @@ fn a_way_that_is_lost_or_may_be_is_looked_for_and_without_one_in_six_seconds_we_
             [RoomAsk::Offer { number: 2, more: 0, restart: true }],
             "by the same connection first"
         );
-        rig.take(Input::Moved);
+        rig.take(Input::Moved { cut: false });
         assert_eq!(rig.asks().len(), 1, "which takes a while");
         let number = rig.describe();
         rig.says(answer(number));
@@ -208,6 +208,54 @@ fn a_way_that_is_lost_or_may_be_is_looked_for_and_without_one_in_six_seconds_we_
         rig.pass(SECOND);
         assert!(rig.asks().iter().any(|ask| matches!(ask, RoomAsk::Build { .. })), "{:?}", rig.out);
     }
+}
+
+#[test]
+fn whose_socket_went_with_the_network_comes_back_at_once_and_then_looks_for_a_way() {
+    let mut rig = Rig::up();
+    rig.take(Input::Moved { cut: true });
+    let opened = rig.opened();
+    assert!(opened.len() == 1 && opened[0].1.reconnect, "{opened:?}");
+    assert_eq!(rig.asks(), [], "nobody could be told");
+    rig.out.clear();
+    rig.says(Response::Reconnect(wire::Reconnect::default()));
+    assert_eq!(rig.asks(), [RoomAsk::Offer { number: 2, more: 0, restart: true }]);
+    assert!(!rig.told().contains(&RoomEvent::Down), "the way of before may still carry");
+    let number = rig.describe();
+    rig.says(answer(number));
+    rig.out.clear();
+    rig.pass(SECOND * 13 / 2);
+    assert!(rig.asks().iter().any(|ask| matches!(ask, RoomAsk::Build { .. })), "no way in six seconds");
+}
+
+#[test]
+fn who_is_on_the_way_when_the_network_changes_begins_it_again_and_it_counts_as_no_try() {
+    let mut rig = Rig::up();
+    for _ in 0..20 {
+        rig.take(Input::Moved { cut: true });
+    }
+    let opened = rig.opened();
+    assert!(opened.len() == 20 && opened.iter().all(|(_, request)| request.reconnect), "{opened:?}");
+    let mut rig = Rig::begin(members(&[]));
+    rig.describe();
+    rig.out.clear();
+    rig.take(Input::Moved { cut: false });
+    assert!(rig.out.is_empty(), "what is under way may well arrive");
+    rig.take(Input::Moved { cut: true });
+    let built = rig.asks().iter().any(|ask| matches!(ask, RoomAsk::Build { .. }));
+    assert!(built, "its addresses may be others: {:?}", rig.out);
+}
+
+#[test]
+fn a_way_that_was_looked_for_when_the_socket_broke_is_looked_for_again() {
+    let mut rig = Rig::up();
+    rig.take(Input::Moved { cut: false });
+    rig.out.clear();
+    rig.take(Input::Closed(Closed::Broken));
+    rig.pass(SECOND);
+    rig.says(Response::Reconnect(wire::Reconnect::default()));
+    let asks = rig.asks();
+    assert!(asks.contains(&RoomAsk::Offer { number: 3, more: 0, restart: true }), "{asks:?}");
 }
 
 #[test]
