@@ -58,7 +58,7 @@ pub struct SignList {
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     pub days: u16,
     /// A key that may sign the following lists, as its public half; all others may not [default: the one that signs]
-    #[arg(long = "next-key", value_name = "PUBLIC")]
+    #[arg(long = "next-key", value_name = "PUBLIC", allow_hyphen_values = true)]
     pub next_keys: Vec<String>,
     /// Where the list goes; it is replaced whole [default: standard output]
     #[arg(short, long, value_name = "FILE")]

@@ -139,6 +139,20 @@ mod tests {
     }
 
     #[test]
+    fn a_key_whose_first_letter_is_a_hyphen_is_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key").display().to_string();
+        sign_list(&["--new-key", &file]).unwrap();
+        let point = |n: u8| SigningKey::from_bytes(&[n; 32]);
+        let key = (0..=u8::MAX).map(|n| ListKey::of(&point(n)).to_string()).find(|key| key.starts_with('-'));
+        let key = key.expect("one of 64 is such a key");
+        let text =
+            sign_list(&["--key", &file, "--next-key", &key, "--relay", "wss://a.example"]).unwrap();
+        let said = Lists::parse(&text).unwrap().last().unwrap().said.clone();
+        assert_eq!(said.keys, [ListKey::parse(&key).unwrap()]);
+    }
+
+    #[test]
     fn what_no_phone_would_take_is_not_signed() {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key").display().to_string();

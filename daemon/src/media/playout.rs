@@ -118,7 +118,6 @@ impl Playout {
             Place::AfterPause(number) => {
                 match self.slots.newest(self.next) {
                     // It said nothing, and its clock went on.
-                    // Its clock went on.
                     _ if self.rest.keeps_time(self.delay.off(now, number)) => {
                         left_out = number - self.next;
                         self.rest.resumes(number);

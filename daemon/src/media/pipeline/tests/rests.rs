@@ -68,6 +68,18 @@ fn who_says_nothing_is_heard_again_as_soon_and_nothing_counts_as_missing_however
 }
 
 #[test]
+fn wherever_between_two_packets_of_silence_the_voice_goes_on_nothing_counts_as_missing() {
+    let jitter = |n: u64| n * 7 % 4 * 20;
+    for end in 180..=200 {
+        let (whole, told) = heard(&said(300, 100..end, false), 300, jitter);
+        let (rested, told_rested) = heard(&said(300, 100..end, true), 300, jitter);
+        eprintln!("{end} {:?} {:?}", (told.lost, told.concealed, told.skipped), (told_rested.lost, told_rested.concealed, told_rested.skipped));
+        let heard = |loud: &[f32]| loud.iter().filter(|loud| **loud > 0.05).count();
+        eprintln!("{} {}", heard(&whole), heard(&rested));
+    }
+}
+
+#[test]
 fn in_a_silence_without_gaps_what_gets_lost_is_counted() {
     let mut all = said(500, 100..400, false);
     all.retain(|(n, _)| n % 10 != 5);
