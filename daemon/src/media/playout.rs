@@ -114,12 +114,17 @@ impl Playout {
         let plausible = |number| waiting || delay.off(now, number) < OFF_SCHEDULE_US;
         let mut left_out = 0;
         let number = match self.order.place(numbers, plausible) {
-            Place::At(number) => number,
+            Place::At(number) => {
+                if numbers.first {
+                    self.rest.overtaken(number);
+                }
+                number
+            }
             Place::AfterPause(number) => {
                 match self.slots.newest(self.next) {
                     // It said nothing, and its clock went on.
-                    _ if self.rest.keeps_time(self.delay.off(now, number)) => {
-                        left_out = number - self.next;
+                    newest if self.rest.keeps_time(self.delay.off(now, number)) => {
+                        left_out = number - newest.map_or(self.next, |newest| newest + 1);
                         self.rest.resumes(number);
                     }
                     // What the sender did meanwhile says nothing about the way here.
@@ -197,7 +202,7 @@ impl Playout {
         self.waiting |= self.rest.is_before(oldest);
         if self.waiting {
             let target = self.delay.target_us();
-            if self.delay.level(now, oldest) < self.rest.goes_on_at(target).max(target - EARLY_US) {
+            if self.delay.level(now, oldest) < target - EARLY_US {
                 return Frame::Silence;
             }
             if self.rest.is_on() && !self.rest.is_before(oldest) {
@@ -262,7 +267,7 @@ impl Playout {
 
     /// Nothing is said in the frame that plays, nor was for a while: if none follows it, none is missing.
     pub fn rests(&mut self) {
-        self.rest.begin(self.level.last(self.delay.base()).unwrap_or(0));
+        self.rest.begin();
     }
 
     /// What waits is nobody's any more, and what comes begins anew. The counts go on.

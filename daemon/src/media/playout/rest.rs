@@ -1,28 +1,29 @@
 //! A sender that leaves out frames in which nothing is said.
 //!
-//! Lives here: whether the voice rests, and where and how it goes on.
+//! Lives here: whether the voice rests, and where it goes on.
 //! Must not: know payloads or packets.
-
-use super::level::PAUSE_US;
 
 /// A sender that left something out is this near to its schedule afterwards.
 const NEAR_US: i64 = 200_000;
+
+/// So many are known at once whose frames before them were left out: more never wait to be played.
+const PENDING: usize = 4;
+/// So many packets in a row say that frames were left out before them.
+const SAY_SO: i64 = 5;
 
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub(super) struct Rest {
     /// Nothing was said in the frame that plays, and for a while: the next ones may be left out.
     on: bool,
-    /// The frame after those that were left out last.
-    resumes: Option<i64>,
-    /// The level before that.
-    level: i64,
+    /// Frames before which some were left out, the last ones.
+    resumes: Vec<i64>,
 }
 
 impl Rest {
-    /// Nothing is said in the frame that plays, at this level.
-    pub(super) fn begin(&mut self, level: i64) {
-        (self.on, self.level) = (true, level);
+    /// Nothing is said in the frame that plays.
+    pub(super) fn begin(&mut self) {
+        self.on = true;
     }
 
     /// Something plays.
@@ -41,16 +42,25 @@ impl Rest {
 
     /// The frames before this one were left out.
     pub(super) fn resumes(&mut self, number: i64) {
-        self.resumes = Some(number);
+        if self.resumes.len() == PENDING {
+            self.resumes.remove(0);
+        }
+        self.resumes.push(number);
+    }
+
+    /// This frame, which says that some were left out not long before it, was overtaken by others.
+    pub(super) fn overtaken(&mut self, number: i64) {
+        if self.resumes.contains(&number) {
+            return;
+        }
+        let overtook = |at: &&mut i64| (1..SAY_SO).contains(&(**at - number));
+        if let Some(at) = self.resumes.iter_mut().find(overtook) {
+            *at = number;
+        }
     }
 
     /// Whether what is missing before this frame was left out.
     pub(super) fn is_before(&self, number: i64) -> bool {
-        self.on && self.resumes == Some(number)
-    }
-
-    /// The level from which on it goes on: as before, as far as that is no more than a pause leaves.
-    pub(super) fn goes_on_at(&self, target: i64) -> i64 {
-        if self.on { self.level.min(target + PAUSE_US) } else { 0 }
+        self.on && self.resumes.contains(&number)
     }
 }
