@@ -170,12 +170,11 @@ pub fn hello(data: &[u8]) -> bool {
 
 /// A message of a call, behind the seal.
 pub fn message(data: &[u8]) -> bool {
-    let Ok(read) = codec::decode(data) else { return false };
-    if let Some(message) = read {
-        // Its own spelling may be longer than that of a careless sender, but is read as the same.
-        if let Ok(again) = codec::encode(&message) {
-            assert_eq!(codec::decode(&again), Ok(Some(message)));
-        }
+    let Ok(read) = codec::decode_all(data) else { return false };
+    // Their own spelling may be longer than that of a careless sender, but is read as the same.
+    if let Ok(again) = codec::encode_all(&read) {
+        let read_again: Vec<_> = again.iter().flat_map(|body| codec::decode_all(body).unwrap()).collect();
+        assert_eq!(read_again, read);
     }
     true
 }

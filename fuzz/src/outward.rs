@@ -8,11 +8,14 @@ use ahoyd::engine::outward;
 
 /// A message of a call, decoded and shown everywhere. True if it brought words.
 pub fn message(data: &[u8]) -> bool {
-    let Ok(Some(message)) = codec::decode(data) else { return false };
-    let Some(shown) = outward::of(&message, "Ana") else { return false };
-    assert_eq!(shown.fault(), None);
-    for text in [&shown.row.name, &shown.row.note, &shown.row.message] {
-        assert_eq!(&ahoyctl::clean::lines(text), text, "a terminal shows it as it is");
+    let Ok(messages) = codec::decode_all(data) else { return false };
+    let mut brought = false;
+    for shown in messages.iter().filter_map(|message| outward::of(message, "Ana")) {
+        assert_eq!(shown.fault(), None);
+        for text in [&shown.row.name, &shown.row.note, &shown.row.message] {
+            assert_eq!(&ahoyctl::clean::lines(text), text, "a terminal shows it as it is");
+        }
+        brought = true;
     }
-    true
+    brought
 }

@@ -1,7 +1,10 @@
 //! The messages of a call as bytes. JSON; what a later version adds is ignored.
 //!
 //! Lives here: `Message` ⇄ bytes, total and bounded; trailing bytes are refused. Words of others come out clean.
+//! Several in one body: `codec/several.rs`.
 //! Must not: seal, pad or repeat anything; read a description.
+
+mod several;
 
 use std::time::Duration;
 
@@ -11,6 +14,7 @@ use ahoy_call::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::several::{decode_all, encode_all};
 pub use crate::codec_error::CodecError;
 use crate::group::WireNews;
 use crate::words::{NOTE, Words};
@@ -85,6 +89,9 @@ enum Wire {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         listening: bool,
     },
+    Several {
+        list: Vec<Wire>,
+    },
     #[serde(other)]
     Unknown,
 }
@@ -99,9 +106,12 @@ pub fn encode(message: &Message) -> Result<Vec<u8>, CodecError> {
     Ok(bytes)
 }
 
-/// Reads a message. `None`: a kind that this version does not know, to be ignored.
+/// Reads one message. `None`: a kind that this version does not know, to be ignored.
 pub fn decode(bytes: &[u8]) -> Result<Option<Message>, CodecError> {
-    let wire: Wire = object(bytes, limits::SEALED_MESSAGE_BYTES)?;
+    read(object(bytes, limits::SEALED_MESSAGE_BYTES)?)
+}
+
+fn read(wire: Wire) -> Result<Option<Message>, CodecError> {
     let Some(message) = from_wire(wire)? else { return Ok(None) };
     check(&message)?;
     Ok(Some(message))
@@ -262,6 +272,8 @@ fn from_wire(wire: Wire) -> Result<Option<Message>, CodecError> {
         Wire::State { serial, muted, held, camera, listening } => {
             Message::State { serial, muted, held, camera, listening }
         }
+        // Only a whole body holds several.
+        Wire::Several { .. } => return Err(CodecError::Malformed),
         Wire::Unknown => return Ok(None),
     }))
 }

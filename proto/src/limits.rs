@@ -131,6 +131,9 @@ pub const GROUP_ENTRY_BYTES: usize = 8 * 1024;
 /// Two entries that contradict each other go in one message, in base64, with what is known of 64 authors.
 const _: () = assert!(2 * GROUP_ENTRY_BYTES.div_ceil(3) * 4 + 64 * 160 < SEALED_MESSAGE_BYTES);
 
+/// Messages in one body.
+pub const MESSAGES_IN_BODY: usize = 8;
+
 /// What members of a call tell each other of its room in one message: a pass with the address of the relay that takes it, or a name
 /// with a key.
 pub const ROOM_WORD_BYTES: usize = 1_024;

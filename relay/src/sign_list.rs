@@ -146,8 +146,7 @@ mod tests {
         let point = |n: u8| SigningKey::from_bytes(&[n; 32]);
         let key = (0..=u8::MAX).map(|n| ListKey::of(&point(n)).to_string()).find(|key| key.starts_with('-'));
         let key = key.expect("one of 64 is such a key");
-        let text =
-            sign_list(&["--key", &file, "--next-key", &key, "--relay", "wss://a.example"]).unwrap();
+        let text = sign_list(&["--key", &file, "--next-key", &key, "--relay", "wss://a.example"]).unwrap();
         let said = Lists::parse(&text).unwrap().last().unwrap().said.clone();
         assert_eq!(said.keys, [ListKey::parse(&key).unwrap()]);
     }

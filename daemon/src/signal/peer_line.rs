@@ -6,6 +6,7 @@
 mod gathered;
 mod repeat;
 mod route;
+mod together;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::values::budget;
 use gathered::Gathered;
 pub(super) use repeat::Repeat;
 pub(super) use route::{ReplyInbox, Route, fresh_token};
+use together::Together;
 
 /// How long a relay keeps a sealed frame for a device that is away for a moment; after that it is repeated anyway.
 const FRAME_LIVES: Duration = Duration::from_secs(30);
@@ -95,6 +97,8 @@ pub(super) struct PeerLine {
     reliable: Reliable,
     /// Candidates after the first of a path, which wait for more to go in one message.
     gathered: Gathered,
+    /// What is said of a group, which waits for more to go in one body.
+    together: Together,
     /// Message 2 was sent so often, the last time then.
     answered: u32,
     answered_at: Moment,
@@ -116,6 +120,7 @@ impl PeerLine {
             mutual: false,
             reliable: Reliable::default(),
             gathered: Gathered::default(),
+            together: Together::default(),
             answered: 0,
             answered_at: Moment::default(),
             by_relay: false,
@@ -148,12 +153,15 @@ impl PeerLine {
             | Message::End { .. }
             | Message::State { .. } => {}
         }
-        if self.put(message).is_ok() { self.flush(now, out) } else { self.fail(out) }
+        let taken = self.together.take(now, message) || self.put(std::slice::from_ref(message)).is_ok();
+        if taken { self.flush(now, out) } else { self.fail(out) }
     }
 
-    fn put(&mut self, message: &Message) -> Result<(), Undeliverable> {
-        let body = codec::encode(message).map_err(|_| Undeliverable)?;
-        self.reliable.send(body, manner(message))
+    fn put(&mut self, messages: &[Message]) -> Result<(), Undeliverable> {
+        let everywhere = messages.iter().any(|message| manner(message).everywhere);
+        let of_first = messages.first().map(manner).unwrap_or_default();
+        let bodies = codec::encode_all(messages).map_err(|_| Undeliverable)?;
+        bodies.into_iter().try_for_each(|body| self.reliable.send(body, Manner { everywhere, ..of_first }))
     }
 
     /// Opens a sealed frame. What it held is reported, its acknowledgement sent.
@@ -169,22 +177,21 @@ impl PeerLine {
         self.by_relay = by_relay;
         self.revive();
         let body = self.reliable.receive(&packet).map_err(|_| Cause::Malformed)?;
-        let message = body.map(codec::decode);
+        let messages = body.map(codec::decode_all);
         self.flush(now, out);
-        match message {
-            None => Ok(()),
-            Some(Err(_)) => Err(Cause::Malformed),
-            Some(Ok(None)) => Err(Cause::Unsupported),
-            Some(Ok(Some(message))) => {
-                if !self.mutual {
-                    self.mutual = true;
-                    out.push(Out::Report(Report::Mutual(self.peer)));
-                }
-                let (call, leg) = self.key;
-                out.push(Out::Report(Report::Event(Event::Received { call, leg, message })));
-                Ok(())
-            }
+        let Some(messages) = messages else { return Ok(()) };
+        let messages = messages.map_err(|_| Cause::Malformed)?;
+        if messages.is_empty() {
+            return Err(Cause::Unsupported);
         }
+        if !self.mutual {
+            self.mutual = true;
+            out.push(Out::Report(Report::Mutual(self.peer)));
+        }
+        let (call, leg) = self.key;
+        let received = |message| Out::Report(Report::Event(Event::Received { call, leg, message }));
+        out.extend(messages.into_iter().map(received));
+        Ok(())
     }
 
     /// Sends what is due.
@@ -198,9 +205,13 @@ impl PeerLine {
             return;
         }
         while let Some(candidates) = self.gathered.due(now) {
-            if self.put(&candidates).is_err() {
+            if self.put(&[candidates]).is_err() {
                 return self.fail(out);
             }
+        }
+        let together = self.together.due(now);
+        if self.put(&together).is_err() {
+            return self.fail(out);
         }
         let Ok(packets) = self.reliable.due(now) else { return self.fail(out) };
         for packet in packets {
@@ -211,8 +222,12 @@ impl PeerLine {
         }
     }
 
-    /// Acknowledges what came last: the session ends here.
-    pub(super) fn last_word(&mut self, out: &mut Vec<Out>) {
+    /// Says what waits, and acknowledges what came last: the session ends here.
+    pub(super) fn last_word(&mut self, now: Moment, out: &mut Vec<Out>) {
+        if self.together.until.is_some() {
+            self.together.hurry(now);
+            self.flush(now, out);
+        }
         if let Some(packet) = self.reliable.last_word() {
             self.post(&packet, false, out);
         }
@@ -265,13 +280,16 @@ impl PeerLine {
             Stage::Calling { repeat, .. } => repeat.deadline(),
             Stage::Called { until, .. } => Some(*until),
             Stage::Open(_) if self.dead => None,
-            Stage::Open(_) => [self.reliable.deadline(), self.gathered.until].into_iter().flatten().min(),
+            Stage::Open(_) => {
+                let due = [self.reliable.deadline(), self.gathered.until, self.together.until];
+                due.into_iter().flatten().min()
+            }
         }
     }
 
     /// Nothing waits to be sent or acknowledged.
     pub(super) fn is_idle(&self) -> bool {
-        self.dead || self.reliable.is_idle()
+        self.dead || (self.reliable.is_idle() && self.together.until.is_none())
     }
 
     /// A relay on its way refuses what is too much.

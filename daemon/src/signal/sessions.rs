@@ -173,7 +173,7 @@ impl Sessions {
                 }
                 SignalOrder::Send(message) => self.send(time.now, (call, leg), &message),
                 SignalOrder::Missed { peer } => self.note_missed(time, (call, leg), peer),
-                SignalOrder::Forget => self.forget((call, leg)),
+                SignalOrder::Forget => self.forget((call, leg), time.now),
             },
             SignalingOrder::Frame { call, leg, bytes } => self.frame((call, leg), time.now, &bytes),
             SignalingOrder::Channel { call, leg, open } => {
@@ -255,7 +255,7 @@ impl Sessions {
             }
         }
         for key in stale {
-            self.forget(key);
+            self.forget(key, now);
         }
         for errand in &mut self.one_shot {
             errand.due(now, &mut self.out);
@@ -315,9 +315,9 @@ impl Sessions {
         done
     }
 
-    fn forget(&mut self, key: Key) {
+    fn forget(&mut self, key: Key, now: Moment) {
         if let Some(mut line) = self.lines.remove(&key) {
-            line.last_word(&mut self.out);
+            line.last_word(now, &mut self.out);
             self.replies_changed |= line.route.reply().is_some();
             if let Stage::Called { handshake, .. } = line.stage {
                 self.keep_away(line.peer, handshake);

@@ -14,6 +14,7 @@ mod pings;
 mod repair;
 mod reply;
 mod rig;
+mod together;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -389,6 +389,9 @@ pub(crate) fn corpora() -> BTreeMap<(&'static str, String), Vec<u8>> {
     for (n, message) in group().iter().enumerate() {
         put("message", &format!("group_{n}"), codec::encode(message).unwrap());
     }
+    for (n, body) in codec::encode_all(&messages()[..5]).unwrap().into_iter().enumerate() {
+        put("message", &format!("several_{n}"), body);
+    }
     put("message", "group_empty", br#"{"kind":"log","news":{}}"#.to_vec());
     put("message", "room_key", br#"{"kind":"room-key","serial":-1,"key":""}"#.to_vec());
     let long = format!(r#"{{"kind":"room-pass","pass":"{}"}}"#, "A".repeat(1_368));

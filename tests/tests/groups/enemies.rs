@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ahoy_call::group::{Age, Gone, Presence, Statement};
-use ahoy_call::{CallId, State};
+use ahoy_call::{CallId, EndReason, State};
 use ahoy_tests::world::{SECOND, World, device};
 
 use super::{SOON, all_hear, five, three_talk};
@@ -126,10 +126,39 @@ fn a_room_of_ten_is_made_with_few_messages_a_pair() {
     let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
     let mut w = World::new(7, &names);
     w.give_rooms(&["a"]);
-    let call = w.gather("a", &names[1..]);
-    w.pass(SOON);
+    let call = w.start("a", &names[1..]).unwrap();
+    w.pass(2 * SECOND);
+    for name in &names[1..] {
+        w.answer(name).unwrap();
+        w.pass(Duration::from_millis(200));
+    }
+    w.pass(2 * SOON);
     assert_eq!(w.in_rooms(call), (10, 1));
     all_hear(&w, call, &names);
     let all: u32 = w.said.values().sum();
-    assert!(all <= 9 * 45, "{all} messages of 45 pairs");
+    assert!(10 * all <= 97 * 45, "{all} messages of 45 pairs");
+    w.end_for_all("a", call).unwrap();
+    w.pass(SOON);
+    for name in names {
+        assert_eq!(w.end(name).0, EndReason::EndedByHost, "{name}");
+    }
+    let end = w.said.values().sum::<u32>() - all;
+    assert!(end <= 2 * 9, "{end} messages for the end");
+}
+
+#[test]
+fn a_starter_who_ends_it_for_all_and_tells_one_of_them_nothing_is_found_out() {
+    let mut w = World::new(7, &["ada", "bob", "eve", "dan"]);
+    let call = w.gather("ada", &["bob", "eve", "dan"]);
+    all_hear(&w, call, &["ada", "bob", "eve", "dan"]);
+    for left_out in ["bob", "eve", "dan"] {
+        let mut w = w.clone();
+        w.separate(w.who("ada"), w.who(left_out), true);
+        w.end_for_all("ada", call).unwrap();
+        // Bob and the others are told that this one was told as well.
+        w.pass(SECOND);
+        for name in ["bob", "eve", "dan"] {
+            assert_eq!(w.end(name).0, EndReason::EndedByHost, "{name} without {left_out}");
+        }
+    }
 }

@@ -290,10 +290,13 @@ impl Call {
         let Some(group) = &mut self.group else { return };
         let at = group.age(out.now);
         let joined = group.presence().and_then(Presence::joined);
+        let by_starter = group.ended_by().is_some_and(|peer| group.began_by(peer));
         let presence = match &end.tell {
             Tell::Decline { reason, scope, .. } => {
                 Some(Presence::Declined { reason: *reason, scope: *scope, at })
             }
+            // Nobody takes part in what its starter has ended.
+            Tell::Nothing if by_starter => None,
             Tell::Nothing | Tell::Word => (outgoing || live).then_some(Presence::Left { joined, at }),
         };
         if let Some(presence) = presence {

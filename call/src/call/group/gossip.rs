@@ -4,10 +4,12 @@
 //! Must not: take anything in (`hear.rs`).
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::{
-    BEAT, CALL_FOR_SILENT, GATHERED, Group, OTHERS_WORDS, OUTSIDE_EVERY, OWN_WORDS, STILL_EVERY, Tie,
+    BEAT, CALL_FOR_SILENT, GATHERED, Group, OTHERS_WORDS, OUTSIDE_EVERY, OWN_WORDS, PASSED_ON, STILL_EVERY,
+    Tie, UNDER_WAY,
 };
 use crate::call::leg::within_a_minute;
 use crate::call::{Call, Out, Phase, Stage};
@@ -41,6 +43,30 @@ impl Group {
         tie.is_some_and(|tie| tie.heads.get(&self.log.own()).is_none_or(|head| head.number < said.number))
     }
 
+    /// Who ended it for all says whom they told. One of the others hears it from us all the same, so that around the circle all hear it
+    /// if anybody did.
+    fn doubt_who_ended_it(&mut self) {
+        let Some(by) = self.ended_by().filter(|by| *by != self.log.me()) else { return };
+        let own = self.log.own();
+        let others: BTreeSet<LegId> = self.others().map(|(_, leg)| leg).collect();
+        let next = others.range(own..).next().or_else(|| others.first());
+        if let Some(tie) = next.and_then(|leg| self.ties.get_mut(leg)) {
+            let of_theirs = |author: LegId| self.log.entry(author).is_some_and(|entry| entry.peer == by);
+            tie.heads.retain(|author, _| !of_theirs(*author));
+        }
+    }
+
+    /// Whether all that this device lacks was said by devices that take part, as it does itself: they have a session with it, unless
+    /// they are of the same person.
+    fn hears_it_anyway(&self, leg: LegId, tie: &Tie) -> bool {
+        let takes_part = |leg| {
+            self.fold.people.iter().find(|(_, person)| person.devices.contains(&leg)).map(|(peer, _)| *peer)
+        };
+        let Some(peer) = takes_part(leg) else { return false };
+        let mut lacking = self.log.lacking(&tie.heads).into_iter();
+        lacking.all(|entry| entry.peer != peer && takes_part(entry.author).is_some())
+    }
+
     /// When this session is next told something.
     pub(super) fn words_due(&self, call: &Call, leg: LegId, tie: &Tie) -> Option<Moment> {
         let stage =
@@ -62,6 +88,8 @@ impl Group {
                 now
             } else if tie.words.len() >= OTHERS_WORDS {
                 told + OUTSIDE_EVERY
+            } else if self.hears_it_anyway(leg, tie) {
+                tie.lacks.unwrap_or_default() + PASSED_ON[usize::from(self.log.own() > leg)]
             } else {
                 told + GATHERED
             });
@@ -82,6 +110,10 @@ impl Group {
 impl Call {
     /// Tells everybody what is due.
     pub(super) fn tell(&mut self, out: &mut Out) {
+        let Some(group) = &mut self.group else { return };
+        for tie in group.ties.values_mut() {
+            tie.lacks = group.log.is_ahead_of(&tie.heads).then_some(tie.lacks.unwrap_or(out.now));
+        }
         let Some(group) = &self.group else { return };
         let due = |(leg, tie): (&LegId, &Tie)| {
             group.words_due(self, *leg, tie).filter(|at| *at <= out.now).map(|_| *leg)
@@ -92,6 +124,9 @@ impl Call {
 
     /// Tells everybody everything that they lack, at once.
     pub(super) fn tell_all(&mut self, out: &mut Out) {
+        if let Some(group) = &mut self.group {
+            group.doubt_who_ended_it();
+        }
         let Some(group) = &self.group else { return };
         let lacks = |(leg, tie): (&LegId, &Tie)| {
             let seated = self
@@ -181,6 +216,20 @@ impl Call {
 }
 
 impl Tie {
+    /// The other end says what it has. What it was told a moment ago it has, too, or will have.
+    pub(super) fn has(&mut self, now: Moment, heads: &[Head]) {
+        let before = core::mem::take(&mut self.heads);
+        self.heads = heads.iter().map(|head| (head.author, *head)).collect();
+        if self.told.is_some_and(|at| at + UNDER_WAY > now) {
+            for (author, head) in before {
+                let known = self.heads.entry(author).or_insert(head);
+                if known.number < head.number {
+                    *known = head;
+                }
+            }
+        }
+    }
+
     /// The other end has these.
     pub(super) fn learn(&mut self, entries: &[Entry]) {
         for entry in entries {

@@ -106,7 +106,7 @@ impl Call {
             return;
         }
         if let Some(tie) = group.ties.get_mut(&from) {
-            tie.heads = news.heads.iter().map(|head| (head.author, *head)).collect();
+            tie.has(out.now, &news.heads);
             tie.learn(&news.entries);
         }
         for leg in news.told.iter().filter(|leg| **leg != from) {

@@ -41,8 +41,13 @@ const MEET_AFTER: Duration = Duration::from_secs(2);
 const MEET_FOR: Duration = Duration::from_secs(30);
 /// So many are made for one device.
 const MEETS: u8 = 20;
-/// What others said of themselves is passed on to one device so often at most: they mostly say it themselves.
+/// What others said is passed on to one device so often at most.
 const GATHERED: Duration = Duration::from_millis(500);
+/// Who takes part says so itself to all others who do. That is passed on only so long afterwards, and by one of two after the other:
+/// what the first one knows the second one need not tell.
+const PASSED_ON: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3)];
+/// What another has said so soon after it was told something may have been said before it heard that.
+const UNDER_WAY: Duration = Duration::from_millis(500);
 /// What one who is out of the call is told, at most so often.
 const OUTSIDE_EVERY: Duration = Duration::from_secs(10);
 /// While no sound flows to a member they hear of us so often.
@@ -120,6 +125,8 @@ struct Tie {
     bye: Option<u32>,
     /// When it was told anything last.
     told: Option<Moment>,
+    /// Since when it lacks something.
+    lacks: Option<Moment>,
     /// Until when it rings there for us, and in whose place.
     ring: Option<(Moment, Option<CallId>)>,
     /// Since when we wait for its message 1.
@@ -150,6 +157,7 @@ impl Tie {
             heard: now,
             bye: None,
             told: None,
+            lacks: None,
             ring: None,
             awaited: None,
             meets: None,

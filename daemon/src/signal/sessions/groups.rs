@@ -203,7 +203,7 @@ impl Sessions {
             return Err(Cause::TooMany);
         }
         let route = route(came, hello, sender.preconnect, sender.ways).ok_or(Cause::Unsupported)?;
-        self.forget(key);
+        self.forget(key, time.now);
         self.by_session.insert(called.id(), key);
         let stage =
             Stage::Called { called: Some(called), until: time.now + hello.lifetime, handshake, rings: false };

@@ -142,7 +142,7 @@ impl Sessions {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "cannot answer a handshake");
-                        self.forget(key);
+                        self.forget(key, now);
                     }
                 }
             }

@@ -30,7 +30,8 @@ fn card_of_ben(ana: &mut Phone, ben: &mut Phone) -> CallCard {
     let entry = Entry { author, peer, statement, seal, print: 0 };
     let start = Start { call: CALL, leg: ana.leg(), peer: ana.peer(), group: None };
     let news = News { start, age: Age(1), heads: vec![], entries: vec![entry], told: vec![] };
-    let said = posts(&ben.send(40, ana.leg(), Message::Log(Box::new(news)))).remove(0);
+    assert!(posts(&ben.send(40, ana.leg(), Message::Log(Box::new(news)))).is_empty(), "more may follow");
+    let said = posts(&ben.table.tick(at(50).now)).remove(0);
     let heard = events(&ana.take(50, &said));
     let Some(Event::Received { message: Message::Log(news), .. }) = heard.into_iter().next() else {
         panic!("no log")
