@@ -15,7 +15,7 @@ const SAID: u32 = 5;
 const EVERY: usize = 20;
 /// So many packets say that something was left out before them: the first one may get lost, and time that has gone on without numbers is
 /// a riddle to who listens.
-const SAYS_SO: u32 = 5;
+pub(super) const SAYS_SO: u32 = 5;
 
 /// See the head of this file.
 #[derive(Debug, Default)]

@@ -52,6 +52,29 @@ fn both_of_two_call_a_third_at_the_same_moment() {
 }
 
 #[test]
+fn of_two_devices_that_answer_at_once_the_one_that_lost_has_no_group_of_it() {
+    let mut w = World::with_devices(7, &[("ada", 2), ("bob", 1), ("eve", 1)]);
+    let call = w.dial("bob", "ada").unwrap();
+    w.pass(2 * SECOND);
+    w.answer("ada").unwrap();
+    w.answer("ada2").unwrap();
+    // Each takes itself for the one; the caller hears one of them first.
+    for device in ["ada", "ada2"] {
+        w.invite(device, call, "eve").unwrap();
+    }
+    w.pass(SOON);
+    let lost = if w.state("ada").is_some() { "ada2" } else { "ada" };
+    assert_eq!(w.end(lost).0, EndReason::AnsweredElsewhere);
+    assert_eq!(w.state("eve"), Some(State::Incoming));
+    w.answer("eve").unwrap();
+    w.pass(2 * SOON);
+    let stayed = if lost == "ada" { "ada2" } else { "ada" };
+    all_hear(&w, call, &[stayed, "bob", "eve"]);
+    w.until_quiet();
+    w.check_quiet(true);
+}
+
+#[test]
 fn a_third_who_declines_leaves_the_two_in_a_group_of_two() {
     let mut w = five();
     let call = w.talk("ada", "bob");

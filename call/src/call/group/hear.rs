@@ -10,7 +10,7 @@ use crate::call::leg::within_a_minute;
 use crate::call::{Call, Flow, Out, Phase, Said, Stage};
 use crate::group::{Entry, Head, News};
 use crate::id::LegId;
-use crate::message::Message;
+use crate::message::{CancelReason, Message};
 
 impl Call {
     /// A sealed message of one of the devices of a group.
@@ -38,17 +38,29 @@ impl Call {
             Message::Decline { text, .. } => self.message = text.or(self.message.take()),
             Message::Log(news) => self.hear(out, from, &news),
             // They hung up a call of two, and do not know that it is a group.
-            Message::End { .. } => {
-                if let Some(group) = &mut self.group
-                    && group.taken.is_some_and(|(leg, _)| leg == from)
-                {
+            Message::End { .. } if self.is_taken(from) => {
+                if let Some(group) = &mut self.group {
                     group.taken = None;
                 }
             }
             Message::Room(word) => self.room_word(out, from, word),
-            Message::Invite { .. } | Message::Offer { .. } | Message::Accept | Message::Cancel { .. } => {}
+            // Two devices answered their ring at once, and they talk to the other one. What we made a group of is no call of theirs.
+            Message::Cancel { reason: reason @ CancelReason::AnsweredElsewhere } if self.is_taken(from) => {
+                return Some(self.canceled(reason));
+            }
+            Message::Invite { .. }
+            | Message::Offer { .. }
+            | Message::Accept
+            | Message::Cancel { .. }
+            | Message::End { .. } => {}
         }
         self.settle_group(out)
+    }
+
+    /// Whether it is the one we talked to before it was a group, and has said nothing of the group yet.
+    fn is_taken(&self, from: LegId) -> bool {
+        let taken = self.group.as_ref().and_then(|group| group.taken);
+        taken.is_some_and(|(leg, _)| leg == from)
     }
 
     /// Whether an offer of theirs may be answered now.

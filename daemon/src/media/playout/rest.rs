@@ -3,13 +3,13 @@
 //! Lives here: whether the voice rests, and where it goes on.
 //! Must not: know payloads or packets.
 
+use crate::media::rests::SAYS_SO;
+
 /// A sender that left something out is this near to its schedule afterwards.
 const NEAR_US: i64 = 200_000;
 
 /// So many are known at once whose frames before them were left out: more never wait to be played.
 const PENDING: usize = 4;
-/// So many packets in a row say that frames were left out before them.
-const SAY_SO: i64 = 5;
 
 /// See the head of this file.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Rest {
         if self.resumes.contains(&number) {
             return;
         }
-        let overtook = |at: &&mut i64| (1..SAY_SO).contains(&(**at - number));
+        let overtook = |at: &&mut i64| (1..i64::from(SAYS_SO)).contains(&(**at - number));
         if let Some(at) = self.resumes.iter_mut().find(overtook) {
             *at = number;
         }
