@@ -168,7 +168,7 @@ fn connected(
     }
     let wished = plan.wished.as_deref().filter(|wished| there.iter().any(|name| name == wished));
     let made = StreamRc::new(core.clone(), plan.purpose.name(), properties(plan, wished))?;
-    let _listening = made
+    let listening = made
         .add_local_listener_with_user_data(bridge)
         .state_changed({
             let broken = Arc::clone(&plan.broken);
@@ -195,11 +195,15 @@ fn connected(
     let format = format();
     let mut params: Vec<&Pod> = Pod::from_bytes(&format).into_iter().collect();
     made.connect(plan.direction, None, flags, &mut params)?;
-    *stream.borrow_mut() = Some(made);
+    *stream.borrow_mut() = Some(made.clone());
     let as_wished = plan.wished.is_none() || wished.is_some();
     if tell.try_send(Ok(as_wished)).is_ok() && !ended.get() {
         turns.run();
     }
+    // In this order. The data loop lets go of what the callbacks work on; then they go, for which the library writes into the
+    // stream, which they do not keep alive; at last the stream. Destroyed first it would be written to after it was freed.
+    let _no_more = made.disconnect();
+    drop(listening);
     *stream.borrow_mut() = None;
     Ok(())
 }
